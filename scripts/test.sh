@@ -1,0 +1,23 @@
+#!/bin/sh
+# Everything that must be true before a change lands.
+set -eu
+cd "$(dirname "$0")/.."
+
+# What the tests talk to the server with. Only what is missing is installed.
+missing=
+for pair in nc:netcat-openbsd ncat:ncat socat:socat telnet:telnet strace:strace; do
+    command -v "${pair%%:*}" >/dev/null || missing="$missing ${pair##*:}"
+done
+if [ -n "$missing" ]; then
+    sudo=
+    [ "$(id -u)" = 0 ] || sudo=sudo
+    $sudo apt-get update -qq
+    # shellcheck disable=SC2086
+    $sudo apt-get install -y -qq $missing
+fi
+
+cargo fmt --check
+cargo clippy --locked --all-targets -- -D warnings
+RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --document-private-items
+cargo test --locked
+cargo test --locked -- --ignored

@@ -1,0 +1,427 @@
+//! One connection: its socket, how far it has read, what it is about to say, and its life.
+//!
+//! A client is told when its socket may be read or written ([`Client::note`]) and does at most one
+//! bounded piece of work when asked: [`Client::hear`] takes bytes in, [`Client::speak`] hands
+//! them out, [`Client::discard`] throws them away. A readiness flag is set by an event and cleared
+//! only by `WouldBlock` (reading also by the end of input): events are hints, results are facts.
+//! It knows nobody else, no poll and no clock.
+
+use std::fmt;
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use crate::config::{Config, DRAIN_BYTES_MAX, DRAIN_TIME_MAX};
+use crate::deadlines::Whose;
+use crate::line::Lines;
+use crate::pace::Bucket;
+use crate::reading::Reading;
+use crate::transcript::Transcript;
+
+/// What a client needs of its socket; neither verb of `Read` and `Write` may block.
+pub trait Socket: Read + Write {
+    /// Ends our side of the connection once all that was written is sent.
+    fn shut_down_write(&mut self) -> io::Result<()>;
+
+    /// Lets the close that follows throw away what was not sent, so that nothing of the connection
+    /// remains in the kernel (linger 0). It cannot fail in a way that anyone could mend.
+    fn reset_on_close(&mut self);
+}
+
+/// Why a client goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Leave {
+    /// It ended its input and got the rest of its output.
+    Quit,
+    /// The connection broke.
+    Lost(ErrorKind),
+    /// It took nothing of what waited for it for too long.
+    TooSlow,
+    /// It could not keep up, in raw mode, where a gap cannot be told.
+    Lapsed,
+    /// It sent too much without a line end.
+    Endless,
+    /// It said nothing for too long.
+    Idle,
+    /// It let its replies pile up.
+    TooManyReplies,
+    /// There was no room for it.
+    Refused,
+    /// The server stops.
+    Stopping,
+}
+
+impl Leave {
+    /// Whether nothing more can be said to it, so that what is unsent is thrown away.
+    fn is_hopeless(self) -> bool {
+        match self {
+            Leave::Lost(_) | Leave::TooSlow | Leave::Lapsed => true,
+            Leave::Quit | Leave::Endless | Leave::Idle => false,
+            Leave::TooManyReplies | Leave::Refused | Leave::Stopping => false,
+        }
+    }
+
+    /// Why a client goes whose socket gave this error.
+    pub fn from_error(error: &io::Error) -> Leave {
+        match error.kind() {
+            ErrorKind::TimedOut => Leave::TooSlow,
+            kind => Leave::Lost(kind),
+        }
+    }
+}
+
+impl fmt::Display for Leave {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Leave::Quit => write!(f, "it closed its side"),
+            Leave::Lost(kind) => write!(f, "connection lost: {kind}"),
+            Leave::TooSlow => write!(f, "too slow"),
+            Leave::Lapsed => write!(f, "could not keep up"),
+            Leave::Endless => write!(f, "no line end"),
+            Leave::Idle => write!(f, "idle"),
+            Leave::TooManyReplies => write!(f, "replies unread"),
+            Leave::Refused => write!(f, "refused"),
+            Leave::Stopping => write!(f, "server shutting down"),
+        }
+    }
+}
+
+/// The life of a connection; it only goes downwards.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Life {
+    /// Read and written.
+    Open,
+    /// Its output is broken, but what it said before may still be in its socket: read to the end.
+    Deaf(Leave),
+    /// No longer read; gets what was said before `until` and is then shut down.
+    Closing {
+        /// The position up to which it is served, [`UNTIL_APPENDED`] if not known yet.
+        until: u64,
+        /// Why.
+        leave: Leave,
+    },
+    /// Our side is shut down; its input is thrown away so that it can read the goodbye.
+    Draining {
+        /// When that ends.
+        deadline: Instant,
+        /// How many more bytes are thrown away.
+        bytes_left: u32,
+        /// Why.
+        leave: Leave,
+    },
+    /// To be released.
+    Gone(Leave),
+}
+
+/// Until all that it has submitted is appended.
+pub const UNTIL_APPENDED: u64 = u64::MAX;
+
+/// What a client's socket had to read.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Heard {
+    /// So many bytes; there may be more.
+    Bytes(usize),
+    /// Nothing now: wait for the next event.
+    NothingYet,
+    /// The end of its input.
+    End,
+    /// A signal came in between: try again.
+    Interrupted,
+    /// The connection is broken.
+    Broken(Leave),
+}
+
+/// What became of one [`Client::speak`].
+#[derive(Debug, Default)]
+pub struct Spoken {
+    /// How many bytes were taken.
+    pub bytes: usize,
+    /// How many system calls it took.
+    pub writes: usize,
+    /// The connection is broken.
+    pub broken: Option<Leave>,
+}
+
+/// One connection.
+#[derive(Debug)]
+pub struct Client<S> {
+    /// Its socket.
+    pub socket: S,
+    /// Where the peer is.
+    pub address: SocketAddr,
+    /// Its number, never used twice; clients count from 1.
+    pub serial: u64,
+    /// How far its life has gone.
+    pub life: Life,
+    /// Its place in the conversation.
+    pub reading: Reading,
+    /// What it is about to say.
+    pub lines: Lines,
+    /// What it may still say in this round.
+    pub deficit: u32,
+    /// How fast it has been talking.
+    pub bucket: Bucket,
+    /// Not to be read before this, because it talked too fast.
+    pub paused_until: Option<Instant>,
+    /// When the oldest byte of its unterminated chunk was read.
+    pub chunk_since: Option<Instant>,
+    /// When anything was read from it last.
+    pub heard_at: Instant,
+    /// Since when it has taken nothing of what waits for it; `None` while nothing does.
+    pub stalled_since: Option<Instant>,
+    /// The deadline that stands for it in the set of all.
+    pub alarm: Option<Instant>,
+    /// Its socket may have something to read.
+    pub readable: bool,
+    /// Its socket may take something.
+    pub writable: bool,
+    /// Its input has ended.
+    pub ended: bool,
+    /// It is one of the conversation; one that is being refused is not.
+    pub member: bool,
+    /// The limits for strangers do not hold for it.
+    pub exempt: bool,
+    /// It is on the list of those to be heard.
+    pub queued_to_listen: bool,
+    /// It is on the list of those to be spoken to.
+    pub queued_to_speak: bool,
+    /// It is on the list of those to be released.
+    pub queued_to_release: bool,
+}
+
+impl<S: Socket> Client<S> {
+    /// A connection that has just been made: it can be written to, and nothing is known of its
+    /// input before the first event.
+    pub fn new(
+        socket: S,
+        address: SocketAddr,
+        serial: u64,
+        reading: Reading,
+        now: Instant,
+    ) -> Self {
+        Client {
+            socket,
+            address,
+            serial,
+            life: Life::Open,
+            reading,
+            lines: Lines::default(),
+            deficit: 0,
+            bucket: Bucket::default(),
+            paused_until: None,
+            chunk_since: None,
+            heard_at: now,
+            stalled_since: None,
+            alarm: None,
+            readable: false,
+            writable: true,
+            ended: false,
+            member: true,
+            exempt: false,
+            queued_to_listen: false,
+            queued_to_speak: false,
+            queued_to_release: false,
+        }
+    }
+
+    /// Who this is, for the set of deadlines.
+    pub fn whose(&self, key: usize) -> Whose {
+        Whose { serial: self.serial, key }
+    }
+
+    /// Whether what it says still counts.
+    pub fn is_heard(&self) -> bool {
+        matches!(self.life, Life::Open | Life::Deaf(_))
+    }
+
+    /// Whether it may be read now: nothing makes it wait.
+    pub fn may_be_heard(&self, config: &Config) -> bool {
+        let full = self.reading.private_bytes() >= config.max_private;
+        self.is_heard() && self.paused_until.is_none() && !full
+    }
+
+    /// Whether there is anything it lacks and can be given, of what stands before `head`.
+    pub fn is_behind(&self, head: u64) -> bool {
+        match self.life {
+            Life::Open => self.reading.is_behind(head),
+            Life::Closing { until, .. } => self.reading.is_behind(until.min(head)),
+            Life::Deaf(_) | Life::Draining { .. } | Life::Gone(_) => false,
+        }
+    }
+
+    /// Whether it has been given all that it is to get before it is closed.
+    pub fn is_flushed(&self) -> bool {
+        matches!(self.life, Life::Closing { until, .. } if !self.reading.is_behind(until))
+    }
+
+    /// Reads once, at most as much as `scratch` holds.
+    pub fn hear(&mut self, scratch: &mut [u8], now: Instant) -> Heard {
+        match self.socket.read(scratch) {
+            Ok(0) => {
+                (self.readable, self.ended) = (false, true);
+                Heard::End
+            }
+            Ok(bytes) => {
+                self.lines.push(&scratch[..bytes]);
+                self.heard_at = now;
+                self.chunk_since.get_or_insert(now);
+                Heard::Bytes(bytes)
+            }
+            Err(error) => match error.kind() {
+                ErrorKind::WouldBlock => {
+                    self.readable = false;
+                    Heard::NothingYet
+                }
+                ErrorKind::Interrupted => Heard::Interrupted,
+                _ => Heard::Broken(Leave::from_error(&error)),
+            },
+        }
+    }
+
+    /// Writes what it lacks until it has it, its socket is full, or it has come `bytes_max` further.
+    pub fn speak(&mut self, transcript: &Transcript, bytes_max: usize, now: Instant) -> Spoken {
+        let mut spoken = Spoken::default();
+        let start = self.reading.position();
+        let head = transcript.head();
+        while self.writable && self.is_behind(head) {
+            if spoken.bytes > 0 && self.reading.position() - start >= bytes_max as u64 {
+                break;
+            }
+            let whole = self.write_once(transcript, bytes_max, now, &mut spoken);
+            if !whole {
+                break;
+            }
+        }
+        if !self.is_behind(head) && self.life == Life::Open {
+            self.stalled_since = None;
+        }
+        spoken
+    }
+
+    /// Offers once what it lacks; `true` if all of it was taken.
+    fn write_once(
+        &mut self,
+        transcript: &Transcript,
+        bytes_max: usize,
+        now: Instant,
+        spoken: &mut Spoken,
+    ) -> bool {
+        let end = match self.life {
+            Life::Closing { until, .. } => until.min(transcript.head()),
+            _ => transcript.head(),
+        };
+        let offer = self.reading.offer(transcript, end, bytes_max);
+        let result = match offer.slices() {
+            // All that it lacked was left out for it.
+            [] => return true,
+            [one] => self.socket.write(one),
+            many => self.socket.write_vectored(many),
+        };
+        spoken.writes += 1;
+        let offered = offer.bytes();
+        match result {
+            Ok(0) => spoken.broken = Some(Leave::Lost(ErrorKind::WriteZero)),
+            Ok(bytes) => {
+                self.reading.took(bytes);
+                self.stalled_since = Some(now);
+                spoken.bytes += bytes;
+                return bytes == offered;
+            }
+            Err(error) => self.note_write_error(&error, now, spoken),
+        }
+        false
+    }
+
+    fn note_write_error(&mut self, error: &io::Error, now: Instant, spoken: &mut Spoken) {
+        match error.kind() {
+            ErrorKind::WouldBlock => {
+                self.writable = false;
+                self.reading.took_nothing();
+                self.stalled_since.get_or_insert(now);
+            }
+            ErrorKind::Interrupted => self.reading.took_nothing(),
+            _ => spoken.broken = Some(Leave::from_error(error)),
+        }
+    }
+
+    /// Goes on behind the line that was just taken.
+    pub fn consume_line(&mut self, now: Instant) {
+        self.lines.consume();
+        self.chunk_since = self.lines.is_pending().then_some(now);
+    }
+
+    /// Throws away what its socket has to read; its life is over when there will be no more.
+    pub fn discard(&mut self, scratch: &mut [u8]) {
+        let Life::Draining { ref mut bytes_left, leave, .. } = self.life else { return };
+        while *bytes_left > 0 {
+            match self.socket.read(scratch) {
+                Ok(0) => break,
+                Ok(bytes) => *bytes_left = bytes_left.saturating_sub(bytes as u32),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    self.readable = false;
+                    return;
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(_) => break,
+            }
+        }
+        self.life = Life::Gone(leave);
+    }
+
+    /// Ends our side. What the peer still sends is thrown away for a while, unless it has ended its
+    /// side already.
+    pub fn shut_down(&mut self, leave: Leave, now: Instant) {
+        let shut = self.socket.shut_down_write();
+        self.life = match shut {
+            Ok(()) if !self.ended => Life::Draining {
+                deadline: now + DRAIN_TIME_MAX,
+                bytes_left: DRAIN_BYTES_MAX as u32,
+                leave,
+            },
+            Ok(()) | Err(_) => Life::Gone(leave),
+        };
+    }
+
+    /// Its socket, for the last time; what cannot be said any more is thrown away with it.
+    pub fn into_socket(mut self) -> S {
+        if matches!(self.life, Life::Gone(leave) if leave.is_hopeless()) {
+            self.socket.reset_on_close();
+        }
+        self.socket
+    }
+
+    /// When it has to be looked at though nothing happens.
+    pub fn next_deadline(&self, config: &Config) -> Option<Instant> {
+        let stalled = |limit| self.stalled_since.map(|since| since + limit);
+        match self.life {
+            Life::Open => {
+                let idle = (!config.idle.is_zero()).then(|| self.heard_at + config.idle);
+                let due = [self.paused_until, self.chunk_due(config), stalled(config.stuck), idle];
+                due.into_iter().flatten().min()
+            }
+            Life::Closing { .. } => stalled(config.flush),
+            Life::Draining { deadline, .. } => Some(deadline),
+            Life::Deaf(_) | Life::Gone(_) => None,
+        }
+    }
+
+    /// When what is pending is a line without an end: only if nothing more can be read, and not
+    /// while it is not being read.
+    pub fn chunk_due(&self, config: &Config) -> Option<Instant> {
+        if self.readable || !self.may_be_heard(config) {
+            return None;
+        }
+        let first = self.chunk_since.unwrap_or(self.heard_at);
+        self.lines.chunk_due(&config.line_rules(), first, self.heard_at)
+    }
+
+    /// Whether it has taken nothing for so long that it is to be given up.
+    pub fn is_stuck(&self, config: &Config, now: Instant) -> bool {
+        let limit = match self.life {
+            Life::Open => config.stuck,
+            Life::Closing { .. } => config.flush,
+            Life::Deaf(_) | Life::Draining { .. } | Life::Gone(_) => return false,
+        };
+        !self.writable && self.stalled_since.is_some_and(|since| now >= since + limit)
+    }
+}

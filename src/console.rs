@@ -1,0 +1,108 @@
+//! The server's own standard output: one more reader of the conversation.
+//!
+//! Like everyone else it has a place in the transcript, takes what it can, and lapses when it
+//! cannot keep up: what was skipped is said. A full pipe, a stopped terminal or a full disk slow
+//! nobody down, and a closed one is the end of the printing, not of the chat.
+
+use std::os::fd::BorrowedFd;
+use std::time::Instant;
+
+use crate::reading::{Reading, WireForm};
+use crate::sink::{RETRY, Sink, Written};
+use crate::transcript::Transcript;
+
+/// Standard output, as far as anyone reads it.
+#[derive(Debug)]
+pub struct Console {
+    /// `None` once it is closed, or there is nothing more to print.
+    sink: Option<Sink>,
+    reading: Reading,
+    retry_at: Option<Instant>,
+    /// Only what is announced is printed, not the conversation.
+    quiet: bool,
+    bytes_max: usize,
+    behind: bool,
+}
+
+impl Console {
+    /// Prints on `stdout`, at most `bytes_max` bytes a turn. What cannot be opened is not printed on.
+    pub fn new(stdout: BorrowedFd<'_>, quiet: bool, raw: bool, bytes_max: usize) -> Console {
+        // In raw mode what is said has no line ends, but a log of it should have.
+        let form = match raw {
+            true => WireForm::Rendered { without: None, line_feeds: true },
+            false => WireForm::Plain,
+        };
+        Console {
+            sink: Sink::open(stdout).ok(),
+            reading: Reading::new(0, form),
+            retry_at: None,
+            quiet,
+            bytes_max,
+            behind: false,
+        }
+    }
+
+    /// Prints a line that is not part of the conversation, before anything is said.
+    pub fn announce(&mut self, line: &str) {
+        self.reading.detour(0, format!("{line}\n").into_bytes());
+        self.behind = true;
+    }
+
+    /// Prints what it lacks, as far as it is taken. To be called in each turn, after what is said is
+    /// appended; `endangered_below` is where the next turn may overwrite.
+    pub fn speak(&mut self, transcript: &Transcript, endangered_below: u64, now: Instant) {
+        if self.sink.is_none() {
+            return;
+        }
+        if self.retry_at.is_none_or(|at| at <= now) {
+            self.retry_at = None;
+            self.print(transcript, now);
+        }
+        self.behind = self.reading.is_behind(self.end(transcript));
+        let endangered = self.retry_at.is_some() && self.reading.position() < endangered_below;
+        if self.quiet && (endangered || !self.behind) {
+            (self.sink, self.retry_at) = (None, None);
+        } else if endangered {
+            self.reading.lapse(transcript);
+        }
+    }
+
+    /// Whether it can print more in the next turn.
+    pub fn has_work(&self) -> bool {
+        self.sink.is_some() && self.behind && self.retry_at.is_none()
+    }
+
+    /// When it wants to be called though nothing happens.
+    pub fn next_deadline(&self, now: Instant) -> Option<Instant> {
+        if self.has_work() { Some(now) } else { self.retry_at }
+    }
+
+    fn end(&self, transcript: &Transcript) -> u64 {
+        if self.quiet { 0 } else { transcript.head() }
+    }
+
+    fn print(&mut self, transcript: &Transcript, now: Instant) {
+        let end = self.end(transcript);
+        let mut left = self.bytes_max;
+        while left > 0 && self.reading.is_behind(end) {
+            let offer = self.reading.offer(transcript, end, left);
+            let Some(piece) = offer.slices().first() else { continue };
+            let written = self.sink.as_mut().map_or(Written::Closed, |sink| sink.write(piece));
+            match written {
+                Written::Bytes(bytes) => {
+                    self.reading.took(bytes);
+                    left = left.saturating_sub(bytes.max(1));
+                }
+                Written::Blocked => {
+                    self.reading.took_nothing();
+                    self.retry_at = Some(now + RETRY);
+                    return;
+                }
+                Written::Closed => {
+                    (self.sink, self.retry_at) = (None, None);
+                    return;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! When to accept, and what a failed accept means.
+//!
+//! `mio` is edge-triggered, and at the limit of descriptors a listener goes silent: there is no event
+//! for the peers that wait, not even when descriptors are free again. So the door remembers that
+//! someone may be waiting until `accept` has said that nobody is, and after a failure tries
+//! again by itself. It is a value: it knows errors and instants, not sockets or the clock.
+
+use std::io::{self, ErrorKind};
+use std::time::{Duration, Instant};
+
+use rustix::io::Errno;
+
+/// How long to wait before trying again where the machine is short of something: the waiting
+/// peers are served soon after that ends, and trying costs nothing meanwhile.
+pub const RETRY: Duration = Duration::from_millis(100);
+
+/// What to do after an `accept` that failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// Accept again: the failure was that one peer's.
+    Again,
+    /// Stop: nobody waits.
+    Nobody,
+    /// Stop, and try again at [`Door::retry_at`].
+    Later,
+    /// Descriptors have been short for a while: give up the reserve to tell one peer so.
+    TurnAway,
+}
+
+/// Where newcomers of one listener stand.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Door {
+    /// Someone may be waiting.
+    waiting: bool,
+    /// Not to be tried before this.
+    retry_at: Option<Instant>,
+    /// Since when descriptors have been short.
+    short_since: Option<Instant>,
+}
+
+impl Door {
+    /// The listener had an event: someone waits.
+    pub fn note(&mut self) {
+        self.waiting = true;
+    }
+
+    /// A descriptor has been freed: whatever was short may be there again.
+    pub fn note_room(&mut self) {
+        self.retry_at = None;
+    }
+
+    /// Whether to accept now.
+    pub fn may_accept(&self, now: Instant) -> bool {
+        self.waiting && self.retry_at.is_none_or(|at| at <= now)
+    }
+
+    /// When to look at the door again by itself; `None` if only an event can change anything.
+    pub fn retry_at(&self, now: Instant) -> Option<Instant> {
+        self.waiting.then(|| self.retry_at.unwrap_or(now))
+    }
+
+    /// A peer was accepted.
+    pub fn accepted(&mut self) {
+        (self.retry_at, self.short_since) = (None, None);
+    }
+
+    /// Accepting failed.
+    pub fn failed(&mut self, error: &io::Error, now: Instant) -> Next {
+        match error.kind() {
+            ErrorKind::WouldBlock => {
+                self.waiting = false;
+                self.retry_at = None;
+                Next::Nobody
+            }
+            ErrorKind::Interrupted | ErrorKind::ConnectionAborted => Next::Again,
+            _ if is_one_peers(error) => Next::Again,
+            _ if is_short_of_descriptors(error) => {
+                let since = *self.short_since.get_or_insert(now);
+                if now.duration_since(since) >= RETRY {
+                    return Next::TurnAway;
+                }
+                self.later(now)
+            }
+            _ => self.later(now),
+        }
+    }
+
+    /// Not even the reserve helped, or it is not there.
+    pub fn later(&mut self, now: Instant) -> Next {
+        self.retry_at = Some(now + RETRY);
+        Next::Later
+    }
+}
+
+/// Errors of a connection that broke before it was accepted (accept(2)).
+fn is_one_peers(error: &io::Error) -> bool {
+    const ONE_PEERS: [Errno; 9] = [
+        Errno::PROTO,
+        Errno::NETDOWN,
+        Errno::NOPROTOOPT,
+        Errno::HOSTDOWN,
+        Errno::NONET,
+        Errno::HOSTUNREACH,
+        Errno::OPNOTSUPP,
+        Errno::NETUNREACH,
+        Errno::TIMEDOUT,
+    ];
+    Errno::from_io_error(error).is_some_and(|errno| ONE_PEERS.contains(&errno))
+}
+
+fn is_short_of_descriptors(error: &io::Error) -> bool {
+    matches!(Errno::from_io_error(error), Some(Errno::MFILE | Errno::NFILE))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(errno: Errno) -> io::Error {
+        io::Error::from_raw_os_error(errno.raw_os_error())
+    }
+
+    #[test]
+    fn a_door_is_tried_until_nobody_waits() {
+        let (mut door, now) = (Door::default(), Instant::now());
+        assert!(!door.may_accept(now));
+        door.note();
+        assert_eq!(door.failed(&error(Errno::CONNABORTED), now), Next::Again);
+        assert_eq!(door.failed(&error(Errno::PROTO), now), Next::Again);
+        assert!(door.may_accept(now));
+        assert_eq!(door.failed(&error(Errno::AGAIN), now), Next::Nobody);
+        assert!(!door.may_accept(now));
+        assert_eq!(door.retry_at(now), None);
+    }
+
+    #[test]
+    fn a_shortage_is_waited_out_and_then_told() {
+        let (mut door, now) = (Door::default(), Instant::now());
+        door.note();
+        assert_eq!(door.failed(&error(Errno::MFILE), now), Next::Later);
+        assert!(!door.may_accept(now));
+        assert_eq!(door.retry_at(now), Some(now + RETRY));
+        assert_eq!(door.failed(&error(Errno::MFILE), now + RETRY), Next::TurnAway);
+        door.accepted();
+        assert_eq!(door.failed(&error(Errno::NFILE), now + RETRY), Next::Later);
+        assert_eq!(door.failed(&error(Errno::NOMEM), now + 9 * RETRY), Next::Later);
+    }
+
+    #[test]
+    fn a_freed_descriptor_opens_the_door_at_once() {
+        let (mut door, now) = (Door::default(), Instant::now());
+        door.note();
+        door.failed(&error(Errno::NOBUFS), now);
+        door.note_room();
+        assert!(door.may_accept(now));
+    }
+}

@@ -1,0 +1,253 @@
+//! The step *listen*: what clients have sent becomes lines, and lines become the transcript.
+//!
+//! What may be taken in is a hard budget of bytes as they will stand in the transcript, shared by
+//! deficit round robin (Shreedhar and Varghese, 1995): in each round every client may say as much
+//! as the others; what it could not use for its next line is kept for the next round, and whoever
+//! finds the turn's budget too small begins the next turn. Those who had nothing waiting last
+//! turn come before those who had: a flooder slows itself, not the room.
+
+use std::collections::VecDeque;
+use std::time::Instant;
+
+use super::submissions::{Entry, standing_bytes};
+use super::{Hub, Stop};
+use crate::client::{Heard, Leave, Life, Socket, UNTIL_APPENDED};
+use crate::config::QUANTUM_BYTES;
+use crate::line::Input;
+use crate::notice::Notice;
+use crate::transcript::{SERVER, charge};
+
+/// The clients that have something to be heard, each in one place.
+#[derive(Debug, Default)]
+pub struct Listeners {
+    /// The one that found the last turn's budget too small.
+    cut_short: Option<usize>,
+    /// Those who had nothing waiting last turn.
+    fresh: VecDeque<usize>,
+    /// Those who had.
+    carried: VecDeque<usize>,
+}
+
+impl Listeners {
+    /// Whether nobody waits.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Adds a client that has something new.
+    pub fn add(&mut self, key: usize) {
+        self.fresh.push_back(key);
+    }
+
+    fn len(&self) -> usize {
+        usize::from(self.cut_short.is_some()) + self.fresh.len() + self.carried.len()
+    }
+
+    fn next(&mut self) -> Option<usize> {
+        let next = self.cut_short.take().or_else(|| self.fresh.pop_front());
+        next.or_else(|| self.carried.pop_front())
+    }
+}
+
+/// What came of hearing a client.
+enum Visit {
+    /// It has nothing more, or has to wait for something: it is off the list.
+    Done,
+    /// It has more and has used up its share of this round.
+    More,
+    /// It has a line that does not fit into this turn.
+    CutShort,
+}
+
+/// One step of a visit.
+enum Step {
+    /// Something was taken; there may be more.
+    Again,
+    /// Nothing is there that can be taken without reading.
+    Read,
+    /// The visit is over.
+    Over(Visit),
+}
+
+impl<S: Socket> Hub<S> {
+    /// Hears everyone who has something to say, as far as the budget goes, and appends it.
+    ///
+    /// Does nothing while a pass is unfinished: whoever takes all it is offered must be offered
+    /// this before more is said.
+    pub fn listen(&mut self, now: Instant) {
+        if self.pass.is_some() {
+            return;
+        }
+        if let Some(summary) = self.presence.take_summary(self.here(), now) {
+            self.submissions.push(SERVER, &summary.to_line());
+        }
+        if self.stop == Stop::No {
+            self.hear_all(now);
+        }
+        let budget = self.config.turn_bytes_max();
+        let entry = self.entry();
+        let appended = self.submissions.append_to(&mut self.transcript, budget, entry);
+        if appended {
+            self.pass = Some(0);
+        }
+        if self.submissions.is_empty() {
+            self.settle(now);
+        }
+    }
+
+    fn hear_all(&mut self, now: Instant) {
+        let mut left = self.config.turn_bytes_max().saturating_sub(self.submissions.charged());
+        let share = (left / self.listeners.len().max(1)).max(QUANTUM_BYTES.min(left));
+        while left > 0 {
+            let Some(key) = self.listeners.next() else { break };
+            match self.visit(key, share, &mut left, now) {
+                Visit::Done => self.dismiss(key),
+                Visit::More => self.listeners.carried.push_back(key),
+                Visit::CutShort => {
+                    self.listeners.cut_short = Some(key);
+                    break;
+                }
+            }
+        }
+    }
+
+    /// Hears one client: takes lines while they fit, and reads at most `share` bytes for more.
+    fn visit(&mut self, key: usize, share: usize, left: &mut usize, now: Instant) -> Visit {
+        let (left_before, mut read) = (*left, 0);
+        if let Some(client) = self.clients.get_mut(key) {
+            client.deficit = client.deficit.saturating_add(share as u32);
+        }
+        let visit = loop {
+            let step = match self.take_line(key, left, now) {
+                Step::Read if read >= share => Step::Over(Visit::More),
+                Step::Read => self.read(key, share - read, &mut read, now),
+                step => step,
+            };
+            if let Step::Over(visit) = step {
+                break visit;
+            }
+        };
+        // What was read but became no line has cost as much: a line without an end is not for free.
+        let submitted = left_before - *left;
+        *left = left.saturating_sub(read.saturating_sub(submitted));
+        visit
+    }
+
+    /// Takes one line that has been read, if there is one and it fits.
+    fn take_line(&mut self, key: usize, left: &mut usize, now: Instant) -> Step {
+        let (rules, entry) = (self.config.line_rules(), self.entry());
+        let pace = self.config.pace();
+        let Some(client) = self.clients.get_mut(key) else { return Step::Over(Visit::Done) };
+        if !client.may_be_heard(&self.config) {
+            return Step::Over(Visit::Done);
+        }
+        let line = match client.lines.peek(&rules) {
+            Input::Line(line) => line,
+            Input::NotYet => return self.cut_chunk_if_due(key, now),
+            Input::TooLong => {
+                client.consume_line(now);
+                let bytes_max = rules.line_bytes_max;
+                self.tell(key, Notice::LineTooLong { bytes_max }.to_line(), now);
+                return Step::Again;
+            }
+            Input::Endless => {
+                let bytes_max = rules.endless_bytes_max;
+                self.close(key, Leave::Endless, &Notice::Endless { bytes_max }, now);
+                return Step::Over(Visit::Done);
+            }
+        };
+        let cost = charge(standing_bytes(client.serial, line, entry));
+        if cost > *left && *left < self.config.turn_bytes_max() {
+            return Step::Over(Visit::CutShort);
+        }
+        if cost > client.deficit as usize {
+            return Step::Over(Visit::More);
+        }
+        if !client.exempt
+            && let Err(due) = client.bucket.take(&pace, now)
+        {
+            client.paused_until = Some(due);
+            return Step::Over(Visit::Done);
+        }
+        self.submissions.say(client.serial, line, entry);
+        client.consume_line(now);
+        client.deficit -= cost as u32;
+        *left = left.saturating_sub(cost);
+        Step::Again
+    }
+
+    /// There is no whole line: an unterminated chunk may have become one by now.
+    fn cut_chunk_if_due(&mut self, key: usize, now: Instant) -> Step {
+        let Some(client) = self.clients.get_mut(key) else { return Step::Over(Visit::Done) };
+        if client.readable {
+            return Step::Read;
+        }
+        let due = client.chunk_due(&self.config).is_some_and(|due| due <= now);
+        if due || (client.ended && client.lines.is_pending()) {
+            client.lines.cut();
+            return Step::Again;
+        }
+        if client.ended {
+            self.end(key);
+        }
+        Step::Over(Visit::Done)
+    }
+
+    /// Reads once, at most `bytes_max` bytes, and adds to `read` how many it were.
+    fn read(&mut self, key: usize, bytes_max: usize, read: &mut usize, now: Instant) -> Step {
+        let Some(client) = self.clients.get_mut(key) else { return Step::Over(Visit::Done) };
+        let scratch_bytes = bytes_max.min(self.scratch.len());
+        match client.hear(&mut self.scratch[..scratch_bytes], now) {
+            Heard::Bytes(bytes) => *read += bytes,
+            Heard::NothingYet | Heard::End => {}
+            // It is tried again in the next round, and so counts as something done in this one.
+            Heard::Interrupted => {
+                *read += 1;
+                return Step::Over(Visit::More);
+            }
+            Heard::Broken(leave) => {
+                self.gone(key, leave);
+                return Step::Over(Visit::Done);
+            }
+        }
+        Step::Again
+    }
+
+    /// A client's input has ended and every line of it is submitted.
+    fn end(&mut self, key: usize) {
+        let Some(client) = self.clients.get_mut(key) else { return };
+        if client.life == Life::Open {
+            client.life = Life::Closing { until: UNTIL_APPENDED, leave: Leave::Quit };
+            self.settling.push(key);
+        }
+    }
+
+    /// All that was submitted is appended: those who ended get what stands now, and no more.
+    fn settle(&mut self, now: Instant) {
+        let head = self.transcript.head();
+        for key in std::mem::take(&mut self.settling) {
+            let Some(client) = self.clients.get(key) else { continue };
+            if let Life::Closing { until: UNTIL_APPENDED, leave } = client.life {
+                self.close_at(key, head, leave, now);
+            }
+        }
+        if self.stop == Stop::Announced {
+            self.close_all(now);
+        }
+    }
+
+    fn dismiss(&mut self, key: usize) {
+        if let Some(client) = self.clients.get_mut(key) {
+            client.queued_to_listen = false;
+            client.deficit = 0;
+            if let Life::Deaf(leave) = client.life {
+                self.gone(key, leave);
+            }
+        }
+        self.reschedule(key);
+    }
+
+    fn entry(&self) -> Entry {
+        if self.config.raw { Entry::Raw } else { Entry::Named }
+    }
+}

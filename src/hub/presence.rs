@@ -1,0 +1,94 @@
+//! Who came and who went: told one by one while they are few, summed up while they are many.
+
+use std::time::{Duration, Instant};
+
+use crate::notice::Notice;
+use crate::pace::{Bucket, Pace};
+
+/// How long comings and goings are collected before they are summed up. A second keeps a storm of
+/// thousands down to one line a second and is soon enough to greet someone.
+const COLLECTED: Duration = Duration::from_secs(1);
+
+/// Decides what is told of comings and goings.
+#[derive(Debug)]
+pub struct Presence {
+    pace: Pace,
+    bucket: Bucket,
+    joined: u64,
+    left: u64,
+    summary_due: Option<Instant>,
+}
+
+impl Presence {
+    /// Tells at most so many one by one.
+    pub fn new(pace: Pace) -> Presence {
+        Presence { pace, bucket: Bucket::default(), joined: 0, left: 0, summary_due: None }
+    }
+
+    /// Someone came: `true` if this is to be told by itself. In raw mode what is not told is not
+    /// summed up either.
+    pub fn joined(&mut self, now: Instant, raw: bool) -> bool {
+        if raw {
+            return self.bucket.take(&self.pace, now).is_ok();
+        }
+        let told = self.is_told(now);
+        self.joined += u64::from(!told);
+        told
+    }
+
+    /// Someone went: `true` if this is to be told by itself.
+    pub fn left(&mut self, now: Instant) -> bool {
+        let told = self.is_told(now);
+        self.left += u64::from(!told);
+        told
+    }
+
+    /// When the summary is to be said, if there is anything to sum up.
+    pub fn summary_due(&self) -> Option<Instant> {
+        self.summary_due
+    }
+
+    /// The summary, when it is due; the next one begins.
+    pub fn take_summary(&mut self, here: usize, now: Instant) -> Option<Notice<'static>> {
+        if self.summary_due.is_none_or(|due| now < due) {
+            return None;
+        }
+        self.take_untold(here)
+    }
+
+    /// The summary of all that was not told yet, due or not, if there is anything.
+    pub fn take_untold(&mut self, here: usize) -> Option<Notice<'static>> {
+        self.summary_due.take()?;
+        let (joined, left) = (std::mem::take(&mut self.joined), std::mem::take(&mut self.left));
+        Some(Notice::Summary { joined, left, here })
+    }
+
+    fn is_told(&mut self, now: Instant) -> bool {
+        // While a summary is being collected everyone is in it: who came first is told first.
+        let told = self.summary_due.is_none() && self.bucket.take(&self.pace, now).is_ok();
+        if !told {
+            self.summary_due.get_or_insert(now + COLLECTED);
+        }
+        told
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_storm_is_told_in_one_line_that_adds_up() {
+        let (mut presence, now) = (Presence::new(Pace::per_second(10, 10)), Instant::now());
+        let told = (0..500).filter(|_| presence.joined(now, false)).count();
+        let left = (0..20).filter(|_| presence.left(now)).count();
+        assert_eq!((told, left), (10, 0));
+        assert!(presence.take_summary(480, now).is_none());
+        let due = presence.summary_due().unwrap();
+        assert_eq!(due, now + COLLECTED);
+        let summary = presence.take_summary(480, due).unwrap().to_string();
+        assert_eq!(summary, "490 joined, 20 left (480 here)");
+        assert_eq!(presence.summary_due(), None);
+        assert!(presence.joined(due, false));
+    }
+}

@@ -1,0 +1,192 @@
+//! The log, on standard error, without ever waiting for whoever reads it.
+//!
+//! `simple_logger` writes to descriptor 2 and panics if that is closed, or waits if it is full. So
+//! descriptor 2 is made the end of a pipe of our own, which is never closed; a record goes into it
+//! only if there is room, and is counted otherwise. The loop copies what is in the pipe to the real
+//! standard error as far as that takes it ([`Journal::relay`]).
+//!
+//! A record is one printable line, whatever a peer may have put into it.
+
+use std::io::{self, Write};
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Instant;
+
+use log::{LevelFilter, Log, Metadata, Record};
+use rustix::pipe::PipeFlags;
+use simple_logger::SimpleLogger;
+
+use crate::sink::{PIPE_BYTES, RETRY, Sink, Written, is_writable};
+
+/// What time, level and module may take of a record; the rest is cut at what one page of the pipe
+/// holds, so that it never waits.
+const RECORD_HEAD_BYTES: usize = 256;
+
+static DROPPED: AtomicU64 = AtomicU64::new(0);
+static WRITTEN: AtomicBool = AtomicBool::new(false);
+
+/// The reading end of the log.
+#[derive(Debug)]
+pub struct Journal {
+    pipe: OwnedFd,
+    stderr: OwnedFd,
+    /// `None` once it is closed.
+    sink: Option<Sink>,
+    /// What has been read from the pipe and not been taken.
+    pending: Vec<u8>,
+    retry_at: Option<Instant>,
+}
+
+impl Journal {
+    /// Starts logging; to be called once in the life of a process.
+    pub fn start(level: LevelFilter) -> io::Result<Journal> {
+        let stderr = io::stderr().as_fd().try_clone_to_owned()?;
+        let (reader, writer) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC)?;
+        rustix::fs::fcntl_setfl(&reader, rustix::fs::OFlags::NONBLOCK)?;
+        rustix::stdio::dup2_stderr(&writer)?;
+        let inner = SimpleLogger::new().with_level(level).with_utc_timestamps();
+        log::set_max_level(level);
+        log::set_boxed_logger(Box::new(Logger { inner })).map_err(io::Error::other)?;
+        let sink = Sink::open(stderr.as_fd()).ok();
+        let journal = Journal { pipe: reader, stderr, sink, pending: Vec::new(), retry_at: None };
+        journal.hook_panics()?;
+        Ok(journal)
+    }
+
+    /// Copies what has been logged to standard error, as far as it is taken. To be called in each
+    /// turn; it makes no system call if nothing was logged.
+    pub fn relay(&mut self, now: Instant) {
+        if self.retry_at.is_some_and(|at| at > now) {
+            return;
+        }
+        self.retry_at = None;
+        if WRITTEN.swap(false, Ordering::Relaxed) || !self.pending.is_empty() {
+            self.copy(now);
+        }
+        if self.retry_at.is_none() {
+            let dropped = DROPPED.swap(0, Ordering::Relaxed);
+            if dropped > 0 {
+                log::warn!("{dropped} log records were dropped: standard error took nothing");
+            }
+        }
+    }
+
+    /// When it wants to be called though nothing happens.
+    pub fn next_deadline(&self) -> Option<Instant> {
+        self.retry_at
+    }
+
+    fn copy(&mut self, now: Instant) {
+        loop {
+            if self.pending.is_empty() {
+                let mut page = [0; PIPE_BYTES];
+                let Ok(bytes @ 1..) = rustix::io::read(&self.pipe, &mut page) else { return };
+                self.pending.extend_from_slice(&page[..bytes]);
+            }
+            let Some(sink) = &mut self.sink else {
+                self.pending.clear();
+                continue;
+            };
+            match sink.write(&self.pending) {
+                Written::Bytes(bytes) => drop(self.pending.drain(..bytes)),
+                Written::Blocked => {
+                    self.retry_at = Some(now + RETRY);
+                    return;
+                }
+                Written::Closed => self.sink = None,
+            }
+        }
+    }
+
+    /// Lets a panic be told on the real standard error, without waiting for it either.
+    fn hook_panics(&self) -> io::Result<()> {
+        let pipe = self.pipe.try_clone()?;
+        let stderr = self.stderr.try_clone()?;
+        std::panic::set_hook(Box::new(move |panic| {
+            let Ok(mut sink) = Sink::open(stderr.as_fd()) else { return };
+            let mut page = [0; PIPE_BYTES];
+            while let Ok(bytes @ 1..) = rustix::io::read(&pipe, &mut page) {
+                sink.write(&page[..bytes]);
+            }
+            sink.write(format!("chinwag: {panic}\n").as_bytes());
+        }));
+        Ok(())
+    }
+}
+
+/// The end of logging: what was logged is copied as far as it is taken, and descriptor 2 is what it
+/// was before.
+impl Drop for Journal {
+    fn drop(&mut self) {
+        self.retry_at = None;
+        WRITTEN.store(true, Ordering::Relaxed);
+        self.relay(Instant::now());
+        log::set_max_level(LevelFilter::Off);
+        let restored = rustix::stdio::dup2_stderr(&self.stderr);
+        debug_assert!(restored.is_ok());
+    }
+}
+
+struct Logger {
+    inner: SimpleLogger,
+}
+
+impl Log for Logger {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        self.inner.enabled(metadata)
+    }
+
+    fn log(&self, record: &Record<'_>) {
+        if !self.enabled(record.metadata()) {
+            return;
+        }
+        if !is_writable(io::stderr()).unwrap_or(false) {
+            DROPPED.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
+        let text = one_line(&record.args().to_string());
+        self.inner.log(
+            &Record::builder()
+                .metadata(record.metadata().clone())
+                .args(format_args!("{text}"))
+                .build(),
+        );
+        WRITTEN.store(true, Ordering::Relaxed);
+    }
+
+    fn flush(&self) {
+        self.inner.flush();
+    }
+}
+
+/// The text without control characters, and no longer than a record may be.
+fn one_line(text: &str) -> String {
+    let mut line = String::new();
+    for character in text.chars() {
+        if line.len() > PIPE_BYTES - RECORD_HEAD_BYTES {
+            break;
+        }
+        match character.is_control() {
+            true => line.extend(character.escape_default()),
+            false => line.push(character),
+        }
+    }
+    line
+}
+
+/// Tells an error on standard error before or after logging; a closed one cannot be told.
+pub fn tell_error(message: &str) {
+    let told = writeln!(io::stderr(), "chinwag: {message}");
+    drop(told);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_is_one_printable_line_of_bounded_length() {
+        assert_eq!(one_line("a\nb\u{1b}[2J"), "a\\nb\\u{1b}[2J");
+        assert!(one_line(&"\n".repeat(10_000)).len() < PIPE_BYTES);
+    }
+}

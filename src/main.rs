@@ -1,0 +1,84 @@
+//! The program: reads the flags, starts the server, and says how it ended.
+//!
+//! Exit codes: 0 stopped as asked, 1 could not start or failed, 2 a flag is wrong, 128 and the number
+//! of the signal if a second one ended it at once.
+
+use std::process::ExitCode;
+
+use chinwag::config::Config;
+use chinwag::journal::{Journal, tell_error};
+use chinwag::server::{Ended, Server};
+use clap::error::ErrorKind;
+use clap::{Parser, Subcommand};
+
+/// A chat server for anything that can open a TCP connection: nc, telnet, a script.
+///
+/// Everyone who connects is in one conversation. Whatever a client says, everyone reads.
+#[derive(Parser)]
+#[command(version, args_conflicts_with_subcommands = true, max_term_width = 100)]
+#[command(after_help = "Every flag can also be given in the environment: --max-line is \
+    CHINWAG_MAX_LINE. Try: nc localhost 50005")]
+struct Flags {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    config: Config,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Start the server; the same as no command at all
+    Serve(Box<Config>),
+}
+
+const FAILED: u8 = 1;
+const USAGE: u8 = 2;
+const SIGNAL: u8 = 128;
+
+fn main() -> ExitCode {
+    let config = match Flags::try_parse() {
+        Ok(Flags { command: Some(Command::Serve(config)), .. }) => *config,
+        Ok(Flags { command: None, config }) => config,
+        Err(error) => return tell_usage(&error),
+    };
+    if let Err(message) = config.check() {
+        tell_error(&message);
+        return ExitCode::from(USAGE);
+    }
+    serve(config)
+}
+
+fn serve(config: Config) -> ExitCode {
+    let journal = match Journal::start(config.log_level) {
+        Ok(journal) => journal,
+        Err(error) => {
+            tell_error(&format!("cannot log: {error}"));
+            return ExitCode::from(FAILED);
+        }
+    };
+    match Server::bind(config, journal) {
+        Ok(server) => match server.run() {
+            Ok(Ended::Stopped) => ExitCode::SUCCESS,
+            Ok(Ended::Interrupted(signal)) => ExitCode::from(SIGNAL + signal as u8),
+            Err(_) => ExitCode::from(FAILED),
+        },
+        Err(error) => {
+            tell_error(&error.to_string());
+            ExitCode::from(FAILED)
+        }
+    }
+}
+
+/// Help and the version are printed as they are; an error is made one line.
+fn tell_usage(error: &clap::Error) -> ExitCode {
+    if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
+        let printed = error.print();
+        return if printed.is_ok() { ExitCode::SUCCESS } else { ExitCode::from(FAILED) };
+    }
+    let text = error.to_string();
+    let told = text.lines().map(str::trim).take_while(|line| !line.starts_with("Usage:"));
+    let told = told.filter(|line| !line.is_empty() && !line.starts_with("For more information"));
+    let line = told.collect::<Vec<_>>().join("; ");
+    tell_error(line.strip_prefix("error: ").unwrap_or(&line));
+    ExitCode::from(USAGE)
+}

@@ -1,0 +1,557 @@
+//! One reader's place in a transcript, and what only that reader is to see.
+//!
+//! Whoever keeps up is a position and nothing else. What is rare stands aside in a box: *detours*
+//! (at this position, first these private bytes), the *torn rest* of what was half sent when its
+//! reader lapsed, and the output of a *rendered* reader, who does not want the shared bytes as
+//! they are.
+//!
+//! What always holds: a position lies between the transcript's tail and head, or its reader has
+//! lapsed; detours stand in the order of their positions, each at the boundary of a line; the box is
+//! there only while something is in it. This room knows neither sockets nor who reads.
+
+use std::collections::VecDeque;
+use std::io::IoSlice;
+
+use crate::notice::Notice;
+use crate::transcript::Transcript;
+
+/// A rendered reader has about this much output made ready at a time, and more when that is gone:
+/// enough for one write to a socket, little enough for thousands of them.
+pub const RENDERED_BYTES_MAX: usize = 16 * 1024;
+
+/// What a detour is charged beside its text: its place in the queue and the allocator's overhead.
+pub const DETOUR_BYTES: usize = 64;
+
+/// The most pieces of one offer. What needs more is offered the next time.
+const SLICES_MAX: usize = 8;
+
+/// How the transcript's bytes become a reader's.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum WireForm {
+    /// As they are, without copying.
+    #[default]
+    Plain,
+    /// Line by line, through a buffer of the reader's own.
+    Rendered {
+        /// The author whose lines are left out: the reader itself, who wants no echo.
+        without: Option<u64>,
+        /// Every entry ends in a line feed, whether it has one or not.
+        line_feeds: bool,
+    },
+}
+
+/// A reader's place in a transcript.
+#[derive(Debug)]
+pub struct Reading {
+    position: u64,
+    form: WireForm,
+    aside: Option<Box<Aside>>,
+}
+
+/// What stands between a reader and the shared bytes.
+#[derive(Debug, Default)]
+struct Aside {
+    /// What goes out before everything else, and how much of it has: the torn rest, the line that
+    /// tells of a gap, or rendered output.
+    before: Vec<u8>,
+    before_sent: usize,
+    gap: Gap,
+    detours: VecDeque<Detour>,
+    /// How much of the first detour has been sent; it is 0 for a rendered reader.
+    detour_sent: usize,
+    /// What the detours are charged together.
+    private_bytes: usize,
+}
+
+/// A hole in what a reader gets.
+#[derive(Clone, Copy, Debug, Default)]
+enum Gap {
+    #[default]
+    None,
+    /// It has lapsed; its position means nothing.
+    Lapsed(Unread),
+    /// The line that tells of it is in `before`, but not a byte of that has been taken.
+    Telling(Unread),
+}
+
+/// The first line that a reader did not begin: its number, and where it started.
+#[derive(Clone, Copy, Debug)]
+struct Unread {
+    line: u64,
+    start: u64,
+}
+
+#[derive(Debug)]
+struct Detour {
+    at: u64,
+    text: Vec<u8>,
+}
+
+/// The bytes that a reader lacks, in order, for one vectored write.
+#[derive(Debug)]
+pub struct Offer<'a> {
+    slices: [IoSlice<'a>; SLICES_MAX],
+    count: usize,
+    bytes: usize,
+}
+
+impl<'a> Offer<'a> {
+    /// The pieces, none of them empty.
+    pub fn slices(&self) -> &[IoSlice<'a>] {
+        &self.slices[..self.count]
+    }
+
+    /// How many bytes the pieces hold together.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Adds a piece of at most `bytes_max` bytes in all; `false` if not all of it had room.
+    fn add(&mut self, piece: &'a [u8], bytes_max: usize) -> bool {
+        if piece.is_empty() {
+            return true;
+        }
+        let fitting = piece.len().min(bytes_max - self.bytes);
+        if fitting == 0 || self.count == SLICES_MAX {
+            return false;
+        }
+        self.slices[self.count] = IoSlice::new(&piece[..fitting]);
+        self.count += 1;
+        self.bytes += fitting;
+        fitting == piece.len()
+    }
+}
+
+impl Reading {
+    /// A reader of everything that is said from `position` on.
+    pub fn new(position: u64, form: WireForm) -> Reading {
+        Reading { position, form, aside: None }
+    }
+
+    /// Where in the transcript it is. Of a lapsed reader it means nothing.
+    pub fn position(&self) -> u64 {
+        self.position
+    }
+
+    /// Whether it lacks anything of what was said before `end` or privately.
+    pub fn is_behind(&self, end: u64) -> bool {
+        self.position < end || self.aside.is_some()
+    }
+
+    /// Whether it could not keep up and has not been told so yet.
+    pub fn has_lapsed(&self) -> bool {
+        let gap = self.aside.as_ref().map(|aside| aside.gap);
+        matches!(gap, Some(Gap::Lapsed(_)))
+    }
+
+    /// What its private bytes are charged that have not been sent.
+    pub fn private_bytes(&self) -> usize {
+        self.aside.as_ref().map_or(0, |aside| aside.private_bytes)
+    }
+
+    /// Adds what only this reader sees, after all that has been said up to `head`.
+    pub fn detour(&mut self, head: u64, text: Vec<u8>) {
+        let aside = self.aside.get_or_insert_default();
+        aside.private_bytes += text.len() + DETOUR_BYTES;
+        aside.detours.push_back(Detour { at: head, text });
+    }
+
+    /// What it lacks of all that stands before `end`, at most `bytes_max` bytes in one go.
+    ///
+    /// Call [`Reading::took`] with what was taken of it, or [`Reading::took_nothing`]; and again
+    /// while it is behind and took all. It may be empty though the reader was behind before: for
+    /// a rendered reader, what is left out is nothing to send.
+    pub fn offer<'a>(
+        &'a mut self,
+        transcript: &'a Transcript,
+        end: u64,
+        bytes_max: usize,
+    ) -> Offer<'a> {
+        self.prepare(transcript, end);
+        self.check(transcript);
+        let mut offer = Offer { slices: [IoSlice::new(&[]); SLICES_MAX], count: 0, bytes: 0 };
+        self.gather(transcript, end, bytes_max, &mut offer);
+        offer
+    }
+
+    /// Moves on behind the first `bytes` bytes of the last offer.
+    pub fn took(&mut self, mut bytes: usize) {
+        let Some(aside) = &mut self.aside else {
+            self.position += bytes as u64;
+            return;
+        };
+        if bytes > 0 && matches!(aside.gap, Gap::Telling(_)) {
+            aside.gap = Gap::None;
+        }
+        let before = bytes.min(aside.before.len() - aside.before_sent);
+        aside.before_sent += before;
+        bytes -= before;
+        while let Some(detour) = aside.detours.front() {
+            let shared = bytes.min((detour.at.saturating_sub(self.position)) as usize);
+            self.position += shared as u64;
+            bytes -= shared;
+            if self.position < detour.at || bytes == 0 {
+                break;
+            }
+            let private = bytes.min(detour.text.len() - aside.detour_sent);
+            aside.detour_sent += private;
+            bytes -= private;
+            if aside.detour_sent < detour.text.len() {
+                break;
+            }
+            aside.drop_detour();
+        }
+        self.position += bytes as u64;
+        self.drop_aside_if_empty();
+    }
+
+    /// Says that nothing of the last offer was taken: a gap that was about to be told may grow.
+    pub fn took_nothing(&mut self) {
+        let Some(aside) = &mut self.aside else { return };
+        if let Gap::Telling(unread) = aside.gap {
+            aside.gap = Gap::Lapsed(unread);
+            aside.before.clear();
+        }
+    }
+
+    /// Gives its position up, before the bytes there are overwritten.
+    ///
+    /// What was half sent is kept, so that no line is ever torn; what else it misses is counted
+    /// when it takes bytes again. Nothing happens to one that has lapsed already.
+    pub fn lapse(&mut self, transcript: &Transcript) {
+        if self.has_lapsed() {
+            return;
+        }
+        let aside = self.aside.get_or_insert_default();
+        let (line, start) = transcript.start_at_or_after(self.position);
+        let mut unread = Unread { line, start };
+        if aside.detour_sent > 0 {
+            if let Some(detour) = aside.detours.front() {
+                aside.before = detour.text[aside.detour_sent..].to_vec();
+                aside.before_sent = 0;
+            }
+            aside.drop_detour();
+        } else if start > self.position {
+            let (first, second) = transcript.bytes(self.position, start);
+            aside.before = [first, second].concat();
+            aside.before_sent = 0;
+        } else if let Gap::Telling(earlier) = aside.gap {
+            aside.before.clear();
+            unread = earlier;
+        }
+        aside.gap = Gap::Lapsed(unread);
+    }
+
+    /// Makes ready what has to be made before it can be offered.
+    fn prepare(&mut self, transcript: &Transcript, end: u64) {
+        let unsent = |aside: &Aside| aside.before_sent < aside.before.len();
+        if self.aside.as_deref().is_some_and(unsent) {
+            return;
+        }
+        if let Some(aside) = &mut self.aside {
+            aside.before.clear();
+            aside.before_sent = 0;
+        }
+        if self.has_lapsed() {
+            self.resume(transcript);
+        } else if let WireForm::Rendered { without, line_feeds } = self.form
+            && self.is_behind(end)
+        {
+            self.render(transcript, end, without, line_feeds);
+        }
+        self.drop_aside_if_empty();
+    }
+
+    /// Takes a lapsed reader up again in the middle of the window, with room on both sides: so much
+    /// to read at once, so much time before it lapses again.
+    fn resume(&mut self, transcript: &Transcript) {
+        let Some(aside) = &mut self.aside else { return };
+        let Gap::Lapsed(unread) = aside.gap else { return };
+        let half = transcript.window_bytes_max() as u64 / 2;
+        let middle = transcript.head().saturating_sub(half);
+        let (next, position) = transcript.start_at_or_after(middle.max(unread.start));
+        self.position = position;
+        aside.gap = Gap::Telling(unread);
+        match next - unread.line {
+            0 => aside.gap = Gap::None,
+            lines => aside.before = Notice::Missed { lines }.to_line(),
+        }
+    }
+
+    fn render(&mut self, transcript: &Transcript, end: u64, without: Option<u64>, feeds: bool) {
+        let aside = self.aside.get_or_insert_default();
+        let mut lines = transcript.lines_from(self.position);
+        while aside.before.len() < RENDERED_BYTES_MAX {
+            let due = aside.detours.front().is_some_and(|detour| detour.at <= self.position);
+            if due {
+                aside.render_detour();
+                continue;
+            }
+            if self.position >= end {
+                break;
+            }
+            let Some(line) = lines.next() else { break };
+            self.position = line.end;
+            if without == Some(line.author) {
+                continue;
+            }
+            let (first, second) = transcript.bytes(line.start, line.end);
+            aside.before.extend_from_slice(first);
+            aside.before.extend_from_slice(second);
+            if feeds && aside.before.last() != Some(&b'\n') {
+                aside.before.push(b'\n');
+            }
+        }
+    }
+
+    fn gather<'a>(&'a self, transcript: &'a Transcript, end: u64, max: usize, to: &mut Offer<'a>) {
+        let mut position = self.position;
+        let mut shared = |until: u64, to: &mut Offer<'a>| {
+            let (first, second) = transcript.bytes(position, until.max(position));
+            position = until.max(position);
+            to.add(first, max) && to.add(second, max)
+        };
+        if let Some(aside) = self.aside.as_deref() {
+            let whole = to.add(&aside.before[aside.before_sent..], max);
+            let only_that = matches!(self.form, WireForm::Rendered { .. }) || self.has_lapsed();
+            if !whole || only_that {
+                return;
+            }
+            let mut sent = aside.detour_sent;
+            for detour in &aside.detours {
+                let whole = shared(detour.at, to) && to.add(&detour.text[sent..], max);
+                if !whole {
+                    return;
+                }
+                sent = 0;
+            }
+        }
+        if self.form == WireForm::Plain {
+            shared(end, to);
+        }
+    }
+
+    fn drop_aside_if_empty(&mut self) {
+        if self.aside.as_deref().is_some_and(Aside::is_empty) {
+            self.aside = None;
+        }
+    }
+
+    fn check(&self, transcript: &Transcript) {
+        let place = transcript.tail()..=transcript.head();
+        debug_assert!(self.has_lapsed() || place.contains(&self.position));
+        let Some(aside) = self.aside.as_deref() else { return };
+        debug_assert!(!aside.is_empty());
+        debug_assert!(aside.before_sent <= aside.before.len());
+        debug_assert!(aside.detours.iter().is_sorted_by_key(|detour| detour.at));
+        let charged = |detour: &Detour| detour.text.len() + DETOUR_BYTES;
+        debug_assert_eq!(aside.private_bytes, aside.detours.iter().map(charged).sum::<usize>());
+    }
+}
+
+impl Aside {
+    fn is_empty(&self) -> bool {
+        let all_sent = self.before_sent == self.before.len();
+        all_sent && self.detours.is_empty() && matches!(self.gap, Gap::None)
+    }
+
+    fn drop_detour(&mut self) {
+        if let Some(detour) = self.detours.pop_front() {
+            self.private_bytes -= detour.text.len() + DETOUR_BYTES;
+        }
+        self.detour_sent = 0;
+    }
+
+    fn render_detour(&mut self) {
+        if let Some(detour) = self.detours.front() {
+            self.before.extend_from_slice(&detour.text);
+        }
+        self.drop_detour();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::transcript::SERVER;
+    use proptest::prelude::*;
+
+    /// Takes what is offered, at most `bytes`, in one go.
+    fn take(reading: &mut Reading, transcript: &Transcript, bytes: usize) -> Vec<u8> {
+        let offer = reading.offer(transcript, transcript.head(), bytes);
+        let taken: Vec<u8> = offer.slices().iter().flat_map(|slice| slice.to_vec()).collect();
+        assert_eq!(taken.len(), offer.bytes());
+        reading.took(taken.len());
+        taken
+    }
+
+    fn take_all(reading: &mut Reading, transcript: &Transcript) -> String {
+        let mut taken = Vec::new();
+        while reading.is_behind(transcript.head()) {
+            taken.extend(take(reading, transcript, 1000));
+        }
+        String::from_utf8(taken).unwrap()
+    }
+
+    fn say(transcript: &mut Transcript, author: u64, line: &str) {
+        transcript.append(author, &[line.as_bytes(), b"\n"]);
+    }
+
+    #[test]
+    fn a_detour_stands_where_it_was_made() {
+        let mut transcript = Transcript::new(1000);
+        let mut reading = Reading::new(0, WireForm::Plain);
+        reading.detour(transcript.head(), b"* welcome\n".to_vec());
+        say(&mut transcript, 1, "one");
+        reading.detour(transcript.head(), b"* a\n".to_vec());
+        reading.detour(transcript.head(), b"* b\n".to_vec());
+        say(&mut transcript, 1, "two");
+        assert_eq!(reading.private_bytes(), 18 + 3 * DETOUR_BYTES);
+        assert_eq!(take_all(&mut reading, &transcript), "* welcome\none\n* a\n* b\ntwo\n");
+        assert_eq!((reading.private_bytes(), reading.aside.is_none()), (0, true));
+    }
+
+    #[test]
+    fn who_lapses_gets_the_torn_rest_the_count_and_its_detours() {
+        let mut transcript = Transcript::new(64);
+        let mut reading = Reading::new(0, WireForm::Plain);
+        say(&mut transcript, 1, "a line of sixteen");
+        assert_eq!(take(&mut reading, &transcript, 4), b"a li");
+        reading.lapse(&transcript);
+        reading.detour(transcript.head(), b"* private\n".to_vec());
+        for _ in 0..10 {
+            say(&mut transcript, 1, "0123456789abcde");
+        }
+        let rest = "ne of sixteen\n* you missed 8 lines\n* private\n";
+        let lines = "0123456789abcde\n0123456789abcde\n";
+        assert_eq!(take_all(&mut reading, &transcript), format!("{rest}{lines}"));
+    }
+
+    #[test]
+    fn a_gap_that_nobody_took_notice_of_goes_on_growing() {
+        let mut transcript = Transcript::new(64);
+        let mut reading = Reading::new(0, WireForm::Plain);
+        say(&mut transcript, 1, "0123456789abcde");
+        reading.lapse(&transcript);
+        for _ in 0..10 {
+            say(&mut transcript, 1, "0123456789abcde");
+        }
+        assert!(!reading.offer(&transcript, transcript.head(), 100).slices().is_empty());
+        reading.took_nothing();
+        for _ in 0..10 {
+            say(&mut transcript, 1, "0123456789abcde");
+        }
+        assert!(take_all(&mut reading, &transcript).starts_with("* you missed 19 lines\n"));
+    }
+
+    #[test]
+    fn a_half_sent_detour_is_finished_before_the_gap_is_told() {
+        let mut transcript = Transcript::new(64);
+        let mut reading = Reading::new(0, WireForm::Plain);
+        reading.detour(0, b"* first\n".to_vec());
+        reading.detour(0, b"* second\n".to_vec());
+        assert_eq!(take(&mut reading, &transcript, 3), b"* f");
+        reading.lapse(&transcript);
+        for _ in 0..6 {
+            say(&mut transcript, 1, "0123456789abcde");
+        }
+        let taken = take_all(&mut reading, &transcript);
+        assert!(taken.starts_with("irst\n* you missed 4 lines\n* second\n0123"), "{taken}");
+    }
+
+    #[test]
+    fn a_rendered_reader_misses_only_what_it_did_not_want() {
+        let mut transcript = Transcript::new(1000);
+        let form = WireForm::Rendered { without: Some(7), line_feeds: true };
+        let mut reading = Reading::new(0, form);
+        transcript.append(7, &[b"mine"]);
+        transcript.append(8, &[b"yours"]);
+        reading.detour(transcript.head(), b"* private\n".to_vec());
+        transcript.append(8, &[b"again\n"]);
+        transcript.append(7, &[b"mine"]);
+        assert_eq!(take_all(&mut reading, &transcript), "yours\n* private\nagain\n");
+        transcript.append(7, &[b"mine"]);
+        assert!(take(&mut reading, &transcript, 10).is_empty());
+        assert!(!reading.is_behind(transcript.head()));
+    }
+
+    #[derive(Clone, Debug)]
+    enum Step {
+        Say(u8),
+        Detour(u8),
+        Take(u8),
+        Refuse,
+        Lapse,
+    }
+
+    fn steps() -> impl Strategy<Value = Vec<Step>> {
+        let step = prop_oneof![
+            4 => (0u8..8).prop_map(Step::Say),
+            1 => (0u8..8).prop_map(Step::Detour),
+            4 => (1u8..40).prop_map(Step::Take),
+            1 => Just(Step::Refuse),
+            1 => Just(Step::Lapse),
+        ];
+        prop::collection::vec(step, 0..200)
+    }
+
+    /// Received and missed, line by line, must be all that was said, in order and untorn.
+    fn account(taken: &str, said: u64, private: u64) {
+        let (mut next, mut told) = (0, 0);
+        for line in taken.lines() {
+            if let Some(missed) = line.strip_prefix("* you missed ") {
+                next += missed.strip_suffix(" lines").unwrap().parse::<u64>().unwrap();
+            } else if let Some(number) = line.strip_prefix("* private ") {
+                assert_eq!(number.split('.').next().unwrap().parse::<u64>().unwrap(), told);
+                told += 1;
+            } else {
+                assert_eq!(
+                    line.split('.').next().unwrap().parse::<u64>().unwrap(),
+                    next,
+                    "{taken}"
+                );
+                next += 1;
+            }
+        }
+        assert_eq!((next, told), (said, private), "{taken}");
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_is_torn_doubled_or_lost_untold(steps in steps(), rendered in any::<bool>()) {
+            let mut transcript = Transcript::new(128);
+            let form = match rendered {
+                true => WireForm::Rendered { without: None, line_feeds: false },
+                false => WireForm::Plain,
+            };
+            let mut reading = Reading::new(0, form);
+            let (mut said, mut private, mut taken) = (0, 0, Vec::new());
+            for step in steps {
+                match step {
+                    Step::Say(dots) => {
+                        if reading.position() < transcript.endangered_below(64) {
+                            reading.lapse(&transcript);
+                        }
+                        say(&mut transcript, SERVER, &format!("{said}{}", ".".repeat(dots.into())));
+                        said += 1;
+                    }
+                    Step::Detour(dots) => {
+                        let text = format!("* private {private}{}\n", ".".repeat(dots.into()));
+                        reading.detour(transcript.head(), text.into_bytes());
+                        private += 1;
+                    }
+                    Step::Take(bytes) => {
+                        taken.extend(take(&mut reading, &transcript, bytes.into()));
+                    }
+                    Step::Refuse => {
+                        reading.offer(&transcript, transcript.head(), 1000);
+                        reading.took_nothing();
+                    }
+                    Step::Lapse => reading.lapse(&transcript),
+                }
+            }
+            taken.extend(take_all(&mut reading, &transcript).into_bytes());
+            account(&String::from_utf8(taken).unwrap(), said, private);
+        }
+    }
+}

@@ -1,0 +1,445 @@
+//! The world: the poll, the listeners, the signals, the clock, and the turn.
+//!
+//! This is the only file of the server that knows mio. It decides nothing about chat; it asks the
+//! [`Hub`] to. One pass of the loop is [`Server::turn`]: wait, note, listen, speak, release, accept.
+
+use std::fmt;
+use std::fs::File;
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener as StdTcpListener};
+use std::time::{Duration, Instant};
+
+use log::{error, info, warn};
+use mio::net::{TcpListener, TcpStream};
+use mio::{Events, Interest, Poll, Registry, Token};
+use rustix::process::{Resource, Rlimit};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook_mio::v1_0::Signals;
+use socket2::{Domain, Protocol, SockRef, Socket as Socket2, TcpKeepalive, Type};
+
+use crate::client::Socket;
+use crate::config::{Config, DESCRIPTORS_RESERVED};
+use crate::console::Console;
+use crate::door::{Door, Next};
+use crate::hub::{Hub, Wait};
+use crate::journal::Journal;
+use crate::pace::Throttle;
+
+/// The events of one poll, at most; more come with the next. Enough that a storm takes few calls.
+const EVENTS_MAX: usize = 1024;
+
+/// How often the kernel asks a silent peer whether it is there, after the first time, and how many
+/// times before it gives it up.
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
+const KEEPALIVE_RETRIES: u32 = 3;
+
+/// Client tokens are slab keys, which count from 0; the others count from the end.
+const SIGNALS: Token = Token(usize::MAX - 1);
+const LISTENERS_END: usize = usize::MAX - 2;
+
+/// The server could not be started.
+#[derive(Debug)]
+pub enum StartError {
+    /// It could not listen on this address.
+    Listen(SocketAddr, io::Error),
+    /// The system refused something it needs.
+    System(&'static str, io::Error),
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            StartError::Listen(address, error) => write!(f, "cannot listen on {address}: {error}"),
+            StartError::System(what, error) => write!(f, "cannot {what}: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for StartError {}
+
+/// How a server ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// It was asked to, and everyone got what was said.
+    Stopped,
+    /// It was asked twice: at once, without regard for anyone. The number of the second signal.
+    Interrupted(i32),
+}
+
+/// A listener, and where its newcomers stand.
+#[derive(Debug)]
+struct Listening {
+    listener: TcpListener,
+    door: Door,
+}
+
+/// A server that listens.
+pub struct Server {
+    poll: Poll,
+    events: Events,
+    signals: Signals,
+    listening: Vec<Listening>,
+    hub: Hub<TcpStream>,
+    console: Console,
+    journal: Journal,
+    accept_batch: usize,
+    shutdown: Duration,
+    /// By when the stop is over, once it has begun.
+    stop_by: Option<Instant>,
+    /// A second signal has come.
+    interrupted: Option<i32>,
+    /// A descriptor kept for the moment when there are no others: it is given up to accept a peer
+    /// and tell it so.
+    reserve: Option<File>,
+    accept_troubles: Throttle,
+}
+
+impl Server {
+    /// Opens everything that the server needs; [`Server::run`] starts it.
+    pub fn bind(config: Config, journal: Journal) -> Result<Server, StartError> {
+        let system = |what| move |error| StartError::System(what, error);
+        let clients_max = clients_max(&config);
+        let poll = Poll::new().map_err(system("poll"))?;
+        let mut signals = Signals::new(signals_heeded()).map_err(system("catch signals"))?;
+        let registry = poll.registry();
+        registry
+            .register(&mut signals, SIGNALS, Interest::READABLE)
+            .map_err(system("catch signals"))?;
+        let listening = listen_all(&config, registry)?;
+        let mut console =
+            Console::new(rustix::stdio::stdout(), config.quiet, config.raw, config.write_bytes);
+        let reserve = File::open("/dev/null").map_err(system("keep a descriptor in reserve"))?;
+        tell_bounds(&config, clients_max);
+        for Listening { listener, .. } in &listening {
+            let address = listener.local_addr().map_err(system("ask for the address"))?;
+            console.announce(&format!("listening on {address}"));
+            info!("listening on {address}");
+        }
+        Ok(Server {
+            poll,
+            events: Events::with_capacity(EVENTS_MAX),
+            signals,
+            listening,
+            console,
+            journal,
+            accept_batch: config.accept_batch,
+            shutdown: config.shutdown,
+            stop_by: None,
+            interrupted: None,
+            reserve: Some(reserve),
+            accept_troubles: Throttle::default(),
+            hub: Hub::new(config, clients_max),
+        })
+    }
+
+    /// Serves until a signal ends it. An error is one of the poll itself, which nothing can mend.
+    pub fn run(mut self) -> io::Result<Ended> {
+        let ended = loop {
+            match self.turn() {
+                Ok(None) => {}
+                Ok(Some(ended)) => break Ok(ended),
+                Err(error) => {
+                    error!("the poll failed: {error}");
+                    break Err(error);
+                }
+            }
+        };
+        if let Ok(Ended::Stopped) = ended {
+            info!("stopped");
+        }
+        ended
+    }
+
+    /// One pass of the loop; `Some` when it was the last.
+    fn turn(&mut self) -> io::Result<Option<Ended>> {
+        let now = self.wait()?;
+        self.note(now);
+        self.hub.listen(now);
+        self.speak(now);
+        self.release(now);
+        self.accept(now);
+        Ok(self.ended())
+    }
+
+    /// Waits for events: not at all while there is work, else until the next deadline, else until
+    /// something happens.
+    fn wait(&mut self) -> io::Result<Instant> {
+        let now = Instant::now();
+        let others = [
+            self.console.next_deadline(now),
+            self.journal.next_deadline(),
+            self.stop_by,
+            self.listening.iter().filter_map(|one| one.door.retry_at(now)).min(),
+        ];
+        let others = others.into_iter().flatten().min();
+        let until = match self.hub.wait() {
+            Wait::No => Some(now),
+            Wait::Until(at) => Some(others.map_or(at, |other| at.min(other))),
+            Wait::Forever => others,
+        };
+        let timeout = until.map(|at| at.saturating_duration_since(now));
+        match self.poll.poll(&mut self.events, timeout) {
+            Ok(()) => {}
+            // The events are those of the turn before; a signal is noted in the next turn.
+            Err(error) if error.kind() == ErrorKind::Interrupted => self.events.clear(),
+            Err(error) => return Err(error),
+        }
+        Ok(Instant::now())
+    }
+
+    /// Notes what has happened. Nothing is done about it yet.
+    fn note(&mut self, now: Instant) {
+        let mut signalled = false;
+        for event in &self.events {
+            // Flags of errors and hang-ups are hints: reading and writing will say what is so.
+            let broken = event.is_error();
+            let readable = event.is_readable() || event.is_read_closed() || broken;
+            let writable = event.is_writable() || event.is_write_closed() || broken;
+            match event.token() {
+                SIGNALS => signalled = true,
+                Token(number) => match self.listening.get_mut(LISTENERS_END.wrapping_sub(number)) {
+                    Some(one) => one.door.note(),
+                    None => self.hub.note(number, readable, writable),
+                },
+            }
+        }
+        self.hub.note_time(now);
+        if signalled {
+            self.note_signals(now);
+        }
+    }
+
+    fn note_signals(&mut self, now: Instant) {
+        for signal in self.signals.pending() {
+            if self.stop_by.is_some() {
+                self.interrupted = Some(signal);
+                continue;
+            }
+            let name = signal_hook::low_level::signal_name(signal).unwrap_or("a signal");
+            info!("stopping: {name}; {} here", self.hub.here());
+            // Closing a listener resets those who are not accepted yet.
+            self.listening.clear();
+            self.hub.stop();
+            self.stop_by = Some(now + self.shutdown);
+        }
+    }
+
+    /// Everyone is offered what is new, the operator included.
+    fn speak(&mut self, now: Instant) {
+        self.hub.speak(now);
+        self.console.speak(self.hub.transcript(), self.hub.endangered_below(), now);
+        self.journal.relay(now);
+    }
+
+    /// Frees those who are gone: here and nowhere else.
+    fn release(&mut self, now: Instant) {
+        if self.stop_by.is_some_and(|by| by <= now) {
+            self.hub.abandon();
+        }
+        let (registry, listening) = (self.poll.registry(), &mut self.listening);
+        self.hub.release(now, |mut socket| {
+            // Closing it does the same, so a failure has no consequence.
+            registry.deregister(&mut socket).unwrap_or_default();
+            drop(socket);
+            listening.iter_mut().for_each(|one| one.door.note_room());
+        });
+    }
+
+    /// Lets newcomers in, at most a batch; an edge does not come twice, so the doors remember.
+    fn accept(&mut self, now: Instant) {
+        let mut left = self.accept_batch;
+        for place in 0..self.listening.len() {
+            while left > 0 && self.listening[place].door.may_accept(now) {
+                left -= 1;
+                match self.listening[place].listener.accept() {
+                    Ok((socket, address)) => {
+                        self.listening[place].door.accepted();
+                        self.admit(socket, address, now);
+                    }
+                    Err(error) => self.note_failed_accept(place, &error, now),
+                }
+            }
+        }
+    }
+
+    fn admit(&mut self, mut socket: TcpStream, address: SocketAddr, now: Instant) {
+        if self.hub.is_full() && !self.hub.has_doorway() {
+            turn_away(socket, &self.hub.full_line());
+            return;
+        }
+        let token = Token(self.hub.next_key());
+        let interests = Interest::READABLE | Interest::WRITABLE;
+        match self.poll.registry().register(&mut socket, token, interests) {
+            Ok(()) => self.hub.admit(socket, address, now),
+            Err(error) => self.tell_accept_trouble("cannot watch a new connection", &error, now),
+        }
+    }
+
+    fn note_failed_accept(&mut self, place: usize, error: &io::Error, now: Instant) {
+        let next = self.listening[place].door.failed(error, now);
+        match next {
+            Next::Again | Next::Nobody => return,
+            Next::Later => {}
+            Next::TurnAway => self.turn_away_one(place, now),
+        }
+        self.tell_accept_trouble("cannot accept", error, now);
+    }
+
+    /// Gives the reserve up for one peer, to tell it that the server is full.
+    fn turn_away_one(&mut self, place: usize, now: Instant) {
+        drop(self.reserve.take());
+        let one = &mut self.listening[place];
+        match one.listener.accept() {
+            Ok((socket, _)) => turn_away(socket, &self.hub.full_line()),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                one.door.failed(&error, now);
+            }
+            Err(_) => {
+                one.door.later(now);
+            }
+        }
+        self.reserve = File::open("/dev/null").ok();
+    }
+
+    fn tell_accept_trouble(&mut self, what: &str, error: &io::Error, now: Instant) {
+        if let Some(count) = self.accept_troubles.count(now) {
+            warn!("{what}: {error} ({count} times)");
+        }
+    }
+
+    fn ended(&self) -> Option<Ended> {
+        if let Some(signal) = self.interrupted {
+            return Some(Ended::Interrupted(signal));
+        }
+        let over = self.stop_by.is_some() && self.hub.connections() == 0;
+        let said = !self.hub.is_busy() && !self.console.has_work();
+        (over && said).then_some(Ended::Stopped)
+    }
+}
+
+impl Socket for TcpStream {
+    fn shut_down_write(&mut self) -> io::Result<()> {
+        self.shutdown(Shutdown::Write)
+    }
+
+    fn reset_on_close(&mut self) {
+        SockRef::from(&*self).set_linger(Some(Duration::ZERO)).unwrap_or_default();
+    }
+}
+
+/// Says a last word to a peer there is no room for, as best it can be done without waiting: its
+/// input is read away once, since a close with input unread would take the word back.
+fn turn_away(mut socket: TcpStream, word: &[u8]) {
+    let mut scratch = [0; 1024];
+    let said = socket.write(word).and_then(|_| socket.shutdown(Shutdown::Write));
+    let read = said.and_then(|()| socket.read(&mut scratch));
+    drop(read);
+}
+
+/// Signals that end the server. One that was ignored at the start stays so: `nohup` means it.
+fn signals_heeded() -> Vec<i32> {
+    let ignored = ignored_signals();
+    [SIGTERM, SIGINT, SIGHUP]
+        .into_iter()
+        .filter(|signal| *signal != SIGHUP || ignored & (1 << (SIGHUP - 1)) == 0)
+        .collect()
+}
+
+/// The set of signals this process ignores, as proc(5) gives it; bit 0 is signal 1.
+fn ignored_signals() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)
+}
+
+/// How many clients there may be: as many as is asked for, or as there are descriptors for.
+fn clients_max(config: &Config) -> usize {
+    let possible = descriptors_max().saturating_sub(DESCRIPTORS_RESERVED).max(1);
+    match config.max_clients {
+        Some(asked) if asked > possible => {
+            warn!("--max-clients {asked} needs more descriptors than there are; it is {possible}");
+            possible
+        }
+        Some(asked) => asked,
+        None => possible,
+    }
+}
+
+/// Raises the soft limit of open descriptors to the hard one, and says what it is.
+fn descriptors_max() -> usize {
+    let Rlimit { maximum, .. } = rustix::process::getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: maximum, maximum };
+    if let Err(error) = rustix::process::setrlimit(Resource::Nofile, raised) {
+        warn!("cannot raise the limit of open descriptors: {error}");
+    }
+    let Rlimit { current, .. } = rustix::process::getrlimit(Resource::Nofile);
+    current.map_or(usize::MAX, |limit| limit as usize)
+}
+
+fn tell_bounds(config: &Config, clients_max: usize) {
+    const MIB: usize = 1 << 20;
+    let (own, kernel) = config.memory_bytes_max(clients_max);
+    info!(
+        "at most {clients_max} clients; at most {} MiB of memory with all of them, {} MiB of it in \
+         the kernel's socket buffers",
+        (own + kernel).div_ceil(MIB),
+        kernel.div_ceil(MIB)
+    );
+}
+
+fn listen_all(config: &Config, registry: &Registry) -> Result<Vec<Listening>, StartError> {
+    let mut listening: Vec<Listening> = Vec::new();
+    let by_default = config.listen.is_empty();
+    let addresses = match by_default {
+        true => Config::listen_default().to_vec(),
+        false => config.listen.clone(),
+    };
+    for address in addresses {
+        let token = Token(LISTENERS_END - listening.len());
+        match listen_on(address, config, registry, token) {
+            Ok(listener) => listening.push(Listening { listener, door: Door::default() }),
+            Err(error) if by_default && address.is_ipv6() && is_without_ipv6(&error) => {}
+            Err(error) => return Err(StartError::Listen(address, error)),
+        }
+    }
+    Ok(listening)
+}
+
+fn is_without_ipv6(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    let errno = Errno::from_io_error(error);
+    matches!(errno, Some(Errno::AFNOSUPPORT | Errno::ADDRNOTAVAIL))
+}
+
+/// A listener whose options are inherited by every socket it accepts, so that no newcomer costs a
+/// call for them.
+fn listen_on(
+    address: SocketAddr,
+    config: &Config,
+    registry: &Registry,
+    token: Token,
+) -> io::Result<TcpListener> {
+    let socket = Socket2::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    if address.is_ipv6() {
+        // IPv4 has a listener of its own, so that addresses are what they look like.
+        socket.set_only_v6(true)?;
+    }
+    // A server that was killed leaves connections behind for a minute; the port is ours all the same.
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.set_tcp_nodelay(true)?;
+    let keepalive = TcpKeepalive::new()
+        .with_time(config.keepalive)
+        .with_interval(KEEPALIVE_INTERVAL)
+        .with_retries(KEEPALIVE_RETRIES);
+    socket.set_tcp_keepalive(&keepalive)?;
+    socket.set_tcp_user_timeout(Some(config.user_timeout))?;
+    socket.set_send_buffer_size(config.send_buffer)?;
+    socket.set_recv_buffer_size(config.receive_buffer)?;
+    socket.set_tcp_notsent_lowat(config.unsent)?;
+    socket.bind(&address.into())?;
+    socket.listen(config.accept_queue)?;
+    let mut listener = TcpListener::from_std(StdTcpListener::from(socket));
+    registry.register(&mut listener, token, Interest::READABLE)?;
+    Ok(listener)
+}

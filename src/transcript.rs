@@ -1,0 +1,344 @@
+//! What has been said: a bounded window of bytes that everyone shares.
+//!
+//! A position is the number of bytes said before it since the server started. Positions only grow,
+//! and a reader's whole backlog is one of them. Only whole entries are appended: a line with its
+//! line feed, or in raw mode a chunk as it was read. An index holds each entry's start and author.
+//!
+//! What always holds: `tail <= head`, both are the boundary of an entry, and every byte between
+//! them can be read. The window holds at most `window_bytes_max` bytes, each entry charged as at
+//! least [`ENTRY_BYTES_MIN`]. This room knows neither readers nor line ends.
+
+use std::collections::VecDeque;
+
+/// An entry shorter than this is charged as this much, because its place in the index takes room
+/// too: without it a window full of one-byte entries would need sixteen windows of index.
+/// The shortest line a client can cause (`guest1: a`) is longer, so this is felt in raw mode only.
+pub const ENTRY_BYTES_MIN: usize = 8;
+
+/// The ring starts with this many bytes and doubles when it is full, up to the window: a quiet
+/// server stays small, and what a turn appends stays in the processor's cache.
+pub const RING_BYTES_AT_START: usize = 64 * 1024;
+
+/// What an entry of `bytes` is charged.
+pub fn charge(bytes: usize) -> usize {
+    bytes.max(ENTRY_BYTES_MIN)
+}
+
+/// The most that a transcript with this window ever takes in memory, its index included.
+pub fn memory_bytes_max(window_bytes_max: usize) -> usize {
+    let index = window_bytes_max / ENTRY_BYTES_MIN * size_of::<Entry>();
+    window_bytes_max + 2 * index
+}
+
+/// Where an entry starts, and whose it is.
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    start: u64,
+    author: u64,
+}
+
+/// One entry of the transcript, found by [`Transcript::line_at`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Line {
+    /// How many lines were said before it.
+    pub number: u64,
+    /// The serial of the client that said it, or [`SERVER`].
+    pub author: u64,
+    /// The position of its first byte.
+    pub start: u64,
+    /// The position after its last byte.
+    pub end: u64,
+}
+
+/// The author of what the server itself says; no client has this serial.
+pub const SERVER: u64 = 0;
+
+/// A bounded window of what has been said.
+#[derive(Debug)]
+pub struct Transcript {
+    /// The byte at position p stands at `p % ring.len()`.
+    ring: Vec<u8>,
+    window_bytes_max: usize,
+    head: u64,
+    /// The entries in the window, oldest first; the first one starts at the tail.
+    index: VecDeque<Entry>,
+    /// How many entries have left the window.
+    forgotten: u64,
+    /// What the entries in the window are charged together.
+    charged: usize,
+}
+
+impl Transcript {
+    /// An empty transcript that will never hold more than `window_bytes_max` bytes.
+    pub fn new(window_bytes_max: usize) -> Transcript {
+        let window_bytes_max = window_bytes_max.max(ENTRY_BYTES_MIN);
+        Transcript {
+            ring: vec![0; window_bytes_max.min(RING_BYTES_AT_START)],
+            window_bytes_max,
+            head: 0,
+            index: VecDeque::new(),
+            forgotten: 0,
+            charged: 0,
+        }
+    }
+
+    /// The position after the last byte said.
+    pub fn head(&self) -> u64 {
+        self.head
+    }
+
+    /// The position of the first byte that can still be read.
+    pub fn tail(&self) -> u64 {
+        self.index.front().map_or(self.head, |entry| entry.start)
+    }
+
+    /// The most bytes that the window ever holds.
+    pub fn window_bytes_max(&self) -> usize {
+        self.window_bytes_max
+    }
+
+    /// How many lines have been said.
+    pub fn lines_said(&self) -> u64 {
+        self.forgotten + self.index.len() as u64
+    }
+
+    /// Appends one entry, made of `parts` one after the other.
+    ///
+    /// The oldest entries leave the window if they must. It is our own fault if the entry is empty
+    /// or larger than the window.
+    pub fn append(&mut self, author: u64, parts: &[&[u8]]) {
+        let bytes = parts.iter().map(|part| part.len()).sum();
+        debug_assert!(bytes > 0 && charge(bytes) <= self.window_bytes_max);
+        self.make_room(bytes);
+        self.index.push_back(Entry { start: self.head, author });
+        self.charged += charge(bytes);
+        for part in parts {
+            self.write(part);
+        }
+        self.check();
+    }
+
+    /// The bytes from `from` to `to`, in order, as at most two pieces.
+    ///
+    /// Both must lie between tail and head.
+    pub fn bytes(&self, from: u64, to: u64) -> (&[u8], &[u8]) {
+        debug_assert!(self.tail() <= from && from <= to && to <= self.head);
+        let start = self.place(from);
+        let count = (to - from) as usize;
+        let first = count.min(self.ring.len() - start);
+        (&self.ring[start..start + first], &self.ring[..count - first])
+    }
+
+    /// The line that holds the byte at `position`, or `None` at the head.
+    pub fn line_at(&self, position: u64) -> Option<Line> {
+        debug_assert!(self.tail() <= position);
+        if position >= self.head {
+            return None;
+        }
+        let after = self.index.partition_point(|entry| entry.start <= position);
+        Some(self.line(after - 1))
+    }
+
+    /// The lines from the one that starts at `position` to the newest.
+    pub fn lines_from(&self, position: u64) -> impl Iterator<Item = Line> + '_ {
+        let first = self.index.partition_point(|entry| entry.start < position);
+        (first..self.index.len()).map(|place| self.line(place))
+    }
+
+    /// The number of the first line that starts at or after `position`, and where it starts.
+    ///
+    /// At the head this is the line that will be said next.
+    pub fn start_at_or_after(&self, position: u64) -> (u64, u64) {
+        let place = self.index.partition_point(|entry| entry.start < position);
+        let start = self.index.get(place).map_or(self.head, |entry| entry.start);
+        (self.forgotten + place as u64, start)
+    }
+
+    /// Where the newest `lines` lines start, or fewer of them if they are more than `bytes_max`.
+    pub fn newest(&self, lines: usize, bytes_max: usize) -> u64 {
+        let oldest = self.index.len().saturating_sub(lines);
+        let (_, start) = self.start_at_or_after(self.head.saturating_sub(bytes_max as u64));
+        self.index.get(oldest).map_or(self.head, |entry| entry.start.max(start))
+    }
+
+    /// The position below which a reader may lose bytes if entries charged `reserve` together are
+    /// appended now. It is the tail when there is room for them.
+    pub fn endangered_below(&self, reserve: usize) -> u64 {
+        let excess = (self.charged + reserve).saturating_sub(self.window_bytes_max);
+        if excess == 0 {
+            return self.tail();
+        }
+        let padded = self.charged as u64 != self.head - self.tail();
+        if !padded {
+            return self.start_at_or_after(self.tail() + excess as u64).1;
+        }
+        let mut freed = 0;
+        let still_needed = |place: &usize| {
+            let needed = freed < excess;
+            freed += self.charge_at(*place);
+            needed
+        };
+        let leaving = (0..self.index.len()).take_while(still_needed).count();
+        self.index.get(leaving).map_or(self.head, |entry| entry.start)
+    }
+
+    fn make_room(&mut self, bytes: usize) {
+        let needed = self.charged + charge(bytes);
+        if needed > self.ring.len() && self.ring.len() < self.window_bytes_max {
+            self.grow(needed);
+        }
+        while self.charged + charge(bytes) > self.window_bytes_max {
+            self.charged -= self.charge_at(0);
+            self.index.pop_front();
+            self.forgotten += 1;
+        }
+    }
+
+    fn grow(&mut self, needed: usize) {
+        let mut ring_bytes = self.ring.len();
+        while ring_bytes < needed && ring_bytes < self.window_bytes_max {
+            ring_bytes = (ring_bytes * 2).min(self.window_bytes_max);
+        }
+        let (tail, head) = (self.tail(), self.head);
+        let mut larger = Transcript { head: tail, ..Transcript::new(0) };
+        larger.ring = vec![0; ring_bytes];
+        let (first, second) = self.bytes(tail, head);
+        larger.write(first);
+        larger.write(second);
+        self.ring = larger.ring;
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        let start = self.place(self.head);
+        let first = bytes.len().min(self.ring.len() - start);
+        self.ring[start..start + first].copy_from_slice(&bytes[..first]);
+        self.ring[..bytes.len() - first].copy_from_slice(&bytes[first..]);
+        self.head += bytes.len() as u64;
+    }
+
+    fn place(&self, position: u64) -> usize {
+        (position % self.ring.len() as u64) as usize
+    }
+
+    fn line(&self, place: usize) -> Line {
+        let Entry { start, author } = self.index[place];
+        let end = self.index.get(place + 1).map_or(self.head, |next| next.start);
+        Line { number: self.forgotten + place as u64, author, start, end }
+    }
+
+    fn charge_at(&self, place: usize) -> usize {
+        let line = self.line(place);
+        charge((line.end - line.start) as usize)
+    }
+
+    fn check(&self) {
+        debug_assert!(self.tail() <= self.head);
+        debug_assert!(self.head - self.tail() <= self.charged as u64);
+        debug_assert!(self.head - self.tail() <= self.ring.len() as u64);
+        debug_assert!(self.charged <= self.window_bytes_max);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn said(transcript: &Transcript, from: u64, to: u64) -> Vec<u8> {
+        let (first, second) = transcript.bytes(from, to);
+        [first, second].concat()
+    }
+
+    #[test]
+    fn what_is_appended_can_be_read_until_the_window_is_full() {
+        let mut transcript = Transcript::new(32);
+        transcript.append(1, &[b"guest1: ", b"hello", b"\n"]);
+        transcript.append(SERVER, &[b"* guest1 left\n"]);
+        assert_eq!(said(&transcript, 0, 28), b"guest1: hello\n* guest1 left\n");
+        transcript.append(2, &[b"guest2: bye\n"]);
+        assert_eq!((transcript.tail(), transcript.head()), (14, 40));
+        assert_eq!(said(&transcript, 14, 40), b"* guest1 left\nguest2: bye\n");
+        assert_eq!(transcript.lines_said(), 3);
+    }
+
+    #[test]
+    fn a_position_inside_a_line_finds_the_line() {
+        let mut transcript = Transcript::new(64);
+        transcript.append(7, &[b"first line\n"]);
+        transcript.append(8, &[b"second line\n"]);
+        let second = Line { number: 1, author: 8, start: 11, end: 23 };
+        assert_eq!(transcript.line_at(11), Some(second));
+        assert_eq!(transcript.line_at(22), Some(second));
+        assert_eq!(transcript.line_at(23), None);
+        assert_eq!(transcript.start_at_or_after(1), (1, 11));
+        assert_eq!(transcript.start_at_or_after(12), (2, 23));
+    }
+
+    #[test]
+    fn the_newest_lines_are_bounded_by_count_and_by_bytes() {
+        let mut transcript = Transcript::new(256);
+        for _ in 0..10 {
+            transcript.append(1, &[b"ten bytes\n"]);
+        }
+        assert_eq!(transcript.newest(3, 1000), 70);
+        assert_eq!(transcript.newest(3, 25), 80);
+        assert_eq!(transcript.newest(99, 1000), 0);
+        assert_eq!(transcript.newest(0, 1000), 100);
+    }
+
+    /// The plainest thing that could be right: every entry ever said, and what is left of them.
+    fn model(entries: &[Vec<u8>], window: usize) -> usize {
+        let mut charged = 0;
+        let kept = entries.iter().rev().take_while(|entry| {
+            charged += charge(entry.len());
+            charged <= window
+        });
+        entries.len() - kept.count()
+    }
+
+    proptest! {
+        #[test]
+        fn the_window_is_the_end_of_what_was_said(
+            window in 64usize..300_000,
+            entries in prop::collection::vec(prop::collection::vec(any::<u8>(), 1..64), 1..200),
+            repeat in 1usize..40,
+        ) {
+            let entries: Vec<_> = entries.iter().cycle().take(entries.len() * repeat).cloned()
+                .collect();
+            let mut transcript = Transcript::new(window);
+            for (author, entry) in entries.iter().enumerate() {
+                let (front, back) = entry.split_at(entry.len() / 2);
+                transcript.append(author as u64, &[front, back]);
+            }
+            let gone = model(&entries, window);
+            let all = said(&transcript, transcript.tail(), transcript.head());
+            prop_assert_eq!(all, entries[gone..].concat());
+            let authors: Vec<u64> = transcript.lines_from(transcript.tail())
+                .map(|line| line.author).collect();
+            prop_assert_eq!(authors, (gone as u64..entries.len() as u64).collect::<Vec<_>>());
+        }
+
+        #[test]
+        fn whoever_is_not_endangered_loses_nothing(
+            window in 64usize..512,
+            before in prop::collection::vec(1usize..48, 1..100),
+            after in prop::collection::vec(1usize..48, 0..10),
+        ) {
+            let mut transcript = Transcript::new(window);
+            for bytes in before {
+                transcript.append(1, &[&vec![b'x'; bytes]]);
+            }
+            let reserve: usize = after.iter().map(|bytes| charge(*bytes)).sum();
+            let safe = transcript.endangered_below(reserve);
+            let tight = transcript.endangered_below(reserve.saturating_sub(48));
+            prop_assert!(tight <= safe);
+            for bytes in after {
+                transcript.append(2, &[&vec![b'y'; bytes]]);
+            }
+            if reserve <= window {
+                prop_assert!(transcript.tail() <= safe);
+                prop_assert_eq!(transcript.tail(), safe);
+            }
+        }
+    }
+}
