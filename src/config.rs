@@ -6,7 +6,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
-use clap::builder::RangedU64ValueParser;
+use clap::builder::{FalseyValueParser, RangedU64ValueParser};
 use clap::{Args, Parser};
 use ipnet::IpNet;
 use log::LevelFilter;
@@ -68,15 +68,15 @@ pub struct Config {
     pub listen: Vec<SocketAddr>,
 
     /// Relay bytes as they come, without names or line ends, for scripts made for a bare relay
-    #[arg(long, env = "CHINWAG_RAW")]
+    #[arg(long, env = "CHINWAG_RAW", value_parser = FalseyValueParser::new())]
     pub raw: bool,
 
     /// Do not send a client's own messages back to it
-    #[arg(long, env = "CHINWAG_NO_ECHO")]
+    #[arg(long, env = "CHINWAG_NO_ECHO", value_parser = FalseyValueParser::new())]
     pub no_echo: bool,
 
     /// Leave addresses out of what everybody sees
-    #[arg(long, env = "CHINWAG_HIDE_ADDRESSES")]
+    #[arg(long, env = "CHINWAG_HIDE_ADDRESSES", value_parser = FalseyValueParser::new())]
     pub hide_addresses: bool,
 
     /// Lines said earlier that a newcomer is shown, as far as --history-bytes allows
@@ -84,7 +84,7 @@ pub struct Config {
     pub history: usize,
 
     /// Do not print the conversation on standard output
-    #[arg(long, env = "CHINWAG_QUIET")]
+    #[arg(long, env = "CHINWAG_QUIET", value_parser = FalseyValueParser::new())]
     pub quiet: bool,
 
     /// What is logged on standard error: off, error, warn, info, debug or trace

@@ -3,6 +3,7 @@
 //! Exit codes: 0 stopped as asked, 1 could not start or failed, 2 a flag is wrong, 128 and the number
 //! of the signal if a second one ended it at once.
 
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use chinwag::config::Config;
@@ -11,13 +12,11 @@ use chinwag::server::{Ended, Server};
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 
-/// A chat server for anything that can open a TCP connection: nc, telnet, a script.
-///
-/// Everyone who connects is in one conversation. Whatever a client says, everyone reads.
+/// A chat server for anything that can open a TCP connection: nc, telnet, a script
 #[derive(Parser)]
-#[command(version, args_conflicts_with_subcommands = true, max_term_width = 100)]
-#[command(after_help = "Every flag can also be given in the environment: --max-line is \
-    CHINWAG_MAX_LINE. Try: nc localhost 50005")]
+#[command(version, propagate_version = true, args_conflicts_with_subcommands = true)]
+#[command(max_term_width = 100, mut_args(|flag| flag.hide_env_values(true)))]
+#[command(after_help = "Everyone who connects is in one conversation: nc localhost 50005")]
 struct Flags {
     #[command(subcommand)]
     command: Option<Command>,
@@ -28,6 +27,7 @@ struct Flags {
 #[derive(Subcommand)]
 enum Command {
     /// Start the server; the same as no command at all
+    #[command(display_name = "chinwag")]
     Serve(Box<Config>),
 }
 
@@ -72,7 +72,8 @@ fn serve(config: Config) -> ExitCode {
 /// Help and the version are printed as they are; an error is made one line.
 fn tell_usage(error: &clap::Error) -> ExitCode {
     if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
-        let printed = error.print();
+        let text = error.render().to_string();
+        let printed = writeln!(io::stdout(), "{}", text.trim_end());
         return if printed.is_ok() { ExitCode::SUCCESS } else { ExitCode::from(FAILED) };
     }
     let text = error.to_string();
