@@ -138,6 +138,8 @@ pub struct Spoken {
     pub bytes: usize,
     /// How many system calls it took.
     pub writes: usize,
+    /// Not all that was offered was taken.
+    pub short: bool,
     /// The connection is broken.
     pub broken: Option<Leave>,
 }
@@ -289,6 +291,7 @@ impl<S: Socket> Client<S> {
             }
             let whole = self.write_once(transcript, bytes_max, now, &mut spoken);
             if !whole {
+                spoken.short = true;
                 break;
             }
         }

@@ -434,14 +434,16 @@ impl<S: Socket> Hub<S> {
     fn close_all(&mut self, now: Instant) {
         self.stop = Stop::LastLineSaid;
         let head = self.transcript.head();
-        let open: Vec<usize> = self
-            .clients
-            .iter()
-            .filter(|(_, client)| client.is_heard())
-            .map(|(key, _)| key)
-            .collect();
-        for key in open {
-            self.close_at(key, head, Leave::Stopping, now);
+        let heard = self.clients.iter().filter(|(_, client)| client.is_heard());
+        let heard: Vec<_> = heard.map(|(key, client)| (key, client.life)).collect();
+        for (key, life) in heard {
+            match life {
+                Life::Deaf(leave) => self.gone(key, leave),
+                _ => self.close_at(key, head, Leave::Stopping, now),
+            }
+        }
+        while let Some(key) = self.listeners.next() {
+            self.dismiss(key);
         }
     }
 

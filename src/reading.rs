@@ -57,7 +57,7 @@ struct Aside {
     before_sent: usize,
     gap: Gap,
     detours: VecDeque<Detour>,
-    /// How much of the first detour has been sent; it is 0 for a rendered reader.
+    /// How much of the first detour has been sent.
     detour_sent: usize,
     /// What the detours are charged together.
     private_bytes: usize,
@@ -68,7 +68,7 @@ struct Aside {
 enum Gap {
     #[default]
     None,
-    /// It has lapsed; its position means nothing.
+    /// It has lapsed; its position is where the gap begins.
     Lapsed(Unread),
     /// The line that tells of it is in `before`, but not a byte of that has been taken.
     Telling(Unread),
@@ -128,7 +128,7 @@ impl Reading {
         Reading { position, form, aside: None }
     }
 
-    /// Where in the transcript it is. Of a lapsed reader it means nothing.
+    /// Where in the transcript it is; of a lapsed reader, where its gap begins.
     pub fn position(&self) -> u64 {
         self.position
     }
@@ -211,6 +211,7 @@ impl Reading {
         if let Gap::Telling(unread) = aside.gap {
             aside.gap = Gap::Lapsed(unread);
             aside.before.clear();
+            self.position = unread.start;
         }
     }
 
@@ -225,13 +226,7 @@ impl Reading {
         let aside = self.aside.get_or_insert_default();
         let (line, start) = transcript.start_at_or_after(self.position);
         let mut unread = Unread { line, start };
-        if aside.detour_sent > 0 {
-            if let Some(detour) = aside.detours.front() {
-                aside.before = detour.text[aside.detour_sent..].to_vec();
-                aside.before_sent = 0;
-            }
-            aside.drop_detour();
-        } else if start > self.position {
+        if start > self.position {
             let (first, second) = transcript.bytes(self.position, start);
             aside.before = [first, second].concat();
             aside.before_sent = 0;
@@ -240,6 +235,7 @@ impl Reading {
             unread = earlier;
         }
         aside.gap = Gap::Lapsed(unread);
+        self.position = unread.start;
     }
 
     /// Makes ready what has to be made before it can be offered.
@@ -253,7 +249,9 @@ impl Reading {
             aside.before_sent = 0;
         }
         if self.has_lapsed() {
-            self.resume(transcript);
+            if !self.is_detour_due() {
+                self.resume(transcript);
+            }
         } else if let WireForm::Rendered { without, line_feeds } = self.form
             && self.is_behind(end)
         {
@@ -305,6 +303,40 @@ impl Reading {
     }
 
     fn gather<'a>(&'a self, transcript: &'a Transcript, end: u64, max: usize, to: &mut Offer<'a>) {
+        if let Some(aside) = self.aside.as_deref() {
+            let whole = to.add(&aside.before[aside.before_sent..], max);
+            if !whole {
+                return;
+            }
+        }
+        match self.form {
+            _ if self.has_lapsed() => self.gather_due(max, to),
+            WireForm::Plain => self.gather_plain(transcript, end, max, to),
+            // All that is offered to it has been made ready.
+            WireForm::Rendered { .. } => {}
+        }
+    }
+
+    /// The detours that stand before the gap of a lapsed reader.
+    fn gather_due<'a>(&'a self, max: usize, to: &mut Offer<'a>) {
+        let Some(aside) = self.aside.as_deref() else { return };
+        let mut sent = aside.detour_sent;
+        for detour in aside.detours.iter().take_while(|detour| detour.at <= self.position) {
+            let whole = to.add(&detour.text[sent..], max);
+            if !whole {
+                return;
+            }
+            sent = 0;
+        }
+    }
+
+    fn gather_plain<'a>(
+        &'a self,
+        transcript: &'a Transcript,
+        end: u64,
+        max: usize,
+        to: &mut Offer<'a>,
+    ) {
         let mut position = self.position;
         let mut shared = |until: u64, to: &mut Offer<'a>| {
             let (first, second) = transcript.bytes(position, until.max(position));
@@ -312,11 +344,6 @@ impl Reading {
             to.add(first, max) && to.add(second, max)
         };
         if let Some(aside) = self.aside.as_deref() {
-            let whole = to.add(&aside.before[aside.before_sent..], max);
-            let only_that = matches!(self.form, WireForm::Rendered { .. }) || self.has_lapsed();
-            if !whole || only_that {
-                return;
-            }
             let mut sent = aside.detour_sent;
             for detour in &aside.detours {
                 let whole = shared(detour.at, to) && to.add(&detour.text[sent..], max);
@@ -326,9 +353,12 @@ impl Reading {
                 sent = 0;
             }
         }
-        if self.form == WireForm::Plain {
-            shared(end, to);
-        }
+        shared(end, to);
+    }
+
+    fn is_detour_due(&self) -> bool {
+        let first = self.aside.as_deref().and_then(|aside| aside.detours.front());
+        first.is_some_and(|detour| detour.at <= self.position)
     }
 
     fn drop_aside_if_empty(&mut self) {
@@ -364,7 +394,7 @@ impl Aside {
 
     fn render_detour(&mut self) {
         if let Some(detour) = self.detours.front() {
-            self.before.extend_from_slice(&detour.text);
+            self.before.extend_from_slice(&detour.text[self.detour_sent..]);
         }
         self.drop_detour();
     }
@@ -418,9 +448,13 @@ mod tests {
         say(&mut transcript, 1, "a line of sixteen");
         assert_eq!(take(&mut reading, &transcript, 4), b"a li");
         reading.lapse(&transcript);
-        reading.detour(transcript.head(), b"* private\n".to_vec());
-        for _ in 0..10 {
-            say(&mut transcript, 1, "0123456789abcde");
+        for lines in [2, 8] {
+            for _ in 0..lines {
+                say(&mut transcript, 1, "0123456789abcde");
+            }
+            if lines == 2 {
+                reading.detour(transcript.head(), b"* private\n".to_vec());
+            }
         }
         let rest = "ne of sixteen\n* you missed 8 lines\n* private\n";
         let lines = "0123456789abcde\n0123456789abcde\n";
@@ -445,7 +479,7 @@ mod tests {
     }
 
     #[test]
-    fn a_half_sent_detour_is_finished_before_the_gap_is_told() {
+    fn what_was_due_before_the_gap_comes_before_it_is_told() {
         let mut transcript = Transcript::new(64);
         let mut reading = Reading::new(0, WireForm::Plain);
         reading.detour(0, b"* first\n".to_vec());
@@ -456,7 +490,7 @@ mod tests {
             say(&mut transcript, 1, "0123456789abcde");
         }
         let taken = take_all(&mut reading, &transcript);
-        assert!(taken.starts_with("irst\n* you missed 4 lines\n* second\n0123"), "{taken}");
+        assert!(taken.starts_with("irst\n* second\n* you missed 4 lines\n0123"), "{taken}");
     }
 
     #[test]

@@ -39,13 +39,14 @@ impl Listeners {
         self.fresh.push_back(key);
     }
 
-    fn len(&self) -> usize {
-        usize::from(self.cut_short.is_some()) + self.fresh.len() + self.carried.len()
-    }
-
-    fn next(&mut self) -> Option<usize> {
+    /// Takes out the one whose turn it is.
+    pub fn next(&mut self) -> Option<usize> {
         let next = self.cut_short.take().or_else(|| self.fresh.pop_front());
         next.or_else(|| self.carried.pop_front())
+    }
+
+    fn len(&self) -> usize {
+        usize::from(self.cut_short.is_some()) + self.fresh.len() + self.carried.len()
     }
 }
 
@@ -236,7 +237,8 @@ impl<S: Socket> Hub<S> {
         }
     }
 
-    fn dismiss(&mut self, key: usize) {
+    /// Takes a client off the list of those to be heard.
+    pub(super) fn dismiss(&mut self, key: usize) {
         if let Some(client) = self.clients.get_mut(key) {
             client.queued_to_listen = false;
             client.deficit = 0;

@@ -53,15 +53,18 @@ impl<S: Socket> Hub<S> {
                 self.pass = Some(key);
                 return;
             }
-            self.offer(key, slice, now);
-            self.lapse_if_endangered(key, endangered_below);
+            let took_all = self.offer(key, slice, now);
+            if !took_all {
+                self.lapse_if_endangered(key, endangered_below);
+            }
         }
         self.pass = None;
     }
 
-    /// Offers a client what it lacks, if it lacks anything and can be written to.
-    fn offer(&mut self, key: usize, slice: &mut Slice, now: Instant) {
-        let Some(client) = self.clients.get_mut(key) else { return };
+    /// Offers a client what it lacks, if it lacks anything and can be written to. Says whether it
+    /// took all it was offered; whoever does is never overrun.
+    fn offer(&mut self, key: usize, slice: &mut Slice, now: Instant) -> bool {
+        let Some(client) = self.clients.get_mut(key) else { return true };
         let was_heard = client.may_be_heard(&self.config);
         if client.writable && client.is_behind(self.transcript.head()) {
             let spoken = client.speak(&self.transcript, self.config.write_bytes, now);
@@ -71,9 +74,12 @@ impl<S: Socket> Hub<S> {
                 // It may have been waiting for its replies to be taken.
                 self.queue_to_listen(key);
             }
-        } else if client.is_flushed() {
+            return !spoken.short;
+        }
+        if client.is_flushed() {
             self.after_speaking(key, None, now);
         }
+        false
     }
 
     fn after_speaking(&mut self, key: usize, broken: Option<Leave>, now: Instant) {
@@ -109,7 +115,7 @@ impl<S: Socket> Hub<S> {
     fn lapse_if_endangered(&mut self, key: usize, endangered_below: u64) {
         let Some(client) = self.clients.get_mut(key) else { return };
         let behind = client.is_behind(self.transcript.head());
-        if !behind || client.writable || client.reading.position() >= endangered_below {
+        if !behind || client.reading.position() >= endangered_below {
             return;
         }
         if self.config.raw {

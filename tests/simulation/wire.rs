@@ -1,0 +1,202 @@
+//! A socket without a kernel: what a peer has sent and taken, and every way in which a call may go.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::io::{self, ErrorKind, Read, Write};
+use std::rc::Rc;
+
+use chinwag::client::Socket;
+
+/// A small random generator (splitmix64): one seed, one run.
+#[derive(Clone, Debug)]
+pub struct Random(pub u64);
+
+impl Random {
+    pub fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    pub fn below(&mut self, end: usize) -> usize {
+        (self.next() % end.max(1) as u64) as usize
+    }
+
+    pub fn one_in(&mut self, times: usize) -> bool {
+        self.below(times) == 0
+    }
+}
+
+/// Both ends of one connection, and the events that a kernel would report.
+#[derive(Debug)]
+pub struct Wire {
+    /// Sent by the peer, not read by the server.
+    pub incoming: VecDeque<u8>,
+    /// The peer has ended its side.
+    pub eof: bool,
+    /// The peer has reset the connection.
+    pub reset: bool,
+    /// How many bytes the connection takes before it is full.
+    pub room: usize,
+    /// All that the peer got.
+    pub received: Vec<u8>,
+    /// The server has ended its side.
+    pub shut: bool,
+    /// The server has closed its socket; `true` inside if it was by a reset.
+    pub closed: Option<bool>,
+    reset_on_close: bool,
+    /// There is an event to report.
+    pub edge_readable: bool,
+    pub edge_writable: bool,
+    /// A write was refused: there will be an event when there is room.
+    blocked: bool,
+    /// Calls are cut short and interrupted at random.
+    pub faulty: bool,
+    random: Random,
+}
+
+impl Wire {
+    pub fn new(random: Random, faulty: bool) -> Wire {
+        Wire {
+            incoming: VecDeque::new(),
+            eof: false,
+            reset: false,
+            room: usize::MAX,
+            received: Vec::new(),
+            shut: false,
+            closed: None,
+            reset_on_close: false,
+            edge_readable: false,
+            edge_writable: true,
+            blocked: false,
+            faulty,
+            random,
+        }
+    }
+
+    pub fn send(&mut self, bytes: &[u8]) {
+        self.incoming.extend(bytes);
+        self.edge_readable = true;
+    }
+
+    pub fn end(&mut self) {
+        self.eof = true;
+        self.edge_readable = true;
+    }
+
+    pub fn break_down(&mut self) {
+        self.reset = true;
+        (self.edge_readable, self.edge_writable) = (true, true);
+    }
+
+    pub fn take(&mut self, room: usize) {
+        self.room = room;
+        if room > 0 && self.blocked {
+            self.blocked = false;
+            self.edge_writable = true;
+        }
+    }
+
+    fn interrupted(&mut self) -> io::Result<()> {
+        match self.faulty && self.random.one_in(12) {
+            true => Err(ErrorKind::Interrupted.into()),
+            false => Ok(()),
+        }
+    }
+
+    fn cut(&mut self, bytes: usize) -> usize {
+        match self.faulty && bytes > 1 && self.random.one_in(2) {
+            true => 1 + self.random.below(bytes - 1),
+            false => bytes,
+        }
+    }
+
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.interrupted()?;
+        if self.incoming.is_empty() && self.reset {
+            return Err(ErrorKind::ConnectionReset.into());
+        }
+        if self.incoming.is_empty() && !self.eof {
+            return Err(ErrorKind::WouldBlock.into());
+        }
+        let most = self.cut(buffer.len().min(self.incoming.len()));
+        for (to, byte) in buffer.iter_mut().zip(self.incoming.drain(..most)) {
+            *to = byte;
+        }
+        Ok(most)
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        assert!(!self.shut, "written to after the goodbye");
+        assert!(!bytes.is_empty(), "a write of nothing");
+        self.interrupted()?;
+        if self.reset {
+            return Err(ErrorKind::BrokenPipe.into());
+        }
+        if self.room == 0 {
+            self.blocked = true;
+            return Err(ErrorKind::WouldBlock.into());
+        }
+        let most = self.cut(bytes.len().min(self.room));
+        self.received.extend_from_slice(&bytes[..most]);
+        if self.room != usize::MAX {
+            self.room -= most;
+        }
+        Ok(most)
+    }
+}
+
+/// The server's end of a wire. It must be dropped in the step `release` and nowhere else.
+#[derive(Debug)]
+pub struct FakeSocket {
+    pub wire: Rc<RefCell<Wire>>,
+    pub releasing: Rc<Cell<bool>>,
+}
+
+impl Read for FakeSocket {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.wire.borrow_mut().read(buffer)
+    }
+}
+
+impl Write for FakeSocket {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.wire.borrow_mut().write(bytes)
+    }
+
+    fn write_vectored(&mut self, slices: &[io::IoSlice<'_>]) -> io::Result<usize> {
+        let bytes: Vec<u8> = slices.iter().flat_map(|slice| slice.iter().copied()).collect();
+        self.write(&bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Socket for FakeSocket {
+    fn shut_down_write(&mut self) -> io::Result<()> {
+        let mut wire = self.wire.borrow_mut();
+        match wire.reset {
+            true => Err(ErrorKind::NotConnected.into()),
+            false => {
+                wire.shut = true;
+                Ok(())
+            }
+        }
+    }
+
+    fn reset_on_close(&mut self) {
+        self.wire.borrow_mut().reset_on_close = true;
+    }
+}
+
+impl Drop for FakeSocket {
+    fn drop(&mut self) {
+        assert!(self.releasing.get() || std::thread::panicking(), "freed outside of release");
+        let mut wire = self.wire.borrow_mut();
+        wire.closed = Some(wire.reset_on_close);
+    }
+}
