@@ -76,7 +76,12 @@ impl World {
 
     /// A random peer sends some bytes of what it has to say, cut anywhere.
     fn send(&mut self) {
-        let Some(place) = self.open_peer() else { return };
+        if let Some(place) = self.open_peer() {
+            self.send_from(place);
+        }
+    }
+
+    fn send_from(&mut self, place: usize) {
         let peer = &mut self.peers[place];
         if peer.unfinished.is_empty() {
             let long = self.random.one_in(15) && peer.ends_lines && !self.config.raw;
@@ -92,8 +97,12 @@ impl World {
         let bytes = 1 + self.random.below(peer.unfinished.len());
         let rest = peer.unfinished.split_off(bytes);
         let sending = std::mem::replace(&mut peer.unfinished, rest);
-        peer.wire.borrow_mut().send(&sending);
-        self.record(place, &sending);
+        self.say(place, &sending);
+    }
+
+    fn say(&mut self, place: usize, bytes: &[u8]) {
+        self.peers[place].wire.borrow_mut().send(bytes);
+        self.record(place, bytes);
     }
 
     /// Notes what a peer has sent, as the lines that it will be heard with.
@@ -296,6 +305,132 @@ fn run(seed: u64, base: &Config) -> (u64, Vec<Vec<u8>>) {
     // What is left is freed with the hub.
     world.releasing.set(true);
     (world.read_to, received)
+}
+
+/// The same talk, with one who only listens and stalls at times, or not; what the others got.
+fn talk(seed: u64, base: &Config, stalls: bool) -> Vec<Vec<u8>> {
+    let mut random = Random(seed);
+    let mut config = config(&mut random, base);
+    (config.slice_writes, config.slice_bytes) = (usize::MAX, usize::MAX);
+    let mut world = World::new(random, config);
+    (world.faulty, world.clients_max) = (false, 8);
+    world.hub = Hub::new(world.config.clone(), 8);
+    for _ in 0..4 {
+        world.connect();
+    }
+    for peer in &mut world.peers {
+        peer.healthy = peer.serial != 1;
+    }
+    for _ in 0..300 {
+        match world.random.below(8) {
+            0..=2 => {
+                let place = 1 + world.random.below(3);
+                world.send_from(place);
+            }
+            3 if stalls => world.peers[0].wire.borrow_mut().take(0),
+            4 if stalls => world.peers[0].wire.borrow_mut().take(30),
+            3..=4 => {}
+            _ => world.turn(),
+        }
+    }
+    world.settle();
+    world.releasing.set(true);
+    world.peers[1..].iter().map(|peer| peer.wire.borrow().received.clone()).collect()
+}
+
+#[test]
+fn who_stalls_changes_nothing_for_the_others() {
+    let base = Config::default();
+    for seed in 0..64 {
+        let failing = Seed(seed);
+        assert_eq!(talk(seed, &base, true), talk(seed, &base, false));
+        drop(failing);
+    }
+}
+
+/// What may happen next to two clients in a window of three lines.
+#[derive(Clone, Copy, Debug)]
+enum Event {
+    Says,
+    SaysHalf,
+    StopsReading,
+    ReadsALittle,
+    ReadsOn,
+    Ends,
+    Turn,
+}
+
+const EVENTS: [Event; 7] = [
+    Event::Says,
+    Event::SaysHalf,
+    Event::StopsReading,
+    Event::ReadsALittle,
+    Event::ReadsOn,
+    Event::Ends,
+    Event::Turn,
+];
+
+/// All orders of so many events, which takes a few seconds.
+const DEPTH: u32 = 6;
+
+#[test]
+fn every_order_of_events_keeps_the_promises() {
+    let base = Config {
+        window: 36,
+        turn_bytes: 9,
+        max_line: 6,
+        write_bytes: 32,
+        slice_writes: 1,
+        hide_addresses: true,
+        ..Config::default()
+    };
+    for order in 0..EVENTS.len().pow(DEPTH) {
+        let events = (0..DEPTH).map(|place| EVENTS[order / EVENTS.len().pow(place) % EVENTS.len()]);
+        let events: Vec<Event> = events.collect();
+        let failing = Order(&events);
+        run_order(&events, &base);
+        drop(failing);
+    }
+}
+
+/// Says which order it was when a run fails.
+struct Order<'a>(&'a [Event]);
+
+impl Drop for Order<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("failed with {:?}", self.0);
+        }
+    }
+}
+
+/// The first client talks and ends, the second reads and stops; each event is followed by a turn, but
+/// for those that come together with the next.
+fn run_order(events: &[Event], base: &Config) {
+    let mut world = World::new(Random(1), base.clone());
+    world.faulty = false;
+    world.connect();
+    world.connect();
+    for peer in &mut world.peers {
+        (peer.healthy, peer.ends_lines) = (peer.serial == 1, true);
+        peer.wire.borrow_mut().send(b"\n");
+    }
+    for event in events {
+        let ended = world.peers[0].wire.borrow().eof;
+        match event {
+            Event::Says if !ended => world.say(0, b"one\ntwo\n"),
+            Event::SaysHalf if !ended => world.say(0, b"thr"),
+            Event::Ends => world.peers[0].wire.borrow_mut().end(),
+            Event::StopsReading => world.peers[1].wire.borrow_mut().take(0),
+            Event::ReadsALittle => world.peers[1].wire.borrow_mut().take(7),
+            Event::ReadsOn => world.peers[1].wire.borrow_mut().take(usize::MAX),
+            Event::Says | Event::SaysHalf | Event::Turn => world.turn(),
+        }
+        world.turn();
+    }
+    world.settle();
+    world.check_settled();
+    world.releasing.set(true);
 }
 
 /// Says which seed it was when a run fails.
