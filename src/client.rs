@@ -339,10 +339,9 @@ impl<S: Socket> Client<S> {
         match error.kind() {
             ErrorKind::WouldBlock => {
                 self.writable = false;
-                self.reading.took_nothing();
                 self.stalled_since.get_or_insert(now);
             }
-            ErrorKind::Interrupted => self.reading.took_nothing(),
+            ErrorKind::Interrupted => {}
             _ => spoken.broken = Some(Leave::from_error(error)),
         }
     }

@@ -94,7 +94,6 @@ impl Console {
                     left = left.saturating_sub(bytes.max(1));
                 }
                 Written::Blocked => {
-                    self.reading.took_nothing();
                     self.retry_at = Some(now + RETRY);
                     return;
                 }

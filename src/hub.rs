@@ -390,9 +390,14 @@ impl<S: Socket> Hub<S> {
         self.close_at(key, head, leave, now);
     }
 
-    /// Stops reading a client; it is closed when it has all that was said before `until`.
+    /// Stops reading a client; it is closed when it has all that was said before `until`, or at once
+    /// if it cannot be given anything.
     fn close_at(&mut self, key: usize, until: u64, leave: Leave, now: Instant) {
         let Some(client) = self.clients.get_mut(key) else { return };
+        if let Life::Deaf(leave) = client.life {
+            self.gone(key, leave);
+            return;
+        }
         client.life = Life::Closing { until, leave };
         client.stalled_since = Some(now);
         self.queue_to_speak(key);
@@ -435,12 +440,9 @@ impl<S: Socket> Hub<S> {
         self.stop = Stop::LastLineSaid;
         let head = self.transcript.head();
         let heard = self.clients.iter().filter(|(_, client)| client.is_heard());
-        let heard: Vec<_> = heard.map(|(key, client)| (key, client.life)).collect();
-        for (key, life) in heard {
-            match life {
-                Life::Deaf(leave) => self.gone(key, leave),
-                _ => self.close_at(key, head, Leave::Stopping, now),
-            }
+        let heard: Vec<usize> = heard.map(|(key, _)| key).collect();
+        for key in heard {
+            self.close_at(key, head, Leave::Stopping, now);
         }
         while let Some(key) = self.listeners.next() {
             self.dismiss(key);

@@ -55,23 +55,13 @@ struct Aside {
     /// tells of a gap, or rendered output.
     before: Vec<u8>,
     before_sent: usize,
-    gap: Gap,
+    /// Where its gap begins, if it has lapsed: the first line that it did not begin.
+    gap: Option<Unread>,
     detours: VecDeque<Detour>,
     /// How much of the first detour has been sent.
     detour_sent: usize,
     /// What the detours are charged together.
     private_bytes: usize,
-}
-
-/// A hole in what a reader gets.
-#[derive(Clone, Copy, Debug, Default)]
-enum Gap {
-    #[default]
-    None,
-    /// It has lapsed; its position is where the gap begins.
-    Lapsed(Unread),
-    /// The line that tells of it is in `before`, but not a byte of that has been taken.
-    Telling(Unread),
 }
 
 /// The first line that a reader did not begin: its number, and where it started.
@@ -140,8 +130,7 @@ impl Reading {
 
     /// Whether it could not keep up and has not been told so yet.
     pub fn has_lapsed(&self) -> bool {
-        let gap = self.aside.as_ref().map(|aside| aside.gap);
-        matches!(gap, Some(Gap::Lapsed(_)))
+        self.aside.as_deref().is_some_and(|aside| aside.gap.is_some())
     }
 
     /// What its private bytes are charged that have not been sent.
@@ -158,8 +147,8 @@ impl Reading {
 
     /// What it lacks of all that stands before `end`, at most `bytes_max` bytes in one go.
     ///
-    /// Call [`Reading::took`] with what was taken of it, or [`Reading::took_nothing`]; and again
-    /// while it is behind and took all. It may be empty though the reader was behind before: for
+    /// Call [`Reading::took`] with what was taken of it; and this again while it is behind and took
+    /// all. It may be empty though the reader was behind before: for
     /// a rendered reader, what is left out is nothing to send.
     pub fn offer<'a>(
         &'a mut self,
@@ -180,9 +169,6 @@ impl Reading {
             self.position += bytes as u64;
             return;
         };
-        if bytes > 0 && matches!(aside.gap, Gap::Telling(_)) {
-            aside.gap = Gap::None;
-        }
         let before = bytes.min(aside.before.len() - aside.before_sent);
         aside.before_sent += before;
         bytes -= before;
@@ -205,16 +191,6 @@ impl Reading {
         self.drop_aside_if_empty();
     }
 
-    /// Says that nothing of the last offer was taken: a gap that was about to be told may grow.
-    pub fn took_nothing(&mut self) {
-        let Some(aside) = &mut self.aside else { return };
-        if let Gap::Telling(unread) = aside.gap {
-            aside.gap = Gap::Lapsed(unread);
-            aside.before.clear();
-            self.position = unread.start;
-        }
-    }
-
     /// Gives its position up, before the bytes there are overwritten.
     ///
     /// What was half sent is kept, so that no line is ever torn; what else it misses is counted
@@ -225,17 +201,13 @@ impl Reading {
         }
         let aside = self.aside.get_or_insert_default();
         let (line, start) = transcript.start_at_or_after(self.position);
-        let mut unread = Unread { line, start };
+        aside.gap = Some(Unread { line, start });
         if start > self.position {
             let (first, second) = transcript.bytes(self.position, start);
             aside.before = [first, second].concat();
             aside.before_sent = 0;
-        } else if let Gap::Telling(earlier) = aside.gap {
-            aside.before.clear();
-            unread = earlier;
         }
-        aside.gap = Gap::Lapsed(unread);
-        self.position = unread.start;
+        self.position = start;
     }
 
     /// Makes ready what has to be made before it can be offered.
@@ -264,14 +236,13 @@ impl Reading {
     /// to read at once, so much time before it lapses again.
     fn resume(&mut self, transcript: &Transcript) {
         let Some(aside) = &mut self.aside else { return };
-        let Gap::Lapsed(unread) = aside.gap else { return };
+        let Some(unread) = aside.gap.take() else { return };
         let half = transcript.window_bytes_max() as u64 / 2;
         let middle = transcript.head().saturating_sub(half);
         let (next, position) = transcript.start_at_or_after(middle.max(unread.start));
         self.position = position;
-        aside.gap = Gap::Telling(unread);
         match next - unread.line {
-            0 => aside.gap = Gap::None,
+            0 => {}
             lines => aside.before = Notice::Missed { lines }.to_line(),
         }
     }
@@ -382,7 +353,7 @@ impl Reading {
 impl Aside {
     fn is_empty(&self) -> bool {
         let all_sent = self.before_sent == self.before.len();
-        all_sent && self.detours.is_empty() && matches!(self.gap, Gap::None)
+        all_sent && self.detours.is_empty() && self.gap.is_none()
     }
 
     fn drop_detour(&mut self) {
@@ -459,23 +430,6 @@ mod tests {
         let rest = "ne of sixteen\n* you missed 8 lines\n* private\n";
         let lines = "0123456789abcde\n0123456789abcde\n";
         assert_eq!(take_all(&mut reading, &transcript), format!("{rest}{lines}"));
-    }
-
-    #[test]
-    fn a_gap_that_nobody_took_notice_of_goes_on_growing() {
-        let mut transcript = Transcript::new(64);
-        let mut reading = Reading::new(0, WireForm::Plain);
-        say(&mut transcript, 1, "0123456789abcde");
-        reading.lapse(&transcript);
-        for _ in 0..10 {
-            say(&mut transcript, 1, "0123456789abcde");
-        }
-        assert!(!reading.offer(&transcript, transcript.head(), 100).slices().is_empty());
-        reading.took_nothing();
-        for _ in 0..10 {
-            say(&mut transcript, 1, "0123456789abcde");
-        }
-        assert!(take_all(&mut reading, &transcript).starts_with("* you missed 19 lines\n"));
     }
 
     #[test]
@@ -577,10 +531,7 @@ mod tests {
                     Step::Take(bytes) => {
                         taken.extend(take(&mut reading, &transcript, bytes.into()));
                     }
-                    Step::Refuse => {
-                        reading.offer(&transcript, transcript.head(), 1000);
-                        reading.took_nothing();
-                    }
+                    Step::Refuse => drop(reading.offer(&transcript, transcript.head(), 1000)),
                     Step::Lapse => reading.lapse(&transcript),
                 }
             }

@@ -171,7 +171,10 @@ impl World {
             self.hub.note(key, self.random.one_in(2), self.random.one_in(2));
         }
         self.hub.note_time(self.now);
+        let sent = self.unread();
         self.hub.listen(self.now);
+        let heard = sent - self.unread();
+        assert!(heard <= 2 * self.config.turn_bytes_max(), "{heard} bytes read in a turn");
         self.read_transcript();
         self.hub.speak(self.now);
         self.releasing.set(true);
@@ -180,6 +183,11 @@ impl World {
         for peer in &mut self.peers {
             peer.check(&self.said, &self.config);
         }
+    }
+
+    /// How many bytes the peers have sent that the server has not read.
+    fn unread(&self) -> usize {
+        self.peers.iter().map(|peer| peer.wire.borrow().incoming.len()).sum()
     }
 
     /// Adds what was appended to the list of all that was said.
@@ -233,12 +241,19 @@ impl World {
         assert_eq!(open.count(), self.hub.connections(), "someone is in the slab who should not");
         for peer in &self.peers {
             let wire = peer.wire.borrow();
-            let reset = wire.reset || wire.closed == Some(true);
-            let given_up = peer.goodbyes > 0 || reset || self.stopped || peer.refused;
-            let in_time = wire.closed.is_none() || wire.eof;
+            // What was sent before a reset still counts, if the server noticed nothing but that.
+            let reset = wire.closed == Some(true) && !wire.reset;
+            // A half chunk before a reset is no line, and a line without an end has no goodbye then.
+            let no_lines = !peer.ends_lines && !self.config.raw || peer.sent_too_long > 0;
+            let unsaid = wire.reset && no_lines;
+            let given_up = peer.goodbyes > 0 || reset || unsaid || self.stopped;
+            let in_time = wire.closed.is_none() || wire.eof || wire.reset;
             drop(wire);
             if !peer.refused {
                 peer.check_heard(&self.said, &self.config, !given_up && in_time);
+                if !given_up && in_time && !peer.wire.borrow().reset {
+                    peer.check_has_own_last_line(&self.said, &self.config);
+                }
             }
             if peer.is_open() && !peer.refused {
                 peer.check_caught_up(&self.said, &self.config);
@@ -404,8 +419,8 @@ impl Drop for Order<'_> {
     }
 }
 
-/// The first client talks and ends, the second reads and stops; each event is followed by a turn, but
-/// for those that come together with the next.
+/// The first client talks and ends, the second reads and stops; what happens between two turns comes
+/// with one poll.
 fn run_order(events: &[Event], base: &Config) {
     let mut world = World::new(Random(1), base.clone());
     world.faulty = false;
@@ -426,7 +441,6 @@ fn run_order(events: &[Event], base: &Config) {
             Event::ReadsOn => world.peers[1].wire.borrow_mut().take(usize::MAX),
             Event::Says | Event::SaysHalf | Event::Turn => world.turn(),
         }
-        world.turn();
     }
     world.settle();
     world.check_settled();

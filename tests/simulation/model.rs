@@ -155,6 +155,14 @@ impl Peer {
         assert!(accounted.contains(&said.len()), "{who}: {accounted:?} of {}", said.len());
     }
 
+    /// It must have got everything up to the last line of its own, even if it has ended its side.
+    pub fn check_has_own_last_line(&self, said: &[Said], config: &Config) {
+        let last = said.iter().rposition(|said| said.author == self.serial).map_or(0, |at| at + 1);
+        let accounted = self.with_left_out(said, config);
+        let has = accounted.iter().any(|line| *line >= last);
+        assert!(has || config.raw, "guest{}: {accounted:?} but not {last}", self.serial);
+    }
+
     /// It must have been told of every line that was too long.
     pub fn check_told_of_long_lines(&self) {
         if self.ends_lines {
