@@ -245,7 +245,8 @@ impl World {
             let reset = wire.closed == Some(true) && !wire.reset;
             // A half chunk before a reset is no line, and a line without an end has no goodbye then.
             let no_lines = !peer.ends_lines && !self.config.raw || peer.sent_too_long > 0;
-            let unsaid = wire.reset && no_lines;
+            // In raw mode it may have lapsed before, and is given up then.
+            let unsaid = wire.reset && (no_lines || self.config.raw);
             let given_up = peer.goodbyes > 0 || reset || unsaid || self.stopped;
             let in_time = wire.closed.is_none() || wire.eof || wire.reset;
             drop(wire);
