@@ -6,7 +6,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
-use clap::builder::{FalseyValueParser, RangedU64ValueParser};
+use clap::builder::RangedU64ValueParser;
 use clap::{Args, Parser};
 use ipnet::IpNet;
 use log::LevelFilter;
@@ -68,15 +68,15 @@ pub struct Config {
     pub listen: Vec<SocketAddr>,
 
     /// Relay bytes as they come, without names or line ends, for scripts made for a bare relay
-    #[arg(long, env = "CHINWAG_RAW", value_parser = FalseyValueParser::new())]
+    #[arg(long, env = "CHINWAG_RAW", value_parser = parse_switch)]
     pub raw: bool,
 
     /// Do not send a client's own messages back to it
-    #[arg(long, env = "CHINWAG_NO_ECHO", value_parser = FalseyValueParser::new())]
+    #[arg(long, env = "CHINWAG_NO_ECHO", value_parser = parse_switch)]
     pub no_echo: bool,
 
     /// Leave addresses out of what everybody sees
-    #[arg(long, env = "CHINWAG_HIDE_ADDRESSES", value_parser = FalseyValueParser::new())]
+    #[arg(long, env = "CHINWAG_HIDE_ADDRESSES", value_parser = parse_switch)]
     pub hide_addresses: bool,
 
     /// Lines said earlier that a newcomer is shown, as far as --history-bytes allows
@@ -84,11 +84,12 @@ pub struct Config {
     pub history: usize,
 
     /// Do not print the conversation on standard output
-    #[arg(long, env = "CHINWAG_QUIET", value_parser = FalseyValueParser::new())]
+    #[arg(long, env = "CHINWAG_QUIET", value_parser = parse_switch)]
     pub quiet: bool,
 
     /// What is logged on standard error: off, error, warn, info, debug or trace
-    #[arg(long, env = "CHINWAG_LOG_LEVEL", value_name = "LEVEL", default_value_t = LevelFilter::Info)]
+    #[arg(long, env = "CHINWAG_LOG_LEVEL", value_name = "LEVEL", default_value = "info")]
+    #[arg(value_parser = parse_level)]
     pub log_level: LevelFilter,
 
     /// Clients at once; more are told `server full`
@@ -338,6 +339,19 @@ impl Config {
         let kernel = clients * 2 * (self.send_buffer + self.receive_buffer);
         (own, kernel)
     }
+}
+
+/// A switch in the environment; on the command line it has no value.
+fn parse_switch(text: &str) -> Result<bool, String> {
+    match text.to_lowercase().as_str() {
+        "1" | "true" | "yes" | "on" => Ok(true),
+        "0" | "false" | "no" | "off" => Ok(false),
+        _ => Err("neither 1 nor 0, true nor false, yes nor no, on nor off".to_owned()),
+    }
+}
+
+fn parse_level(text: &str) -> Result<LevelFilter, String> {
+    text.parse().map_err(|_| "not one of off, error, warn, info, debug and trace".to_owned())
 }
 
 fn parse_listen(text: &str) -> Result<SocketAddr, String> {

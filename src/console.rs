@@ -67,9 +67,14 @@ impl Console {
         }
     }
 
+    /// Whether there is something that it has not printed yet and may be able to print.
+    pub fn is_behind(&self) -> bool {
+        self.sink.is_some() && self.behind
+    }
+
     /// Whether it can print more in the next turn.
     pub fn has_work(&self) -> bool {
-        self.sink.is_some() && self.behind && self.retry_at.is_none()
+        self.is_behind() && self.retry_at.is_none()
     }
 
     /// When it wants to be called though nothing happens.

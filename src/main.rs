@@ -3,19 +3,21 @@
 //! Exit codes: 0 stopped as asked, 1 could not start or failed, 2 a flag is wrong, 128 and the number
 //! of the signal if a second one ended it at once.
 
+use std::env;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
 use chinwag::config::Config;
 use chinwag::journal::{Journal, tell_error};
 use chinwag::server::{Ended, Server};
+use clap::builder::{OsStr, Resettable};
 use clap::error::ErrorKind;
-use clap::{Parser, Subcommand};
+use clap::{Arg, Parser, Subcommand};
 
 /// A chat server for anything that can open a TCP connection: nc, telnet, a script
 #[derive(Parser)]
 #[command(version, propagate_version = true, args_conflicts_with_subcommands = true)]
-#[command(max_term_width = 100, mut_args(|flag| flag.hide_env_values(true)))]
+#[command(max_term_width = 100, mut_args(without_empty_variable))]
 #[command(after_help = "Everyone who connects is in one conversation: nc localhost 50005")]
 struct Flags {
     #[command(subcommand)]
@@ -27,7 +29,7 @@ struct Flags {
 #[derive(Subcommand)]
 enum Command {
     /// Start the server; the same as no command at all
-    #[command(display_name = "chinwag")]
+    #[command(display_name = "chinwag", mut_args(without_empty_variable))]
     Serve(Box<Config>),
 }
 
@@ -46,6 +48,17 @@ fn main() -> ExitCode {
         return ExitCode::from(USAGE);
     }
     serve(config)
+}
+
+/// A variable that is set to nothing is as good as none, as scripts that pass one on expect. What is
+/// in the others is not shown in the help.
+fn without_empty_variable(flag: Arg) -> Arg {
+    let value = flag.get_env().and_then(env::var_os);
+    let flag = flag.hide_env_values(true);
+    if value.is_some_and(|value| value.is_empty()) {
+        return flag.env(Resettable::<OsStr>::Reset);
+    }
+    flag
 }
 
 fn serve(config: Config) -> ExitCode {

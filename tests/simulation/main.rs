@@ -2,6 +2,13 @@
 //!
 //! `CHINWAG_SEEDS=20000` runs so many, `CHINWAG_SEED=7` runs one alone. A failure prints its seed.
 
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a panic fails the test"
+)]
+
 #[path = "model.rs"]
 mod model;
 #[path = "wire.rs"]

@@ -3,12 +3,19 @@
 //! Nothing here sleeps for luck: every wait is for a condition, up to [`PATIENCE`].
 
 #![allow(dead_code, reason = "each test file uses its own part")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "what fails here is a test that fails")]
+
+pub mod process;
+pub mod program;
+pub mod terminal;
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
+
+use socket2::SockRef;
 
 /// How long anything may take before a test gives up: long enough for a loaded machine.
 pub const PATIENCE: Duration = Duration::from_secs(20);
@@ -53,14 +60,41 @@ impl Server {
 
     /// A new client that has read its welcome and its own join notice; and its name.
     pub fn join(&self) -> (Client, String) {
-        let mut client = self.connect();
-        client.read_until(" joined\n");
-        let welcome = client.read_text();
-        let name = welcome.split("you are ").nth(1).unwrap().split([' ', ',']).next().unwrap();
-        let name = name.to_owned();
-        client.read_until(&format!("* {name} "));
-        client.forget();
-        (client, name)
+        join(self.connect())
+    }
+
+    /// A new client that has read its welcome; and its name. When many come at once, that is all
+    /// that is told of it by itself.
+    pub fn enter(&self) -> (Client, String) {
+        enter(self.connect())
+    }
+
+    /// A new client that reads nothing until it is told to and has little room for what it has not
+    /// read: the welcome and its own join notice are all that it has read.
+    pub fn join_narrow(&self) -> (Client, String) {
+        join(narrow(self.address))
+    }
+
+    /// Stops the process between two turns, so that what is sent now is found all at once by the
+    /// first turn after [`Server::resume`].
+    pub fn pause(&self) {
+        self.signal("STOP");
+        let stat = format!("/proc/{}/stat", self.child.id());
+        wait_for("the server to stop", || {
+            std::fs::read_to_string(&stat).unwrap().contains(") T ").then_some(())
+        });
+    }
+
+    /// Lets a paused server go on.
+    pub fn resume(&self) {
+        self.signal("CONT");
+    }
+
+    /// How many bytes of it are in memory now.
+    pub fn memory_bytes(&self) -> usize {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        resident.trim().strip_suffix(" kB").unwrap().parse::<usize>().unwrap() * 1024
     }
 
     /// What it has printed on standard output.
@@ -98,6 +132,23 @@ impl Drop for Server {
     }
 }
 
+/// Reads a client's welcome and its own join notice; and its name.
+pub fn join(client: Client) -> (Client, String) {
+    let (mut client, name) = enter(client);
+    client.read_until(&format!("* {name} "));
+    client.read_until("\n");
+    client.forget();
+    (client, name)
+}
+
+/// Reads a client's welcome; and its name.
+pub fn enter(mut client: Client) -> (Client, String) {
+    let welcome = client.read_until(" here\n");
+    let name = welcome.split("you are ").nth(1).unwrap().split([' ', ',']).next().unwrap();
+    let name = name.to_owned();
+    (client, name)
+}
+
 /// The binary with these flags, listening on a free port unless they say where.
 pub fn command(flags: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_chinwag"));
@@ -106,6 +157,19 @@ pub fn command(flags: &[&str]) -> Command {
     }
     command.args(flags);
     command
+}
+
+/// What becomes of a server that is not to start with these flags: its exit code, and what it said.
+pub fn fail_with(flags: &[&str]) -> (Option<i32>, String) {
+    let mut command = command(flags);
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let stderr = child.stderr.take().map(collect).unwrap_or_default();
+    let address = SocketAddr::from(([0; 4], 0));
+    let mut server = Server { child, address, stdout: Shared::default(), stderr };
+    let code = server.wait_for_end().code();
+    wait_for("what it says", || server.stderr().ends_with('\n').then_some(()));
+    (code, server.stderr())
 }
 
 /// Sends a signal by its name to a process.
@@ -148,13 +212,15 @@ pub struct Client {
     read: Vec<u8>,
     /// The server has ended its side.
     pub ended: bool,
+    /// It was ended by a reset.
+    pub reset: bool,
 }
 
 impl Client {
     pub fn new(socket: TcpStream) -> Client {
         socket.set_read_timeout(Some(Duration::from_millis(50))).unwrap();
         socket.set_nodelay(true).unwrap();
-        Client { socket, read: Vec::new(), ended: false }
+        Client { socket, read: Vec::new(), ended: false, reset: false }
     }
 
     pub fn send(&mut self, bytes: impl AsRef<[u8]>) {
@@ -164,6 +230,21 @@ impl Client {
     /// Ends the input of this client, as `nc -N` does.
     pub fn half_close(&self) {
         self.socket.shutdown(Shutdown::Write).unwrap();
+    }
+
+    /// Vanishes, as a machine that lost its power and came back does.
+    pub fn reset(self) {
+        SockRef::from(&self.socket).set_linger(Some(Duration::ZERO)).unwrap();
+    }
+
+    /// Whether it has been reset, even if that came behind the end, where no reader notices it.
+    pub fn was_reset(&self) -> bool {
+        self.reset || self.socket.take_error().unwrap().is_some()
+    }
+
+    /// What this client is called in a notice: `127.0.0.1:40112`.
+    pub fn address(&self) -> SocketAddr {
+        self.socket.local_addr().unwrap()
     }
 
     /// All that was read since the last [`Client::forget`].
@@ -193,6 +274,43 @@ impl Client {
         }
     }
 
+    /// Reads until this is the last that was read; it costs little however much that is.
+    pub fn read_until_last(&mut self, text: &str) {
+        self.read_while(&format!("{text:?}"), |read| !read.ends_with(text.as_bytes()));
+    }
+
+    /// Reads until there are as many bytes.
+    pub fn read_until_bytes(&mut self, bytes: usize) -> &[u8] {
+        self.read_while(&format!("{bytes} bytes"), |read| read.len() < bytes);
+        &self.read
+    }
+
+    /// Reads until there are as many line ends.
+    pub fn read_until_lines(&mut self, lines: usize) {
+        let count = |read: &[u8]| read.iter().filter(|byte| **byte == b'\n').count();
+        self.read_while(&format!("{lines} lines"), |read| count(read) < lines);
+    }
+
+    /// Takes the next line out of what is read, without its end.
+    pub fn take_line(&mut self) -> String {
+        self.read_until_lines(1);
+        let end = self.read.iter().position(|byte| *byte == b'\n').unwrap();
+        let line = String::from_utf8(self.read[..end].to_vec()).unwrap();
+        self.read.drain(..=end);
+        line
+    }
+
+    fn read_while(&mut self, what: &str, is_lacking: impl Fn(&[u8]) -> bool) {
+        let deadline = Instant::now() + PATIENCE;
+        while is_lacking(&self.read) {
+            let tail = &self.read[self.read.len().saturating_sub(200)..];
+            let tail = String::from_utf8_lossy(tail);
+            assert!(!self.ended, "ended before {what}: {tail:?}");
+            assert!(Instant::now() < deadline, "no {what} after {tail:?}");
+            self.read_once();
+        }
+    }
+
     /// Reads until the server ends its side; all that was read is returned.
     pub fn read_to_end(&mut self) -> String {
         let deadline = Instant::now() + PATIENCE;
@@ -213,11 +331,49 @@ impl Client {
                 ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted => {
                     return false;
                 }
-                ErrorKind::ConnectionReset => self.ended = true,
+                ErrorKind::ConnectionReset => (self.ended, self.reset) = (true, true),
                 _ => panic!("{error}"),
             },
         }
         true
+    }
+}
+
+/// A connection whose kernel keeps little for a reader who does not read.
+pub fn narrow(to: SocketAddr) -> Client {
+    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    socket.set_recv_buffer_size(4096).unwrap();
+    socket.connect(&to.into()).unwrap();
+    Client::new(TcpStream::from(socket))
+}
+
+/// `lines` numbered lines of `bytes` bytes each, line ends included, the first with this number.
+pub fn numbered(first: usize, lines: usize, bytes: usize) -> String {
+    let line = |number| format!("{number} {:.<1$}\n", "", bytes - format!("{number} ").len() - 1);
+    (first..first + lines).map(line).collect()
+}
+
+/// Says `text` in pieces of at most `bytes` bytes, each of which is read by everyone in `readers`
+/// before the next is said: so none of them falls behind, however slow this machine is.
+pub fn say_in_step(
+    speaker: (&mut Client, &str),
+    text: &str,
+    bytes: usize,
+    readers: &mut [&mut Client],
+) {
+    let (client, name) = speaker;
+    let mut piece = String::new();
+    let mut lines = text.split_inclusive('\n').peekable();
+    while let Some(line) = lines.next() {
+        piece.push_str(line);
+        if lines.peek().is_some_and(|next| piece.len() + next.len() <= bytes) {
+            continue;
+        }
+        client.send(&piece);
+        piece.clear();
+        let last = format!("{name}: {line}");
+        client.read_until_last(&last);
+        readers.iter_mut().for_each(|reader| reader.read_until_last(&last));
     }
 }
 

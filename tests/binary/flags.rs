@@ -1,0 +1,342 @@
+//! Flags, their environment, and how it is said that something is wrong with them.
+
+use std::net::{Ipv4Addr, Ipv6Addr, TcpListener};
+use std::process::{Command, Output, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use chinwag::config::Config;
+use clap::{Arg, Args};
+
+use crate::support::process::{self, through_shell};
+use crate::support::{PATIENCE, Server, command, wait_for};
+
+/// What a value may be counted in, or what it is.
+const UNITS: [&str; 10] = [
+    "ADDR",
+    "BYTES",
+    "CIDR",
+    "CLIENTS",
+    "CONNECTIONS",
+    "LEVEL",
+    "LINES",
+    "NOTICES",
+    "SECONDS",
+    "WRITES",
+];
+
+fn flags() -> Vec<Arg> {
+    let command = Config::augment_args(clap::Command::new("chinwag"));
+    command.get_arguments().filter(|flag| flag.get_long().is_some()).cloned().collect()
+}
+
+fn variable(flag: &Arg) -> String {
+    flag.get_env().unwrap().to_str().unwrap().to_owned()
+}
+
+/// The binary with exactly these arguments, in the environment of the test.
+fn run(arguments: &[&str]) -> Output {
+    run_with(arguments, &[])
+}
+
+/// Runs it until it ends; it must end by itself.
+fn run_with(arguments: &[&str], variables: &[(&str, &str)]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_chinwag"));
+    command.args(arguments).envs(variables.iter().copied()).stdin(Stdio::null());
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let deadline = Instant::now() + PATIENCE;
+    while child.try_wait().unwrap().is_none() {
+        if Instant::now() > deadline {
+            child.kill().unwrap();
+            panic!("{arguments:?} {variables:?}: {:?}", child.wait_with_output());
+        }
+        sleep(Duration::from_millis(2));
+    }
+    child.wait_with_output().unwrap()
+}
+
+/// Asserts that it has ended with this code and said one line on standard error, and nothing else.
+fn assert_one_line(output: &Output, code: i32, what: &str) -> String {
+    let told = String::from_utf8(output.stderr.clone()).unwrap();
+    assert_eq!(output.status.code(), Some(code), "{what}: {told:?}");
+    assert_eq!(told.lines().count(), 1, "{what}: {told:?}");
+    assert!(told.starts_with("chinwag: ") && told.ends_with('\n'), "{what}: {told:?}");
+    assert!(output.stdout.is_empty(), "{what}: {output:?}");
+    told
+}
+
+/// What `--help` says of each flag, on one line.
+fn described(help: &str) -> Vec<String> {
+    let mut described: Vec<String> = Vec::new();
+    for line in help.lines() {
+        let text = line.trim_start();
+        // Further in, a line of text may begin with the name of another flag.
+        if text.starts_with("--") && line.len() - text.len() == 6 {
+            described.push(text.to_owned());
+        } else if let Some(flag) = described.last_mut() {
+            flag.push(' ');
+            flag.push_str(text);
+        }
+    }
+    described
+}
+
+#[test]
+fn help_says_unit_default_and_variable_of_every_flag() {
+    for arguments in [&["--help"][..], &["serve", "--help"]] {
+        let output = run(arguments);
+        assert_eq!(output.status.code(), Some(0));
+        let described = described(&String::from_utf8(output.stdout).unwrap());
+        for flag in flags() {
+            let name = format!("--{}", flag.get_long().unwrap());
+            let said = described.iter().find(|said| said.split(' ').next() == Some(&name));
+            let said = said.unwrap_or_else(|| panic!("help does not know {name}"));
+            let in_capitals = name[2..].to_uppercase().replace('-', "_");
+            assert_eq!(variable(&flag), format!("CHINWAG_{in_capitals}"));
+            assert!(said.contains(&format!("[env: {}", variable(&flag))), "{said}");
+            if flag.get_action().takes_values() {
+                let unit = UNITS.iter().find(|unit| said.contains(&format!("<{unit}>")));
+                assert!(unit.is_some(), "no unit: {said}");
+                assert!(said.contains("[default: "), "no default: {said}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_version_is_printed() {
+    for arguments in [["--version"], ["-V"]] {
+        let output = run(&arguments);
+        assert_eq!(output.status.code(), Some(0));
+        let version = concat!("chinwag ", env!("CARGO_PKG_VERSION"), "\n");
+        assert_eq!(String::from_utf8(output.stdout).unwrap(), version);
+    }
+}
+
+#[test]
+fn a_wrong_flag_is_one_line_and_exit_code_2() {
+    let too_long = "9".repeat(400);
+    let bad: &[&[&str]] = &[
+        &["--max-line", "0"],
+        &["--max-line", "x"],
+        &["--max-line", "8129"],
+        &["--max-line="],
+        &["--max-line", &too_long],
+        &["--max-line", "5", "--max-line", "6"],
+        &["--max-clients", "0"],
+        &["--max-clients", "1.5"],
+        &["--window", "1000"],
+        &["--window", "99999999999"],
+        &["--history", "many"],
+        &["--history-bytes", "7001"],
+        &["--listen", "nonsense"],
+        &["--listen", "localhost:1"],
+        &["--listen", "127.0.0.1:65536"],
+        &["--listen", "127.0.0.1:"],
+        &["--listen", "::1:50005:"],
+        &["--listen", ""],
+        &["--listen"],
+        &["--exempt", "1.2.3"],
+        &["--exempt", "10.0.0.0/33"],
+        &["--rate", "-1"],
+        &["--rate=-1"],
+        &["--burst", "0"],
+        &["--stuck", "0"],
+        &["--stuck", "soon"],
+        &["--idle=-1"],
+        &["--shutdown", "NaN"],
+        &["--flush", "1e300"],
+        &["--write-bytes", "8192"],
+        &["--lisen"],
+        &["-x"],
+        &["--log-level", "loud"],
+        &["--quiet=yes"],
+        &["--raw", "--raw"],
+        &["extra"],
+        &["serve", "extra"],
+        &["serve", "--lisen"],
+        &["serve", "--max-line", "0"],
+        &["--quiet", "serve"],
+        &["a word\nof two lines"],
+    ];
+    for arguments in bad {
+        assert_one_line(&run(arguments), 2, &format!("{arguments:?}"));
+    }
+}
+
+#[test]
+fn a_misspelt_flag_gets_a_hint_and_a_bad_level_the_good_ones() {
+    let told = assert_one_line(&run(&["--lisen", "127.0.0.1:0"]), 2, "--lisen");
+    assert!(told.contains("'--listen'"), "{told}");
+    let told = assert_one_line(&run(&["--log-level", "loud"]), 2, "loud");
+    assert!(told.contains("--log-level") && told.contains("debug"), "{told}");
+}
+
+#[test]
+fn a_bad_value_in_the_environment_is_told_like_one_of_a_flag() {
+    for flag in flags() {
+        let (name, long) = (variable(&flag), flag.get_long().unwrap());
+        for arguments in [&[][..], &["serve"]] {
+            let elsewhere = ("CHINWAG_LISTEN", "127.0.0.1:0");
+            let output = run_with(arguments, &[elsewhere, (&name, "no such thing")]);
+            let told = assert_one_line(&output, 2, &name);
+            assert!(told.contains(&format!("--{long}")), "{told}");
+        }
+    }
+}
+
+/// Starts it without any argument but these; where to listen is in the environment.
+fn start_from_environment(arguments: &[&str], variables: &[(&str, &str)]) -> Server {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_chinwag"));
+    command.args(arguments).env("CHINWAG_LISTEN", "127.0.0.1:0");
+    command.envs(variables.iter().copied());
+    process::start_piped(command)
+}
+
+#[test]
+fn an_empty_variable_is_as_good_as_none() {
+    let names: Vec<String> = flags().iter().map(variable).collect();
+    let empty: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), "")).collect();
+    for arguments in [&["--listen", "127.0.0.1:0"][..], &["serve", "--listen", "127.0.0.1:0"]] {
+        let server = start_from_environment(arguments, &empty);
+        let (mut alice, name) = server.join();
+        alice.send("hello\n");
+        alice.read_until(&format!("{name}: hello\n"));
+    }
+}
+
+#[test]
+fn the_environment_sets_what_flags_set() {
+    for subcommand in [&[][..], &["serve"]] {
+        let variables = [("CHINWAG_MAX_LINE", "7"), ("CHINWAG_HIDE_ADDRESSES", "true")];
+        let server = start_from_environment(subcommand, &variables);
+        let mut alice = server.connect();
+        assert!(!alice.read_until(" joined\n").contains("127.0.0.1"));
+        alice.send("12345678\n");
+        alice.read_until("7 bytes is the most\n");
+    }
+}
+
+#[test]
+fn a_switch_in_the_environment_is_on_or_off() {
+    for (value, raw) in [("1", true), ("true", true), ("yes", true), ("0", false), ("off", false)] {
+        for subcommand in [&[][..], &["serve"]] {
+            let server = start_from_environment(subcommand, &[("CHINWAG_RAW", value)]);
+            let mut alice = server.connect();
+            let greeting = if raw { "유저(" } else { "* welcome" };
+            assert!(alice.read_until(greeting).starts_with(greeting), "{value}");
+        }
+    }
+}
+
+#[test]
+fn a_flag_has_the_last_word_over_its_variable() {
+    let server = start_from_environment(&["--max-line", "3"], &[("CHINWAG_MAX_LINE", "7")]);
+    let (mut alice, _) = server.join();
+    alice.send("1234\n");
+    alice.read_until("3 bytes is the most\n");
+}
+
+#[test]
+fn a_variable_may_name_several_addresses() {
+    let listen = ("CHINWAG_LISTEN", "127.0.0.1:0,127.0.0.2:0");
+    let server = start_from_environment(&[], &[listen]);
+    wait_for("both", || server.stdout().contains("\nlistening on 127.0.0.2:").then_some(()));
+}
+
+#[test]
+fn an_address_in_use_is_one_line_and_exit_code_1() {
+    let server = Server::start(&[]);
+    let address = server.address.to_string();
+    let told = assert_one_line(&run(&["--listen", &address]), 1, "in use");
+    assert!(told.contains(&address) && told.contains("in use"), "{told}");
+    // So it is if only one of two is taken.
+    let both = ["--listen", "127.0.0.1:0", "--listen", &address];
+    assert_one_line(&run(&both), 1, "one of two in use");
+}
+
+#[test]
+fn an_address_of_another_machine_is_one_line_and_exit_code_1() {
+    // TEST-NET-1 (RFC 5737) is nobody's.
+    let told = assert_one_line(&run(&["--listen", "192.0.2.1:0"]), 1, "192.0.2.1");
+    assert!(told.contains("192.0.2.1"), "{told}");
+}
+
+#[test]
+fn the_first_lines_say_where_it_listens_one_for_each_listener() {
+    let ipv6 = TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).is_ok();
+    let second = if ipv6 { "[::1]:0" } else { "127.0.0.2:0" };
+    for more in [&[][..], &["--quiet"]] {
+        let flags = [&["--listen", "127.0.0.1:0", "--listen", second], more].concat();
+        let server = Server::start(&flags);
+        wait_for("two lines", || (server.stdout().lines().count() >= 2).then_some(()));
+        let (host, _) = second.rsplit_once(':').unwrap();
+        let stdout = server.stdout();
+        let mut lines = stdout.lines();
+        let first = lines.next().unwrap();
+        assert_eq!(first, format!("listening on {}", server.address));
+        let port = lines.next().unwrap().strip_prefix(&format!("listening on {host}:")).unwrap();
+        let port: u16 = port.parse().unwrap();
+        assert_ne!(port, 0);
+        // Both doors lead into the same conversation.
+        let (mut alice, name) = server.join();
+        let other = format!("{host}:{port}").parse::<std::net::SocketAddr>().unwrap();
+        let mut bob = crate::support::Client::new(std::net::TcpStream::connect(other).unwrap());
+        bob.read_until(" joined\n");
+        alice.send("hello\n");
+        bob.read_until(&format!("{name}: hello\n"));
+    }
+}
+
+/// Whether the usual port is free, on both kinds of addresses.
+fn is_usual_port_free() -> bool {
+    let ipv4 = TcpListener::bind((Ipv4Addr::UNSPECIFIED, chinwag::config::PORT));
+    let taken = |error: std::io::Error| error.kind() == std::io::ErrorKind::AddrInUse;
+    let ipv6 = TcpListener::bind((Ipv6Addr::LOCALHOST, chinwag::config::PORT));
+    ipv4.is_ok() && !ipv6.is_err_and(taken)
+}
+
+#[test]
+fn without_a_flag_it_listens_everywhere_on_port_50005() {
+    if !is_usual_port_free() {
+        println!("skipped: port 50005 is taken here");
+        return;
+    }
+    let mut command = Command::new(env!("CARGO_BIN_EXE_chinwag"));
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+    assert_listens_everywhere(command);
+}
+
+#[test]
+#[ignore = "needs unshare and the right to make a network namespace"]
+fn in_a_network_of_its_own_it_listens_everywhere_on_port_50005() {
+    let mut command = Command::new("unshare");
+    command.args(["-rn", env!("CARGO_BIN_EXE_chinwag")]);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+    assert_listens_everywhere(command);
+}
+
+fn assert_listens_everywhere(command: Command) {
+    let server = process::start(command);
+    assert_eq!(server.address.port(), 50005);
+    let ipv6 = std::fs::exists("/proc/net/if_inet6").unwrap();
+    let all = match ipv6 {
+        true => "listening on 0.0.0.0:50005\nlistening on [::]:50005\n",
+        false => "listening on 0.0.0.0:50005\n",
+    };
+    wait_for("the addresses", || (server.stdout() == all).then_some(()));
+}
+
+#[test]
+fn help_and_version_into_a_closed_pipe_are_no_panic() {
+    for flag in ["--help", "--version"] {
+        let mut shell = through_shell("exec \"$0\" \"$@\" >&-", &[flag]);
+        let output = shell.output().unwrap();
+        assert!(!String::from_utf8_lossy(&output.stderr).contains("panic"), "{output:?}");
+    }
+    let mut command = command(&["--help"]);
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let output = command.stdout(writer).output().unwrap();
+    assert!(!String::from_utf8_lossy(&output.stderr).contains("panic"), "{output:?}");
+}
