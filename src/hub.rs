@@ -9,24 +9,24 @@
 //! It is generic over the socket, and `now` is handed in: the same code runs in a simulation. It
 //! never knows mio, the clock or the process.
 
+mod admit;
+mod leave;
 mod listen;
 mod presence;
 mod speak;
 mod submissions;
 
 use std::collections::{HashMap, VecDeque};
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::IpAddr;
 use std::time::Instant;
 
-use log::{debug, warn};
 use slab::Slab;
 
 use crate::client::{Client, Leave, Life, Socket};
-use crate::config::{Config, DOORWAY_MAX, READ_BYTES_MAX};
+use crate::config::{Config, READ_BYTES_MAX};
 use crate::deadlines::{Deadlines, Whose};
-use crate::notice::{Notice, joined_raw};
+use crate::notice::Notice;
 use crate::pace::Throttle;
-use crate::reading::{Reading, WireForm};
 use crate::transcript::{SERVER, Transcript};
 
 use listen::Listeners;
@@ -222,152 +222,6 @@ impl<S: Socket> Hub<S> {
         }
     }
 
-    /// Does with those who leave what is to be done: throws away what the shut down still send,
-    /// and hands the sockets of those who are gone to `close`, to be deregistered and closed.
-    ///
-    /// This is the only place where anyone is freed.
-    pub fn release(&mut self, now: Instant, mut close: impl FnMut(S)) {
-        for key in std::mem::take(&mut self.leaving) {
-            let Some(client) = self.clients.get_mut(key) else { continue };
-            client.queued_to_release = false;
-            client.discard(&mut self.scratch);
-            match client.life {
-                Life::Gone(leave) => close(self.free(key, leave, now)),
-                Life::Open | Life::Deaf(_) => {}
-                Life::Closing { .. } | Life::Draining { .. } => {}
-            }
-        }
-    }
-
-    fn free(&mut self, key: usize, leave: Leave, now: Instant) -> S {
-        let client = self.clients.remove(key);
-        self.deadlines.change(client.whose(key), client.alarm, None);
-        if !client.member {
-            self.refused -= 1;
-            return client.into_socket();
-        }
-        if !client.exempt {
-            self.forget_address(client.address.ip());
-        }
-        let name = guest_name(client.serial);
-        debug!("{name} ({}) left: {leave}", client.address);
-        self.tell_trouble(leave, now);
-        if self.stop == Stop::No && !self.config.raw && self.presence.left(now) {
-            self.submissions.push(SERVER, &Notice::Left { name: &name }.to_line());
-        }
-        client.into_socket()
-    }
-
-    /// The key that the next one let in will have, for the registration that comes before.
-    pub fn next_key(&self) -> usize {
-        self.clients.vacant_key()
-    }
-
-    /// Lets a newcomer in, or tells it why not. Its socket is registered for [`Hub::next_key`].
-    pub fn admit(&mut self, socket: S, address: SocketAddr, now: Instant) {
-        let exempt = self.config.is_exempt(address.ip());
-        let same_address = self.per_address.get(&network(address.ip())).copied().unwrap_or(0);
-        let per_address = self.config.per_address;
-        if self.here() >= self.clients_max {
-            let notice = Notice::Full { clients_max: self.clients_max };
-            self.refuse(socket, address, &notice, now);
-        } else if !exempt && per_address > 0 && same_address >= per_address {
-            let notice = Notice::TooManyFromAddress { per_address };
-            self.refuse(socket, address, &notice, now);
-        } else {
-            self.welcome(socket, address, exempt, now);
-        }
-    }
-
-    /// Whether there is room in the doorway for one more to be refused politely.
-    pub fn has_doorway(&self) -> bool {
-        self.refused < DOORWAY_MAX
-    }
-
-    /// What is said to those there is no room for, not even in the doorway: nothing in raw mode.
-    pub fn full_line(&self) -> Vec<u8> {
-        match self.config.raw {
-            true => Vec::new(),
-            false => Notice::Full { clients_max: self.clients_max }.to_line(),
-        }
-    }
-
-    /// Whether one more connection would be refused because everyone is here who may be.
-    pub fn is_full(&self) -> bool {
-        self.here() >= self.clients_max
-    }
-
-    fn welcome(&mut self, socket: S, address: SocketAddr, exempt: bool, now: Instant) {
-        let head = self.transcript.head();
-        let serial = self.next_serial;
-        self.next_serial += 1;
-        if !exempt {
-            *self.per_address.entry(network(address.ip())).or_default() += 1;
-        }
-        let reading = Reading::new(head, self.wire_form(serial));
-        let mut client = Client::new(socket, address, serial, reading, now);
-        client.exempt = exempt;
-        let key = self.insert(client);
-        let shown = (!self.config.hide_addresses).then_some(address);
-        let name = guest_name(serial);
-        debug!("{name} ({address}) joined");
-        let here = self.here();
-        if !self.config.raw {
-            self.tell(key, Notice::Welcome { name: &name, address: shown, here }.to_line(), now);
-            self.tell_history(key, now);
-        }
-        if self.presence.joined(now, self.config.raw) {
-            match self.config.raw {
-                true => self.submissions.push(SERVER, joined_raw(shown).as_bytes()),
-                false => {
-                    let notice = Notice::Joined { name: &name, address: shown };
-                    self.submissions.push(SERVER, &notice.to_line());
-                }
-            }
-        }
-        self.reschedule(key);
-    }
-
-    fn refuse(&mut self, socket: S, address: SocketAddr, notice: &Notice<'_>, now: Instant) {
-        let full = matches!(notice, Notice::Full { .. });
-        let troubles = &mut self.troubles;
-        let trouble = if full { &mut troubles.full } else { &mut troubles.per_address };
-        if let Some(count) = trouble.count(now) {
-            warn!("refused {count} connections, the last from {address}: {notice}");
-        }
-        let reading = Reading::new(self.transcript.head(), WireForm::Plain);
-        let mut client = Client::new(socket, address, self.next_serial, reading, now);
-        self.next_serial += 1;
-        client.member = false;
-        self.refused += 1;
-        let key = self.insert(client);
-        self.close(key, Leave::Refused, notice, now);
-    }
-
-    fn insert(&mut self, client: Client<S>) -> usize {
-        let key = self.clients.insert(client);
-        self.keys_end = self.keys_end.max(key + 1);
-        key
-    }
-
-    fn wire_form(&self, serial: u64) -> WireForm {
-        match self.config.no_echo {
-            true => WireForm::Rendered { without: Some(serial), line_feeds: false },
-            false => WireForm::Plain,
-        }
-    }
-
-    fn tell_history(&mut self, key: usize, now: Instant) {
-        let head = self.transcript.head();
-        let start = self.transcript.newest(self.config.history, self.config.history_bytes);
-        if start == head {
-            return;
-        }
-        let (first, second) = self.transcript.bytes(start, head);
-        let (before, after) = (Notice::History.to_line(), Notice::Now.to_line());
-        self.tell(key, [&before, first, second, &after].concat(), now);
-    }
-
     /// Gives a client what only it is to see, at the head of this moment.
     fn tell(&mut self, key: usize, text: Vec<u8>, now: Instant) {
         let head = self.transcript.head();
@@ -378,75 +232,6 @@ impl<S: Socket> Hub<S> {
             self.close(key, Leave::TooManyReplies, &Notice::TooManyReplies { bytes_max }, now);
         }
         self.queue_to_speak(key);
-    }
-
-    /// Stops reading a client and says why; it is closed when it has that and all before it.
-    fn close(&mut self, key: usize, leave: Leave, notice: &Notice<'_>, now: Instant) {
-        let head = self.transcript.head();
-        let Some(client) = self.clients.get_mut(key) else { return };
-        if !self.config.raw {
-            client.reading.detour(head, notice.to_line());
-        }
-        self.close_at(key, head, leave, now);
-    }
-
-    /// Stops reading a client; it is closed when it has all that was said before `until`, or at once
-    /// if it cannot be given anything.
-    fn close_at(&mut self, key: usize, until: u64, leave: Leave, now: Instant) {
-        let Some(client) = self.clients.get_mut(key) else { return };
-        if let Life::Deaf(leave) = client.life {
-            self.gone(key, leave);
-            return;
-        }
-        client.life = Life::Closing { until, leave };
-        client.stalled_since = Some(now);
-        self.queue_to_speak(key);
-        self.reschedule(key);
-    }
-
-    /// Gives a client up; it is freed in `release`.
-    fn gone(&mut self, key: usize, leave: Leave) {
-        let Some(client) = self.clients.get_mut(key) else { return };
-        client.life = Life::Gone(leave);
-        self.reschedule(key);
-        self.queue_to_release(key);
-    }
-
-    /// Begins the stop: nobody is read or admitted any more; everyone gets all that was said and a
-    /// last line. Go on making turns until [`Hub::connections`] is 0, or call [`Hub::abandon`].
-    pub fn stop(&mut self) {
-        if self.stop != Stop::No {
-            return;
-        }
-        self.stop = Stop::Announced;
-        if let Some(summary) = self.presence.take_untold(self.here()) {
-            self.submissions.push(SERVER, &summary.to_line());
-        }
-        if !self.config.raw {
-            self.submissions.push(SERVER, &Notice::Stopping.to_line());
-        }
-    }
-
-    /// Gives up everyone who is still there; `release` hands their sockets out, to be reset.
-    pub fn abandon(&mut self) {
-        let keys: Vec<usize> = self.clients.iter().map(|(key, _)| key).collect();
-        for key in keys {
-            self.gone(key, Leave::TooSlow);
-        }
-    }
-
-    /// Closes everyone once the last line is appended.
-    fn close_all(&mut self, now: Instant) {
-        self.stop = Stop::LastLineSaid;
-        let head = self.transcript.head();
-        let heard = self.clients.iter().filter(|(_, client)| client.is_heard());
-        let heard: Vec<usize> = heard.map(|(key, _)| key).collect();
-        for key in heard {
-            self.close_at(key, head, Leave::Stopping, now);
-        }
-        while let Some(key) = self.listeners.next() {
-            self.dismiss(key);
-        }
     }
 
     fn queue_to_listen(&mut self, key: usize) {
@@ -480,43 +265,9 @@ impl<S: Socket> Hub<S> {
         self.deadlines.change(client.whose(key), client.alarm, next);
         client.alarm = next;
     }
-
-    fn forget_address(&mut self, address: IpAddr) {
-        let network = network(address);
-        if let Some(count) = self.per_address.get_mut(&network) {
-            *count -= 1;
-            if *count == 0 {
-                self.per_address.remove(&network);
-            }
-        }
-    }
-
-    fn tell_trouble(&mut self, leave: Leave, now: Instant) {
-        match leave {
-            Leave::TooSlow | Leave::Lapsed | Leave::TooManyReplies => {
-                if let Some(count) = self.troubles.too_slow.count(now) {
-                    warn!("gave up {count} clients, the last because it was {leave}");
-                }
-            }
-            Leave::Quit | Leave::Lost(_) | Leave::Endless | Leave::Idle => {}
-            Leave::Refused | Leave::Stopping => {}
-        }
-    }
 }
 
 /// What a client is called as long as it has given itself no name.
 fn guest_name(serial: u64) -> String {
     format!("guest{serial}")
-}
-
-/// Whom `--per-address` counts together: one IPv4 address, or one IPv6 network of 64 bits, which is
-/// what one household or machine is given.
-fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(address) => {
-            let network = address.to_bits() >> 64 << 64;
-            IpAddr::V6(Ipv6Addr::from_bits(network))
-        }
-        address => address,
-    }
 }

@@ -89,7 +89,7 @@ impl Notice<'_> {
     }
 }
 
-/// The one notice of raw mode, as the clients of the old server know it: no line end, to the letter.
+/// The one notice of raw mode, as clients of the old server know it: to the letter, no line end.
 pub fn joined_raw(address: Option<SocketAddr>) -> String {
     match address {
         Some(address) => format!("유저({})가 접속했습니다.", folded(address)),

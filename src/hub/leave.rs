@@ -1,0 +1,144 @@
+//! The step *release*, and the ways that lead to it: politely, with a reason, or given up.
+//!
+//! Politely is: stop reading, flush, end our side, throw away what still comes, close. A client is
+//! freed in [`Hub::release`] and nowhere else.
+
+use std::net::IpAddr;
+use std::time::Instant;
+
+use log::{debug, warn};
+
+use super::admit::network;
+use super::{Hub, Stop, guest_name};
+use crate::client::{Leave, Life, Socket};
+use crate::notice::Notice;
+use crate::transcript::SERVER;
+
+impl<S: Socket> Hub<S> {
+    /// Does with those who leave what is to be done: throws away what the shut down still send,
+    /// and hands the sockets of those who are gone to `close`, to be deregistered and closed.
+    ///
+    /// This is the only place where anyone is freed.
+    pub fn release(&mut self, now: Instant, mut close: impl FnMut(S)) {
+        for key in std::mem::take(&mut self.leaving) {
+            let Some(client) = self.clients.get_mut(key) else { continue };
+            client.queued_to_release = false;
+            client.discard(&mut self.scratch);
+            match client.life {
+                Life::Gone(leave) => close(self.free(key, leave, now)),
+                Life::Open | Life::Deaf(_) => {}
+                Life::Closing { .. } | Life::Draining { .. } => {}
+            }
+        }
+    }
+
+    fn free(&mut self, key: usize, leave: Leave, now: Instant) -> S {
+        let client = self.clients.remove(key);
+        self.deadlines.change(client.whose(key), client.alarm, None);
+        if !client.member {
+            self.refused -= 1;
+            return client.into_socket();
+        }
+        if !client.exempt {
+            self.forget_address(client.address.ip());
+        }
+        let name = guest_name(client.serial);
+        debug!("{name} ({}) left: {leave}", client.address);
+        self.tell_trouble(leave, now);
+        if self.stop == Stop::No && !self.config.raw && self.presence.left(now) {
+            self.submissions.push(SERVER, &Notice::Left { name: &name }.to_line());
+        }
+        client.into_socket()
+    }
+
+    /// Stops reading a client and says why; it is closed when it has that and all before it.
+    pub(super) fn close(&mut self, key: usize, leave: Leave, notice: &Notice<'_>, now: Instant) {
+        let head = self.transcript.head();
+        let Some(client) = self.clients.get_mut(key) else { return };
+        if !self.config.raw {
+            client.reading.detour(head, notice.to_line());
+        }
+        self.close_at(key, head, leave, now);
+    }
+
+    /// Stops reading a client; it is closed when it has all that was said before `until`, or at once
+    /// if it cannot be given anything.
+    pub(super) fn close_at(&mut self, key: usize, until: u64, leave: Leave, now: Instant) {
+        let Some(client) = self.clients.get_mut(key) else { return };
+        if let Life::Deaf(leave) = client.life {
+            self.gone(key, leave);
+            return;
+        }
+        client.life = Life::Closing { until, leave };
+        client.stalled_since = Some(now);
+        self.queue_to_speak(key);
+        self.reschedule(key);
+    }
+
+    /// Gives a client up; it is freed in `release`.
+    pub(super) fn gone(&mut self, key: usize, leave: Leave) {
+        let Some(client) = self.clients.get_mut(key) else { return };
+        client.life = Life::Gone(leave);
+        self.reschedule(key);
+        self.queue_to_release(key);
+    }
+
+    /// Begins the stop: nobody is read or admitted any more; everyone gets all that was said and a
+    /// last line. Go on making turns until [`Hub::connections`] is 0, or call [`Hub::abandon`].
+    pub fn stop(&mut self) {
+        if self.stop != Stop::No {
+            return;
+        }
+        self.stop = Stop::Announced;
+        if let Some(summary) = self.presence.take_untold(self.here()) {
+            self.submissions.push(SERVER, &summary.to_line());
+        }
+        if !self.config.raw {
+            self.submissions.push(SERVER, &Notice::Stopping.to_line());
+        }
+    }
+
+    /// Gives up everyone who is still there; `release` hands their sockets out, to be reset.
+    pub fn abandon(&mut self) {
+        let keys: Vec<usize> = self.clients.iter().map(|(key, _)| key).collect();
+        for key in keys {
+            self.gone(key, Leave::TooSlow);
+        }
+    }
+
+    /// Closes everyone once the last line is appended.
+    pub(super) fn close_all(&mut self, now: Instant) {
+        self.stop = Stop::LastLineSaid;
+        let head = self.transcript.head();
+        let heard = self.clients.iter().filter(|(_, client)| client.is_heard());
+        let heard: Vec<usize> = heard.map(|(key, _)| key).collect();
+        for key in heard {
+            self.close_at(key, head, Leave::Stopping, now);
+        }
+        while let Some(key) = self.listeners.next() {
+            self.dismiss(key);
+        }
+    }
+
+    fn forget_address(&mut self, address: IpAddr) {
+        let network = network(address);
+        if let Some(count) = self.per_address.get_mut(&network) {
+            *count -= 1;
+            if *count == 0 {
+                self.per_address.remove(&network);
+            }
+        }
+    }
+
+    fn tell_trouble(&mut self, leave: Leave, now: Instant) {
+        match leave {
+            Leave::TooSlow | Leave::Lapsed | Leave::TooManyReplies => {
+                if let Some(count) = self.troubles.too_slow.count(now) {
+                    warn!("gave up {count} clients, the last because it was {leave}");
+                }
+            }
+            Leave::Quit | Leave::Lost(_) | Leave::Endless | Leave::Idle => {}
+            Leave::Refused | Leave::Stopping => {}
+        }
+    }
+}
