@@ -15,8 +15,8 @@ const FLOOD_BYTES: usize = 9 << 20;
 /// A line of a flood.
 const FLOOD_LINE_BYTES: usize = 3000;
 
-/// How much is said in one go by whoever floods in step with its readers: well within the window, so
-/// that nobody who reads falls behind.
+/// How much is said in one go by whoever floods in step with its readers: well within the window,
+/// so that nobody who reads falls behind.
 const STEP_BYTES: usize = 256 * 1024;
 
 /// A flood for the smallest window, which it fills many times over.

@@ -132,12 +132,11 @@ impl Drop for Server {
     }
 }
 
-/// Reads a client's welcome and its own join notice; and its name.
+/// Reads a client's welcome and its own join notice, and nothing behind it is lost; and its name.
 pub fn join(client: Client) -> (Client, String) {
     let (mut client, name) = enter(client);
-    client.read_until(&format!("* {name} "));
-    client.read_until("\n");
-    client.forget();
+    let own = format!("* {name} ");
+    while !client.take_line().starts_with(&own) {}
     (client, name)
 }
 
