@@ -144,6 +144,20 @@ pub struct Spoken {
     pub broken: Option<Leave>,
 }
 
+/// The moments that matter only while something is pending. They stand in a box of their own, so
+/// that a client at rest, of whom there are thousands, is small.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Moments {
+    /// Not to be read before this, because it talked too fast.
+    pub paused_until: Option<Instant>,
+    /// When the oldest byte of its unterminated chunk was read.
+    pub chunk_since: Option<Instant>,
+    /// Since when it has taken nothing of what waits for it; `None` while nothing does.
+    pub stalled_since: Option<Instant>,
+    /// The deadline that stands for it in the set of all.
+    pub alarm: Option<Instant>,
+}
+
 /// One connection.
 #[derive(Debug)]
 pub struct Client<S> {
@@ -163,16 +177,10 @@ pub struct Client<S> {
     pub deficit: u32,
     /// How fast it has been talking.
     pub bucket: Bucket,
-    /// Not to be read before this, because it talked too fast.
-    pub paused_until: Option<Instant>,
-    /// When the oldest byte of its unterminated chunk was read.
-    pub chunk_since: Option<Instant>,
     /// When anything was read from it last.
     pub heard_at: Instant,
-    /// Since when it has taken nothing of what waits for it; `None` while nothing does.
-    pub stalled_since: Option<Instant>,
-    /// The deadline that stands for it in the set of all.
-    pub alarm: Option<Instant>,
+    /// `None` when none of them matters, which is so for most clients at most times.
+    moments: Option<Box<Moments>>,
     /// Its socket may have something to read.
     pub readable: bool,
     /// Its socket may take something.
@@ -210,11 +218,8 @@ impl<S: Socket> Client<S> {
             lines: Lines::default(),
             deficit: 0,
             bucket: Bucket::default(),
-            paused_until: None,
-            chunk_since: None,
             heard_at: now,
-            stalled_since: None,
-            alarm: None,
+            moments: None,
             readable: false,
             writable: true,
             ended: false,
@@ -231,6 +236,27 @@ impl<S: Socket> Client<S> {
         Whose { serial: self.serial, key }
     }
 
+    /// The moments that matter to it.
+    pub fn moments(&self) -> Moments {
+        self.moments.as_deref().copied().unwrap_or_default()
+    }
+
+    /// Changes the moments that matter to it.
+    pub fn change_moments(&mut self, change: impl FnOnce(&mut Moments)) {
+        let mut moments = self.moments();
+        change(&mut moments);
+        match &mut self.moments {
+            _ if moments == Moments::default() => self.moments = None,
+            Some(own) => **own = moments,
+            None => self.moments = Some(Box::new(moments)),
+        }
+    }
+
+    /// Whether no moment matters to it: then no deadline of it has changed by speaking to it.
+    pub fn is_at_rest(&self) -> bool {
+        self.moments.is_none()
+    }
+
     /// Whether what it says still counts.
     pub fn is_heard(&self) -> bool {
         matches!(self.life, Life::Open | Life::Deaf(_))
@@ -239,7 +265,7 @@ impl<S: Socket> Client<S> {
     /// Whether it may be read now: nothing makes it wait.
     pub fn may_be_heard(&self, config: &Config) -> bool {
         let full = self.reading.private_bytes() >= config.max_private;
-        self.is_heard() && self.paused_until.is_none() && !full
+        self.is_heard() && self.moments().paused_until.is_none() && !full
     }
 
     /// Whether there is anything it lacks and can be given, of what stands before `head`.
@@ -266,7 +292,7 @@ impl<S: Socket> Client<S> {
             Ok(bytes) => {
                 self.lines.push(&scratch[..bytes]);
                 self.heard_at = now;
-                self.chunk_since.get_or_insert(now);
+                self.change_moments(|its| _ = its.chunk_since.get_or_insert(now));
                 Heard::Bytes(bytes)
             }
             Err(error) => match error.kind() {
@@ -280,7 +306,8 @@ impl<S: Socket> Client<S> {
         }
     }
 
-    /// Writes what it lacks until it has it, its socket is full, or it has come `bytes_max` further.
+    /// Writes what it lacks until it has it, its socket is full, or it has come `bytes_max`
+    /// further.
     pub fn speak(&mut self, transcript: &Transcript, bytes_max: usize, now: Instant) -> Spoken {
         let mut spoken = Spoken::default();
         let start = self.reading.position();
@@ -289,16 +316,26 @@ impl<S: Socket> Client<S> {
             if spoken.bytes > 0 && self.reading.position() - start >= bytes_max as u64 {
                 break;
             }
-            let whole = self.write_once(transcript, bytes_max, now, &mut spoken);
+            let whole = self.write_once(transcript, bytes_max, &mut spoken);
             if !whole {
                 spoken.short = true;
                 break;
             }
         }
-        if !self.is_behind(head) && self.life == Life::Open {
-            self.stalled_since = None;
-        }
+        self.note_progress(head, spoken.bytes > 0, now);
         spoken
+    }
+
+    /// Notes since when it has taken nothing of what waits for it.
+    fn note_progress(&mut self, head: u64, took_something: bool, now: Instant) {
+        if self.is_behind(head) || self.life != Life::Open {
+            self.change_moments(|its| match took_something {
+                true => its.stalled_since = Some(now),
+                false => _ = its.stalled_since.get_or_insert(now),
+            });
+        } else if !self.is_at_rest() {
+            self.change_moments(|its| its.stalled_since = None);
+        }
     }
 
     /// Offers once what it lacks; `true` if all of it was taken.
@@ -306,7 +343,6 @@ impl<S: Socket> Client<S> {
         &mut self,
         transcript: &Transcript,
         bytes_max: usize,
-        now: Instant,
         spoken: &mut Spoken,
     ) -> bool {
         let end = match self.life {
@@ -326,20 +362,18 @@ impl<S: Socket> Client<S> {
             Ok(0) => spoken.broken = Some(Leave::Lost(ErrorKind::WriteZero)),
             Ok(bytes) => {
                 self.reading.took(bytes);
-                self.stalled_since = Some(now);
                 spoken.bytes += bytes;
                 return bytes == offered;
             }
-            Err(error) => self.note_write_error(&error, now, spoken),
+            Err(error) => self.note_write_error(&error, spoken),
         }
         false
     }
 
-    fn note_write_error(&mut self, error: &io::Error, now: Instant, spoken: &mut Spoken) {
+    fn note_write_error(&mut self, error: &io::Error, spoken: &mut Spoken) {
         match error.kind() {
             ErrorKind::WouldBlock => {
                 self.writable = false;
-                self.stalled_since.get_or_insert(now);
             }
             ErrorKind::Interrupted => {}
             _ => spoken.broken = Some(Leave::from_error(error)),
@@ -349,7 +383,8 @@ impl<S: Socket> Client<S> {
     /// Goes on behind the line that was just taken.
     pub fn consume_line(&mut self, now: Instant) {
         self.lines.consume();
-        self.chunk_since = self.lines.is_pending().then_some(now);
+        let pending = self.lines.is_pending();
+        self.change_moments(|its| its.chunk_since = pending.then_some(now));
     }
 
     /// Throws away what its socket has to read; its life is over when there will be no more.
@@ -394,11 +429,12 @@ impl<S: Socket> Client<S> {
 
     /// When it has to be looked at though nothing happens.
     pub fn next_deadline(&self, config: &Config) -> Option<Instant> {
-        let stalled = |limit| self.stalled_since.map(|since| since + limit);
+        let its = self.moments();
+        let stalled = |limit| its.stalled_since.map(|since| since + limit);
         match self.life {
             Life::Open => {
                 let idle = (!config.idle.is_zero()).then(|| self.heard_at + config.idle);
-                let due = [self.paused_until, self.chunk_due(config), stalled(config.stuck), idle];
+                let due = [its.paused_until, self.chunk_due(config), stalled(config.stuck), idle];
                 due.into_iter().flatten().min()
             }
             Life::Closing { .. } => stalled(config.flush),
@@ -413,7 +449,7 @@ impl<S: Socket> Client<S> {
         if self.readable || !self.may_be_heard(config) {
             return None;
         }
-        let first = self.chunk_since.unwrap_or(self.heard_at);
+        let first = self.moments().chunk_since.unwrap_or(self.heard_at);
         self.lines.chunk_due(&config.line_rules(), first, self.heard_at)
     }
 
@@ -424,6 +460,7 @@ impl<S: Socket> Client<S> {
             Life::Closing { .. } => config.flush,
             Life::Deaf(_) | Life::Draining { .. } | Life::Gone(_) => return false,
         };
-        !self.writable && self.stalled_since.is_some_and(|since| now >= since + limit)
+        let since = self.moments().stalled_since;
+        !self.writable && since.is_some_and(|since| now >= since + limit)
     }
 }

@@ -26,12 +26,12 @@ pub const STANDING_BYTES_MAX: usize = 8 * 1024;
 /// What a name, the colon and the line feed may take of that.
 pub const NAMED_BYTES_MAX: usize = 64;
 
-/// A turn's listening may take this share of the window, so that whoever has taken all it was offered
-/// is never overrun: two turns' worth stays free before it, and its own is one.
+/// A turn's listening may take this share of the window, so that whoever has taken all it was
+/// offered is never overrun: two turns' worth stays free before it, and its own is one.
 pub const WINDOW_SHARE: usize = 4;
 
-/// Descriptors that are not for clients: standard streams, listeners, the poll, signals, the log, the
-/// reserve, and [`DOORWAY_MAX`] for peers that are being refused. Measured: 14 and the doorway.
+/// Descriptors that are not for clients: standard streams, listeners, the poll, signals, the log,
+/// the reserve, and [`DOORWAY_MAX`] for peers that are being refused. Measured: 14 and the doorway.
 pub const DESCRIPTORS_RESERVED: usize = 64;
 
 /// How many refused peers may be in the doorway at once, being told why; more are told as best it
@@ -237,8 +237,8 @@ pub struct Config {
     #[arg(help_heading = "Tuning")]
     pub receive_buffer: usize,
 
-    /// Seconds of silence after which the kernel asks whether a peer is still there, then every 10 s,
-    /// three times (TCP keepalive)
+    /// Seconds of silence after which the kernel asks whether a peer is still there, then every 10
+    /// s, three times (TCP keepalive)
     #[arg(long, env = "CHINWAG_KEEPALIVE", value_name = "SECONDS", default_value = "60")]
     #[arg(value_parser = parse_seconds, help_heading = "Tuning")]
     pub keepalive: Duration,
@@ -275,7 +275,7 @@ impl Config {
     pub fn check(&self) -> Result<(), String> {
         if self.write_bytes < self.turn_bytes_max() {
             return Err(format!(
-                "--write-bytes {} is less than --turn-bytes {}: readers that keep up would fall behind",
+                "--write-bytes {} is less than --turn-bytes {}: who keeps up would fall behind",
                 self.write_bytes,
                 self.turn_bytes_max()
             ));
@@ -283,7 +283,8 @@ impl Config {
         Ok(())
     }
 
-    /// Where to listen if nothing is said: everywhere. The second, IPv6, may be missing on a machine.
+    /// Where to listen if nothing is said: everywhere. The second, IPv6, may be missing on a
+    /// machine.
     pub fn listen_default() -> [SocketAddr; 2] {
         [
             SocketAddr::from((Ipv4Addr::UNSPECIFIED, PORT)),

@@ -25,7 +25,8 @@ pub struct Console {
 }
 
 impl Console {
-    /// Prints on `stdout`, at most `bytes_max` bytes a turn. What cannot be opened is not printed on.
+    /// Prints on `stdout`, at most `bytes_max` bytes a turn. What cannot be opened is not printed
+    /// on.
     pub fn new(stdout: BorrowedFd<'_>, quiet: bool, raw: bool, bytes_max: usize) -> Console {
         // In raw mode what is said has no line ends, but a log of it should have.
         let form = match raw {
@@ -48,8 +49,8 @@ impl Console {
         self.behind = true;
     }
 
-    /// Prints what it lacks, as far as it is taken. To be called in each turn, after what is said is
-    /// appended; `endangered_below` is where the next turn may overwrite.
+    /// Prints what it lacks, as far as it is taken. To be called in each turn, after what is said
+    /// is appended; `endangered_below` is where the next turn may overwrite.
     pub fn speak(&mut self, transcript: &Transcript, endangered_below: u64, now: Instant) {
         if self.sink.is_none() {
             return;

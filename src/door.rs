@@ -1,8 +1,8 @@
 //! When to accept, and what a failed accept means.
 //!
-//! `mio` is edge-triggered, and at the limit of descriptors a listener goes silent: there is no event
-//! for the peers that wait, not even when descriptors are free again. So the door remembers that
-//! someone may be waiting until `accept` has said that nobody is, and after a failure tries
+//! `mio` is edge-triggered, and at the limit of descriptors a listener goes silent: there is no
+//! event for the peers that wait, not even when descriptors are free again. So the door remembers
+//! that someone may be waiting until `accept` has said that nobody is, and after a failure tries
 //! again by itself. It is a value: it knows errors and instants, not sockets or the clock.
 
 use std::io::{self, ErrorKind};

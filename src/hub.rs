@@ -195,10 +195,10 @@ impl<S: Socket> Hub<S> {
         else {
             return;
         };
-        client.alarm = None;
-        if client.paused_until.is_some_and(|until| until <= now) {
-            client.paused_until = None;
-        }
+        client.change_moments(|its| {
+            its.alarm = None;
+            its.paused_until = its.paused_until.filter(|until| *until > now);
+        });
         let idle_for = now.duration_since(client.heard_at);
         let idle = !self.config.idle.is_zero() && idle_for >= self.config.idle && !client.readable;
         let stuck = client.is_stuck(&self.config, now);
@@ -262,8 +262,11 @@ impl<S: Socket> Hub<S> {
     fn reschedule(&mut self, key: usize) {
         let Some(client) = self.clients.get_mut(key) else { return };
         let next = client.next_deadline(&self.config);
-        self.deadlines.change(client.whose(key), client.alarm, next);
-        client.alarm = next;
+        let alarm = client.moments().alarm;
+        if alarm != next {
+            self.deadlines.change(client.whose(key), alarm, next);
+            client.change_moments(|its| its.alarm = next);
+        }
     }
 }
 

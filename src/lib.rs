@@ -15,8 +15,8 @@
 //! 5. **release** those who have a reason to leave, here and nowhere else;
 //! 6. **accept** newcomers, last.
 //!
-//! The order is the point: no event can reach the next tenant of a slab slot (2 comes before 5 and 5
-//! before 6), and one client's failure never touches another.
+//! The order is the point: no event can reach the next tenant of a slab slot (2 comes before 5 and
+//! 5 before 6), and one client's failure never touches another.
 //!
 //! # What always holds
 //!
@@ -31,18 +31,18 @@
 //! # The words
 //!
 //! A *client* is one connection, a *line* one entry of the transcript, a *notice* what the server
-//! says. A *position* counts the bytes said before it. A *reading* is one reader's position and what
-//! stands between it and the shared bytes: *detours*, which only it sees, and the *torn rest* of what
-//! was half sent when it *lapsed*. A *pass* offers everyone what they lack. A client *leaves* for
-//! a reason.
+//! says. A *position* counts the bytes said before it. A *reading* is one reader's position and
+//! what stands between it and the shared bytes: *detours*, which only it sees, and the *torn rest*
+//! of what was half sent when it *lapsed*. A *pass* offers everyone what they lack. A client
+//! *leaves* for a reason.
 //!
 //! # The rooms
 //!
 //! Three rings; a file uses only its own ring and those inside it.
 //!
 //! Values, which know neither sockets nor the clock: [`config`], [`transcript`], [`reading`],
-//! [`line`], [`notice`], [`pace`], [`deadlines`]. Generic over `Read + Write`, with the present moment
-//! handed in, so that a simulation can run them: [`client`], [`hub`], [`door`]. The world:
+//! [`line`], [`notice`], [`pace`], [`deadlines`]. Generic over `Read + Write`, with the present
+//! moment handed in, so that a simulation can run them: [`client`], [`hub`], [`door`]. The world:
 //! [`server`] (the only one that knows mio), [`console`], [`journal`], [`sink`], and `main`.
 
 #![forbid(unsafe_code)]

@@ -2,14 +2,16 @@
 //!
 //! The rules this room keeps:
 //!
-//! - LF, CR LF, CR NUL (telnet) and a lone CR (raw `socat`) all end a line; empty lines are nothing.
-//! - A line of more than [`LineRules::line_bytes_max`] is discarded to its end and told of once. One
-//!   of more than [`LineRules::endless_bytes_max`] without an end is [`Input::Endless`].
+//! - LF, CR LF, CR NUL (telnet) and a lone CR (raw `socat`) all end a line; empty lines are
+//!   nothing.
+//! - A line of more than [`LineRules::line_bytes_max`] is discarded to its end and told of once.
+//!   One of more than [`LineRules::endless_bytes_max`] without an end is [`Input::Endless`].
 //! - However the bytes are cut into reads, the lines are the same.
-//! - A peer that has never ended a line may be one that never will (a script that sends each message
-//!   as a chunk). Its unterminated chunk is a line once it has been quiet: [`Lines::chunk_due`].
-//! - In raw mode there are no lines: what was read is handed out as it came, only never cut inside a
-//!   UTF-8 character.
+//! - A peer that has never ended a line may be one that never will (a script that sends each
+//!   message as a chunk). Its unterminated chunk is a line once it has been quiet:
+//!   [`Lines::chunk_due`].
+//! - In raw mode there are no lines: what was read is handed out as it came, only never cut inside
+//!   a UTF-8 character.
 //!
 //! It never reads a socket or a clock and does not know what a line means.
 
@@ -114,7 +116,8 @@ impl Lines {
         self.forget_if_empty();
     }
 
-    /// Makes a line of what is pending, though it has no end: the chunk was due, or the input ended.
+    /// Makes a line of what is pending, though it has no end: the chunk was due, or the input
+    /// ended.
     pub fn cut(&mut self) {
         if self.discarded > 0 {
             self.discarded = 0;

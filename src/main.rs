@@ -1,7 +1,7 @@
 //! The program: reads the flags, starts the server, and says how it ended.
 //!
-//! Exit codes: 0 stopped as asked, 1 could not start or failed, 2 a flag is wrong, 128 and the number
-//! of the signal if a second one ended it at once.
+//! Exit codes: 0 stopped as asked, 1 could not start or failed, 2 a flag is wrong, 128 and the
+//! number of the signal if a second one ended it at once.
 
 use std::env;
 use std::io::{self, Write};
@@ -50,8 +50,8 @@ fn main() -> ExitCode {
     serve(config)
 }
 
-/// A variable that is set to nothing is as good as none, as scripts that pass one on expect. What is
-/// in the others is not shown in the help.
+/// A variable that is set to nothing is as good as none, as scripts that pass one on expect. What
+/// is in the others is not shown in the help.
 fn without_empty_variable(flag: Arg) -> Arg {
     let value = flag.get_env().and_then(env::var_os);
     let flag = flag.hide_env_values(true);

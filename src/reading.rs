@@ -6,8 +6,8 @@
 //! they are.
 //!
 //! What always holds: a position lies between the transcript's tail and head, or its reader has
-//! lapsed; detours stand in the order of their positions, each at the boundary of a line; the box is
-//! there only while something is in it. This room knows neither sockets nor who reads.
+//! lapsed; detours stand in the order of their positions, each at the boundary of a line; the box
+//! is there only while something is in it. This room knows neither sockets nor who reads.
 
 use std::collections::VecDeque;
 use std::io::IoSlice;

@@ -1,7 +1,8 @@
 //! The world: the poll, the listeners, the signals, the clock, and the turn.
 //!
 //! This is the only file of the server that knows mio. It decides nothing about chat; it asks the
-//! [`Hub`] to. One pass of the loop is [`Server::turn`]: wait, note, listen, speak, release, accept.
+//! [`Hub`] to. One pass of the loop is [`Server::turn`]: wait, note, listen, speak, release,
+//! accept.
 
 use std::fmt;
 use std::fs::File;
@@ -425,7 +426,8 @@ fn listen_on(
         // IPv4 has a listener of its own, so that addresses are what they look like.
         socket.set_only_v6(true)?;
     }
-    // A server that was killed leaves connections behind for a minute; the port is ours all the same.
+    // A server that was killed leaves connections behind for a minute; the port is ours all the
+    // same.
     socket.set_reuse_address(true)?;
     socket.set_nonblocking(true)?;
     socket.set_tcp_nodelay(true)?;

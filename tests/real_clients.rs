@@ -20,7 +20,8 @@ fn shown_by(server: &Server, script: &str) -> String {
     shown
 }
 
-/// Asserts that this is a whole visit: the welcome, its own coming and its own line, and nothing after.
+/// Asserts that this is a whole visit: the welcome, its own coming and its own line, and nothing
+/// after.
 fn assert_whole_visit(shown: &str, line: &str) {
     let lines: Vec<&str> = shown.lines().collect();
     let [welcome, joined, said] = lines[..] else { panic!("{shown:?}") };
@@ -30,8 +31,8 @@ fn assert_whole_visit(shown: &str, line: &str) {
     assert_eq!(said, format!("{name}: {line}"));
 }
 
-/// Asserts that each of these, which ends its input, gets its welcome, its line and a clean end; with
-/// and without a line end.
+/// Asserts that each of these, which ends its input, gets its welcome, its line and a clean end;
+/// with and without a line end.
 fn assert_one_line_visits(programs: &[&str]) {
     for program in programs {
         let server = Server::start(&[]);
@@ -298,8 +299,8 @@ fn the_nc_of_busybox_gets_its_line_and_a_clean_end() {
     assert_two_talk(start(), start(), "\n");
 }
 
-/// A client of the old server: it sends each message as it is, without a line end, and takes what it
-/// reads at once for one message.
+/// A client of the old server: it sends each message as it is, without a line end, and takes what
+/// it reads at once for one message.
 const OLD_SCRIPT: &str = r#"
 import os, socket, sys
 peer = socket.create_connection((os.environ["HOST"], int(os.environ["PORT"])))

@@ -34,7 +34,7 @@ impl<S: Socket> Hub<S> {
 
     fn free(&mut self, key: usize, leave: Leave, now: Instant) -> S {
         let client = self.clients.remove(key);
-        self.deadlines.change(client.whose(key), client.alarm, None);
+        self.deadlines.change(client.whose(key), client.moments().alarm, None);
         if !client.member {
             self.refused -= 1;
             return client.into_socket();
@@ -61,8 +61,8 @@ impl<S: Socket> Hub<S> {
         self.close_at(key, head, leave, now);
     }
 
-    /// Stops reading a client; it is closed when it has all that was said before `until`, or at once
-    /// if it cannot be given anything.
+    /// Stops reading a client; it is closed when it has all that was said before `until`, or at
+    /// once if it cannot be given anything.
     pub(super) fn close_at(&mut self, key: usize, until: u64, leave: Leave, now: Instant) {
         let Some(client) = self.clients.get_mut(key) else { return };
         if let Life::Deaf(leave) = client.life {
@@ -70,7 +70,7 @@ impl<S: Socket> Hub<S> {
             return;
         }
         client.life = Life::Closing { until, leave };
-        client.stalled_since = Some(now);
+        client.change_moments(|its| its.stalled_since = Some(now));
         self.queue_to_speak(key);
         self.reschedule(key);
     }

@@ -167,7 +167,7 @@ impl<S: Socket> Hub<S> {
         if !client.exempt
             && let Err(due) = client.bucket.take(&pace, now)
         {
-            client.paused_until = Some(due);
+            client.change_moments(|its| its.paused_until = Some(due));
             return Step::Over(Visit::Done);
         }
         self.submissions.say(client.serial, line, entry);

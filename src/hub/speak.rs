@@ -1,9 +1,9 @@
 //! The step *speak*: everyone who lacks something is offered it, once a turn, in one system call.
 //!
-//! A *pass* walks over everyone in the order of the slab, cut in slices, so that between two of them
-//! newcomers and signals are looked at. Those whose socket has just become able to take what they
-//! lack stand on the ready queue and are served before it. Whoever cannot be written to costs nothing
-//! but a look, and lapses before what it lacks is overwritten.
+//! A *pass* walks over everyone in the order of the slab, cut in slices, so that between two of
+//! them newcomers and signals are looked at. Those whose socket has just become able to take what
+//! they lack stand on the ready queue and are served before it. Whoever cannot be written to costs
+//! nothing but a look, and lapses before what it lacks is overwritten.
 
 use std::time::Instant;
 
@@ -65,8 +65,8 @@ impl<S: Socket> Hub<S> {
     /// took all it was offered; whoever does is never overrun.
     fn offer(&mut self, key: usize, slice: &mut Slice, now: Instant) -> bool {
         let Some(client) = self.clients.get_mut(key) else { return true };
-        let was_heard = client.may_be_heard(&self.config);
         if client.writable && client.is_behind(self.transcript.head()) {
+            let was_heard = client.may_be_heard(&self.config);
             let spoken = client.speak(&self.transcript, self.config.write_bytes, now);
             slice.count(&spoken);
             self.after_speaking(key, spoken.broken, now);
@@ -97,7 +97,9 @@ impl<S: Socket> Hub<S> {
             (_, None) if client.is_behind(head) => self.queue_to_speak(key),
             (_, None) => {}
         }
-        self.reschedule(key);
+        if self.clients.get(key).is_some_and(|client| !client.is_at_rest()) {
+            self.reschedule(key);
+        }
     }
 
     /// A client cannot be written to any more; what it said before that still counts.
@@ -114,8 +116,8 @@ impl<S: Socket> Hub<S> {
 
     fn lapse_if_endangered(&mut self, key: usize, endangered_below: u64) {
         let Some(client) = self.clients.get_mut(key) else { return };
-        let behind = client.is_behind(self.transcript.head());
-        if !behind || client.reading.position() >= endangered_below {
+        let safe = client.reading.position() >= endangered_below;
+        if safe || !client.is_behind(self.transcript.head()) || client.reading.has_lapsed() {
             return;
         }
         if self.config.raw {

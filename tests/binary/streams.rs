@@ -17,8 +17,8 @@ use crate::support::{Client, Server, command, wait_for};
 
 const LAST_LINE: &str = "* server shutting down\n";
 
-/// A small window, so that a stream that takes nothing is soon left behind; and a stop that waits for
-/// such a one a moment only.
+/// A small window, so that a stream that takes nothing is soon left behind; and a stop that waits
+/// for such a one a moment only.
 const SMALL: [&str; 4] = ["--window", "32768", "--shutdown", "1"];
 
 /// The server's side of a stream, the other, and what the server's side is called.

@@ -250,7 +250,8 @@ impl World {
             let wire = peer.wire.borrow();
             // What was sent before a reset still counts, if the server noticed nothing but that.
             let reset = wire.closed == Some(true) && !wire.reset;
-            // A half chunk before a reset is no line, and a line without an end has no goodbye then.
+            // A half chunk before a reset is no line, and a line without an end has no goodbye
+            // then.
             let no_lines = !peer.ends_lines && !self.config.raw || peer.sent_too_long > 0;
             // In raw mode it may have lapsed before, and is given up then.
             let unsaid = wire.reset && (no_lines || self.config.raw);
@@ -427,8 +428,8 @@ impl Drop for Order<'_> {
     }
 }
 
-/// The first client talks and ends, the second reads and stops; what happens between two turns comes
-/// with one poll.
+/// The first client talks and ends, the second reads and stops; what happens between two turns
+/// comes with one poll.
 fn run_order(events: &[Event], base: &Config) {
     let mut world = World::new(Random(1), base.clone());
     world.faulty = false;

@@ -119,7 +119,8 @@ impl Peer {
         }
     }
 
-    /// Every number of lines that may be accounted for now: lines of its own may have been left out.
+    /// Every number of lines that may be accounted for now: lines of its own may have been left
+    /// out.
     fn with_left_out(&self, said: &[Said], config: &Config) -> Vec<usize> {
         let mut all = self.accounted.clone();
         if config.no_echo {

@@ -1,0 +1,173 @@
+//! What the kernel alone costs: bare loops on the same kind of sockets as the server's.
+//!
+//! - `floor send`: each message of the first client is sent to all, one `send` after the other.
+//! - `floor pump`: once the first client has sent anything, ready-made blocks of 64 KiB are sent to
+//!   every client whose socket takes them.
+//! - `floor accept`: connections are accepted and registered, and nothing else.
+//!
+//! Serves one crowd after another: when the first client of one goes, all of it is closed. Says
+//! where it listens in its first line and runs until it is killed.
+
+use std::error::Error;
+use std::io::{ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpListener as StdTcpListener};
+use std::time::Duration;
+
+use chinwag::config::Config;
+use clap::{Parser, ValueEnum};
+use mio::net::{TcpListener, TcpStream};
+use mio::{Events, Interest, Poll, Token};
+use socket2::{Domain, Protocol, Socket, Type};
+
+const LISTENER: Token = Token(usize::MAX);
+const EVENTS_MAX: usize = 1024;
+const BLOCK_BYTES: usize = 64 * 1024;
+
+/// The first client: what it sends begins things, and its end ends them.
+const FIRST: usize = 0;
+
+#[derive(Parser)]
+struct Flags {
+    kind: Kind,
+    #[arg(long, default_value = "127.0.0.1:0")]
+    listen: SocketAddr,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Kind {
+    Send,
+    Pump,
+    Accept,
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let Flags { kind, listen } = Flags::parse();
+    let mut floor = Floor::new(kind, listen)?;
+    println!("listening on {}", floor.listener.local_addr()?);
+    let mut events = Events::with_capacity(EVENTS_MAX);
+    loop {
+        floor.turn(&mut events)?;
+    }
+}
+
+struct Floor {
+    kind: Kind,
+    poll: Poll,
+    listener: TcpListener,
+    clients: Vec<TcpStream>,
+    message: Vec<u8>,
+    /// Those whose sockets take something, while pumping.
+    writable: Vec<usize>,
+    pumping: bool,
+    block: Vec<u8>,
+}
+
+impl Floor {
+    fn new(kind: Kind, address: SocketAddr) -> Result<Floor, Box<dyn Error>> {
+        let poll = Poll::new()?;
+        let mut listener = listen(address)?;
+        poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
+        Ok(Floor {
+            kind,
+            poll,
+            listener,
+            clients: Vec::new(),
+            message: vec![0; BLOCK_BYTES],
+            writable: Vec::new(),
+            pumping: false,
+            block: vec![b'.'; BLOCK_BYTES],
+        })
+    }
+
+    fn turn(&mut self, events: &mut Events) -> Result<(), Box<dyn Error>> {
+        let busy = self.pumping && !self.writable.is_empty();
+        match self.poll.poll(events, busy.then_some(Duration::ZERO)) {
+            Err(error) if error.kind() == ErrorKind::Interrupted => return Ok(()),
+            result => result?,
+        }
+        for event in events.iter() {
+            match event.token() {
+                LISTENER => self.accept()?,
+                Token(key) => {
+                    if event.is_writable() && self.kind == Kind::Pump {
+                        self.writable.push(key);
+                    }
+                    if event.is_readable() && key == FIRST {
+                        self.hear();
+                    }
+                }
+            }
+        }
+        if self.pumping {
+            self.pump();
+        }
+        Ok(())
+    }
+
+    fn accept(&mut self) -> Result<(), Box<dyn Error>> {
+        loop {
+            let mut socket = match self.listener.accept() {
+                Ok((socket, _)) => socket,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
+                Err(error) => return Err(error.into()),
+            };
+            let key = self.clients.len();
+            // A bare loop of `send` watches nobody but the one who says what to send.
+            if key == FIRST || self.kind != Kind::Send {
+                let interests = Interest::READABLE | Interest::WRITABLE;
+                self.poll.registry().register(&mut socket, Token(key), interests)?;
+            }
+            self.clients.push(socket);
+        }
+    }
+
+    fn hear(&mut self) {
+        while let Some(first) = self.clients.first_mut() {
+            match first.read(&mut self.message) {
+                Ok(bytes @ 1..) if self.kind == Kind::Send => self.send(bytes),
+                Ok(1..) => self.pumping = self.kind == Kind::Pump,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return,
+                Ok(0) | Err(_) => {
+                    self.clients.clear();
+                    self.writable.clear();
+                    self.pumping = false;
+                }
+            }
+        }
+    }
+
+    fn send(&mut self, bytes: usize) {
+        for client in &mut self.clients {
+            let taken = client.write(&self.message[..bytes]);
+            if !taken.is_ok_and(|taken| taken == bytes) {
+                eprintln!("floor: a client did not take a message");
+            }
+        }
+    }
+
+    /// One block for each that takes it; who does not take all of it takes nothing now.
+    fn pump(&mut self) {
+        let (clients, block) = (&mut self.clients, &self.block);
+        self.writable.retain(|key| {
+            let taken = clients.get_mut(*key).and_then(|client| client.write(block).ok());
+            taken == Some(block.len())
+        });
+    }
+}
+
+/// A listener with the options of the server's.
+fn listen(address: SocketAddr) -> Result<TcpListener, Box<dyn Error>> {
+    let config = Config::default();
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.set_tcp_nodelay(true)?;
+    socket.set_keepalive(true)?;
+    socket.set_tcp_user_timeout(Some(config.user_timeout))?;
+    socket.set_send_buffer_size(config.send_buffer)?;
+    socket.set_recv_buffer_size(config.receive_buffer)?;
+    socket.set_tcp_notsent_lowat(config.unsent)?;
+    socket.bind(&address.into())?;
+    socket.listen(config.accept_queue)?;
+    Ok(TcpListener::from_std(StdTcpListener::from(socket)))
+}

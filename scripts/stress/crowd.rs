@@ -1,0 +1,379 @@
+//! The sockets of a crowd: connecting them, and reading all that they get.
+//!
+//! One thread and one poll; whatever is read is checked at once against the [`Record`]. A client
+//! that is made deaf is never read again.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::{Duration, Instant};
+
+use hdrhistogram::Histogram;
+use mio::net::TcpStream;
+use mio::{Events, Interest, Poll, Token};
+use rustix::io::Errno;
+use socket2::{Domain, Protocol, Socket, Type};
+
+use super::record::{Latencies, Listener, Record, SYNC};
+use super::{Fault, Outcome, Patience, gauge};
+
+/// How much is read at once: more than a receive buffer usually holds, so that one call is enough.
+const READ_BYTES: usize = 256 * 1024;
+
+/// A later hearing is counted as this late; nothing is waited for so long.
+const LATENCY_NS_MAX: u64 = 60_000_000_000;
+
+/// What the kernel keeps of what was not read yet. Fixed, so that what is late waits in the server
+/// and not here.
+const RECEIVE_BUFFER_BYTES: usize = 128 * 1024;
+
+/// The events of one poll, at most.
+const EVENTS_MAX: usize = 1024;
+
+/// So many connections may be on their way in; the kernel keeps at least 4096 for a server that
+/// asks for them, and one too many waits for a second.
+const ARRIVING_MAX: usize = 1024;
+
+/// So many connections are begun between two looks at what has come.
+const CONNECT_BATCH: usize = 64;
+
+/// Descriptors that are not for clients.
+const DESCRIPTORS_RESERVED: u64 = 32;
+
+/// So many clients share a source address. There are ports for more, but the kernel finds a free
+/// one the later the more are taken.
+const CLIENTS_PER_SOURCE: usize = 5_000;
+
+/// How it is known that a client has been let in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Greeting {
+    /// It is welcomed by name.
+    Welcome,
+    /// Nothing is said; the process has a descriptor more.
+    None {
+        /// The process of the server.
+        pid: u32,
+        /// How many descriptors it had before.
+        descriptors: u64,
+    },
+}
+
+/// One client.
+#[derive(Debug)]
+pub struct Client {
+    socket: TcpStream,
+    /// What it has heard.
+    pub listener: Listener,
+    /// It never reads.
+    pub deaf: bool,
+    /// Its socket may take something.
+    pub writable: bool,
+    unsaid: Vec<u8>,
+    unsaid_from: usize,
+    /// There was something to read when it was not to be read.
+    unread: bool,
+}
+
+impl Client {
+    /// Has it say this; what is not taken at once is tried again by [`Client::go_on`].
+    pub fn say(&mut self, words: &[u8]) -> Outcome<()> {
+        self.unsaid.extend_from_slice(words);
+        self.go_on()
+    }
+
+    /// Writes what it still has to say, as far as its socket takes it.
+    pub fn go_on(&mut self) -> Outcome<()> {
+        while self.writable && self.unsaid_from < self.unsaid.len() {
+            match self.socket.write(&self.unsaid[self.unsaid_from..]) {
+                Ok(taken) => self.unsaid_from += taken,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => self.writable = false,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(lost(&self.listener, &error)),
+            }
+        }
+        if self.has_said_all() {
+            self.unsaid.clear();
+            self.unsaid_from = 0;
+        }
+        Ok(())
+    }
+
+    /// Whether its socket has taken all that it was to say.
+    pub fn has_said_all(&self) -> bool {
+        self.unsaid_from == self.unsaid.len()
+    }
+}
+
+/// Many clients of one server.
+#[derive(Debug)]
+pub struct Crowd {
+    /// Everyone.
+    pub clients: Vec<Client>,
+    /// What they have heard.
+    pub record: Record,
+    /// How long it took from saying to hearing.
+    pub latencies: Latencies,
+    /// How long it took to connect everyone, until the last one was let in.
+    pub connecting: Duration,
+    /// When the last connect returned.
+    pub connected_at: Instant,
+    poll: Poll,
+    events: Events,
+    scratch: Vec<u8>,
+    welcomed: usize,
+    begun: usize,
+    bytes_read: u64,
+}
+
+/// How many clients the limit of descriptors of this process allows; it is raised first.
+pub fn clients_max() -> usize {
+    gauge::raise_descriptors().saturating_sub(DESCRIPTORS_RESERVED) as usize
+}
+
+impl Crowd {
+    /// Connects so many clients and waits until all of them are let in.
+    pub fn connect(address: SocketAddr, clients: usize, greeting: Greeting) -> Outcome<Crowd> {
+        if clients > clients_max() {
+            let (limit, possible) = (gauge::raise_descriptors(), clients_max());
+            return Err(format!(
+                "{clients} clients need more descriptors than the {limit} this process may open: \
+                 at most {possible} are possible (ulimit -Hn)"
+            )
+            .into());
+        }
+        let mut crowd = Crowd {
+            clients: Vec::with_capacity(clients),
+            record: Record::default(),
+            latencies: Histogram::new_with_max(LATENCY_NS_MAX, 3)?,
+            connecting: Duration::ZERO,
+            connected_at: Instant::now(),
+            poll: Poll::new()?,
+            events: Events::with_capacity(EVENTS_MAX),
+            scratch: vec![0; READ_BYTES],
+            welcomed: 0,
+            begun: 0,
+            bytes_read: 0,
+        };
+        crowd.connect_more(address, clients, greeting)?;
+        Ok(crowd)
+    }
+
+    /// Connects so many more.
+    pub fn connect_more(
+        &mut self,
+        address: SocketAddr,
+        more: usize,
+        greeting: Greeting,
+    ) -> Outcome<()> {
+        let clients = self.clients.len() + more;
+        let start = Instant::now();
+        let mut patience = Patience::new();
+        while self.clients.len() < clients {
+            let room = ARRIVING_MAX.saturating_sub(self.clients.len() - self.let_in(greeting)?);
+            let batch = room.min(CONNECT_BATCH).min(clients - self.clients.len());
+            for _ in 0..batch {
+                self.connect_one(address)?;
+            }
+            let wait = if batch == 0 { Duration::from_millis(1) } else { Duration::ZERO };
+            self.read(wait)?;
+            patience.check(batch > 0, || "it lets nobody in".to_owned())?;
+        }
+        self.connected_at = Instant::now();
+        let mut patience = Patience::new();
+        let mut let_in = 0;
+        while let_in < clients {
+            self.read(Duration::from_millis(1))?;
+            let now = self.let_in(greeting)?;
+            patience.check(now > let_in, || format!("it has let in {now} of {clients}"))?;
+            let_in = now;
+        }
+        self.connecting = start.elapsed();
+        Ok(())
+    }
+
+    fn let_in(&self, greeting: Greeting) -> Outcome<usize> {
+        Ok(match greeting {
+            Greeting::Welcome => self.welcomed,
+            Greeting::None { pid, descriptors } => {
+                gauge::descriptors(pid)?.saturating_sub(descriptors) as usize
+            }
+        })
+    }
+
+    fn connect_one(&mut self, address: SocketAddr) -> Outcome<()> {
+        let socket = Socket::new(
+            Domain::for_address(address),
+            Type::STREAM.nonblocking(),
+            Some(Protocol::TCP),
+        )?;
+        let source = (self.clients.len() / CLIENTS_PER_SOURCE) as u8;
+        if source > 0 && address.ip().is_loopback() && address.is_ipv4() {
+            let source = SocketAddr::from((Ipv4Addr::new(127, 0, 0, 1 + source), 0));
+            socket.bind(&source.into())?;
+        }
+        socket.set_tcp_nodelay(true)?;
+        socket.set_recv_buffer_size(RECEIVE_BUFFER_BYTES)?;
+        // Nothing is left of a crowd that has gone: no port waits for its end.
+        socket.set_linger(Some(Duration::ZERO))?;
+        match socket.connect(&address.into()) {
+            Ok(()) => {}
+            Err(error) if error.raw_os_error() == Some(Errno::INPROGRESS.raw_os_error()) => {}
+            Err(error) => return Err(format!("cannot connect to {address}: {error}").into()),
+        }
+        let mut socket = TcpStream::from_std(socket.into());
+        let token = Token(self.clients.len());
+        let interests = Interest::READABLE | Interest::WRITABLE;
+        self.poll.registry().register(&mut socket, token, interests)?;
+        let listener = Listener::default();
+        let (unsaid, unsaid_from) = (Vec::new(), 0);
+        let client = Client {
+            socket,
+            listener,
+            deaf: false,
+            writable: false,
+            unsaid,
+            unsaid_from,
+            unread: false,
+        };
+        self.clients.push(client);
+        Ok(())
+    }
+
+    /// Has everyone hear the line from which on all is compared. The first client says it, and
+    /// its name too if the server puts none before it.
+    pub fn begin(&mut self, with_name: bool) -> Outcome<()> {
+        let words = if with_name { [b"first", SYNC].concat() } else { SYNC[2..].to_vec() };
+        if let Some(first) = self.clients.first_mut() {
+            first.say(&words)?;
+        }
+        let mut patience = Patience::new();
+        while self.begun < self.clients.len() {
+            let before = self.begun;
+            self.read(Duration::from_millis(10))?;
+            patience.check(self.begun > before, || "not everyone hears what is said".to_owned())?;
+        }
+        Ok(())
+    }
+
+    /// Waits for something to read, at most so long, and reads it; says how many bytes it was.
+    pub fn read(&mut self, wait: Duration) -> Outcome<u64> {
+        match self.poll.poll(&mut self.events, Some(wait)) {
+            Ok(()) => {}
+            Err(error) if error.kind() == ErrorKind::Interrupted => return Ok(0),
+            Err(error) => return Err(error.into()),
+        }
+        let before = self.bytes_read;
+        let events = std::mem::replace(&mut self.events, Events::with_capacity(0));
+        for event in &events {
+            let key = event.token().0;
+            if event.is_writable() {
+                self.clients[key].writable = true;
+                self.clients[key].go_on()?;
+            }
+            if event.is_readable() {
+                self.read_one(key, event.is_read_closed())?;
+            }
+        }
+        self.events = events;
+        Ok(self.bytes_read - before)
+    }
+
+    /// Reads until there is nothing more. A read that does not fill the buffer was the last one:
+    /// what comes later is an event of its own, but for the end, which may have come in this one.
+    fn read_one(&mut self, key: usize, to_the_end: bool) -> Outcome<()> {
+        let client = &mut self.clients[key];
+        while !client.deaf {
+            if client.listener.is_ahead() {
+                // What it would hear now cannot be checked before others have heard more.
+                client.unread = true;
+                return Ok(());
+            }
+            let bytes = match client.socket.read(&mut self.scratch) {
+                Ok(0) => {
+                    return Err(lost(&client.listener, &ErrorKind::UnexpectedEof.into()));
+                }
+                Ok(bytes) => bytes,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                Err(error) => return Err(lost(&client.listener, &error)),
+            };
+            let listener = &mut client.listener;
+            let (nameless, before) = (listener.name.is_empty(), !listener.has_begun());
+            self.record.take(listener, &self.scratch[..bytes], &mut self.latencies)?;
+            self.bytes_read += bytes as u64;
+            self.welcomed += usize::from(nameless && !listener.name.is_empty());
+            self.begun += usize::from(before && listener.has_begun());
+            if bytes < self.scratch.len() && !to_the_end {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads what comes for a while.
+    pub fn read_for(&mut self, time: Duration) -> Outcome<()> {
+        let until = Instant::now() + time;
+        while Instant::now() < until {
+            self.read(until.saturating_duration_since(Instant::now()))?;
+        }
+        Ok(())
+    }
+
+    /// Reads at least `bytes` bytes in all without looking at them; says how many it were.
+    pub fn drink(&mut self, bytes: u64) -> Outcome<u64> {
+        let mut drunk = 0;
+        let mut patience = Patience::new();
+        while drunk < bytes {
+            let before = drunk;
+            self.poll.poll(&mut self.events, Some(Duration::from_millis(10)))?;
+            for event in self.events.iter().filter(|event| event.is_readable()) {
+                let client = &mut self.clients[event.token().0];
+                while let Ok(read) = client.socket.read(&mut self.scratch) {
+                    drunk += read as u64;
+                    if read < self.scratch.len() {
+                        break;
+                    }
+                }
+            }
+            patience.check(drunk > before, || "nothing comes".to_owned())?;
+        }
+        Ok(drunk)
+    }
+
+    /// Lets those go on that were waiting for others to hear more, and says up to where all have
+    /// heard.
+    pub fn catch_up(&mut self) -> Outcome<u64> {
+        let hearing = || self.clients.iter().filter(|client| !client.deaf);
+        if hearing().all(|client| client.listener.is_ahead()) {
+            self.record.give_up(hearing().map(|client| &client.listener));
+        }
+        for key in 0..self.clients.len() {
+            let client = &mut self.clients[key];
+            if client.deaf || !client.listener.is_ahead() {
+                continue;
+            }
+            self.record.take(&mut client.listener, &[], &mut self.latencies)?;
+            if client.unread && !client.listener.is_ahead() {
+                client.unread = false;
+                self.read_one(key, true)?;
+            }
+        }
+        let hearing = self.clients.iter().filter(|client| !client.deaf);
+        let heard = hearing.map(|client| client.listener.heard()).min();
+        Ok(heard.unwrap_or(self.record.end()))
+    }
+
+    /// How many of them read what they get.
+    pub fn hearing(&self) -> usize {
+        self.clients.iter().filter(|client| !client.deaf).count()
+    }
+
+    /// The last so many never read again.
+    pub fn deafen(&mut self, clients: usize) {
+        self.clients.iter_mut().rev().take(clients).for_each(|client| client.deaf = true);
+    }
+}
+
+fn lost(listener: &Listener, error: &std::io::Error) -> Box<dyn std::error::Error> {
+    let name = String::from_utf8_lossy(&listener.name);
+    Fault(format!("the connection of {name:?} ended: {error}")).into()
+}

@@ -1,0 +1,171 @@
+//! What the kernel says of a process.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Resource, Rlimit, Signal};
+
+use super::Outcome;
+
+/// A process is at rest when it has used no time for this long. The kernel accounts a process that
+/// runs at its ticks (250 or 1000 a second) and one that sleeps exactly.
+const REST: Duration = Duration::from_millis(5);
+
+/// A process that is not at rest after this long is measured as it is.
+const REST_PATIENCE: Duration = Duration::from_secs(2);
+
+/// The processor time that all threads of a process have used, in nanoseconds.
+pub fn cpu_ns(pid: u32) -> io::Result<u64> {
+    let mut all = 0;
+    for task in fs::read_dir(format!("/proc/{pid}/task"))? {
+        let schedstat = fs::read_to_string(task?.path().join("schedstat"))?;
+        let first = schedstat.split_ascii_whitespace().next();
+        all += first.and_then(|ns| ns.parse::<u64>().ok()).ok_or(ErrorKind::InvalidData)?;
+    }
+    Ok(all)
+}
+
+/// The same, once the process has nothing more to do.
+pub fn cpu_ns_at_rest(pid: u32) -> io::Result<u64> {
+    let deadline = Instant::now() + REST_PATIENCE;
+    let mut before = cpu_ns(pid)?;
+    loop {
+        sleep(REST);
+        let now = cpu_ns(pid)?;
+        if now == before || Instant::now() > deadline {
+            return Ok(now);
+        }
+        before = now;
+    }
+}
+
+/// How much of a process is in memory, in bytes.
+pub fn resident_bytes(pid: u32) -> io::Result<u64> {
+    // `statm` and `status` count in batches of pages per processor; this one counts exactly.
+    let rollup = fs::read_to_string(format!("/proc/{pid}/smaps_rollup"))?;
+    let rss = rollup.lines().find_map(|line| line.strip_prefix("Rss:"));
+    let kib = rss.and_then(|rss| rss.trim().strip_suffix(" kB")?.parse::<u64>().ok());
+    Ok(kib.ok_or(ErrorKind::InvalidData)? * 1024)
+}
+
+/// How many descriptors a process has open.
+pub fn descriptors(pid: u32) -> io::Result<u64> {
+    let directory = format!("/proc/{pid}/fd");
+    // Since Linux 6.2 the directory's size is their number; before, it is 0.
+    match fs::metadata(&directory)?.len() {
+        0 => Ok(fs::read_dir(&directory)?.count() as u64),
+        count => Ok(count),
+    }
+}
+
+/// Which process listens on this port of this machine.
+pub fn listener_pid(address: SocketAddr) -> Option<u32> {
+    const LISTENS: &str = "0A";
+    let tables = ["/proc/net/tcp", "/proc/net/tcp6"].map(|path| fs::read_to_string(path).ok());
+    let port = format!(":{:04X}", address.port());
+    let inode = tables.iter().flatten().flat_map(|table| table.lines()).find_map(|line| {
+        let fields: Vec<&str> = line.split_ascii_whitespace().collect();
+        let here = fields.get(1)?.ends_with(&port) && *fields.get(3)? == LISTENS;
+        here.then(|| fields.get(9).map(|inode| format!("socket:[{inode}]")))?
+    })?;
+    let processes = fs::read_dir("/proc").ok()?.flatten();
+    let mut pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    pids.find(|pid| holds(*pid, OsStr::new(&inode)))
+}
+
+fn holds(pid: u32, socket: &OsStr) -> bool {
+    let Ok(descriptors) = fs::read_dir(format!("/proc/{pid}/fd")) else { return false };
+    descriptors.flatten().any(|one| fs::read_link(one.path()).is_ok_and(|to| to == *socket))
+}
+
+/// Raises the limit of open descriptors as far as it goes, and says what it is.
+pub fn raise_descriptors() -> u64 {
+    let Rlimit { maximum, .. } = rustix::process::getrlimit(Resource::Nofile);
+    // If it cannot be raised it stays what it is, which is what is said.
+    rustix::process::setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum })
+        .unwrap_or_default();
+    rustix::process::getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
+}
+
+/// How often one system call was made.
+#[derive(Clone, Debug)]
+pub struct Calls {
+    /// The name of the call.
+    pub name: String,
+    /// How often it was made.
+    pub calls: u64,
+    /// How often it failed, `EAGAIN` included.
+    pub errors: u64,
+}
+
+/// `strace -c`, counting the system calls of a process.
+#[derive(Debug)]
+pub struct Strace {
+    child: Child,
+    log: PathBuf,
+}
+
+impl Strace {
+    /// Whether it is installed.
+    pub fn is_there() -> bool {
+        let quiet = || Stdio::null();
+        let status = Command::new("strace").arg("-V").stdout(quiet()).stderr(quiet()).status();
+        status.is_ok_and(|status| status.success())
+    }
+
+    /// Begins to count.
+    pub fn attach(pid: u32) -> Outcome<Strace> {
+        let log = std::env::temp_dir().join(format!("chinwag-strace-{}", std::process::id()));
+        let mut command = Command::new("strace");
+        command.args(["-c", "-f", "-o"]).arg(&log).args(["-p", &pid.to_string()]);
+        let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
+        let strace = Strace { child, log };
+        let deadline = Instant::now() + REST_PATIENCE;
+        while !is_traced(pid) {
+            if Instant::now() > deadline {
+                return Err("strace could not attach".into());
+            }
+            sleep(REST);
+        }
+        Ok(strace)
+    }
+
+    /// Ends it and says what it counted.
+    pub fn finish(mut self) -> Outcome<Vec<Calls>> {
+        let pid = Pid::from_child(&self.child);
+        rustix::process::kill_process(pid, Signal::INT)?;
+        self.child.wait()?;
+        let table = fs::read_to_string(&self.log)?;
+        fs::remove_file(&self.log)?;
+        Ok(table.lines().filter_map(parse_calls).collect())
+    }
+}
+
+impl Drop for Strace {
+    fn drop(&mut self) {
+        // It has ended already unless something failed; then there is nothing to kill.
+        self.child.kill().unwrap_or_default();
+        self.child.wait().ok();
+    }
+}
+
+fn is_traced(pid: u32) -> bool {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let tracer = status.lines().find_map(|line| line.strip_prefix("TracerPid:"));
+    tracer.is_some_and(|tracer| tracer.trim() != "0")
+}
+
+/// A line of the table: share, seconds, microseconds a call, calls, errors if there are any, name.
+fn parse_calls(line: &str) -> Option<Calls> {
+    let fields: Vec<&str> = line.split_ascii_whitespace().collect();
+    let name = (*fields.last()?).to_owned();
+    let calls = fields.get(3)?.parse().ok()?;
+    let errors = if fields.len() == 6 { fields.get(4)?.parse().ok()? } else { 0 };
+    (name != "total").then_some(Calls { name, calls, errors })
+}

@@ -1,0 +1,387 @@
+//! What has been said, as the first to hear it heard it.
+//!
+//! Everyone must hear the same bytes in the same order, so a crowd needs one copy of them and for
+//! each listener a place in it: checking what it hears is one comparison of memory, however many
+//! lines it is. Whoever is first to hear a line adds it, and only then is it looked at: is it the
+//! next one of its author, whole, and not changed?
+//!
+//! What is private to a listener (`* welcome`, `* line too long`) stands between two lines of the
+//! record. `* you missed N lines` moves it on by N lines, and only that may.
+//!
+//! What always holds: the record is whole lines; a listener's place is in it or at its end; a
+//! listener holds bytes back only when they are the beginning of a line that it is first to hear,
+//! or of a private one, or when it has been told of lines that nobody has heard yet.
+
+use std::collections::{HashMap, VecDeque};
+use std::time::Instant;
+
+use hdrhistogram::Histogram;
+use memchr::{memchr, memchr_iter, memrchr};
+
+use super::Fault;
+use super::author::Author;
+
+/// How private lines begin. Nobody's words can: those begin with a name.
+const WELCOME: &[u8] = b"* welcome, you are ";
+const MISSED: &[u8] = b"* you missed ";
+const TOO_LONG: &[u8] = b"* line too long";
+
+/// How a line ends that tells its listener where the record begins.
+pub const SYNC: &[u8] = b": let us begin\n";
+
+/// So many bytes that everyone has heard are kept before they are moved out of the way.
+const FORGET_BYTES: usize = 1 << 20;
+
+/// How long after it was said a line was heard, in nanoseconds.
+pub type Latencies = Histogram<u64>;
+
+/// One listener's place.
+#[derive(Debug, Default)]
+pub struct Listener {
+    /// What the server calls it, once it has been welcomed.
+    pub name: Vec<u8>,
+    /// How many private replies it got.
+    pub replies: u64,
+    /// How many lines it was told that it missed.
+    pub missed: u64,
+    place: Place,
+    held: Vec<u8>,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+enum Place {
+    /// It has not heard the line yet with which the record begins.
+    #[default]
+    Before,
+    /// It has heard all before this position.
+    At(u64),
+    /// The same, but the next line it will hear has this number and is not in the record yet.
+    Ahead { heard: u64, line: u64 },
+}
+
+impl Listener {
+    /// Whether it has heard where the record begins.
+    pub fn has_begun(&self) -> bool {
+        !matches!(self.place, Place::Before)
+    }
+
+    /// Whether it can go on only when others have heard more.
+    pub fn is_ahead(&self) -> bool {
+        matches!(self.place, Place::Ahead { .. })
+    }
+
+    /// All before this position it has heard, or been told that it missed it.
+    pub fn heard(&self) -> u64 {
+        match self.place {
+            Place::Before => 0,
+            Place::At(heard) | Place::Ahead { heard, .. } => heard,
+        }
+    }
+}
+
+/// One line of the record.
+#[derive(Debug)]
+struct Line {
+    start: u64,
+    author: Option<usize>,
+}
+
+/// What has been said since the beginning, as far as not everyone has heard it.
+#[derive(Debug, Default)]
+pub struct Record {
+    bytes: Vec<u8>,
+    /// The position of `bytes[0]`.
+    base: u64,
+    lines: VecDeque<Line>,
+    /// The number of `lines[0]`.
+    first_line: u64,
+    /// Where timed lines end, and when they were said.
+    timed: VecDeque<(u64, Instant)>,
+    authors: Vec<Author>,
+    by_name: HashMap<Vec<u8>, usize>,
+    expected: Vec<u8>,
+    /// How many messages listeners were told that they missed, each listener counted, but for:
+    pub messages_missed: u64,
+    /// How many lines nobody heard, since everyone was told that they missed them. Whose they were
+    /// is known when their author is heard again.
+    pub lines_lost: u64,
+}
+
+impl Record {
+    /// Begins anew for these authors. Listeners keep their places.
+    pub fn set_authors(&mut self, authors: Vec<Author>) {
+        self.by_name =
+            authors.iter().enumerate().map(|(at, one)| (one.name().to_vec(), at)).collect();
+        self.lines.iter_mut().for_each(|line| line.author = None);
+        self.timed.clear();
+        self.authors = authors;
+    }
+
+    /// The authors, in the order in which they were set.
+    pub fn authors(&self) -> &[Author] {
+        &self.authors
+    }
+
+    /// One of the authors.
+    pub fn author_mut(&mut self, author: usize) -> Option<&mut Author> {
+        self.authors.get_mut(author)
+    }
+
+    /// Checks what a listener has just heard.
+    ///
+    /// Call it with no bytes when others have heard more, for one that [`Listener::is_ahead`].
+    pub fn take(
+        &mut self,
+        listener: &mut Listener,
+        bytes: &[u8],
+        latencies: &mut Latencies,
+    ) -> Result<(), Fault> {
+        let before = listener.heard();
+        if listener.held.is_empty() {
+            self.take_all(listener, bytes)?;
+        } else {
+            let mut all = std::mem::take(&mut listener.held);
+            all.extend_from_slice(bytes);
+            self.take_all(listener, &all)?;
+        }
+        self.time(before, listener.heard(), latencies);
+        Ok(())
+    }
+
+    fn take_all(&mut self, listener: &mut Listener, mut bytes: &[u8]) -> Result<(), Fault> {
+        loop {
+            if let Place::Ahead { line, .. } = listener.place {
+                let Some(start) = self.start_of(line) else {
+                    listener.held = bytes.to_vec();
+                    return Ok(());
+                };
+                self.skip(listener, start);
+            }
+            if bytes.is_empty() {
+                return Ok(());
+            }
+            bytes = match listener.place {
+                Place::Before => take_before(listener, bytes)?,
+                Place::At(heard) if heard == self.end() => self.take_new(listener, bytes)?,
+                Place::At(heard) => self.take_known(listener, heard, bytes)?,
+                Place::Ahead { .. } => bytes,
+            };
+        }
+    }
+
+    /// It is the first to hear this: whole lines are added.
+    fn take_new<'a>(
+        &mut self,
+        listener: &mut Listener,
+        bytes: &'a [u8],
+    ) -> Result<&'a [u8], Fault> {
+        let whole = memrchr(b'\n', bytes).map_or(0, |at| at + 1);
+        let mut start = 0;
+        for end in memchr_iter(b'\n', &bytes[..whole]).map(|at| at + 1) {
+            let line = &bytes[start..end];
+            start = end;
+            if is_private(line) {
+                self.take_private(listener, line)?;
+                return Ok(&bytes[end..]);
+            }
+            self.add(line)?;
+            listener.place = Place::At(self.end());
+        }
+        listener.held = bytes[whole..].to_vec();
+        Ok(&[])
+    }
+
+    /// Others have heard something here already: it must be the same, or private.
+    fn take_known<'a>(
+        &mut self,
+        listener: &mut Listener,
+        heard: u64,
+        bytes: &'a [u8],
+    ) -> Result<&'a [u8], Fault> {
+        let known = &self.bytes[(heard - self.base) as usize..];
+        let same = common_prefix(known, bytes);
+        if same == bytes.len() || same == known.len() {
+            listener.place = Place::At(heard + same as u64);
+            return Ok(&bytes[same..]);
+        }
+        let at = heard + same as u64;
+        let (start, expected) = self.line_around(at);
+        let mut line = expected[..(at - start) as usize].to_vec();
+        let Some(end) = memchr(b'\n', &bytes[same..]) else {
+            line.extend_from_slice(&bytes[same..]);
+            (listener.place, listener.held) = (Place::At(start), line);
+            return Ok(&[]);
+        };
+        line.extend_from_slice(&bytes[same..=same + end]);
+        if !is_private(&line) {
+            return Err(differs(listener, expected, &line));
+        }
+        listener.place = Place::At(start);
+        self.take_private(listener, &line)?;
+        Ok(&bytes[same + end + 1..])
+    }
+
+    fn take_private(&mut self, listener: &mut Listener, line: &[u8]) -> Result<(), Fault> {
+        let Some(rest) = line.strip_prefix(MISSED) else {
+            listener.replies += 1;
+            return Ok(());
+        };
+        let digits = rest.strip_suffix(b" lines\n").unwrap_or_default();
+        let missed: u64 = std::str::from_utf8(digits)
+            .ok()
+            .and_then(|digits| digits.parse().ok())
+            .ok_or_else(|| Fault(format!("{:?} tells no number", text(line))))?;
+        let heard = listener.heard();
+        let number = self.first_line + self.lines.partition_point(|line| line.start < heard) as u64;
+        listener.missed += missed;
+        listener.place = Place::Ahead { heard, line: number + missed };
+        Ok(())
+    }
+
+    fn skip(&mut self, listener: &mut Listener, to: u64) {
+        let heard = listener.heard();
+        let first = self.lines.partition_point(|line| line.start < heard);
+        let skipped = self.lines.range(first..).take_while(|line| line.start < to);
+        self.messages_missed += skipped.filter(|line| line.author.is_some()).count() as u64;
+        listener.place = Place::At(to);
+    }
+
+    /// Adds a line that nobody has heard before. A message must be the next one of its author.
+    fn add(&mut self, line: &[u8]) -> Result<(), Fault> {
+        let start = self.end();
+        self.bytes.extend_from_slice(line);
+        let name = &line[..memchr(b':', line).unwrap_or(0)];
+        let author = self.by_name.get(name).copied();
+        self.lines.push_back(Line { start, author });
+        let Some(author) = author.and_then(|author| self.authors.get_mut(author)) else {
+            return Ok(());
+        };
+        self.expected.clear();
+        author.write_expected(line, &mut self.expected);
+        if self.expected != line {
+            let (expected, line) = (text(&self.expected), text(line));
+            return Err(Fault(format!("expected {expected:?}, heard {line:?}")));
+        }
+        if let Some(said) = author.hear_next() {
+            self.timed.push_back((start + line.len() as u64, said));
+        }
+        Ok(())
+    }
+
+    /// Nobody has heard what was said before the line that the foremost of these is waiting for,
+    /// and nobody will: all of them were told so.
+    pub fn give_up<'a>(&mut self, listeners: impl Iterator<Item = &'a Listener>) {
+        let waited_for = listeners.filter_map(|listener| match listener.place {
+            Place::Ahead { line, .. } => Some(line),
+            Place::Before | Place::At(_) => None,
+        });
+        let Some(line) = waited_for.min() else { return };
+        let start = self.end();
+        while self.first_line + (self.lines.len() as u64) < line {
+            self.lines.push_back(Line { start, author: None });
+            self.lines_lost += 1;
+        }
+        self.authors.iter_mut().for_each(Author::lose_some);
+    }
+
+    /// Everyone has heard all before `heard`: how many messages that newly are.
+    pub fn forget(&mut self, heard: u64) -> u64 {
+        let mut messages = 0;
+        while let Some(line) = self.lines.front() {
+            let end = self.lines.get(1).map_or(self.end(), |next| next.start);
+            if end > heard {
+                break;
+            }
+            if let Some(author) = line.author.and_then(|author| self.authors.get_mut(author)) {
+                author.heard_by_all += 1;
+                messages += 1;
+            }
+            self.lines.pop_front();
+            self.first_line += 1;
+        }
+        let timed_and_heard = self.timed.partition_point(|(end, _)| *end <= heard);
+        self.timed.drain(..timed_and_heard);
+        let kept_from = self.lines.front().map_or(self.end(), |line| line.start);
+        let forgotten = (kept_from - self.base) as usize;
+        if forgotten > FORGET_BYTES {
+            self.bytes.drain(..forgotten);
+            self.base = kept_from;
+        }
+        messages
+    }
+
+    /// The position behind everything that anyone has heard.
+    pub fn end(&self) -> u64 {
+        self.base + self.bytes.len() as u64
+    }
+
+    fn time(&self, from: u64, to: u64, latencies: &mut Latencies) {
+        if self.timed.back().is_none_or(|(end, _)| *end <= from) {
+            return;
+        }
+        let now = Instant::now();
+        let first = self.timed.partition_point(|(end, _)| *end <= from);
+        for (_, said) in self.timed.range(first..).take_while(|(end, _)| *end <= to) {
+            latencies.saturating_record(now.duration_since(*said).as_nanos() as u64);
+        }
+    }
+
+    /// Where the line of this number starts, or will start.
+    fn start_of(&self, number: u64) -> Option<u64> {
+        let place = number.checked_sub(self.first_line)? as usize;
+        match self.lines.get(place) {
+            Some(line) => Some(line.start),
+            None => (place == self.lines.len()).then(|| self.end()),
+        }
+    }
+
+    /// The line that holds the byte at `position`, and where it starts.
+    fn line_around(&self, position: u64) -> (u64, &[u8]) {
+        let after = self.lines.partition_point(|line| line.start <= position);
+        let start = self.lines.get(after.wrapping_sub(1)).map_or(self.base, |line| line.start);
+        let end = self.lines.get(after).map_or(self.end(), |line| line.start);
+        (start, &self.bytes[(start - self.base) as usize..(end - self.base) as usize])
+    }
+}
+
+/// The record has not begun for this listener: only its welcome and the beginning are of interest.
+fn take_before<'a>(listener: &mut Listener, bytes: &'a [u8]) -> Result<&'a [u8], Fault> {
+    let mut start = 0;
+    for end in memchr_iter(b'\n', bytes).map(|at| at + 1) {
+        let line = &bytes[start..end];
+        start = end;
+        if let Some(rest) = line.strip_prefix(WELCOME) {
+            let length = rest.iter().position(|byte| b" ,\n".contains(byte)).unwrap_or(0);
+            listener.name = rest[..length].to_vec();
+        } else if line.starts_with(b"* server full") || line.starts_with(b"* too many") {
+            return Err(Fault(format!("it has no room: {:?}", text(line))));
+        } else if line.ends_with(SYNC) {
+            listener.place = Place::At(0);
+            return Ok(&bytes[end..]);
+        }
+    }
+    listener.held = bytes[start..].to_vec();
+    Ok(&[])
+}
+
+fn is_private(line: &[u8]) -> bool {
+    [WELCOME, MISSED, TOO_LONG].iter().any(|start| line.starts_with(start))
+}
+
+fn differs(listener: &Listener, expected: &[u8], line: &[u8]) -> Fault {
+    let (name, expected) = (text(&listener.name), text(expected));
+    Fault(format!("others heard {expected:?} where {name:?} heard {:?}", text(line)))
+}
+
+fn common_prefix(one: &[u8], other: &[u8]) -> usize {
+    let length = one.len().min(other.len());
+    if one[..length] == other[..length] {
+        return length;
+    }
+    one.iter().zip(other).take_while(|(one, other)| one == other).count()
+}
+
+fn text(bytes: &[u8]) -> String {
+    const SHOWN_BYTES_MAX: usize = 100;
+    String::from_utf8_lossy(&bytes[..bytes.len().min(SHOWN_BYTES_MAX)]).into_owned()
+}

@@ -1,0 +1,71 @@
+//! A server of our own, which ends with us.
+
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout, Command, Stdio};
+
+use super::Outcome;
+
+/// A server that listens; it is killed when dropped.
+#[derive(Debug)]
+pub struct Started {
+    /// Where it listens.
+    pub address: SocketAddr,
+    child: Child,
+    /// Kept open: a server whose standard output is closed has something else to do.
+    _stdout: BufReader<ChildStdout>,
+}
+
+impl Started {
+    /// Starts a program that says `listening on ADDRESS` in its first line.
+    pub fn new(program: &Path, flags: &[&str]) -> Outcome<Started> {
+        let mut command = Command::new(program);
+        command.args(flags).stdin(Stdio::null()).stdout(Stdio::piped());
+        let mut child = command.spawn().map_err(|error| {
+            let shown = program.display();
+            format!("cannot start {shown}: {error} (cargo build --release --bins --examples)")
+        })?;
+        let stdout = child.stdout.take().ok_or("a server without standard output")?;
+        let mut stdout = BufReader::new(stdout);
+        let mut line = String::new();
+        let read = stdout.read_line(&mut line);
+        let address = line.trim().strip_prefix("listening on ").and_then(|at| at.parse().ok());
+        let Some(address) = address else {
+            child.kill()?;
+            child.wait()?;
+            read?;
+            return Err(format!("{} does not say where it listens", program.display()).into());
+        };
+        Ok(Started { address, child, _stdout: stdout })
+    }
+
+    /// Starts the server that was built beside this program.
+    pub fn chinwag(flags: &[&str]) -> Outcome<Started> {
+        let usual = ["--listen", "127.0.0.1:0", "--quiet", "--log-level", "warn"];
+        Started::new(&beside("../chinwag")?, &[&usual, flags].concat())
+    }
+
+    /// Starts one of the references that were built beside this program.
+    pub fn floor(kind: &str) -> Outcome<Started> {
+        Started::new(&beside("floor")?, &[kind])
+    }
+
+    /// Its process.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+}
+
+impl Drop for Started {
+    fn drop(&mut self) {
+        // It may have ended already; then there is nothing to kill or to wait for.
+        self.child.kill().unwrap_or_default();
+        self.child.wait().ok();
+    }
+}
+
+fn beside(name: &str) -> Outcome<PathBuf> {
+    let own = std::env::current_exe()?;
+    Ok(own.parent().unwrap_or(Path::new(".")).join(name))
+}
