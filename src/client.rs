@@ -1,6 +1,6 @@
 //! One connection: its socket, how far it has read, what it is about to say, and its life.
 //!
-//! A client is told when its socket may be read or written ([`Client::note`]) and does at most one
+//! A client is told by its flags when its socket may be read or written, and does at most one
 //! bounded piece of work when asked: [`Client::hear`] takes bytes in, [`Client::speak`] hands
 //! them out, [`Client::discard`] throws them away. A readiness flag is set by an event and cleared
 //! only by `WouldBlock` (reading also by the end of input): events are hints, results are facts.

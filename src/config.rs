@@ -61,8 +61,11 @@ const LINE_BYTES_MAX: u64 = (STANDING_BYTES_MAX - NAMED_BYTES_MAX) as u64;
 /// The settings of a server. `Config::default()` is what it has without any flag.
 #[derive(Args, Clone, Debug)]
 pub struct Config {
-    /// Address and port to listen on; give it again for more. Port 0 takes a free one
-    /// [default: 0.0.0.0:50005, and [::]:50005 where there is IPv6]
+    /// Addresses and ports to listen on; none means [`Config::listen_default`].
+    #[arg(
+        help = "Address and port to listen on; give it again for more. Port 0 takes a free one \
+        [default: 0.0.0.0:50005, and [::]:50005 where there is IPv6]"
+    )]
     #[arg(long, env = "CHINWAG_LISTEN", value_name = "ADDR", value_delimiter = ',')]
     #[arg(value_parser = parse_listen)]
     pub listen: Vec<SocketAddr>,

@@ -41,7 +41,7 @@
 //! Three rings; a file uses only its own ring and those inside it.
 //!
 //! Values, which know neither sockets nor the clock: [`config`], [`transcript`], [`reading`],
-//! [`line`], [`notice`], [`pace`], [`deadlines`]. Generic over `Read + Write`, with the present
+//! [`mod@line`], [`notice`], [`pace`], [`deadlines`]. Generic over `Read + Write`, with the present
 //! moment handed in, so that a simulation can run them: [`client`], [`hub`], [`door`]. The world:
 //! [`server`] (the only one that knows mio), [`console`], [`journal`], [`sink`], and `main`.
 

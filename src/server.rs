@@ -1,7 +1,7 @@
 //! The world: the poll, the listeners, the signals, the clock, and the turn.
 //!
 //! This is the only file of the server that knows mio. It decides nothing about chat; it asks the
-//! [`Hub`] to. One pass of the loop is [`Server::turn`]: wait, note, listen, speak, release,
+//! [`Hub`] to. One pass of the loop is `Server::turn`: wait, note, listen, speak, release,
 //! accept.
 
 use std::fmt;
