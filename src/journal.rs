@@ -60,23 +60,26 @@ impl Journal {
             return;
         }
         self.retry_at = None;
-        if WRITTEN.swap(false, Ordering::Relaxed) || !self.pending.is_empty() {
+        if WRITTEN.load(Ordering::Relaxed) || !self.pending.is_empty() {
             self.copy(now);
         }
         if self.retry_at.is_none() {
             let dropped = DROPPED.swap(0, Ordering::Relaxed);
             if dropped > 0 {
                 log::warn!("{dropped} log records were dropped: standard error took nothing");
+                self.copy(now);
             }
         }
     }
 
-    /// When it wants to be called though nothing happens.
-    pub fn next_deadline(&self) -> Option<Instant> {
-        self.retry_at
+    /// When it wants to be called though nothing happens: at once if something was logged since.
+    pub fn next_deadline(&self, now: Instant) -> Option<Instant> {
+        let waiting = WRITTEN.load(Ordering::Relaxed) || DROPPED.load(Ordering::Relaxed) > 0;
+        self.retry_at.or(waiting.then_some(now))
     }
 
     fn copy(&mut self, now: Instant) {
+        WRITTEN.store(false, Ordering::Relaxed);
         loop {
             if self.pending.is_empty() {
                 let mut page = [0; PIPE_BYTES];

@@ -168,7 +168,7 @@ impl Server {
         let now = Instant::now();
         let others = [
             self.console.next_deadline(now),
-            self.journal.next_deadline(),
+            self.journal.next_deadline(now),
             self.stop_by,
             self.listening.iter().filter_map(|one| one.door.retry_at(now)).min(),
         ];
