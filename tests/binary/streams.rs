@@ -352,6 +352,19 @@ fn the_log_has_the_life_of_the_server_and_nobodys_comings() {
 }
 
 #[test]
+fn the_last_record_is_written_though_nothing_else_happens() {
+    // In raw mode nobody is told who left, so that the loop has nothing more to do.
+    let server = Server::start(&["--raw", "--log-level", "debug"]);
+    for visit in 1..=5 {
+        let mut client = server.connect();
+        client.read_until("접속했습니다.");
+        drop(client);
+        let left = || server.stderr().matches(") left: ").count();
+        wait_for("the record", || (left() == visit).then_some(()));
+    }
+}
+
+#[test]
 fn the_log_has_as_much_as_was_asked_for() {
     let server = Server::start(&["--log-level", "debug"]);
     assert_chat_goes_on(&server);
