@@ -31,7 +31,7 @@ pub const NAMED_BYTES_MAX: usize = 64;
 pub const WINDOW_SHARE: usize = 4;
 
 /// Descriptors that are not for clients: standard streams, listeners, the poll, signals, the log,
-/// the reserve, and [`DOORWAY_MAX`] for peers that are being refused. Measured: 14 and the doorway.
+/// the reserve, and [`DOORWAY_MAX`] for peers that are being refused. Measured: 17 and the doorway.
 pub const DESCRIPTORS_RESERVED: usize = 64;
 
 /// How many refused peers may be in the doorway at once, being told why; more are told as best it
