@@ -312,10 +312,11 @@ impl Server {
         if let Some(signal) = self.interrupted {
             return Some(Ended::Interrupted(signal));
         }
-        let over = self.hub.connections() == 0 && !self.hub.is_busy();
+        let over = self.hub.connections() == 0;
         // Whoever reads standard output gets the last line too, if that comes about in time.
+        let said = !self.hub.is_busy() && !self.console.is_behind();
         let late = self.stop_by? <= now;
-        (over && (late || !self.console.is_behind())).then_some(Ended::Stopped)
+        (over && (said || late)).then_some(Ended::Stopped)
     }
 }
 
