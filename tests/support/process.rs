@@ -35,19 +35,59 @@ pub fn start_piped(mut command: Command) -> Server {
     start(command)
 }
 
-/// The IPv4 port on which a process listens, as proc(5) knows it.
+/// The IPv4 port on which a process listens.
 fn listening_port(pid: u32) -> Option<u16> {
-    const LISTENING: &str = "0A";
-    let links = std::fs::read_dir(format!("/proc/{pid}/fd")).ok()?;
+    own_ends(pid).into_iter().find(|end| end.state == LISTENING).map(|end| end.port)
+}
+
+/// How many connections this server has accepted and not closed.
+pub fn connections(server: &Server) -> usize {
+    own_ends(server.child.id()).iter().filter(|end| end.state != LISTENING).count()
+}
+
+/// Whether someone has connected to this server and sent something that it has not read yet.
+pub fn has_unread_input(server: &Server) -> bool {
+    let its = |end: &End| end.port == server.address.port() && end.unread_bytes > 0;
+    ends(server.child.id()).iter().any(its)
+}
+
+/// The state of a listener in the kernel's table.
+const LISTENING: &str = "0A";
+
+/// One end of a connection, or a listener, as proc(5) knows it.
+struct End {
+    port: u16,
+    state: String,
+    unread_bytes: usize,
+    link: String,
+}
+
+/// Those of which the process has a descriptor.
+fn own_ends(pid: u32) -> Vec<End> {
+    let Ok(links) = std::fs::read_dir(format!("/proc/{pid}/fd")) else { return Vec::new() };
     let links = links.filter_map(|link| std::fs::read_link(link.ok()?.path()).ok());
     let own: Vec<String> = links.map(|link| link.to_string_lossy().into_owned()).collect();
-    let table = std::fs::read_to_string(format!("/proc/{pid}/net/tcp")).ok()?;
-    table.lines().find_map(|line| {
+    ends(pid).into_iter().filter(|end| own.contains(&end.link)).collect()
+}
+
+/// All in its network.
+fn ends(pid: u32) -> Vec<End> {
+    let table = std::fs::read_to_string(format!("/proc/{pid}/net/tcp")).unwrap_or_default();
+    let end = |line: &str| {
         let columns: Vec<&str> = line.split_whitespace().collect();
-        let [_, local, _, state, _, _, _, _, _, inode, ..] = columns[..] else { return None };
-        let is_its = state == LISTENING && own.contains(&format!("socket:[{inode}]"));
-        u16::from_str_radix(local.split_once(':')?.1, 16).ok().filter(|_| is_its)
-    })
+        let [_, local, _, state, queues, _, _, _, _, inode, ..] = columns[..] else { return None };
+        Some(End {
+            port: u16::from_str_radix(local.split_once(':')?.1, 16).ok()?,
+            state: state.to_owned(),
+            // A listener has its queue of newcomers there.
+            unread_bytes: match state {
+                LISTENING => 0,
+                _ => usize::from_str_radix(queues.split_once(':')?.1, 16).ok()?,
+            },
+            link: format!("socket:[{inode}]"),
+        })
+    };
+    table.lines().filter_map(end).collect()
 }
 
 /// What a stream of the test's own has said so far; it is read from now on, until it ends.

@@ -7,7 +7,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 
 use super::process::Collected;
 use super::terminal::Terminal;
-use super::{Server, wait_for};
+use super::{Server, send_signal, wait_for};
 
 /// A running client program; it is killed when dropped.
 pub struct Program {
@@ -41,6 +41,11 @@ impl Program {
     /// Types this.
     pub fn say(&mut self, text: &str) {
         self.input.as_mut().unwrap().write_all(text.as_bytes()).unwrap();
+    }
+
+    /// Sends it a signal by its name, such as `STOP`.
+    pub fn signal(&self, name: &str) {
+        send_signal(self.child.id(), name);
     }
 
     /// Ends its input.
