@@ -9,6 +9,8 @@
     reason = "a panic fails the test"
 )]
 
+#[path = "accepting.rs"]
+mod accepting;
 #[path = "model.rs"]
 mod model;
 #[path = "wire.rs"]
