@@ -83,6 +83,23 @@ fn a_stop_waits_for_the_stuck_no_longer_than_it_may() {
 }
 
 #[test]
+fn what_comes_together_with_the_signal_does_not_hold_the_stop() {
+    let mut server = Server::start(&PATIENT);
+    let (mut alice, _) = server.join();
+    let (mut bob, _) = server.join();
+    // One turn finds the signal, a line, and the end of a client.
+    server.pause();
+    alice.send("too late?\n");
+    bob.send("me too\n");
+    drop(bob);
+    server.signal("TERM");
+    server.resume();
+    assert!(alice.read_to_end().ends_with(LAST_LINE));
+    drop(alice);
+    assert_eq!(server.wait_for_end().code(), Some(0));
+}
+
+#[test]
 fn all_that_was_said_before_the_signal_is_delivered_to_who_reads_on() {
     const LINES: usize = 12_000;
     let mut server = Server::start(&PATIENT);
