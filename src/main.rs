@@ -17,6 +17,7 @@ use clap::{Arg, Parser, Subcommand};
 /// A chat server for anything that can open a TCP connection: nc, telnet, a script
 #[derive(Parser)]
 #[command(version, propagate_version = true, args_conflicts_with_subcommands = true)]
+#[command(allow_negative_numbers = true)]
 #[command(max_term_width = 100, mut_args(without_empty_variable))]
 #[command(after_help = "Everyone who connects is in one conversation: nc localhost 50005")]
 struct Flags {
