@@ -15,6 +15,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal};
 use socket2::SockRef;
 
 /// How long anything may take before a test gives up: long enough for a loaded machine.
@@ -173,8 +174,17 @@ pub fn fail_with(flags: &[&str]) -> (Option<i32>, String) {
 
 /// Sends a signal by its name to a process.
 pub fn send_signal(pid: u32, name: &str) {
-    let kill = Command::new("kill").args([&format!("-{name}"), &pid.to_string()]).status();
-    assert!(kill.unwrap().success());
+    let signal = match name {
+        "CONT" => Signal::CONT,
+        "HUP" => Signal::HUP,
+        "INT" => Signal::INT,
+        "KILL" => Signal::KILL,
+        "STOP" => Signal::STOP,
+        "TERM" => Signal::TERM,
+        _ => panic!("give {name} its signal here"),
+    };
+    let pid = Pid::from_raw(pid.try_into().unwrap()).unwrap();
+    rustix::process::kill_process(pid, signal).unwrap();
 }
 
 /// Waits until `condition` gives something.
