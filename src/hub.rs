@@ -60,6 +60,8 @@ pub struct Hub<S> {
     /// Those with whom something is to be done in `release`.
     leaving: Vec<usize>,
     stop: Stop,
+    /// Events have been noted and nothing has been done about them yet: nobody may come in now.
+    noting: bool,
     troubles: Troubles,
     scratch: Box<[u8]>,
 }
@@ -112,6 +114,7 @@ impl<S: Socket> Hub<S> {
             settling: Vec::new(),
             leaving: Vec::new(),
             stop: Stop::No,
+            noting: false,
             troubles: Troubles::default(),
             scratch: vec![0; READ_BYTES_MAX].into(),
             config,
@@ -163,6 +166,7 @@ impl<S: Socket> Hub<S> {
     /// Notes that a client's socket may be read or written. An event for a key that nobody has, or
     /// a needless one, does no harm.
     pub fn note(&mut self, key: usize, readable: bool, writable: bool) {
+        self.noting = true;
         let head = self.transcript.head();
         let Some(client) = self.clients.get_mut(key) else { return };
         client.readable |= readable && !client.ended;

@@ -20,6 +20,7 @@ impl<S: Socket> Hub<S> {
 
     /// Lets a newcomer in, or tells it why not. Its socket is registered for [`Hub::next_key`].
     pub fn admit(&mut self, socket: S, address: SocketAddr, now: Instant) {
+        debug_assert!(!self.noting, "an event of the last tenant could reach this one");
         let exempt = self.config.is_exempt(address.ip());
         let same_address = self.per_address.get(&network(address.ip())).copied().unwrap_or(0);
         let per_address = self.config.per_address;

@@ -76,6 +76,7 @@ impl<S: Socket> Hub<S> {
     /// Does nothing while a pass is unfinished: whoever takes all it is offered must be offered
     /// this before more is said.
     pub fn listen(&mut self, now: Instant) {
+        self.noting = false;
         if self.pass.is_some() {
             return;
         }
