@@ -10,14 +10,14 @@
 
 use std::error::Error;
 use std::io::{ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpListener as StdTcpListener};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use chinwag::config::Config;
+use chinwag::server;
 use clap::{Parser, ValueEnum};
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token};
-use socket2::{Domain, Protocol, Socket, Type};
 
 const LISTENER: Token = Token(usize::MAX);
 const EVENTS_MAX: usize = 1024;
@@ -65,7 +65,7 @@ struct Floor {
 impl Floor {
     fn new(kind: Kind, address: SocketAddr) -> Result<Floor, Box<dyn Error>> {
         let poll = Poll::new()?;
-        let mut listener = listen(address)?;
+        let mut listener = server::listen_on(address, &Config::default())?;
         poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
         Ok(Floor {
             kind,
@@ -153,21 +153,4 @@ impl Floor {
             taken == Some(block.len())
         });
     }
-}
-
-/// A listener with the options of the server's.
-fn listen(address: SocketAddr) -> Result<TcpListener, Box<dyn Error>> {
-    let config = Config::default();
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-    socket.set_reuse_address(true)?;
-    socket.set_nonblocking(true)?;
-    socket.set_tcp_nodelay(true)?;
-    socket.set_keepalive(true)?;
-    socket.set_tcp_user_timeout(Some(config.user_timeout))?;
-    socket.set_send_buffer_size(config.send_buffer)?;
-    socket.set_recv_buffer_size(config.receive_buffer)?;
-    socket.set_tcp_notsent_lowat(config.unsent)?;
-    socket.bind(&address.into())?;
-    socket.listen(config.accept_queue)?;
-    Ok(TcpListener::from_std(StdTcpListener::from(socket)))
 }

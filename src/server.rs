@@ -399,7 +399,11 @@ fn listen_all(config: &Config, registry: &Registry) -> Result<Vec<Listening>, St
     };
     for address in addresses {
         let token = Token(LISTENERS_END - listening.len());
-        match listen_on(address, config, registry, token) {
+        let listener = listen_on(address, config).and_then(|mut listener| {
+            registry.register(&mut listener, token, Interest::READABLE)?;
+            Ok(listener)
+        });
+        match listener {
             Ok(listener) => listening.push(Listening { listener, door: Door::default() }),
             Err(error) if by_default && address.is_ipv6() && is_without_ipv6(&error) => {}
             Err(error) => return Err(StartError::Listen(address, error)),
@@ -415,13 +419,8 @@ fn is_without_ipv6(error: &io::Error) -> bool {
 }
 
 /// A listener whose options are inherited by every socket it accepts, so that no newcomer costs a
-/// call for them.
-fn listen_on(
-    address: SocketAddr,
-    config: &Config,
-    registry: &Registry,
-    token: Token,
-) -> io::Result<TcpListener> {
+/// call for them. It is not registered yet.
+pub fn listen_on(address: SocketAddr, config: &Config) -> io::Result<TcpListener> {
     let socket = Socket2::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     if address.is_ipv6() {
         // IPv4 has a listener of its own, so that addresses are what they look like.
@@ -443,7 +442,5 @@ fn listen_on(
     socket.set_tcp_notsent_lowat(config.unsent)?;
     socket.bind(&address.into())?;
     socket.listen(config.accept_queue)?;
-    let mut listener = TcpListener::from_std(StdTcpListener::from(socket));
-    registry.register(&mut listener, token, Interest::READABLE)?;
-    Ok(listener)
+    Ok(TcpListener::from_std(StdTcpListener::from(socket)))
 }
