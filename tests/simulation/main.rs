@@ -374,6 +374,27 @@ fn who_stalls_changes_nothing_for_the_others() {
     }
 }
 
+#[test]
+fn a_flooder_does_not_keep_a_talker_waiting() {
+    let base = Config { window: 65536, hide_addresses: true, ..Config::default() };
+    let mut world = World::new(Random(1), base);
+    world.faulty = false;
+    world.connect();
+    world.connect();
+    world.settle();
+    // Ten turns' worth of lines, so that the flooder still has something waiting.
+    world.say(0, "flood flood flood flood\n".repeat(4000).as_bytes());
+    world.turn();
+    world.say(1, b"hello\n");
+    let before = world.said.len();
+    while world.said.len() == before {
+        world.turn();
+    }
+    let heard = world.said[before..].iter().any(|said| said.author == 2);
+    assert!(heard, "the flooder had a turn to itself");
+    world.releasing.set(true);
+}
+
 /// What may happen next to two clients in a window of three lines.
 #[derive(Clone, Copy, Debug)]
 enum Event {
