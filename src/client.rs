@@ -11,11 +11,11 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::net::SocketAddr;
 use std::time::Instant;
 
-use crate::config::{Config, DRAIN_BYTES_MAX, DRAIN_TIME_MAX};
+use crate::config::Config;
 use crate::deadlines::Whose;
 use crate::line::Lines;
 use crate::pace::Bucket;
-use crate::reading::Reading;
+use crate::reading::{Reading, Terms};
 use crate::transcript::Transcript;
 
 /// What a client needs of its socket; neither verb of `Read` and `Write` may block.
@@ -306,17 +306,17 @@ impl<S: Socket> Client<S> {
         }
     }
 
-    /// Writes what it lacks until it has it, its socket is full, or it has come `bytes_max`
-    /// further.
-    pub fn speak(&mut self, transcript: &Transcript, bytes_max: usize, now: Instant) -> Spoken {
+    /// Writes what it lacks until it has it, its socket is full, or it has come as much further as
+    /// the terms allow.
+    pub fn speak(&mut self, transcript: &Transcript, terms: &Terms, now: Instant) -> Spoken {
         let mut spoken = Spoken::default();
         let start = self.reading.position();
         let head = transcript.head();
         while self.writable && self.is_behind(head) {
-            if spoken.bytes > 0 && self.reading.position() - start >= bytes_max as u64 {
+            if spoken.bytes > 0 && self.reading.position() - start >= terms.bytes_max as u64 {
                 break;
             }
-            let whole = self.write_once(transcript, bytes_max, &mut spoken);
+            let whole = self.write_once(transcript, terms, &mut spoken);
             if !whole {
                 spoken.short = true;
                 break;
@@ -339,17 +339,12 @@ impl<S: Socket> Client<S> {
     }
 
     /// Offers once what it lacks; `true` if all of it was taken.
-    fn write_once(
-        &mut self,
-        transcript: &Transcript,
-        bytes_max: usize,
-        spoken: &mut Spoken,
-    ) -> bool {
+    fn write_once(&mut self, transcript: &Transcript, terms: &Terms, spoken: &mut Spoken) -> bool {
         let end = match self.life {
             Life::Closing { until, .. } => until.min(transcript.head()),
             _ => transcript.head(),
         };
-        let offer = self.reading.offer(transcript, end, bytes_max);
+        let offer = self.reading.offer(transcript, end, terms);
         let result = match offer.slices() {
             // All that it lacked was left out for it.
             [] => return true,
@@ -407,12 +402,12 @@ impl<S: Socket> Client<S> {
 
     /// Ends our side. What the peer still sends is thrown away for a while, unless it has ended its
     /// side already.
-    pub fn shut_down(&mut self, leave: Leave, now: Instant) {
+    pub fn shut_down(&mut self, leave: Leave, config: &Config, now: Instant) {
         let shut = self.socket.shut_down_write();
         self.life = match shut {
             Ok(()) if !self.ended => Life::Draining {
-                deadline: now + DRAIN_TIME_MAX,
-                bytes_left: DRAIN_BYTES_MAX as u32,
+                deadline: now + config.drain,
+                bytes_left: config.drain_bytes,
                 leave,
             },
             Ok(()) | Err(_) => Life::Gone(leave),

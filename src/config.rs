@@ -13,8 +13,13 @@ use log::LevelFilter;
 
 use crate::line::LineRules;
 use crate::pace::Pace;
-use crate::reading::RENDERED_BYTES_MAX;
+use crate::reading::Terms;
 use crate::transcript;
+
+use parse::{parse_exempt, parse_level, parse_listen};
+use parse::{parse_seconds, parse_seconds_or_never, parse_switch};
+
+mod parse;
 
 /// The port of the server that this one replaces, and of the scripts written for it.
 pub const PORT: u16 = 50005;
@@ -43,12 +48,6 @@ pub const READ_BYTES_MAX: usize = 16 * 1024;
 
 /// What one client in a round may say, at least: enough for a usual line.
 pub const QUANTUM_BYTES: usize = 1024;
-
-/// How much is read and thrown away after the goodbye, at most, so that the peer can read it.
-pub const DRAIN_BYTES_MAX: usize = 64 * 1024;
-
-/// How long input is thrown away after the goodbye, at most.
-pub const DRAIN_TIME_MAX: Duration = Duration::from_secs(1);
 
 const _: () = assert!(QUANTUM_BYTES <= READ_BYTES_MAX);
 const _: () = assert!(DOORWAY_MAX + 20 <= DESCRIPTORS_RESERVED);
@@ -134,6 +133,13 @@ pub struct Config {
     #[arg(default_value_t = 8192)]
     pub max_private: usize,
 
+    /// Bytes made ready at once for one reader that does not get the conversation as it is, such as
+    /// one without echo
+    #[arg(long, env = "CHINWAG_RENDERED", value_name = "BYTES", help_heading = "Limits")]
+    #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(1024..=1 << 20))]
+    #[arg(default_value_t = 16384)]
+    pub rendered: usize,
+
     /// Connections from one address (IPv6: from one /64 network); 0 is no limit
     #[arg(long, env = "CHINWAG_PER_ADDRESS", value_name = "CONNECTIONS", default_value_t = 64)]
     #[arg(help_heading = "Limits")]
@@ -164,6 +170,22 @@ pub struct Config {
     #[arg(help_heading = "Limits")]
     pub notices: u32,
 
+    /// Seconds for which more joins and leaves than --notices are collected into one summary
+    #[arg(long, env = "CHINWAG_SUMMARY", value_name = "SECONDS", default_value = "1")]
+    #[arg(value_parser = parse_seconds, help_heading = "Limits")]
+    pub summary: Duration,
+
+    /// Seconds of quiet after which what a peer that has never ended a line has sent is a message
+    #[arg(long, env = "CHINWAG_CHUNK_QUIET", value_name = "SECONDS", default_value = "0.2")]
+    #[arg(value_parser = parse_seconds, help_heading = "Limits")]
+    pub chunk_quiet: Duration,
+
+    /// Seconds after the first byte of such a message at which it is one at the latest, and a
+    /// single character is one
+    #[arg(long, env = "CHINWAG_CHUNK_AGE", value_name = "SECONDS", default_value = "1")]
+    #[arg(value_parser = parse_seconds, help_heading = "Limits")]
+    pub chunk_age: Duration,
+
     /// Seconds after which a client that has taken no byte of what waits for it is reset
     #[arg(long, env = "CHINWAG_STUCK", value_name = "SECONDS", default_value = "60")]
     #[arg(value_parser = parse_seconds, help_heading = "Limits")]
@@ -178,6 +200,17 @@ pub struct Config {
     #[arg(long, env = "CHINWAG_FLUSH", value_name = "SECONDS", default_value = "5")]
     #[arg(value_parser = parse_seconds, help_heading = "Limits")]
     pub flush: Duration,
+
+    /// Seconds for which input is thrown away after the goodbye, so that the peer can read it
+    #[arg(long, env = "CHINWAG_DRAIN", value_name = "SECONDS", default_value = "1")]
+    #[arg(value_parser = parse_seconds, help_heading = "Limits")]
+    pub drain: Duration,
+
+    /// Bytes of input thrown away after the goodbye
+    #[arg(long, env = "CHINWAG_DRAIN_BYTES", value_name = "BYTES", default_value_t = 65536)]
+    #[arg(value_parser = RangedU64ValueParser::<u32>::new().range(1..=1 << 30))]
+    #[arg(help_heading = "Limits")]
+    pub drain_bytes: u32,
 
     /// Seconds that a stop may take, until all that was said is delivered
     #[arg(long, env = "CHINWAG_SHUTDOWN", value_name = "SECONDS", default_value = "5")]
@@ -240,11 +273,21 @@ pub struct Config {
     #[arg(help_heading = "Tuning")]
     pub receive_buffer: usize,
 
-    /// Seconds of silence after which the kernel asks whether a peer is still there, then every 10
-    /// s, three times (TCP keepalive)
+    /// Seconds of silence after which the kernel asks whether a peer is still there (TCP keepalive)
     #[arg(long, env = "CHINWAG_KEEPALIVE", value_name = "SECONDS", default_value = "60")]
     #[arg(value_parser = parse_seconds, help_heading = "Tuning")]
     pub keepalive: Duration,
+
+    /// Seconds between its further questions while there is no answer
+    #[arg(long, env = "CHINWAG_KEEPALIVE_INTERVAL", value_name = "SECONDS", default_value = "10")]
+    #[arg(value_parser = parse_seconds, help_heading = "Tuning")]
+    pub keepalive_interval: Duration,
+
+    /// Questions without an answer after which it gives the peer up
+    #[arg(long, env = "CHINWAG_KEEPALIVE_PROBES", value_name = "PROBES", default_value_t = 3)]
+    #[arg(value_parser = RangedU64ValueParser::<u32>::new().range(1..=127))]
+    #[arg(help_heading = "Tuning")]
+    pub keepalive_probes: u32,
 
     /// Seconds that sent bytes may stay unacknowledged before the kernel gives the peer up
     /// (TCP_USER_TIMEOUT); more than --stuck, or either may be the first
@@ -305,8 +348,15 @@ impl Config {
         LineRules {
             line_bytes_max: self.max_line,
             endless_bytes_max: self.max_endless,
+            chunk_quiet: self.chunk_quiet,
+            chunk_age_max: self.chunk_age,
             raw: self.raw,
         }
+    }
+
+    /// How much a reader is offered at once.
+    pub fn terms(&self) -> Terms {
+        Terms { bytes_max: self.write_bytes, rendered_bytes_max: self.rendered }
     }
 
     /// How fast a client that is not exempt may say lines.
@@ -337,7 +387,7 @@ impl Config {
         // A client's own record, its part of the tables, and its place among the deadlines.
         const RECORD: usize = 1024;
         let input = 2 * (self.max_line + READ_BYTES_MAX);
-        let output = 2 * (self.max_private + RENDERED_BYTES_MAX + STANDING_BYTES_MAX);
+        let output = 2 * (self.max_private + self.rendered + STANDING_BYTES_MAX);
         let own = transcript::memory_bytes_max(self.window) + clients * (RECORD + input + output);
         // The kernel doubles both sizes for its bookkeeping (socket(7)).
         let kernel = clients * 2 * (self.send_buffer + self.receive_buffer);
@@ -345,58 +395,9 @@ impl Config {
     }
 }
 
-/// A switch in the environment; on the command line it has no value.
-fn parse_switch(text: &str) -> Result<bool, String> {
-    match text.to_lowercase().as_str() {
-        "1" | "true" | "yes" | "on" => Ok(true),
-        "0" | "false" | "no" | "off" => Ok(false),
-        _ => Err("neither 1 nor 0, true nor false, yes nor no, on nor off".to_owned()),
-    }
-}
-
-fn parse_level(text: &str) -> Result<LevelFilter, String> {
-    text.parse().map_err(|_| "not one of off, error, warn, info, debug and trace".to_owned())
-}
-
-fn parse_listen(text: &str) -> Result<SocketAddr, String> {
-    let with_port = text.parse::<SocketAddr>();
-    let without = || text.parse::<IpAddr>().map(|address| SocketAddr::new(address, PORT));
-    with_port.or_else(|_| without()).map_err(|_| {
-        "not an address and port such as 127.0.0.1:50005 or [::1]:50005 (names are not looked up)"
-            .to_owned()
-    })
-}
-
-fn parse_exempt(text: &str) -> Result<Exempt, String> {
-    if text == "none" {
-        return Ok(Exempt::Nobody);
-    }
-    let network = text.parse::<IpNet>();
-    let single = || text.parse::<IpAddr>().map(IpNet::from);
-    network.or_else(|_| single()).map(Exempt::Network).map_err(|_| {
-        "not a network such as 192.168.0.0/16 or 2001:db8::/32, nor the word none".to_owned()
-    })
-}
-
-fn parse_seconds(text: &str) -> Result<Duration, String> {
-    match parse_seconds_or_never(text)? {
-        Duration::ZERO => Err("must be more than 0".to_owned()),
-        time => Ok(time),
-    }
-}
-
-fn parse_seconds_or_never(text: &str) -> Result<Duration, String> {
-    // A hundred years is as good as never, and no instant overflows by it.
-    const SECONDS_MAX: f64 = 100.0 * 365.0 * 24.0 * 3600.0;
-    let seconds = text.parse::<f64>().map_err(|_| "not a number of seconds".to_owned())?;
-    match seconds {
-        0.0..=SECONDS_MAX => Ok(Duration::from_secs_f64(seconds)),
-        _ => Err("not a number of seconds between 0 and a hundred years".to_owned()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use super::parse::parse_exempt;
     use super::*;
 
     #[test]
@@ -412,21 +413,5 @@ mod tests {
         assert!(!config.is_exempt(address("127.0.0.1")));
         let config = Config { exempt: vec![Exempt::Nobody], ..config };
         assert!(!config.is_exempt(address("127.0.0.1")));
-    }
-
-    #[test]
-    fn seconds_may_be_fractions_but_not_nonsense() {
-        assert_eq!(parse_seconds("0.5"), Ok(Duration::from_millis(500)));
-        assert!(parse_seconds("0").is_err());
-        assert_eq!(parse_seconds_or_never("0"), Ok(Duration::ZERO));
-        for nonsense in ["-1", "NaN", "inf", "1e300", "ten"] {
-            assert!(parse_seconds(nonsense).is_err(), "{nonsense}");
-        }
-    }
-
-    #[test]
-    fn an_address_without_a_port_gets_the_usual_one() {
-        assert_eq!(parse_listen("::1"), Ok("[::1]:50005".parse().unwrap()));
-        assert!(parse_listen("localhost:50005").is_err());
     }
 }

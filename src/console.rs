@@ -7,7 +7,7 @@
 use std::os::fd::BorrowedFd;
 use std::time::Instant;
 
-use crate::reading::{Reading, WireForm};
+use crate::reading::{Reading, Terms, WireForm};
 use crate::sink::{RETRY, Sink, Written};
 use crate::transcript::Transcript;
 
@@ -20,14 +20,14 @@ pub struct Console {
     retry_at: Option<Instant>,
     /// Only what is announced is printed, not the conversation.
     quiet: bool,
-    bytes_max: usize,
+    terms: Terms,
     behind: bool,
 }
 
 impl Console {
-    /// Prints on `stdout`, at most `bytes_max` bytes a turn. What cannot be opened is not printed
-    /// on.
-    pub fn new(stdout: BorrowedFd<'_>, quiet: bool, raw: bool, bytes_max: usize) -> Console {
+    /// Prints on `stdout`, at most `terms.bytes_max` bytes a turn. What cannot be opened is not
+    /// printed on.
+    pub fn new(stdout: BorrowedFd<'_>, quiet: bool, raw: bool, terms: Terms) -> Console {
         // In raw mode what is said has no line ends, but a log of it should have.
         let form = match raw {
             true => WireForm::Rendered { without: None, line_feeds: true },
@@ -38,7 +38,7 @@ impl Console {
             reading: Reading::new(0, form),
             retry_at: None,
             quiet,
-            bytes_max,
+            terms,
             behind: false,
         }
     }
@@ -89,9 +89,10 @@ impl Console {
 
     fn print(&mut self, transcript: &Transcript, now: Instant) {
         let end = self.end(transcript);
-        let mut left = self.bytes_max;
+        let mut left = self.terms.bytes_max;
         while left > 0 && self.reading.is_behind(end) {
-            let offer = self.reading.offer(transcript, end, left);
+            let offer =
+                self.reading.offer(transcript, end, &Terms { bytes_max: left, ..self.terms });
             let Some(piece) = offer.slices().first() else { continue };
             let written = self.sink.as_mut().map_or(Written::Closed, |sink| sink.write(piece));
             match written {

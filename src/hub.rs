@@ -103,7 +103,7 @@ impl<S: Socket> Hub<S> {
             keys_end: 0,
             transcript: Transcript::new(config.window),
             submissions: Submissions::default(),
-            presence: Presence::new(config.notice_pace()),
+            presence: Presence::new(config.notice_pace(), config.summary),
             next_serial: SERVER + 1,
             per_address: HashMap::new(),
             refused: 0,

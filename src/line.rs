@@ -19,14 +19,6 @@ use std::time::{Duration, Instant};
 
 use memchr::memchr2;
 
-/// An unterminated chunk is a line after this much quiet. A person's pause is longer, a network's
-/// usual jitter shorter; two messages sent closer together may become one.
-pub const CHUNK_QUIET: Duration = Duration::from_millis(200);
-
-/// A chunk is a line at the latest this long after its first byte; and a chunk of one character
-/// waits as long, since it may be a terminal that sends each key as it is typed.
-pub const CHUNK_AGE_MAX: Duration = Duration::from_secs(1);
-
 /// What is a line, and how long it may be.
 #[derive(Clone, Copy, Debug)]
 pub struct LineRules {
@@ -34,6 +26,12 @@ pub struct LineRules {
     pub line_bytes_max: usize,
     /// The most bytes of a discarded line before its sender is given up.
     pub endless_bytes_max: usize,
+    /// An unterminated chunk is a line after this much quiet. A person's pause is longer, a
+    /// network's usual jitter shorter; two messages sent closer together may become one.
+    pub chunk_quiet: Duration,
+    /// A chunk is a line at the latest this long after its first byte; and a chunk of one character
+    /// waits as long, since it may be a terminal that sends each key as it is typed.
+    pub chunk_age_max: Duration,
     /// Chunks as they come instead of lines.
     pub raw: bool,
 }
@@ -136,7 +134,7 @@ impl Lines {
     ///
     /// Call it only when there is nothing more to read for now, and then [`Lines::cut`].
     pub fn chunk_due(&self, rules: &LineRules, first: Instant, last: Instant) -> Option<Instant> {
-        let quiet = last + CHUNK_QUIET;
+        let quiet = last + rules.chunk_quiet;
         if !self.is_pending() {
             return None;
         }
@@ -146,7 +144,7 @@ impl Lines {
         if self.has_ended_a_line {
             return None;
         }
-        let oldest = first + CHUNK_AGE_MAX;
+        let oldest = first + rules.chunk_age_max;
         Some(if self.is_one_character() { oldest } else { quiet.min(oldest) })
     }
 
@@ -266,7 +264,13 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const RULES: LineRules = LineRules { line_bytes_max: 16, endless_bytes_max: 64, raw: false };
+    const RULES: LineRules = LineRules {
+        line_bytes_max: 16,
+        endless_bytes_max: 64,
+        chunk_quiet: Duration::from_millis(200),
+        chunk_age_max: Duration::from_secs(1),
+        raw: false,
+    };
     const RAW: LineRules = LineRules { raw: true, ..RULES };
 
     /// Everything that comes of these reads, each piece as text.
@@ -356,11 +360,11 @@ mod tests {
         let due = |lines: &Lines| lines.chunk_due(&RULES, first, last);
         assert_eq!(due(&lines), None);
         lines.push("네".as_bytes());
-        assert_eq!(due(&lines), Some(first + CHUNK_AGE_MAX));
+        assert_eq!(due(&lines), Some(first + RULES.chunk_age_max));
         lines.push("네".as_bytes());
-        assert_eq!(due(&lines), Some(last + CHUNK_QUIET));
+        assert_eq!(due(&lines), Some(last + RULES.chunk_quiet));
         let late = first + Duration::from_millis(950);
-        assert_eq!(lines.chunk_due(&RULES, first, late), Some(first + CHUNK_AGE_MAX));
+        assert_eq!(lines.chunk_due(&RULES, first, late), Some(first + RULES.chunk_age_max));
     }
 
     #[test]

@@ -15,10 +15,6 @@ use std::io::IoSlice;
 use crate::notice::Notice;
 use crate::transcript::Transcript;
 
-/// A rendered reader has about this much output made ready at a time, and more when that is gone:
-/// enough for one write to a socket, little enough for thousands of them.
-pub const RENDERED_BYTES_MAX: usize = 16 * 1024;
-
 /// What a detour is charged beside its text: its place in the queue and the allocator's overhead.
 pub const DETOUR_BYTES: usize = 64;
 
@@ -38,6 +34,16 @@ pub enum WireForm {
         /// Every entry ends in a line feed, whether it has one or not.
         line_feeds: bool,
     },
+}
+
+/// How much a reader is offered at once.
+#[derive(Clone, Copy, Debug)]
+pub struct Terms {
+    /// The most bytes of one offer.
+    pub bytes_max: usize,
+    /// A rendered reader has about this much output made ready at a time, and more when that is
+    /// gone: enough for one write to a socket, little enough for thousands of them.
+    pub rendered_bytes_max: usize,
 }
 
 /// A reader's place in a transcript.
@@ -145,7 +151,7 @@ impl Reading {
         aside.detours.push_back(Detour { at: head, text });
     }
 
-    /// What it lacks of all that stands before `end`, at most `bytes_max` bytes in one go.
+    /// What it lacks of all that stands before `end`, in one go.
     ///
     /// Call [`Reading::took`] with what was taken of it; and this again while it is behind and took
     /// all. It may be empty though the reader was behind before: for
@@ -154,12 +160,12 @@ impl Reading {
         &'a mut self,
         transcript: &'a Transcript,
         end: u64,
-        bytes_max: usize,
+        terms: &Terms,
     ) -> Offer<'a> {
-        self.prepare(transcript, end);
+        self.prepare(transcript, end, terms);
         self.check(transcript);
         let mut offer = Offer { slices: [IoSlice::new(&[]); SLICES_MAX], count: 0, bytes: 0 };
-        self.gather(transcript, end, bytes_max, &mut offer);
+        self.gather(transcript, end, terms.bytes_max, &mut offer);
         offer
     }
 
@@ -211,7 +217,7 @@ impl Reading {
     }
 
     /// Makes ready what has to be made before it can be offered.
-    fn prepare(&mut self, transcript: &Transcript, end: u64) {
+    fn prepare(&mut self, transcript: &Transcript, end: u64, terms: &Terms) {
         let unsent = |aside: &Aside| aside.before_sent < aside.before.len();
         if self.aside.as_deref().is_some_and(unsent) {
             return;
@@ -224,10 +230,8 @@ impl Reading {
             if !self.is_detour_due() {
                 self.resume(transcript);
             }
-        } else if let WireForm::Rendered { without, line_feeds } = self.form
-            && self.is_behind(end)
-        {
-            self.render(transcript, end, without, line_feeds);
+        } else if self.form != WireForm::Plain && self.is_behind(end) {
+            self.render(transcript, end, terms.rendered_bytes_max);
         }
         self.drop_aside_if_empty();
     }
@@ -247,10 +251,11 @@ impl Reading {
         }
     }
 
-    fn render(&mut self, transcript: &Transcript, end: u64, without: Option<u64>, feeds: bool) {
+    fn render(&mut self, transcript: &Transcript, end: u64, bytes_max: usize) {
+        let WireForm::Rendered { without, line_feeds } = self.form else { return };
         let aside = self.aside.get_or_insert_default();
         let mut lines = transcript.lines_from(self.position);
-        while aside.before.len() < RENDERED_BYTES_MAX {
+        while aside.before.len() < bytes_max {
             let due = aside.detours.front().is_some_and(|detour| detour.at <= self.position);
             if due {
                 aside.render_detour();
@@ -267,7 +272,7 @@ impl Reading {
             let (first, second) = transcript.bytes(line.start, line.end);
             aside.before.extend_from_slice(first);
             aside.before.extend_from_slice(second);
-            if feeds && aside.before.last() != Some(&b'\n') {
+            if line_feeds && aside.before.last() != Some(&b'\n') {
                 aside.before.push(b'\n');
             }
         }
@@ -377,9 +382,13 @@ mod tests {
     use crate::transcript::SERVER;
     use proptest::prelude::*;
 
+    fn terms(bytes_max: usize) -> Terms {
+        Terms { bytes_max, rendered_bytes_max: 64 }
+    }
+
     /// Takes what is offered, at most `bytes`, in one go.
     fn take(reading: &mut Reading, transcript: &Transcript, bytes: usize) -> Vec<u8> {
-        let offer = reading.offer(transcript, transcript.head(), bytes);
+        let offer = reading.offer(transcript, transcript.head(), &terms(bytes));
         let taken: Vec<u8> = offer.slices().iter().flat_map(|slice| slice.to_vec()).collect();
         assert_eq!(taken.len(), offer.bytes());
         reading.took(taken.len());
@@ -531,7 +540,7 @@ mod tests {
                     Step::Take(bytes) => {
                         taken.extend(take(&mut reading, &transcript, bytes.into()));
                     }
-                    Step::Refuse => drop(reading.offer(&transcript, transcript.head(), 1000)),
+                    Step::Refuse => drop(reading.offer(&transcript, transcript.head(), &terms(1000))),
                     Step::Lapse => reading.lapse(&transcript),
                 }
             }

@@ -29,11 +29,6 @@ use crate::pace::Throttle;
 /// The events of one poll, at most; more come with the next. Enough that a storm takes few calls.
 const EVENTS_MAX: usize = 1024;
 
-/// How often the kernel asks a silent peer whether it is there, after the first time, and how many
-/// times before it gives it up.
-const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
-const KEEPALIVE_RETRIES: u32 = 3;
-
 /// Client tokens are slab keys, which count from 0; the others count from the end.
 const SIGNALS: Token = Token(usize::MAX - 1);
 const LISTENERS_END: usize = usize::MAX - 2;
@@ -108,7 +103,7 @@ impl Server {
             .map_err(system("catch signals"))?;
         let listening = listen_all(&config, registry)?;
         let mut console =
-            Console::new(rustix::stdio::stdout(), config.quiet, config.raw, config.write_bytes);
+            Console::new(rustix::stdio::stdout(), config.quiet, config.raw, config.terms());
         let reserve = File::open("/dev/null").map_err(system("keep a descriptor in reserve"))?;
         tell_bounds(&config, clients_max);
         for Listening { listener, .. } in &listening {
@@ -433,8 +428,8 @@ pub fn listen_on(address: SocketAddr, config: &Config) -> io::Result<TcpListener
     socket.set_tcp_nodelay(true)?;
     let keepalive = TcpKeepalive::new()
         .with_time(config.keepalive)
-        .with_interval(KEEPALIVE_INTERVAL)
-        .with_retries(KEEPALIVE_RETRIES);
+        .with_interval(config.keepalive_interval)
+        .with_retries(config.keepalive_probes);
     socket.set_tcp_keepalive(&keepalive)?;
     socket.set_tcp_user_timeout(Some(config.user_timeout))?;
     socket.set_send_buffer_size(config.send_buffer)?;

@@ -5,14 +5,13 @@ use std::time::{Duration, Instant};
 use crate::notice::Notice;
 use crate::pace::{Bucket, Pace};
 
-/// How long comings and goings are collected before they are summed up. A second keeps a storm of
-/// thousands down to one line a second and is soon enough to greet someone.
-const COLLECTED: Duration = Duration::from_secs(1);
-
 /// Decides what is told of comings and goings.
 #[derive(Debug)]
 pub struct Presence {
     pace: Pace,
+    /// How long comings and goings are collected before they are summed up. A second keeps a storm
+    /// of thousands down to one line a second and is soon enough to greet someone.
+    collected: Duration,
     bucket: Bucket,
     joined: u64,
     left: u64,
@@ -20,9 +19,11 @@ pub struct Presence {
 }
 
 impl Presence {
-    /// Tells at most so many one by one.
-    pub fn new(pace: Pace) -> Presence {
-        Presence { pace, bucket: Bucket::default(), joined: 0, left: 0, summary_due: None }
+    /// Tells at most so many one by one, and the others together once they have been `collected`
+    /// for so long.
+    pub fn new(pace: Pace, collected: Duration) -> Presence {
+        let bucket = Bucket::default();
+        Presence { pace, collected, bucket, joined: 0, left: 0, summary_due: None }
     }
 
     /// Someone came: `true` if this is to be told by itself. In raw mode what is not told is not
@@ -67,7 +68,7 @@ impl Presence {
         // While a summary is being collected everyone is in it: who came first is told first.
         let told = self.summary_due.is_none() && self.bucket.take(&self.pace, now).is_ok();
         if !told {
-            self.summary_due.get_or_insert(now + COLLECTED);
+            self.summary_due.get_or_insert(now + self.collected);
         }
         told
     }
@@ -79,13 +80,15 @@ mod tests {
 
     #[test]
     fn a_storm_is_told_in_one_line_that_adds_up() {
-        let (mut presence, now) = (Presence::new(Pace::per_second(10, 10)), Instant::now());
+        let (pace, second, now) =
+            (Pace::per_second(10, 10), Duration::from_secs(1), Instant::now());
+        let mut presence = Presence::new(pace, second);
         let told = (0..500).filter(|_| presence.joined(now, false)).count();
         let left = (0..20).filter(|_| presence.left(now)).count();
         assert_eq!((told, left), (10, 0));
         assert!(presence.take_summary(480, now).is_none());
         let due = presence.summary_due().unwrap();
-        assert_eq!(due, now + COLLECTED);
+        assert_eq!(due, now + second);
         let summary = presence.take_summary(480, due).unwrap().to_string();
         assert_eq!(summary, "490 joined, 20 left (480 here)");
         assert_eq!(presence.summary_due(), None);

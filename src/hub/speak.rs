@@ -67,7 +67,7 @@ impl<S: Socket> Hub<S> {
         let Some(client) = self.clients.get_mut(key) else { return true };
         if client.writable && client.is_behind(self.transcript.head()) {
             let was_heard = client.may_be_heard(&self.config);
-            let spoken = client.speak(&self.transcript, self.config.write_bytes, now);
+            let spoken = client.speak(&self.transcript, &self.config.terms(), now);
             slice.count(&spoken);
             self.after_speaking(key, spoken.broken, now);
             if !was_heard {
@@ -89,7 +89,7 @@ impl<S: Socket> Hub<S> {
             (Life::Open, Some(leave)) => self.deafen(key, leave),
             (_, Some(leave)) => self.gone(key, leave),
             (Life::Closing { leave, .. }, None) if client.is_flushed() => {
-                client.shut_down(leave, now);
+                client.shut_down(leave, &self.config, now);
                 // It may have sent something before; and who has ended its side is done already.
                 self.queue_to_release(key);
             }

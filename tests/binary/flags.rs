@@ -12,7 +12,7 @@ use crate::support::process::{self, Collected, through_shell};
 use crate::support::{PATIENCE, Server, command, wait_for};
 
 /// What a value may be counted in, or what it is.
-const UNITS: [&str; 10] = [
+const UNITS: [&str; 11] = [
     "ADDR",
     "BYTES",
     "CIDR",
@@ -21,6 +21,7 @@ const UNITS: [&str; 10] = [
     "LEVEL",
     "LINES",
     "NOTICES",
+    "PROBES",
     "SECONDS",
     "WRITES",
 ];
@@ -147,6 +148,10 @@ fn a_wrong_flag_is_one_line_and_exit_code_2() {
         &["--shutdown", "NaN"],
         &["--flush", "1e300"],
         &["--write-bytes", "8192"],
+        &["--rendered", "1"],
+        &["--chunk-quiet", "0"],
+        &["--drain-bytes", "0"],
+        &["--keepalive-probes", "128"],
         &["--lisen"],
         &["-x"],
         &["--log-level", "loud"],

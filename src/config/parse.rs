@@ -1,0 +1,80 @@
+//! What the value of a flag may be, as text, and what is said of one that it may not be.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use ipnet::IpNet;
+use log::LevelFilter;
+
+use super::{Exempt, PORT};
+
+/// A switch in the environment; on the command line it has no value.
+pub fn parse_switch(text: &str) -> Result<bool, String> {
+    match text.to_lowercase().as_str() {
+        "1" | "true" | "yes" | "on" => Ok(true),
+        "0" | "false" | "no" | "off" => Ok(false),
+        _ => Err("neither 1 nor 0, true nor false, yes nor no, on nor off".to_owned()),
+    }
+}
+
+pub fn parse_level(text: &str) -> Result<LevelFilter, String> {
+    text.parse().map_err(|_| "not one of off, error, warn, info, debug and trace".to_owned())
+}
+
+pub fn parse_listen(text: &str) -> Result<SocketAddr, String> {
+    let with_port = text.parse::<SocketAddr>();
+    let without = || text.parse::<IpAddr>().map(|address| SocketAddr::new(address, PORT));
+    with_port.or_else(|_| without()).map_err(|_| {
+        "not an address and port such as 127.0.0.1:50005 or [::1]:50005 (names are not looked up)"
+            .to_owned()
+    })
+}
+
+pub fn parse_exempt(text: &str) -> Result<Exempt, String> {
+    if text == "none" {
+        return Ok(Exempt::Nobody);
+    }
+    let network = text.parse::<IpNet>();
+    let single = || text.parse::<IpAddr>().map(IpNet::from);
+    network.or_else(|_| single()).map(Exempt::Network).map_err(|_| {
+        "not a network such as 192.168.0.0/16 or 2001:db8::/32, nor the word none".to_owned()
+    })
+}
+
+pub fn parse_seconds(text: &str) -> Result<Duration, String> {
+    match parse_seconds_or_never(text)? {
+        Duration::ZERO => Err("must be more than 0".to_owned()),
+        time => Ok(time),
+    }
+}
+
+pub fn parse_seconds_or_never(text: &str) -> Result<Duration, String> {
+    // A hundred years is as good as never, and no instant overflows by it.
+    const SECONDS_MAX: f64 = 100.0 * 365.0 * 24.0 * 3600.0;
+    let seconds = text.parse::<f64>().map_err(|_| "not a number of seconds".to_owned())?;
+    match seconds {
+        0.0..=SECONDS_MAX => Ok(Duration::from_secs_f64(seconds)),
+        _ => Err("not a number of seconds between 0 and a hundred years".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seconds_may_be_fractions_but_not_nonsense() {
+        assert_eq!(parse_seconds("0.5"), Ok(Duration::from_millis(500)));
+        assert!(parse_seconds("0").is_err());
+        assert_eq!(parse_seconds_or_never("0"), Ok(Duration::ZERO));
+        for nonsense in ["-1", "NaN", "inf", "1e300", "ten"] {
+            assert!(parse_seconds(nonsense).is_err(), "{nonsense}");
+        }
+    }
+
+    #[test]
+    fn an_address_without_a_port_gets_the_usual_one() {
+        assert_eq!(parse_listen("::1"), Ok("[::1]:50005".parse().unwrap()));
+        assert!(parse_listen("localhost:50005").is_err());
+    }
+}
