@@ -100,15 +100,9 @@ pub enum Life {
         /// Why.
         leave: Leave,
     },
-    /// Our side is shut down; its input is thrown away so that it can read the goodbye.
-    Draining {
-        /// When that ends.
-        deadline: Instant,
-        /// How many more bytes are thrown away.
-        bytes_left: u32,
-        /// Why.
-        leave: Leave,
-    },
+    /// Our side is shut down; its input is thrown away so that it can read the goodbye, as long as
+    /// [`Moments`] allows.
+    Draining(Leave),
     /// To be released.
     Gone(Leave),
 }
@@ -154,23 +148,23 @@ pub struct Moments {
     pub chunk_since: Option<Instant>,
     /// Since when it has taken nothing of what waits for it; `None` while nothing does.
     pub stalled_since: Option<Instant>,
+    /// When it is given up though it still sends after our side is shut down.
+    pub drain_until: Option<Instant>,
+    /// How many more bytes are thrown away until then.
+    pub drain_bytes_left: u32,
     /// The deadline that stands for it in the set of all.
     pub alarm: Option<Instant>,
 }
 
-/// One connection.
+/// What is known of a client that a pass does not look at. It stands in a box of its own, so that
+/// a pass over thousands walks over little memory: that is what a message to all costs beside its
+/// system calls.
 #[derive(Debug)]
-pub struct Client<S> {
-    /// Its socket.
-    pub socket: S,
+pub struct Record {
     /// Where the peer is.
     pub address: SocketAddr,
     /// Its number, never used twice; clients count from 1.
     pub serial: u64,
-    /// How far its life has gone.
-    pub life: Life,
-    /// Its place in the conversation.
-    pub reading: Reading,
     /// What it is about to say.
     pub lines: Lines,
     /// What it may still say in this round.
@@ -179,6 +173,19 @@ pub struct Client<S> {
     pub bucket: Bucket,
     /// When anything was read from it last.
     pub heard_at: Instant,
+}
+
+/// One connection.
+#[derive(Debug)]
+pub struct Client<S> {
+    /// Its socket.
+    pub socket: S,
+    /// How far its life has gone.
+    pub life: Life,
+    /// Its place in the conversation.
+    pub reading: Reading,
+    /// What a pass does not look at.
+    pub record: Box<Record>,
     /// `None` when none of them matters, which is so for most clients at most times.
     moments: Option<Box<Moments>>,
     /// Its socket may have something to read.
@@ -211,14 +218,16 @@ impl<S: Socket> Client<S> {
     ) -> Self {
         Client {
             socket,
-            address,
-            serial,
             life: Life::Open,
             reading,
-            lines: Lines::default(),
-            deficit: 0,
-            bucket: Bucket::default(),
-            heard_at: now,
+            record: Box::new(Record {
+                address,
+                serial,
+                lines: Lines::default(),
+                deficit: 0,
+                bucket: Bucket::default(),
+                heard_at: now,
+            }),
             moments: None,
             readable: false,
             writable: true,
@@ -233,7 +242,7 @@ impl<S: Socket> Client<S> {
 
     /// Who this is, for the set of deadlines.
     pub fn whose(&self, key: usize) -> Whose {
-        Whose { serial: self.serial, key }
+        Whose { serial: self.record.serial, key }
     }
 
     /// The moments that matter to it.
@@ -273,7 +282,7 @@ impl<S: Socket> Client<S> {
         match self.life {
             Life::Open => self.reading.is_behind(head),
             Life::Closing { until, .. } => self.reading.is_behind(until.min(head)),
-            Life::Deaf(_) | Life::Draining { .. } | Life::Gone(_) => false,
+            Life::Deaf(_) | Life::Draining(_) | Life::Gone(_) => false,
         }
     }
 
@@ -290,8 +299,8 @@ impl<S: Socket> Client<S> {
                 Heard::End
             }
             Ok(bytes) => {
-                self.lines.push(&scratch[..bytes]);
-                self.heard_at = now;
+                self.record.lines.push(&scratch[..bytes]);
+                self.record.heard_at = now;
                 self.change_moments(|its| _ = its.chunk_since.get_or_insert(now));
                 Heard::Bytes(bytes)
             }
@@ -377,20 +386,22 @@ impl<S: Socket> Client<S> {
 
     /// Goes on behind the line that was just taken.
     pub fn consume_line(&mut self, now: Instant) {
-        self.lines.consume();
-        let pending = self.lines.is_pending();
+        self.record.lines.consume();
+        let pending = self.record.lines.is_pending();
         self.change_moments(|its| its.chunk_since = pending.then_some(now));
     }
 
     /// Throws away what its socket has to read; its life is over when there will be no more.
     pub fn discard(&mut self, scratch: &mut [u8]) {
-        let Life::Draining { ref mut bytes_left, leave, .. } = self.life else { return };
-        while *bytes_left > 0 {
+        let Life::Draining(leave) = self.life else { return };
+        let mut left = self.moments().drain_bytes_left;
+        while left > 0 {
             match self.socket.read(scratch) {
                 Ok(0) => break,
-                Ok(bytes) => *bytes_left = bytes_left.saturating_sub(bytes as u32),
+                Ok(bytes) => left = left.saturating_sub(bytes as u32),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
                     self.readable = false;
+                    self.change_moments(|its| its.drain_bytes_left = left);
                     return;
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
@@ -405,13 +416,13 @@ impl<S: Socket> Client<S> {
     pub fn shut_down(&mut self, leave: Leave, config: &Config, now: Instant) {
         let shut = self.socket.shut_down_write();
         self.life = match shut {
-            Ok(()) if !self.ended => Life::Draining {
-                deadline: now + config.drain,
-                bytes_left: config.drain_bytes,
-                leave,
-            },
+            Ok(()) if !self.ended => Life::Draining(leave),
             Ok(()) | Err(_) => Life::Gone(leave),
         };
+        self.change_moments(|its| {
+            its.drain_until = Some(now + config.drain);
+            its.drain_bytes_left = config.drain_bytes;
+        });
     }
 
     /// Its socket, for the last time; what cannot be said any more is thrown away with it.
@@ -428,12 +439,12 @@ impl<S: Socket> Client<S> {
         let stalled = |limit| its.stalled_since.map(|since| since + limit);
         match self.life {
             Life::Open => {
-                let idle = (!config.idle.is_zero()).then(|| self.heard_at + config.idle);
+                let idle = (!config.idle.is_zero()).then(|| self.record.heard_at + config.idle);
                 let due = [its.paused_until, self.chunk_due(config), stalled(config.stuck), idle];
                 due.into_iter().flatten().min()
             }
             Life::Closing { .. } => stalled(config.flush),
-            Life::Draining { deadline, .. } => Some(deadline),
+            Life::Draining(_) => its.drain_until,
             Life::Deaf(_) | Life::Gone(_) => None,
         }
     }
@@ -444,8 +455,8 @@ impl<S: Socket> Client<S> {
         if self.readable || !self.may_be_heard(config) {
             return None;
         }
-        let first = self.moments().chunk_since.unwrap_or(self.heard_at);
-        self.lines.chunk_due(&config.line_rules(), first, self.heard_at)
+        let first = self.moments().chunk_since.unwrap_or(self.record.heard_at);
+        self.record.lines.chunk_due(&config.line_rules(), first, self.record.heard_at)
     }
 
     /// Whether it has taken nothing for so long that it is to be given up.
@@ -453,7 +464,7 @@ impl<S: Socket> Client<S> {
         let limit = match self.life {
             Life::Open => config.stuck,
             Life::Closing { .. } => config.flush,
-            Life::Deaf(_) | Life::Draining { .. } | Life::Gone(_) => return false,
+            Life::Deaf(_) | Life::Draining(_) | Life::Gone(_) => return false,
         };
         let since = self.moments().stalled_since;
         !self.writable && since.is_some_and(|since| now >= since + limit)

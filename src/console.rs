@@ -7,7 +7,7 @@
 use std::os::fd::BorrowedFd;
 use std::time::Instant;
 
-use crate::reading::{Reading, Terms, WireForm};
+use crate::reading::{LineEnds, Reading, Rendering, Terms};
 use crate::sink::{RETRY, Sink, Written};
 use crate::transcript::Transcript;
 
@@ -29,13 +29,11 @@ impl Console {
     /// printed on.
     pub fn new(stdout: BorrowedFd<'_>, quiet: bool, raw: bool, terms: Terms) -> Console {
         // In raw mode what is said has no line ends, but a log of it should have.
-        let form = match raw {
-            true => WireForm::Rendered { without: None, line_feeds: true },
-            false => WireForm::Plain,
-        };
+        let line_ends = if raw { LineEnds::LineFeed } else { LineEnds::AsTheyAre };
+        let rendering = Rendering { without: Vec::new(), line_ends };
         Console {
             sink: Sink::open(stdout).ok(),
-            reading: Reading::new(0, form),
+            reading: Reading::rendered(0, rendering),
             retry_at: None,
             quiet,
             terms,

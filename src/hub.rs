@@ -174,8 +174,8 @@ impl<S: Socket> Hub<S> {
         let (readable, behind) = (client.readable, client.is_behind(head));
         match client.life {
             Life::Open | Life::Deaf(_) if readable => self.queue_to_listen(key),
-            Life::Draining { .. } if readable => self.queue_to_release(key),
-            Life::Open | Life::Deaf(_) | Life::Draining { .. } => {}
+            Life::Draining(_) if readable => self.queue_to_release(key),
+            Life::Open | Life::Deaf(_) | Life::Draining(_) => {}
             Life::Closing { .. } | Life::Gone(_) => {}
         }
         if writable && behind {
@@ -195,7 +195,8 @@ impl<S: Socket> Hub<S> {
     }
 
     fn note_deadline(&mut self, Whose { serial, key }: Whose, now: Instant) {
-        let Some(client) = self.clients.get_mut(key).filter(|client| client.serial == serial)
+        let Some(client) =
+            self.clients.get_mut(key).filter(|client| client.record.serial == serial)
         else {
             return;
         };
@@ -203,7 +204,7 @@ impl<S: Socket> Hub<S> {
             its.alarm = None;
             its.paused_until = its.paused_until.filter(|until| *until > now);
         });
-        let idle_for = now.duration_since(client.heard_at);
+        let idle_for = now.duration_since(client.record.heard_at);
         let idle = !self.config.idle.is_zero() && idle_for >= self.config.idle && !client.readable;
         let stuck = client.is_stuck(&self.config, now);
         match client.life {
@@ -221,7 +222,7 @@ impl<S: Socket> Hub<S> {
                 self.queue_to_listen(key);
                 self.reschedule(key);
             }
-            Life::Draining { leave, .. } => self.gone(key, leave),
+            Life::Draining(leave) => self.gone(key, leave),
             Life::Closing { .. } | Life::Deaf(_) | Life::Gone(_) => self.reschedule(key),
         }
     }

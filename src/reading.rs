@@ -21,19 +21,26 @@ pub const DETOUR_BYTES: usize = 64;
 /// The most pieces of one offer. What needs more is offered the next time.
 const SLICES_MAX: usize = 8;
 
-/// How the transcript's bytes become a reader's.
+/// How the transcript's bytes become a reader's: `None` is *plain*, as they are, without copying.
+type WireForm = Option<Box<Rendering>>;
+
+/// What a *rendered* reader wants otherwise: it is given line by line, through a buffer of its own.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Rendering {
+    /// The authors whose lines are left out: those it ignores, or itself if it wants no echo.
+    pub without: Vec<u64>,
+    /// How its lines end.
+    pub line_ends: LineEnds,
+}
+
+/// How a reader's lines end.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum WireForm {
-    /// As they are, without copying.
+pub enum LineEnds {
+    /// As the entries do: with a line feed, or in raw mode as it comes.
     #[default]
-    Plain,
-    /// Line by line, through a buffer of the reader's own.
-    Rendered {
-        /// The author whose lines are left out: the reader itself, who wants no echo.
-        without: Option<u64>,
-        /// Every entry ends in a line feed, whether it has one or not.
-        line_feeds: bool,
-    },
+    AsTheyAre,
+    /// With a line feed, also where the entry has none.
+    LineFeed,
 }
 
 /// How much a reader is offered at once.
@@ -119,9 +126,15 @@ impl<'a> Offer<'a> {
 }
 
 impl Reading {
-    /// A reader of everything that is said from `position` on.
-    pub fn new(position: u64, form: WireForm) -> Reading {
-        Reading { position, form, aside: None }
+    /// A plain reader of everything that is said from `position` on.
+    pub fn new(position: u64) -> Reading {
+        Reading { position, form: None, aside: None }
+    }
+
+    /// A reader of everything that is said from `position` on, rendered for it.
+    pub fn rendered(position: u64, rendering: Rendering) -> Reading {
+        let plain = rendering == Rendering::default();
+        Reading { form: (!plain).then(|| Box::new(rendering)), ..Reading::new(position) }
     }
 
     /// Where in the transcript it is; of a lapsed reader, where its gap begins.
@@ -230,7 +243,7 @@ impl Reading {
             if !self.is_detour_due() {
                 self.resume(transcript);
             }
-        } else if self.form != WireForm::Plain && self.is_behind(end) {
+        } else if self.form.is_some() && self.is_behind(end) {
             self.render(transcript, end, terms.rendered_bytes_max);
         }
         self.drop_aside_if_empty();
@@ -252,7 +265,7 @@ impl Reading {
     }
 
     fn render(&mut self, transcript: &Transcript, end: u64, bytes_max: usize) {
-        let WireForm::Rendered { without, line_feeds } = self.form else { return };
+        let Some(rendering) = self.form.as_deref() else { return };
         let aside = self.aside.get_or_insert_default();
         let mut lines = transcript.lines_from(self.position);
         while aside.before.len() < bytes_max {
@@ -266,14 +279,17 @@ impl Reading {
             }
             let Some(line) = lines.next() else { break };
             self.position = line.end;
-            if without == Some(line.author) {
+            if rendering.without.contains(&line.author) {
                 continue;
             }
             let (first, second) = transcript.bytes(line.start, line.end);
             aside.before.extend_from_slice(first);
             aside.before.extend_from_slice(second);
-            if line_feeds && aside.before.last() != Some(&b'\n') {
-                aside.before.push(b'\n');
+            match rendering.line_ends {
+                LineEnds::LineFeed if aside.before.last() != Some(&b'\n') => {
+                    aside.before.push(b'\n');
+                }
+                LineEnds::LineFeed | LineEnds::AsTheyAre => {}
             }
         }
     }
@@ -287,9 +303,9 @@ impl Reading {
         }
         match self.form {
             _ if self.has_lapsed() => self.gather_due(max, to),
-            WireForm::Plain => self.gather_plain(transcript, end, max, to),
-            // All that is offered to it has been made ready.
-            WireForm::Rendered { .. } => {}
+            None => self.gather_plain(transcript, end, max, to),
+            // All that is offered to a rendered reader has been made ready.
+            Some(_) => {}
         }
     }
 
@@ -410,7 +426,7 @@ mod tests {
     #[test]
     fn a_detour_stands_where_it_was_made() {
         let mut transcript = Transcript::new(1000);
-        let mut reading = Reading::new(0, WireForm::Plain);
+        let mut reading = Reading::new(0);
         reading.detour(transcript.head(), b"* welcome\n".to_vec());
         say(&mut transcript, 1, "one");
         reading.detour(transcript.head(), b"* a\n".to_vec());
@@ -424,7 +440,7 @@ mod tests {
     #[test]
     fn who_lapses_gets_the_torn_rest_the_count_and_its_detours() {
         let mut transcript = Transcript::new(64);
-        let mut reading = Reading::new(0, WireForm::Plain);
+        let mut reading = Reading::new(0);
         say(&mut transcript, 1, "a line of sixteen");
         assert_eq!(take(&mut reading, &transcript, 4), b"a li");
         reading.lapse(&transcript);
@@ -444,7 +460,7 @@ mod tests {
     #[test]
     fn what_was_due_before_the_gap_comes_before_it_is_told() {
         let mut transcript = Transcript::new(64);
-        let mut reading = Reading::new(0, WireForm::Plain);
+        let mut reading = Reading::new(0);
         reading.detour(0, b"* first\n".to_vec());
         reading.detour(0, b"* second\n".to_vec());
         assert_eq!(take(&mut reading, &transcript, 3), b"* f");
@@ -459,8 +475,8 @@ mod tests {
     #[test]
     fn a_rendered_reader_misses_only_what_it_did_not_want() {
         let mut transcript = Transcript::new(1000);
-        let form = WireForm::Rendered { without: Some(7), line_feeds: true };
-        let mut reading = Reading::new(0, form);
+        let rendering = Rendering { without: vec![7], line_ends: LineEnds::LineFeed };
+        let mut reading = Reading::rendered(0, rendering);
         transcript.append(7, &[b"mine"]);
         transcript.append(8, &[b"yours"]);
         reading.detour(transcript.head(), b"* private\n".to_vec());
@@ -517,11 +533,10 @@ mod tests {
         #[test]
         fn nothing_is_torn_doubled_or_lost_untold(steps in steps(), rendered in any::<bool>()) {
             let mut transcript = Transcript::new(128);
-            let form = match rendered {
-                true => WireForm::Rendered { without: None, line_feeds: false },
-                false => WireForm::Plain,
+            let mut reading = match rendered {
+                true => Reading::rendered(0, Rendering { without: vec![77], ..Default::default() }),
+                false => Reading::new(0),
             };
-            let mut reading = Reading::new(0, form);
             let (mut said, mut private, mut taken) = (0, 0, Vec::new());
             for step in steps {
                 match step {
@@ -540,7 +555,10 @@ mod tests {
                     Step::Take(bytes) => {
                         taken.extend(take(&mut reading, &transcript, bytes.into()));
                     }
-                    Step::Refuse => drop(reading.offer(&transcript, transcript.head(), &terms(1000))),
+                    Step::Refuse => {
+                        let offer = reading.offer(&transcript, transcript.head(), &terms(1000));
+                        assert!(offer.bytes() <= 1000);
+                    }
                     Step::Lapse => reading.lapse(&transcript),
                 }
             }

@@ -9,7 +9,7 @@ use super::{Hub, guest_name};
 use crate::client::{Client, Leave, Socket};
 use crate::config::DOORWAY_MAX;
 use crate::notice::{Notice, joined_raw};
-use crate::reading::{Reading, WireForm};
+use crate::reading::{Reading, Rendering};
 use crate::transcript::SERVER;
 
 impl<S: Socket> Hub<S> {
@@ -60,7 +60,7 @@ impl<S: Socket> Hub<S> {
         if !exempt {
             *self.per_address.entry(network(address.ip())).or_default() += 1;
         }
-        let reading = Reading::new(head, self.wire_form(serial));
+        let reading = Reading::rendered(head, self.rendering(serial));
         let mut client = Client::new(socket, address, serial, reading, now);
         client.exempt = exempt;
         let key = self.insert(client);
@@ -91,7 +91,7 @@ impl<S: Socket> Hub<S> {
         if let Some(count) = trouble.count(now) {
             warn!("refused {count} connections, the last from {address}: {notice}");
         }
-        let reading = Reading::new(self.transcript.head(), WireForm::Plain);
+        let reading = Reading::new(self.transcript.head());
         let mut client = Client::new(socket, address, self.next_serial, reading, now);
         self.next_serial += 1;
         client.member = false;
@@ -106,11 +106,9 @@ impl<S: Socket> Hub<S> {
         key
     }
 
-    fn wire_form(&self, serial: u64) -> WireForm {
-        match self.config.no_echo {
-            true => WireForm::Rendered { without: Some(serial), line_feeds: false },
-            false => WireForm::Plain,
-        }
+    fn rendering(&self, serial: u64) -> Rendering {
+        let without = if self.config.no_echo { vec![serial] } else { Vec::new() };
+        Rendering { without, ..Rendering::default() }
     }
 
     fn tell_history(&mut self, key: usize, now: Instant) {

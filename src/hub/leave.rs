@@ -27,7 +27,7 @@ impl<S: Socket> Hub<S> {
             match client.life {
                 Life::Gone(leave) => close(self.free(key, leave, now)),
                 Life::Open | Life::Deaf(_) => {}
-                Life::Closing { .. } | Life::Draining { .. } => {}
+                Life::Closing { .. } | Life::Draining(_) => {}
             }
         }
     }
@@ -40,10 +40,10 @@ impl<S: Socket> Hub<S> {
             return client.into_socket();
         }
         if !client.exempt {
-            self.forget_address(client.address.ip());
+            self.forget_address(client.record.address.ip());
         }
-        let name = guest_name(client.serial);
-        debug!("{name} ({}) left: {leave}", client.address);
+        let name = guest_name(client.record.serial);
+        debug!("{name} ({}) left: {leave}", client.record.address);
         self.tell_trouble(leave, now);
         if self.stop == Stop::No && !self.config.raw && self.presence.left(now) {
             self.submissions.push(SERVER, &Notice::Left { name: &name }.to_line());

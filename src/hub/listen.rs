@@ -117,7 +117,7 @@ impl<S: Socket> Hub<S> {
     fn visit(&mut self, key: usize, share: usize, left: &mut usize, now: Instant) -> Visit {
         let (left_before, mut read) = (*left, 0);
         if let Some(client) = self.clients.get_mut(key) {
-            client.deficit = client.deficit.saturating_add(share as u32);
+            client.record.deficit = client.record.deficit.saturating_add(share as u32);
         }
         let visit = loop {
             let step = match self.take_line(key, left, now) {
@@ -143,7 +143,7 @@ impl<S: Socket> Hub<S> {
         if !client.may_be_heard(&self.config) {
             return Step::Over(Visit::Done);
         }
-        let line = match client.lines.peek(&rules) {
+        let line = match client.record.lines.peek(&rules) {
             Input::Line(line) => line,
             Input::NotYet => return self.cut_chunk_if_due(key, now),
             Input::TooLong => {
@@ -158,22 +158,22 @@ impl<S: Socket> Hub<S> {
                 return Step::Over(Visit::Done);
             }
         };
-        let cost = charge(standing_bytes(client.serial, line, entry));
+        let cost = charge(standing_bytes(client.record.serial, line, entry));
         if cost > *left && *left < self.config.turn_bytes_max() {
             return Step::Over(Visit::CutShort);
         }
-        if cost > client.deficit as usize {
+        if cost > client.record.deficit as usize {
             return Step::Over(Visit::More);
         }
         if !client.exempt
-            && let Err(due) = client.bucket.take(&pace, now)
+            && let Err(due) = client.record.bucket.take(&pace, now)
         {
             client.change_moments(|its| its.paused_until = Some(due));
             return Step::Over(Visit::Done);
         }
-        self.submissions.say(client.serial, line, entry);
+        self.submissions.say(client.record.serial, line, entry);
         client.consume_line(now);
-        client.deficit -= cost as u32;
+        client.record.deficit -= cost as u32;
         *left = left.saturating_sub(cost);
         Step::Again
     }
@@ -185,8 +185,8 @@ impl<S: Socket> Hub<S> {
             return Step::Read;
         }
         let due = client.chunk_due(&self.config).is_some_and(|due| due <= now);
-        if due || (client.ended && client.lines.is_pending()) {
-            client.lines.cut();
+        if due || (client.ended && client.record.lines.is_pending()) {
+            client.record.lines.cut();
             return Step::Again;
         }
         if client.ended {
@@ -242,7 +242,7 @@ impl<S: Socket> Hub<S> {
     pub(super) fn dismiss(&mut self, key: usize) {
         if let Some(client) = self.clients.get_mut(key) {
             client.queued_to_listen = false;
-            client.deficit = 0;
+            client.record.deficit = 0;
             if let Life::Deaf(leave) = client.life {
                 self.gone(key, leave);
             }
