@@ -41,9 +41,10 @@
 //! Three rings; a file uses only its own ring and those inside it.
 //!
 //! Values, which know neither sockets nor the clock: [`config`], [`transcript`], [`reading`],
-//! [`mod@line`], [`notice`], [`pace`], [`deadlines`]. Generic over `Read + Write`, with the present
-//! moment handed in, so that a simulation can run them: [`client`], [`hub`], [`door`]. The world:
-//! [`server`] (the only one that knows mio), [`console`], [`journal`], [`sink`], and `main`.
+//! [`mod@line`], [`text`], [`notice`], [`pace`], [`deadlines`]. Generic over `Read + Write`, with
+//! the present moment handed in, so that a simulation can run them: [`client`], [`hub`], [`door`].
+//! The world: [`server`] (the only one that knows mio), [`console`], [`journal`], [`sink`], and
+//! `main`.
 
 #![forbid(unsafe_code)]
 
@@ -53,6 +54,7 @@ pub mod line;
 pub mod notice;
 pub mod pace;
 pub mod reading;
+pub mod text;
 pub mod transcript;
 
 pub mod client;
