@@ -41,7 +41,7 @@
 //! Three rings; a file uses only its own ring and those inside it.
 //!
 //! Values, which know neither sockets nor the clock: [`config`], [`transcript`], [`reading`],
-//! [`mod@line`], [`text`], [`notice`], [`pace`], [`deadlines`]. Generic over `Read + Write`, with
+//! [`mod@line`], [`telnet`], [`text`], [`notice`], [`pace`], [`deadlines`]. Generic over `Read + Write`, with
 //! the present moment handed in, so that a simulation can run them: [`client`], [`hub`], [`door`].
 //! The world: [`server`] (the only one that knows mio), [`console`], [`journal`], [`sink`], and
 //! `main`.
@@ -54,6 +54,7 @@ pub mod line;
 pub mod notice;
 pub mod pace;
 pub mod reading;
+pub mod telnet;
 pub mod text;
 pub mod transcript;
 

@@ -1,0 +1,536 @@
+//! The telnet protocol, as much of it as a chat server must speak.
+//!
+//! The rules this room keeps:
+//!
+//! - Who has never sent an [`IAC`] is no telnet, and there is no [`Telnet`] for it: it is sent no
+//!   IAC, ever. The first read that holds one is also the first for its new [`Telnet`].
+//! - Commands are taken out of the text and forgotten; nothing is buffered, only the place
+//!   between two bytes. However the bytes are cut into reads, the text is the same.
+//! - Everything is refused, each option once in each direction, so no two peers can refuse each
+//!   other for ever. Two options are not: the timing mark (RFC 860), since the usual telnet, after
+//!   Ctrl-C, throws away what it is sent until its mark is answered; and binary (RFC 856), which
+//!   the server asks of the peer, since the usual telnet otherwise strikes off the eighth bit and
+//!   takes bytes of some Korean syllables for its control keys. The server itself never becomes
+//!   binary: its lines go on ending in CR LF.
+//!
+//! Commands and their numbers are those of RFC 854, the dialogue of options RFC 855, end-of-file
+//! and its neighbours RFC 1184.
+//!
+//! This room never knows a socket or a clock, nor what is a line. Nor can it mend a command of
+//! which TCP delivered one byte apart, as urgent data: telnet sends a byte of its *Synch*
+//! (`IAC DM`) so, which one depends on the telnet. Whoever reads must keep urgent bytes in line.
+
+use memchr::{memchr, memchr2};
+
+/// *Interpret as command*: the byte before every command, doubled where it is data.
+pub const IAC: u8 = 255;
+
+const DONT: u8 = 254;
+const DO: u8 = 253;
+const WONT: u8 = 252;
+const WILL: u8 = 251;
+/// Begins a subnegotiation: all up to `IAC SE` is of one option, and none of it text.
+const SB: u8 = 250;
+const SE: u8 = 240;
+/// End-of-file: the peer has said all it wanted to (RFC 1184).
+const EOF: u8 = 236;
+/// No command has a lower number: 236 to 238 are of RFC 1184, 239 of RFC 885, the rest of RFC 854.
+const COMMAND_MIN: u8 = EOF;
+
+/// The option of sending all eight bits as they are (RFC 856).
+const BINARY: u8 = 0;
+/// The option that is no state but a question: have you dealt with all up to here? (RFC 860)
+const TIMING_MARK: u8 = 6;
+
+/// What a terminal sends for Ctrl-D when its keys are passed on as they are: EOT of ASCII.
+const END_OF_TRANSMISSION: u8 = 4;
+
+/// Where in the protocol the next byte of a peer stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Place {
+    #[default]
+    Text,
+    /// Behind an IAC.
+    Command,
+    /// Behind `IAC WILL`, `IAC DO` and their like: the option's number comes next.
+    Option(Verb),
+    /// Behind `IAC SB`.
+    Subnegotiation,
+    /// Behind an IAC in a subnegotiation: its end, or an IAC that is data of it.
+    SubnegotiationCommand,
+    /// Behind `IAC EOF`: nothing counts any more.
+    End,
+}
+
+/// What a peer says of an option.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verb {
+    /// It wants to use it, or does after [`DO`].
+    Will,
+    /// It wants the server to use it.
+    Do,
+    /// `WONT` or `DONT`: it refuses, or stops. That is its right and needs no answer, since every
+    /// option is off but the peer's own binary, and that one changes nothing here.
+    Refusal,
+}
+
+/// What has come of one byte.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Meaning {
+    /// It was of a command.
+    Nothing,
+    /// It is text, though it stands behind an IAC.
+    Text,
+    /// It ended a `DO TIMING-MARK`.
+    TimingMark,
+}
+
+/// A set of option numbers.
+#[derive(Debug, Default)]
+struct Options([u64; 4]);
+
+impl Options {
+    /// Whether the option is new to the set, in which it is from now on.
+    fn insert(&mut self, option: u8) -> bool {
+        let word = &mut self.0[(option / 64) as usize];
+        let bit = 1 << (option % 64);
+        let is_new = *word & bit == 0;
+        *word |= bit;
+        is_new
+    }
+}
+
+/// What is remembered of a peer that speaks telnet.
+///
+/// Make it only for a peer that has sent an [`IAC`].
+#[derive(Debug, Default)]
+pub struct Telnet {
+    place: Place,
+    /// What is no longer answered if the peer says WILL: what was refused, and [`BINARY`] as soon
+    /// as the server has asked for it, since then WILL is itself the answer.
+    settled_will: Options,
+    /// What is no longer answered if the peer says DO: what was refused.
+    settled_do: Options,
+}
+
+impl Telnet {
+    /// Takes the commands out of what was read: moves the text to the front of `bytes` and returns
+    /// how many bytes of it there are. Appends to `answers` what is to be sent.
+    ///
+    /// All calls in a peer's life append at most 3 bytes of `DO BINARY` and 2 * 255 * 3 of
+    /// refusals; and each call at most 3 more, for all its `DO TIMING-MARK` however many: one
+    /// answer, behind the last of them, says of each that all before it has been dealt with. The
+    /// usual telnet does not count them; it goes on showing output at the first answer.
+    ///
+    /// A byte behind an IAC that is no command is text, and only the IAC is lost: some peers that
+    /// are no telnet send a byte 255. An IAC in a subnegotiation before anything but SE and IAC
+    /// means that its end was lost: it ends there, and the command counts, as in BSD's telnet.
+    pub fn take_in(&mut self, bytes: &mut [u8], answers: &mut Vec<u8>) -> usize {
+        let (mut text_end, mut at) = (0, 0);
+        let mut has_timing_mark = false;
+        while at < bytes.len() && !self.has_ended() {
+            let run = self.run(&bytes[at..]);
+            if self.place == Place::Text {
+                bytes.copy_within(at..at + run, text_end);
+                text_end += run;
+            }
+            at += run;
+            let Some(&byte) = bytes.get(at) else { break };
+            match self.step(byte, answers) {
+                Meaning::Nothing => {}
+                Meaning::Text => {
+                    bytes[text_end] = byte;
+                    text_end += 1;
+                }
+                Meaning::TimingMark => has_timing_mark = true,
+            }
+            at += 1;
+        }
+        if has_timing_mark {
+            answers.extend([IAC, WILL, TIMING_MARK]);
+        }
+        text_end
+    }
+
+    /// Whether the peer has ended its session with `IAC EOF`. What came before counts; all after
+    /// it has been and will be thrown away.
+    pub fn has_ended(&self) -> bool {
+        self.place == Place::End
+    }
+
+    /// How many bytes at the front are alike: text, or all of a subnegotiation.
+    fn run(&self, bytes: &[u8]) -> usize {
+        match self.place {
+            Place::Text | Place::Subnegotiation => memchr(IAC, bytes).unwrap_or(bytes.len()),
+            Place::Command | Place::Option(_) | Place::SubnegotiationCommand | Place::End => 0,
+        }
+    }
+
+    /// Takes the byte behind a run.
+    fn step(&mut self, byte: u8, answers: &mut Vec<u8>) -> Meaning {
+        match self.place {
+            Place::Text => self.begin_command(answers),
+            Place::Command => return self.command(byte),
+            Place::Option(verb) => return self.option(verb, byte, answers),
+            Place::Subnegotiation => self.place = Place::SubnegotiationCommand,
+            Place::SubnegotiationCommand => return self.subnegotiation_command(byte),
+            Place::End => {}
+        }
+        Meaning::Nothing
+    }
+
+    fn begin_command(&mut self, answers: &mut Vec<u8>) {
+        self.place = Place::Command;
+        if self.settled_will.insert(BINARY) {
+            answers.extend([IAC, DO, BINARY]);
+        }
+    }
+
+    fn command(&mut self, byte: u8) -> Meaning {
+        self.place = match byte {
+            SB => Place::Subnegotiation,
+            WILL => Place::Option(Verb::Will),
+            DO => Place::Option(Verb::Do),
+            WONT | DONT => Place::Option(Verb::Refusal),
+            EOF => Place::End,
+            _ => Place::Text,
+        };
+        match byte {
+            IAC | ..COMMAND_MIN => Meaning::Text,
+            _ => Meaning::Nothing,
+        }
+    }
+
+    fn option(&mut self, verb: Verb, option: u8, answers: &mut Vec<u8>) -> Meaning {
+        self.place = Place::Text;
+        match verb {
+            Verb::Do if option == TIMING_MARK => return Meaning::TimingMark,
+            Verb::Do if self.settled_do.insert(option) => answers.extend([IAC, WONT, option]),
+            Verb::Will if self.settled_will.insert(option) => answers.extend([IAC, DONT, option]),
+            Verb::Do | Verb::Will | Verb::Refusal => {}
+        }
+        Meaning::Nothing
+    }
+
+    fn subnegotiation_command(&mut self, byte: u8) -> Meaning {
+        match byte {
+            IAC => self.place = Place::Subnegotiation,
+            SE => self.place = Place::Text,
+            _ => return self.command(byte),
+        }
+        Meaning::Nothing
+    }
+}
+
+/// Appends text as a telnet peer wants it: each LF as CR LF (RFC 854).
+///
+/// What is said is valid UTF-8 and holds no byte 255; one that does occur is doubled, so that it
+/// can never begin a command.
+pub fn push_rendered(line: &[u8], out: &mut Vec<u8>) {
+    let mut rest = line;
+    while let Some(at) = memchr2(b'\n', IAC, rest) {
+        out.extend_from_slice(&rest[..at]);
+        out.push(if rest[at] == IAC { IAC } else { b'\r' });
+        out.push(rest[at]);
+        rest = &rest[at + 1..];
+    }
+    out.extend_from_slice(rest);
+}
+
+/// Whether a telnet peer means the end of its session with this line, given without its end: it is
+/// a lone Ctrl-D.
+pub fn is_farewell(line: &[u8]) -> bool {
+    line == [END_OF_TRANSMISSION]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const ASKED: [u8; 3] = [IAC, DO, BINARY];
+    const MARK: [u8; 3] = [IAC, WILL, TIMING_MARK];
+    const REFUSALS_BYTES_MAX: usize = 2 * 255 * 3;
+
+    /// The text of these reads, and what is answered after `DO BINARY`.
+    fn read(reads: &[&[u8]]) -> (Vec<u8>, Vec<u8>) {
+        let (text, answers) = read_all(&mut Telnet::default(), reads);
+        (text, answers.strip_prefix(&ASKED).expect("binary is asked for first").to_vec())
+    }
+
+    fn read_all(telnet: &mut Telnet, reads: &[&[u8]]) -> (Vec<u8>, Vec<u8>) {
+        let (mut text, mut answers) = (Vec::new(), Vec::new());
+        for bytes in reads {
+            let mut bytes = bytes.to_vec();
+            let text_len = telnet.take_in(&mut bytes, &mut answers);
+            text.extend_from_slice(&bytes[..text_len]);
+        }
+        (text, answers)
+    }
+
+    fn text(input: &[u8]) -> Vec<u8> {
+        read(&[input]).0
+    }
+
+    fn answers(input: &[u8]) -> Vec<u8> {
+        read(&[input]).1
+    }
+
+    #[test]
+    fn binary_is_asked_for_at_the_first_iac_and_never_again() {
+        let mut telnet = Telnet::default();
+        assert_eq!(read_all(&mut telnet, &[b"hi"]), (b"hi".to_vec(), vec![]));
+        assert_eq!(read_all(&mut telnet, &[b"a\xff"]), (b"a".to_vec(), ASKED.to_vec()));
+        assert_eq!(read_all(&mut telnet, &[b"\xf1b\xff\xf1"]), (b"b".to_vec(), vec![]));
+    }
+
+    #[test]
+    fn what_a_peer_says_of_its_binary_is_an_answer_and_is_not_answered() {
+        assert_eq!(answers(b"\xff\xfb\x00\xff\xfc\x00\xff\xfb\x00"), []);
+        assert_eq!(answers(b"\xff\xfe\x00"), []);
+    }
+
+    #[test]
+    fn the_server_does_not_become_binary() {
+        assert_eq!(answers(b"\xff\xfd\x00\xff\xfd\x00"), [IAC, WONT, BINARY]);
+    }
+
+    #[test]
+    fn a_timing_mark_is_answered_every_time() {
+        let control_c: &[u8] = b"\xff\xf4\xff\xfd\x06";
+        let (text, answers) = read(&[control_c, b"hi\n", control_c, control_c]);
+        assert_eq!(text, b"hi\n");
+        assert_eq!(answers, [MARK; 3].concat());
+    }
+
+    #[test]
+    fn a_flood_of_timing_marks_is_answered_once_a_read() {
+        let flood = [IAC, DO, TIMING_MARK].repeat(1000);
+        assert_eq!(answers(&flood), MARK);
+    }
+
+    #[test]
+    fn an_option_is_refused_once_in_each_direction() {
+        let asked: &[u8] = b"\xff\xfd\x01\xff\xfb\x01\xff\xfd\x01\xff\xfb\x01\xff\xfd\xff";
+        let refused: &[u8] = b"\xff\xfc\x01\xff\xfe\x01\xff\xfc\xff";
+        assert_eq!(answers(asked), refused);
+        assert_eq!(answers(b"\xff\xfb\x06\xff\xfb\x06"), [IAC, DONT, TIMING_MARK]);
+    }
+
+    #[test]
+    fn a_refusal_is_not_answered() {
+        let every =
+            |verb| (0..=255).flat_map(move |option| [IAC, verb, option]).collect::<Vec<_>>();
+        assert_eq!(answers(&[every(WONT), every(DONT)].concat()), []);
+    }
+
+    #[test]
+    fn every_option_of_both_directions_is_the_most_that_is_refused() {
+        let every =
+            |verb| (0..=255).flat_map(move |option| [IAC, verb, option]).collect::<Vec<_>>();
+        let asked = [every(DO), every(WILL)].concat();
+        let answers = read(&[&asked, &asked]).1;
+        assert_eq!(answers.len(), REFUSALS_BYTES_MAX + 2 * MARK.len());
+    }
+
+    #[test]
+    fn commands_without_an_option_are_swallowed() {
+        let commands = (COMMAND_MIN + 1..SB).flat_map(|command| [b'x', IAC, command]);
+        let commands: Vec<u8> = commands.collect();
+        assert_eq!(read(&[&commands]), (vec![b'x'; commands.len() / 3], vec![]));
+    }
+
+    #[test]
+    fn a_doubled_iac_is_one_byte_of_text() {
+        assert_eq!(text(b"a\xff\xffb\xff\xff\xff\xff"), b"a\xffb\xff\xff");
+        assert_eq!(read(&[b"a\xff", b"\xffb"]).0, b"a\xffb");
+    }
+
+    #[test]
+    fn an_iac_before_what_is_no_command_is_lost_alone() {
+        assert_eq!(text(b"hi\xff\nyou\xff\0\xff\xeb"), b"hi\nyou\0\xeb");
+    }
+
+    #[test]
+    fn nothing_of_a_subnegotiation_is_text() {
+        assert_eq!(text(b"a\xff\xfa\x1f\0P\xff\xff\0\xff\xf0b"), b"ab");
+        assert_eq!(read(&[b"a\xff\xfa", b"\x18\0xterm\xff", b"\xf0b"]).0, b"ab");
+        assert_eq!(read(&[b"a\xff\xfa\x18\xff", b"\xff\xf0", b"no\xff\xf0b"]).0, b"ab");
+    }
+
+    #[test]
+    fn a_subnegotiation_that_lost_its_end_ends_at_the_next_command() {
+        assert_eq!(text(b"\xff\xfa\x18no\xff\xf1yes"), b"yes");
+        assert_eq!(read(&[b"\xff\xfa\x18no\xff\xfd\x06yes"]), (b"yes".to_vec(), MARK.to_vec()));
+        assert_eq!(text(b"\xff\xfa\x18no\xff\xfa\x1fno\xff\xf0yes"), b"yes");
+    }
+
+    #[test]
+    fn end_of_file_ends_the_session_and_nothing_behind_it_counts() {
+        let mut telnet = Telnet::default();
+        let input: &[u8] = b"bye\n\xff\xfd\x06\xff\xecno\xff\xfd\x01\xff\xff";
+        let (text, answers) = read_all(&mut telnet, &[input, b"no\xff\xfd\x06"]);
+        assert!(telnet.has_ended());
+        assert_eq!(text, b"bye\n");
+        assert_eq!(answers, [ASKED, MARK].concat());
+    }
+
+    #[test]
+    fn only_end_of_file_ends_the_session() {
+        for byte in (0..=255).filter(|byte| *byte != EOF) {
+            let mut telnet = Telnet::default();
+            telnet.take_in(&mut [IAC, byte, b'x', IAC, SE], &mut Vec::new());
+            assert!(!telnet.has_ended(), "{byte}");
+        }
+    }
+
+    #[test]
+    fn a_line_for_telnet_ends_in_cr_lf_and_holds_no_command() {
+        let mut out = b"> ".to_vec();
+        push_rendered("안녕\n하세요\n".as_bytes(), &mut out);
+        push_rendered(b"\xff\xecx", &mut out);
+        assert_eq!(out, [b"> ", "안녕\r\n하세요\r\n".as_bytes(), b"\xff\xff\xecx"].concat());
+    }
+
+    #[test]
+    fn only_a_lone_control_d_is_a_farewell() {
+        assert!(is_farewell(b"\x04"));
+        assert!(![&b""[..], b"\x04\x04", b"x\x04", b"\x04x", b"\x03"].into_iter().any(is_farewell));
+    }
+
+    #[test]
+    fn it_is_small() {
+        assert!(size_of::<Telnet>() <= 80);
+    }
+
+    /// What a well-behaved telnet may send: the bytes, and what of them is text.
+    fn part() -> impl Strategy<Value = (Vec<u8>, Vec<u8>)> {
+        let plain = "[a-z가-힣\r\n]{0,20}".prop_map(String::into_bytes);
+        let doubled = Just((vec![IAC, IAC], vec![IAC]));
+        let command = (SE + 1..SB).prop_map(|command| (vec![IAC, command], vec![]));
+        let option = (WILL..=DONT, any::<u8>());
+        let option = option.prop_map(|(verb, option)| (vec![IAC, verb, option], vec![]));
+        let data = prop::collection::vec(prop_oneof![any::<u8>(), Just(IAC)], 0..10);
+        prop_oneof![
+            plain.prop_map(|text| (text.clone(), text)),
+            doubled,
+            command,
+            option,
+            data.prop_map(|data| (subnegotiation(&data), vec![])),
+        ]
+    }
+
+    fn subnegotiation(data: &[u8]) -> Vec<u8> {
+        let mut bytes = vec![IAC, SB];
+        data.iter().for_each(|byte| match *byte {
+            IAC => bytes.extend([IAC, IAC]),
+            byte => bytes.push(byte),
+        });
+        bytes.extend([IAC, SE]);
+        bytes
+    }
+
+    /// Bytes in which commands, whole and broken, are frequent.
+    fn noise() -> impl Strategy<Value = Vec<u8>> {
+        let byte =
+            prop_oneof![3 => Just(IAC), 3 => COMMAND_MIN..=DONT, 1 => 0..8u8, 1 => any::<u8>()];
+        prop::collection::vec(byte, 0..100)
+    }
+
+    fn cut_at<'a>(bytes: &'a [u8], cuts: &[prop::sample::Index]) -> Vec<&'a [u8]> {
+        let mut places: Vec<_> = cuts.iter().map(|cut| cut.index(bytes.len() + 1)).collect();
+        places.extend([0, bytes.len()]);
+        places.sort_unstable();
+        places.windows(2).map(|pair| &bytes[pair[0]..pair[1]]).collect()
+    }
+
+    /// The answers that do not depend on the cuts: all but those to timing marks.
+    fn without_marks(answers: &[u8]) -> Vec<u8> {
+        answers.chunks(3).filter(|answer| *answer != MARK).flatten().copied().collect()
+    }
+
+    fn marks(answers: &[u8]) -> usize {
+        answers.chunks(3).filter(|answer| *answer == MARK).count()
+    }
+
+    fn assert_same(input: &[u8], reads: &[&[u8]]) {
+        let (mut whole, mut cut) = (Telnet::default(), Telnet::default());
+        let (text, answers) = read_all(&mut whole, &[input]);
+        let (cut_text, cut_answers) = read_all(&mut cut, reads);
+        assert_eq!(cut_text, text);
+        assert_eq!(without_marks(&cut_answers), without_marks(&answers));
+        assert_eq!(marks(&cut_answers) > 0, marks(&answers) > 0);
+        assert_eq!(cut.place, whole.place);
+    }
+
+    proptest! {
+        #[test]
+        fn however_the_input_is_cut_text_and_answers_are_the_same(
+            input in noise(),
+            cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..20),
+        ) {
+            assert_same(&input, &cut_at(&input, &cuts));
+            assert_same(&input, &input.chunks(1).collect::<Vec<_>>());
+        }
+
+        #[test]
+        fn bytes_that_come_one_by_one_are_answered_mark_by_mark(
+            options in prop::collection::vec((WILL..=DONT, 0..8u8), 0..20),
+        ) {
+            let said: Vec<u8> = options.iter().flat_map(|(verb, x)| [IAC, *verb, *x]).collect();
+            let reads: Vec<&[u8]> = said.chunks(1).collect();
+            let (_, answers) = read_all(&mut Telnet::default(), &reads);
+            let asked = options.iter().filter(|option| **option == (DO, TIMING_MARK)).count();
+            prop_assert_eq!(marks(&answers), asked);
+        }
+
+        #[test]
+        fn text_without_an_iac_is_unchanged_and_unanswered(text in any::<String>()) {
+            let (same, answers) = read_all(&mut Telnet::default(), &[text.as_bytes()]);
+            prop_assert_eq!(same, text.as_bytes());
+            prop_assert_eq!(answers, Vec::<u8>::new());
+        }
+
+        #[test]
+        fn text_among_commands_is_exactly_the_text(parts in prop::collection::vec(part(), 0..30)) {
+            let (bytes, text): (Vec<_>, Vec<_>) = parts.into_iter().unzip();
+            let bytes = bytes.concat();
+            let (read, _) = read_all(&mut Telnet::default(), &[&bytes]);
+            prop_assert_eq!(read, text.concat());
+        }
+
+        #[test]
+        fn whatever_comes_the_answers_are_few_and_well_formed(
+            reads in prop::collection::vec(noise(), 0..8),
+        ) {
+            let mut telnet = Telnet::default();
+            let mut life = Vec::new();
+            for mut bytes in reads {
+                let mut answers = Vec::new();
+                let text_bytes = telnet.take_in(&mut bytes, &mut answers);
+                prop_assert!(text_bytes <= bytes.len());
+                prop_assert!(marks(&answers) <= 1);
+                prop_assert_eq!(answers.len() % 3, 0);
+                life.extend(without_marks(&answers));
+            }
+            prop_assert!(life.len() <= ASKED.len() + REFUSALS_BYTES_MAX);
+            let mut answers: Vec<&[u8]> = life.chunks(3).collect();
+            for answer in &answers {
+                let refuses = answer[0] == IAC && [WONT, DONT].contains(&answer[1]);
+                prop_assert!(refuses || **answer == ASKED, "{:?}", answer);
+            }
+            answers.sort_unstable();
+            answers.dedup();
+            prop_assert_eq!(answers.len() * 3, life.len());
+        }
+
+        #[test]
+        fn rendered_text_is_read_back_as_it_was(line in prop::collection::vec(any::<u8>(), 0..99)) {
+            let mut rendered = Vec::new();
+            push_rendered(&line, &mut rendered);
+            let (read, _) = read_all(&mut Telnet::default(), &[&rendered]);
+            let crlf = String::from_utf8_lossy(&line).replace('\n', "\r\n");
+            prop_assert_eq!(String::from_utf8_lossy(&read), crlf);
+        }
+    }
+}
