@@ -41,16 +41,17 @@
 //! Three rings; a file uses only its own ring and those inside it.
 //!
 //! Values, which know neither sockets nor the clock: [`config`], [`transcript`], [`reading`],
-//! [`mod@line`], [`telnet`], [`text`], [`notice`], [`pace`], [`deadlines`]. Generic over `Read + Write`, with
-//! the present moment handed in, so that a simulation can run them: [`client`], [`hub`], [`door`].
-//! The world: [`server`] (the only one that knows mio), [`console`], [`journal`], [`sink`], and
-//! `main`.
+//! [`mod@line`], [`telnet`], [`text`], [`names`], [`notice`], [`pace`], [`deadlines`]. Generic over
+//! `Read + Write`, with the present moment handed in, so that a simulation can run them:
+//! [`client`], [`hub`], [`door`]. The world: [`server`] (the only one that knows mio), [`console`],
+//! [`journal`], [`sink`], and `main`.
 
 #![forbid(unsafe_code)]
 
 pub mod config;
 pub mod deadlines;
 pub mod line;
+pub mod names;
 pub mod notice;
 pub mod pace;
 pub mod reading;

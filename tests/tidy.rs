@@ -14,7 +14,18 @@ use std::path::{Path, PathBuf};
 /// Values, then what is generic over the socket, then the world: a file uses its own ring and those
 /// before it. What stands in a folder belongs to the file of the same name.
 const RINGS: [&[&str]; 3] = [
-    &["config", "deadlines", "line", "notice", "pace", "reading", "telnet", "text", "transcript"],
+    &[
+        "config",
+        "deadlines",
+        "line",
+        "names",
+        "notice",
+        "pace",
+        "reading",
+        "telnet",
+        "text",
+        "transcript",
+    ],
     &["client", "door", "hub"],
     &["console", "journal", "main", "server", "sink"],
 ];

@@ -1,0 +1,708 @@
+//! What people call themselves.
+//!
+//! Everyone is `guest` and their serial until they take a name. The rules this room keeps:
+//!
+//! - A name is 1 to [`NAME_CHARACTERS_MAX`] characters of NFC text (UAX #15): letters and digits of
+//!   any script, the marks that belong to them, `_`, `-` and `.`. It begins with a letter or digit.
+//! - There is nothing in it that cannot be seen or that moves what stands around it.
+//! - Names are the same in any case (canonical caseless matching, Unicode 3.13).
+//! - No two names look alike (skeletons of UTS #39). A name is looked at in three forms: as it is
+//!   written, in small letters and in capitals. That is wide on purpose: `m1ke` is refused beside
+//!   `mike`, since `M1KE` and `MIKE` look alike and case tells nobody apart.
+//! - Some words belong to the server, and whatever looks like one of them.
+//! - A guest costs nothing here; only names have entries. Every question is a look into a hash map.
+//!
+//! It never knows a socket, a clock or who is connected, and not what a person is told when a name
+//! is refused.
+
+use std::collections::{HashMap, HashSet};
+use std::fmt::{self, Display};
+use std::sync::LazyLock;
+
+use unicase::UniCase;
+use unicode_normalization::UnicodeNormalization;
+use unicode_properties::{GeneralCategory, UnicodeGeneralCategory};
+use unicode_script::{ScriptExtension, UnicodeScript};
+use unicode_security::skeleton;
+
+/// The most characters of a name, counted after NFC: what fits beside what is said on a line of a
+/// terminal. A longer one is refused, not cut.
+pub const NAME_CHARACTERS_MAX: usize = 32;
+
+/// The most bytes of a name: no character of UTF-8 has more than 4. `guest` and the greatest
+/// serial have 25.
+pub const NAME_BYTES_MAX: usize = NAME_CHARACTERS_MAX * 4;
+
+/// The most marks in a row (UTS #39, 5.4). No living script stacks more; what does is there to
+/// write over the neighbours' lines.
+const MARKS_MAX: usize = 4;
+
+/// What a client without a name is called, before its serial.
+const GUEST: &str = "guest";
+
+/// The server's own words. Written with a capital so that all three forms are there: `AII`, with
+/// two capital i, looks like `All` and like neither `all` nor `ALL`. [`GUEST`] has a rule of its
+/// own.
+const RESERVED: [&str; 15] = [
+    "Server",
+    "System",
+    "Admin",
+    "Administrator",
+    "Root",
+    "All",
+    "Everyone",
+    "You",
+    "Chinwag",
+    "서버",
+    "시스템",
+    "관리자",
+    "운영자",
+    "모두",
+    "전체",
+];
+
+/// The looks of [`RESERVED`].
+static RESERVED_LOOKS: LazyLock<HashSet<String>> =
+    LazyLock::new(|| RESERVED.into_iter().flat_map(looks).collect());
+
+/// Why a name is not given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// It has no character.
+    Empty,
+    /// It has more than [`NAME_CHARACTERS_MAX`] characters.
+    TooLong,
+    /// This character may not be there: nowhere in a name, or not after the one before it. It may
+    /// be one that must not be shown as it is.
+    Character(char),
+    /// This character may stand in a name, but not at its beginning.
+    FirstCharacter(char),
+    /// It is a word of the server, or looks like one.
+    Reserved,
+    /// Someone else is called so, in this or another case.
+    Taken,
+    /// It looks like the name of someone else.
+    LooksLikeTaken,
+}
+
+/// A name that keeps the rules; it need not be free.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Name {
+    /// NFC, as its bearer wrote it.
+    text: String,
+    /// The same for names that differ only in case.
+    folded: String,
+    /// One of them is one of another's if the two look alike.
+    looks: [String; 3],
+}
+
+impl Name {
+    /// The name this text is, or the first rule it breaks. Blanks around it are not removed.
+    pub fn parse(text: &str) -> Result<Name, Refusal> {
+        let text: String = text.nfc().take(NAME_CHARACTERS_MAX + 1).collect();
+        if text.chars().count() > NAME_CHARACTERS_MAX {
+            return Err(Refusal::TooLong);
+        }
+        check_characters(&text)?;
+        let (folded, looks) = (folded(&text), looks(&text));
+        if looks.iter().any(|look| RESERVED_LOOKS.contains(look) || is_guest(look)) {
+            return Err(Refusal::Reserved);
+        }
+        Ok(Name { text, folded, looks })
+    }
+
+    /// The name as it was written, in NFC.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+}
+
+/// Who is called what. Serials are never used twice, so a name cannot pass to a newcomer by itself.
+///
+/// Each name in `bearers` has its folded form in `by_folded` and its looks in `by_look`, and
+/// nothing else is in these two.
+#[derive(Debug, Default)]
+pub struct Names {
+    bearers: HashMap<u64, Name>,
+    by_folded: HashMap<String, u64>,
+    by_look: HashMap<String, u64>,
+}
+
+impl Names {
+    /// Gives `serial` the name, and frees the one it had.
+    ///
+    /// On `Err`, which is [`Refusal::Taken`] or [`Refusal::LooksLikeTaken`], all is as before. To
+    /// its bearer a name is free: its case can be changed.
+    pub fn take(&mut self, serial: u64, name: Name) -> Result<(), Refusal> {
+        let of_another = |bearer: Option<&u64>| bearer.is_some_and(|bearer| *bearer != serial);
+        if of_another(self.by_folded.get(&name.folded)) {
+            return Err(Refusal::Taken);
+        }
+        if name.looks.iter().any(|look| of_another(self.by_look.get(look))) {
+            return Err(Refusal::LooksLikeTaken);
+        }
+        self.release(serial);
+        self.by_folded.insert(name.folded.clone(), serial);
+        self.by_look.extend(name.looks.iter().map(|look| (look.clone(), serial)));
+        self.bearers.insert(serial, name);
+        Ok(())
+    }
+
+    /// Frees the name of `serial`, who has gone or is a guest again. Nothing happens to one
+    /// without a name.
+    pub fn release(&mut self, serial: u64) {
+        let Some(name) = self.bearers.remove(&serial) else { return };
+        self.by_folded.remove(&name.folded);
+        for look in &name.looks {
+            self.by_look.remove(look);
+        }
+    }
+
+    /// What `serial` is called: its name, or `guest` and its serial.
+    pub fn of(&self, serial: u64) -> impl Display {
+        match self.bearers.get(&serial) {
+            Some(name) => Called::Name(name.as_str()),
+            None => Called::Guest(serial),
+        }
+    }
+
+    /// Whom this text means: a name in any case, or `guest` and a serial.
+    ///
+    /// Whether a guest of that serial is here the caller knows. One that has taken a name is found
+    /// by it alone, so that each has one name at a time; text that looks like a name is not it.
+    pub fn find(&self, text: &str) -> Option<u64> {
+        let folded = folded(text);
+        if let Some(bearer) = self.by_folded.get(&folded) {
+            return Some(*bearer);
+        }
+        let digits = folded.strip_prefix(GUEST)?;
+        let serial = digits.parse().ok().filter(|serial: &u64| serial.to_string() == digits)?;
+        let is_guest = serial > 0 && !self.bearers.contains_key(&serial);
+        is_guest.then_some(serial)
+    }
+}
+
+enum Called<'a> {
+    Name(&'a str),
+    Guest(u64),
+}
+
+impl Display for Called<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Called::Name(name) => f.write_str(name),
+            Called::Guest(serial) => write!(f, "{GUEST}{serial}"),
+        }
+    }
+}
+
+/// What a character is in a name.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    LetterOrDigit,
+    Mark,
+    Joint,
+}
+
+/// By the general category (UAX #44). Enclosing marks are not in: they draw around what is not
+/// theirs. Letters that are numbers or symbols (`Ⅷ`, `ⓐ`) and digits that are not decimal (`½`) are
+/// no name's either.
+fn kind(c: char) -> Option<Kind> {
+    use GeneralCategory as Is;
+    match c.general_category() {
+        _ if is_unseen(c) => None,
+        Is::UppercaseLetter | Is::LowercaseLetter | Is::TitlecaseLetter => {
+            Some(Kind::LetterOrDigit)
+        }
+        Is::ModifierLetter | Is::OtherLetter | Is::DecimalNumber => Some(Kind::LetterOrDigit),
+        Is::NonspacingMark | Is::SpacingMark => Some(Kind::Mark),
+        _ if matches!(c, '_' | '-' | '.') => Some(Kind::Joint),
+        _ => None,
+    }
+}
+
+/// The letters and marks that nobody sees: those of Default_Ignorable_Code_Point (the Hangul
+/// fillers, the grapheme joiner, two Khmer vowels, the variation selectors) and the blanks of two
+/// scripts. What else is unseen or turns the direction is no letter and no mark (ZWJ, bidi
+/// controls, tags, the empty Braille cell).
+fn is_unseen(c: char) -> bool {
+    matches!(c,
+        '\u{34f}' | '\u{115f}' | '\u{1160}' | '\u{3164}' | '\u{ffa0}' | '\u{17b4}' | '\u{17b5}'
+        | '\u{180b}'..='\u{180f}' | '\u{fe00}'..='\u{fe0f}' | '\u{e0000}'..='\u{e0fff}'
+        | '\u{13441}' | '\u{13442}' | '\u{16fe4}')
+}
+
+fn check_characters(text: &str) -> Result<(), Refusal> {
+    let first = text.chars().next().ok_or(Refusal::Empty)?;
+    if kind(first).is_some_and(|kind| kind != Kind::LetterOrDigit) {
+        return Err(Refusal::FirstCharacter(first));
+    }
+    let (mut base, mut marks) = (first, Vec::new());
+    for c in text.chars() {
+        match kind(c) {
+            Some(Kind::Mark) if may_stand_on(c, base, &marks) => marks.push(c),
+            Some(Kind::LetterOrDigit | Kind::Joint) => {
+                base = c;
+                marks.clear();
+            }
+            Some(Kind::Mark) | None => return Err(Refusal::Character(c)),
+        }
+    }
+    Ok(())
+}
+
+/// Whether a mark may come after this base and these marks.
+///
+/// Out of place it would be unseen or would make something that is seen as something else: a
+/// Khmer virama on a Latin letter, the same mark twice, a second dot on an `i` (UTS #39, 5.4). So
+/// a mark stands on a letter of a script it belongs to (Script_Extensions, UAX #24).
+fn may_stand_on(mark: char, base: char, marks: &[char]) -> bool {
+    let (its, of_base): (ScriptExtension, _) = (mark.script_extension(), base.script_extension());
+    let everywhere = its.is_common() || its.is_inherited();
+    let at_home = everywhere || !of_base.is_common() && !its.intersection(of_base).is_empty();
+    let hidden = mark == '\u{307}' && has_a_dot(base);
+    at_home && !hidden && marks.len() < MARKS_MAX && marks.last() != Some(&mark)
+}
+
+/// Whether a letter looks like one that would hide a dot above it: `ı` with a dot is an `i`.
+fn has_a_dot(base: char) -> bool {
+    skeleton(base.encode_utf8(&mut [0; 4])).any(|c| matches!(c, 'i' | 'j' | 'l'))
+}
+
+/// One text for all that are canonically caseless matches (Unicode 3.13, D145), by full folding:
+/// `ß` is `ss`, a final sigma is a sigma, and `ı` is not `i`, since nobody says they write Turkish.
+///
+/// D145 decomposes once more behind the folding. That changes nothing, which a test asks of every
+/// character.
+fn folded(text: &str) -> String {
+    let decomposed: String = text.nfd().collect();
+    UniCase::unicode(decomposed).to_folded_case()
+}
+
+/// The skeletons (UTS #39, 4) of a name as it is written, in small letters and in capitals.
+///
+/// The compatibility decomposition comes first since the table of UTS #39 leaves out much that
+/// differs only in its make: `ｄ`, `𝐝`, `ᵈ`.
+fn looks(text: &str) -> [String; 3] {
+    let written: String = text.nfkd().collect();
+    let small = folded(&written);
+    let capitals = small.to_uppercase();
+    [written, small, capitals].map(|form| skeleton(&form).collect())
+}
+
+/// Whether this look is that of `guest`, alone or with digits. In a skeleton 0 is `O` and 1 is `l`.
+fn is_guest(look: &str) -> bool {
+    let digit =
+        |c: char| matches!(c, 'O' | 'l') || c.general_category() == GeneralCategory::DecimalNumber;
+    look.split_at_checked(GUEST.len())
+        .is_some_and(|(word, serial)| word.eq_ignore_ascii_case(GUEST) && serial.chars().all(digit))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn parsed(text: &str) -> Result<String, Refusal> {
+        Name::parse(text).map(|name| name.as_str().to_owned())
+    }
+
+    /// Each word is a name as it stands.
+    #[track_caller]
+    fn pass(words: &str) {
+        for word in words.split(' ') {
+            assert_eq!(parsed(word).as_deref(), Ok(word));
+        }
+    }
+
+    #[track_caller]
+    fn are_reserved(words: &str) {
+        for word in words.split(' ') {
+            assert_eq!(parsed(word), Err(Refusal::Reserved), "{word}");
+        }
+    }
+
+    #[track_caller]
+    fn stops_at(text: &str, c: char) {
+        assert_eq!(parsed(text), Err(Refusal::Character(c)), "{text:?}");
+    }
+
+    /// What becomes of `text` when `taken` is someone else's.
+    fn beside(taken: &str, text: &str) -> Result<(), Refusal> {
+        let mut names = Names::default();
+        names.take(1, Name::parse(taken).unwrap()).unwrap();
+        names.take(2, Name::parse(text).unwrap())
+    }
+
+    fn take(names: &mut Names, serial: u64, text: &str) -> Result<(), Refusal> {
+        names.take(serial, Name::parse(text).unwrap())
+    }
+
+    const TAKEN: Result<(), Refusal> = Err(Refusal::Taken);
+    const LOOKS_LIKE_TAKEN: Result<(), Refusal> = Err(Refusal::LooksLikeTaken);
+
+    #[test]
+    fn the_scripts_of_the_world_are_names() {
+        pass("bob 김민수 ㅋㅋ हिन्दी प्रिया मुन्ना७ مُحَمَّد สมชาย กี่ดี ひらがな カタカナー 李小龙");
+        pass("Ελένη Юрий דָּנִיֵּאל Nguyễn རྒྱལ សុខា 7up o.neil jean-luc snake_case x-- １２");
+    }
+
+    #[test]
+    fn what_is_no_letter_digit_or_joint_is_refused() {
+        for c in " :*@/\u{7}\n\0,'½Ⅷⓐ🅰😀\u{20dd}\u{e000}\u{ffff}".chars() {
+            stops_at(&format!("bo{c}b"), c);
+            stops_at(&c.to_string(), c);
+        }
+    }
+
+    #[test]
+    fn what_nobody_sees_is_refused() {
+        for c in "\u{200b}\u{200c}\u{200d}\u{2060}\u{feff}\u{ad}\u{34f}\u{2800}\u{180e}".chars() {
+            stops_at(&format!("bo{c}b"), c);
+        }
+        for c in "\u{3164}\u{115f}\u{1160}\u{ffa0}\u{fe0f}\u{e0100}\u{e0041}\u{16fe4}".chars() {
+            stops_at(&format!("bo{c}b"), c);
+            stops_at(&c.to_string(), c);
+        }
+        for c in "\u{17b4}\u{17b5}\u{180b}\u{13441}\u{a0}\u{3000}\u{2028}\u{85}\u{fff9}".chars() {
+            stops_at(&format!("bo{c}b"), c);
+        }
+    }
+
+    #[test]
+    fn what_turns_the_direction_is_refused() {
+        for c in "\u{202e}\u{202a}\u{2066}\u{2069}\u{200e}\u{200f}\u{61c}".chars() {
+            stops_at(&format!("bo{c}b"), c);
+        }
+    }
+
+    #[test]
+    fn a_name_begins_with_a_letter_or_digit() {
+        assert_eq!(parsed(""), Err(Refusal::Empty));
+        for (name, c) in [("_a", '_'), ("-", '-'), (".a", '.'), ("\u{301}a", '\u{301}')] {
+            assert_eq!(parsed(name), Err(Refusal::FirstCharacter(c)));
+        }
+        assert_eq!(parsed("\u{94d}क"), Err(Refusal::FirstCharacter('\u{94d}')));
+    }
+
+    #[test]
+    fn marks_are_not_piled_up() {
+        pass("x\u{300}\u{301}\u{302}\u{303}");
+        stops_at("x\u{300}\u{301}\u{302}\u{303}\u{304}", '\u{304}');
+        pass("x\u{300}\u{301}\u{302}\u{303}q\u{300}");
+        stops_at("x\u{301}\u{301}", '\u{301}');
+    }
+
+    #[test]
+    fn a_mark_stands_on_a_letter_of_its_script() {
+        pass("បុ\u{17d2}ប");
+        stops_at("bob\u{17d2}", '\u{17d2}');
+        stops_at("bob\u{1039}", '\u{1039}');
+        stops_at("7\u{94d}", '\u{94d}');
+        stops_at("a_\u{94d}", '\u{94d}');
+    }
+
+    #[test]
+    fn a_dot_that_would_be_hidden_is_refused() {
+        for base in ["i", "j", "l", "ı", "ȷ", "\u{456}", "į", "ị"] {
+            stops_at(&format!("al{base}\u{307}"), '\u{307}');
+        }
+        pass("İ");
+        pass("ż");
+    }
+
+    #[test]
+    fn thirty_two_characters_pass_and_one_more_does_not() {
+        let all_but_one = "가".repeat(31);
+        pass(&format!("{all_but_one}a"));
+        assert_eq!(parsed(&format!("{all_but_one}ab")), Err(Refusal::TooLong));
+        assert_eq!(parsed(&"x".repeat(5000)), Err(Refusal::TooLong));
+        let widest = "\u{20000}".repeat(32);
+        pass(&widest);
+        assert_eq!(widest.len(), NAME_BYTES_MAX);
+    }
+
+    #[test]
+    fn characters_are_counted_as_they_will_stand() {
+        assert_eq!(parsed(&"e\u{301}".repeat(32)), Ok("é".repeat(32)));
+        assert_eq!(parsed(&"\u{1112}\u{1161}\u{11ab}".repeat(32)), Ok("한".repeat(32)));
+    }
+
+    #[test]
+    fn composed_and_decomposed_are_one_name() {
+        assert_eq!(parsed("re\u{301}my"), Ok("rémy".to_owned()));
+        assert_eq!(beside("rémy", "re\u{301}my"), TAKEN);
+        assert_eq!(beside("한글", "\u{1112}\u{1161}\u{11ab}\u{1100}\u{1173}\u{11af}"), TAKEN);
+        assert_eq!(beside("rémy", "remy"), Ok(()));
+        assert_eq!(beside("한글", "한굴"), Ok(()));
+    }
+
+    #[test]
+    fn case_tells_nobody_apart() {
+        assert_eq!(beside("bob", "BoB"), TAKEN);
+        assert_eq!(beside("Straße", "STRASSE"), TAKEN);
+        assert_eq!(beside("ΟΔΥΣΣΕΥΣ", "Οδυσσευς"), TAKEN);
+        assert_eq!(beside("ЮРИЙ", "юрий"), TAKEN);
+        assert_eq!(beside("ᾳ", "ᾼ"), TAKEN);
+        assert_eq!(beside("bob", "rob"), Ok(()));
+    }
+
+    /// Without a language there is no telling whether `I` is a capital `i` or a capital `ı`: to
+    /// everybody it is that of `i`, as CaseFolding.txt has it. `ı` is kept away by its looks.
+    #[test]
+    fn turkish_letters_are_as_the_rest_of_the_world_reads_them() {
+        assert_eq!(beside("ISIK", "isik"), TAKEN);
+        assert_eq!(beside("isik", "ısık"), LOOKS_LIKE_TAKEN);
+        assert_eq!(beside("ISIK", "ısık"), LOOKS_LIKE_TAKEN);
+        assert_eq!(beside("ismail", "İsmail"), Ok(()));
+    }
+
+    #[test]
+    fn letters_of_another_script_do_not_make_another_name() {
+        assert_eq!(beside("pace", "расе"), LOOKS_LIKE_TAKEN);
+        assert_eq!(beside("pace", "pаce"), LOOKS_LIKE_TAKEN);
+        assert_eq!(beside("Mark", "МАRК"), LOOKS_LIKE_TAKEN);
+        assert_eq!(beside("Bob", "ΒΟΒ"), LOOKS_LIKE_TAKEN);
+        assert_eq!(beside("Юра", "Юpa"), LOOKS_LIKE_TAKEN);
+        assert_eq!(beside("ㅋㅋ", "\u{110f}\u{110f}"), LOOKS_LIKE_TAKEN);
+    }
+
+    #[test]
+    fn letters_of_another_make_do_not_make_another_name() {
+        assert_eq!(beside("bob", "ｂｏｂ"), LOOKS_LIKE_TAKEN);
+        assert_eq!(beside("dave", "ｄａｖｅ"), LOOKS_LIKE_TAKEN);
+        assert_eq!(beside("dave", "𝐃𝐀𝐯𝐞"), LOOKS_LIKE_TAKEN);
+        assert_eq!(beside("12", "１２"), LOOKS_LIKE_TAKEN);
+    }
+
+    #[test]
+    fn digits_that_look_like_letters_do_not_make_another_name() {
+        assert_eq!(beside("bill", "bi1l"), LOOKS_LIKE_TAKEN);
+        assert_eq!(beside("Ian", "lan"), LOOKS_LIKE_TAKEN);
+        assert_eq!(beside("ROB", "R0B"), LOOKS_LIKE_TAKEN);
+        assert_eq!(beside("rob", "r0b"), LOOKS_LIKE_TAKEN);
+        assert_eq!(beside("mike", "M1KE"), LOOKS_LIKE_TAKEN);
+        assert_eq!(beside("ali", "alt"), Ok(()));
+        assert_eq!(beside("kim2", "kim3"), Ok(()));
+    }
+
+    #[test]
+    fn rn_looks_like_m() {
+        assert_eq!(beside("sam", "sarn"), LOOKS_LIKE_TAKEN);
+        assert_eq!(beside("sarn", "SAM"), LOOKS_LIKE_TAKEN);
+        assert_eq!(beside("sam", "san"), Ok(()));
+    }
+
+    #[test]
+    fn the_words_of_the_server_are_refused_in_any_case_and_look() {
+        for word in RESERVED.into_iter().chain([GUEST]) {
+            are_reserved(word);
+            are_reserved(&word.to_lowercase());
+            are_reserved(&word.to_uppercase());
+        }
+        are_reserved(
+            "аdmin ADM1N AII al1 R00T ｓｅｒｖｅｒ y0u sуstеm SYSTEΜ ａｄｍｉｎ adrnin chinwаg",
+        );
+        are_reserved("\u{1109}\u{1165}버 𝐫oot");
+        pass("Ali ali ALI admins servant 서버실 rooty youn");
+    }
+
+    #[test]
+    fn nobody_calls_themselves_a_guest() {
+        are_reserved("guest Guest7 GUEST10 guest007 guеst7 guest٣ guestlO GuestI0");
+        pass("guestbook guests guest-7 guest7a gues ghost7");
+    }
+
+    #[test]
+    fn a_guest_is_called_by_its_serial_and_costs_nothing() {
+        let mut names = Names::default();
+        names.release(7);
+        assert_eq!(names.of(7).to_string(), "guest7");
+        assert_eq!(names.of(u64::MAX).to_string(), "guest18446744073709551615");
+        assert_eq!(names.find("guest7"), Some(7));
+        assert_eq!(names.bearers.capacity() + names.by_look.capacity(), 0);
+    }
+
+    #[test]
+    fn who_has_a_name_is_found_by_it_alone() {
+        let mut names = Names::default();
+        take(&mut names, 7, "Straße").unwrap();
+        assert_eq!(names.of(7).to_string(), "Straße");
+        assert_eq!(names.find("STRASSE"), Some(7));
+        assert_eq!(names.find("guest7"), None);
+        assert_eq!(names.find("Stra\u{200d}ße"), None);
+        names.release(7);
+        assert_eq!((names.find("straße"), names.find("guest7")), (None, Some(7)));
+    }
+
+    /// The iota subscript is a mark that becomes a letter when it is folded: its place counts.
+    #[test]
+    fn a_name_is_found_however_its_marks_are_ordered() {
+        let mut names = Names::default();
+        take(&mut names, 1, "ᾴ").unwrap();
+        for text in ["ᾴ", "α\u{345}\u{301}", "α\u{301}\u{345}", "Ά\u{345}", "άι"] {
+            assert_eq!(names.find(text), Some(1), "{text}");
+        }
+    }
+
+    #[test]
+    fn only_a_serial_as_it_is_written_is_found() {
+        let names = Names::default();
+        assert_eq!(names.find("GUEST12"), Some(12));
+        for text in ["guest0", "guest012", "guest+1", "guest", "guest1 ", "guess1", "12"] {
+            assert_eq!(names.find(text), None, "{text}");
+        }
+        assert_eq!(names.find("guest18446744073709551616"), None);
+        assert_eq!(names.find("guest١"), None);
+    }
+
+    #[test]
+    fn to_its_bearer_a_name_is_free() {
+        let mut names = Names::default();
+        take(&mut names, 1, "bill").unwrap();
+        for text in ["BILL", "bi1l", "Bill", "Bill"] {
+            assert_eq!(take(&mut names, 1, text), Ok(()));
+            assert_eq!(names.of(1).to_string(), text);
+        }
+        assert_eq!(names.find("bi1l"), None);
+    }
+
+    #[test]
+    fn a_name_that_is_refused_costs_nobody_theirs() {
+        let mut names = Names::default();
+        take(&mut names, 1, "bob").unwrap();
+        take(&mut names, 2, "mike").unwrap();
+        assert_eq!(take(&mut names, 2, "Bob"), TAKEN);
+        assert_eq!(take(&mut names, 2, "b0b"), LOOKS_LIKE_TAKEN);
+        assert_eq!((names.find("mike"), names.find("bob")), (Some(2), Some(1)));
+        assert_eq!(take(&mut names, 3, "mike"), TAKEN);
+    }
+
+    #[test]
+    fn a_freed_name_is_free_and_so_are_its_looks() {
+        let mut names = Names::default();
+        take(&mut names, 1, "Mike").unwrap();
+        take(&mut names, 1, "bob").unwrap();
+        assert_eq!(take(&mut names, 2, "m1ke"), Ok(()));
+        names.release(1);
+        assert_eq!(take(&mut names, 3, "b0b"), Ok(()));
+        names.release(2);
+        names.release(3);
+        assert!(names.by_folded.is_empty() && names.by_look.is_empty());
+    }
+
+    /// A skeleton drops Default_Ignorable_Code_Point: what has none is not seen.
+    #[test]
+    fn every_character_of_unicode_is_seen_or_refused() {
+        for c in '\0'..=char::MAX {
+            if kind(c).is_some() {
+                assert!(skeleton(c.encode_utf8(&mut [0; 4])).next().is_some(), "{c:?}");
+                assert!(!c.is_control() && !c.is_whitespace(), "{c:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn folding_leaves_every_character_decomposed() {
+        for c in '\0'..=char::MAX {
+            assert!(unicode_normalization::is_nfd(&folded(&c.to_string())), "{c:?}");
+        }
+    }
+
+    /// Text as people and attackers write it: letters that meet, marks, joints, what is forbidden.
+    fn texts() -> impl Strategy<Value = String> {
+        let near =
+            "[aAbBiIlL1oO0mrnßsSσςΣаОıİé가한ㅋ\\u{300}-\\u{307}\\u{94d}क_.\\-\\u{200d} ]{0,34}";
+        let word = "(?i)(guest|admin|all)[0-9loOI]{0,3}";
+        prop_oneof![4 => near, 2 => "\\PC{0,40}", 1 => word, 1 => "(?s).{0,40}"]
+    }
+
+    /// Short names that often meet.
+    fn names_that_meet() -> impl Strategy<Value = String> {
+        "[aAаIl1i][oO0о]?(m|rn|M)?"
+    }
+
+    /// The rule itself: no form of the one has the skeleton of a form of the other.
+    fn alike(one: &Name, other: &Name) -> bool {
+        one.looks.iter().any(|look| other.looks.contains(look))
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_accepted_keeps_the_rules(text in texts()) {
+            let Ok(name) = Name::parse(&text) else { return Ok(()) };
+            let name = name.as_str();
+            prop_assert!(unicode_normalization::is_nfc(name));
+            prop_assert!((1..=NAME_CHARACTERS_MAX).contains(&name.chars().count()));
+            prop_assert!(name.len() <= NAME_BYTES_MAX);
+            let mark = unicode_normalization::char::is_combining_mark;
+            let fits = |c: char| c.is_alphanumeric() || "_-.".contains(c) || mark(c);
+            prop_assert!(name.chars().all(fits));
+            prop_assert!(name.starts_with(char::is_alphanumeric));
+        }
+
+        #[test]
+        fn parsing_a_name_again_changes_nothing(text in texts()) {
+            let once = Name::parse(&text);
+            if let Ok(name) = &once {
+                prop_assert_eq!(&Name::parse(name.as_str()), &once);
+            }
+            let normal: String = text.nfd().collect();
+            prop_assert_eq!(Name::parse(&normal), once);
+        }
+
+        #[test]
+        fn any_case_of_a_name_is_the_same_name(text in texts()) {
+            let Ok(name) = Name::parse(&text) else { return Ok(()) };
+            let mut names = Names::default();
+            names.take(1, name.clone()).unwrap();
+            let folded = UniCase::unicode(name.as_str()).to_folded_case();
+            prop_assert_eq!(names.find(name.as_str()), Some(1));
+            prop_assert_eq!(names.find(&folded), Some(1));
+            prop_assert_eq!(names.take(2, name), TAKEN);
+        }
+
+        #[test]
+        fn nothing_that_is_asked_for_panics(text in "(?s).{0,200}", serial: u64) {
+            let names = Names::default();
+            let called = names.of(serial).to_string();
+            prop_assert_eq!(names.find(&called), (serial > 0).then_some(serial));
+            names.find(&text);
+        }
+
+        /// Beside a plain list in which everyone is compared with everyone.
+        #[test]
+        fn no_two_have_names_that_meet_and_what_is_freed_is_free(
+            deeds in prop::collection::vec((1..6_u64, prop::option::of(names_that_meet())), 0..60)
+        ) {
+            let mut names = Names::default();
+            let mut list: Vec<(u64, Name)> = Vec::new();
+            for (serial, text) in deeds {
+                let Some(text) = text else {
+                    names.release(serial);
+                    list.retain(|(bearer, _)| *bearer != serial);
+                    continue;
+                };
+                let Ok(name) = Name::parse(&text) else { continue };
+                let others = || list.iter().filter(|(bearer, _)| *bearer != serial);
+                let expected = if others().any(|(_, other)| other.folded == name.folded) {
+                    TAKEN
+                } else if others().any(|(_, other)| alike(other, &name)) {
+                    LOOKS_LIKE_TAKEN
+                } else {
+                    Ok(())
+                };
+                prop_assert_eq!(names.take(serial, name.clone()), expected, "{}", text);
+                if expected.is_ok() {
+                    list.retain(|(bearer, _)| *bearer != serial);
+                    list.push((serial, name));
+                }
+                for (bearer, name) in &list {
+                    prop_assert_eq!(names.find(name.as_str()), Some(*bearer));
+                    prop_assert_eq!(names.of(*bearer).to_string(), name.as_str());
+                }
+                prop_assert_eq!(names.bearers.len(), list.len());
+            }
+        }
+    }
+}
