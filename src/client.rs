@@ -11,11 +11,14 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::net::SocketAddr;
 use std::time::Instant;
 
+use memchr::memchr;
+
 use crate::config::Config;
 use crate::deadlines::Whose;
 use crate::line::Lines;
 use crate::pace::Bucket;
 use crate::reading::{Reading, Terms};
+use crate::telnet::{IAC, Telnet};
 use crate::transcript::Transcript;
 
 /// What a client needs of its socket; neither verb of `Read` and `Write` may block.
@@ -43,6 +46,8 @@ pub enum Leave {
     Endless,
     /// It said nothing for too long.
     Idle,
+    /// It speaks another protocol.
+    NotChat,
     /// It let its replies pile up.
     TooManyReplies,
     /// There was no room for it.
@@ -56,7 +61,7 @@ impl Leave {
     fn is_hopeless(self) -> bool {
         match self {
             Leave::Lost(_) | Leave::TooSlow | Leave::Lapsed => true,
-            Leave::Quit | Leave::Endless | Leave::Idle => false,
+            Leave::Quit | Leave::Endless | Leave::Idle | Leave::NotChat => false,
             Leave::TooManyReplies | Leave::Refused | Leave::Stopping => false,
         }
     }
@@ -79,6 +84,7 @@ impl fmt::Display for Leave {
             Leave::Lapsed => write!(f, "could not keep up"),
             Leave::Endless => write!(f, "no line end"),
             Leave::Idle => write!(f, "idle"),
+            Leave::NotChat => write!(f, "not a chat client"),
             Leave::TooManyReplies => write!(f, "replies unread"),
             Leave::Refused => write!(f, "refused"),
             Leave::Stopping => write!(f, "server shutting down"),
@@ -89,6 +95,8 @@ impl fmt::Display for Leave {
 /// The life of a connection; it only goes downwards.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Life {
+    /// Read, but not greeted yet: its first words may show that it is no chat client.
+    Arriving,
     /// Read and written.
     Open,
     /// Its output is broken, but what it said before may still be in its socket: read to the end.
@@ -113,8 +121,13 @@ pub const UNTIL_APPENDED: u64 = u64::MAX;
 /// What a client's socket had to read.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Heard {
-    /// So many bytes; there may be more.
-    Bytes(usize),
+    /// So many bytes were read; there may be more.
+    Bytes {
+        /// How many.
+        read: usize,
+        /// What it is to be answered as a telnet peer.
+        answers: Vec<u8>,
+    },
     /// Nothing now: wait for the next event.
     NothingYet,
     /// The end of its input.
@@ -142,6 +155,8 @@ pub struct Spoken {
 /// that a client at rest, of whom there are thousands, is small.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Moments {
+    /// When it is greeted at the latest.
+    pub greet_at: Option<Instant>,
     /// Not to be read before this, because it talked too fast.
     pub paused_until: Option<Instant>,
     /// When the oldest byte of its unterminated chunk was read.
@@ -173,6 +188,34 @@ pub struct Record {
     pub bucket: Bucket,
     /// When anything was read from it last.
     pub heard_at: Instant,
+    /// What makes it more than a guest who has just come, if anything does.
+    pub habits: Habits,
+}
+
+/// What a client has done that the server remembers.
+#[derive(Debug, Default)]
+pub struct Habits {
+    /// It is a telnet peer: it has sent a telnet command.
+    pub telnet: Option<Box<Telnet>>,
+    /// The serial of whoever has last said something to it alone; 0 is nobody.
+    pub answers_go_to: u64,
+    /// It has said something.
+    pub has_spoken: bool,
+    /// What it said when it left.
+    pub farewell: Option<Box<str>>,
+    /// It has been told that what it sends is not UTF-8.
+    pub told_not_utf8: bool,
+}
+
+/// Where a client stands with the conversation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It is being told why it may not come in.
+    Refused,
+    /// It has come and is not announced.
+    Arriving,
+    /// It has been greeted.
+    Member,
 }
 
 /// One connection.
@@ -194,8 +237,10 @@ pub struct Client<S> {
     pub writable: bool,
     /// Its input has ended.
     pub ended: bool,
-    /// It is one of the conversation; one that is being refused is not.
-    pub member: bool,
+    /// It has given a command and gets no further before that is done.
+    pub asked: bool,
+    /// Where it stands with the conversation.
+    pub standing: Standing,
     /// The limits for strangers do not hold for it.
     pub exempt: bool,
     /// It is on the list of those to be heard.
@@ -218,7 +263,7 @@ impl<S: Socket> Client<S> {
     ) -> Self {
         Client {
             socket,
-            life: Life::Open,
+            life: Life::Arriving,
             reading,
             record: Box::new(Record {
                 address,
@@ -227,12 +272,14 @@ impl<S: Socket> Client<S> {
                 deficit: 0,
                 bucket: Bucket::default(),
                 heard_at: now,
+                habits: Habits::default(),
             }),
             moments: None,
             readable: false,
             writable: true,
             ended: false,
-            member: true,
+            asked: false,
+            standing: Standing::Arriving,
             exempt: false,
             queued_to_listen: false,
             queued_to_speak: false,
@@ -266,15 +313,20 @@ impl<S: Socket> Client<S> {
         self.moments.is_none()
     }
 
+    /// Whether it has been waited for long enough.
+    pub fn is_to_be_greeted(&self, now: Instant) -> bool {
+        self.moments().greet_at.is_none_or(|at| at <= now)
+    }
+
     /// Whether what it says still counts.
     pub fn is_heard(&self) -> bool {
-        matches!(self.life, Life::Open | Life::Deaf(_))
+        matches!(self.life, Life::Arriving | Life::Open | Life::Deaf(_))
     }
 
     /// Whether it may be read now: nothing makes it wait.
     pub fn may_be_heard(&self, config: &Config) -> bool {
         let full = self.reading.private_bytes() >= config.max_private;
-        self.is_heard() && self.moments().paused_until.is_none() && !full
+        self.is_heard() && self.moments().paused_until.is_none() && !full && !self.asked
     }
 
     /// Whether there is anything it lacks and can be given, of what stands before `head`.
@@ -282,7 +334,7 @@ impl<S: Socket> Client<S> {
         match self.life {
             Life::Open => self.reading.is_behind(head),
             Life::Closing { until, .. } => self.reading.is_behind(until.min(head)),
-            Life::Deaf(_) | Life::Draining(_) | Life::Gone(_) => false,
+            Life::Arriving | Life::Deaf(_) | Life::Draining(_) | Life::Gone(_) => false,
         }
     }
 
@@ -291,18 +343,26 @@ impl<S: Socket> Client<S> {
         matches!(self.life, Life::Closing { until, .. } if !self.reading.is_behind(until))
     }
 
-    /// Reads once, at most as much as `scratch` holds.
-    pub fn hear(&mut self, scratch: &mut [u8], now: Instant) -> Heard {
+    /// Reads once, at most as much as `scratch` holds. Telnet commands are taken out, but not in
+    /// raw mode.
+    pub fn hear(&mut self, scratch: &mut [u8], raw: bool, now: Instant) -> Heard {
         match self.socket.read(scratch) {
             Ok(0) => {
                 (self.readable, self.ended) = (false, true);
                 Heard::End
             }
-            Ok(bytes) => {
-                self.record.lines.push(&scratch[..bytes]);
+            Ok(read) => {
+                let mut answers = Vec::new();
+                let text = match raw {
+                    true => read,
+                    false => self.take_commands(&mut scratch[..read], &mut answers),
+                };
+                self.record.lines.push(&scratch[..text]);
                 self.record.heard_at = now;
-                self.change_moments(|its| _ = its.chunk_since.get_or_insert(now));
-                Heard::Bytes(bytes)
+                if self.record.lines.is_pending() {
+                    self.change_moments(|its| _ = its.chunk_since.get_or_insert(now));
+                }
+                Heard::Bytes { read, answers }
             }
             Err(error) => match error.kind() {
                 ErrorKind::WouldBlock => {
@@ -313,6 +373,21 @@ impl<S: Socket> Client<S> {
                 _ => Heard::Broken(Leave::from_error(&error)),
             },
         }
+    }
+
+    /// Takes the telnet commands out of what was read; says how much text is left.
+    fn take_commands(&mut self, bytes: &mut [u8], answers: &mut Vec<u8>) -> usize {
+        let habits = &mut self.record.habits;
+        if habits.telnet.is_none() && memchr(IAC, bytes).is_none() {
+            return bytes.len();
+        }
+        let telnet = habits.telnet.get_or_insert_default();
+        let text = telnet.take_in(bytes, answers);
+        if telnet.has_ended() {
+            (self.readable, self.ended) = (false, true);
+        }
+        self.record.lines.expect_line_ends();
+        text
     }
 
     /// Writes what it lacks until it has it, its socket is full, or it has come as much further as
@@ -411,13 +486,13 @@ impl<S: Socket> Client<S> {
         self.life = Life::Gone(leave);
     }
 
-    /// Ends our side. What the peer still sends is thrown away for a while, unless it has ended its
-    /// side already.
+    /// Ends our side. What the peer still sends is thrown away for a while; if it has ended its side
+    /// already, that is over at the first look.
     pub fn shut_down(&mut self, leave: Leave, config: &Config, now: Instant) {
         let shut = self.socket.shut_down_write();
         self.life = match shut {
-            Ok(()) if !self.ended => Life::Draining(leave),
-            Ok(()) | Err(_) => Life::Gone(leave),
+            Ok(()) => Life::Draining(leave),
+            Err(_) => Life::Gone(leave),
         };
         self.change_moments(|its| {
             its.drain_until = Some(now + config.drain);
@@ -438,6 +513,7 @@ impl<S: Socket> Client<S> {
         let its = self.moments();
         let stalled = |limit| its.stalled_since.map(|since| since + limit);
         match self.life {
+            Life::Arriving => its.greet_at.into_iter().chain(self.chunk_due(config)).min(),
             Life::Open => {
                 let idle = (!config.idle.is_zero()).then(|| self.record.heard_at + config.idle);
                 let due = [its.paused_until, self.chunk_due(config), stalled(config.stuck), idle];
@@ -464,7 +540,7 @@ impl<S: Socket> Client<S> {
         let limit = match self.life {
             Life::Open => config.stuck,
             Life::Closing { .. } => config.flush,
-            Life::Deaf(_) | Life::Draining(_) | Life::Gone(_) => return false,
+            Life::Arriving | Life::Deaf(_) | Life::Draining(_) | Life::Gone(_) => return false,
         };
         let since = self.moments().stalled_since;
         !self.writable && since.is_some_and(|since| now >= since + limit)

@@ -12,6 +12,8 @@ use ipnet::IpNet;
 use log::LevelFilter;
 
 use crate::line::LineRules;
+use crate::names::NAME_BYTES_MAX;
+use crate::notice::Lang;
 use crate::pace::Pace;
 use crate::reading::Terms;
 use crate::transcript;
@@ -28,8 +30,8 @@ pub const PORT: u16 = 50005;
 /// the torn rest that a lapsed client keeps, and one turn always has room for a line.
 pub const STANDING_BYTES_MAX: usize = 8 * 1024;
 
-/// What a name, the colon and the line feed may take of that.
-pub const NAMED_BYTES_MAX: usize = 64;
+/// What a name, a mark, blanks and the line feed may take of that.
+pub const NAMED_BYTES_MAX: usize = NAME_BYTES_MAX + 4;
 
 /// A turn's listening may take this share of the window, so that whoever has taken all it was
 /// offered is never overrun: two turns' worth stays free before it, and its own is one.
@@ -84,6 +86,11 @@ pub struct Config {
     /// Lines said earlier that a newcomer is shown, as far as --history-bytes allows
     #[arg(long, env = "CHINWAG_HISTORY", value_name = "LINES", default_value_t = 0)]
     pub history: usize,
+
+    /// Language of the server's own words
+    /// [default: as LC_ALL, LC_MESSAGES or LANG says, else en]
+    #[arg(long, env = "CHINWAG_LANG", value_name = "LANG", value_enum)]
+    pub lang: Option<Lang>,
 
     /// Do not print the conversation on standard output
     #[arg(long, env = "CHINWAG_QUIET", value_parser = parse_switch)]
@@ -174,6 +181,12 @@ pub struct Config {
     #[arg(long, env = "CHINWAG_SUMMARY", value_name = "SECONDS", default_value = "1")]
     #[arg(value_parser = parse_seconds, help_heading = "Limits")]
     pub summary: Duration,
+
+    /// Seconds for which a newcomer's first words are waited for before it is greeted and announced:
+    /// a browser that has come to the wrong door is told apart by them
+    #[arg(long, env = "CHINWAG_GREETING", value_name = "SECONDS", default_value = "0.1")]
+    #[arg(value_parser = parse_seconds_or_never, help_heading = "Limits")]
+    pub greeting: Duration,
 
     /// Seconds of quiet after which what a peer that has never ended a line has sent is a message
     #[arg(long, env = "CHINWAG_CHUNK_QUIET", value_name = "SECONDS", default_value = "0.2")]
@@ -356,7 +369,13 @@ impl Config {
 
     /// How much a reader is offered at once.
     pub fn terms(&self) -> Terms {
-        Terms { bytes_max: self.write_bytes, rendered_bytes_max: self.rendered }
+        let (bytes_max, rendered_bytes_max) = (self.write_bytes, self.rendered);
+        Terms { bytes_max, rendered_bytes_max, lang: self.lang() }
+    }
+
+    /// The language of the server's own words; English if nothing is said.
+    pub fn lang(&self) -> Lang {
+        self.lang.unwrap_or_default()
     }
 
     /// How fast a client that is not exempt may say lines.
@@ -384,8 +403,9 @@ impl Config {
     /// The most memory that the server takes with `clients` clients, in bytes: its own, and the
     /// kernel's for their sockets.
     pub fn memory_bytes_max(&self, clients: usize) -> (usize, usize) {
-        // A client's own record, its part of the tables, and its place among the deadlines.
-        const RECORD: usize = 1024;
+        // A client's own record, its part of the tables, its name as it is compared, whom it
+        // ignores, and its place among the deadlines.
+        const RECORD: usize = 4096;
         let input = 2 * (self.max_line + READ_BYTES_MAX);
         let output = 2 * (self.max_private + self.rendered + STANDING_BYTES_MAX);
         let own = transcript::memory_bytes_max(self.window) + clients * (RECORD + input + output);

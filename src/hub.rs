@@ -10,13 +10,15 @@
 //! never knows mio, the clock or the process.
 
 mod admit;
+mod append;
 mod leave;
 mod listen;
+mod obey;
 mod presence;
 mod speak;
 mod submissions;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::net::IpAddr;
 use std::time::Instant;
 
@@ -25,6 +27,7 @@ use slab::Slab;
 use crate::client::{Client, Leave, Life, Socket};
 use crate::config::{Config, READ_BYTES_MAX};
 use crate::deadlines::{Deadlines, Whose};
+use crate::names::Names;
 use crate::notice::Notice;
 use crate::pace::Throttle;
 use crate::transcript::{SERVER, Transcript};
@@ -45,6 +48,9 @@ pub struct Hub<S> {
     submissions: Submissions,
     presence: Presence,
     next_serial: u64,
+    /// Where in the table those are who have been greeted, by their serials.
+    members: BTreeMap<u64, usize>,
+    names: Names,
     per_address: HashMap<IpAddr, usize>,
     /// How many peers are in the doorway, being told why they may not come in.
     refused: usize,
@@ -64,6 +70,8 @@ pub struct Hub<S> {
     noting: bool,
     troubles: Troubles,
     scratch: Box<[u8]>,
+    /// The line that is being heard, safe to show.
+    safe: String,
 }
 
 /// How far a stop has gone.
@@ -105,6 +113,8 @@ impl<S: Socket> Hub<S> {
             submissions: Submissions::default(),
             presence: Presence::new(config.notice_pace(), config.summary),
             next_serial: SERVER + 1,
+            members: BTreeMap::new(),
+            names: Names::default(),
             per_address: HashMap::new(),
             refused: 0,
             deadlines: Deadlines::default(),
@@ -117,6 +127,7 @@ impl<S: Socket> Hub<S> {
             noting: false,
             troubles: Troubles::default(),
             scratch: vec![0; READ_BYTES_MAX].into(),
+            safe: String::new(),
             config,
         }
     }
@@ -138,7 +149,7 @@ impl<S: Socket> Hub<S> {
 
     /// How many are in the conversation.
     pub fn here(&self) -> usize {
-        self.clients.len() - self.refused
+        self.members.len()
     }
 
     /// How long the next turn may wait for events.
@@ -171,11 +182,13 @@ impl<S: Socket> Hub<S> {
         let Some(client) = self.clients.get_mut(key) else { return };
         client.readable |= readable && !client.ended;
         client.writable |= writable;
-        let (readable, behind) = (client.readable, client.is_behind(head));
+        let (client_readable, behind) = (client.readable, client.is_behind(head));
         match client.life {
-            Life::Open | Life::Deaf(_) if readable => self.queue_to_listen(key),
+            Life::Arriving | Life::Open | Life::Deaf(_) if client_readable => {
+                self.queue_to_listen(key);
+            }
             Life::Draining(_) if readable => self.queue_to_release(key),
-            Life::Open | Life::Deaf(_) | Life::Draining(_) => {}
+            Life::Arriving | Life::Open | Life::Deaf(_) | Life::Draining(_) => {}
             Life::Closing { .. } | Life::Gone(_) => {}
         }
         if writable && behind {
@@ -218,7 +231,8 @@ impl<S: Socket> Hub<S> {
                 let seconds = self.config.idle.as_secs();
                 self.close(key, Leave::Idle, &Notice::Idle { seconds }, now);
             }
-            Life::Open => {
+            Life::Arriving if client.is_to_be_greeted(now) => self.greet(key, now),
+            Life::Arriving | Life::Open => {
                 self.queue_to_listen(key);
                 self.reschedule(key);
             }
@@ -227,13 +241,21 @@ impl<S: Socket> Hub<S> {
         }
     }
 
-    /// Gives a client what only it is to see, at the head of this moment.
-    fn tell(&mut self, key: usize, text: Vec<u8>, now: Instant) {
+    /// Gives a client a notice that only it is to see, at the head of this moment.
+    fn tell(&mut self, key: usize, notice: &Notice<'_>, now: Instant) {
+        self.tell_lines(key, notice.to_line(self.config.lang()), now);
+    }
+
+    /// Gives a client lines that only it is to see, at the head of this moment.
+    fn tell_lines(&mut self, key: usize, lines: Vec<u8>, now: Instant) {
         let head = self.transcript.head();
-        let Some(client) = self.clients.get_mut(key) else { return };
-        client.reading.detour(head, text);
+        let Some(client) = self.clients.get_mut(key).filter(|client| client.life == Life::Open)
+        else {
+            return;
+        };
+        client.reading.detour(head, lines);
         let bytes_max = 2 * self.config.max_private;
-        if client.reading.private_bytes() > bytes_max && client.life == Life::Open {
+        if client.reading.private_bytes() > bytes_max {
             self.close(key, Leave::TooManyReplies, &Notice::TooManyReplies { bytes_max }, now);
         }
         self.queue_to_speak(key);
@@ -273,9 +295,4 @@ impl<S: Socket> Hub<S> {
             client.change_moments(|its| its.alarm = next);
         }
     }
-}
-
-/// What a client is called as long as it has given itself no name.
-fn guest_name(serial: u64) -> String {
-    format!("guest{serial}")
 }

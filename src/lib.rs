@@ -41,13 +41,14 @@
 //! Three rings; a file uses only its own ring and those inside it.
 //!
 //! Values, which know neither sockets nor the clock: [`config`], [`transcript`], [`reading`],
-//! [`mod@line`], [`telnet`], [`text`], [`names`], [`notice`], [`pace`], [`deadlines`]. Generic over
-//! `Read + Write`, with the present moment handed in, so that a simulation can run them:
-//! [`client`], [`hub`], [`door`]. The world: [`server`] (the only one that knows mio), [`console`],
-//! [`journal`], [`sink`], and `main`.
+//! [`mod@line`], [`telnet`], [`text`], [`stranger`], [`command`], [`names`], [`notice`], [`pace`],
+//! [`deadlines`]. Generic over `Read + Write`, with the present moment handed in, so that a
+//! simulation can run them: [`client`], [`hub`], [`door`]. The world: [`server`] (the only one that
+//! knows mio), [`console`], [`journal`], [`sink`], and `main`.
 
 #![forbid(unsafe_code)]
 
+pub mod command;
 pub mod config;
 pub mod deadlines;
 pub mod line;
@@ -55,6 +56,7 @@ pub mod names;
 pub mod notice;
 pub mod pace;
 pub mod reading;
+pub mod stranger;
 pub mod telnet;
 pub mod text;
 pub mod transcript;

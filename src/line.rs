@@ -124,6 +124,16 @@ impl Lines {
         self.cut = true;
     }
 
+    /// The bytes that are waiting for the rest of their line, and whole lines not taken yet.
+    pub fn pending(&self) -> &[u8] {
+        &self.buffer[self.start as usize..]
+    }
+
+    /// The peer is known to end its lines: an unterminated chunk is none.
+    pub fn expect_line_ends(&mut self) {
+        self.has_ended_a_line = true;
+    }
+
     /// Whether bytes are waiting for the rest of their line.
     pub fn is_pending(&self) -> bool {
         self.buffer.len() > self.start as usize || self.discarded > 0

@@ -9,6 +9,7 @@ use std::process::ExitCode;
 
 use chinwag::config::Config;
 use chinwag::journal::{Journal, tell_error};
+use chinwag::notice::Lang;
 use chinwag::server::{Ended, Server};
 use clap::builder::{OsStr, Resettable};
 use clap::error::ErrorKind;
@@ -39,16 +40,26 @@ const USAGE: u8 = 2;
 const SIGNAL: u8 = 128;
 
 fn main() -> ExitCode {
-    let config = match Flags::try_parse() {
+    let mut config = match Flags::try_parse() {
         Ok(Flags { command: Some(Command::Serve(config)), .. }) => *config,
         Ok(Flags { command: None, config }) => config,
         Err(error) => return tell_usage(&error),
     };
+    config.lang.get_or_insert_with(lang_of_environment);
     if let Err(message) = config.check() {
         tell_error(&message);
         return ExitCode::from(USAGE);
     }
     serve(config)
+}
+
+/// The language of whoever starts the server, as locale(7) finds it.
+fn lang_of_environment() -> Lang {
+    let locale = ["LC_ALL", "LC_MESSAGES", "LANG"]
+        .into_iter()
+        .filter_map(|name| env::var(name).ok())
+        .find(|value| !value.is_empty());
+    Lang::of_locale(&locale.unwrap_or_default())
 }
 
 /// A variable that is set to nothing is as good as none, as scripts that pass one on expect. What

@@ -1,124 +1,421 @@
 //! What the server itself says: one table, so that another language is one more column.
 //!
 //! Every notice is a line of its own that begins with `* `, which no line of a client does: those
-//! begin with a name. This room knows words only, not who reads them or when.
+//! begin with a name, `~ ` or `[`. A notice without its words in some language does not compile.
+//! This room knows words only, not who reads them or when.
 
 use std::fmt;
 use std::net::SocketAddr;
 
-/// One thing that the server has to say.
-#[derive(Clone, Copy, Debug)]
-#[expect(missing_docs, reason = "the fields are the words of the sentence above them")]
-pub enum Notice<'a> {
-    /// To a newcomer: who it is, where it comes from (unless hidden), how many are here with it.
-    Welcome { name: &'a str, address: Option<SocketAddr>, here: usize },
-    /// To all: someone came.
-    Joined { name: &'a str, address: Option<SocketAddr> },
-    /// To all: someone went.
-    Left { name: &'a str },
-    /// To all, instead of single notices when too many come and go.
-    Summary { joined: u64, left: u64, here: usize },
-    /// Before the lines said earlier, for a newcomer.
-    History,
-    /// After the lines said earlier, for a newcomer.
-    Now,
-    /// To one that could not keep up.
-    Missed { lines: u64 },
-    /// To the sender of a line that was thrown away.
-    LineTooLong { bytes_max: usize },
-    /// To a sender who is given up: so much without a line end.
-    Endless { bytes_max: usize },
-    /// To one that has said nothing for so long.
-    Idle { seconds: u64 },
-    /// To one whose replies have piled up unread.
-    TooManyReplies { bytes_max: usize },
-    /// To a peer there is no room for.
-    Full { clients_max: usize },
-    /// To a peer with too many connections already.
-    TooManyFromAddress { per_address: usize },
-    /// To all: the server stops.
-    Stopping,
+use clap::ValueEnum;
+use unicode_width::UnicodeWidthStr;
+
+/// The language of the server's own words.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Lang {
+    /// English.
+    #[default]
+    En,
+    /// Korean.
+    Ko,
 }
 
-impl fmt::Display for Notice<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        use Notice as N;
-        match *self {
-            N::Welcome { name, address: Some(address), here } => {
-                write!(f, "welcome, you are {name} ({}), {here} here", folded(address))
-            }
-            N::Welcome { name, address: None, here } => {
-                write!(f, "welcome, you are {name}, {here} here")
-            }
-            N::Joined { name, address: Some(address) } => {
-                write!(f, "{name} ({}) joined", folded(address))
-            }
-            N::Joined { name, address: None } => write!(f, "{name} joined"),
-            N::Left { name } => write!(f, "{name} left"),
-            N::Summary { joined, left: 0, here } => write!(f, "{joined} joined ({here} here)"),
-            N::Summary { joined: 0, left, here } => write!(f, "{left} left ({here} here)"),
-            N::Summary { joined, left, here } => {
-                write!(f, "{joined} joined, {left} left ({here} here)")
-            }
-            N::History => write!(f, "history"),
-            N::Now => write!(f, "now"),
-            N::Missed { lines } => write!(f, "you missed {lines} lines"),
-            N::LineTooLong { bytes_max } => {
-                write!(f, "line too long, not sent: {bytes_max} bytes is the most")
-            }
-            N::Endless { bytes_max } => {
-                write!(f, "closed: {bytes_max} bytes without a line end")
-            }
-            N::Idle { seconds } => write!(f, "closed: nothing said for {seconds} s"),
-            N::TooManyReplies { bytes_max } => {
-                write!(f, "closed: {bytes_max} bytes of replies unread")
-            }
-            N::Full { clients_max } => write!(f, "server full ({clients_max})"),
-            N::TooManyFromAddress { per_address } => {
-                write!(f, "too many connections from your address ({per_address}, --per-address)")
-            }
-            N::Stopping => write!(f, "server shutting down"),
-        }
+/// How many languages there are: every list of words has as many.
+const LANGS: usize = 2;
+
+impl Lang {
+    /// The language of a locale as POSIX names it, such as `ko_KR.UTF-8`; English if it is none of
+    /// ours.
+    pub fn of_locale(locale: &str) -> Lang {
+        let language = locale.split(['_', '.', '@', '-']).next().unwrap_or_default();
+        Lang::from_str(language, true).unwrap_or_default()
     }
+}
+
+/// An address as it stands in a sentence: in brackets, or nothing where it is hidden. An IPv4 peer
+/// of an IPv6 socket is shown as what it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shown(pub Option<SocketAddr>);
+
+impl fmt::Display for Shown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Shown(Some(address)) = self else { return Ok(()) };
+        write!(f, "({})", SocketAddr::new(address.ip().to_canonical(), address.port()))
+    }
+}
+
+/// Makes the notices, and their words in each language, of one table.
+macro_rules! notices {
+    ($(
+        $(#[$doc:meta])*
+        $notice:ident $({ $($field:ident: $kind:ty),* })?
+            en $en:literal
+            ko $ko:literal;
+    )*) => {
+        /// One thing that the server has to say.
+        #[derive(Clone, Copy, Debug)]
+        #[expect(missing_docs, reason = "the fields are the words of the sentence they stand in")]
+        pub enum Notice<'a> {
+            $( $(#[$doc])* $notice $({ $($field: $kind),* })?, )*
+        }
+
+        impl Notice<'_> {
+            /// Its words, without mark and line end.
+            pub fn text(&self, lang: Lang) -> String {
+                match *self {
+                    $( Notice::$notice $({ $($field),* })? => match lang {
+                        Lang::En => format!($en),
+                        Lang::Ko => format!($ko),
+                    }, )*
+                }
+            }
+        }
+    };
+}
+
+notices! {
+    /// To a newcomer: who it is, where it comes from (unless hidden), how many are here with it.
+    Welcome { name: &'a str, address: Shown, here: usize }
+        en "welcome, you are {name} {address}, {here} here"
+        ko "환영합니다, {name} {address}님. 지금 {here}명이 있습니다";
+    /// The same where addresses are hidden.
+    WelcomeHidden { name: &'a str, here: usize }
+        en "welcome, you are {name}, {here} here"
+        ko "환영합니다, {name}님. 지금 {here}명이 있습니다";
+    /// To all: someone came.
+    Joined { name: &'a str, address: Shown }
+        en "{name} {address} joined"
+        ko "{name} 유저{address}가 접속했습니다.";
+    /// The same where addresses are hidden.
+    JoinedHidden { name: &'a str }
+        en "{name} joined"
+        ko "{name} 유저가 접속했습니다.";
+    /// To all: someone went.
+    Left { name: &'a str }
+        en "{name} left"
+        ko "{name}님이 나갔습니다";
+    /// To all: someone went and said something to it.
+    LeftSaying { name: &'a str, words: &'a str }
+        en "{name} left: {words}"
+        ko "{name}님이 나갔습니다: {words}";
+    /// To all: someone has taken a name.
+    Renamed { from: &'a str, to: &'a str }
+        en "{from} is now {to}"
+        ko "{from}님의 이름이 이제 {to}입니다";
+    /// To all, instead of single notices when too many come.
+    ManyJoined { joined: u64, here: usize }
+        en "{joined} joined ({here} here)"
+        ko "{joined}명이 접속했습니다 (지금 {here}명)";
+    /// To all, instead of single notices when too many go.
+    ManyLeft { left: u64, here: usize }
+        en "{left} left ({here} here)"
+        ko "{left}명이 나갔습니다 (지금 {here}명)";
+    /// To all, instead of single notices when too many come and go.
+    ManyJoinedAndLeft { joined: u64, left: u64, here: usize }
+        en "{joined} joined, {left} left ({here} here)"
+        ko "{joined}명이 접속하고 {left}명이 나갔습니다 (지금 {here}명)";
+    /// Before lines said earlier.
+    History
+        en "history"
+        ko "지난 대화";
+    /// After lines said earlier.
+    Now
+        en "now"
+        ko "여기부터 지금";
+    /// Instead of lines said earlier, where there are none to show.
+    NoHistory
+        en "no history"
+        ko "지난 대화가 없습니다";
+    /// To one that could not keep up.
+    Missed { lines: u64 }
+        en "you missed {lines} lines"
+        ko "{lines}줄을 놓쳤습니다";
+    /// To the sender of a line that was thrown away.
+    LineTooLong { bytes_max: usize }
+        en "line too long, not sent: {bytes_max} bytes is the most"
+        ko "줄이 너무 길어 보내지 않았습니다: 최대 {bytes_max}바이트";
+    /// To the sender of a line that is not UTF-8, once.
+    NotUtf8
+        en "what you type is not UTF-8, so others see \u{fffd}; set your terminal to UTF-8"
+        ko "입력이 UTF-8이 아니어서 다른 사람에게는 \u{fffd}로 보입니다. 터미널을 UTF-8로 바꾸세요";
+    /// To a sender who is given up: so much without a line end.
+    Endless { bytes_max: usize }
+        en "closed: {bytes_max} bytes without a line end"
+        ko "연결을 끊습니다: 줄바꿈 없이 {bytes_max}바이트";
+    /// To one that has said nothing for so long.
+    Idle { seconds: u64 }
+        en "closed: nothing said for {seconds} s"
+        ko "연결을 끊습니다: {seconds}초 동안 말이 없었습니다";
+    /// To one whose replies have piled up unread.
+    TooManyReplies { bytes_max: usize }
+        en "closed: {bytes_max} bytes of replies unread"
+        ko "연결을 끊습니다: 읽지 않은 답이 {bytes_max}바이트";
+    /// To a peer there is no room for.
+    Full { clients_max: usize }
+        en "server full ({clients_max})"
+        ko "서버가 가득 찼습니다 ({clients_max})";
+    /// To a peer with too many connections already.
+    TooManyFromAddress { per_address: usize }
+        en "too many connections from your address ({per_address}, --per-address)"
+        ko "같은 주소에서 온 연결이 너무 많습니다 ({per_address}, --per-address)";
+    /// To a peer that speaks another protocol.
+    NotChat { protocol: &'a str }
+        en "this is a chat server and does not speak {protocol}; try nc or telnet"
+        ko "여기는 채팅 서버이며 {protocol}을(를) 쓰지 않습니다. nc나 telnet으로 접속하세요";
+    /// To all: the server stops.
+    Stopping
+        en "server shutting down"
+        ko "서버를 종료합니다";
+    /// To one whose command is none.
+    Unknown { command: &'a str }
+        en "no such command: {command}; /help lists them, //text says /text"
+        ko "없는 명령입니다: {command}. /help로 목록을 보세요. //글은 /글로 보냅니다";
+    /// To one whose command lacks something.
+    Usage { usage: &'a str }
+        en "usage: {usage}"
+        ko "사용법: {usage}";
+    /// How many are here, and who.
+    Here { here: usize, names: &'a str }
+        en "{here} here: {names}"
+        ko "지금 {here}명: {names}";
+    /// The same when they are too many to be named.
+    HereAndMore { here: usize, names: &'a str, more: usize }
+        en "{here} here: {names} and {more} more"
+        ko "지금 {here}명: {names} 외 {more}명";
+    /// Nobody here has this name.
+    Nobody { name: &'a str }
+        en "nobody here is called {name}"
+        ko "{name}이라는 사람이 없습니다";
+    /// To one that wants to answer, but to whom?
+    NobodyToAnswer
+        en "nobody to answer: you have had no private message from anyone here"
+        ko "답할 사람이 없습니다: 지금 있는 사람에게서 받은 귓속말이 없습니다";
+    /// A private message was not delivered.
+    NotDelivered { name: &'a str }
+        en "not sent: {name} has too much unread"
+        ko "보내지 않았습니다: {name}님이 읽지 않은 것이 너무 많습니다";
+    /// Own lines are sent back from now on.
+    EchoOn
+        en "echo is on: you see your own lines"
+        ko "에코 켜짐: 자기 말이 보입니다";
+    /// Own lines are not sent back from now on.
+    EchoOff
+        en "echo is off: you do not see your own lines"
+        ko "에코 꺼짐: 자기 말이 보이지 않습니다";
+    /// Someone's lines are left out from now on.
+    Ignoring { name: &'a str }
+        en "ignoring {name}"
+        ko "{name}님을 무시합니다";
+    /// Someone's lines are no longer left out.
+    NoLongerIgnoring { name: &'a str }
+        en "no longer ignoring {name}"
+        ko "{name}님을 더는 무시하지 않습니다";
+    /// They were not left out before either.
+    NotIgnoring { name: &'a str }
+        en "you are not ignoring {name}"
+        ko "{name}님을 무시하고 있지 않습니다";
+    /// Whose lines are left out.
+    IgnoringThese { names: &'a str }
+        en "ignoring: {names}"
+        ko "무시하는 사람: {names}";
+    /// Nobody's lines are left out.
+    IgnoringNobody
+        en "ignoring nobody"
+        ko "무시하는 사람이 없습니다";
+    /// So many are left out that no more can be.
+    IgnoringTooMany { most: usize }
+        en "you are ignoring {most} already, which is the most"
+        ko "이미 {most}명을 무시하고 있어 더는 안 됩니다";
+    /// One cannot leave out oneself so.
+    IgnoringYourself
+        en "that is you; /echo off hides your own lines"
+        ko "자기 자신입니다. /echo off는 자기 말을 감춥니다";
+    /// There is nothing in the name.
+    NameTooLong { characters_max: usize }
+        en "that name is too long: {characters_max} characters is the most"
+        ko "이름이 너무 깁니다: 최대 {characters_max}자";
+    /// A character that names do not have.
+    NameCharacter { character: &'a str }
+        en "a name has no {character}: only letters, digits, _ - and ."
+        ko "이름에 {character}을(를) 쓸 수 없습니다: 글자, 숫자, _ - . 만 됩니다";
+    /// A character that names do not begin with.
+    NameFirst { character: &'a str }
+        en "a name does not begin with {character}, but with a letter or a digit"
+        ko "이름은 {character}(으)로 시작할 수 없습니다: 글자나 숫자로 시작하세요";
+    /// A name that could be taken for the server's, or looks like one of those.
+    NameReserved { name: &'a str }
+        en "{name} is reserved"
+        ko "{name}은(는) 쓸 수 없는 이름입니다";
+    /// Someone here has this name.
+    NameTaken { name: &'a str }
+        en "{name} is taken"
+        ko "{name}은(는) 이미 쓰는 이름입니다";
+    /// Someone here has a name that this one could be taken for.
+    NameLooksTaken { name: &'a str }
+        en "{name} looks like the name of someone here"
+        ko "{name}은(는) 여기 있는 사람의 이름과 비슷하게 보입니다";
 }
 
 impl Notice<'_> {
     /// The notice as it is sent, with its mark and its line end.
-    pub fn to_line(&self) -> Vec<u8> {
-        format!("* {self}\n").into_bytes()
+    pub fn to_line(&self, lang: Lang) -> Vec<u8> {
+        format!("* {}\n", self.text(lang)).into_bytes()
+    }
+
+    /// Who came, with the address if that is shown.
+    pub fn joined(name: &str, shown: Shown) -> Notice<'_> {
+        match shown.0 {
+            Some(_) => Notice::Joined { name, address: shown },
+            None => Notice::JoinedHidden { name },
+        }
+    }
+
+    /// Who someone is, with the address if that is shown.
+    pub fn welcome(name: &str, shown: Shown, here: usize) -> Notice<'_> {
+        match shown.0 {
+            Some(_) => Notice::Welcome { name, address: shown, here },
+            None => Notice::WelcomeHidden { name, here },
+        }
+    }
+
+    /// What came and went, as few words as say it.
+    pub fn summary(joined: u64, left: u64, here: usize) -> Notice<'static> {
+        match (joined, left) {
+            (joined, 0) => Notice::ManyJoined { joined, here },
+            (0, left) => Notice::ManyLeft { left, here },
+            (joined, left) => Notice::ManyJoinedAndLeft { joined, left, here },
+        }
+    }
+}
+
+/// In the log, which is English.
+impl fmt::Display for Notice<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text(Lang::En))
     }
 }
 
 /// The one notice of raw mode, as clients of the old server know it: to the letter, no line end.
-pub fn joined_raw(address: Option<SocketAddr>) -> String {
-    match address {
-        Some(address) => format!("유저({})가 접속했습니다.", folded(address)),
-        None => "유저가 접속했습니다.".to_owned(),
-    }
+pub fn joined_raw(shown: Shown) -> String {
+    format!("유저{shown}가 접속했습니다.")
 }
 
-/// An IPv4 peer of an IPv6 socket is shown as what it is.
-fn folded(address: SocketAddr) -> SocketAddr {
-    SocketAddr::new(address.ip().to_canonical(), address.port())
+/// A command as `/help` tells of it: how it is written, and what it does.
+struct Help {
+    usage: [&'static str; LANGS],
+    what: [&'static str; LANGS],
+}
+
+const HELP: [Help; 13] = [
+    Help { usage: ["/help", "/help"], what: ["this list", "이 목록"] },
+    Help { usage: ["/who", "/who"], what: ["who is here", "누가 있는지"] },
+    Help { usage: ["/nick NAME", "/nick 이름"], what: ["take a name", "이름 정하기"] },
+    Help { usage: ["/me TEXT", "/me 글"], what: ["say what you do", "하는 일을 말하기"] },
+    Help {
+        usage: ["/msg NAME TEXT", "/msg 이름 글"],
+        what: ["say it to one only", "한 사람에게만 말하기"],
+    },
+    Help {
+        usage: ["/r TEXT", "/r 글"],
+        what: ["answer the last who did", "마지막 귓속말에 답하기"],
+    },
+    Help {
+        usage: ["/history [LINES]", "/history [줄 수]"],
+        what: ["what was said before", "지난 대화 보기"],
+    },
+    Help {
+        usage: ["/echo on|off", "/echo on|off"],
+        what: ["see your own lines or not", "자기 말을 볼지 말지"],
+    },
+    Help {
+        usage: ["/ignore [NAME]", "/ignore [이름]"],
+        what: ["see nothing of someone; or whom", "한 사람의 말을 보지 않기, 또는 그 목록"],
+    },
+    Help { usage: ["/unignore NAME", "/unignore 이름"], what: ["see it again", "다시 보기"] },
+    Help { usage: ["/quit [TEXT]", "/quit [글]"], what: ["leave", "나가기"] },
+    Help { usage: ["//TEXT", "//글"], what: ["say /TEXT", "/글이라고 말하기"] },
+    Help {
+        usage: ["anything else", "그 밖의 것"],
+        what: ["is said to everyone", "모두에게 말하기"],
+    },
+];
+
+/// All commands, a line each, with what they do lined up by the columns of a terminal.
+pub fn help(lang: Lang) -> Vec<u8> {
+    let usage = |help: &Help| help.usage[lang as usize];
+    let columns = HELP.iter().map(|help| usage(help).width()).max().unwrap_or(0);
+    let line = |help: &Help| {
+        let gap = columns - usage(help).width() + 2;
+        format!("* {}{:gap$}{}\n", usage(help), "", help.what[lang as usize])
+    };
+    HELP.iter().map(line).collect::<String>().into_bytes()
+}
+
+/// How a command is written, given its first word.
+pub fn usage(command: &str, lang: Lang) -> &'static str {
+    let of = |help: &&Help| help.usage[0].split(' ').next() == Some(command);
+    HELP.iter().find(of).map_or("/help", |help| help.usage[lang as usize])
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn address(text: &str) -> Shown {
+        Shown(Some(text.parse().unwrap()))
+    }
+
     #[test]
     fn notices_are_marked_lines() {
-        let address = Some(SocketAddr::from(([127, 0, 0, 1], 40112)));
-        let joined = Notice::Joined { name: "guest3", address };
-        assert_eq!(joined.to_line(), b"* guest3 (127.0.0.1:40112) joined\n");
-        let summary = Notice::Summary { joined: 532, left: 12, here: 1204 };
-        assert_eq!(summary.to_line(), b"* 532 joined, 12 left (1204 here)\n");
-        assert_eq!(Notice::Missed { lines: 7 }.to_line(), b"* you missed 7 lines\n");
+        let joined = Notice::joined("guest3", address("127.0.0.1:40112"));
+        assert_eq!(joined.to_line(Lang::En), b"* guest3 (127.0.0.1:40112) joined\n");
+        assert_eq!(Notice::joined("guest3", Shown(None)).to_string(), "guest3 joined");
+        let summary = Notice::summary(532, 12, 1204);
+        assert_eq!(summary.to_line(Lang::En), b"* 532 joined, 12 left (1204 here)\n");
+        assert_eq!(Notice::Missed { lines: 7 }.to_line(Lang::En), b"* you missed 7 lines\n");
+    }
+
+    #[test]
+    fn the_korean_join_notice_contains_that_of_the_old_server() {
+        let shown = address("10.0.0.7:1234");
+        let text = Notice::joined("guest3", shown).text(Lang::Ko);
+        assert_eq!(text, "guest3 유저(10.0.0.7:1234)가 접속했습니다.");
+        assert!(text.contains(&joined_raw(shown)));
     }
 
     #[test]
     fn the_raw_join_notice_is_that_of_the_old_server() {
-        let address = "[::ffff:10.0.0.7]:1234".parse().unwrap();
-        assert_eq!(joined_raw(Some(address)), "유저(10.0.0.7:1234)가 접속했습니다.");
+        let shown = address("[::ffff:10.0.0.7]:1234");
+        assert_eq!(joined_raw(shown), "유저(10.0.0.7:1234)가 접속했습니다.");
+    }
+
+    #[test]
+    fn a_locale_has_a_language() {
+        for (locale, lang) in [
+            ("ko_KR.UTF-8", Lang::Ko),
+            ("ko", Lang::Ko),
+            ("en_US.UTF-8", Lang::En),
+            ("C.UTF-8", Lang::En),
+            ("kok_IN", Lang::En),
+            ("", Lang::En),
+        ] {
+            assert_eq!(Lang::of_locale(locale), lang, "{locale}");
+        }
+    }
+
+    #[test]
+    fn help_is_lined_up_in_every_language() {
+        for lang in [Lang::En, Lang::Ko] {
+            let text = String::from_utf8(help(lang)).unwrap();
+            assert_eq!(text.lines().count(), HELP.len());
+            let mut widths = Vec::new();
+            for (line, help) in text.lines().zip(&HELP) {
+                assert!(line.starts_with("* "), "{line}");
+                let before = line.strip_suffix(help.what[lang as usize]).unwrap();
+                widths.push(before.width());
+            }
+            widths.dedup();
+            assert_eq!(widths.len(), 1, "{text}");
+        }
     }
 }

@@ -12,7 +12,8 @@
 use std::collections::VecDeque;
 use std::io::IoSlice;
 
-use crate::notice::Notice;
+use crate::notice::{Lang, Notice};
+use crate::telnet;
 use crate::transcript::Transcript;
 
 /// What a detour is charged beside its text: its place in the queue and the allocator's overhead.
@@ -41,6 +42,23 @@ pub enum LineEnds {
     AsTheyAre,
     /// With a line feed, also where the entry has none.
     LineFeed,
+    /// With CR LF, as telnet wants it.
+    CrLf,
+}
+
+impl LineEnds {
+    /// Adds an entry, or a private text, with its lines ended so.
+    fn render(self, pieces: &[&[u8]], out: &mut Vec<u8>) {
+        for piece in pieces {
+            match self {
+                LineEnds::AsTheyAre | LineEnds::LineFeed => out.extend_from_slice(piece),
+                LineEnds::CrLf => telnet::push_rendered(piece, out),
+            }
+        }
+        if self == LineEnds::LineFeed && out.last() != Some(&b'\n') {
+            out.push(b'\n');
+        }
+    }
 }
 
 /// How much a reader is offered at once.
@@ -51,6 +69,8 @@ pub struct Terms {
     /// A rendered reader has about this much output made ready at a time, and more when that is
     /// gone: enough for one write to a socket, little enough for thousands of them.
     pub rendered_bytes_max: usize,
+    /// In which language it is told of a gap.
+    pub lang: Lang,
 }
 
 /// A reader's place in a transcript.
@@ -137,6 +157,14 @@ impl Reading {
         Reading { form: (!plain).then(|| Box::new(rendering)), ..Reading::new(position) }
     }
 
+    /// Goes to `position` without having been offered what stands before it.
+    ///
+    /// It is our own fault if it has been told anything before.
+    pub fn begin_at(&mut self, position: u64) {
+        debug_assert!(self.aside.is_none());
+        self.position = position;
+    }
+
     /// Where in the transcript it is; of a lapsed reader, where its gap begins.
     pub fn position(&self) -> u64 {
         self.position
@@ -157,8 +185,58 @@ impl Reading {
         self.aside.as_ref().map_or(0, |aside| aside.private_bytes)
     }
 
-    /// Adds what only this reader sees, after all that has been said up to `head`.
+    /// Changes how it wants what is said, from the next line on.
+    pub fn change_rendering(
+        &mut self,
+        transcript: &Transcript,
+        change: impl FnOnce(&mut Rendering),
+    ) {
+        let mut rendering = self.form.as_deref().cloned().unwrap_or_default();
+        change(&mut rendering);
+        if self.form.is_none() {
+            self.finish_line(transcript);
+        }
+        self.form = (rendering != Rendering::default()).then(|| Box::new(rendering));
+    }
+
+    /// How it wants what is said; `None` is as it is.
+    pub fn rendering(&self) -> Option<&Rendering> {
+        self.form.as_deref()
+    }
+
+    /// Takes the rest of a half-sent line aside, so that what comes next begins a line.
+    fn finish_line(&mut self, transcript: &Transcript) {
+        let (_, start) = transcript.start_at_or_after(self.position);
+        if self.has_lapsed() || start == self.position {
+            return;
+        }
+        let (first, second) = transcript.bytes(self.position, start);
+        let aside = self.aside.get_or_insert_default();
+        debug_assert!(aside.before_sent == aside.before.len());
+        aside.before = [first, second].concat();
+        aside.before_sent = 0;
+        self.position = start;
+    }
+
+    /// Adds lines that only this reader sees, after all that has been said up to `head`.
     pub fn detour(&mut self, head: u64, text: Vec<u8>) {
+        match self.line_ends() {
+            LineEnds::AsTheyAre | LineEnds::LineFeed => self.detour_as_it_is(head, text),
+            LineEnds::CrLf => {
+                let mut rendered = Vec::with_capacity(text.len() + 1);
+                LineEnds::CrLf.render(&[&text], &mut rendered);
+                self.detour_as_it_is(head, rendered);
+            }
+        }
+    }
+
+    fn line_ends(&self) -> LineEnds {
+        self.form.as_deref().map(|form| form.line_ends).unwrap_or_default()
+    }
+
+    /// Adds bytes that only this reader gets, whatever they are, after all that has been said up to
+    /// `head`.
+    pub fn detour_as_it_is(&mut self, head: u64, text: Vec<u8>) {
         let aside = self.aside.get_or_insert_default();
         aside.private_bytes += text.len() + DETOUR_BYTES;
         aside.detours.push_back(Detour { at: head, text });
@@ -218,15 +296,10 @@ impl Reading {
         if self.has_lapsed() {
             return;
         }
-        let aside = self.aside.get_or_insert_default();
         let (line, start) = transcript.start_at_or_after(self.position);
+        self.finish_line(transcript);
+        let aside = self.aside.get_or_insert_default();
         aside.gap = Some(Unread { line, start });
-        if start > self.position {
-            let (first, second) = transcript.bytes(self.position, start);
-            aside.before = [first, second].concat();
-            aside.before_sent = 0;
-        }
-        self.position = start;
     }
 
     /// Makes ready what has to be made before it can be offered.
@@ -241,7 +314,7 @@ impl Reading {
         }
         if self.has_lapsed() {
             if !self.is_detour_due() {
-                self.resume(transcript);
+                self.resume(transcript, terms.lang);
             }
         } else if self.form.is_some() && self.is_behind(end) {
             self.render(transcript, end, terms.rendered_bytes_max);
@@ -251,7 +324,8 @@ impl Reading {
 
     /// Takes a lapsed reader up again in the middle of the window, with room on both sides: so much
     /// to read at once, so much time before it lapses again.
-    fn resume(&mut self, transcript: &Transcript) {
+    fn resume(&mut self, transcript: &Transcript, lang: Lang) {
+        let line_ends = self.line_ends();
         let Some(aside) = &mut self.aside else { return };
         let Some(unread) = aside.gap.take() else { return };
         let half = transcript.window_bytes_max() as u64 / 2;
@@ -260,7 +334,10 @@ impl Reading {
         self.position = position;
         match next - unread.line {
             0 => {}
-            lines => aside.before = Notice::Missed { lines }.to_line(),
+            lines => {
+                let notice = Notice::Missed { lines }.to_line(lang);
+                line_ends.render(&[&notice], &mut aside.before);
+            }
         }
     }
 
@@ -283,14 +360,7 @@ impl Reading {
                 continue;
             }
             let (first, second) = transcript.bytes(line.start, line.end);
-            aside.before.extend_from_slice(first);
-            aside.before.extend_from_slice(second);
-            match rendering.line_ends {
-                LineEnds::LineFeed if aside.before.last() != Some(&b'\n') => {
-                    aside.before.push(b'\n');
-                }
-                LineEnds::LineFeed | LineEnds::AsTheyAre => {}
-            }
+            rendering.line_ends.render(&[first, second], &mut aside.before);
         }
     }
 
@@ -399,7 +469,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn terms(bytes_max: usize) -> Terms {
-        Terms { bytes_max, rendered_bytes_max: 64 }
+        Terms { bytes_max, rendered_bytes_max: 64, lang: Lang::En }
     }
 
     /// Takes what is offered, at most `bytes`, in one go.

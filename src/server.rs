@@ -215,7 +215,7 @@ impl Server {
             info!("stopping: {name}; {} here", self.hub.here());
             // Closing a listener resets those who are not accepted yet.
             self.listening.clear();
-            self.hub.stop();
+            self.hub.stop(now);
             self.stop_by = Some(now + self.shutdown);
         }
     }

@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 /// before it. What stands in a folder belongs to the file of the same name.
 const RINGS: [&[&str]; 3] = [
     &[
+        "command",
         "config",
         "deadlines",
         "line",
@@ -22,6 +23,7 @@ const RINGS: [&[&str]; 3] = [
         "notice",
         "pace",
         "reading",
+        "stranger",
         "telnet",
         "text",
         "transcript",

@@ -5,12 +5,11 @@ use std::time::Instant;
 
 use log::{debug, warn};
 
-use super::{Hub, guest_name};
-use crate::client::{Client, Leave, Socket};
+use super::{Hub, Stop};
+use crate::client::{Client, Leave, Life, Socket, Standing};
 use crate::config::DOORWAY_MAX;
-use crate::notice::{Notice, joined_raw};
+use crate::notice::{Notice, Shown, joined_raw};
 use crate::reading::{Reading, Rendering};
-use crate::transcript::SERVER;
 
 impl<S: Socket> Hub<S> {
     /// The key that the next one let in will have, for the registration that comes before.
@@ -24,14 +23,14 @@ impl<S: Socket> Hub<S> {
         let exempt = self.config.is_exempt(address.ip());
         let same_address = self.per_address.get(&network(address.ip())).copied().unwrap_or(0);
         let per_address = self.config.per_address;
-        if self.here() >= self.clients_max {
+        if self.is_full() {
             let notice = Notice::Full { clients_max: self.clients_max };
             self.refuse(socket, address, &notice, now);
         } else if !exempt && per_address > 0 && same_address >= per_address {
             let notice = Notice::TooManyFromAddress { per_address };
             self.refuse(socket, address, &notice, now);
         } else {
-            self.welcome(socket, address, exempt, now);
+            self.let_in(socket, address, exempt, now);
         }
     }
 
@@ -44,16 +43,16 @@ impl<S: Socket> Hub<S> {
     pub fn full_line(&self) -> Vec<u8> {
         match self.config.raw {
             true => Vec::new(),
-            false => Notice::Full { clients_max: self.clients_max }.to_line(),
+            false => Notice::Full { clients_max: self.clients_max }.to_line(self.config.lang()),
         }
     }
 
     /// Whether one more connection would be refused because everyone is here who may be.
     pub fn is_full(&self) -> bool {
-        self.here() >= self.clients_max
+        self.clients.len() - self.refused >= self.clients_max
     }
 
-    fn welcome(&mut self, socket: S, address: SocketAddr, exempt: bool, now: Instant) {
+    fn let_in(&mut self, socket: S, address: SocketAddr, exempt: bool, now: Instant) {
         let head = self.transcript.head();
         let serial = self.next_serial;
         self.next_serial += 1;
@@ -63,23 +62,45 @@ impl<S: Socket> Hub<S> {
         let reading = Reading::rendered(head, self.rendering(serial));
         let mut client = Client::new(socket, address, serial, reading, now);
         client.exempt = exempt;
-        let key = self.insert(client);
-        let shown = (!self.config.hide_addresses).then_some(address);
-        let name = guest_name(serial);
-        debug!("{name} ({address}) joined");
-        let here = self.here();
-        if !self.config.raw {
-            self.tell(key, Notice::Welcome { name: &name, address: shown, here }.to_line(), now);
-            self.tell_history(key, now);
+        if !self.config.greeting.is_zero() && !self.config.raw {
+            client.change_moments(|its| its.greet_at = Some(now + self.config.greeting));
         }
-        if self.presence.joined(now, self.config.raw) {
-            match self.config.raw {
-                true => self.submissions.push(SERVER, joined_raw(shown).as_bytes()),
-                false => {
-                    let notice = Notice::Joined { name: &name, address: shown };
-                    self.submissions.push(SERVER, &notice.to_line());
-                }
-            }
+        let at_once = client.is_to_be_greeted(now);
+        let key = self.insert(client);
+        match at_once {
+            true => self.greet(key, now),
+            false => self.reschedule(key),
+        }
+    }
+
+    /// A newcomer becomes one of the conversation: from here on it gets what is said. It is told
+    /// who it is, and all are told that it came.
+    pub(super) fn greet(&mut self, key: usize, now: Instant) {
+        let head = self.transcript.head();
+        let Some(client) = self.clients.get_mut(key).filter(|client| client.life == Life::Arriving)
+        else {
+            return;
+        };
+        client.life = Life::Open;
+        client.standing = Standing::Member;
+        client.reading.begin_at(head);
+        client.change_moments(|its| its.greet_at = None);
+        let (serial, address) = (client.record.serial, client.record.address);
+        self.members.insert(serial, key);
+        let shown = Shown((!self.config.hide_addresses).then_some(address));
+        let name = self.names.of(serial).to_string();
+        debug!("{name} ({address}) joined");
+        if !self.config.raw {
+            self.tell(key, &Notice::welcome(&name, shown, self.here()), now);
+            let lines = self.config.history;
+            self.tell_history(key, lines, now);
+        }
+        if self.stop == Stop::No && self.presence.joined(now, self.config.raw) {
+            let line = match self.config.raw {
+                true => joined_raw(shown).into_bytes(),
+                false => Notice::joined(&name, shown).to_line(self.config.lang()),
+            };
+            self.submissions.push_notice(&line);
         }
         self.reschedule(key);
     }
@@ -94,7 +115,7 @@ impl<S: Socket> Hub<S> {
         let reading = Reading::new(self.transcript.head());
         let mut client = Client::new(socket, address, self.next_serial, reading, now);
         self.next_serial += 1;
-        client.member = false;
+        client.standing = Standing::Refused;
         self.refused += 1;
         let key = self.insert(client);
         self.close(key, Leave::Refused, notice, now);
@@ -111,15 +132,29 @@ impl<S: Socket> Hub<S> {
         Rendering { without, ..Rendering::default() }
     }
 
-    fn tell_history(&mut self, key: usize, now: Instant) {
-        let head = self.transcript.head();
-        let start = self.transcript.newest(self.config.history, self.config.history_bytes);
-        if start == head {
-            return;
+    /// Shows a client the newest lines, at most so many, without those of whom it ignores. Says
+    /// whether there were any.
+    pub(super) fn tell_history(&mut self, key: usize, lines: usize, now: Instant) -> bool {
+        let Some(client) = self.clients.get(key) else { return false };
+        let own = client.record.serial;
+        let without = client.reading.rendering().map_or(&[][..], |its| &its.without);
+        let lang = self.config.lang();
+        let mut text = Notice::History.to_line(lang);
+        let nothing = text.len();
+        let start = self.transcript.newest(lines, self.config.history_bytes);
+        for line in self.transcript.lines_from(start) {
+            if line.author == own || !without.contains(&line.author) {
+                let (first, second) = self.transcript.bytes(line.start, line.end);
+                text.extend_from_slice(first);
+                text.extend_from_slice(second);
+            }
         }
-        let (first, second) = self.transcript.bytes(start, head);
-        let (before, after) = (Notice::History.to_line(), Notice::Now.to_line());
-        self.tell(key, [&before, first, second, &after].concat(), now);
+        let any = text.len() > nothing;
+        if any {
+            text.extend_from_slice(&Notice::Now.to_line(lang));
+            self.tell_lines(key, text, now);
+        }
+        any
     }
 }
 

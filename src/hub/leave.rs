@@ -9,10 +9,12 @@ use std::time::Instant;
 use log::{debug, warn};
 
 use super::admit::network;
-use super::{Hub, Stop, guest_name};
-use crate::client::{Leave, Life, Socket};
+use super::submissions::Kind;
+use super::{Hub, Stop};
+use crate::client::{Client, Leave, Life, Socket, Standing};
+use crate::config::NAMED_BYTES_MAX;
 use crate::notice::Notice;
-use crate::transcript::SERVER;
+use crate::transcript::charge;
 
 impl<S: Socket> Hub<S> {
     /// Does with those who leave what is to be done: throws away what the shut down still send,
@@ -26,7 +28,7 @@ impl<S: Socket> Hub<S> {
             client.discard(&mut self.scratch);
             match client.life {
                 Life::Gone(leave) => close(self.free(key, leave, now)),
-                Life::Open | Life::Deaf(_) => {}
+                Life::Arriving | Life::Open | Life::Deaf(_) => {}
                 Life::Closing { .. } | Life::Draining(_) => {}
             }
         }
@@ -35,28 +37,50 @@ impl<S: Socket> Hub<S> {
     fn free(&mut self, key: usize, leave: Leave, now: Instant) -> S {
         let client = self.clients.remove(key);
         self.deadlines.change(client.whose(key), client.moments().alarm, None);
-        if !client.member {
-            self.refused -= 1;
-            return client.into_socket();
-        }
-        if !client.exempt {
+        if client.standing != Standing::Refused && !client.exempt {
             self.forget_address(client.record.address.ip());
         }
-        let name = guest_name(client.record.serial);
-        debug!("{name} ({}) left: {leave}", client.record.address);
-        self.tell_trouble(leave, now);
-        if self.stop == Stop::No && !self.config.raw && self.presence.left(now) {
-            self.submissions.push(SERVER, &Notice::Left { name: &name }.to_line());
+        match client.standing {
+            Standing::Refused => self.refused -= 1,
+            Standing::Arriving => debug!("{} left: {leave}", client.record.address),
+            Standing::Member => self.announce_departure(&client, key, leave, now),
         }
         client.into_socket()
     }
 
+    fn announce_departure(&mut self, client: &Client<S>, key: usize, leave: Leave, now: Instant) {
+        let serial = client.record.serial;
+        self.members.remove(&serial);
+        debug!("{} ({}) left: {leave}", self.names.of(serial), client.record.address);
+        self.tell_trouble(leave, now);
+        let told = self.stop == Stop::No && !self.config.raw && self.presence.left(now);
+        let words = client.record.habits.farewell.as_deref().unwrap_or_default().as_bytes();
+        // In every language, what stands around name and words is shorter than another name.
+        let charge = charge(words.len() + 2 * NAMED_BYTES_MAX);
+        self.submissions.push(serial, key, Kind::Departure { told }, words, charge);
+    }
+
     /// Stops reading a client and says why; it is closed when it has that and all before it.
     pub(super) fn close(&mut self, key: usize, leave: Leave, notice: &Notice<'_>, now: Instant) {
+        let last_words = match self.config.raw {
+            true => Vec::new(),
+            false => notice.to_line(self.config.lang()),
+        };
+        self.close_with(key, leave, last_words, now);
+    }
+
+    /// Stops reading a client and gives it these last bytes; it is closed when it has them and all
+    /// before.
+    pub(super) fn close_with(&mut self, key: usize, leave: Leave, words: Vec<u8>, now: Instant) {
         let head = self.transcript.head();
         let Some(client) = self.clients.get_mut(key) else { return };
-        if !self.config.raw {
-            client.reading.detour(head, notice.to_line());
+        if client.life == Life::Arriving {
+            // It has been told nothing, so nothing before this is for it.
+            client.life = Life::Open;
+            client.reading.begin_at(head);
+        }
+        if !words.is_empty() {
+            client.reading.detour(head, words);
         }
         self.close_at(key, head, leave, now);
     }
@@ -85,16 +109,20 @@ impl<S: Socket> Hub<S> {
 
     /// Begins the stop: nobody is read or admitted any more; everyone gets all that was said and a
     /// last line. Go on making turns until [`Hub::connections`] is 0, or call [`Hub::abandon`].
-    pub fn stop(&mut self) {
+    pub fn stop(&mut self, now: Instant) {
         if self.stop != Stop::No {
             return;
         }
         self.stop = Stop::Announced;
+        let arriving = self.clients.iter().filter(|(_, client)| client.life == Life::Arriving);
+        for key in arriving.map(|(key, _)| key).collect::<Vec<_>>() {
+            self.greet(key, now);
+        }
         if let Some(summary) = self.presence.take_untold(self.here()) {
-            self.submissions.push(SERVER, &summary.to_line());
+            self.submissions.push_notice(&summary.to_line(self.config.lang()));
         }
         if !self.config.raw {
-            self.submissions.push(SERVER, &Notice::Stopping.to_line());
+            self.submissions.push_notice(&Notice::Stopping.to_line(self.config.lang()));
         }
     }
 
@@ -138,7 +166,7 @@ impl<S: Socket> Hub<S> {
                 }
             }
             Leave::Quit | Leave::Lost(_) | Leave::Endless | Leave::Idle => {}
-            Leave::Refused | Leave::Stopping => {}
+            Leave::NotChat | Leave::Refused | Leave::Stopping => {}
         }
     }
 }

@@ -7,15 +7,23 @@
 //! turn come before those who had: a flooder slows itself, not the room.
 
 use std::collections::VecDeque;
+use std::fmt::Display;
 use std::time::Instant;
 
-use super::submissions::{Entry, standing_bytes};
+use log::debug;
+
+use super::submissions::Kind;
 use super::{Hub, Stop};
 use crate::client::{Heard, Leave, Life, Socket, UNTIL_APPENDED};
-use crate::config::QUANTUM_BYTES;
+use crate::config::{NAMED_BYTES_MAX, QUANTUM_BYTES, STANDING_BYTES_MAX};
 use crate::line::Input;
+use crate::names::NAME_BYTES_MAX;
 use crate::notice::Notice;
-use crate::transcript::{SERVER, charge};
+use crate::reading::{LineEnds, Rendering};
+use crate::stranger::Stranger;
+use crate::telnet;
+use crate::text::{Excerpt, push_safe};
+use crate::transcript::charge;
 
 /// The clients that have something to be heard, each in one place.
 #[derive(Debug, Default)]
@@ -81,15 +89,12 @@ impl<S: Socket> Hub<S> {
             return;
         }
         if let Some(summary) = self.presence.take_summary(self.here(), now) {
-            self.submissions.push(SERVER, &summary.to_line());
+            self.submissions.push_notice(&summary.to_line(self.config.lang()));
         }
         if self.stop == Stop::No {
             self.hear_all(now);
         }
-        let budget = self.config.turn_bytes_max();
-        let entry = self.entry();
-        let appended = self.submissions.append_to(&mut self.transcript, budget, entry);
-        if appended {
+        if self.append_submitted(now) {
             self.pass = Some(0);
         }
         if self.submissions.is_empty() {
@@ -137,45 +142,111 @@ impl<S: Socket> Hub<S> {
 
     /// Takes one line that has been read, if there is one and it fits.
     fn take_line(&mut self, key: usize, left: &mut usize, now: Instant) -> Step {
-        let (rules, entry) = (self.config.line_rules(), self.entry());
-        let pace = self.config.pace();
+        let rules = self.config.line_rules();
         let Some(client) = self.clients.get_mut(key) else { return Step::Over(Visit::Done) };
         if !client.may_be_heard(&self.config) {
             return Step::Over(Visit::Done);
         }
-        let line = match client.record.lines.peek(&rules) {
-            Input::Line(line) => line,
-            Input::NotYet => return self.cut_chunk_if_due(key, now),
+        if !client.record.habits.has_spoken && !rules.raw && self.is_stranger(key, now) {
+            return Step::Over(Visit::Done);
+        }
+        let Some(client) = self.clients.get_mut(key) else { return Step::Over(Visit::Done) };
+        let is_telnet = client.record.habits.telnet.is_some();
+        if is_telnet && telnet::is_farewell(client.record.lines.pending()) {
+            self.end(key, now);
+            return Step::Over(Visit::Done);
+        }
+        match client.record.lines.peek(&rules) {
+            Input::Line(line) if is_telnet && telnet::is_farewell(line) => {
+                self.end(key, now);
+                Step::Over(Visit::Done)
+            }
+            Input::Line(_) if client.life == Life::Arriving => {
+                self.greet(key, now);
+                Step::Again
+            }
+            Input::Line(_) => self.take_in(key, left, now),
+            Input::NotYet => self.cut_chunk_if_due(key, now),
             Input::TooLong => {
                 client.consume_line(now);
-                let bytes_max = rules.line_bytes_max;
-                self.tell(key, Notice::LineTooLong { bytes_max }.to_line(), now);
-                return Step::Again;
+                self.greet(key, now);
+                self.tell(key, &Notice::LineTooLong { bytes_max: rules.line_bytes_max }, now);
+                Step::Again
             }
             Input::Endless => {
                 let bytes_max = rules.endless_bytes_max;
                 self.close(key, Leave::Endless, &Notice::Endless { bytes_max }, now);
-                return Step::Over(Visit::Done);
+                Step::Over(Visit::Done)
             }
+        }
+    }
+
+    /// Whether one that has said nothing yet turns out to be no chat client; then it is let go, and
+    /// nobody else sees anything of it.
+    fn is_stranger(&mut self, key: usize, now: Instant) -> bool {
+        let Some(client) = self.clients.get_mut(key) else { return false };
+        let Some(stranger) = Stranger::recognise(client.record.lines.pending()) else {
+            return false;
         };
-        let cost = charge(standing_bytes(client.record.serial, line, entry));
+        let excerpt = Excerpt(client.record.lines.pending());
+        debug!("{} is not a chat client: {excerpt}", client.record.address);
+        let goodbye = stranger.goodbye(self.config.lang());
+        self.close_with(key, Leave::NotChat, goodbye, now);
+        true
+    }
+
+    /// Takes in the line that is there: makes it safe to show and submits it.
+    fn take_in(&mut self, key: usize, left: &mut usize, now: Instant) -> Step {
+        let (rules, pace) = (self.config.line_rules(), self.config.pace());
+        let Some(client) = self.clients.get_mut(key) else { return Step::Over(Visit::Done) };
+        let record = &mut client.record;
+        let Input::Line(line) = record.lines.peek(&rules) else { return Step::Over(Visit::Done) };
+        self.safe.clear();
+        let is_utf8 = rules.raw || push_safe(line, &mut self.safe);
+        let text = if rules.raw { line } else { self.safe.as_bytes() };
+        let kind = match text {
+            _ if rules.raw => Kind::AsItIs,
+            [b'/', ..] => Kind::Command,
+            _ => Kind::Line,
+        };
+        let cost = cost(text, kind, &self.names.of(record.serial));
+        if text.len() + NAMED_BYTES_MAX > STANDING_BYTES_MAX {
+            client.consume_line(now);
+            let bytes_max = STANDING_BYTES_MAX - NAMED_BYTES_MAX;
+            self.tell(key, &Notice::LineTooLong { bytes_max }, now);
+            return Step::Again;
+        }
         if cost > *left && *left < self.config.turn_bytes_max() {
             return Step::Over(Visit::CutShort);
         }
-        if cost > client.record.deficit as usize {
+        if cost > record.deficit as usize {
             return Step::Over(Visit::More);
         }
         if !client.exempt
-            && let Err(due) = client.record.bucket.take(&pace, now)
+            && let Err(due) = record.bucket.take(&pace, now)
         {
             client.change_moments(|its| its.paused_until = Some(due));
             return Step::Over(Visit::Done);
         }
-        self.submissions.say(client.record.serial, line, entry);
+        self.submissions.push(record.serial, key, kind, text, cost);
+        record.deficit -= cost as u32;
+        record.habits.has_spoken = true;
+        client.asked = kind == Kind::Command;
         client.consume_line(now);
-        client.record.deficit -= cost as u32;
         *left = left.saturating_sub(cost);
+        if !is_utf8 {
+            self.hint_at_utf8(key, now);
+        }
         Step::Again
+    }
+
+    /// Tells once that what someone sends is not UTF-8.
+    fn hint_at_utf8(&mut self, key: usize, now: Instant) {
+        let Some(client) = self.clients.get_mut(key) else { return };
+        let told = std::mem::replace(&mut client.record.habits.told_not_utf8, true);
+        if !told {
+            self.tell(key, &Notice::NotUtf8, now);
+        }
     }
 
     /// There is no whole line: an unterminated chunk may have become one by now.
@@ -190,7 +261,7 @@ impl<S: Socket> Hub<S> {
             return Step::Again;
         }
         if client.ended {
-            self.end(key);
+            self.end(key, now);
         }
         Step::Over(Visit::Done)
     }
@@ -199,8 +270,11 @@ impl<S: Socket> Hub<S> {
     fn read(&mut self, key: usize, bytes_max: usize, read: &mut usize, now: Instant) -> Step {
         let Some(client) = self.clients.get_mut(key) else { return Step::Over(Visit::Done) };
         let scratch_bytes = bytes_max.min(self.scratch.len());
-        match client.hear(&mut self.scratch[..scratch_bytes], now) {
-            Heard::Bytes(bytes) => *read += bytes,
+        match client.hear(&mut self.scratch[..scratch_bytes], self.config.raw, now) {
+            Heard::Bytes { read: bytes, answers } => {
+                *read += bytes;
+                self.answer_telnet(key, answers);
+            }
             Heard::NothingYet | Heard::End => {}
             // It is tried again in the next round, and so counts as something done in this one.
             Heard::Interrupted => {
@@ -215,8 +289,24 @@ impl<S: Socket> Hub<S> {
         Step::Again
     }
 
+    /// Answers a telnet peer's commands; from its first one on its lines end as telnet wants it.
+    fn answer_telnet(&mut self, key: usize, answers: Vec<u8>) {
+        let Some(client) = self.clients.get_mut(key) else { return };
+        if client.record.habits.telnet.is_none() || answers.is_empty() {
+            return;
+        }
+        let line_ends = client.reading.rendering().map(|its| its.line_ends);
+        if line_ends != Some(LineEnds::CrLf) {
+            let crlf = |its: &mut Rendering| its.line_ends = LineEnds::CrLf;
+            client.reading.change_rendering(&self.transcript, crlf);
+        }
+        client.reading.detour_as_it_is(self.transcript.head(), answers);
+        self.queue_to_speak(key);
+    }
+
     /// A client's input has ended and every line of it is submitted.
-    fn end(&mut self, key: usize) {
+    pub(super) fn end(&mut self, key: usize, now: Instant) {
+        self.greet(key, now);
         let Some(client) = self.clients.get_mut(key) else { return };
         if client.life == Life::Open {
             client.life = Life::Closing { until: UNTIL_APPENDED, leave: Leave::Quit };
@@ -249,8 +339,16 @@ impl<S: Socket> Hub<S> {
         }
         self.reschedule(key);
     }
+}
 
-    fn entry(&self) -> Entry {
-        if self.config.raw { Entry::Raw } else { Entry::Named }
+/// What a text will be charged in the transcript, at most: with the name before it, or what a
+/// command may say to all of two names.
+fn cost(text: &[u8], kind: Kind, name: &impl Display) -> usize {
+    const MARKS_BYTES: usize = 3;
+    const COMMAND_BYTES: usize = 3 * NAME_BYTES_MAX;
+    match kind {
+        Kind::AsItIs | Kind::Departure { .. } => charge(text.len()),
+        Kind::Line => charge(name.to_string().len() + text.len() + MARKS_BYTES),
+        Kind::Command => charge(text.len() + COMMAND_BYTES),
     }
 }

@@ -61,7 +61,7 @@ impl Presence {
     pub fn take_untold(&mut self, here: usize) -> Option<Notice<'static>> {
         self.summary_due.take()?;
         let (joined, left) = (std::mem::take(&mut self.joined), std::mem::take(&mut self.left));
-        Some(Notice::Summary { joined, left, here })
+        Some(Notice::summary(joined, left, here))
     }
 
     fn is_told(&mut self, now: Instant) -> bool {

@@ -105,7 +105,7 @@ impl<S: Socket> Hub<S> {
     /// A client cannot be written to any more; what it said before that still counts.
     fn deafen(&mut self, key: usize, leave: Leave) {
         let Some(client) = self.clients.get_mut(key) else { return };
-        if client.ended || !client.may_be_heard(&self.config) {
+        if client.ended || !(client.asked || client.may_be_heard(&self.config)) {
             self.gone(key, leave);
             return;
         }

@@ -5,51 +5,56 @@
 
 use std::collections::VecDeque;
 
-use crate::transcript::{SERVER, Transcript, charge};
+use crate::transcript::{SERVER, charge};
 
-/// A queue of entries for the transcript.
+/// A queue of what is to become part of the conversation.
 #[derive(Debug, Default)]
 pub struct Submissions {
-    /// The texts, one after the other; those before `taken` have been appended.
+    /// The texts, one after the other.
     texts: Vec<u8>,
+    /// How many bytes of text have been forgotten: the first of `texts` is the one after these.
+    forgotten: usize,
+    /// Where the next text to be taken begins, counted from the very first.
     taken: usize,
-    entries: VecDeque<Submission>,
+    queue: VecDeque<Submission>,
     charged: usize,
 }
 
-#[derive(Debug)]
-struct Submission {
-    author: u64,
+/// One thing submitted.
+#[derive(Clone, Copy, Debug)]
+pub struct Submission {
+    /// Who submitted it; [`SERVER`] for the server.
+    pub author: u64,
+    /// The slab key of the author then.
+    pub key: usize,
+    /// What it will be charged in the transcript, at most.
+    pub charge: usize,
+    /// What is to be done with its text.
+    pub kind: Kind,
+    start: usize,
     bytes: usize,
-    /// What it will be charged in the transcript.
-    charge: usize,
 }
 
-/// How a client's words become an entry.
+/// What is to be done with a text that was submitted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Entry {
-    /// As they are.
-    Raw,
-    /// With the name before them and a line feed behind.
-    Named,
-}
-
-/// How many bytes a client's words will take in the transcript.
-pub fn standing_bytes(author: u64, text: &[u8], entry: Entry) -> usize {
-    match entry {
-        Entry::Raw => text.len(),
-        Entry::Named => prefix(author).len() + text.len() + 1,
-    }
-}
-
-fn prefix(author: u64) -> String {
-    format!("{}: ", super::guest_name(author))
+pub enum Kind {
+    /// It is appended as it is.
+    AsItIs,
+    /// It is appended with the author's name before it and a line feed behind.
+    Line,
+    /// It is a command of its author's, to be carried out.
+    Command,
+    /// Its author has gone, with these last words.
+    Departure {
+        /// Whether all are told.
+        told: bool,
+    },
 }
 
 impl Submissions {
     /// Whether nothing waits.
     pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+        self.queue.is_empty()
     }
 
     /// What those that wait will be charged in the transcript.
@@ -57,46 +62,37 @@ impl Submissions {
         self.charged
     }
 
-    /// Submits an entry as it will stand.
-    pub fn push(&mut self, author: u64, text: &[u8]) {
-        self.push_charged(author, text, charge(text.len()));
+    /// Submits an entry of the server's as it will stand.
+    pub fn push_notice(&mut self, line: &[u8]) {
+        self.push(SERVER, 0, Kind::AsItIs, line, charge(line.len()));
     }
 
-    /// Submits what a client said.
-    pub fn say(&mut self, author: u64, text: &[u8], entry: Entry) {
-        self.push_charged(author, text, charge(standing_bytes(author, text, entry)));
-    }
-
-    fn push_charged(&mut self, author: u64, text: &[u8], charge: usize) {
+    /// Submits what someone said, to be charged so much.
+    pub fn push(&mut self, author: u64, key: usize, kind: Kind, text: &[u8], charge: usize) {
+        let (start, bytes) = (self.forgotten + self.texts.len(), text.len());
         self.texts.extend_from_slice(text);
         self.charged += charge;
-        self.entries.push_back(Submission { author, bytes: text.len(), charge });
+        self.queue.push_back(Submission { author, key, charge, kind, start, bytes });
     }
 
-    /// Appends as many as may be charged `budget` together, but at least one; names are given now.
-    /// Says whether anything was appended.
-    pub fn append_to(&mut self, transcript: &mut Transcript, budget: usize, entry: Entry) -> bool {
-        let mut left = budget;
-        let mut appended = false;
-        while let Some(Submission { author, bytes, charge }) = self.entries.front() {
-            if appended && *charge > left {
-                break;
-            }
-            let text = &self.texts[self.taken..self.taken + bytes];
-            match (*author, entry) {
-                (SERVER, _) | (_, Entry::Raw) => transcript.append(*author, &[text]),
-                (_, Entry::Named) => {
-                    transcript.append(*author, &[prefix(*author).as_bytes(), text, b"\n"]);
-                }
-            }
-            left = left.saturating_sub(*charge);
-            self.charged -= charge;
-            self.taken += bytes;
-            self.entries.pop_front();
-            appended = true;
-        }
-        self.texts.drain(..self.taken);
-        self.taken = 0;
-        appended
+    /// Takes out the next one, if it is charged at most `charge_max`.
+    pub fn take(&mut self, charge_max: usize) -> Option<Submission> {
+        let submission = *self.queue.front().filter(|next| next.charge <= charge_max)?;
+        self.queue.pop_front();
+        self.charged -= submission.charge;
+        self.taken = submission.start + submission.bytes;
+        Some(submission)
+    }
+
+    /// The text of one that was taken; it is there until [`Submissions::forget_taken`].
+    pub fn text(&self, submission: &Submission) -> &[u8] {
+        let start = submission.start - self.forgotten;
+        &self.texts[start..start + submission.bytes]
+    }
+
+    /// Frees the texts of those that were taken.
+    pub fn forget_taken(&mut self) {
+        self.texts.drain(..self.taken - self.forgotten);
+        self.forgotten = self.taken;
     }
 }

@@ -12,12 +12,13 @@ use crate::support::process::{self, Collected, through_shell};
 use crate::support::{PATIENCE, Server, command, wait_for};
 
 /// What a value may be counted in, or what it is.
-const UNITS: [&str; 11] = [
+const UNITS: [&str; 12] = [
     "ADDR",
     "BYTES",
     "CIDR",
     "CLIENTS",
     "CONNECTIONS",
+    "LANG",
     "LEVEL",
     "LINES",
     "NOTICES",

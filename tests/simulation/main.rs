@@ -275,7 +275,7 @@ impl World {
 
     fn stop(&mut self) {
         self.stopped = true;
-        self.hub.stop();
+        self.hub.stop(self.now);
         self.settle();
         assert_eq!(self.hub.connections(), 0, "someone is left after the stop");
         for peer in self.peers.iter().filter(|peer| peer.healthy && !peer.refused) {
@@ -307,6 +307,7 @@ fn config(random: &mut Random, base: &Config) -> Config {
         raw: random.one_in(6),
         no_echo: random.one_in(3),
         hide_addresses: true,
+        greeting: Duration::ZERO,
         ..base.clone()
     }
 }
@@ -376,7 +377,8 @@ fn who_stalls_changes_nothing_for_the_others() {
 
 #[test]
 fn a_flooder_does_not_keep_a_talker_waiting() {
-    let base = Config { window: 65536, hide_addresses: true, ..Config::default() };
+    let greeting = Duration::ZERO;
+    let base = Config { window: 65536, hide_addresses: true, greeting, ..Config::default() };
     let mut world = World::new(Random(1), base);
     world.faulty = false;
     world.connect();
@@ -429,6 +431,7 @@ fn every_order_of_events_keeps_the_promises() {
         write_bytes: 32,
         slice_writes: 1,
         hide_addresses: true,
+        greeting: Duration::ZERO,
         ..Config::default()
     };
     for order in 0..EVENTS.len().pow(DEPTH) {

@@ -1,0 +1,76 @@
+//! What was submitted becomes part of the conversation, in its order.
+//!
+//! Lines are appended to the transcript; names are given, commands carried out and departures told
+//! at the same place of that order, so that every reply stands where its asker sees it stand.
+
+use std::time::Instant;
+
+use super::Hub;
+use super::submissions::{Kind, Submission};
+use crate::client::Socket;
+use crate::command::Command;
+use crate::notice::Notice;
+use crate::transcript::SERVER;
+
+impl<S: Socket> Hub<S> {
+    /// Appends as much of what was submitted as the turn has room for, but at least one entry.
+    /// Says whether anything was said.
+    pub(super) fn append_submitted(&mut self, now: Instant) -> bool {
+        let before = self.transcript.head();
+        let mut left = self.config.turn_bytes_max();
+        let mut first = true;
+        while let Some(submission) = self.submissions.take(if first { usize::MAX } else { left }) {
+            left = left.saturating_sub(submission.charge);
+            first = false;
+            self.append(&submission, now);
+        }
+        self.submissions.forget_taken();
+        self.transcript.head() > before
+    }
+
+    fn append(&mut self, submission: &Submission, now: Instant) {
+        let author = submission.author;
+        let text = self.submissions.text(submission);
+        match submission.kind {
+            Kind::AsItIs => self.transcript.append(author, &[text]),
+            Kind::Line => {
+                let name = self.names.of(author).to_string();
+                self.transcript.append(author, &[name.as_bytes(), b": ", text, b"\n"]);
+            }
+            Kind::Command => {
+                let line = String::from_utf8_lossy(text).into_owned();
+                self.carry_out(submission.key, author, &line, now);
+            }
+            Kind::Departure { told } => {
+                let words = String::from_utf8_lossy(text).into_owned();
+                self.depart(author, told, &words);
+            }
+        }
+    }
+
+    /// Someone is no longer here: its name is free from here on.
+    fn depart(&mut self, serial: u64, told: bool, words: &str) {
+        if told {
+            let name = &self.names.of(serial).to_string();
+            let notice = match words {
+                "" => Notice::Left { name },
+                words => Notice::LeftSaying { name, words },
+            };
+            let line = notice.to_line(self.config.lang());
+            self.transcript.append(SERVER, &[&line]);
+        }
+        self.names.release(serial);
+    }
+
+    fn carry_out(&mut self, key: usize, serial: u64, line: &str, now: Instant) {
+        if self.clients.get(key).is_none_or(|client| client.record.serial != serial) {
+            return;
+        }
+        self.obey(key, serial, Command::parse(line), now);
+        if let Some(client) = self.clients.get_mut(key) {
+            client.asked = false;
+            self.queue_to_listen(key);
+            self.reschedule(key);
+        }
+    }
+}

@@ -1,0 +1,246 @@
+//! What becomes of a command. Every reply is private and stands where its asker sees it stand:
+//! commands are carried out in the order in which things were said.
+
+use std::time::Instant;
+
+use super::Hub;
+use crate::client::{Life, Socket};
+use crate::command::Command;
+use crate::names::{NAME_CHARACTERS_MAX, Name, Refusal};
+use crate::notice::{self, Notice};
+use crate::reading::DETOUR_BYTES;
+use crate::text::Excerpt;
+use crate::transcript::SERVER;
+
+/// How many names `/who` gives; of more it says how many.
+const NAMED_MAX: usize = 50;
+
+/// How many people one client can ignore: each is looked at for every line it is given.
+const IGNORED_MAX: usize = 50;
+
+/// How many characters of what someone says when it leaves are told.
+const FAREWELL_CHARACTERS_MAX: usize = 200;
+
+impl<S: Socket> Hub<S> {
+    /// Carries out what a client has asked.
+    pub(super) fn obey(&mut self, key: usize, serial: u64, command: Command<'_>, now: Instant) {
+        let lang = self.config.lang();
+        match command {
+            Command::Say(text) => self.say(serial, &["", ": "], text),
+            Command::Me(text) => self.say(serial, &["~ ", " "], text),
+            Command::Message { to, text } => self.message(key, to, text, now),
+            Command::Answer(text) => self.answer(key, text, now),
+            Command::Nick(name) => self.rename(key, serial, name, now),
+            Command::Echo(on) => self.set_echo(key, serial, on, now),
+            Command::History(lines) => {
+                let any = self.tell_history(key, lines, now);
+                if !any {
+                    self.tell(key, &Notice::NoHistory, now);
+                }
+            }
+            Command::Ignore(name) => self.ignore(key, serial, name, now),
+            Command::Ignored => self.tell_ignored(key, serial, now),
+            Command::Unignore(name) => self.unignore(key, serial, name, now),
+            Command::Who => self.tell_who(key, now),
+            Command::Help => self.tell_lines(key, notice::help(lang), now),
+            Command::Quit(words) => self.quit(key, words, now),
+            Command::Misused(command) => {
+                self.tell(key, &Notice::Usage { usage: notice::usage(command, lang) }, now);
+            }
+            Command::Unknown(command) => {
+                let command = &Excerpt(command.as_bytes()).to_string();
+                self.tell(key, &Notice::Unknown { command }, now);
+            }
+        }
+    }
+
+    fn say(&mut self, author: u64, [before, behind]: &[&str; 2], text: &str) {
+        let name = self.names.of(author);
+        let line = format!("{before}{name}{behind}{text}\n");
+        self.transcript.append(author, &[line.as_bytes()]);
+    }
+
+    /// Who is meant by a name, if it is here: its serial and key.
+    fn find(&self, name: &str) -> Option<(u64, usize)> {
+        let serial = self.names.find(name)?;
+        self.members.get(&serial).map(|key| (serial, *key))
+    }
+
+    fn tell_nobody(&mut self, key: usize, name: &str, now: Instant) {
+        let name = &Excerpt(name.as_bytes()).to_string();
+        self.tell(key, &Notice::Nobody { name }, now);
+    }
+
+    fn message(&mut self, key: usize, to: &str, text: &str, now: Instant) {
+        match self.find(to) {
+            Some((_, to)) => self.whisper(key, to, text, now),
+            None => self.tell_nobody(key, to, now),
+        }
+    }
+
+    fn answer(&mut self, key: usize, text: &str, now: Instant) {
+        let asked = self.clients.get(key).map(|client| client.record.habits.answers_go_to);
+        match asked.and_then(|serial| self.members.get(&serial).copied()) {
+            Some(to) => self.whisper(key, to, text, now),
+            None => self.tell(key, &Notice::NobodyToAnswer, now),
+        }
+    }
+
+    /// Says something to one client alone, and shows its sender what that one sees. Whom the other
+    /// ignores does not learn it.
+    fn whisper(&mut self, from: usize, to: usize, text: &str, now: Instant) {
+        let (Some(sender), Some(other)) = (self.clients.get(from), self.clients.get(to)) else {
+            return;
+        };
+        let serial = sender.record.serial;
+        let other_name = self.names.of(other.record.serial).to_string();
+        let line = format!("[{} -> {other_name}] {text}\n", self.names.of(serial)).into_bytes();
+        let waiting = other.reading.private_bytes() + line.len() + DETOUR_BYTES;
+        if other.life != Life::Open || waiting > self.config.max_private {
+            self.tell(from, &Notice::NotDelivered { name: &other_name }, now);
+            return;
+        }
+        let ignored = serial != other.record.serial && self.is_without(to, serial);
+        if from != to && !ignored {
+            if let Some(other) = self.clients.get_mut(to) {
+                other.record.habits.answers_go_to = serial;
+            }
+            self.tell_lines(to, line.clone(), now);
+        }
+        self.tell_lines(from, line, now);
+    }
+
+    fn rename(&mut self, key: usize, serial: u64, name: &str, now: Instant) {
+        let from = self.names.of(serial).to_string();
+        let taken = Name::parse(name).and_then(|parsed| {
+            let to = parsed.as_str().to_owned();
+            self.names.take(serial, parsed).map(|()| to)
+        });
+        match taken {
+            Ok(to) if to == from => {}
+            Ok(to) => {
+                let notice = Notice::Renamed { from: &from, to: &to };
+                let line = notice.to_line(self.config.lang());
+                self.transcript.append(SERVER, &[&line]);
+            }
+            Err(refusal) => self.tell_refusal(key, name, refusal, now),
+        }
+    }
+
+    fn tell_refusal(&mut self, key: usize, name: &str, refusal: Refusal, now: Instant) {
+        let name = &Excerpt(name.as_bytes()).to_string();
+        let mut buffer = [0; 4];
+        let mut shown = |character: char| {
+            let visible = Excerpt(character.encode_utf8(&mut buffer).as_bytes()).to_string();
+            format!("{visible} (U+{:04X})", character as u32)
+        };
+        let notice = match refusal {
+            Refusal::Empty => Notice::Usage { usage: notice::usage("/nick", self.config.lang()) },
+            Refusal::TooLong => Notice::NameTooLong { characters_max: NAME_CHARACTERS_MAX },
+            Refusal::Character(character) => {
+                return self.tell(
+                    key,
+                    &Notice::NameCharacter { character: &shown(character) },
+                    now,
+                );
+            }
+            Refusal::FirstCharacter(character) => {
+                return self.tell(key, &Notice::NameFirst { character: &shown(character) }, now);
+            }
+            Refusal::Reserved => Notice::NameReserved { name },
+            Refusal::Taken => Notice::NameTaken { name },
+            Refusal::LooksLikeTaken => Notice::NameLooksTaken { name },
+        };
+        self.tell(key, &notice, now);
+    }
+
+    fn set_echo(&mut self, key: usize, serial: u64, on: bool, now: Instant) {
+        self.change_without(key, |without| {
+            without.retain(|author| *author != serial);
+            if !on {
+                without.push(serial);
+            }
+        });
+        self.tell(key, if on { &Notice::EchoOn } else { &Notice::EchoOff }, now);
+    }
+
+    fn ignore(&mut self, key: usize, serial: u64, name: &str, now: Instant) {
+        let Some((other, _)) = self.find(name) else { return self.tell_nobody(key, name, now) };
+        if other == serial {
+            return self.tell(key, &Notice::IgnoringYourself, now);
+        }
+        // Whoever has gone is not seen anyway, and makes room.
+        let members = &self.members;
+        let mut many = 0;
+        if let Some(client) = self.clients.get_mut(key) {
+            client.reading.change_rendering(&self.transcript, |its| {
+                its.without.retain(|author| *author != other && members.contains_key(author));
+                many = its.without.iter().filter(|author| **author != serial).count();
+                if many < IGNORED_MAX {
+                    its.without.push(other);
+                }
+            });
+        }
+        if many >= IGNORED_MAX {
+            return self.tell(key, &Notice::IgnoringTooMany { most: IGNORED_MAX }, now);
+        }
+        let name = self.names.of(other).to_string();
+        self.tell(key, &Notice::Ignoring { name: &name }, now);
+    }
+
+    fn unignore(&mut self, key: usize, serial: u64, name: &str, now: Instant) {
+        let Some((other, _)) = self.find(name) else { return self.tell_nobody(key, name, now) };
+        let was_ignored = other != serial && self.is_without(key, other);
+        self.change_without(key, |without| {
+            without.retain(|author| *author != other || other == serial);
+        });
+        let name = &self.names.of(other).to_string();
+        match was_ignored {
+            true => self.tell(key, &Notice::NoLongerIgnoring { name }, now),
+            false => self.tell(key, &Notice::NotIgnoring { name }, now),
+        }
+    }
+
+    fn tell_ignored(&mut self, key: usize, serial: u64, now: Instant) {
+        let without = self.clients.get(key).and_then(|client| client.reading.rendering());
+        let without = without.map_or(&[][..], |its| &its.without).iter();
+        let ignored = without.filter(|author| **author != serial);
+        let ignored = ignored.filter(|author| self.members.contains_key(author));
+        let names: Vec<String> = ignored.map(|author| self.names.of(*author).to_string()).collect();
+        match names.is_empty() {
+            true => self.tell(key, &Notice::IgnoringNobody, now),
+            false => self.tell(key, &Notice::IgnoringThese { names: &names.join(", ") }, now),
+        }
+    }
+
+    fn is_without(&self, key: usize, author: u64) -> bool {
+        let rendering = self.clients.get(key).and_then(|client| client.reading.rendering());
+        rendering.is_some_and(|its| its.without.contains(&author))
+    }
+
+    fn change_without(&mut self, key: usize, change: impl FnOnce(&mut Vec<u64>)) {
+        if let Some(client) = self.clients.get_mut(key) {
+            client.reading.change_rendering(&self.transcript, |its| change(&mut its.without));
+        }
+    }
+
+    fn tell_who(&mut self, key: usize, now: Instant) {
+        let here = self.here();
+        let named = self.members.keys().take(NAMED_MAX);
+        let names: Vec<String> = named.map(|serial| self.names.of(*serial).to_string()).collect();
+        let (more, names) = (here - names.len(), &names.join(", "));
+        match more {
+            0 => self.tell(key, &Notice::Here { here, names }, now),
+            more => self.tell(key, &Notice::HereAndMore { here, names, more }, now),
+        }
+    }
+
+    fn quit(&mut self, key: usize, words: &str, now: Instant) {
+        let Some(client) = self.clients.get_mut(key) else { return };
+        if !words.is_empty() {
+            let words: String = words.chars().take(FAREWELL_CHARACTERS_MAX).collect();
+            client.record.habits.farewell = Some(words.into());
+        }
+        self.end(key, now);
+    }
+}
