@@ -6,7 +6,6 @@
 //! only by `WouldBlock` (reading also by the end of input): events are hints, results are facts.
 //! It knows nobody else, no poll and no clock.
 
-use std::fmt;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::SocketAddr;
 use std::time::Instant;
@@ -18,8 +17,14 @@ use crate::deadlines::Whose;
 use crate::line::Lines;
 use crate::pace::Bucket;
 use crate::reading::{Reading, Terms};
-use crate::telnet::{IAC, Telnet};
+use crate::telnet::IAC;
 use crate::transcript::Transcript;
+
+mod life;
+mod record;
+
+pub use life::{Leave, Life, Standing, UNTIL_APPENDED};
+pub use record::{Habits, Moments, Record};
 
 /// What a client needs of its socket; neither verb of `Read` and `Write` may block.
 pub trait Socket: Read + Write {
@@ -30,93 +35,6 @@ pub trait Socket: Read + Write {
     /// remains in the kernel (linger 0). It cannot fail in a way that anyone could mend.
     fn reset_on_close(&mut self);
 }
-
-/// Why a client goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Leave {
-    /// It ended its input and got the rest of its output.
-    Quit,
-    /// The connection broke.
-    Lost(ErrorKind),
-    /// It took nothing of what waited for it for too long.
-    TooSlow,
-    /// It could not keep up, in raw mode, where a gap cannot be told.
-    Lapsed,
-    /// It sent too much without a line end.
-    Endless,
-    /// It said nothing for too long.
-    Idle,
-    /// It speaks another protocol.
-    NotChat,
-    /// It let its replies pile up.
-    TooManyReplies,
-    /// There was no room for it.
-    Refused,
-    /// The server stops.
-    Stopping,
-}
-
-impl Leave {
-    /// Whether nothing more can be said to it, so that what is unsent is thrown away.
-    fn is_hopeless(self) -> bool {
-        match self {
-            Leave::Lost(_) | Leave::TooSlow | Leave::Lapsed => true,
-            Leave::Quit | Leave::Endless | Leave::Idle | Leave::NotChat => false,
-            Leave::TooManyReplies | Leave::Refused | Leave::Stopping => false,
-        }
-    }
-
-    /// Why a client goes whose socket gave this error.
-    pub fn from_error(error: &io::Error) -> Leave {
-        match error.kind() {
-            ErrorKind::TimedOut => Leave::TooSlow,
-            kind => Leave::Lost(kind),
-        }
-    }
-}
-
-impl fmt::Display for Leave {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Leave::Quit => write!(f, "it closed its side"),
-            Leave::Lost(kind) => write!(f, "connection lost: {kind}"),
-            Leave::TooSlow => write!(f, "too slow"),
-            Leave::Lapsed => write!(f, "could not keep up"),
-            Leave::Endless => write!(f, "no line end"),
-            Leave::Idle => write!(f, "idle"),
-            Leave::NotChat => write!(f, "not a chat client"),
-            Leave::TooManyReplies => write!(f, "replies unread"),
-            Leave::Refused => write!(f, "refused"),
-            Leave::Stopping => write!(f, "server shutting down"),
-        }
-    }
-}
-
-/// The life of a connection; it only goes downwards.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Life {
-    /// Read, but not greeted yet: its first words may show that it is no chat client.
-    Arriving,
-    /// Read and written.
-    Open,
-    /// Its output is broken, but what it said before may still be in its socket: read to the end.
-    Deaf(Leave),
-    /// No longer read; gets what was said before `until` and is then shut down.
-    Closing {
-        /// The position up to which it is served, [`UNTIL_APPENDED`] if not known yet.
-        until: u64,
-        /// Why.
-        leave: Leave,
-    },
-    /// Our side is shut down; its input is thrown away so that it can read the goodbye, as long as
-    /// [`Moments`] allows.
-    Draining(Leave),
-    /// To be released.
-    Gone(Leave),
-}
-
-/// Until all that it has submitted is appended.
-pub const UNTIL_APPENDED: u64 = u64::MAX;
 
 /// What a client's socket had to read.
 #[derive(Debug, PartialEq, Eq)]
@@ -149,73 +67,6 @@ pub struct Spoken {
     pub short: bool,
     /// The connection is broken.
     pub broken: Option<Leave>,
-}
-
-/// The moments that matter only while something is pending. They stand in a box of their own, so
-/// that a client at rest, of whom there are thousands, is small.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Moments {
-    /// When it is greeted at the latest.
-    pub greet_at: Option<Instant>,
-    /// Not to be read before this, because it talked too fast.
-    pub paused_until: Option<Instant>,
-    /// When the oldest byte of its unterminated chunk was read.
-    pub chunk_since: Option<Instant>,
-    /// Since when it has taken nothing of what waits for it; `None` while nothing does.
-    pub stalled_since: Option<Instant>,
-    /// When it is given up though it still sends after our side is shut down.
-    pub drain_until: Option<Instant>,
-    /// How many more bytes are thrown away until then.
-    pub drain_bytes_left: u32,
-    /// The deadline that stands for it in the set of all.
-    pub alarm: Option<Instant>,
-}
-
-/// What is known of a client that a pass does not look at. It stands in a box of its own, so that
-/// a pass over thousands walks over little memory: that is what a message to all costs beside its
-/// system calls.
-#[derive(Debug)]
-pub struct Record {
-    /// Where the peer is.
-    pub address: SocketAddr,
-    /// Its number, never used twice; clients count from 1.
-    pub serial: u64,
-    /// What it is about to say.
-    pub lines: Lines,
-    /// What it may still say in this round.
-    pub deficit: u32,
-    /// How fast it has been talking.
-    pub bucket: Bucket,
-    /// When anything was read from it last.
-    pub heard_at: Instant,
-    /// What makes it more than a guest who has just come, if anything does.
-    pub habits: Habits,
-}
-
-/// What a client has done that the server remembers.
-#[derive(Debug, Default)]
-pub struct Habits {
-    /// It is a telnet peer: it has sent a telnet command.
-    pub telnet: Option<Box<Telnet>>,
-    /// The serial of whoever has last said something to it alone; 0 is nobody.
-    pub answers_go_to: u64,
-    /// It has said something.
-    pub has_spoken: bool,
-    /// What it said when it left.
-    pub farewell: Option<Box<str>>,
-    /// It has been told that what it sends is not UTF-8.
-    pub told_not_utf8: bool,
-}
-
-/// Where a client stands with the conversation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
-    /// It is being told why it may not come in.
-    Refused,
-    /// It has come and is not announced.
-    Arriving,
-    /// It has been greeted.
-    Member,
 }
 
 /// One connection.
@@ -486,8 +337,8 @@ impl<S: Socket> Client<S> {
         self.life = Life::Gone(leave);
     }
 
-    /// Ends our side. What the peer still sends is thrown away for a while; if it has ended its side
-    /// already, that is over at the first look.
+    /// Ends our side. What the peer still sends is thrown away for a while; if it has ended its
+    /// side already, that is over at the first look.
     pub fn shut_down(&mut self, leave: Leave, config: &Config, now: Instant) {
         let shut = self.socket.shut_down_write();
         self.life = match shut {

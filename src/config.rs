@@ -141,7 +141,7 @@ pub struct Config {
     pub max_private: usize,
 
     /// Bytes made ready at once for one reader that does not get the conversation as it is, such as
-    /// one without echo
+    /// one without echo, or a telnet peer
     #[arg(long, env = "CHINWAG_RENDERED", value_name = "BYTES", help_heading = "Limits")]
     #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(1024..=1 << 20))]
     #[arg(default_value_t = 16384)]
@@ -182,8 +182,8 @@ pub struct Config {
     #[arg(value_parser = parse_seconds, help_heading = "Limits")]
     pub summary: Duration,
 
-    /// Seconds for which a newcomer's first words are waited for before it is greeted and announced:
-    /// a browser that has come to the wrong door is told apart by them
+    /// Seconds for which a newcomer's first words are waited for before it is greeted and
+    /// announced: a browser that has come to the wrong door is told apart by them; 0 is not at all
     #[arg(long, env = "CHINWAG_GREETING", value_name = "SECONDS", default_value = "0.1")]
     #[arg(value_parser = parse_seconds_or_never, help_heading = "Limits")]
     pub greeting: Duration,

@@ -273,7 +273,7 @@ fn assert_dropped_records_are_told(
     resume: impl FnOnce() -> Collected,
 ) {
     const TIMES: usize = 1500;
-    let server = start_logging_on(stderr, &["--log-level", "debug"]);
+    let server = start_logging_on(stderr, &["--log-level", "debug", "--greeting", "0"]);
     come_and_go(&server, TIMES);
     // They stand in the queue before the two of this chat.
     assert_chat_goes_on(&server);

@@ -1,0 +1,66 @@
+//! What is known of a connection beside its socket and its place in the conversation.
+//!
+//! It stands in boxes, because there may be many thousand connections at rest.
+
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use crate::line::Lines;
+use crate::pace::Bucket;
+use crate::telnet::Telnet;
+
+/// The moments that matter only while something is pending. They stand in a box of their own, so
+/// that a client at rest, of whom there are thousands, is small.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Moments {
+    /// When it is greeted at the latest.
+    pub greet_at: Option<Instant>,
+    /// Not to be read before this, because it talked too fast.
+    pub paused_until: Option<Instant>,
+    /// When the oldest byte of its unterminated chunk was read.
+    pub chunk_since: Option<Instant>,
+    /// Since when it has taken nothing of what waits for it; `None` while nothing does.
+    pub stalled_since: Option<Instant>,
+    /// When it is given up though it still sends after our side is shut down.
+    pub drain_until: Option<Instant>,
+    /// How many more bytes are thrown away until then.
+    pub drain_bytes_left: u32,
+    /// The deadline that stands for it in the set of all.
+    pub alarm: Option<Instant>,
+}
+
+/// What is known of a client that a pass does not look at. It stands in a box of its own, so that
+/// a pass over thousands walks over little memory: that is what a message to all costs beside its
+/// system calls.
+#[derive(Debug)]
+pub struct Record {
+    /// Where the peer is.
+    pub address: SocketAddr,
+    /// Its number, never used twice; clients count from 1.
+    pub serial: u64,
+    /// What it is about to say.
+    pub lines: Lines,
+    /// What it may still say in this round.
+    pub deficit: u32,
+    /// How fast it has been talking.
+    pub bucket: Bucket,
+    /// When anything was read from it last.
+    pub heard_at: Instant,
+    /// What makes it more than a guest who has just come, if anything does.
+    pub habits: Habits,
+}
+
+/// What a client has done that the server remembers.
+#[derive(Debug, Default)]
+pub struct Habits {
+    /// It is a telnet peer: it has sent a telnet command.
+    pub telnet: Option<Box<Telnet>>,
+    /// The serial of whoever has last said something to it alone; 0 is nobody.
+    pub answers_go_to: u64,
+    /// It has said something.
+    pub has_spoken: bool,
+    /// What it said when it left.
+    pub farewell: Option<Box<str>>,
+    /// It has been told that what it sends is not UTF-8.
+    pub told_not_utf8: bool,
+}
