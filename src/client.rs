@@ -24,7 +24,7 @@ mod life;
 mod record;
 
 pub use life::{Leave, Life, Standing, UNTIL_APPENDED};
-pub use record::{Habits, Moments, Record};
+pub use record::{Extras, Moments, Record};
 
 /// What a client needs of its socket; neither verb of `Read` and `Write` may block.
 pub trait Socket: Read + Write {
@@ -123,7 +123,9 @@ impl<S: Socket> Client<S> {
                 deficit: 0,
                 bucket: Bucket::default(),
                 heard_at: now,
-                habits: Habits::default(),
+                has_spoken: false,
+                told_not_utf8: false,
+                extras: None,
             }),
             moments: None,
             readable: false,
@@ -162,11 +164,6 @@ impl<S: Socket> Client<S> {
     /// Whether no moment matters to it: then no deadline of it has changed by speaking to it.
     pub fn is_at_rest(&self) -> bool {
         self.moments.is_none()
-    }
-
-    /// Whether it has been waited for long enough.
-    pub fn is_to_be_greeted(&self, now: Instant) -> bool {
-        self.moments().greet_at.is_none_or(|at| at <= now)
     }
 
     /// Whether what it says still counts.
@@ -228,11 +225,10 @@ impl<S: Socket> Client<S> {
 
     /// Takes the telnet commands out of what was read; says how much text is left.
     fn take_commands(&mut self, bytes: &mut [u8], answers: &mut Vec<u8>) -> usize {
-        let habits = &mut self.record.habits;
-        if habits.telnet.is_none() && memchr(IAC, bytes).is_none() {
+        if !self.record.is_telnet() && memchr(IAC, bytes).is_none() {
             return bytes.len();
         }
-        let telnet = habits.telnet.get_or_insert_default();
+        let telnet = self.record.extras().telnet.get_or_insert_default();
         let text = telnet.take_in(bytes, answers);
         if telnet.has_ended() {
             (self.readable, self.ended) = (false, true);
@@ -364,7 +360,7 @@ impl<S: Socket> Client<S> {
         let its = self.moments();
         let stalled = |limit| its.stalled_since.map(|since| since + limit);
         match self.life {
-            Life::Arriving => its.greet_at.into_iter().chain(self.chunk_due(config)).min(),
+            Life::Arriving => self.chunk_due(config),
             Life::Open => {
                 let idle = (!config.idle.is_zero()).then(|| self.record.heard_at + config.idle);
                 let due = [its.paused_until, self.chunk_due(config), stalled(config.stuck), idle];

@@ -49,7 +49,9 @@ pub struct Hub<S> {
     presence: Presence,
     next_serial: u64,
     /// Where in the table those are who have been greeted, by their serials.
-    members: BTreeMap<u64, usize>,
+    members: BTreeMap<u64, u32>,
+    /// Those who have not been greeted yet, and when they are at the latest.
+    arrivals: VecDeque<(Instant, Whose)>,
     names: Names,
     per_address: HashMap<IpAddr, usize>,
     /// How many peers are in the doorway, being told why they may not come in.
@@ -114,6 +116,7 @@ impl<S: Socket> Hub<S> {
             presence: Presence::new(config.notice_pace(), config.summary),
             next_serial: SERVER + 1,
             members: BTreeMap::new(),
+            arrivals: VecDeque::new(),
             names: Names::default(),
             per_address: HashMap::new(),
             refused: 0,
@@ -157,7 +160,9 @@ impl<S: Socket> Hub<S> {
         if self.is_busy() {
             return Wait::No;
         }
-        match self.deadlines.next().into_iter().chain(self.presence.summary_due()).min() {
+        let greeting = self.arrivals.front().map(|(at, _)| *at);
+        let next = [self.deadlines.next(), self.presence.summary_due(), greeting];
+        match next.into_iter().flatten().min() {
             Some(at) => Wait::Until(at),
             None => Wait::Forever,
         }
@@ -205,6 +210,7 @@ impl<S: Socket> Hub<S> {
         for whose in due {
             self.note_deadline(whose, now);
         }
+        self.greet_due(now);
     }
 
     fn note_deadline(&mut self, Whose { serial, key }: Whose, now: Instant) {
@@ -231,7 +237,6 @@ impl<S: Socket> Hub<S> {
                 let seconds = self.config.idle.as_secs();
                 self.close(key, Leave::Idle, &Notice::Idle { seconds }, now);
             }
-            Life::Arriving if client.is_to_be_greeted(now) => self.greet(key, now),
             Life::Arriving | Life::Open => {
                 self.queue_to_listen(key);
                 self.reschedule(key);

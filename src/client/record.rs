@@ -13,8 +13,6 @@ use crate::telnet::Telnet;
 /// that a client at rest, of whom there are thousands, is small.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Moments {
-    /// When it is greeted at the latest.
-    pub greet_at: Option<Instant>,
     /// Not to be read before this, because it talked too fast.
     pub paused_until: Option<Instant>,
     /// When the oldest byte of its unterminated chunk was read.
@@ -46,21 +44,43 @@ pub struct Record {
     pub bucket: Bucket,
     /// When anything was read from it last.
     pub heard_at: Instant,
-    /// What makes it more than a guest who has just come, if anything does.
-    pub habits: Habits,
-}
-
-/// What a client has done that the server remembers.
-#[derive(Debug, Default)]
-pub struct Habits {
-    /// It is a telnet peer: it has sent a telnet command.
-    pub telnet: Option<Box<Telnet>>,
-    /// The serial of whoever has last said something to it alone; 0 is nobody.
-    pub answers_go_to: u64,
     /// It has said something.
     pub has_spoken: bool,
-    /// What it said when it left.
-    pub farewell: Option<Box<str>>,
     /// It has been told that what it sends is not UTF-8.
     pub told_not_utf8: bool,
+    /// What few clients have.
+    pub extras: Option<Box<Extras>>,
+}
+
+/// What is remembered of few clients only.
+#[derive(Debug, Default)]
+pub struct Extras {
+    /// It is a telnet peer: it has sent a telnet command.
+    pub telnet: Option<Telnet>,
+    /// The serial of whoever has last said something to it alone; 0 is nobody.
+    pub answers_go_to: u64,
+    /// What it said when it left.
+    pub farewell: String,
+}
+
+impl Record {
+    /// Whether it has sent a telnet command.
+    pub fn is_telnet(&self) -> bool {
+        self.extras.as_ref().is_some_and(|extras| extras.telnet.is_some())
+    }
+
+    /// The serial of whoever has last said something to it alone; 0 is nobody.
+    pub fn answers_go_to(&self) -> u64 {
+        self.extras.as_ref().map_or(0, |extras| extras.answers_go_to)
+    }
+
+    /// What it said when it left; nothing if it did not.
+    pub fn farewell(&self) -> &str {
+        self.extras.as_ref().map_or("", |extras| &extras.farewell)
+    }
+
+    /// What few clients have, made if it is not there.
+    pub fn extras(&mut self) -> &mut Extras {
+        self.extras.get_or_insert_default()
+    }
 }

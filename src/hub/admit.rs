@@ -8,8 +8,12 @@ use log::{debug, warn};
 use super::{Hub, Stop};
 use crate::client::{Client, Leave, Life, Socket, Standing};
 use crate::config::DOORWAY_MAX;
+use crate::deadlines::Whose;
 use crate::notice::{Notice, Shown, joined_raw};
 use crate::reading::{Reading, Rendering};
+
+/// How many places the queue of those who arrive keeps when it is empty; a storm takes more.
+const ARRIVALS_KEPT: usize = 128;
 
 impl<S: Socket> Hub<S> {
     /// The key that the next one let in will have, for the registration that comes before.
@@ -62,15 +66,29 @@ impl<S: Socket> Hub<S> {
         let reading = Reading::rendered(head, self.rendering(serial));
         let mut client = Client::new(socket, address, serial, reading, now);
         client.exempt = exempt;
-        if !self.config.greeting.is_zero() && !self.config.raw {
-            client.change_moments(|its| its.greet_at = Some(now + self.config.greeting));
-        }
-        let at_once = client.is_to_be_greeted(now);
+        let whose = client.whose(self.next_key());
         let key = self.insert(client);
-        match at_once {
-            true => self.greet(key, now),
-            false => self.reschedule(key),
+        if self.config.greeting.is_zero() || self.config.raw {
+            self.greet(key, now);
+        } else {
+            self.arrivals.push_back((now + self.config.greeting, whose));
         }
+    }
+
+    /// Greets those who have been waited for long enough.
+    pub(super) fn greet_due(&mut self, now: Instant) {
+        while let Some((at, Whose { serial, key })) = self.arrivals.front().copied() {
+            let client = self.clients.get(key).filter(|client| client.record.serial == serial);
+            let waits = client.is_some_and(|client| client.life == Life::Arriving);
+            if waits && at > now {
+                return;
+            }
+            self.arrivals.pop_front();
+            if waits {
+                self.greet(key, now);
+            }
+        }
+        self.arrivals.shrink_to(ARRIVALS_KEPT);
     }
 
     /// A newcomer becomes one of the conversation: from here on it gets what is said. It is told
@@ -84,9 +102,8 @@ impl<S: Socket> Hub<S> {
         client.life = Life::Open;
         client.standing = Standing::Member;
         client.reading.begin_at(head);
-        client.change_moments(|its| its.greet_at = None);
         let (serial, address) = (client.record.serial, client.record.address);
-        self.members.insert(serial, key);
+        self.members.insert(serial, key as u32);
         let shown = Shown((!self.config.hide_addresses).then_some(address));
         let name = self.names.of(serial).to_string();
         debug!("{name} ({address}) joined");

@@ -54,7 +54,7 @@ impl<S: Socket> Hub<S> {
         debug!("{} ({}) left: {leave}", self.names.of(serial), client.record.address);
         self.tell_trouble(leave, now);
         let told = self.stop == Stop::No && !self.config.raw && self.presence.left(now);
-        let words = client.record.habits.farewell.as_deref().unwrap_or_default().as_bytes();
+        let words = client.record.farewell().as_bytes();
         // In every language, what stands around name and words is shorter than another name.
         let charge = if told { charge(words.len() + 2 * NAMED_BYTES_MAX) } else { 0 };
         self.submissions.push(serial, key, Kind::Departure { told }, words, charge);

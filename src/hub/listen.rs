@@ -147,11 +147,11 @@ impl<S: Socket> Hub<S> {
         if !client.may_be_heard(&self.config) {
             return Step::Over(Visit::Done);
         }
-        if !client.record.habits.has_spoken && !rules.raw && self.is_stranger(key, now) {
+        if !client.record.has_spoken && !rules.raw && self.is_stranger(key, now) {
             return Step::Over(Visit::Done);
         }
         let Some(client) = self.clients.get_mut(key) else { return Step::Over(Visit::Done) };
-        let is_telnet = client.record.habits.telnet.is_some();
+        let is_telnet = client.record.is_telnet();
         if is_telnet && telnet::is_farewell(client.record.lines.pending()) {
             self.end(key, now);
             return Step::Over(Visit::Done);
@@ -230,7 +230,7 @@ impl<S: Socket> Hub<S> {
         }
         self.submissions.push(record.serial, key, kind, text, cost);
         record.deficit -= cost as u32;
-        record.habits.has_spoken = true;
+        record.has_spoken = true;
         client.asked = kind == Kind::Command;
         client.consume_line(now);
         *left = left.saturating_sub(cost);
@@ -243,7 +243,7 @@ impl<S: Socket> Hub<S> {
     /// Tells once that what someone sends is not UTF-8.
     fn hint_at_utf8(&mut self, key: usize, now: Instant) {
         let Some(client) = self.clients.get_mut(key) else { return };
-        let told = std::mem::replace(&mut client.record.habits.told_not_utf8, true);
+        let told = std::mem::replace(&mut client.record.told_not_utf8, true);
         if !told {
             self.tell(key, &Notice::NotUtf8, now);
         }
@@ -292,7 +292,7 @@ impl<S: Socket> Hub<S> {
     /// Answers a telnet peer's commands; from its first one on its lines end as telnet wants it.
     fn answer_telnet(&mut self, key: usize, answers: Vec<u8>) {
         let Some(client) = self.clients.get_mut(key) else { return };
-        if client.record.habits.telnet.is_none() || answers.is_empty() {
+        if !client.record.is_telnet() || answers.is_empty() {
             return;
         }
         let line_ends = client.reading.rendering().map(|its| its.line_ends);

@@ -63,7 +63,7 @@ impl<S: Socket> Hub<S> {
     /// Who is meant by a name, if it is here: its serial and key.
     fn find(&self, name: &str) -> Option<(u64, usize)> {
         let serial = self.names.find(name)?;
-        self.members.get(&serial).map(|key| (serial, *key))
+        self.members.get(&serial).map(|key| (serial, *key as usize))
     }
 
     fn tell_nobody(&mut self, key: usize, name: &str, now: Instant) {
@@ -79,9 +79,9 @@ impl<S: Socket> Hub<S> {
     }
 
     fn answer(&mut self, key: usize, text: &str, now: Instant) {
-        let asked = self.clients.get(key).map(|client| client.record.habits.answers_go_to);
-        match asked.and_then(|serial| self.members.get(&serial).copied()) {
-            Some(to) => self.whisper(key, to, text, now),
+        let asked = self.clients.get(key).map(|client| client.record.answers_go_to());
+        match asked.and_then(|serial| self.members.get(&serial)) {
+            Some(to) => self.whisper(key, *to as usize, text, now),
             None => self.tell(key, &Notice::NobodyToAnswer, now),
         }
     }
@@ -103,7 +103,7 @@ impl<S: Socket> Hub<S> {
         let ignored = serial != other.record.serial && self.is_without(to, serial);
         if from != to && !ignored {
             if let Some(other) = self.clients.get_mut(to) {
-                other.record.habits.answers_go_to = serial;
+                other.record.extras().answers_go_to = serial;
             }
             self.tell_lines(to, line.clone(), now);
         }
@@ -128,28 +128,21 @@ impl<S: Socket> Hub<S> {
     }
 
     fn tell_refusal(&mut self, key: usize, name: &str, refusal: Refusal, now: Instant) {
-        let name = &Excerpt(name.as_bytes()).to_string();
-        let mut buffer = [0; 4];
-        let mut shown = |character: char| {
-            let visible = Excerpt(character.encode_utf8(&mut buffer).as_bytes()).to_string();
-            format!("{visible} (U+{:04X})", character as u32)
+        let shown = match refusal {
+            Refusal::Character(character) | Refusal::FirstCharacter(character) => {
+                let visible = Excerpt(character.to_string().as_bytes()).to_string();
+                format!("{visible} (U+{:04X})", character as u32)
+            }
+            _ => Excerpt(name.as_bytes()).to_string(),
         };
         let notice = match refusal {
             Refusal::Empty => Notice::Usage { usage: notice::usage("/nick", self.config.lang()) },
             Refusal::TooLong => Notice::NameTooLong { characters_max: NAME_CHARACTERS_MAX },
-            Refusal::Character(character) => {
-                return self.tell(
-                    key,
-                    &Notice::NameCharacter { character: &shown(character) },
-                    now,
-                );
-            }
-            Refusal::FirstCharacter(character) => {
-                return self.tell(key, &Notice::NameFirst { character: &shown(character) }, now);
-            }
-            Refusal::Reserved => Notice::NameReserved { name },
-            Refusal::Taken => Notice::NameTaken { name },
-            Refusal::LooksLikeTaken => Notice::NameLooksTaken { name },
+            Refusal::Character(_) => Notice::NameCharacter { character: &shown },
+            Refusal::FirstCharacter(_) => Notice::NameFirst { character: &shown },
+            Refusal::Reserved => Notice::NameReserved { name: &shown },
+            Refusal::Taken => Notice::NameTaken { name: &shown },
+            Refusal::LooksLikeTaken => Notice::NameLooksTaken { name: &shown },
         };
         self.tell(key, &notice, now);
     }
@@ -239,7 +232,7 @@ impl<S: Socket> Hub<S> {
         let Some(client) = self.clients.get_mut(key) else { return };
         if !words.is_empty() {
             let words: String = words.chars().take(FAREWELL_CHARACTERS_MAX).collect();
-            client.record.habits.farewell = Some(words.into());
+            client.record.extras().farewell = words;
         }
         self.end(key, now);
     }
