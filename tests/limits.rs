@@ -228,6 +228,7 @@ fn who_ends_its_input_and_reads_nothing_is_reset_after_the_flush_time() {
     fill((&mut alice, &name));
     stuck.half_close();
     alice.read_until_last(&format!("* {stuck_name} left\n"));
+    wait_for("the warning", || server.stderr().contains("too slow").then_some(()));
     stuck.read_to_end();
     assert!(stuck.reset);
 }

@@ -100,4 +100,6 @@ pub enum Standing {
     Arriving,
     /// It has been greeted.
     Member,
+    /// It has left, and gets no more than what was said before.
+    Departed,
 }

@@ -43,13 +43,13 @@ impl<S: Socket> Hub<S> {
             }
             Kind::Departure { told } => {
                 let words = String::from_utf8_lossy(text).into_owned();
-                self.depart(author, told, &words);
+                self.append_departure(author, told, &words);
             }
         }
     }
 
     /// Someone is no longer here: its name is free from here on.
-    fn depart(&mut self, serial: u64, told: bool, words: &str) {
+    fn append_departure(&mut self, serial: u64, told: bool, words: &str) {
         if told {
             let name = &self.names.of(serial).to_string();
             let notice = match words {

@@ -11,7 +11,7 @@ use log::{debug, warn};
 use super::admit::network;
 use super::submissions::Kind;
 use super::{Hub, Stop};
-use crate::client::{Client, Leave, Life, Socket, Standing};
+use crate::client::{Leave, Life, Socket, Standing};
 use crate::config::NAMED_BYTES_MAX;
 use crate::notice::Notice;
 use crate::transcript::charge;
@@ -35,6 +35,8 @@ impl<S: Socket> Hub<S> {
     }
 
     fn free(&mut self, key: usize, leave: Leave, now: Instant) -> S {
+        self.depart(key, leave, now);
+        self.tell_trouble(leave, now);
         let client = self.clients.remove(key);
         self.deadlines.change(client.whose(key), client.moments().alarm, None);
         if client.standing != Standing::Refused && !client.exempt {
@@ -43,18 +45,25 @@ impl<S: Socket> Hub<S> {
         match client.standing {
             Standing::Refused => self.refused -= 1,
             Standing::Arriving => debug!("{} left: {leave}", client.record.address),
-            Standing::Member => self.announce_departure(&client, key, leave, now),
+            Standing::Member | Standing::Departed => {}
         }
         client.into_socket()
     }
 
-    fn announce_departure(&mut self, client: &Client<S>, key: usize, leave: Leave, now: Instant) {
-        let serial = client.record.serial;
+    /// Takes a client out of the conversation, and tells all; nothing happens to one that was never
+    /// or is no longer in it. What it is still to get it gets.
+    fn depart(&mut self, key: usize, leave: Leave, now: Instant) {
+        let Some(client) = self.clients.get_mut(key) else { return };
+        if client.standing != Standing::Member {
+            return;
+        }
+        client.standing = Standing::Departed;
+        let record = &client.record;
+        let serial = record.serial;
         self.members.remove(&serial);
-        debug!("{} ({}) left: {leave}", self.names.of(serial), client.record.address);
-        self.tell_trouble(leave, now);
+        debug!("{} ({}) left: {leave}", self.names.of(serial), record.address);
         let told = self.stop == Stop::No && !self.config.raw && self.presence.left(now);
-        let words = client.record.farewell().as_bytes();
+        let words = record.farewell().as_bytes();
         // In every language, what stands around name and words is shorter than another name.
         let charge = if told { charge(words.len() + 2 * NAMED_BYTES_MAX) } else { 0 };
         self.submissions.push(serial, key, Kind::Departure { told }, words, charge);
@@ -95,6 +104,7 @@ impl<S: Socket> Hub<S> {
         }
         client.life = Life::Closing { until, leave };
         client.change_moments(|its| its.stalled_since = Some(now));
+        self.depart(key, leave, now);
         self.queue_to_speak(key);
         self.reschedule(key);
     }
