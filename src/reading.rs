@@ -157,12 +157,18 @@ impl Reading {
         Reading { form: (!plain).then(|| Box::new(rendering)), ..Reading::new(position) }
     }
 
-    /// Goes to `position` without having been offered what stands before it.
+    /// Goes to `position` without having been offered what stands before it; what only it is to see
+    /// comes first.
     ///
-    /// It is our own fault if it has been told anything before.
+    /// It is our own fault if it has been offered anything before.
     pub fn begin_at(&mut self, position: u64) {
-        debug_assert!(self.aside.is_none());
+        debug_assert!(self.aside.as_deref().is_none_or(|aside| {
+            aside.before.is_empty() && aside.detour_sent == 0 && aside.gap.is_none()
+        }));
         self.position = position;
+        if let Some(aside) = &mut self.aside {
+            aside.detours.iter_mut().for_each(|detour| detour.at = position);
+        }
     }
 
     /// Where in the transcript it is; of a lapsed reader, where its gap begins.
@@ -505,6 +511,18 @@ mod tests {
         assert_eq!(reading.private_bytes(), 18 + 3 * DETOUR_BYTES);
         assert_eq!(take_all(&mut reading, &transcript), "* welcome\none\n* a\n* b\ntwo\n");
         assert_eq!((reading.private_bytes(), reading.aside.is_none()), (0, true));
+    }
+
+    #[test]
+    fn what_is_for_one_alone_before_it_begins_comes_first_where_it_begins() {
+        let mut transcript = Transcript::new(1000);
+        let mut reading = Reading::new(0);
+        reading.detour_as_it_is(0, b"* early\n".to_vec());
+        say(&mut transcript, 1, "one");
+        reading.begin_at(transcript.head());
+        reading.detour(transcript.head(), b"* welcome\n".to_vec());
+        say(&mut transcript, 1, "two");
+        assert_eq!(take_all(&mut reading, &transcript), "* early\n* welcome\ntwo\n");
     }
 
     #[test]

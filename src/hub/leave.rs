@@ -14,6 +14,7 @@ use super::{Hub, Stop};
 use crate::client::{Leave, Life, Socket, Standing};
 use crate::config::NAMED_BYTES_MAX;
 use crate::notice::Notice;
+use crate::reading::Reading;
 use crate::transcript::charge;
 
 impl<S: Socket> Hub<S> {
@@ -84,9 +85,10 @@ impl<S: Socket> Hub<S> {
         let head = self.transcript.head();
         let Some(client) = self.clients.get_mut(key) else { return };
         if client.life == Life::Arriving {
-            // It has been told nothing, so nothing before this is for it.
+            // It has been told nothing, so nothing before this is for it, nor is what was to answer
+            // as telnet bytes that were none.
             client.life = Life::Open;
-            client.reading.begin_at(head);
+            client.reading = Reading::new(head);
         }
         if !words.is_empty() {
             client.reading.detour(head, words);

@@ -291,16 +291,21 @@ impl<S: Socket> Hub<S> {
 
     /// Answers a telnet peer's commands; from its first one on its lines end as telnet wants it.
     fn answer_telnet(&mut self, key: usize, answers: Vec<u8>) {
+        let head = self.transcript.head();
         let Some(client) = self.clients.get_mut(key) else { return };
         if !client.record.is_telnet() || answers.is_empty() {
             return;
+        }
+        if client.life == Life::Arriving {
+            // It reads from here on at the earliest: what was said before may be forgotten by now.
+            client.reading.begin_at(head);
         }
         let line_ends = client.reading.rendering().map(|its| its.line_ends);
         if line_ends != Some(LineEnds::CrLf) {
             let crlf = |its: &mut Rendering| its.line_ends = LineEnds::CrLf;
             client.reading.change_rendering(&self.transcript, crlf);
         }
-        client.reading.detour_as_it_is(self.transcript.head(), answers);
+        client.reading.detour_as_it_is(head, answers);
         self.queue_to_speak(key);
     }
 
