@@ -19,15 +19,20 @@ pub enum Stranger {
 impl Stranger {
     /// Who it is that begins like this; `None` if it may be a person. Call it again when there is
     /// more, until there is a line.
+    ///
+    /// Empty lines before a request are none of it (RFC 9112, 2.2).
     pub fn recognise(first: &[u8]) -> Option<Stranger> {
         const TLS_HANDSHAKE: &[u8] = &[0x16, 3];
+        let is_line_end = |byte: &u8| matches!(byte, b'\r' | b'\n');
+        let start = first.iter().position(|byte| !is_line_end(byte)).unwrap_or(0);
+        let first = &first[start..];
         if first.starts_with(TLS_HANDSHAKE) {
             return Some(Stranger::Tls);
         }
         if first.starts_with(b"SSH-2.0-") {
             return Some(Stranger::Ssh);
         }
-        let end = first.iter().position(|byte| matches!(byte, b'\r' | b'\n'))?;
+        let end = first.iter().position(is_line_end)?;
         let (minor, before) = first[..end].split_last()?;
         let is_http = minor.is_ascii_digit() && before.ends_with(b" HTTP/1.");
         is_http.then_some(Stranger::Http)
@@ -64,6 +69,9 @@ mod tests {
         for (first, who) in [
             (&b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"[..], Some(Stranger::Http)),
             (b"POST /x HTTP/1.0\n", Some(Stranger::Http)),
+            (b"\r\n\r\nGET / HTTP/1.1\r\n", Some(Stranger::Http)),
+            (b"\r\n\r\nGET / HTTP/1.1", None),
+            (b"\r\n", None),
             (b"\x16\x03\x01\x02\x00\x01", Some(Stranger::Tls)),
             (b"SSH-2.0-OpenSSH_9.2\r\n", Some(Stranger::Ssh)),
             (b"GET / HTTP/1.1", None),
