@@ -435,6 +435,8 @@ pub fn listen_on(address: SocketAddr, config: &Config) -> io::Result<TcpListener
     socket.set_send_buffer_size(config.send_buffer)?;
     socket.set_recv_buffer_size(config.receive_buffer)?;
     socket.set_tcp_notsent_lowat(config.unsent)?;
+    // A byte that telnet sends as urgent stays among the others, or the command it is of is torn.
+    socket.set_out_of_band_inline(true)?;
     socket.bind(&address.into())?;
     socket.listen(config.accept_queue)?;
     Ok(TcpListener::from_std(StdTcpListener::from(socket)))
