@@ -1,0 +1,160 @@
+//! What people call themselves.
+
+use super::{ask, give, people, read_up_to_mark};
+use crate::support::{Client, Server};
+
+/// Takes a name, and both read it.
+fn rename(client: &mut Client, witness: &mut Client, from: &str, to: &str) {
+    let notice = format!("* {from} is now {to}\n");
+    assert_eq!(give(client, witness, &format!("/nick {to}")), (notice.clone(), notice));
+}
+
+#[test]
+fn a_new_name_is_told_to_all_where_it_was_taken_and_lines_bear_it_from_there_on() {
+    let server = Server::start(&[]);
+    let [mut alice, mut bob] = people(&server);
+    alice.send("one\n/nick 철수\ntwo\n/nick Юрий\nthree\n");
+    let said = "guest1: one\n* guest1 is now 철수\n철수: two\n* 철수 is now Юрий\nЮрий: three\n";
+    for client in [&mut alice, &mut bob] {
+        client.read_until_last("three\n");
+        assert_eq!(client.read_text(), said);
+    }
+}
+
+#[test]
+fn a_name_that_is_refused_is_told_to_its_asker_alone_and_changes_nothing() {
+    let server = Server::start(&[]);
+    let [mut alice, mut bob] = people(&server);
+    rename(&mut bob, &mut alice, "guest2", "mike");
+    let letters = "only letters, digits, _ - and .";
+    let first = "but with a letter or a digit";
+    for (name, answer) in [
+        ("mike", "mike is taken".to_owned()),
+        ("MIKE", "MIKE is taken".to_owned()),
+        ("m1ke", "m1ke looks like the name of someone here".to_owned()),
+        ("mіke", "mіke looks like the name of someone here".to_owned()),
+        ("admin", "admin is reserved".to_owned()),
+        ("Ѕerver", "Ѕerver is reserved".to_owned()),
+        ("관리자", "관리자 is reserved".to_owned()),
+        ("guest2", "guest2 is reserved".to_owned()),
+        ("guest9", "guest9 is reserved".to_owned()),
+        (&"김".repeat(33), "that name is too long: 32 characters is the most".to_owned()),
+        ("*", format!("a name has no * (U+002A): {letters}")),
+        ("a:b", format!("a name has no : (U+003A): {letters}")),
+        ("[a]", format!("a name has no [ (U+005B): {letters}")),
+        ("a\u{200b}b", format!("a name has no \u{200b} (U+200B): {letters}")),
+        ("a\u{202e}b", format!("a name has no \\ (U+005C): {letters}")),
+        ("_a", format!("a name does not begin with _ (U+005F), {first}")),
+        ("two words", "usage: /nick NAME".to_owned()),
+        ("", "usage: /nick NAME".to_owned()),
+    ] {
+        let told = ask(&mut alice, &mut bob, &format!("/nick {name}"));
+        assert_eq!(told, format!("* {answer}\n"), "{name}");
+    }
+    alice.send("me still\n");
+    bob.read_until_last("guest1: me still\n");
+}
+
+#[test]
+fn the_longest_name_passes() {
+    let server = Server::start(&[]);
+    let [mut alice, mut bob] = people(&server);
+    rename(&mut alice, &mut bob, "guest1", &"김".repeat(32));
+}
+
+#[test]
+fn only_the_case_of_ones_own_name_can_be_changed_and_the_same_name_again_is_no_news() {
+    let server = Server::start(&[]);
+    let [mut alice, mut bob] = people(&server);
+    rename(&mut alice, &mut bob, "guest1", "alice");
+    rename(&mut alice, &mut bob, "alice", "Alice");
+    assert_eq!(ask(&mut alice, &mut bob, "/nick Alice"), "");
+    assert_eq!(ask(&mut bob, &mut alice, "/nick ALICE"), "* ALICE is taken\n");
+}
+
+#[test]
+fn hangul_is_the_same_name_composed_and_decomposed() {
+    const DECOMPOSED: &str = "\u{1112}\u{1161}\u{11ab}\u{1100}\u{1173}\u{11af}";
+    let server = Server::start(&[]);
+    let [mut alice, mut bob] = people(&server);
+    let notice = "* guest1 is now 한글\n".to_owned();
+    let given = give(&mut alice, &mut bob, &format!("/nick {DECOMPOSED}"));
+    assert_eq!(given, (notice.clone(), notice));
+    let taken = format!("* {DECOMPOSED} is taken\n");
+    assert_eq!(ask(&mut bob, &mut alice, &format!("/nick {DECOMPOSED}")), taken);
+    assert_eq!(ask(&mut bob, &mut alice, "/nick 한글"), "* 한글 is taken\n");
+    bob.send(format!("/msg {DECOMPOSED} 안녕\n"));
+    alice.read_until_last("[guest2 -> 한글] 안녕\n");
+}
+
+#[test]
+fn a_name_is_free_when_all_have_been_told_that_its_bearer_left_and_not_before() {
+    let server = Server::start(&["--drain", "600"]);
+    let [mut alice, mut bob, mut carol] = people(&server);
+    rename(&mut carol, &mut alice, "guest3", "carol");
+    bob.read_until_last("carol: after\n");
+    bob.forget();
+    // Her side stays open, so she has not left before it is closed.
+    carol.send("/quit\n");
+    carol.read_to_end();
+    assert_eq!(ask(&mut bob, &mut alice, "/nick Carol"), "* Carol is taken\n");
+    drop(carol);
+    bob.read_until_last("* carol left\n");
+    bob.forget();
+    alice.read_until_last("* carol left\n");
+    alice.forget();
+    rename(&mut bob, &mut alice, "guest2", "Carol");
+}
+
+#[test]
+fn a_name_that_was_given_up_is_free_at_once() {
+    let server = Server::start(&[]);
+    let [mut alice, mut bob] = people(&server);
+    rename(&mut alice, &mut bob, "guest1", "mike");
+    rename(&mut alice, &mut bob, "mike", "alice");
+    rename(&mut bob, &mut alice, "guest2", "m1ke");
+}
+
+#[test]
+fn who_has_a_name_is_found_by_it_in_any_case_and_by_nothing_else() {
+    let server = Server::start(&[]);
+    let [mut alice, mut bob, mut carol] = people(&server);
+    rename(&mut bob, &mut alice, "guest2", "Юрий");
+    carol.read_until_last("Юрий: after\n");
+    carol.forget();
+    for (to, name) in [("юрий", "Юрий"), ("ЮРИЙ", "Юрий"), ("GUEST3", "guest3")] {
+        let line = format!("[guest1 -> {name}] hello\n");
+        alice.send(format!("/msg {to} hello\n"));
+        alice.read_until_last(&line);
+        let other = if name == "guest3" { &mut carol } else { &mut bob };
+        other.read_until_last(&line);
+        assert_eq!(other.read_text(), line);
+        [&mut alice, other].into_iter().for_each(Client::forget);
+    }
+    for nobody in ["guest2", "guest4", "guest03", "guest", "Юpий", "0"] {
+        let answer = ask(&mut alice, &mut bob, &format!("/msg {nobody} hello"));
+        assert_eq!(answer, format!("* nobody here is called {nobody}\n"));
+    }
+    drop(bob);
+    alice.read_until_last("* Юрий left\n");
+    for nobody in ["Юрий", "guest2"] {
+        alice.forget();
+        alice.send(format!("/msg {nobody} hello\n"));
+        alice.read_until_last(&format!("* nobody here is called {nobody}\n"));
+    }
+}
+
+#[test]
+fn who_knows_all_by_their_newest_names() {
+    let server = Server::start(&[]);
+    let [mut alice, mut bob, carol] = people(&server);
+    rename(&mut bob, &mut alice, "guest2", "민수");
+    rename(&mut bob, &mut alice, "민수", "영희");
+    assert_eq!(ask(&mut alice, &mut bob, "/who"), "* 3 here: guest1, 영희, guest3\n");
+    drop(carol);
+    alice.read_until_last("* guest3 left\n");
+    read_up_to_mark(&mut bob);
+    alice.read_until_last(": the mark\n");
+    alice.forget();
+    assert_eq!(ask(&mut alice, &mut bob, "/who"), "* 2 here: guest1, 영희\n");
+}

@@ -1,0 +1,124 @@
+//! Who has come to the wrong door: a browser, a TLS or an SSH client.
+
+use std::time::{Duration, Instant};
+
+use super::{people, read_up_to_mark};
+use crate::support::{Client, Server};
+
+/// What a browser is told.
+fn told_over_http() -> String {
+    let line = "* this is a chat server and does not speak HTTP; try nc or telnet\n";
+    format!(
+        "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\n\
+         Content-Length: {}\r\nConnection: close\r\n\r\n{line}",
+        line.len()
+    )
+}
+
+fn told(protocol: &str) -> String {
+    format!("* this is a chat server and does not speak {protocol}; try nc or telnet\n")
+}
+
+/// The beginning of a TLS hello, with bytes in it that telnet would take for commands.
+const HELLO: &[u8] = b"\x16\x03\x01\x02\0\x01\0\x01\xfc\x03\x03\xff\xfd\x03\xff\xec\x04\n";
+
+const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: localhost\r\nUser-Agent: x\r\n\r\n";
+
+#[test]
+fn strangers_are_told_in_one_line_and_nobody_sees_anything_of_them() {
+    let server = Server::start(&["--greeting", "60"]);
+    let mut alice = server.connect();
+    alice.send("hello\n");
+    alice.read_until_last("guest1: hello\n");
+    alice.forget();
+    let post: &[u8] = b"POST /x HTTP/1.0\n\n";
+    let long = format!("GET /{} HTTP/1.1\r\nHost: a\r\n\r\n", "x".repeat(3000));
+    let ssh: &[u8] = b"SSH-2.0-OpenSSH_9.2p1 Debian-2\r\n";
+    for (hello, answer) in [
+        (REQUEST, told_over_http()),
+        (post, told_over_http()),
+        (long.as_bytes(), told_over_http()),
+        (&[b"\r\n", REQUEST].concat(), told_over_http()),
+        (b"OPTIONS * HTTP/1.1\r\nX: \xff\xfd\x03\r\n\r\n", told_over_http()),
+        (HELLO, told("TLS")),
+        (ssh, told("SSH")),
+    ] {
+        let mut stranger = server.connect();
+        stranger.send(hello);
+        assert_eq!(stranger.read_to_end(), answer);
+        assert!(!stranger.was_reset());
+        assert_eq!(read_up_to_mark(&mut alice), "");
+    }
+    // In pieces it is the same.
+    for pieces in [REQUEST.chunks(5), ssh.chunks(3), HELLO.chunks(1)] {
+        let mut stranger = server.connect();
+        pieces.clone().take(5).for_each(|piece| stranger.send(piece));
+        if pieces.clone().len() < 18 {
+            pieces.skip(5).for_each(|piece| stranger.send(piece));
+        }
+        let read = stranger.read_to_end();
+        assert!(read.contains("* this is a chat server and does not speak "), "{read:?}");
+        assert_eq!(read_up_to_mark(&mut alice), "");
+    }
+    alice.send("/who\n");
+    alice.read_until_last("* 1 here: guest1\n");
+}
+
+#[test]
+fn a_request_after_the_greeting_is_told_the_same_and_none_of_it_is_said() {
+    let server = Server::start(&[]);
+    let [mut alice] = people(&server);
+    let (mut stranger, name) = server.join();
+    alice.read_until_last(") joined\n");
+    alice.forget();
+    stranger.send(REQUEST);
+    assert!(stranger.read_to_end().ends_with(&told_over_http()));
+    drop(stranger);
+    alice.read_until_last(&format!("* {name} left\n"));
+    assert_eq!(alice.read_text(), format!("* {name} left\n"));
+}
+
+#[test]
+fn whoever_has_spoken_may_talk_about_http() {
+    let server = Server::start(&[]);
+    let [mut alice, mut bob] = people(&server);
+    for line in ["hello", "GET / HTTP/1.1", "SSH-2.0-x"] {
+        alice.send(format!("{line}\n"));
+        bob.read_until_last(&format!("guest1: {line}\n"));
+    }
+}
+
+#[test]
+fn who_says_nothing_is_greeted_after_the_greeting_time_and_who_speaks_at_once() {
+    let server = Server::start(&["--greeting", "0.5"]);
+    let start = Instant::now();
+    let mut slow = server.connect();
+    slow.read_until("* welcome, you are guest1 ");
+    let waited = start.elapsed();
+    assert!(waited >= Duration::from_millis(500), "{waited:?}");
+    assert!(waited < Duration::from_secs(5), "{waited:?}");
+    let server = Server::start(&["--greeting", "60"]);
+    let mut quick = server.connect();
+    quick.send("hi\n");
+    let (address, name) = (quick.address(), "guest1");
+    quick.read_until_last("guest1: hi\n");
+    let welcome = format!("* welcome, you are {name} ({address}), 1 here\n");
+    assert_eq!(quick.read_text(), format!("{welcome}* {name} ({address}) joined\nguest1: hi\n"));
+    // Who ends its input without a word is greeted too, and has been there.
+    let mut silent: Client = server.connect();
+    silent.half_close();
+    assert!(silent.read_to_end().starts_with("* welcome, you are guest2 "));
+    drop(silent);
+    quick.read_until_last("* guest2 left\n");
+}
+
+#[test]
+fn without_a_greeting_time_everyone_is_greeted_at_once() {
+    let server = Server::start(&["--greeting", "0"]);
+    let [mut alice] = people(&server);
+    let (mut stranger, name) = server.join();
+    stranger.send(REQUEST);
+    assert!(stranger.read_to_end().ends_with(&told_over_http()));
+    drop(stranger);
+    alice.read_until_last(&format!("* {name} left\n"));
+}
