@@ -10,6 +10,11 @@
 
 mod support;
 
+mod real_clients {
+    mod strangers;
+    mod telnet;
+}
+
 use support::process::{connections, has_unread_input};
 use support::program::Program;
 use support::{Client, Server, wait_for};
@@ -254,36 +259,6 @@ fn enter_is_a_line_end_of_a_raw_terminal_too() {
     // An Enter alone says nothing, and no letter of a line is heard before its Enter.
     client.say("\r\rone\r\rtwo\r");
     watcher.read_until("guest4: one\nguest4: two\n");
-}
-
-#[test]
-#[ignore = "needs telnet"]
-fn two_people_with_telnet_talk_to_each_other() {
-    let server = Server::start(&[]);
-    let start = || Program::start_on_terminal(&server, "exec telnet $HOST $PORT");
-    let (mut alice, mut bob) = (start(), start());
-    alice.read_until("* welcome, you are ");
-    bob.read_until("* welcome, you are ");
-    let (mut watcher, _) = server.join();
-    for round in 0..3 {
-        alice.say(&format!("hello {round}\r"));
-        bob.read_until(&format!(": hello {round}\n"));
-        bob.say(&format!("hello yourself {round}\r"));
-        alice.read_until(&format!(": hello yourself {round}\n"));
-        watcher.read_until(&format!(": hello yourself {round}\n"));
-    }
-    assert!(!watcher.read_bytes().contains(&b'\r'), "{:?}", watcher.read_text());
-}
-
-#[test]
-#[ignore = "needs telnet"]
-fn telnet_shows_why_the_server_closes() {
-    assert_goodbye_is_shown("exec telnet $HOST $PORT", Program::start_on_terminal);
-    let server = Server::start(&["--max-clients", "1"]);
-    let (_inside, _) = server.join();
-    let client = Program::start_on_terminal(&server, "exec telnet $HOST $PORT");
-    client.read_until("* server full (1)\n");
-    client.read_until("closed by foreign host");
 }
 
 #[test]
