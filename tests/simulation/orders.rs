@@ -1,0 +1,93 @@
+//! Every order of a few events, next to two clients in a window of three lines.
+
+use std::time::Duration;
+
+use chinwag::config::Config;
+
+use crate::wire::Random;
+use crate::world::World;
+
+/// What may happen next to two clients in a window of three lines.
+#[derive(Clone, Copy, Debug)]
+enum Event {
+    Says,
+    SaysHalf,
+    StopsReading,
+    ReadsALittle,
+    ReadsOn,
+    Ends,
+    Turn,
+}
+
+const EVENTS: [Event; 7] = [
+    Event::Says,
+    Event::SaysHalf,
+    Event::StopsReading,
+    Event::ReadsALittle,
+    Event::ReadsOn,
+    Event::Ends,
+    Event::Turn,
+];
+
+/// All orders of so many events, which takes a few seconds.
+const DEPTH: u32 = 6;
+
+#[test]
+fn every_order_of_events_keeps_the_promises() {
+    let base = Config {
+        window: 36,
+        turn_bytes: 9,
+        max_line: 6,
+        write_bytes: 32,
+        slice_writes: 1,
+        hide_addresses: true,
+        greeting: Duration::ZERO,
+        ..Config::default()
+    };
+    for order in 0..EVENTS.len().pow(DEPTH) {
+        let events = (0..DEPTH).map(|place| EVENTS[order / EVENTS.len().pow(place) % EVENTS.len()]);
+        let events: Vec<Event> = events.collect();
+        let failing = Order(&events);
+        run_order(&events, &base);
+        drop(failing);
+    }
+}
+
+/// Says which order it was when a run fails.
+struct Order<'a>(&'a [Event]);
+
+impl Drop for Order<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("failed with {:?}", self.0);
+        }
+    }
+}
+
+/// The first client talks and ends, the second reads and stops; what happens between two turns
+/// comes with one poll.
+fn run_order(events: &[Event], base: &Config) {
+    let mut world = World::new(Random(1), base.clone());
+    world.faulty = false;
+    world.connect();
+    world.connect();
+    for peer in &mut world.peers {
+        (peer.healthy, peer.ends_lines) = (peer.serial == 1, true);
+        peer.wire.borrow_mut().send(b"\n");
+    }
+    for event in events {
+        let ended = world.peers[0].wire.borrow().eof;
+        match event {
+            Event::Says if !ended => world.say(0, b"one\ntwo\n"),
+            Event::SaysHalf if !ended => world.say(0, b"thr"),
+            Event::Ends => world.peers[0].wire.borrow_mut().end(),
+            Event::StopsReading => world.peers[1].wire.borrow_mut().take(0),
+            Event::ReadsALittle => world.peers[1].wire.borrow_mut().take(7),
+            Event::ReadsOn => world.peers[1].wire.borrow_mut().take(usize::MAX),
+            Event::Says | Event::SaysHalf | Event::Turn => world.turn(),
+        }
+    }
+    world.settle();
+    world.check_settled();
+    world.releasing.set(true);
+}
