@@ -162,12 +162,20 @@ impl<S: Socket> Hub<S> {
         if other == serial {
             return self.tell(key, &Notice::IgnoringYourself, now);
         }
-        // Whoever has gone is not seen anyway, and makes room.
-        let members = &self.members;
+        let (members, transcript) = (&self.members, &self.transcript);
         let mut many = 0;
         if let Some(client) = self.clients.get_mut(key) {
-            client.reading.change_rendering(&self.transcript, |its| {
-                its.without.retain(|author| *author != other && members.contains_key(author));
+            let position = client.reading.position();
+            let is_still_said = |author: &u64| {
+                members.contains_key(author)
+                    || transcript.lines_from(position).any(|line| line.author == *author)
+            };
+            client.reading.change_rendering(transcript, |its| {
+                its.without.retain(|author| *author != other);
+                if its.without.len() >= IGNORED_MAX {
+                    // Whoever has gone makes room, but what it said may still be on its way.
+                    its.without.retain(is_still_said);
+                }
                 many = its.without.iter().filter(|author| **author != serial).count();
                 if many < IGNORED_MAX {
                     its.without.push(other);
