@@ -66,6 +66,7 @@ pub mod door;
 pub mod hub;
 
 pub mod console;
+pub mod join;
 pub mod journal;
 pub mod server;
 pub mod sink;

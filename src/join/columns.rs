@@ -1,0 +1,168 @@
+//! How wide text is, and what of it fits.
+//!
+//! Whole characters (grapheme clusters, UAX #29) are never parted. Terminals do not agree how wide
+//! some of them are: one that knows joined emoji draws a family in two columns, another in six. A
+//! width here is the widest that a terminal may make of it, so that what should fit in a row does.
+//!
+//! This room knows text and numbers. It never knows the terminal or what the text is for.
+
+use unicode_segmentation::UnicodeSegmentation;
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
+/// What stands where text was left out.
+const CUT: &str = "…";
+
+/// The columns that a whole character takes at the most.
+pub fn width_of_one(cluster: &str) -> usize {
+    let apart = cluster.chars().map(|character| character.width().unwrap_or(0)).sum();
+    cluster.width().max(apart)
+}
+
+/// The columns that text takes at the most.
+pub fn width(text: &str) -> usize {
+    text.graphemes(true).map(width_of_one).sum()
+}
+
+/// The beginning of `text` that fits in so many columns.
+pub fn beginning(text: &str, columns: usize) -> &str {
+    let mut room = columns;
+    for (at, cluster) in text.grapheme_indices(true) {
+        match room.checked_sub(width_of_one(cluster)) {
+            Some(left) => room = left,
+            None => return &text[..at],
+        }
+    }
+    text
+}
+
+/// The end of `text` that fits in so many columns.
+pub fn end(text: &str, columns: usize) -> &str {
+    let mut room = columns;
+    for (at, cluster) in text.grapheme_indices(true).rev() {
+        match room.checked_sub(width_of_one(cluster)) {
+            Some(left) => room = left,
+            None => return &text[at + cluster.len()..],
+        }
+    }
+    text
+}
+
+/// `text` if it fits, or its beginning with `…` behind it.
+pub fn shortened(text: &str, columns: usize) -> String {
+    if width(text) <= columns {
+        return text.to_owned();
+    }
+    format!("{}{CUT}", beginning(text, columns.saturating_sub(width(CUT))))
+}
+
+/// The part of a long line that is seen, about a cursor that must be.
+///
+/// `first` is a byte of the text, where what is seen begins; it is moved as little as need be.
+#[derive(Debug, Default)]
+pub struct View {
+    first: usize,
+}
+
+impl View {
+    /// What is seen of `text` before and behind the cursor, in so many columns; one of them is kept
+    /// for the cursor itself. `cursor` is a byte of the text, between two whole characters.
+    pub fn of<'a>(&mut self, text: &'a str, cursor: usize, columns: usize) -> (&'a str, &'a str) {
+        let room = columns.saturating_sub(1);
+        let (before, behind) = text.split_at(cursor);
+        let is_seen = |view: &View| {
+            before.get(view.first..).is_some_and(|seen| width(seen) <= room)
+                && text.grapheme_indices(true).any(|(at, _)| at == view.first)
+        };
+        if width(text) <= room {
+            self.first = 0;
+        } else if !is_seen(self) || self.first == cursor {
+            // A third of the row stays, so that the next keys do not move it again.
+            self.first = cursor - end(before, room - room / 3).len();
+        }
+        let before = &before[self.first..];
+        (before, beginning(behind, room.saturating_sub(width(before))))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_syllable_is_two_columns_however_it_is_written() {
+        assert_eq!((width("한국어"), width("이")), (6, 2));
+        assert_eq!(width("\u{1112}\u{1161}\u{11ab}"), 2);
+        assert_eq!((width("e\u{301}"), width("é")), (1, 1));
+        assert_eq!((width("日本"), width("ﾊﾝ"), width("🙂")), (4, 2, 2));
+    }
+
+    #[test]
+    fn what_terminals_do_not_agree_on_is_taken_as_its_widest() {
+        assert_eq!(width("👨\u{200d}👩\u{200d}👧"), 6);
+        assert_eq!(width("❤\u{fe0f}"), 2);
+    }
+
+    #[test]
+    fn a_character_that_does_not_fit_is_left_out_whole() {
+        assert_eq!((beginning("한국어", 5), end("한국어", 5)), ("한국", "국어"));
+        assert_eq!((beginning("xe\u{301}y", 2), end("xe\u{301}y", 1)), ("xe\u{301}", "y"));
+        assert_eq!((shortened("한국어", 6), shortened("한국어", 5)), ("한국어".into(), "한국…".into()));
+    }
+
+    #[test]
+    fn a_short_line_is_seen_whole() {
+        assert_eq!(View::default().of("hello", 2, 6), ("he", "llo"));
+    }
+
+    #[test]
+    fn a_long_line_is_seen_about_its_cursor() {
+        let mut view = View::default();
+        assert_eq!(view.of("0123456789", 10, 7), ("6789", ""));
+        assert_eq!(view.of("0123456789", 7, 7), ("6", "789"));
+        assert_eq!(view.of("0123456789", 5, 7), ("1234", "56"));
+        assert_eq!(view.of("0123456789", 0, 7), ("", "012345"));
+    }
+
+    fn text() -> impl Strategy<Value = String> {
+        "[a-z한국\u{301}\u{1112}\u{1161}👨👩\u{200d}❤\u{fe0f} ]{0,40}"
+    }
+
+    /// A place between two whole characters.
+    fn place(text: &str, index: prop::sample::Index) -> usize {
+        let mut places: Vec<usize> = text.grapheme_indices(true).map(|(at, _)| at).collect();
+        places.push(text.len());
+        places[index.index(places.len())]
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_cut_fits_and_no_more_would(text in text(), columns in 0_usize..30) {
+            let (beginning, end) = (beginning(&text, columns), end(&text, columns));
+            prop_assert!(width(beginning) <= columns && width(end) <= columns);
+            let next = text[beginning.len()..].graphemes(true).next();
+            prop_assert!(next.is_none_or(|next| width(beginning) + width_of_one(next) > columns));
+            let last = text[..text.len() - end.len()].graphemes(true).next_back();
+            prop_assert!(last.is_none_or(|last| width(end) + width_of_one(last) > columns));
+        }
+
+        #[test]
+        fn the_view_fits_and_the_cursor_is_in_it(
+            text in text(),
+            moves in prop::collection::vec(any::<prop::sample::Index>(), 1..8),
+            columns in 1_usize..30,
+        ) {
+            let mut view = View::default();
+            for index in moves {
+                let cursor = place(&text, index);
+                let (before, behind) = view.of(&text, cursor, columns);
+                prop_assert!(width(before) + width(behind) < columns);
+                prop_assert!(text[..cursor].ends_with(before));
+                prop_assert!(text[cursor..].starts_with(behind));
+                if width(&text) < columns {
+                    prop_assert_eq!(format!("{before}{behind}"), text.clone());
+                }
+            }
+        }
+    }
+}

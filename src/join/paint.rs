@@ -1,0 +1,151 @@
+//! How a line looks: the colour of a name, the time beside it, the bell.
+//!
+//! A name has the same colour everywhere and always: it depends on the name alone. This room knows
+//! lines and colours. It never knows the terminal, and is handed the time of day as text.
+
+use super::pending::Me;
+use super::said::Said;
+
+/// What stands before a word of this program, as `* ` before one of the server.
+pub const OWN_WORD: &str = "-- ";
+
+/// The colours of names (SGR): those that can be read on black and on white.
+const NAME_COLORS: [&str; 10] = ["31", "32", "34", "35", "36", "91", "92", "94", "95", "96"];
+
+const BOLD: &str = "1";
+const DIM: &str = "2";
+
+/// How lines are to look.
+#[derive(Clone, Copy, Debug)]
+pub struct Paint {
+    /// With colours.
+    pub colored: bool,
+    /// Ring for what is said to us.
+    pub bell: bool,
+    /// The time of day, if it is to stand before each line.
+    pub clock: Option<fn() -> String>,
+}
+
+impl Paint {
+    /// A line of the conversation as it is to be shown.
+    pub fn line(&self, line: &str, me: &Me) -> String {
+        let said = Said::of(line);
+        let bell = if self.bell && is_to_us(&said, me) { "\u{7}" } else { "" };
+        let stamp = self.stamp();
+        let body = match said {
+            Said::Server { .. } => self.styled(DIM, line),
+            Said::By { name, text } => format!("{}: {text}", self.name(name, me)),
+            Said::Act { name, text } => format!("~ {} {text}", self.name(name, me)),
+            Said::Private { from, to, text } => {
+                format!("[{} -> {}] {text}", self.name(from, me), self.name(to, me))
+            }
+            Said::Other => line.to_owned(),
+        };
+        format!("{stamp}{body}{bell}")
+    }
+
+    /// A line of our own that the server does not send back.
+    pub fn own_line(&self, line: &str, prompt: &str) -> String {
+        format!("{}{}", self.stamp(), self.styled(DIM, &format!("{prompt}{line}")))
+    }
+
+    /// A word of this program.
+    pub fn own_word(&self, text: &str) -> String {
+        format!("{}{}", self.stamp(), self.styled(DIM, &format!("{OWN_WORD}{text}")))
+    }
+
+    fn stamp(&self) -> String {
+        self.clock.map_or(String::new(), |clock| self.styled(DIM, &clock()) + " ")
+    }
+
+    fn name(&self, name: &str, me: &Me) -> String {
+        let style = if me.is(name) { BOLD } else { color(name) };
+        self.styled(style, name)
+    }
+
+    fn styled(&self, style: &str, text: &str) -> String {
+        if self.colored { format!("\x1b[{style}m{text}\x1b[0m") } else { text.to_owned() }
+    }
+}
+
+/// The colour of a name (FNV-1a of its bytes).
+fn color(name: &str) -> &'static str {
+    let start = 0xcbf2_9ce4_8422_2325_u64;
+    let step = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3);
+    let hash = name.bytes().fold(start, step);
+    NAME_COLORS[(hash >> 32) as usize % NAME_COLORS.len()]
+}
+
+/// Whether someone else says this to us alone, or says our name.
+fn is_to_us(said: &Said<'_>, me: &Me) -> bool {
+    match *said {
+        Said::Private { from, to, .. } => !me.is(from) && (me.is(to) || me.name().is_none()),
+        Said::By { name, text } | Said::Act { name, text } => {
+            !me.is(name) && me.name().is_some_and(|own| mentions(text, own))
+        }
+        Said::Server { .. } | Said::Other => false,
+    }
+}
+
+/// Whether a name stands in the text, in any case. What is written without blanks between its
+/// words, or with a particle behind a name, mentions it too: only a letter or digit of ASCII beside
+/// one of its own makes it another word.
+fn mentions(text: &str, name: &str) -> bool {
+    let (text, name) = (text.to_lowercase(), name.to_lowercase());
+    let joins = |one: Option<char>, other: Option<char>| {
+        one.zip(other).is_some_and(|(a, b)| a.is_ascii_alphanumeric() && b.is_ascii_alphanumeric())
+    };
+    let is_apart = |at: usize| {
+        let (before, behind) = (&text[..at], &text[at + name.len()..]);
+        !joins(before.chars().next_back(), name.chars().next())
+            && !joins(name.chars().next_back(), behind.chars().next())
+    };
+    !name.is_empty() && text.match_indices(&name).any(|(at, _)| is_apart(at))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PLAIN: Paint = Paint { colored: false, bell: true, clock: None };
+    const COLORED: Paint = Paint { colored: true, ..PLAIN };
+
+    fn me(name: &str) -> Me {
+        let mut me = Me::default();
+        me.be(name);
+        me
+    }
+
+    #[test]
+    fn without_colours_a_line_is_as_it_was_sent() {
+        for line in ["* bob left", "bob: hi", "~ bob waves", "[eve -> bob] x", "whatever"] {
+            assert_eq!(Paint { bell: false, ..PLAIN }.line(line, &me("bob")), line);
+        }
+    }
+
+    #[test]
+    fn a_name_has_one_colour() {
+        let (first, second) = (COLORED.line("eve: a", &me("x")), COLORED.line("eve: b", &me("y")));
+        assert_eq!(first.replace('a', "b"), second);
+        assert!(first.starts_with("\x1b[") && first.contains("meve\x1b[0m: a"), "{first:?}");
+        let colors: std::collections::HashSet<&str> =
+            (0..200).map(|number| color(&format!("guest{number}"))).collect();
+        assert_eq!(colors.len(), NAME_COLORS.len());
+    }
+
+    #[test]
+    fn the_bell_rings_for_a_mention_and_a_private_message() {
+        for line in ["eve: Bob, hi", "~ eve hugs bob", "[eve -> bob] hi", "eve: bob이 왔다"] {
+            assert!(PLAIN.line(line, &me("bob")).ends_with('\u{7}'), "{line}");
+        }
+        for line in ["eve: bobby", "bob: bob", "[bob -> eve] hi", "* bob left", "eve: hi"] {
+            assert!(!PLAIN.line(line, &me("bob")).contains('\u{7}'), "{line}");
+        }
+    }
+
+    #[test]
+    fn the_time_stands_before_a_line() {
+        let paint = Paint { clock: Some(|| "12:34:56".to_owned()), ..PLAIN };
+        assert_eq!(paint.line("eve: hi", &me("bob")), "12:34:56 eve: hi");
+    }
+}

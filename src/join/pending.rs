@@ -1,0 +1,392 @@
+//! Our own lines on their way: who we are, and which lines have not come back yet.
+//!
+//! The rules this room keeps:
+//!
+//! - What we say is shown once: the server's echo if there is one, or else the line as it was
+//!   typed.
+//! - We are who was greeted, who we asked to be, or who says what we have just said; what the
+//!   server words say does not matter.
+//! - Nothing that someone else says is ever held back: only an echo under a name of ours is.
+//!
+//! It never knows the terminal or the socket; the present moment is handed in.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use super::said::Said;
+use crate::text::push_safe;
+
+/// How long an echo is waited for, after the last one came or the line was sent.
+pub const ECHO_PATIENCE: Duration = Duration::from_secs(2);
+
+/// A server that has echoed before is given longer before it is thought to have stopped.
+const ECHO_PATIENCE_KNOWN: Duration = Duration::from_secs(10);
+
+/// The most lines on their way; the oldest of more is shown as it was typed.
+const WAITING_MAX: usize = 256;
+
+/// The most names of ours that are remembered.
+const NAMES_MAX: usize = 8;
+
+/// Who we are.
+#[derive(Debug, Default)]
+pub struct Me {
+    /// All that we are or may be called, the latest last.
+    names: VecDeque<String>,
+    /// What we are called now, as far as it is known.
+    current: Option<String>,
+    /// It was learned from an echo alone, which may have been someone else's word.
+    guessed: bool,
+}
+
+impl Me {
+    /// What we are called now, as far as it is known.
+    pub fn name(&self) -> Option<&str> {
+        self.current.as_deref()
+    }
+
+    /// Whether this is one of us.
+    pub fn is(&self, name: &str) -> bool {
+        self.names.iter().any(|own| own == name)
+    }
+
+    /// We have asked to be called this and may be.
+    pub fn ask(&mut self, name: &str) {
+        self.names.retain(|own| own != name);
+        self.names.push_back(name.to_owned());
+        if self.names.len() > NAMES_MAX {
+            self.names.pop_front();
+        }
+    }
+
+    /// We are called this.
+    pub fn be(&mut self, name: &str) {
+        self.ask(name);
+        self.current = Some(name.to_owned());
+    }
+
+    /// On another connection we are somebody else.
+    pub fn forget(&mut self) {
+        *self = Me::default();
+    }
+}
+
+/// What an incoming line is to us.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Echo {
+    /// Someone else's line, or one of ours that was not expected: to be shown.
+    No,
+    /// Our own line: to be shown instead of what was typed. Before it, these lines which were sent
+    /// before it and will not come back.
+    Instead(Vec<String>),
+    /// Our own line, which has been shown already.
+    Shown,
+}
+
+/// Whether the server sends our own lines back.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Habit {
+    #[default]
+    Unknown,
+    Echoes,
+    Silent,
+}
+
+/// The lines that have not come back yet.
+#[derive(Debug, Default)]
+pub struct Pending {
+    waiting: VecDeque<String>,
+    /// Shown as they were typed, since no echo had come; it may come yet.
+    shown: VecDeque<String>,
+    habit: Habit,
+    /// Since when nothing has happened to those who wait.
+    since: Option<Instant>,
+}
+
+impl Pending {
+    /// A line was sent. What is returned is to be shown at once.
+    #[must_use]
+    pub fn sent(&mut self, line: &str, now: Instant) -> Vec<String> {
+        self.heed(line);
+        if self.habit == Habit::Silent || !is_echoed(line) {
+            self.note_shown(line.to_owned());
+            return vec![line.to_owned()];
+        }
+        if self.waiting.is_empty() {
+            self.since = Some(now);
+        }
+        self.waiting.push_back(line.to_owned());
+        if self.waiting.len() > WAITING_MAX { self.give_up(1) } else { Vec::new() }
+    }
+
+    /// A line came. If it is an echo it may tell who we are.
+    pub fn heard(&mut self, said: &Said<'_>, me: &mut Me, now: Instant) -> Echo {
+        let Some((name, _)) = speaker(said) else { return Echo::No };
+        let may_be_ours = me.is(name) || me.name().is_none();
+        let place = self.waiting.iter().position(|line| answers(line, said));
+        if let Some(place) = place.filter(|_| may_be_ours) {
+            me.guessed = me.guessed || !me.is(name);
+            me.be(name);
+            self.habit = Habit::Echoes;
+            self.since = Some(now);
+            let before = self.give_up(place);
+            self.waiting.pop_front();
+            return Echo::Instead(before);
+        }
+        let place = self.shown.iter().position(|line| answers(line, said));
+        if let Some(place) = place.filter(|_| me.is(name)) {
+            me.be(name);
+            self.habit = Habit::Echoes;
+            self.shown.drain(..=place);
+            return Echo::Shown;
+        }
+        Echo::No
+    }
+
+    /// Those for which no echo has come in time: to be shown as they were typed.
+    pub fn overdue(&mut self, me: &mut Me, now: Instant) -> Vec<String> {
+        if self.next_deadline().is_none_or(|due| due > now) {
+            return Vec::new();
+        }
+        if me.guessed {
+            me.forget();
+        }
+        self.habit = Habit::Silent;
+        self.give_up(self.waiting.len())
+    }
+
+    /// When to ask for [`Pending::overdue`].
+    pub fn next_deadline(&self) -> Option<Instant> {
+        let patience = match self.habit {
+            Habit::Echoes => ECHO_PATIENCE_KNOWN,
+            Habit::Unknown | Habit::Silent => ECHO_PATIENCE,
+        };
+        self.since.filter(|_| !self.waiting.is_empty()).map(|since| since + patience)
+    }
+
+    /// The connection is gone: these may not have arrived.
+    pub fn lost(&mut self) -> Vec<String> {
+        std::mem::take(self).waiting.into()
+    }
+
+    /// Those on their way.
+    pub fn lines(&self) -> impl DoubleEndedIterator<Item = &str> {
+        self.waiting.iter().map(String::as_str)
+    }
+
+    /// The first so many will not come back, or not soon.
+    fn give_up(&mut self, count: usize) -> Vec<String> {
+        let given_up: Vec<String> = self.waiting.drain(..count).collect();
+        given_up.iter().for_each(|line| self.note_shown(line.clone()));
+        given_up
+    }
+
+    fn note_shown(&mut self, line: String) {
+        self.shown.push_back(line);
+        if self.shown.len() > WAITING_MAX {
+            self.shown.pop_front();
+        }
+    }
+
+    /// What is asked of the server about echoes is known before it answers.
+    fn heed(&mut self, line: &str) {
+        match line.trim_end() {
+            "/echo off" => self.habit = Habit::Silent,
+            "/echo on" => self.habit = Habit::Unknown,
+            _ => {}
+        }
+    }
+}
+
+/// Whether a server sends this back: a command is answered instead, unless it says something.
+fn is_echoed(line: &str) -> bool {
+    let is_command = line.starts_with('/') && !line.starts_with("//");
+    !is_command || ["/me ", "/msg ", "/r "].iter().any(|command| line.starts_with(command))
+}
+
+fn speaker<'a>(said: &Said<'a>) -> Option<(&'a str, &'a str)> {
+    match *said {
+        Said::By { name, text } | Said::Act { name, text } => Some((name, text)),
+        Said::Private { from, text, .. } => Some((from, text)),
+        Said::Server { .. } | Said::Other => None,
+    }
+}
+
+/// Whether this is what a server makes of the line that was sent; one without commands takes it as
+/// it is.
+fn answers(line: &str, said: &Said<'_>) -> bool {
+    let same = |sent: &str, heard: &str| {
+        let mut safe = String::new();
+        push_safe(sent.trim().as_bytes(), &mut safe);
+        safe == heard.trim()
+    };
+    match *said {
+        Said::By { text, .. } => {
+            let unescaped = line.strip_prefix('/').filter(|rest| rest.starts_with('/'));
+            same(line, text) || unescaped.is_some_and(|line| same(line, text))
+        }
+        Said::Act { text, .. } => line.strip_prefix("/me ").is_some_and(|act| same(act, text)),
+        Said::Private { text, .. } => {
+            let reply = line.strip_prefix("/r ");
+            let message = || line.strip_prefix("/msg ")?.trim_start().split_once(' ');
+            let words = reply.or_else(|| message().map(|(_, words)| words));
+            words.is_some_and(|words| same(words, text))
+        }
+        Said::Server { .. } | Said::Other => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Scene {
+        pending: Pending,
+        me: Me,
+        now: Instant,
+    }
+
+    impl Scene {
+        fn greeted(name: Option<&str>) -> Scene {
+            let mut me = Me::default();
+            name.into_iter().for_each(|name| me.be(name));
+            Scene { pending: Pending::default(), me, now: Instant::now() }
+        }
+
+        fn send(&mut self, line: &str) -> Vec<String> {
+            self.pending.sent(line, self.now)
+        }
+
+        fn hear(&mut self, line: &str) -> Echo {
+            self.pending.heard(&Said::of(line), &mut self.me, self.now)
+        }
+
+        fn pass(&mut self, seconds: u64) -> Vec<String> {
+            self.now += Duration::from_secs(seconds);
+            self.pending.overdue(&mut self.me, self.now)
+        }
+    }
+
+    #[test]
+    fn an_echo_stands_for_the_line() {
+        let mut scene = Scene::greeted(Some("bob"));
+        assert!(scene.send("hi").is_empty());
+        assert_eq!(scene.hear("eve: hi"), Echo::No);
+        assert_eq!(scene.hear("bob: hi"), Echo::Instead(vec![]));
+        assert_eq!(scene.hear("bob: hi"), Echo::No);
+        assert!(scene.pass(100).is_empty());
+    }
+
+    #[test]
+    fn an_echo_tells_who_we_are() {
+        let mut scene = Scene::greeted(None);
+        assert!(scene.send("hi").is_empty());
+        assert_eq!(scene.hear("guest7: hi"), Echo::Instead(vec![]));
+        assert_eq!(scene.me.name(), Some("guest7"));
+    }
+
+    #[test]
+    fn a_name_that_was_asked_for_is_ours_once_it_speaks() {
+        let mut scene = Scene::greeted(Some("guest1"));
+        scene.me.ask("bob");
+        assert!(scene.send("hi").is_empty());
+        assert_eq!(scene.hear("bob: hi"), Echo::Instead(vec![]));
+        assert_eq!(scene.me.name(), Some("bob"));
+    }
+
+    #[test]
+    fn without_an_echo_the_line_is_shown_after_two_seconds_and_later_ones_at_once() {
+        let mut scene = Scene::greeted(None);
+        assert!(scene.send("hi").is_empty());
+        assert!(scene.pass(1).is_empty());
+        assert_eq!(scene.pass(1), ["hi"]);
+        assert_eq!(scene.send("ho"), ["ho"]);
+    }
+
+    #[test]
+    fn a_late_echo_is_not_shown_again_but_others_are() {
+        let mut scene = Scene::greeted(Some("bob"));
+        assert!(scene.send("hi").is_empty());
+        assert_eq!(scene.pass(2), ["hi"]);
+        assert_eq!(scene.hear("eve: hi"), Echo::No);
+        assert_eq!(scene.hear("bob: hi"), Echo::Shown);
+        assert!(scene.send("again").is_empty());
+    }
+
+    #[test]
+    fn nothing_is_held_back_while_we_do_not_know_who_we_are() {
+        let mut scene = Scene::greeted(None);
+        assert!(scene.send("hi").is_empty());
+        assert_eq!(scene.pass(2), ["hi"]);
+        assert_eq!(scene.hear("eve: hi"), Echo::No);
+    }
+
+    #[test]
+    fn a_wrong_guess_of_who_we_are_is_given_up() {
+        let mut scene = Scene::greeted(None);
+        assert!(scene.send("hi").is_empty());
+        assert_eq!(scene.hear("eve: hi"), Echo::Instead(vec![]));
+        assert_eq!(scene.hear("bob: hi"), Echo::No);
+        assert!(scene.send("ho").is_empty());
+        assert_eq!(scene.hear("bob: ho"), Echo::No);
+        assert_eq!(scene.pass(10), ["ho"]);
+        assert_eq!(scene.me.name(), None);
+    }
+
+    #[test]
+    fn what_was_refused_is_shown_before_what_was_sent_behind_it() {
+        let mut scene = Scene::greeted(Some("bob"));
+        assert!(scene.send("/msg nobody hi").is_empty() && scene.send("ho").is_empty());
+        assert_eq!(scene.hear("bob: ho"), Echo::Instead(vec!["/msg nobody hi".to_owned()]));
+    }
+
+    #[test]
+    fn as_long_as_echoes_come_the_others_wait() {
+        let mut scene = Scene::greeted(Some("bob"));
+        for line in ["1", "2", "3"] {
+            assert!(scene.send(line).is_empty());
+        }
+        for line in ["bob: 1", "bob: 2", "bob: 3"] {
+            assert_eq!(scene.pass(1), Vec::<String>::new());
+            assert_eq!(scene.hear(line), Echo::Instead(vec![]));
+        }
+    }
+
+    #[test]
+    fn commands_that_say_something_come_back_and_others_are_shown_at_once() {
+        let mut scene = Scene::greeted(Some("bob"));
+        assert_eq!(scene.send("/who"), ["/who"]);
+        for (line, echo) in [
+            ("/me waves", "~ bob waves"),
+            ("/msg eve hi", "[bob -> eve] hi"),
+            ("/r ho", "[bob -> eve] ho"),
+            ("//x", "bob: /x"),
+            ("//x", "bob: //x"),
+            ("/me waves", "bob: /me waves"),
+            ("  a\tb  ", "bob: a b"),
+        ] {
+            assert!(scene.send(line).is_empty(), "{line}");
+            assert_eq!(scene.hear(echo), Echo::Instead(vec![]), "{line}");
+        }
+    }
+
+    #[test]
+    fn with_echo_off_nothing_is_waited_for() {
+        let mut scene = Scene::greeted(Some("bob"));
+        assert_eq!(scene.send("/echo off"), ["/echo off"]);
+        assert_eq!(scene.send("hi"), ["hi"]);
+        assert_eq!(scene.send("/echo on"), ["/echo on"]);
+        assert!(scene.send("ho").is_empty());
+    }
+
+    #[test]
+    fn no_more_wait_than_there_may() {
+        let mut scene = Scene::greeted(Some("bob"));
+        for number in 0..WAITING_MAX {
+            assert!(scene.send(&number.to_string()).is_empty());
+        }
+        assert_eq!(scene.send("more"), ["0"]);
+        assert_eq!(scene.hear("bob: 0"), Echo::Shown);
+        assert_eq!(scene.pending.lost().len(), WAITING_MAX);
+    }
+}

@@ -1,0 +1,176 @@
+//! Who has been seen here, and what Tab makes of the beginning of a name or command.
+//!
+//! It is only a convenience: it goes by the form of the lines, and a name that it has missed must
+//! be typed. It never knows the terminal, and not whether someone is still here.
+
+use std::collections::VecDeque;
+
+use super::said::{Said, may_be_name};
+
+/// The most names that are remembered; who has been silent longest is forgotten.
+const NAMES_MAX: usize = 200;
+
+/// What can be asked of the server.
+const COMMANDS: [&str; 11] = [
+    "/echo", "/help", "/history", "/ignore", "/me", "/msg", "/nick", "/quit", "/r", "/unignore",
+    "/who",
+];
+
+/// The names that have been seen, the latest first.
+#[derive(Debug, Default)]
+pub struct People {
+    names: VecDeque<String>,
+}
+
+/// What the beginning of a word can become.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Completion {
+    /// There is nothing like it.
+    Nothing,
+    /// The word from this byte of the line on can only be this, with what belongs behind it.
+    Word(usize, String),
+    /// It is the beginning of all of these.
+    Several(Vec<String>),
+}
+
+impl People {
+    /// Learns the names in a line.
+    pub fn note(&mut self, said: &Said<'_>) {
+        match *said {
+            Said::By { name, .. } | Said::Act { name, .. } => self.see(name),
+            Said::Private { from, to, .. } => {
+                self.see(to);
+                self.see(from);
+            }
+            Said::Server { text } => self.note_notice(text),
+            Said::Other => {}
+        }
+    }
+
+    /// What the word before the cursor can become; `before` is the line up to there.
+    pub fn complete(&self, before: &str) -> Completion {
+        let start = before.rfind(char::is_whitespace).map_or(0, |at| at + blank_at(before, at));
+        let word = &before[start..];
+        if word.is_empty() {
+            return Completion::Nothing;
+        }
+        let is_first = start == 0;
+        let found: Vec<&str> = match word.starts_with('/') && is_first {
+            true => COMMANDS.into_iter().filter(|command| command.starts_with(word)).collect(),
+            false => self.names.iter().map(String::as_str).filter(|n| begins(n, word)).collect(),
+        };
+        let behind = if is_first && !word.starts_with('/') { ": " } else { " " };
+        match found[..] {
+            [] => Completion::Nothing,
+            [only] => Completion::Word(start, format!("{only}{behind}")),
+            [first, ..] => {
+                let common = found.iter().fold(first, |common, name| shared(common, name));
+                if common.chars().count() > word.chars().count() {
+                    return Completion::Word(start, common.to_owned());
+                }
+                let mut several: Vec<String> = found.into_iter().map(str::to_owned).collect();
+                several.sort_unstable();
+                Completion::Several(several)
+            }
+        }
+    }
+
+    fn see(&mut self, name: &str) {
+        self.names.retain(|seen| seen != name);
+        self.names.push_front(name.to_owned());
+        self.names.truncate(NAMES_MAX);
+    }
+
+    /// `NAME (ADDR) joined`, `NAME joined`, `NAME left`, `ANYTHING: NAME, NAME`.
+    fn note_notice(&mut self, text: &str) {
+        if let Some((_, list)) = text.split_once(": ") {
+            let names: Vec<&str> = list.split(", ").map(str::trim).collect();
+            if names.iter().all(|name| may_be_name(name)) {
+                names.into_iter().rev().for_each(|name| self.see(name));
+            }
+            return;
+        }
+        let Some((name, rest)) = text.split_once(' ') else { return };
+        if rest == "left" {
+            self.names.retain(|seen| seen != name);
+        } else if rest == "joined" || rest.starts_with('(') {
+            self.see(name);
+        }
+    }
+}
+
+fn blank_at(text: &str, at: usize) -> usize {
+    text[at..].chars().next().map_or(0, char::len_utf8)
+}
+
+/// Whether `name` begins with `word`, in any case.
+fn begins(name: &str, word: &str) -> bool {
+    let mut letters = name.chars().flat_map(char::to_lowercase);
+    word.chars().flat_map(char::to_lowercase).all(|letter| letters.next() == Some(letter))
+}
+
+/// What both begin with.
+fn shared<'a>(one: &'a str, other: &str) -> &'a str {
+    let same = one.char_indices().zip(other.chars()).take_while(|((_, a), b)| a == b);
+    let end = same.last().map_or(0, |((at, character), _)| at + character.len_utf8());
+    &one[..end]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn people(lines: &[&str]) -> People {
+        let mut people = People::default();
+        lines.iter().for_each(|line| people.note(&Said::of(line)));
+        people
+    }
+
+    fn word(start: usize, text: &str) -> Completion {
+        Completion::Word(start, text.to_owned())
+    }
+
+    #[test]
+    fn a_command_is_completed_at_the_beginning_of_the_line() {
+        assert_eq!(people(&[]).complete("/w"), word(0, "/who "));
+        assert_eq!(people(&[]).complete("/hi"), word(0, "/history "));
+        assert_eq!(people(&[]).complete("a /w"), Completion::Nothing);
+        assert_eq!(people(&[]).complete(""), Completion::Nothing);
+    }
+
+    #[test]
+    fn a_name_is_completed_anywhere_in_any_case() {
+        let people = people(&["Bob: hi", "~ 김민수 waves", "[eve -> mallory] x"]);
+        assert_eq!(people.complete("bo"), word(0, "Bob: "));
+        assert_eq!(people.complete("/msg 김"), word(5, "김민수 "));
+        assert_eq!(people.complete("hi ev"), word(3, "eve "));
+        assert_eq!(people.complete("a　mal"), word(4, "mallory "));
+    }
+
+    #[test]
+    fn several_are_completed_as_far_as_they_agree() {
+        let people = people(&["guest1: a", "guest12: b", "gus: c"]);
+        assert_eq!(people.complete("gue"), word(0, "guest1"));
+        let both = vec!["guest1".to_owned(), "guest12".to_owned()];
+        assert_eq!(people.complete("guest1"), Completion::Several(both));
+    }
+
+    #[test]
+    fn names_are_learned_from_notices_too() {
+        let mut people = people(&["* eve (127.0.0.1:1) joined", "* 2 here: bob, amy"]);
+        assert_eq!(people.complete("e"), word(0, "eve: "));
+        assert_eq!(people.complete("am"), word(0, "amy: "));
+        people.note(&Said::of("* eve left"));
+        assert_eq!(people.complete("e"), Completion::Nothing);
+    }
+
+    #[test]
+    fn no_more_names_are_remembered_than_there_may_be() {
+        let mut people = People::default();
+        for number in 0..NAMES_MAX + 10 {
+            people.see(&format!("x{number}"));
+        }
+        assert_eq!(people.names.len(), NAMES_MAX);
+        assert_eq!(people.complete("x9 "), Completion::Nothing);
+    }
+}

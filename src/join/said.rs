@@ -1,0 +1,98 @@
+//! What kind of line this is, and who says it.
+//!
+//! It goes by form, never by words: the server speaks several languages, and other servers say
+//! other things. The one exception is the greeting, which is only asked for a name that will be
+//! learned without it too.
+//!
+//! This room knows text. It never knows who we are or what becomes of the line.
+
+use crate::names::NAME_BYTES_MAX;
+
+/// A line of the conversation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the fields are the words of the form above them")]
+pub enum Said<'a> {
+    /// `* text`: the server's own word.
+    Server { text: &'a str },
+    /// `NAME: text`
+    By { name: &'a str, text: &'a str },
+    /// `~ NAME text`
+    Act { name: &'a str, text: &'a str },
+    /// `[FROM -> TO] text`
+    Private { from: &'a str, to: &'a str, text: &'a str },
+    /// Anything else.
+    Other,
+}
+
+impl<'a> Said<'a> {
+    /// Reads a line.
+    pub fn of(line: &'a str) -> Said<'a> {
+        if let Some(text) = line.strip_prefix("* ") {
+            return Said::Server { text };
+        }
+        Said::act(line)
+            .or_else(|| Said::private(line))
+            .or_else(|| Said::by(line))
+            .unwrap_or(Said::Other)
+    }
+
+    fn act(line: &'a str) -> Option<Said<'a>> {
+        let (name, text) = line.strip_prefix("~ ")?.split_once(' ')?;
+        may_be_name(name).then_some(Said::Act { name, text })
+    }
+
+    fn private(line: &'a str) -> Option<Said<'a>> {
+        let (names, text) = line.strip_prefix('[')?.split_once("] ")?;
+        let (from, to) = names.split_once(" -> ")?;
+        (may_be_name(from) && may_be_name(to)).then_some(Said::Private { from, to, text })
+    }
+
+    fn by(line: &'a str) -> Option<Said<'a>> {
+        let (name, text) = line.split_once(": ")?;
+        may_be_name(name).then_some(Said::By { name, text })
+    }
+}
+
+/// Whether this could be what someone is called, on any server.
+pub fn may_be_name(text: &str) -> bool {
+    let is_free_of = |character: char| !character.is_whitespace() && !character.is_control();
+    (1..=NAME_BYTES_MAX).contains(&text.len()) && text.chars().all(is_free_of)
+}
+
+/// The name in a greeting such as `* welcome, you are guest1 (127.0.0.1:40112), 1 here`, if it is
+/// one and in that language.
+pub fn greeted_name(line: &str) -> Option<&str> {
+    let rest = line.strip_prefix("* welcome, you are ")?;
+    let name = rest.split([' ', ',']).next()?;
+    may_be_name(name).then_some(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_known_by_its_form() {
+        assert_eq!(Said::of("* bob left"), Said::Server { text: "bob left" });
+        assert_eq!(Said::of("bob: a: b"), Said::By { name: "bob", text: "a: b" });
+        assert_eq!(Said::of("~ 이 waves"), Said::Act { name: "이", text: "waves" });
+        let private = Said::Private { from: "a", to: "b", text: "hi" };
+        assert_eq!(Said::of("[a -> b] hi"), private);
+        assert_eq!(Said::of("127.0.0.1:4: hi"), Said::By { name: "127.0.0.1:4", text: "hi" });
+    }
+
+    #[test]
+    fn what_has_no_form_is_anything() {
+        for line in ["", "hello there: x", ": x", "[a] b", "<user5> hi", "~ bob", "http://a"] {
+            assert_eq!(Said::of(line), Said::Other, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_greeting_may_name_us() {
+        let greeted = greeted_name("* welcome, you are guest1 (127.0.0.1:40112), 1 here");
+        assert_eq!(greeted, Some("guest1"));
+        assert_eq!(greeted_name("* welcome, you are 이, 1 here"), Some("이"));
+        assert_eq!(greeted_name("* 환영합니다, 이"), None);
+    }
+}

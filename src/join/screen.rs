@@ -1,0 +1,298 @@
+//! What to write so that the conversation flows above and the prompt stays at the bottom.
+//!
+//! The rules this room keeps:
+//!
+//! - At the bottom is the *area*: a few notes, then the prompt with what is being typed, each on
+//!   one row. Everything above is the terminal's own: lines are printed once and never touched
+//!   again, so that it wraps, scrolls back and copies them as it likes.
+//! - The last column is never written to: terminals differ in where the cursor is then.
+//! - The cursor is put where the terminal itself had it behind the text before it, not where we
+//!   think that is: terminals do not agree how wide some characters are.
+//!
+//! It hands out bytes. It never knows the terminal or who types.
+
+use super::columns::{beginning, shortened, width};
+
+/// A terminal that does not know its size is taken for one of this.
+const COLUMNS_USUAL: usize = 80;
+const ROWS_USUAL: usize = 24;
+
+/// The notes take at most this share of the rows, so that the conversation is seen.
+const NOTES_SHARE: usize = 3;
+
+const ERASE_BELOW: &str = "\x1b[J";
+const SAVE_CURSOR: &str = "\x1b7";
+const RESTORE_CURSOR: &str = "\x1b8";
+const DIM: &str = "\x1b[2m";
+const NORMAL: &str = "\x1b[0m";
+
+/// What stands at the bottom.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Area {
+    /// Above the prompt; what does not fit in a row is shortened.
+    pub notes: Vec<String>,
+    /// The prompt itself.
+    pub prompt: String,
+    /// What is seen of the line before the cursor.
+    pub before: String,
+    /// What is seen of it behind the cursor.
+    pub behind: String,
+}
+
+/// The terminal as we have left it.
+#[derive(Debug)]
+pub struct Screen {
+    columns: usize,
+    rows: usize,
+    colored: bool,
+    /// What stands there, `None` if nothing does and the cursor is at the beginning of a row.
+    drawn: Option<Area>,
+    /// How many rows the cursor is below the first row of the area.
+    below: usize,
+}
+
+impl Screen {
+    /// A terminal on which nothing has been drawn; 0 for what it does not know of its size.
+    pub fn new(columns: usize, rows: usize, colored: bool) -> Screen {
+        let mut screen = Screen { columns, rows, colored, drawn: None, below: 0 };
+        screen.resize(columns, rows);
+        screen
+    }
+
+    /// How many columns a row of the area may have.
+    pub fn room(&self) -> usize {
+        self.columns.saturating_sub(1).max(1)
+    }
+
+    /// How many notes there may be.
+    pub fn notes_max(&self) -> usize {
+        (self.rows / NOTES_SHARE).max(1)
+    }
+
+    /// The terminal has another size. It has wrapped the rows that are too long for it now.
+    pub fn resize(&mut self, columns: usize, rows: usize) {
+        self.columns = if columns == 0 { COLUMNS_USUAL } else { columns };
+        self.rows = if rows == 0 { ROWS_USUAL } else { rows };
+        let Some(area) = &self.drawn else { return };
+        let wrapped = |text: &str| width(text).div_ceil(self.columns).max(1);
+        let cursor = width(&area.prompt) + width(&area.before);
+        self.below = area.notes.iter().map(|note| wrapped(note)).sum::<usize>();
+        self.below += cursor / self.columns;
+        self.below = self.below.min(self.rows - 1);
+        // It does not look as it was drawn, whatever is to stand there next.
+        self.drawn = Some(Area::default());
+    }
+
+    /// Prints a line above the area.
+    pub fn print(&mut self, line: &str, out: &mut Vec<u8>) {
+        self.erase(out);
+        out.extend_from_slice(line.as_bytes());
+        out.extend_from_slice(b"\r\n");
+    }
+
+    /// Draws the area, unless it stands there already.
+    pub fn draw(&mut self, mut area: Area, out: &mut Vec<u8>) {
+        let room = self.room();
+        area.notes.iter_mut().for_each(|note| *note = shortened(note, room));
+        area.prompt = beginning(&area.prompt, room).to_owned();
+        if self.drawn.as_ref() == Some(&area) {
+            return;
+        }
+        self.erase(out);
+        let mut text = String::new();
+        for note in &area.notes {
+            let (on, off) = if self.colored { (DIM, NORMAL) } else { ("", "") };
+            text.extend([on, note, off, "\r\n"]);
+        }
+        text.extend([&area.prompt, &area.before, SAVE_CURSOR, &area.behind, RESTORE_CURSOR]);
+        out.extend_from_slice(text.as_bytes());
+        self.below = area.notes.len();
+        self.drawn = Some(area);
+    }
+
+    /// Takes the area away: the cursor is where it began.
+    pub fn erase(&mut self, out: &mut Vec<u8>) {
+        if self.drawn.take().is_none() {
+            return;
+        }
+        out.push(b'\r');
+        if self.below > 0 {
+            out.extend_from_slice(format!("\x1b[{}A", self.below).as_bytes());
+        }
+        out.extend_from_slice(ERASE_BELOW.as_bytes());
+        self.below = 0;
+    }
+
+    /// Takes everything away.
+    pub fn clear(&mut self, out: &mut Vec<u8>) {
+        out.extend_from_slice(b"\x1b[H\x1b[2J");
+        (self.drawn, self.below) = (None, 0);
+    }
+
+    /// Someone else has written on the terminal: of the area only the row of the cursor is known.
+    pub fn forget(&mut self) {
+        (self.drawn, self.below) = (Some(Area::default()), 0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// A terminal and what is written to it.
+    struct Scene {
+        screen: Screen,
+        terminal: vt100::Parser,
+    }
+
+    impl Scene {
+        fn new(columns: u16, rows: u16) -> Scene {
+            let screen = Screen::new(columns.into(), rows.into(), false);
+            Scene { screen, terminal: vt100::Parser::new(rows, columns, 0) }
+        }
+
+        fn write(&mut self, deed: impl FnOnce(&mut Screen, &mut Vec<u8>)) {
+            let mut out = Vec::new();
+            deed(&mut self.screen, &mut out);
+            self.terminal.process(&out);
+        }
+
+        fn print(&mut self, line: &str) {
+            self.write(|screen, out| screen.print(line, out));
+        }
+
+        fn draw(&mut self, notes: &[&str], before: &str, behind: &str) {
+            let area = area(notes, before, behind);
+            self.write(|screen, out| screen.draw(area, out));
+        }
+
+        fn rows(&self) -> Vec<String> {
+            let screen = self.terminal.screen();
+            let rows = screen.rows(0, screen.size().1).map(|row| row.trim_end().to_owned());
+            rows.filter(|row| !row.is_empty()).collect()
+        }
+
+        fn cursor_column(&self) -> u16 {
+            self.terminal.screen().cursor_position().1
+        }
+    }
+
+    fn area(notes: &[&str], before: &str, behind: &str) -> Area {
+        Area {
+            notes: notes.iter().map(|note| (*note).to_owned()).collect(),
+            prompt: ">> ".to_owned(),
+            before: before.to_owned(),
+            behind: behind.to_owned(),
+        }
+    }
+
+    #[test]
+    fn lines_come_above_the_prompt_and_what_is_typed_stays() {
+        let mut scene = Scene::new(20, 10);
+        scene.draw(&[], "hel", "lo");
+        scene.print("bob: one");
+        scene.draw(&[], "hel", "lo");
+        scene.print("bob: two");
+        scene.draw(&[], "hel", "lo");
+        assert_eq!(scene.rows(), ["bob: one", "bob: two", ">> hello"]);
+        assert_eq!(scene.cursor_column(), 6);
+    }
+
+    #[test]
+    fn notes_go_when_they_are_no_longer_there() {
+        let mut scene = Scene::new(20, 10);
+        scene.print("bob: one");
+        scene.draw(&["pending", "more"], "x", "");
+        assert_eq!(scene.rows(), ["bob: one", "pending", "more", ">> x"]);
+        scene.print("me: pending");
+        scene.draw(&["more"], "x", "");
+        assert_eq!(scene.rows(), ["bob: one", "me: pending", "more", ">> x"]);
+        scene.write(Screen::erase);
+        assert_eq!(scene.rows(), ["bob: one", "me: pending"]);
+    }
+
+    #[test]
+    fn a_line_as_wide_as_the_terminal_leaves_no_gap() {
+        let mut scene = Scene::new(10, 6);
+        scene.draw(&[], "", "");
+        scene.print("0123456789");
+        scene.print("0123456789abc");
+        scene.draw(&["0123456789"], "", "");
+        assert_eq!(scene.rows(), ["0123456789", "0123456789", "abc", "01234567…", ">>"]);
+    }
+
+    #[test]
+    fn the_cursor_stands_behind_wide_characters() {
+        let mut scene = Scene::new(20, 5);
+        scene.draw(&[], "한국", "어");
+        assert_eq!((scene.rows().concat(), scene.cursor_column()), (">> 한국어".to_owned(), 7));
+    }
+
+    #[test]
+    fn the_conversation_scrolls_and_the_prompt_stays_at_the_bottom() {
+        let mut scene = Scene::new(20, 4);
+        for number in 0..20 {
+            scene.print(&format!("line {number}"));
+            scene.draw(&["note"], "x", "");
+        }
+        assert_eq!(scene.rows(), ["line 18", "line 19", "note", ">> x"]);
+    }
+
+    #[test]
+    fn what_stands_there_is_not_drawn_again() {
+        let mut screen = Screen::new(20, 5, true);
+        let mut out = Vec::new();
+        screen.draw(area(&["a"], "x", ""), &mut out);
+        out.clear();
+        screen.draw(area(&["a"], "x", ""), &mut out);
+        assert!(out.is_empty());
+    }
+
+    /// As terminals do that wrap again: here it is done by hand.
+    #[test]
+    fn rows_that_were_wrapped_by_a_narrower_terminal_are_erased() {
+        let mut screen = Screen::new(40, 10, false);
+        let mut out = Vec::new();
+        let long = "0123456789012345678901234";
+        screen.draw(area(&[long], long, ""), &mut out);
+        screen.resize(10, 10);
+        let mut terminal = vt100::Parser::new(10, 10, 0);
+        terminal.process(format!("above\r\n{long}\r\n>> {long}").as_bytes());
+        out.clear();
+        screen.draw(area(&[], "x", ""), &mut out);
+        terminal.process(&out);
+        assert_eq!(terminal.screen().contents().trim_end(), "above\n>> x");
+    }
+
+    #[test]
+    fn a_terminal_of_no_size_is_taken_for_a_usual_one() {
+        assert_eq!(Screen::new(0, 0, false).room(), 79);
+        assert_eq!(Screen::new(1, 1, false).room(), 1);
+    }
+
+    proptest! {
+        /// Whatever is printed and drawn, the terminal shows the lines in order, then the area.
+        #[test]
+        fn nothing_is_lost_or_left_behind(
+            deeds in prop::collection::vec(
+                ("[a-z한]{1,30}", prop::collection::vec("[a-z한]{1,30}", 0..3), "[a-z한]{0,4}"),
+                1..6,
+            ),
+        ) {
+            let mut scene = Scene::new(20, 40);
+            let mut expected = vt100::Parser::new(40, 20, 0);
+            let mut all = String::new();
+            for (line, notes, typed) in &deeds {
+                scene.print(line);
+                let notes: Vec<&str> = notes.iter().map(String::as_str).collect();
+                scene.draw(&notes, typed, "");
+                all += &format!("{line}\r\n");
+            }
+            let (_, notes, typed) = &deeds[deeds.len() - 1];
+            notes.iter().for_each(|note| all += &format!("{}\r\n", shortened(note, 19)));
+            expected.process(format!("{all}>> {typed}").as_bytes());
+            prop_assert_eq!(scene.terminal.screen().contents(), expected.screen().contents());
+        }
+    }
+}

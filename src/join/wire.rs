@@ -1,0 +1,232 @@
+//! What comes from the server and what goes to it, as lines.
+//!
+//! The rules this room keeps:
+//!
+//! - The server is not trusted: a line that it says is made safe to show ([`crate::text`]) and has
+//!   a bound; a longer one is handed out in pieces.
+//! - LF and CR LF end a line. Some servers never end one: what stays without an end is a line once
+//!   it has been quiet ([`Hearing::patience`]).
+//! - What goes on where a line was broken off begins with [`CONTINUED`], so that no line of a peer
+//!   can be cut until its rest looks like a line of the server.
+//! - What waits to be sent has a bound: who puts more in asks [`Outgoing::is_full`] first.
+//!
+//! It never knows a socket, a clock or what a line means.
+
+use std::time::Duration;
+
+use crate::text::push_safe;
+
+/// The most bytes of a line in one piece; more than any server we know sends.
+pub const LINE_BYTES_MAX: usize = 64 * 1024;
+
+/// What stands before the rest of a line that was broken off.
+pub const CONTINUED: &str = "… ";
+
+/// As long as a server has never ended a line, so much silence does.
+const QUIET: Duration = Duration::from_millis(300);
+
+/// One that does end its lines is given more: its network may be slow.
+const QUIET_AFTER_ENDS: Duration = Duration::from_secs(1);
+
+/// While so much waits to be sent, nothing more should be put in.
+pub const OUTGOING_BYTES_MAX: usize = 64 * 1024;
+
+/// What was heard and is no whole line yet.
+///
+/// `searched <= buffer.len()`; there is no line end in the first `searched` bytes.
+#[derive(Debug, Default)]
+pub struct Hearing {
+    buffer: Vec<u8>,
+    searched: usize,
+    /// The last piece handed out had no end.
+    broken_off: bool,
+    has_ended_a_line: bool,
+}
+
+impl Hearing {
+    /// Takes in what was read. Call [`Hearing::next_line`] until there is none before pushing more,
+    /// or the buffer grows.
+    pub fn push(&mut self, bytes: &[u8]) {
+        self.buffer.extend_from_slice(bytes);
+    }
+
+    /// The next whole line, safe and without its end; or a piece of one that is too long.
+    pub fn next_line(&mut self) -> Option<String> {
+        loop {
+            let found = memchr::memchr(b'\n', &self.buffer[self.searched..]);
+            let end = found.map(|at| self.searched + at);
+            if end.unwrap_or(self.buffer.len()) > LINE_BYTES_MAX {
+                let cut = beginning_of_character(&self.buffer, LINE_BYTES_MAX);
+                let piece = self.hand_out(cut, cut);
+                self.broken_off = true;
+                self.has_ended_a_line = true;
+                return Some(piece);
+            }
+            let Some(end) = end else {
+                self.searched = self.buffer.len();
+                return None;
+            };
+            let was_broken_off = self.broken_off;
+            let line = self.hand_out(end, end + 1);
+            self.broken_off = false;
+            self.has_ended_a_line = true;
+            // The end of a line whose text was handed out already is nothing by itself.
+            if !was_broken_off || line != CONTINUED {
+                return Some(line);
+            }
+        }
+    }
+
+    /// What has no end, as a line: it was quiet for long enough, or nothing more will come.
+    pub fn rest(&mut self) -> Option<String> {
+        if self.buffer.is_empty() {
+            return None;
+        }
+        let piece = self.hand_out(self.buffer.len(), self.buffer.len());
+        self.broken_off = self.has_ended_a_line;
+        Some(piece)
+    }
+
+    /// After how much silence to ask for [`Hearing::rest`]; `None` if there is none.
+    pub fn patience(&self) -> Option<Duration> {
+        let quiet = if self.has_ended_a_line { QUIET_AFTER_ENDS } else { QUIET };
+        (!self.buffer.is_empty()).then_some(quiet)
+    }
+
+    /// Takes `taken` bytes away, of which the first `length` are the line.
+    fn hand_out(&mut self, length: usize, taken: usize) -> String {
+        let line = &self.buffer[..length];
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        let mut safe = String::new();
+        if self.broken_off {
+            safe.push_str(CONTINUED);
+        }
+        push_safe(line, &mut safe);
+        self.buffer.drain(..taken);
+        self.searched = 0;
+        safe
+    }
+}
+
+/// The last place up to `place` where a character begins, if there is one nearby.
+fn beginning_of_character(bytes: &[u8], place: usize) -> usize {
+    let begins = |at: &usize| bytes.get(*at).is_none_or(|byte| byte & 0b1100_0000 != 0b1000_0000);
+    (place.saturating_sub(3)..=place).rev().find(begins).unwrap_or(place)
+}
+
+/// What waits to be sent.
+#[derive(Debug, Default)]
+pub struct Outgoing {
+    bytes: Vec<u8>,
+}
+
+impl Outgoing {
+    /// Puts a line in.
+    pub fn push_line(&mut self, line: &str) {
+        self.bytes.extend_from_slice(line.as_bytes());
+        self.bytes.push(b'\n');
+    }
+
+    /// Puts bytes in as they are.
+    pub fn push(&mut self, bytes: &[u8]) {
+        self.bytes.extend_from_slice(bytes);
+    }
+
+    /// All that waits.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// The socket has taken so many bytes.
+    pub fn took(&mut self, bytes: usize) {
+        self.bytes.drain(..bytes);
+    }
+
+    /// Whether nothing waits.
+    pub fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    /// Whether so much waits that no more should be put in.
+    pub fn is_full(&self) -> bool {
+        self.bytes.len() >= OUTGOING_BYTES_MAX
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn lines(hearing: &mut Hearing, bytes: &[u8]) -> Vec<String> {
+        hearing.push(bytes);
+        std::iter::from_fn(|| hearing.next_line()).collect()
+    }
+
+    #[test]
+    fn a_line_split_across_reads_arrives_whole() {
+        let mut hearing = Hearing::default();
+        assert!(lines(&mut hearing, "bob: 안".as_bytes()).is_empty());
+        assert_eq!(lines(&mut hearing, "녕\r\n\nx\n".as_bytes()), ["bob: 안녕", "", "x"]);
+    }
+
+    #[test]
+    fn what_a_server_sends_is_made_safe() {
+        let heard = lines(&mut Hearing::default(), b"bob: \x1b[2J\xff\rx\n");
+        assert_eq!(heard, ["bob: \\x1b[2J\u{fffd}\\x0dx"]);
+    }
+
+    #[test]
+    fn a_server_that_ends_no_line_is_heard() {
+        let mut hearing = Hearing::default();
+        for text in ["하나", "둘"] {
+            assert!(lines(&mut hearing, text.as_bytes()).is_empty());
+            assert_eq!(hearing.patience(), Some(QUIET));
+            assert_eq!(hearing.rest().as_deref(), Some(text));
+        }
+        assert_eq!((hearing.rest(), hearing.patience()), (None, None));
+    }
+
+    #[test]
+    fn what_goes_on_after_a_break_looks_like_no_new_line() {
+        let mut hearing = Hearing::default();
+        lines(&mut hearing, b"* welcome\nbob: half ");
+        assert_eq!(hearing.patience(), Some(QUIET_AFTER_ENDS));
+        assert_eq!(hearing.rest().as_deref(), Some("bob: half "));
+        assert_eq!(lines(&mut hearing, b"* closed\n* real\n"), ["… * closed", "* real"]);
+    }
+
+    #[test]
+    fn the_end_of_a_broken_line_is_nothing_by_itself() {
+        let mut hearing = Hearing::default();
+        lines(&mut hearing, b"* welcome\nbob: all");
+        hearing.rest();
+        assert_eq!(lines(&mut hearing, b"\nx\n"), ["x"]);
+    }
+
+    #[test]
+    fn a_long_line_comes_in_pieces_between_characters() {
+        let mut hearing = Hearing::default();
+        let heard = lines(&mut hearing, format!("{}\n", "한".repeat(50_000)).as_bytes());
+        assert_eq!(heard.len(), 3);
+        assert!(heard.iter().all(|piece| piece.len() <= LINE_BYTES_MAX + CONTINUED.len()));
+        assert!(heard[1..].iter().all(|piece| piece.starts_with(CONTINUED)));
+        assert_eq!(heard.concat().matches('한').count(), 50_000);
+    }
+
+    proptest! {
+        #[test]
+        fn however_it_is_cut_the_lines_are_the_same(
+            text in "[a-c한\r\n\u{1b}]{0,60}", cuts in prop::collection::vec(0_usize..200, 0..6)
+        ) {
+            let bytes = text.as_bytes();
+            let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut % (bytes.len() + 1)).collect();
+            cuts.extend([0, bytes.len()]);
+            cuts.sort_unstable();
+            let mut hearing = Hearing::default();
+            let pieces = cuts.windows(2).map(|cut| &bytes[cut[0]..cut[1]]);
+            let cut: Vec<String> = pieces.flat_map(|piece| lines(&mut hearing, piece)).collect();
+            prop_assert_eq!(cut, lines(&mut Hearing::default(), bytes));
+        }
+    }
+}
