@@ -8,4 +8,6 @@ pub mod pending;
 pub mod people;
 pub mod said;
 pub mod screen;
+pub mod talk;
+pub mod typing;
 pub mod wire;

@@ -107,7 +107,10 @@ mod tests {
     fn a_character_that_does_not_fit_is_left_out_whole() {
         assert_eq!((beginning("한국어", 5), end("한국어", 5)), ("한국", "국어"));
         assert_eq!((beginning("xe\u{301}y", 2), end("xe\u{301}y", 1)), ("xe\u{301}", "y"));
-        assert_eq!((shortened("한국어", 6), shortened("한국어", 5)), ("한국어".into(), "한국…".into()));
+        assert_eq!(
+            (shortened("한국어", 6), shortened("한국어", 5)),
+            ("한국어".into(), "한국…".into())
+        );
     }
 
     #[test]

@@ -288,7 +288,8 @@ mod tests {
 
     #[test]
     fn a_character_with_its_marks_is_passed_and_deleted_as_one() {
-        for one in ["한", "\u{1112}\u{1161}\u{11ab}", "e\u{301}", "👨\u{200d}👩\u{200d}👧", "🇰🇷"] {
+        for one in ["한", "\u{1112}\u{1161}\u{11ab}", "e\u{301}", "👨\u{200d}👩\u{200d}👧", "🇰🇷"]
+        {
             let text = format!("a{one}b");
             assert_eq!(after(&text, &[Edit::left, Edit::backspace]), "a|b", "{one}");
             assert_eq!(after(&text, &[Edit::left, Edit::left, Edit::delete]), "a|b", "{one}");

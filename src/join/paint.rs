@@ -59,7 +59,7 @@ impl Paint {
     }
 
     fn name(&self, name: &str, me: &Me) -> String {
-        let style = if me.is(name) { BOLD } else { color(name) };
+        let style = if me.is_now(name) { BOLD } else { color(name) };
         self.styled(style, name)
     }
 
@@ -79,9 +79,9 @@ fn color(name: &str) -> &'static str {
 /// Whether someone else says this to us alone, or says our name.
 fn is_to_us(said: &Said<'_>, me: &Me) -> bool {
     match *said {
-        Said::Private { from, to, .. } => !me.is(from) && (me.is(to) || me.name().is_none()),
+        Said::Private { from, to, .. } => !me.is_now(from) && me.is_now(to),
         Said::By { name, text } | Said::Act { name, text } => {
-            !me.is(name) && me.name().is_some_and(|own| mentions(text, own))
+            !me.is_now(name) && me.name().is_some_and(|own| mentions(text, own))
         }
         Said::Server { .. } | Said::Other => false,
     }

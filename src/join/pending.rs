@@ -45,7 +45,12 @@ impl Me {
         self.current.as_deref()
     }
 
-    /// Whether this is one of us.
+    /// Whether this is what we are called now.
+    pub fn is_now(&self, name: &str) -> bool {
+        self.name() == Some(name)
+    }
+
+    /// Whether we are, were or may be called this.
     pub fn is(&self, name: &str) -> bool {
         self.names.iter().any(|own| own == name)
     }

@@ -5,6 +5,7 @@
 
 use std::collections::VecDeque;
 
+use super::pending::Me;
 use super::said::{Said, may_be_name};
 
 /// The most names that are remembered; who has been silent longest is forgotten.
@@ -12,7 +13,16 @@ const NAMES_MAX: usize = 200;
 
 /// What can be asked of the server.
 const COMMANDS: [&str; 11] = [
-    "/echo", "/help", "/history", "/ignore", "/me", "/msg", "/nick", "/quit", "/r", "/unignore",
+    "/echo",
+    "/help",
+    "/history",
+    "/ignore",
+    "/me",
+    "/msg",
+    "/nick",
+    "/quit",
+    "/r",
+    "/unignore",
     "/who",
 ];
 
@@ -47,8 +57,9 @@ impl People {
         }
     }
 
-    /// What the word before the cursor can become; `before` is the line up to there.
-    pub fn complete(&self, before: &str) -> Completion {
+    /// What the word before the cursor can become; `before` is the line up to there. Nobody calls
+    /// themselves.
+    pub fn complete(&self, before: &str, me: &Me) -> Completion {
         let start = before.rfind(char::is_whitespace).map_or(0, |at| at + blank_at(before, at));
         let word = &before[start..];
         if word.is_empty() {
@@ -57,7 +68,7 @@ impl People {
         let is_first = start == 0;
         let found: Vec<&str> = match word.starts_with('/') && is_first {
             true => COMMANDS.into_iter().filter(|command| command.starts_with(word)).collect(),
-            false => self.names.iter().map(String::as_str).filter(|n| begins(n, word)).collect(),
+            false => self.others(me).filter(|name| begins(name, word)).collect(),
         };
         let behind = if is_first && !word.starts_with('/') { ": " } else { " " };
         match found[..] {
@@ -73,6 +84,10 @@ impl People {
                 Completion::Several(several)
             }
         }
+    }
+
+    fn others(&self, me: &Me) -> impl Iterator<Item = &str> {
+        self.names.iter().map(String::as_str).filter(|name| !me.is_now(name))
     }
 
     fn see(&mut self, name: &str) {
@@ -132,36 +147,44 @@ mod tests {
 
     #[test]
     fn a_command_is_completed_at_the_beginning_of_the_line() {
-        assert_eq!(people(&[]).complete("/w"), word(0, "/who "));
-        assert_eq!(people(&[]).complete("/hi"), word(0, "/history "));
-        assert_eq!(people(&[]).complete("a /w"), Completion::Nothing);
-        assert_eq!(people(&[]).complete(""), Completion::Nothing);
+        assert_eq!(people(&[]).complete("/w", &Me::default()), word(0, "/who "));
+        assert_eq!(people(&[]).complete("/hi", &Me::default()), word(0, "/history "));
+        assert_eq!(people(&[]).complete("a /w", &Me::default()), Completion::Nothing);
+        assert_eq!(people(&[]).complete("", &Me::default()), Completion::Nothing);
     }
 
     #[test]
     fn a_name_is_completed_anywhere_in_any_case() {
         let people = people(&["Bob: hi", "~ 김민수 waves", "[eve -> mallory] x"]);
-        assert_eq!(people.complete("bo"), word(0, "Bob: "));
-        assert_eq!(people.complete("/msg 김"), word(5, "김민수 "));
-        assert_eq!(people.complete("hi ev"), word(3, "eve "));
-        assert_eq!(people.complete("a　mal"), word(4, "mallory "));
+        assert_eq!(people.complete("bo", &Me::default()), word(0, "Bob: "));
+        assert_eq!(people.complete("/msg 김", &Me::default()), word(5, "김민수 "));
+        assert_eq!(people.complete("hi ev", &Me::default()), word(3, "eve "));
+        assert_eq!(people.complete("a　mal", &Me::default()), word(4, "mallory "));
+    }
+
+    #[test]
+    fn nobody_calls_themselves() {
+        let mut me = Me::default();
+        me.be("guest1");
+        let people = people(&["guest1: a", "guest2: b"]);
+        assert_eq!(people.complete("g", &me), word(0, "guest2: "));
     }
 
     #[test]
     fn several_are_completed_as_far_as_they_agree() {
         let people = people(&["guest1: a", "guest12: b", "gus: c"]);
-        assert_eq!(people.complete("gue"), word(0, "guest1"));
+        assert_eq!(people.complete("gue", &Me::default()), word(0, "guest1"));
         let both = vec!["guest1".to_owned(), "guest12".to_owned()];
-        assert_eq!(people.complete("guest1"), Completion::Several(both));
+        assert_eq!(people.complete("guest1", &Me::default()), Completion::Several(both));
     }
 
     #[test]
     fn names_are_learned_from_notices_too() {
         let mut people = people(&["* eve (127.0.0.1:1) joined", "* 2 here: bob, amy"]);
-        assert_eq!(people.complete("e"), word(0, "eve: "));
-        assert_eq!(people.complete("am"), word(0, "amy: "));
+        assert_eq!(people.complete("e", &Me::default()), word(0, "eve: "));
+        assert_eq!(people.complete("am", &Me::default()), word(0, "amy: "));
         people.note(&Said::of("* eve left"));
-        assert_eq!(people.complete("e"), Completion::Nothing);
+        assert_eq!(people.complete("e", &Me::default()), Completion::Nothing);
     }
 
     #[test]
@@ -171,6 +194,6 @@ mod tests {
             people.see(&format!("x{number}"));
         }
         assert_eq!(people.names.len(), NAMES_MAX);
-        assert_eq!(people.complete("x9 "), Completion::Nothing);
+        assert_eq!(people.complete("x9 ", &Me::default()), Completion::Nothing);
     }
 }

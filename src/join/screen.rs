@@ -146,10 +146,14 @@ mod tests {
         terminal: vt100::Parser,
     }
 
+    fn terminal(rows: u16, columns: u16) -> vt100::Parser {
+        vt100::Parser::new(rows.try_into().unwrap(), columns.try_into().unwrap(), 0)
+    }
+
     impl Scene {
         fn new(columns: u16, rows: u16) -> Scene {
             let screen = Screen::new(columns.into(), rows.into(), false);
-            Scene { screen, terminal: vt100::Parser::new(rows, columns, 0) }
+            Scene { screen, terminal: terminal(rows, columns) }
         }
 
         fn write(&mut self, deed: impl FnOnce(&mut Screen, &mut Vec<u8>)) {
@@ -169,7 +173,7 @@ mod tests {
 
         fn rows(&self) -> Vec<String> {
             let screen = self.terminal.screen();
-            let rows = screen.rows(0, screen.size().1).map(|row| row.trim_end().to_owned());
+            let rows = screen.rows(0, screen.size().1.into()).map(|row| row.trim_end().to_owned());
             rows.filter(|row| !row.is_empty()).collect()
         }
 
@@ -257,12 +261,12 @@ mod tests {
         let long = "0123456789012345678901234";
         screen.draw(area(&[long], long, ""), &mut out);
         screen.resize(10, 10);
-        let mut terminal = vt100::Parser::new(10, 10, 0);
-        terminal.process(format!("above\r\n{long}\r\n>> {long}").as_bytes());
+        let mut shown = terminal(10, 10);
+        shown.process(format!("above\r\n{long}\r\n>> {long}").as_bytes());
         out.clear();
         screen.draw(area(&[], "x", ""), &mut out);
-        terminal.process(&out);
-        assert_eq!(terminal.screen().contents().trim_end(), "above\n>> x");
+        shown.process(&out);
+        assert_eq!(shown.screen().contents().trim_end(), "above\n>> x");
     }
 
     #[test]
@@ -281,7 +285,7 @@ mod tests {
             ),
         ) {
             let mut scene = Scene::new(20, 40);
-            let mut expected = vt100::Parser::new(40, 20, 0);
+            let mut expected = terminal(40, 20);
             let mut all = String::new();
             for (line, notes, typed) in &deeds {
                 scene.print(line);

@@ -1,0 +1,449 @@
+//! The conversation as one person has it: what is said and heard, and what is shown of it.
+//!
+//! The rules this room keeps:
+//!
+//! - Nothing is decided by the server's wording. That a name was given is known from a notice with
+//!   both names in it, or from an echo.
+//! - After a connection was lost, the name and what was missed are asked for again, but only of a
+//!   server that greets as ours does: to any other, a command is something said to everyone.
+//!
+//! It never knows the terminal or the socket; the present moment is handed in.
+
+use std::time::{Duration, Instant};
+
+use super::paint::Paint;
+use super::pending::{Echo, Me, Pending};
+use super::people::People;
+use super::said::{Said, greeted_name};
+use super::wire::{Hearing, Outgoing};
+
+/// The prompt, also before a line of our own that nobody sent back.
+pub const PROMPT: &str = ">> ";
+
+/// How often a name that was ours is asked for again: our own ghost may still hold it.
+const REGAIN_EVERY: Duration = Duration::from_secs(5);
+
+/// For how long: the server knows by then that a silent peer is gone.
+const REGAIN_FOR: Duration = Duration::from_secs(120);
+
+/// Within this time a notice may be the answer to what was asked.
+const ANSWER: Duration = Duration::from_secs(1);
+
+/// What was said meanwhile is asked for after a connection was lost.
+const HISTORY_COMMAND: &str = "/history 20";
+
+/// A name that was ours, until it is again.
+#[derive(Debug)]
+struct Regain {
+    name: String,
+    asked_at: Instant,
+    until: Instant,
+    /// How the server has refused it, which is shown once.
+    refusal: Option<String>,
+}
+
+/// Where the greeting of the server stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Greeting {
+    Awaited { again: bool },
+    Over,
+}
+
+/// One person's conversation.
+#[derive(Debug)]
+pub struct Talk {
+    hearing: Hearing,
+    heard_at: Option<Instant>,
+    outgoing: Outgoing,
+    me: Me,
+    pending: Pending,
+    people: People,
+    paint: Paint,
+    greeting: Greeting,
+    /// The name that we have or want, for another connection.
+    wanted: Option<String>,
+    /// The name last asked for, until it is given.
+    asked: Option<String>,
+    regain: Option<Regain>,
+    quitting: bool,
+    shown: Vec<String>,
+}
+
+impl Talk {
+    /// Nothing is said yet; `nick` is asked for on every connection.
+    pub fn new(paint: Paint, nick: Option<String>) -> Talk {
+        Talk {
+            hearing: Hearing::default(),
+            heard_at: None,
+            outgoing: Outgoing::default(),
+            me: Me::default(),
+            pending: Pending::default(),
+            people: People::default(),
+            paint,
+            greeting: Greeting::Over,
+            wanted: nick,
+            asked: None,
+            regain: None,
+            quitting: false,
+            shown: Vec::new(),
+        }
+    }
+
+    /// There is a connection; `again` if there was one before.
+    pub fn connected(&mut self, again: bool) {
+        self.greeting = Greeting::Awaited { again };
+        if let (false, Some(nick)) = (again, self.wanted.clone()) {
+            self.ask_for(&nick);
+        }
+    }
+
+    /// The connection is gone. What had not come back may not have arrived.
+    pub fn lost(&mut self, now: Instant) {
+        if let Some(rest) = self.hearing.rest() {
+            self.line(&rest, now);
+        }
+        for line in self.pending.lost() {
+            self.show_own_word(&format!("perhaps not sent: {line}"));
+        }
+        (self.hearing, self.outgoing, self.heard_at) = Default::default();
+        (self.asked, self.regain) = (None, None);
+        self.me.forget();
+    }
+
+    /// Says a line.
+    pub fn say(&mut self, line: &str, now: Instant) {
+        let mut words = line.split_whitespace();
+        match (words.next(), words.next()) {
+            (Some("/nick"), Some(name)) => {
+                self.me.ask(name);
+                self.asked = Some(name.to_owned());
+                self.regain = None;
+            }
+            (Some("/quit"), _) => self.quitting = true,
+            _ => {}
+        }
+        self.outgoing.push_line(line);
+        let shown = self.pending.sent(line, now);
+        self.show_own_lines(shown);
+    }
+
+    /// Takes in what was read.
+    pub fn heard(&mut self, bytes: &[u8], now: Instant) {
+        self.heard_at = Some(now);
+        self.hearing.push(bytes);
+        while let Some(line) = self.hearing.next_line() {
+            self.line(&line, now);
+        }
+    }
+
+    /// Time has passed.
+    pub fn lapse(&mut self, now: Instant) {
+        if self.rest_due().is_some_and(|at| at <= now)
+            && let Some(rest) = self.hearing.rest()
+        {
+            self.line(&rest, now);
+        }
+        let overdue = self.pending.overdue(&mut self.me, now);
+        self.show_own_lines(overdue);
+        self.regain_due(now);
+    }
+
+    /// When to call [`Talk::lapse`].
+    pub fn next_deadline(&self) -> Option<Instant> {
+        let regain = self.regain.as_ref().map(|regain| regain.asked_at + REGAIN_EVERY);
+        [self.rest_due(), self.pending.next_deadline(), regain].into_iter().flatten().min()
+    }
+
+    /// What is to be printed since this was asked last.
+    pub fn take_shown(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.shown)
+    }
+
+    /// A word of this program to the person.
+    pub fn show_own_word(&mut self, text: &str) {
+        self.shown.push(self.paint.own_word(text));
+    }
+
+    /// Our lines on their way, the last so many, as they will look.
+    pub fn notes(&self, count: usize) -> Vec<String> {
+        let name = self.me.name().map(|name| format!("{name}: "));
+        let before = name.as_deref().unwrap_or(PROMPT);
+        let mut notes: Vec<String> = self
+            .pending
+            .lines()
+            .rev()
+            .take(count)
+            .map(|line| {
+                let is_command = line.starts_with('/') && !line.starts_with("//");
+                format!("{}{line}", if is_command { PROMPT } else { before })
+            })
+            .collect();
+        notes.reverse();
+        notes
+    }
+
+    /// What is to be sent.
+    pub fn outgoing(&mut self) -> &mut Outgoing {
+        &mut self.outgoing
+    }
+
+    /// Who we are and who else has been seen.
+    pub fn names(&self) -> (&Me, &People) {
+        (&self.me, &self.people)
+    }
+
+    /// We have asked the server to end the connection.
+    pub fn is_quitting(&self) -> bool {
+        self.quitting
+    }
+
+    fn rest_due(&self) -> Option<Instant> {
+        self.hearing.patience().and_then(|patience| Some(self.heard_at? + patience))
+    }
+
+    fn line(&mut self, line: &str, now: Instant) {
+        if let Greeting::Awaited { again } = self.greeting {
+            self.greeting = Greeting::Over;
+            self.greeted(line, again, now);
+        }
+        let said = Said::of(line);
+        self.people.note(&said);
+        self.note_name(&said);
+        match self.pending.heard(&said, &mut self.me, now) {
+            Echo::Shown => return,
+            Echo::Instead(before) => self.show_own_lines(before),
+            Echo::No => {}
+        }
+        self.note_echoed_name();
+        if !self.is_known_refusal(line, now) {
+            self.shown.push(self.paint.line(line, &self.me));
+        }
+    }
+
+    fn greeted(&mut self, line: &str, again: bool, now: Instant) {
+        if let Some(name) = greeted_name(line) {
+            self.me.be(name);
+        }
+        if !again || !line.starts_with("* ") {
+            return;
+        }
+        if let Some(name) = self.wanted.clone().filter(|name| !self.me.is_now(name)) {
+            self.ask_for(&name);
+            let until = now + REGAIN_FOR;
+            self.regain = Some(Regain { name, asked_at: now, until, refusal: None });
+        }
+        self.outgoing.push_line(HISTORY_COMMAND);
+    }
+
+    fn ask_for(&mut self, name: &str) {
+        self.me.ask(name);
+        self.asked = Some(name.to_owned());
+        self.outgoing.push_line(&format!("/nick {name}"));
+    }
+
+    /// A notice with the old name and the one that was asked for says that it was given.
+    fn note_name(&mut self, said: &Said<'_>) {
+        let (Said::Server { text }, Some(old)) = (said, self.me.name()) else { return };
+        if let Some(name) = self.asked.take_if(|new| text.contains(old) && text.contains(&**new)) {
+            self.me.be(&name);
+            self.have(name);
+        }
+    }
+
+    fn note_echoed_name(&mut self) {
+        if let Some(name) = self.asked.take_if(|name| self.me.is_now(name)) {
+            self.have(name);
+        }
+    }
+
+    fn have(&mut self, name: String) {
+        self.regain = None;
+        self.wanted = Some(name);
+    }
+
+    /// Whether this repeats how a name was refused that is asked for again and again.
+    fn is_known_refusal(&mut self, line: &str, now: Instant) -> bool {
+        let Some(regain) = &mut self.regain else { return false };
+        let is_answer = line.starts_with("* ")
+            && line.contains(&regain.name)
+            && now.saturating_duration_since(regain.asked_at) <= ANSWER;
+        if !is_answer {
+            return false;
+        }
+        let is_known = regain.refusal.as_deref() == Some(line);
+        regain.refusal = Some(line.to_owned());
+        is_known
+    }
+
+    fn regain_due(&mut self, now: Instant) {
+        let Some(regain) = &mut self.regain else { return };
+        if regain.asked_at + REGAIN_EVERY > now {
+            return;
+        }
+        let name = regain.name.clone();
+        if regain.until <= now {
+            self.regain = None;
+            self.show_own_word(&format!("the name {name} is not to be had"));
+            return;
+        }
+        regain.asked_at = now;
+        self.ask_for(&name);
+    }
+
+    fn show_own_lines(&mut self, lines: Vec<String>) {
+        self.shown.extend(lines.iter().map(|line| self.paint.own_line(line, PROMPT)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Scene {
+        talk: Talk,
+        now: Instant,
+    }
+
+    impl Scene {
+        fn new(nick: Option<&str>) -> Scene {
+            let paint = Paint { colored: false, bell: false, clock: None };
+            let mut talk = Talk::new(paint, nick.map(str::to_owned));
+            talk.connected(false);
+            Scene { talk, now: Instant::now() }
+        }
+
+        fn hear(&mut self, text: &str) -> Vec<String> {
+            self.talk.heard(text.as_bytes(), self.now);
+            self.talk.take_shown()
+        }
+
+        fn say(&mut self, line: &str) -> Vec<String> {
+            self.talk.say(line, self.now);
+            self.talk.take_shown()
+        }
+
+        fn pass(&mut self, time: Duration) -> Vec<String> {
+            self.now += time;
+            self.talk.lapse(self.now);
+            self.talk.take_shown()
+        }
+
+        fn sent(&mut self) -> String {
+            let sent = String::from_utf8(self.talk.outgoing().bytes().to_vec()).unwrap();
+            self.talk.outgoing().took(sent.len());
+            sent
+        }
+
+        fn reconnect(&mut self) -> Vec<String> {
+            self.talk.lost(self.now);
+            self.talk.connected(true);
+            self.talk.take_shown()
+        }
+    }
+
+    #[test]
+    fn a_line_is_pending_until_its_echo_comes() {
+        let mut scene = Scene::new(None);
+        scene.hear("* welcome, you are guest1 (a), 1 here\n");
+        assert!(scene.say("hi").is_empty());
+        assert_eq!((scene.talk.notes(9), scene.sent()), (vec!["guest1: hi".into()], "hi\n".into()));
+        assert_eq!(scene.hear("eve: x\nguest1: hi\n"), ["eve: x", "guest1: hi"]);
+        assert!(scene.talk.notes(9).is_empty());
+    }
+
+    #[test]
+    fn without_an_echo_a_line_becomes_our_own() {
+        let mut scene = Scene::new(None);
+        scene.say("hi");
+        assert_eq!(scene.talk.notes(9), [">> hi"]);
+        assert_eq!(scene.talk.next_deadline(), Some(scene.now + Duration::from_secs(2)));
+        assert_eq!(scene.pass(Duration::from_secs(2)), [">> hi"]);
+    }
+
+    #[test]
+    fn a_name_is_asked_for_at_once() {
+        assert_eq!(Scene::new(Some("bob")).sent(), "/nick bob\n");
+    }
+
+    #[test]
+    fn a_notice_with_both_names_says_who_we_are_in_any_language() {
+        let mut scene = Scene::new(Some("bob"));
+        scene.hear("* welcome, you are guest1 (a), 1 here\n* eve left\n* bob left\n");
+        assert_eq!(scene.talk.me.name(), Some("guest1"));
+        scene.hear("* guest1 님은 이제 bob입니다\n");
+        assert_eq!(scene.talk.me.name(), Some("bob"));
+    }
+
+    #[test]
+    fn a_name_is_asked_for_again_until_it_is_given() {
+        let mut scene = Scene::new(Some("bob"));
+        scene.hear("* welcome, you are guest1, 1 here\n* guest1 is now bob\n");
+        scene.reconnect();
+        scene.sent();
+        assert_eq!(scene.hear("* welcome, you are guest2, 1 here\n").len(), 1);
+        assert_eq!(scene.sent(), "/nick bob\n/history 20\n");
+        assert_eq!(scene.hear("* bob is taken\n"), ["* bob is taken"]);
+        assert!(scene.pass(Duration::from_secs(4)).is_empty() && scene.sent().is_empty());
+        scene.pass(Duration::from_secs(1));
+        assert_eq!(scene.sent(), "/nick bob\n");
+        assert!(scene.hear("* bob is taken\n").is_empty());
+        assert_eq!(scene.hear("* bob left\n"), ["* bob left"]);
+        scene.pass(Duration::from_secs(5));
+        assert_eq!(scene.sent(), "/nick bob\n");
+        assert_eq!(scene.hear("* guest2 is now bob\n").len(), 1);
+        scene.pass(Duration::from_secs(5));
+        assert_eq!((scene.sent(), scene.talk.next_deadline()), (String::new(), None));
+    }
+
+    #[test]
+    fn a_name_is_given_up_after_two_minutes() {
+        let mut scene = Scene::new(Some("bob"));
+        scene.reconnect();
+        scene.sent();
+        scene.hear("* 환영합니다\n");
+        let asked: usize = (0..60)
+            .map(|_| {
+                scene.pass(Duration::from_secs(5));
+                scene.sent().matches("/nick bob").count()
+            })
+            .sum();
+        assert_eq!(asked, 24);
+        assert_eq!(scene.talk.next_deadline(), None);
+    }
+
+    #[test]
+    fn a_server_that_greets_otherwise_is_asked_for_nothing() {
+        let mut scene = Scene::new(Some("bob"));
+        scene.reconnect();
+        scene.sent();
+        scene.hear("<announce> already connected: nobody\n");
+        scene.pass(Duration::from_secs(5));
+        assert_eq!(scene.sent(), "");
+    }
+
+    #[test]
+    fn what_had_not_come_back_is_told_when_the_connection_is_lost() {
+        let mut scene = Scene::new(None);
+        scene.hear("* welcome\nhalf");
+        scene.say("hi");
+        assert_eq!(scene.reconnect(), ["half", "-- perhaps not sent: hi"]);
+        assert_eq!(scene.sent(), "");
+    }
+
+    #[test]
+    fn what_has_no_line_end_is_shown_in_time() {
+        let mut scene = Scene::new(None);
+        assert!(scene.hear("안녕").is_empty());
+        assert!(scene.pass(Duration::from_millis(299)).is_empty());
+        assert_eq!(scene.pass(Duration::from_millis(1)), ["안녕"]);
+    }
+
+    #[test]
+    fn quitting_is_remembered() {
+        let mut scene = Scene::new(None);
+        scene.say("/quitter");
+        assert!(!scene.talk.is_quitting());
+        scene.say("/quit bye");
+        assert!(scene.talk.is_quitting());
+    }
+}

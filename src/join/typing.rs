@@ -1,0 +1,285 @@
+//! The person at the keyboard: keys in, deeds out.
+//!
+//! The rules this room keeps:
+//!
+//! - Keys are done one after the other, and each sees what the one before it has done.
+//! - A line end within what is pasted sends a line, as Enter does. While nothing can be sent, the
+//!   line stays.
+//!
+//! It never knows the terminal or the server; the present moment is handed in.
+
+use std::collections::VecDeque;
+use std::io;
+use std::time::Instant;
+
+use super::columns::View;
+use super::edit::Edit;
+use super::history::History;
+use super::keys::{Key, Keys};
+use super::pending::Me;
+use super::people::{Completion, People};
+
+/// What the person wants that is not a matter of the line alone.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Deed {
+    /// To say this.
+    Say(String),
+    /// To see what the word could become.
+    Show(Vec<String>),
+    /// To have the screen cleared.
+    Redraw,
+    /// To leave.
+    Leave,
+    /// To do something else for a while.
+    Suspend,
+    /// That was not possible: the terminal should ring.
+    Ring,
+    /// What was typed cannot be kept for the next time.
+    Forget(io::ErrorKind),
+}
+
+/// A key, or a piece of what was pasted.
+#[derive(Debug)]
+enum Stroke {
+    Key(Key),
+    Pasted(String),
+    PastedLineEnd,
+}
+
+/// The line being typed, what was typed before, and the keys that have not been done yet.
+#[derive(Debug, Default)]
+pub struct Typing {
+    keys: Keys,
+    strokes: VecDeque<Stroke>,
+    /// When the escape that has begun is given up.
+    give_up_at: Option<Instant>,
+    edit: Edit,
+    history: History,
+    view: View,
+}
+
+impl Typing {
+    /// Nothing is typed yet.
+    pub fn new(history: History) -> Typing {
+        Typing { history, ..Typing::default() }
+    }
+
+    /// Takes in what was read. Call [`Typing::next_deed`] until there is none before pushing more.
+    pub fn push(&mut self, bytes: &[u8], now: Instant) {
+        let mut keys = Vec::new();
+        self.keys.push(bytes, &mut keys);
+        keys.into_iter().for_each(|key| self.take(key));
+        self.give_up_at = self.keys.patience().map(|patience| now + patience);
+    }
+
+    /// Time has passed.
+    pub fn lapse(&mut self, now: Instant) {
+        if self.give_up_at.is_some_and(|at| at <= now) {
+            self.keys.give_up();
+            self.give_up_at = None;
+        }
+    }
+
+    /// When to call [`Typing::lapse`].
+    pub fn next_deadline(&self) -> Option<Instant> {
+        self.give_up_at
+    }
+
+    /// Does keys until one wants something; `None` when all are done. `may_say`: what is said can be
+    /// sent.
+    pub fn next_deed(&mut self, people: &People, me: &Me, may_say: bool) -> Option<Deed> {
+        while let Some(stroke) = self.strokes.pop_front() {
+            let deed = match stroke {
+                Stroke::Key(Key::Enter) => self.enter(may_say),
+                Stroke::Key(Key::Tab) => self.complete(people, me),
+                Stroke::Key(key) => self.key(key),
+                Stroke::Pasted(text) => ring_unless(self.edit.insert(&text)),
+                Stroke::PastedLineEnd if may_say => self.enter(may_say),
+                Stroke::PastedLineEnd => ring_unless(self.edit.insert(" ")),
+            };
+            if deed.is_some() {
+                return deed;
+            }
+        }
+        None
+    }
+
+    /// Remembers a line that was said.
+    pub fn remember(&mut self, line: &str) -> Option<Deed> {
+        self.history.remember(line).err().map(|error| Deed::Forget(error.kind()))
+    }
+
+    /// What is seen of the line before and behind the cursor, in so many columns.
+    pub fn seen(&mut self, columns: usize) -> (&str, &str) {
+        self.view.of(self.edit.text(), self.edit.cursor(), columns)
+    }
+
+    fn take(&mut self, key: Key) {
+        let Key::Paste(text) = key else {
+            self.strokes.push_back(Stroke::Key(key));
+            return;
+        };
+        let text = text.replace("\r\n", "\n");
+        for (number, line) in text.split(['\n', '\r']).enumerate() {
+            if number > 0 {
+                self.strokes.push_back(Stroke::PastedLineEnd);
+            }
+            if !line.is_empty() {
+                self.strokes.push_back(Stroke::Pasted(line.to_owned()));
+            }
+        }
+    }
+
+    fn enter(&mut self, may_say: bool) -> Option<Deed> {
+        if self.edit.text().trim().is_empty() {
+            self.edit.take();
+            return None;
+        }
+        if !may_say {
+            return Some(Deed::Ring);
+        }
+        Some(Deed::Say(self.edit.take()))
+    }
+
+    fn key(&mut self, key: Key) -> Option<Deed> {
+        let edit = &mut self.edit;
+        match key {
+            Key::Char(character) => return ring_unless(edit.insert(&character.to_string())),
+            Key::Yank => return ring_unless(edit.yank()),
+            Key::Backspace => edit.backspace(),
+            Key::Delete => edit.delete(),
+            Key::Left => edit.left(),
+            Key::Right => edit.right(),
+            Key::Home => edit.home(),
+            Key::End => edit.end(),
+            Key::WordLeft => edit.word_left(),
+            Key::WordRight => edit.word_right(),
+            Key::RubOutWord => edit.rub_out_word(),
+            Key::KillWordLeft => edit.kill_word_left(),
+            Key::KillWordRight => edit.kill_word_right(),
+            Key::KillToStart => edit.kill_to_start(),
+            Key::KillToEnd => edit.kill_to_end(),
+            Key::Transpose => edit.transpose(),
+            Key::Up => return self.recall(|history, line| history.up(line)),
+            Key::Down => return self.recall(|history, _| history.down()),
+            Key::Redraw => return Some(Deed::Redraw),
+            Key::Suspend => return Some(Deed::Suspend),
+            Key::Interrupt | Key::EndOfInput if edit.text().is_empty() => {
+                return Some(Deed::Leave);
+            }
+            Key::Interrupt => drop(edit.take()),
+            Key::EndOfInput => edit.delete(),
+            Key::Enter | Key::Tab | Key::Paste(_) => {}
+        }
+        None
+    }
+
+    fn recall<'a>(
+        &'a mut self,
+        other: impl FnOnce(&'a mut History, &str) -> Option<&'a str>,
+    ) -> Option<Deed> {
+        match other(&mut self.history, self.edit.text()) {
+            Some(line) => self.edit.replace(line),
+            None => return Some(Deed::Ring),
+        }
+        None
+    }
+
+    fn complete(&mut self, people: &People, me: &Me) -> Option<Deed> {
+        let before = &self.edit.text()[..self.edit.cursor()];
+        match people.complete(before, me) {
+            Completion::Nothing => Some(Deed::Ring),
+            Completion::Word(start, word) => ring_unless(self.edit.replace_back_to(start, &word)),
+            Completion::Several(words) => Some(Deed::Show(words)),
+        }
+    }
+}
+
+fn ring_unless(done: bool) -> Option<Deed> {
+    (!done).then_some(Deed::Ring)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::join::said::Said;
+    use std::time::Duration;
+
+    fn deeds_of(typing: &mut Typing, bytes: &[u8], may_say: bool) -> Vec<Deed> {
+        let mut people = People::default();
+        people.note(&Said::of("bob: hi"));
+        typing.push(bytes, Instant::now());
+        let me = Me::default();
+        let mut deeds = Vec::new();
+        while let Some(deed) = typing.next_deed(&people, &me, may_say) {
+            if let Deed::Say(line) = &deed {
+                assert_eq!(typing.remember(line), None);
+            }
+            deeds.push(deed);
+        }
+        deeds
+    }
+
+    fn deeds(bytes: &[u8]) -> Vec<Deed> {
+        deeds_of(&mut Typing::default(), bytes, true)
+    }
+
+    fn say(line: &str) -> Deed {
+        Deed::Say(line.to_owned())
+    }
+
+    #[test]
+    fn enter_says_the_line() {
+        assert_eq!(deeds("안녕\r\r  \r".as_bytes()), [say("안녕")]);
+    }
+
+    #[test]
+    fn keys_that_come_at_once_are_done_in_order() {
+        assert_eq!(deeds(b"bo\thi\rno\x15yes\x01oh, \r"), [say("bob: hi"), say("oh, yes")]);
+    }
+
+    #[test]
+    fn a_paste_of_many_lines_is_sent_as_lines_and_its_rest_stays() {
+        let mut typing = Typing::default();
+        let pasted = deeds_of(&mut typing, b"0 \x1b[200~1\r\n2\n\n3\r4\x1b[201~", true);
+        assert_eq!(pasted, [say("0 1"), say("2"), say("3")]);
+        assert_eq!(typing.seen(80), ("4", ""));
+    }
+
+    #[test]
+    fn what_cannot_be_sent_stays() {
+        let mut typing = Typing::default();
+        let pasted = deeds_of(&mut typing, b"hi\r\x1b[200~ a\nb\x1b[201~", false);
+        assert_eq!(pasted, [Deed::Ring]);
+        assert_eq!(typing.seen(80), ("hi a b", ""));
+    }
+
+    #[test]
+    fn ctrl_c_clears_the_line_and_leaves_on_an_empty_one() {
+        assert_eq!(deeds(b"x\x03"), []);
+        assert_eq!(deeds(b"x\x03\x03"), [Deed::Leave]);
+        assert_eq!(deeds(b"xy\x01\x04\r\x04"), [say("y"), Deed::Leave]);
+    }
+
+    #[test]
+    fn what_was_typed_before_comes_back() {
+        let mut typing = Typing::default();
+        deeds_of(&mut typing, b"one\rtwo\rdraft\x1b[A\x1b[A", true);
+        assert_eq!(typing.seen(80), ("one", ""));
+        assert_eq!(deeds_of(&mut typing, b"\x10", true), [Deed::Ring]);
+        deeds_of(&mut typing, b"\x1b[B\x0e", true);
+        assert_eq!(typing.seen(80), ("draft", ""));
+    }
+
+    #[test]
+    fn an_escape_is_given_up_in_time() {
+        let mut typing = Typing::default();
+        deeds_of(&mut typing, b"\x1b", true);
+        let due = typing.next_deadline().unwrap();
+        typing.lapse(due - Duration::from_millis(1));
+        assert!(typing.next_deadline().is_some());
+        typing.lapse(due);
+        deeds_of(&mut typing, b"b", true);
+        assert_eq!(typing.seen(80), ("b", ""));
+    }
+}
