@@ -1,13 +1,188 @@
-//! wip
+//! The terminal client: `chinwag join`.
+//!
+//! One thread and one poll over the terminal and the socket, so that what is being typed stays as
+//! it is while lines arrive. On a terminal it is a [`seat`]; through pipes it is a [`relay`]. The
+//! rest are values: [`keys`], [`edit`], [`columns`], [`screen`] for the person, [`wire`], [`said`],
+//! [`pending`], [`people`], [`paint`] for the conversation, [`typing`] and [`talk`] that join them.
+//! Of those in contact with the world, [`watch`] knows mio, [`terminal`] the terminal, [`source`]
+//! standard input, [`history`] a file.
+//!
+//! It never knows the server's insides: what it knows of the conversation it has read from the
+//! wire, and any server that speaks in lines will do.
+
 pub mod columns;
 pub mod edit;
+pub mod flags;
 pub mod history;
 pub mod keys;
 pub mod paint;
 pub mod pending;
 pub mod people;
+pub mod redial;
+pub mod relay;
 pub mod said;
 pub mod screen;
+pub mod seat;
+pub mod source;
 pub mod talk;
+pub mod terminal;
 pub mod typing;
+pub mod watch;
 pub mod wire;
+
+use std::env;
+use std::fmt;
+use std::io::{self, ErrorKind, IsTerminal};
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::os::fd::AsFd;
+use std::time::{Duration, Instant};
+
+use time::OffsetDateTime;
+
+use crate::sink::Sink;
+use flags::{Color, Flags};
+use history::History;
+use paint::Paint;
+use redial::Redial;
+use relay::Relay;
+use seat::Seat;
+use source::Source;
+use talk::Talk;
+use terminal::Terminal;
+use typing::Typing;
+use watch::{Reached, Watch};
+
+/// How long an attempt to connect to one address may take.
+pub const REACH_MAX: Duration = Duration::from_secs(10);
+
+/// How it ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// All was said, and the connection closed.
+    Left,
+    /// The connection was lost, and the person did not wait for another.
+    Lost,
+    /// A signal ended it; its number.
+    Signal(i32),
+}
+
+/// Why there is no conversation, or none any more.
+#[derive(Debug)]
+pub enum JoinError {
+    /// There was no connection to begin with.
+    Connect(String, io::Error),
+    /// The connection broke.
+    Lost(io::Error),
+    /// The server has ended the connection before all was said.
+    Closed,
+    /// The system refused something that is needed.
+    System(&'static str, io::Error),
+}
+
+impl JoinError {
+    /// For what the system refuses.
+    fn system(what: &'static str) -> impl FnOnce(io::Error) -> JoinError {
+        move |error| JoinError::System(what, error)
+    }
+}
+
+impl fmt::Display for JoinError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            JoinError::Connect(where_to, error) => {
+                write!(f, "cannot connect to {where_to}: {error}")
+            }
+            JoinError::Lost(error) => write!(f, "connection lost: {error}"),
+            JoinError::Closed => write!(f, "connection lost: the server has closed it"),
+            JoinError::System(what, error) => write!(f, "cannot {what}: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for JoinError {}
+
+/// Connects, and talks until it is over.
+pub fn run(flags: Flags) -> Result<Ended, JoinError> {
+    let where_to = flags.server.to_string();
+    let failed = |error| JoinError::Connect(where_to.clone(), error);
+    let resolved = (flags.server.host.as_str(), flags.server.port).to_socket_addrs();
+    let addresses: Vec<SocketAddr> = resolved.map_err(failed)?.collect();
+    let mut watch = Watch::new().map_err(JoinError::system("poll"))?;
+    connect_first(&mut watch, &addresses).map_err(failed)?;
+
+    let source = Source::open(io::stdin().as_fd()).map_err(JoinError::system("read the input"))?;
+    let on_terminal = is_on_terminal();
+    let paint = Paint {
+        colored: is_colored(flags.color, on_terminal),
+        bell: flags.bell,
+        clock: flags.timestamps.then_some(time_of_day),
+    };
+    if !on_terminal {
+        let sink = Sink::open(rustix::stdio::stdout()).ok();
+        return Relay::new(watch, source, sink, paint, flags.nick.as_deref()).run();
+    }
+    let terminal = Terminal::open(io::stdin().as_fd(), io::stdout().as_fd());
+    let terminal = terminal.map_err(JoinError::system("use the terminal"))?;
+    let mut talk = Talk::new(paint, flags.nick);
+    let typing = Typing::new(open_history(&mut talk));
+    let redial = Redial::new(addresses);
+    Seat::new(watch, source, terminal, talk, typing, redial, paint.colored).run()
+}
+
+/// Tries each address until one has a server. The terminal is not taken yet: Ctrl-C ends it.
+fn connect_first(watch: &mut Watch, addresses: &[SocketAddr]) -> io::Result<()> {
+    let mut failure = io::Error::from(ErrorKind::AddrNotAvailable);
+    for address in addresses {
+        match watch.connect(*address).and_then(|()| wait_until_reached(watch)) {
+            Ok(()) => return Ok(()),
+            Err(error) => failure = error,
+        }
+    }
+    Err(failure)
+}
+
+fn wait_until_reached(watch: &mut Watch) -> io::Result<()> {
+    let by = Instant::now() + REACH_MAX;
+    loop {
+        match watch.reached() {
+            Reached::Yes => return Ok(()),
+            Reached::No(error) => return Err(error),
+            Reached::NotYet => {}
+        }
+        let left = by.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(ErrorKind::TimedOut.into());
+        }
+        watch.wait(Some(left))?;
+    }
+}
+
+/// Whether there is a person at a terminal that can move its cursor.
+fn is_on_terminal() -> bool {
+    let is_dumb = env::var_os("TERM").is_some_and(|term| term == "dumb");
+    io::stdin().is_terminal() && io::stdout().is_terminal() && !is_dumb
+}
+
+fn is_colored(color: Color, on_terminal: bool) -> bool {
+    let unwanted = || env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    match color {
+        Color::Always => true,
+        Color::Never => false,
+        Color::Auto => on_terminal && !unwanted(),
+    }
+}
+
+fn time_of_day() -> String {
+    // There is one thread, so the local time is known; if it is not, it is that of UTC.
+    let now = OffsetDateTime::now_local().unwrap_or_else(|_| OffsetDateTime::now_utc());
+    format!("{:02}:{:02}:{:02}", now.hour(), now.minute(), now.second())
+}
+
+fn open_history(talk: &mut Talk) -> History {
+    let Some(path) = history::usual_path() else { return History::default() };
+    History::open(&path).unwrap_or_else(|error| {
+        let path = path.display();
+        talk.show_own_word(&format!("what you type is not kept in {path}: {error}"));
+        History::default()
+    })
+}

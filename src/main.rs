@@ -1,13 +1,15 @@
-//! The program: reads the flags, starts the server, and says how it ended.
+//! The program: reads the flags, starts the server or the client, and says how it ended.
 //!
-//! Exit codes: 0 stopped as asked, 1 could not start or failed, 2 a flag is wrong, 128 and the
-//! number of the signal if a second one ended it at once.
+//! Exit codes of the server: 0 stopped as asked, 1 could not start or failed, 2 a flag is wrong, 128
+//! and the number of the signal if a second one ended it at once. Of the client: 0 all was said, 1
+//! could not connect or lost the connection, 2 a flag is wrong, 128 and the number of the signal.
 
 use std::env;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
 use chinwag::config::Config;
+use chinwag::join::{self, flags::Flags as JoinFlags};
 use chinwag::journal::{Journal, tell_error};
 use chinwag::notice::Lang;
 use chinwag::server::{Ended, Server};
@@ -20,7 +22,9 @@ use clap::{Arg, Parser, Subcommand};
 #[command(version, propagate_version = true, args_conflicts_with_subcommands = true)]
 #[command(allow_negative_numbers = true)]
 #[command(max_term_width = 100, mut_args(without_empty_variable))]
-#[command(after_help = "Everyone who connects is in one conversation: nc localhost 50005")]
+#[command(
+    after_help = "Everyone who connects is in one conversation: chinwag join, or nc localhost 50005"
+)]
 struct Flags {
     #[command(subcommand)]
     command: Option<Command>,
@@ -33,6 +37,9 @@ enum Command {
     /// Start the server; the same as no command at all
     #[command(display_name = "chinwag", mut_args(without_empty_variable))]
     Serve(Box<Config>),
+    /// Talk: the client for a terminal, or for a pipe
+    #[command(display_name = "chinwag join")]
+    Join(JoinFlags),
 }
 
 const FAILED: u8 = 1;
@@ -42,6 +49,7 @@ const SIGNAL: u8 = 128;
 fn main() -> ExitCode {
     let mut config = match Flags::try_parse() {
         Ok(Flags { command: Some(Command::Serve(config)), .. }) => *config,
+        Ok(Flags { command: Some(Command::Join(flags)), .. }) => return join(flags),
         Ok(Flags { command: None, config }) => config,
         Err(error) => return tell_usage(&error),
     };
@@ -87,6 +95,18 @@ fn serve(config: Config) -> ExitCode {
             Ok(Ended::Interrupted(signal)) => ExitCode::from(SIGNAL + signal as u8),
             Err(_) => ExitCode::from(FAILED),
         },
+        Err(error) => {
+            tell_error(&error.to_string());
+            ExitCode::from(FAILED)
+        }
+    }
+}
+
+fn join(flags: JoinFlags) -> ExitCode {
+    match join::run(flags) {
+        Ok(join::Ended::Left) => ExitCode::SUCCESS,
+        Ok(join::Ended::Lost) => ExitCode::from(FAILED),
+        Ok(join::Ended::Signal(signal)) => ExitCode::from(SIGNAL + signal as u8),
         Err(error) => {
             tell_error(&error.to_string());
             ExitCode::from(FAILED)

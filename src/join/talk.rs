@@ -110,6 +110,15 @@ impl Talk {
         self.me.forget();
     }
 
+    /// It is over: what has not come back will not.
+    pub fn over(&mut self, now: Instant) {
+        if let Some(rest) = self.hearing.rest() {
+            self.line(&rest, now);
+        }
+        let pending = self.pending.lost();
+        self.show_own_lines(pending);
+    }
+
     /// Says a line.
     pub fn say(&mut self, line: &str, now: Instant) {
         let mut words = line.split_whitespace();
@@ -185,6 +194,11 @@ impl Talk {
     /// What is to be sent.
     pub fn outgoing(&mut self) -> &mut Outgoing {
         &mut self.outgoing
+    }
+
+    /// Whether so much is to be sent that no more should be said.
+    pub fn is_full(&self) -> bool {
+        self.outgoing.is_full()
     }
 
     /// Who we are and who else has been seen.

@@ -1,0 +1,418 @@
+//! The client on a terminal: one turn of its loop after the other.
+//!
+//! A turn waits, heeds signals, hears the server, does what was typed, sends, and draws. While the
+//! terminal takes nothing, the server is not read, so nothing grows. It knows the terminal and the
+//! clock, and leaves to [`Talk`] what is said and to [`Typing`] what is typed.
+
+use std::io;
+use std::time::{Duration, Instant};
+
+use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGWINCH};
+
+use super::redial::Redial;
+use super::screen::{Area, Screen};
+use super::source::{Source, Taken};
+use super::talk::{PROMPT, Talk};
+use super::terminal::Terminal;
+use super::typing::{Deed, Typing};
+use super::watch::{Reached, Received, Watch};
+use super::{Ended, JoinError, REACH_MAX};
+use crate::sink::{RETRY, Written};
+
+/// How much is read at once, of the keys and from the server.
+const READ_BYTES: usize = 4096;
+
+/// How long the server may take to end the connection after we have.
+const GOODBYE: Duration = Duration::from_secs(1);
+
+/// How long the terminal may take for the last words.
+const LAST_WORDS: Duration = Duration::from_millis(500);
+
+/// The signals that mean something here.
+pub const SIGNALS: [i32; 7] = [SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGWINCH];
+
+/// Where the connection stands.
+#[derive(Clone, Copy, Debug)]
+enum Link {
+    Up {
+        since: Instant,
+    },
+    /// We have said that we leave.
+    Leaving {
+        by: Instant,
+    },
+    Reaching {
+        by: Instant,
+    },
+    Down {
+        again_at: Instant,
+    },
+}
+
+/// A person at a terminal.
+pub struct Seat {
+    watch: Watch,
+    source: Source,
+    terminal: Terminal,
+    screen: Screen,
+    talk: Talk,
+    typing: Typing,
+    redial: Redial,
+    link: Link,
+    /// What the terminal has not taken yet.
+    out: Vec<u8>,
+    retry_at: Option<Instant>,
+    ended: Option<Ended>,
+}
+
+impl Seat {
+    /// Everything between a terminal and a server that is connected.
+    pub fn new(
+        watch: Watch,
+        source: Source,
+        terminal: Terminal,
+        talk: Talk,
+        typing: Typing,
+        redial: Redial,
+        colored: bool,
+    ) -> Seat {
+        let (columns, rows) = terminal.size();
+        Seat {
+            watch,
+            source,
+            terminal,
+            screen: Screen::new(columns, rows, colored),
+            talk,
+            typing,
+            redial,
+            link: Link::Up { since: Instant::now() },
+            out: Vec::new(),
+            retry_at: None,
+            ended: None,
+        }
+    }
+
+    /// Talks until the person leaves.
+    pub fn run(mut self) -> Result<Ended, JoinError> {
+        self.watch.catch_signals(&SIGNALS).map_err(JoinError::system("catch signals"))?;
+        self.watch.watch_input(&self.source).map_err(JoinError::system("watch the terminal"))?;
+        self.terminal.hook_panics().map_err(JoinError::system("prepare the terminal"))?;
+        self.terminal.take().map_err(JoinError::system("take the terminal"))?;
+        self.talk.connected(false);
+        let ended = loop {
+            let now = self.wait().map_err(JoinError::system("wait"))?;
+            self.turn(now)?;
+            if let Some(ended) = self.ended {
+                break ended;
+            }
+        };
+        self.watch.hang_up();
+        self.say_last_words();
+        Ok(ended)
+    }
+
+    fn turn(&mut self, now: Instant) -> Result<(), JoinError> {
+        self.heed_signals()?;
+        self.connect(now);
+        self.hear(now);
+        self.do_what_is_typed(now)?;
+        self.typing.lapse(now);
+        self.talk.lapse(now);
+        self.send(now);
+        self.draw(now);
+        Ok(())
+    }
+
+    fn wait(&mut self) -> io::Result<Instant> {
+        let now = Instant::now();
+        let link = match self.link {
+            Link::Up { .. } => None,
+            Link::Leaving { by } | Link::Reaching { by } => Some(by),
+            // Each second another number is shown.
+            Link::Down { again_at } => Some(again_at - whole_seconds_but_one(again_at, now)),
+        };
+        let others = [self.retry_at, self.talk.next_deadline(), self.typing.next_deadline(), link];
+        let until = if self.has_work() { Some(now) } else { others.into_iter().flatten().min() };
+        self.watch.wait(until.map(|at| at.saturating_duration_since(now)))?;
+        Ok(Instant::now())
+    }
+
+    fn has_work(&self) -> bool {
+        let may_type = self.may_type() && self.watch.input_may_have_more();
+        may_type || (self.may_hear() && self.watch.may_receive())
+    }
+
+    fn may_hear(&self) -> bool {
+        self.out.is_empty() && matches!(self.link, Link::Up { .. } | Link::Leaving { .. })
+    }
+
+    /// Whether there is room for what keys would make.
+    fn may_type(&self) -> bool {
+        !self.talk.is_full()
+    }
+
+    fn heed_signals(&mut self) -> Result<(), JoinError> {
+        for signal in self.watch.signals() {
+            match signal {
+                SIGWINCH => self.resize(),
+                SIGTSTP => self.suspend()?,
+                SIGCONT => self.resume()?,
+                _ => self.ended = Some(Ended::Signal(signal)),
+            }
+        }
+        Ok(())
+    }
+
+    fn resize(&mut self) {
+        let (columns, rows) = self.terminal.size();
+        self.screen.resize(columns, rows);
+    }
+
+    /// Gives the terminal back, sleeps until someone continues us, and takes it again.
+    fn suspend(&mut self) -> Result<(), JoinError> {
+        self.screen.erase(&mut self.out);
+        self.flush_out();
+        self.terminal.give_back();
+        signal_hook::low_level::emulate_default_handler(SIGTSTP)
+            .map_err(JoinError::system("stop"))?;
+        // That we were continued is no news.
+        for signal in self.watch.signals() {
+            if !matches!(signal, SIGCONT | SIGTSTP | SIGWINCH) {
+                self.ended = Some(Ended::Signal(signal));
+            }
+        }
+        self.resume()
+    }
+
+    /// Someone else has had the terminal.
+    fn resume(&mut self) -> Result<(), JoinError> {
+        self.terminal.take().map_err(JoinError::system("take the terminal"))?;
+        self.resize();
+        self.screen.forget();
+        Ok(())
+    }
+
+    fn connect(&mut self, now: Instant) {
+        match self.link {
+            Link::Down { again_at } if again_at <= now => self.reach_next(now),
+            Link::Leaving { by } if by <= now => self.ended = Some(Ended::Left),
+            Link::Reaching { by } => match self.watch.reached() {
+                Reached::Yes => {
+                    self.link = Link::Up { since: now };
+                    self.talk.show_own_word("connected again");
+                    self.talk.connected(true);
+                }
+                Reached::No(_) => self.reach_next(now),
+                Reached::NotYet if by <= now => self.reach_next(now),
+                Reached::NotYet => {}
+            },
+            _ => {}
+        }
+    }
+
+    /// Tries the next address, or pauses when each was tried.
+    fn reach_next(&mut self, now: Instant) {
+        while let Some(address) = self.redial.next_address() {
+            if self.watch.connect(address).is_ok() {
+                self.link = Link::Reaching { by: now + REACH_MAX };
+                return;
+            }
+        }
+        self.watch.hang_up();
+        self.link = Link::Down { again_at: now + self.redial.next_pause() };
+    }
+
+    fn hear(&mut self, now: Instant) {
+        if !self.may_hear() {
+            return;
+        }
+        let mut buffer = [0; READ_BYTES];
+        match self.watch.receive(&mut buffer) {
+            Received::Bytes(bytes) => self.talk.heard(&buffer[..bytes], now),
+            Received::NotYet => {}
+            Received::Ended => self.lose("the server has closed the connection", now),
+            Received::Lost(error) => self.lose(&format!("connection lost: {error}"), now),
+        }
+    }
+
+    fn lose(&mut self, why: &str, now: Instant) {
+        self.watch.hang_up();
+        let lasted = match self.link {
+            Link::Up { since } => now.saturating_duration_since(since),
+            _ => Duration::ZERO,
+        };
+        let leaving = self.talk.is_quitting() || matches!(self.link, Link::Leaving { .. });
+        if leaving {
+            self.ended = Some(Ended::Left);
+            return;
+        }
+        self.talk.lost(now);
+        self.talk.show_own_word(why);
+        self.redial.lost_after(lasted);
+        self.link = Link::Down { again_at: now + self.redial.next_pause() };
+    }
+
+    fn do_what_is_typed(&mut self, now: Instant) -> Result<(), JoinError> {
+        let mut buffer = [0; READ_BYTES];
+        if !self.may_type() || !self.watch.input_may_have_more() {
+            return Ok(());
+        }
+        match self.source.read(&mut buffer) {
+            Taken::Bytes(bytes) => self.typing.push(&buffer[..bytes], now),
+            Taken::Ended { hung_up: true } => self.ended = Some(Ended::Left),
+            Taken::NotYet | Taken::Ended { .. } => self.watch.input_had_nothing(),
+        }
+        loop {
+            let may_say = matches!(self.link, Link::Up { .. });
+            let (me, people) = self.talk.names();
+            match self.typing.next_deed(people, me, may_say) {
+                Some(deed) => self.do_deed(deed, now)?,
+                None => return Ok(()),
+            }
+        }
+    }
+
+    fn do_deed(&mut self, deed: Deed, now: Instant) -> Result<(), JoinError> {
+        match deed {
+            Deed::Say(line) => {
+                self.talk.say(&line, now);
+                if let Some(deed) = self.typing.remember(&line) {
+                    self.do_deed(deed, now)?;
+                }
+            }
+            Deed::Show(words) => self.talk.show_own_word(&words.join("  ")),
+            Deed::Redraw => self.screen.clear(&mut self.out),
+            Deed::Leave => self.leave(now),
+            Deed::Suspend => suspend_group(),
+            Deed::Ring => self.out.push(b'\x07'),
+            Deed::Forget(why) => {
+                self.talk.show_own_word(&format!("what you type is not kept: {why}"));
+            }
+        }
+        Ok(())
+    }
+
+    fn leave(&mut self, now: Instant) {
+        match self.link {
+            Link::Up { .. } => self.link = Link::Leaving { by: now + GOODBYE },
+            Link::Leaving { .. } => self.ended = Some(Ended::Left),
+            Link::Reaching { .. } | Link::Down { .. } => self.ended = Some(Ended::Lost),
+        }
+    }
+
+    fn send(&mut self, now: Instant) {
+        if !matches!(self.link, Link::Up { .. } | Link::Leaving { .. }) {
+            return;
+        }
+        let outgoing = self.talk.outgoing();
+        match self.watch.send(outgoing.bytes()) {
+            Ok(sent) => outgoing.took(sent),
+            // What the server has said before it closed is still there to be read.
+            Err(_) if self.watch.may_receive() => outgoing.took(outgoing.bytes().len()),
+            Err(error) => return self.lose(&format!("connection lost: {error}"), now),
+        }
+        if matches!(self.link, Link::Leaving { .. }) && self.talk.outgoing().is_empty() {
+            self.watch.end_sending();
+        }
+    }
+
+    /// Prints what is to be shown and draws what stands at the bottom, once the terminal has taken
+    /// all that came before.
+    fn draw(&mut self, now: Instant) {
+        if self.retry_at.is_none_or(|at| at <= now) {
+            self.retry_at = None;
+            self.write_out(now);
+        }
+        if !self.out.is_empty() || self.retry_at.is_some() {
+            return;
+        }
+        for line in self.talk.take_shown() {
+            self.screen.print(&line, &mut self.out);
+        }
+        match self.link {
+            Link::Leaving { .. } => self.screen.erase(&mut self.out),
+            _ => {
+                let area = self.area(now);
+                self.screen.draw(area, &mut self.out);
+            }
+        }
+        self.write_out(now);
+    }
+
+    fn area(&mut self, now: Instant) -> Area {
+        let mut notes = self.talk.notes(self.screen.notes_max());
+        match self.link {
+            Link::Up { .. } | Link::Leaving { .. } => {}
+            Link::Reaching { .. } => notes.push("-- connecting (Ctrl-C leaves)".to_owned()),
+            Link::Down { again_at } => {
+                let seconds = whole_seconds_but_one(again_at, now).as_secs() + 1;
+                notes.push(format!("-- trying again in {seconds} s (Ctrl-C leaves)"));
+            }
+        }
+        let (before, behind) = self.typing.seen(self.screen.room().saturating_sub(PROMPT.len()));
+        Area {
+            notes,
+            prompt: PROMPT.to_owned(),
+            before: before.to_owned(),
+            behind: behind.to_owned(),
+        }
+    }
+
+    fn write_out(&mut self, now: Instant) {
+        while !self.out.is_empty() {
+            match self.terminal.write(&self.out) {
+                Written::Bytes(bytes) => drop(self.out.drain(..bytes)),
+                Written::Blocked => {
+                    self.retry_at = Some(now + RETRY);
+                    return;
+                }
+                Written::Closed => {
+                    self.out.clear();
+                    self.ended.get_or_insert(Ended::Left);
+                }
+            }
+        }
+    }
+
+    /// Lets the terminal take what it is to show, but not for ever.
+    fn flush_out(&mut self) {
+        let by = Instant::now() + LAST_WORDS;
+        loop {
+            self.write_out(Instant::now());
+            let left = by.saturating_duration_since(Instant::now());
+            if self.out.is_empty() || left.is_zero() {
+                return;
+            }
+            if self.watch.wait(Some(left.min(RETRY))).is_err() {
+                return;
+            }
+        }
+    }
+
+    /// What was heard last is printed, and nothing is left at the bottom.
+    fn say_last_words(&mut self) {
+        self.screen.erase(&mut self.out);
+        self.talk.over(Instant::now());
+        for line in self.talk.take_shown() {
+            self.screen.print(&line, &mut self.out);
+        }
+        self.flush_out();
+        self.terminal.give_back();
+    }
+}
+
+/// All whole seconds from now until then, but the one that has begun.
+fn whole_seconds_but_one(then: Instant, now: Instant) -> Duration {
+    let left = then.saturating_duration_since(now);
+    Duration::from_secs(left.as_secs() - u64::from(left.subsec_nanos() == 0 && left.as_secs() > 0))
+}
+
+/// As the terminal itself does at Ctrl-Z: the whole job is stopped, a parent that waits for us
+/// included. Nobody could continue one that has the terminal for itself.
+fn suspend_group() {
+    let session = rustix::process::getsid(None);
+    if session.is_ok_and(|session| session != rustix::process::getpgrp()) {
+        let stop = rustix::process::Signal::TSTP;
+        rustix::process::kill_current_process_group(stop).unwrap_or_default();
+    }
+}

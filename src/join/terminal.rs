@@ -1,0 +1,170 @@
+//! The terminal: raw while the client has it, and as it was before whenever it has not.
+//!
+//! However the client ends, the terminal is given back: [`Terminal`] does so when it is dropped,
+//! and a panic does so before it is told. Nothing here waits for whoever reads the terminal. It
+//! never knows what is shown or typed.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, Termios};
+
+use crate::sink::{Sink, Written, is_writable};
+
+/// What is pasted is told apart from what is typed.
+const TAKE: &[u8] = b"\x1b[?2004h";
+
+/// The opposite; and no colour is left over, nor a cursor that is not seen.
+const GIVE_BACK: &[u8] = b"\x1b[?2004l\x1b[0m\x1b[?25h";
+
+/// The terminal on standard input and output.
+#[derive(Debug)]
+pub struct Terminal {
+    input: OwnedFd,
+    output: OwnedFd,
+    sink: Sink,
+    /// How it was before.
+    before: Termios,
+    taken: bool,
+}
+
+impl Terminal {
+    /// The terminal behind these two; it is not touched yet.
+    pub fn open(input: BorrowedFd<'_>, output: BorrowedFd<'_>) -> io::Result<Terminal> {
+        let input = input.try_clone_to_owned()?;
+        let before = rustix::termios::tcgetattr(&input)?;
+        let sink = Sink::open(output)?;
+        Ok(Terminal { input, output: output.try_clone_to_owned()?, sink, before, taken: false })
+    }
+
+    /// Takes it, or takes it again after someone else had it.
+    pub fn take(&mut self) -> io::Result<()> {
+        let now = rustix::termios::tcgetattr(&self.input)?;
+        // Whoever continues us may have left it as we had it: that is not how it was before.
+        if now.local_modes.contains(LocalModes::ICANON) {
+            self.before = now;
+        }
+        let mut raw = self.before.clone();
+        raw.make_raw();
+        raw.special_codes[SpecialCodeIndex::VMIN] = 0;
+        raw.special_codes[SpecialCodeIndex::VTIME] = 0;
+        rustix::termios::tcsetattr(&self.input, OptionalActions::Drain, &raw)?;
+        self.taken = true;
+        self.sink.write(TAKE);
+        Ok(())
+    }
+
+    /// Gives it back as it was. A terminal that is gone cannot be.
+    pub fn give_back(&mut self) {
+        if std::mem::take(&mut self.taken) {
+            give_back(&self.input, &mut self.sink, &self.before);
+        }
+    }
+
+    /// Its columns and rows; 0 for what it does not know.
+    pub fn size(&self) -> (usize, usize) {
+        let size = rustix::termios::tcgetwinsize(&self.output);
+        size.map_or((0, 0), |size| (size.ws_col.into(), size.ws_row.into()))
+    }
+
+    /// Writes as much as is taken at once.
+    pub fn write(&mut self, bytes: &[u8]) -> Written {
+        self.sink.write(bytes)
+    }
+
+    /// Whether it says that it would take something.
+    pub fn is_writable(&self) -> bool {
+        is_writable(&self.output).unwrap_or(false)
+    }
+
+    /// Lets a panic give it back before it is told.
+    pub fn hook_panics(&self) -> io::Result<()> {
+        let (input, before) = (self.input.try_clone()?, self.before.clone());
+        let output = self.output.try_clone()?;
+        let tell = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |panic| {
+            if let Ok(mut sink) = Sink::open(output.as_fd()) {
+                sink.write(b"\r\n");
+                give_back(&input, &mut sink, &before);
+            }
+            tell(panic);
+        }));
+        Ok(())
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        self.give_back();
+    }
+}
+
+fn give_back(input: &OwnedFd, sink: &mut Sink, before: &Termios) {
+    sink.write(GIVE_BACK);
+    rustix::termios::tcsetattr(input, OptionalActions::Drain, before).unwrap_or_default();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs::File;
+    use std::io::Read;
+
+    use rustix::pty::OpenptFlags;
+
+    /// A terminal: the person's side, and the program's.
+    fn open() -> (File, File) {
+        let person = rustix::pty::openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+        rustix::pty::grantpt(&person).unwrap();
+        rustix::pty::unlockpt(&person).unwrap();
+        let name = rustix::pty::ptsname(&person, Vec::new()).unwrap();
+        let program = File::options().read(true).write(true).open(name.to_str().unwrap());
+        (File::from(person), program.unwrap())
+    }
+
+    fn modes(terminal: &File) -> String {
+        format!("{:?}", rustix::termios::tcgetattr(terminal).unwrap())
+    }
+
+    fn shown(person: &mut File) -> String {
+        let mut buffer = [0; 1000];
+        let bytes = person.read(&mut buffer).unwrap();
+        String::from_utf8_lossy(&buffer[..bytes]).into_owned()
+    }
+
+    #[test]
+    fn it_is_given_back_as_it_was() {
+        let (mut person, program) = open();
+        let before = modes(&program);
+        let mut terminal = Terminal::open(program.as_fd(), program.as_fd()).unwrap();
+        terminal.take().unwrap();
+        assert_ne!(modes(&program), before);
+        // Taken again without having been given back, it is still known how it was.
+        terminal.take().unwrap();
+        drop(terminal);
+        assert_eq!(modes(&program), before);
+        assert!(shown(&mut person).ends_with("\x1b[?2004l\x1b[0m\x1b[?25h"));
+    }
+
+    #[test]
+    fn a_panic_gives_it_back_before_it_is_told() {
+        let (mut person, program) = open();
+        let before = modes(&program);
+        let watched = program.try_clone().unwrap();
+        let (at_panic, seen) = std::sync::mpsc::channel();
+        let usual = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |_| at_panic.send(modes(&watched)).unwrap_or(())));
+        let mut terminal = Terminal::open(program.as_fd(), program.as_fd()).unwrap();
+        terminal.take().unwrap();
+        terminal.hook_panics().unwrap();
+        let caught = std::thread::spawn(move || {
+            // What is dropped while unwinding gives it back too, but later.
+            std::mem::forget(terminal);
+            panic!("for the test");
+        });
+        assert!(caught.join().is_err());
+        std::panic::set_hook(usual);
+        assert_eq!(seen.try_iter().next().unwrap(), before);
+        assert!(shown(&mut person).ends_with("\r\n\x1b[?2004l\x1b[0m\x1b[?25h"));
+    }
+}
