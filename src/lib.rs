@@ -43,8 +43,9 @@
 //! Values, which know neither sockets nor the clock: [`config`], [`transcript`], [`reading`],
 //! [`mod@line`], [`telnet`], [`text`], [`stranger`], [`command`], [`names`], [`notice`], [`pace`],
 //! [`deadlines`]. Generic over `Read + Write`, with the present moment handed in, so that a
-//! simulation can run them: [`client`], [`hub`], [`door`]. The world: [`server`] (the only one that
-//! knows mio), [`console`], [`journal`], [`sink`], and `main`.
+//! simulation can run them: [`client`], [`hub`], [`door`]. The world: [`server`] (the only one of
+//! the server that knows mio), [`console`], [`journal`], [`sink`], the terminal client [`join`]
+//! with a loop of its own, and `main`.
 
 #![forbid(unsafe_code)]
 

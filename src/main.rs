@@ -1,8 +1,9 @@
 //! The program: reads the flags, starts the server or the client, and says how it ended.
 //!
-//! Exit codes of the server: 0 stopped as asked, 1 could not start or failed, 2 a flag is wrong, 128
-//! and the number of the signal if a second one ended it at once. Of the client: 0 all was said, 1
-//! could not connect or lost the connection, 2 a flag is wrong, 128 and the number of the signal.
+//! Exit codes of the server: 0 stopped as asked, 1 could not start or failed, 2 a flag is wrong,
+//! 128 and the number of the signal if a second one ended it at once. Of the client: 0 all was
+//! said, 1 could not connect or lost the connection, 2 a flag is wrong, 128 and the number of the
+//! signal that ended it.
 
 use std::env;
 use std::io::{self, Write};

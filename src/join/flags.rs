@@ -21,11 +21,12 @@ pub struct Flags {
     #[arg(long, value_name = "NAME", value_parser = parse_nick)]
     pub nick: Option<String>,
 
-    /// Colours: auto is on a terminal, unless NO_COLOR is set
+    /// Colours: auto (on a terminal, unless NO_COLOR is set), always or never
     #[arg(long, value_name = "WHEN", value_enum, default_value_t = Color::Auto)]
+    #[arg(hide_possible_values = true)]
     pub color: Color,
 
-    /// The time of day before each line
+    /// Show the time of day before each line
     #[arg(long)]
     pub timestamps: bool,
 

@@ -284,7 +284,8 @@ impl Seat {
             Deed::Redraw => self.screen.clear(&mut self.out),
             Deed::Leave => self.leave(now),
             Deed::Suspend => suspend_group(),
-            Deed::Ring => self.out.push(b'\x07'),
+            Deed::Ring if self.out.is_empty() => self.out.push(b'\x07'),
+            Deed::Ring => {}
             Deed::Forget(why) => {
                 self.talk.show_own_word(&format!("what you type is not kept: {why}"));
             }
@@ -349,7 +350,9 @@ impl Seat {
                 notes.push(format!("-- trying again in {seconds} s (Ctrl-C leaves)"));
             }
         }
-        let (before, behind) = self.typing.seen(self.screen.room().saturating_sub(PROMPT.len()));
+        // Only the cursor may stand in the last column.
+        let columns = (self.screen.room() + 1).saturating_sub(PROMPT.len());
+        let (before, behind) = self.typing.seen(columns);
         Area {
             notes,
             prompt: PROMPT.to_owned(),

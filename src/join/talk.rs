@@ -102,21 +102,23 @@ impl Talk {
         if let Some(rest) = self.hearing.rest() {
             self.line(&rest, now);
         }
-        for line in self.pending.lost() {
-            self.show_own_word(&format!("perhaps not sent: {line}"));
-        }
+        let pending = self.pending.lost();
+        self.show_doubtful(pending);
         (self.hearing, self.outgoing, self.heard_at) = Default::default();
         (self.asked, self.regain) = (None, None);
         self.me.forget();
     }
 
-    /// It is over: what has not come back will not.
+    /// It is over: what has not come back will not, and what was not even sent is told.
     pub fn over(&mut self, now: Instant) {
         if let Some(rest) = self.hearing.rest() {
             self.line(&rest, now);
         }
         let pending = self.pending.lost();
-        self.show_own_lines(pending);
+        match self.outgoing.is_empty() {
+            true => self.show_own_lines(pending),
+            false => self.show_doubtful(pending),
+        }
     }
 
     /// Says a line.
@@ -302,6 +304,12 @@ impl Talk {
         }
         regain.asked_at = now;
         self.ask_for(&name);
+    }
+
+    fn show_doubtful(&mut self, lines: Vec<String>) {
+        for line in lines {
+            self.show_own_word(&format!("perhaps not sent: {line}"));
+        }
     }
 
     fn show_own_lines(&mut self, lines: Vec<String>) {

@@ -9,7 +9,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, Termios};
 
-use crate::sink::{Sink, Written, is_writable};
+use crate::sink::{Sink, Written};
 
 /// What is pasted is told apart from what is typed.
 const TAKE: &[u8] = b"\x1b[?2004h";
@@ -70,11 +70,6 @@ impl Terminal {
     /// Writes as much as is taken at once.
     pub fn write(&mut self, bytes: &[u8]) -> Written {
         self.sink.write(bytes)
-    }
-
-    /// Whether it says that it would take something.
-    pub fn is_writable(&self) -> bool {
-        is_writable(&self.output).unwrap_or(false)
     }
 
     /// Lets a panic give it back before it is told.

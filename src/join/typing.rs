@@ -38,11 +38,13 @@ pub enum Deed {
     Forget(io::ErrorKind),
 }
 
-/// A key, or a piece of what was pasted.
+/// A key, or text.
 #[derive(Debug)]
 enum Stroke {
     Key(Key),
-    Pasted(String),
+    /// What was typed at once, or a piece of what was pasted: put in as a whole, since what a
+    /// letter joins may depend on the one behind it.
+    Text(String),
     PastedLineEnd,
 }
 
@@ -85,15 +87,15 @@ impl Typing {
         self.give_up_at
     }
 
-    /// Does keys until one wants something; `None` when all are done. `may_say`: what is said can be
-    /// sent.
+    /// Does keys until one wants something; `None` when all are done. `may_say`: what is said can
+    /// be sent.
     pub fn next_deed(&mut self, people: &People, me: &Me, may_say: bool) -> Option<Deed> {
         while let Some(stroke) = self.strokes.pop_front() {
             let deed = match stroke {
                 Stroke::Key(Key::Enter) => self.enter(may_say),
                 Stroke::Key(Key::Tab) => self.complete(people, me),
                 Stroke::Key(key) => self.key(key),
-                Stroke::Pasted(text) => ring_unless(self.edit.insert(&text)),
+                Stroke::Text(text) => ring_unless(self.edit.insert(&text)),
                 Stroke::PastedLineEnd if may_say => self.enter(may_say),
                 Stroke::PastedLineEnd => ring_unless(self.edit.insert(" ")),
             };
@@ -115,18 +117,25 @@ impl Typing {
     }
 
     fn take(&mut self, key: Key) {
-        let Key::Paste(text) = key else {
-            self.strokes.push_back(Stroke::Key(key));
-            return;
+        let text = match key {
+            Key::Char(character) => return self.take_character(character),
+            Key::Paste(text) => text.replace("\r\n", "\n"),
+            key => return self.strokes.push_back(Stroke::Key(key)),
         };
-        let text = text.replace("\r\n", "\n");
         for (number, line) in text.split(['\n', '\r']).enumerate() {
             if number > 0 {
                 self.strokes.push_back(Stroke::PastedLineEnd);
             }
             if !line.is_empty() {
-                self.strokes.push_back(Stroke::Pasted(line.to_owned()));
+                self.strokes.push_back(Stroke::Text(line.to_owned()));
             }
+        }
+    }
+
+    fn take_character(&mut self, character: char) {
+        match self.strokes.back_mut() {
+            Some(Stroke::Text(text)) => text.push(character),
+            _ => self.strokes.push_back(Stroke::Text(character.into())),
         }
     }
 
@@ -144,7 +153,6 @@ impl Typing {
     fn key(&mut self, key: Key) -> Option<Deed> {
         let edit = &mut self.edit;
         match key {
-            Key::Char(character) => return ring_unless(edit.insert(&character.to_string())),
             Key::Yank => return ring_unless(edit.yank()),
             Key::Backspace => edit.backspace(),
             Key::Delete => edit.delete(),
@@ -169,7 +177,7 @@ impl Typing {
             }
             Key::Interrupt => drop(edit.take()),
             Key::EndOfInput => edit.delete(),
-            Key::Enter | Key::Tab | Key::Paste(_) => {}
+            Key::Enter | Key::Tab | Key::Char(_) | Key::Paste(_) => {}
         }
         None
     }
@@ -236,6 +244,14 @@ mod tests {
     #[test]
     fn keys_that_come_at_once_are_done_in_order() {
         assert_eq!(deeds(b"bo\thi\rno\x15yes\x01oh, \r"), [say("bob: hi"), say("oh, yes")]);
+    }
+
+    /// In front of a syllable its first letter alone would join that.
+    #[test]
+    fn a_syllable_typed_in_letters_is_put_in_whole() {
+        let mut typing = Typing::default();
+        deeds_of(&mut typing, "어\x01\u{1100}\u{116e}\u{11a8}".as_bytes(), true);
+        assert_eq!(typing.seen(80), ("\u{1100}\u{116e}\u{11a8}", "어"));
     }
 
     #[test]

@@ -20,7 +20,9 @@ pub struct Terminal {
 impl Terminal {
     /// Opens a new one, which becomes nobody's controlling terminal.
     pub fn open() -> Terminal {
-        let person = rustix::pty::openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+        let person =
+            rustix::pty::openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC)
+                .unwrap();
         rustix::pty::grantpt(&person).unwrap();
         rustix::pty::unlockpt(&person).unwrap();
         let name = rustix::pty::ptsname(&person, Vec::new()).unwrap();
