@@ -125,13 +125,19 @@ impl Pending {
     }
 
     /// A line came. If it is an echo it may tell who we are.
-    pub fn heard(&mut self, said: &Said<'_>, me: &mut Me, now: Instant) -> Echo {
-        let Some((name, _)) = speaker(said) else { return Echo::No };
-        let may_be_ours = me.is(name) || me.name().is_none();
-        let place = self.waiting.iter().position(|line| answers(line, said));
-        if let Some(place) = place.filter(|_| may_be_ours) {
-            me.guessed = me.guessed || !me.is(name);
-            me.be(name);
+    pub fn heard(&mut self, line: &str, me: &mut Me, now: Instant) -> Echo {
+        let said = &Said::of(line);
+        let name = speaker(said);
+        let may_be_ours = name.is_some_and(|name| me.is(name) || me.name().is_none());
+        let is_echo = |sent: &String| {
+            // A bare relay sends what it gets, to everyone.
+            is_same(sent, line) || (may_be_ours && answers(sent, said))
+        };
+        if let Some(place) = self.waiting.iter().position(is_echo) {
+            if let Some(name) = name.filter(|_| may_be_ours) {
+                me.guessed = me.guessed || !me.is(name);
+                me.be(name);
+            }
             self.habit = Habit::Echoes;
             self.since = Some(now);
             let before = self.give_up(place);
@@ -139,7 +145,7 @@ impl Pending {
             return Echo::Instead(before);
         }
         let place = self.shown.iter().position(|line| answers(line, said));
-        if let Some(place) = place.filter(|_| me.is(name)) {
+        if let (Some(place), Some(name)) = (place, name.filter(|name| me.is(name))) {
             me.be(name);
             self.habit = Habit::Echoes;
             self.shown.drain(..=place);
@@ -209,10 +215,10 @@ fn is_echoed(line: &str) -> bool {
     !is_command || ["/me ", "/msg ", "/r "].iter().any(|command| line.starts_with(command))
 }
 
-fn speaker<'a>(said: &Said<'a>) -> Option<(&'a str, &'a str)> {
+fn speaker<'a>(said: &Said<'a>) -> Option<&'a str> {
     match *said {
-        Said::By { name, text } | Said::Act { name, text } => Some((name, text)),
-        Said::Private { from, text, .. } => Some((from, text)),
+        Said::By { name, .. } | Said::Act { name, .. } => Some(name),
+        Said::Private { from, .. } => Some(from),
         Said::Server { .. } | Said::Other => None,
     }
 }
@@ -220,25 +226,27 @@ fn speaker<'a>(said: &Said<'a>) -> Option<(&'a str, &'a str)> {
 /// Whether this is what a server makes of the line that was sent; one without commands takes it as
 /// it is.
 fn answers(line: &str, said: &Said<'_>) -> bool {
-    let same = |sent: &str, heard: &str| {
-        let mut safe = String::new();
-        push_safe(sent.trim().as_bytes(), &mut safe);
-        safe == heard.trim()
-    };
     match *said {
         Said::By { text, .. } => {
             let unescaped = line.strip_prefix('/').filter(|rest| rest.starts_with('/'));
-            same(line, text) || unescaped.is_some_and(|line| same(line, text))
+            is_same(line, text) || unescaped.is_some_and(|line| is_same(line, text))
         }
-        Said::Act { text, .. } => line.strip_prefix("/me ").is_some_and(|act| same(act, text)),
+        Said::Act { text, .. } => line.strip_prefix("/me ").is_some_and(|act| is_same(act, text)),
         Said::Private { text, .. } => {
             let reply = line.strip_prefix("/r ");
             let message = || line.strip_prefix("/msg ")?.trim_start().split_once(' ');
             let words = reply.or_else(|| message().map(|(_, words)| words));
-            words.is_some_and(|words| same(words, text))
+            words.is_some_and(|words| is_same(words, text))
         }
         Said::Server { .. } | Said::Other => false,
     }
+}
+
+/// Whether this is what was sent, made safe as a server may do.
+fn is_same(sent: &str, heard: &str) -> bool {
+    let mut safe = String::new();
+    push_safe(sent.trim().as_bytes(), &mut safe);
+    safe == heard.trim()
 }
 
 #[cfg(test)]
@@ -263,7 +271,7 @@ mod tests {
         }
 
         fn hear(&mut self, line: &str) -> Echo {
-            self.pending.heard(&Said::of(line), &mut self.me, self.now)
+            self.pending.heard(line, &mut self.me, self.now)
         }
 
         fn pass(&mut self, seconds: u64) -> Vec<String> {
@@ -297,6 +305,15 @@ mod tests {
         assert!(scene.send("hi").is_empty());
         assert_eq!(scene.hear("bob: hi"), Echo::Instead(vec![]));
         assert_eq!(scene.me.name(), Some("bob"));
+    }
+
+    #[test]
+    fn a_bare_relay_echoes_the_line_alone() {
+        let mut scene = Scene::greeted(None);
+        assert!(scene.send("hi").is_empty());
+        assert_eq!(scene.hear("hi"), Echo::Instead(vec![]));
+        assert_eq!(scene.hear("hi"), Echo::No);
+        assert_eq!(scene.me.name(), None);
     }
 
     #[test]

@@ -225,7 +225,7 @@ impl Talk {
         let said = Said::of(line);
         self.people.note(&said);
         self.note_name(&said);
-        match self.pending.heard(&said, &mut self.me, now) {
+        match self.pending.heard(line, &mut self.me, now) {
             Echo::Shown => return,
             Echo::Instead(before) => self.show_own_lines(before),
             Echo::No => {}

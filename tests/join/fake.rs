@@ -2,6 +2,8 @@
 
 use std::net::{SocketAddr, TcpListener};
 
+use socket2::SockRef;
+
 use crate::support::{Client, wait_for};
 
 /// It listens, and has one client at a time.
@@ -27,6 +29,8 @@ impl Fake {
     pub fn accept(&self) -> Client {
         let (socket, _) = wait_for("a client", || self.listener.accept().ok());
         socket.set_nonblocking(false).unwrap();
+        // So that little is on its way when the client does not read.
+        SockRef::from(&socket).set_send_buffer_size(16 * 1024).unwrap();
         Client::new(socket)
     }
 }
