@@ -368,8 +368,8 @@ mod tests {
         for line in ["1", "2", "3"] {
             assert!(scene.send(line).is_empty());
         }
-        for line in ["bob: 1", "bob: 2", "bob: 3"] {
-            assert_eq!(scene.pass(1), Vec::<String>::new());
+        for (seconds, line) in [(1, "bob: 1"), (6, "bob: 2"), (6, "bob: 3")] {
+            assert_eq!(scene.pass(seconds), Vec::<String>::new());
             assert_eq!(scene.hear(line), Echo::Instead(vec![]));
         }
     }

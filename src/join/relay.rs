@@ -11,7 +11,7 @@
 //! It never knows the terminal's room: nothing is edited here and nothing drawn.
 
 use std::io;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::paint::Paint;
 use super::pending::Me;
@@ -208,13 +208,9 @@ impl Relay {
         while !self.printing.is_empty() {
             self.retry_at = None;
             self.print(Instant::now());
-            if self.retry_at.is_some() && self.watch.wait(Some(pause())).is_err() {
+            if self.retry_at.is_some() && self.watch.wait(Some(RETRY)).is_err() {
                 return;
             }
         }
     }
-}
-
-fn pause() -> Duration {
-    RETRY
 }

@@ -244,6 +244,17 @@ mod tests {
     }
 
     #[test]
+    fn a_cleared_screen_shows_the_prompt_alone_at_its_top() {
+        let mut scene = Scene::new(20, 10);
+        scene.print("bob: one");
+        scene.draw(&["note"], "x", "");
+        scene.write(Screen::clear);
+        scene.draw(&["note"], "x", "");
+        assert_eq!(scene.rows(), ["note", ">> x"]);
+        assert_eq!(scene.terminal.screen().cursor_position().0, 1);
+    }
+
+    #[test]
     fn what_stands_there_is_not_drawn_again() {
         let mut screen = Screen::new(20, 5, true);
         let mut out = Vec::new();

@@ -14,7 +14,7 @@ fn begin() -> (Server, Seat) {
 }
 
 fn assert_given_back(seat: &Seat) {
-    wait_for("the terminal to be as it was", || seat.is_given_back().then_some(()));
+    seat.wait_until_given_back();
     assert_ne!(seat.rows().last().map(String::as_str), Some(">>"));
     assert!(!seat.rows().concat().contains("half a line"), "{:?}", seat.rows());
 }
@@ -99,7 +99,7 @@ fn ctrl_z_stops_the_job_and_fg_goes_on() {
     other.read_until("guest1: half way\n");
     seat.keys("\x04");
     seat.wait_for_row("ended 0");
-    wait_for("the terminal to be as it was", || seat.is_given_back().then_some(()));
+    seat.wait_until_given_back();
 }
 
 /// Someone else may stop and continue it: then the terminal is not as we left it.

@@ -77,7 +77,7 @@ fn while_there_is_no_server_ctrl_c_leaves() {
     seat.wait_until("what it does", |rows| rows.iter().any(|row| row.ends_with("(Ctrl-C leaves)")));
     seat.keys("\x03");
     assert_eq!(seat.wait_for_end().code(), Some(1));
-    assert!(seat.is_given_back());
+    seat.wait_until_given_back();
 }
 
 #[test]
@@ -88,5 +88,5 @@ fn without_a_server_to_begin_with_it_ends() {
     let mut seat = Seat::join_with(address, &["--color", "never"], &State::fresh());
     assert_eq!(seat.wait_for_end().code(), Some(1));
     seat.wait_until("why", |rows| rows.concat().contains("chinwag: cannot connect to 127.0.0.1:"));
-    assert!(seat.is_given_back());
+    seat.wait_until_given_back();
 }

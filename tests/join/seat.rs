@@ -180,8 +180,12 @@ impl Seat {
         set_size(&self.person, columns, rows);
     }
 
-    /// Whether the terminal is as it was before, and no paste or cursor is left over.
-    pub fn is_given_back(&self) -> bool {
+    /// Waits until the terminal is as it was before, with nothing left over.
+    pub fn wait_until_given_back(&self) {
+        wait_for("the terminal to be as it was", || self.is_given_back().then_some(()));
+    }
+
+    fn is_given_back(&self) -> bool {
         let seen = self.seen.lock().unwrap();
         let screen = seen.screen.screen();
         modes(&self.program) == self.before && !screen.bracketed_paste() && !screen.hide_cursor()

@@ -47,6 +47,17 @@ fn without_an_echo_an_own_line_is_shown_after_two_seconds() {
 }
 
 #[test]
+fn on_a_bare_relay_an_own_line_is_shown_once() {
+    let server = Server::start(&["--raw"]);
+    let seat = Seat::join(server.address, &[]);
+    seat.wait_until("the join notice", |rows| rows[0].ends_with("가 접속했습니다."));
+    seat.keys("hi\rho\r");
+    seat.wait_until("both", |rows| {
+        rows.len() == 4 && rows[1..3] == ["hi", "ho"] && rows[3] == ">>"
+    });
+}
+
+#[test]
 fn a_name_is_asked_for() {
     let server = Fake::listen();
     let _seat = Seat::join(server.address, &["--nick", "민수"]);
@@ -139,15 +150,10 @@ fn a_terminal_that_nobody_reads_pauses_the_server() {
 fn a_terminal_that_nobody_reads_does_not_keep_it_from_ending() {
     let server = Fake::listen();
     let mut seat = Seat::join(server.address, &["--color", "never"]);
-    let mut client = server.accept();
+    let client = server.accept();
     let seen = seat.seen();
     let held = seen.lock().unwrap();
-    // More than the terminal keeps.
-    client.send("so much was said\n".repeat(20_000));
-    let unread = format!("/proc/{}/stat", seat.pid());
-    wait_for("it to sleep", || {
-        std::fs::read_to_string(&unread).unwrap().contains(") S ").then_some(())
-    });
+    super::pipes::say_until_blocked(&client);
     seat.signal("TERM");
     assert_eq!(seat.wait_for_end().code(), Some(143));
     drop(held);
