@@ -164,9 +164,13 @@ fn on_another_size_the_prompt_is_at_the_bottom_and_fits() {
 
 #[test]
 fn the_screen_is_cleared_and_the_line_stays() {
-    let (_server, seat) = begin();
+    let (server, seat) = begin();
+    let (mut other, _) = server.join();
     seat.keys("a\rbc");
-    seat.wait_for_rows(&["guest1: a", ">> bc"]);
+    other.read_until("guest1: a\n");
+    other.send("d\n");
+    // What was said before that has come back.
+    seat.wait_for_rows(&["* guest2 joined", "guest1: a", "guest2: d", ">> bc"]);
     seat.keys("\x02\x0c");
     seat.wait_for_rows(&[">> bc"]);
     seat.wait_for_prompt(">> bc", 4);
