@@ -87,9 +87,10 @@ pub struct Config {
     #[arg(long, env = "CHINWAG_HISTORY", value_name = "LINES", default_value_t = 0)]
     pub history: usize,
 
-    /// Language of the server's own words
+    /// Language of the server's own words: en or ko
     /// [default: as LC_ALL, LC_MESSAGES or LANG says, else en]
     #[arg(long, env = "CHINWAG_LANG", value_name = "LANG", value_enum)]
+    #[arg(hide_possible_values = true)]
     pub lang: Option<Lang>,
 
     /// Do not print the conversation on standard output
