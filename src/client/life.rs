@@ -82,7 +82,7 @@ pub enum Life {
         leave: Leave,
     },
     /// Our side is shut down; its input is thrown away so that it can read the goodbye, as long as
-    /// [`Moments`] allows.
+    /// [`Moments`](super::Moments) allows.
     Draining(Leave),
     /// To be released.
     Gone(Leave),
