@@ -246,6 +246,10 @@ notices! {
     NameReserved { name: &'a str }
         en "{name} is reserved"
         ko "{name}은(는) 쓸 수 없는 이름입니다";
+    /// It has this name already.
+    NameIsYours { name: &'a str }
+        en "you are {name} already"
+        ko "이미 {name}님입니다";
     /// Someone here has this name.
     NameTaken { name: &'a str }
         en "{name} is taken"

@@ -41,6 +41,10 @@ impl<S: Socket> Hub<S> {
                 let line = String::from_utf8_lossy(text).into_owned();
                 self.carry_out(submission.key, author, &line, now);
             }
+            Kind::Answer => {
+                let lines = text.to_vec();
+                self.answer(submission.key, author, lines, now);
+            }
             Kind::Departure { told } => {
                 let words = String::from_utf8_lossy(text).into_owned();
                 self.append_departure(author, told, &words);
@@ -63,10 +67,25 @@ impl<S: Socket> Hub<S> {
     }
 
     fn carry_out(&mut self, key: usize, serial: u64, line: &str, now: Instant) {
-        if self.clients.get(key).is_none_or(|client| client.record.serial != serial) {
-            return;
+        if self.is_there(key, serial) {
+            self.obey(key, serial, Command::parse(line), now);
+            self.hear_on(key);
         }
-        self.obey(key, serial, Command::parse(line), now);
+    }
+
+    fn answer(&mut self, key: usize, serial: u64, lines: Vec<u8>, now: Instant) {
+        if self.is_there(key, serial) {
+            self.tell_lines(key, lines, now);
+            self.hear_on(key);
+        }
+    }
+
+    fn is_there(&self, key: usize, serial: u64) -> bool {
+        self.clients.get(key).is_some_and(|client| client.record.serial == serial)
+    }
+
+    /// What a client waited for is done.
+    fn hear_on(&mut self, key: usize) {
         if let Some(client) = self.clients.get_mut(key) {
             client.asked = false;
             self.queue_to_listen(key);

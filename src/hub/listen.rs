@@ -170,7 +170,7 @@ impl<S: Socket> Hub<S> {
             Input::TooLong => {
                 client.consume_line(now);
                 self.greet(key, now);
-                self.tell(key, &Notice::LineTooLong { bytes_max: rules.line_bytes_max }, now);
+                self.answer_in_turn(key, &Notice::LineTooLong { bytes_max: rules.line_bytes_max });
                 Step::Again
             }
             Input::Endless => {
@@ -213,7 +213,7 @@ impl<S: Socket> Hub<S> {
         if text.len() + NAMED_BYTES_MAX > STANDING_BYTES_MAX {
             client.consume_line(now);
             let bytes_max = STANDING_BYTES_MAX - NAMED_BYTES_MAX;
-            self.tell(key, &Notice::LineTooLong { bytes_max }, now);
+            self.answer_in_turn(key, &Notice::LineTooLong { bytes_max });
             return Step::Again;
         }
         if cost > *left && *left < self.config.turn_bytes_max() {
@@ -235,18 +235,27 @@ impl<S: Socket> Hub<S> {
         client.consume_line(now);
         *left = left.saturating_sub(cost);
         if !is_utf8 {
-            self.hint_at_utf8(key, now);
+            self.hint_at_utf8(key);
         }
         Step::Again
     }
 
     /// Tells once that what someone sends is not UTF-8.
-    fn hint_at_utf8(&mut self, key: usize, now: Instant) {
+    fn hint_at_utf8(&mut self, key: usize) {
         let Some(client) = self.clients.get_mut(key) else { return };
         let told = std::mem::replace(&mut client.record.told_not_utf8, true);
         if !told {
-            self.tell(key, &Notice::NotUtf8, now);
+            self.answer_in_turn(key, &Notice::NotUtf8);
         }
+    }
+
+    /// Tells a client something behind what it has said before; it is heard on after that.
+    fn answer_in_turn(&mut self, key: usize, notice: &Notice<'_>) {
+        let line = notice.to_line(self.config.lang());
+        let Some(client) = self.clients.get_mut(key) else { return };
+        client.asked = true;
+        // It takes nothing of the transcript.
+        self.submissions.push(client.record.serial, key, Kind::Answer, &line, 0);
     }
 
     /// There is no whole line: an unterminated chunk may have become one by now.
@@ -352,7 +361,7 @@ fn cost(text: &[u8], kind: Kind, name: &impl Display) -> usize {
     const MARKS_BYTES: usize = 3;
     const COMMAND_BYTES: usize = 3 * NAME_BYTES_MAX;
     match kind {
-        Kind::AsItIs | Kind::Departure { .. } => charge(text.len()),
+        Kind::AsItIs | Kind::Answer | Kind::Departure { .. } => charge(text.len()),
         Kind::Line => charge(name.to_string().len() + text.len() + MARKS_BYTES),
         Kind::Command => charge(text.len() + COMMAND_BYTES),
     }

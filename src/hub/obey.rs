@@ -29,7 +29,7 @@ impl<S: Socket> Hub<S> {
             Command::Say(text) => self.say(serial, &["", ": "], text),
             Command::Me(text) => self.say(serial, &["~ ", " "], text),
             Command::Message { to, text } => self.message(key, to, text, now),
-            Command::Answer(text) => self.answer(key, text, now),
+            Command::Answer(text) => self.message_back(key, text, now),
             Command::Nick(name) => self.rename(key, serial, name, now),
             Command::Echo(on) => self.set_echo(key, serial, on, now),
             Command::History(lines) => {
@@ -78,7 +78,7 @@ impl<S: Socket> Hub<S> {
         }
     }
 
-    fn answer(&mut self, key: usize, text: &str, now: Instant) {
+    fn message_back(&mut self, key: usize, text: &str, now: Instant) {
         let asked = self.clients.get(key).map(|client| client.record.answers_go_to());
         match asked.and_then(|serial| self.members.get(&serial)) {
             Some(to) => self.whisper(key, *to as usize, text, now),
@@ -117,7 +117,7 @@ impl<S: Socket> Hub<S> {
             self.names.take(serial, parsed).map(|()| to)
         });
         match taken {
-            Ok(to) if to == from => {}
+            Ok(to) if to == from => self.tell(key, &Notice::NameIsYours { name: &to }, now),
             Ok(to) => {
                 let notice = Notice::Renamed { from: &from, to: &to };
                 let line = notice.to_line(self.config.lang());

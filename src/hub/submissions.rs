@@ -44,6 +44,8 @@ pub enum Kind {
     Line,
     /// It is a command of its author's, to be carried out.
     Command,
+    /// It is an answer for its author alone.
+    Answer,
     /// Its author has gone, with these last words.
     Departure {
         /// Whether all are told.

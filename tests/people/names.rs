@@ -68,7 +68,7 @@ fn only_the_case_of_ones_own_name_can_be_changed_and_the_same_name_again_is_no_n
     let [mut alice, mut bob] = people(&server);
     rename(&mut alice, &mut bob, "guest1", "alice");
     rename(&mut alice, &mut bob, "alice", "Alice");
-    assert_eq!(ask(&mut alice, &mut bob, "/nick Alice"), "");
+    assert_eq!(ask(&mut alice, &mut bob, "/nick Alice"), "* you are Alice already\n");
     assert_eq!(ask(&mut bob, &mut alice, "/nick ALICE"), "* ALICE is taken\n");
 }
 
