@@ -171,9 +171,11 @@ impl<S: Socket> Client<S> {
         matches!(self.life, Life::Arriving | Life::Open | Life::Deaf(_))
     }
 
-    /// Whether it may be read now: nothing makes it wait.
+    /// Whether it may be read now: nothing makes it wait. The deaf do not wait for their replies
+    /// to be taken.
     pub fn may_be_heard(&self, config: &Config) -> bool {
-        let full = self.reading.private_bytes() >= config.max_private;
+        let deaf = matches!(self.life, Life::Deaf(_));
+        let full = !deaf && self.reading.private_bytes() >= config.max_private;
         self.is_heard() && self.moments().paused_until.is_none() && !full && !self.asked
     }
 

@@ -105,11 +105,11 @@ impl<S: Socket> Hub<S> {
     /// A client cannot be written to any more; what it said before that still counts.
     fn deafen(&mut self, key: usize, leave: Leave) {
         let Some(client) = self.clients.get_mut(key) else { return };
+        client.life = Life::Deaf(leave);
         if client.ended || !(client.asked || client.may_be_heard(&self.config)) {
             self.gone(key, leave);
             return;
         }
-        client.life = Life::Deaf(leave);
         client.readable = true;
         self.queue_to_listen(key);
     }

@@ -11,10 +11,20 @@
 
 #[path = "accepting.rs"]
 mod accepting;
+#[path = "asking.rs"]
+mod asking;
 #[path = "model.rs"]
 mod model;
 #[path = "orders.rs"]
 mod orders;
+#[path = "people.rs"]
+mod people;
+#[path = "private.rs"]
+mod private;
+#[path = "talking.rs"]
+mod talking;
+#[path = "telnet.rs"]
+mod telnet;
 #[path = "wire.rs"]
 mod wire;
 #[path = "world.rs"]
@@ -52,12 +62,27 @@ fn config(random: &mut Random, base: &Config) -> Config {
     }
 }
 
+/// Room for every answer, and what only people with commands will notice.
+fn make_lively(random: &mut Random, config: &mut Config) {
+    config.max_private = 800;
+    config.history_bytes = 300;
+    config.rendered = [1, 100, 16384][random.below(3)];
+    if random.one_in(2) {
+        config.greeting = Duration::from_millis(100);
+    }
+}
+
 /// One run; what it ends with tells whether another run was the same.
 fn run(seed: u64, base: &Config) -> (u64, Vec<Vec<u8>>) {
     let mut random = Random(seed);
-    let config = config(&mut random, base);
+    let mut config = config(&mut random, base);
     let steps = 50 + random.below(400);
+    let lively = config.window >= 1000 && !config.raw && random.one_in(2);
+    if lively {
+        make_lively(&mut random, &mut config);
+    }
     let mut world = World::new(random, config);
+    world.lively = lively;
     for _ in 0..steps {
         world.step();
     }
@@ -67,6 +92,7 @@ fn run(seed: u64, base: &Config) -> (u64, Vec<Vec<u8>>) {
         world.settle();
     }
     world.check_settled();
+    world.check_secrets();
     let received = world.peers.iter().map(|peer| peer.wire.borrow().received.clone());
     let received = received.collect();
     // What is left is freed with the hub.

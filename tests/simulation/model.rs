@@ -2,16 +2,32 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::time::Instant;
 
 use chinwag::config::Config;
+use chinwag::transcript::SERVER;
 
+use crate::asking::{Asks, Sent};
+use crate::people::Roll;
+use crate::private::Private;
+use crate::telnet::{Dialogue, Part};
 use crate::wire::Wire;
 
 /// One line of the conversation.
 #[derive(Clone, Debug)]
 pub struct Said {
     pub author: u64,
+    /// Its author, or who is renamed by it.
+    pub whose: u64,
     pub text: Vec<u8>,
+}
+
+/// All that was said to all, and what follows from it.
+#[derive(Clone, Copy)]
+pub struct Talk<'a> {
+    pub said: &'a [Said],
+    pub roll: &'a Roll,
+    pub config: &'a Config,
 }
 
 /// One peer, and how far what it got has been checked.
@@ -24,47 +40,71 @@ pub struct Peer {
     pub healthy: bool,
     /// It ends its lines; one that does not is heard when it is quiet.
     pub ends_lines: bool,
+    /// It sends telnet commands between its words.
+    pub is_telnet: bool,
     /// Refused at the door.
     pub refused: bool,
+    pub came_at: Instant,
     /// How much had been said when it came.
     pub joined_at: usize,
+    /// It was gone before it had to be greeted.
+    pub never_greeted: bool,
+    /// It has sent something behind which nothing counts.
+    pub has_ended: bool,
+    /// What it has sent to be told when it leaves.
+    pub farewell: Option<String>,
     /// The lines that it has sent completely, in order; those that are too long are not among them.
-    pub sent: Vec<Vec<u8>>,
+    pub sent: Vec<Sent>,
     pub sent_too_long: usize,
     /// The line that it is sending.
     pub line: Vec<u8>,
     /// What it has begun to send.
-    pub unfinished: Vec<u8>,
+    pub unfinished: Vec<(u8, Part)>,
     checked: usize,
     /// How many lines said before may have been accounted for: more than one number, while lines
     /// that were left out for it could come before or after what it got last.
-    accounted: Vec<usize>,
+    pub accounted: Vec<usize>,
     pub missed: u64,
     pub too_long_told: usize,
     pub goodbyes: usize,
     pub lines_got: usize,
+    pub private: Private,
+    pub dialogue: Dialogue,
 }
 
 impl Peer {
-    pub fn new(wire: Rc<RefCell<Wire>>, key: usize, serial: u64, joined_at: usize) -> Peer {
+    pub fn new(
+        wire: Rc<RefCell<Wire>>,
+        key: usize,
+        serial: u64,
+        talk: &Talk,
+        now: Instant,
+    ) -> Peer {
         Peer {
             wire,
             key,
             serial,
             healthy: false,
             ends_lines: true,
+            is_telnet: false,
             refused: false,
-            joined_at,
+            came_at: now,
+            joined_at: talk.said.len(),
+            never_greeted: false,
+            has_ended: false,
+            farewell: None,
             sent: Vec::new(),
             sent_too_long: 0,
             line: Vec::new(),
             unfinished: Vec::new(),
             checked: 0,
-            accounted: vec![joined_at],
+            accounted: vec![talk.said.len()],
             missed: 0,
             too_long_told: 0,
             goodbyes: 0,
             lines_got: 0,
+            private: Private::new(serial, talk.config.no_echo),
+            dialogue: Dialogue::default(),
         }
     }
 
@@ -73,60 +113,125 @@ impl Peer {
         wire.closed.is_none() && !wire.shut && !wire.eof && !wire.reset
     }
 
-    /// Checks what it got since the last time, line by line.
-    pub fn check(&mut self, said: &[Said], config: &Config) {
-        let wire = Rc::clone(&self.wire);
-        let wire = wire.borrow();
-        if config.raw {
-            self.check_raw(&wire.received, said, config);
+    /// Whether it may be out of the conversation: it has ended, or was closed. Whoever sends too
+    /// much without a line end is out before it can read why.
+    pub fn may_have_left(&self) -> bool {
+        let endless = self.sent_too_long > 0 || !self.ends_lines;
+        !self.is_open() || self.has_ended || endless || self.goodbyes > 0
+    }
+
+    /// Whether what it sends now counts.
+    pub fn may_talk(&self) -> bool {
+        self.is_open() && !self.refused && !self.has_ended
+    }
+
+    /// It has sent a whole line, or its last words.
+    pub fn note_line(&mut self, max_line: usize) {
+        let bytes = std::mem::take(&mut self.line);
+        if bytes.is_empty() || bytes.len() > max_line {
             return;
         }
-        while let Some(bytes) = wire.received[self.checked..].iter().position(|b| *b == b'\n') {
-            let line = &wire.received[self.checked..=self.checked + bytes];
-            self.check_line(line, said, config);
-            self.checked += line.len();
+        let mut asks = Asks::of(self.serial, &bytes);
+        let again = self.sent.iter().any(|sent| sent.asks == asks);
+        if let Asks::Name { sure, .. } = &mut asks {
+            *sure &= !again;
+        }
+        if let Asks::Quit(words) = &asks {
+            self.has_ended = true;
+            self.farewell = Some(words.clone());
+        }
+        self.sent.push(Sent { bytes, asks });
+    }
+
+    /// Checks what it got since the last time, line by line.
+    pub fn check(&mut self, talk: &Talk) {
+        let wire = Rc::clone(&self.wire);
+        let wire = wire.borrow();
+        if talk.config.raw {
+            self.check_raw(&wire.received, talk);
+            return;
+        }
+        loop {
+            let rest = &wire.received[self.checked..];
+            if rest.first() == Some(&0xff) {
+                let Some(answer) = rest.first_chunk::<3>() else { break };
+                self.dialogue.check_answer(answer);
+                self.checked += answer.len();
+                continue;
+            }
+            let Some(end) = rest.iter().position(|byte| *byte == b'\n') else { break };
+            let line = self.dialogue.check_line(&rest[..=end]);
+            self.check_line(&line, talk);
+            self.checked += end + 1;
             self.lines_got += 1;
         }
     }
 
-    fn check_line(&mut self, line: &[u8], said: &[Said], config: &Config) {
-        let text = String::from_utf8_lossy(line).into_owned();
+    fn check_line(&mut self, line: &[u8], talk: &Talk) {
+        let text = String::from_utf8_lossy(line);
+        let text = text.strip_suffix('\n').unwrap();
         let first = self.lines_got == 0;
         if text.starts_with("* welcome") {
             assert!(first, "a second welcome");
+            self.join(talk);
             return;
         }
         assert!(!first || self.refused, "no welcome first but {text:?}");
-        if let Some(missed) = text.strip_prefix("* you missed ") {
-            let missed: usize = missed.strip_suffix(" lines\n").unwrap().parse().unwrap();
-            assert!(!self.healthy, "healthy guest{} missed {missed}", self.serial);
-            assert!(missed > 0, "missed nothing");
-            self.missed += missed as u64;
-            let accounted = self.with_left_out(said, config);
-            self.accounted = accounted.iter().map(|line| line + missed).collect();
-            self.accounted.retain(|line| *line <= said.len());
-            assert!(!self.accounted.is_empty(), "missed more than was said");
+        if self.go_on_with_block(text, talk) {
+        } else if let Some(missed) = text.strip_prefix("* you missed ") {
+            self.miss(missed.strip_suffix(" lines").unwrap().parse().unwrap(), talk);
         } else if text.starts_with("* line too long") {
             self.too_long_told += 1;
         } else if text.starts_with("* closed") || text.starts_with("* server full") {
             self.goodbyes += 1;
-        } else {
-            let mut accounted = self.with_left_out(said, config);
-            accounted.retain(|next| said.get(*next).is_some_and(|said| said.text == line));
-            let last = said.get(self.accounted[0]).map(|said| String::from_utf8_lossy(&said.text));
-            assert!(!accounted.is_empty(), "guest{} got {text:?}, not {last:?}", self.serial);
-            self.accounted = accounted.iter().map(|line| line + 1).collect();
+        } else if !self.take_private(text, talk) {
+            self.check_said(line, talk);
         }
     }
 
-    /// Every number of lines that may be accounted for now: lines of its own may have been left
-    /// out.
-    fn with_left_out(&self, said: &[Said], config: &Config) -> Vec<usize> {
+    /// It has been greeted: somewhere between its coming and now, and before all were told.
+    fn join(&mut self, talk: &Talk) {
+        if !talk.config.greeting.is_zero() {
+            let latest = talk.roll.joined_at(self.serial).unwrap_or(talk.said.len());
+            self.accounted = (self.joined_at..=latest).collect();
+        }
+    }
+
+    fn miss(&mut self, missed: usize, talk: &Talk) {
+        assert!(!self.healthy, "healthy guest{} missed {missed}", self.serial);
+        assert!(missed > 0, "missed nothing");
+        self.missed += missed as u64;
+        let accounted = self.with_left_out(talk);
+        self.accounted = accounted.iter().map(|line| line + missed).collect();
+        self.accounted.retain(|line| *line <= talk.said.len());
+        assert!(!self.accounted.is_empty(), "missed more than was said");
+    }
+
+    fn check_said(&mut self, line: &[u8], talk: &Talk) {
+        let mut accounted = self.with_left_out(talk);
+        accounted.retain(|next| talk.said.get(*next).is_some_and(|said| said.text == line));
+        let (text, who) = (String::from_utf8_lossy(line), format!("guest{}", self.serial));
+        let next = talk.said.get(self.accounted[0]).map(|said| String::from_utf8_lossy(&said.text));
+        assert!(!accounted.is_empty(), "{who} got {text:?}, not {next:?}");
+        let author = talk.said[accounted[0]].author;
+        assert!(!self.is_surely_hidden(author, talk.roll), "{who} did not want to see {text:?}");
+        self.accounted = accounted.iter().map(|line| line + 1).collect();
+        if author == self.serial && self.ends_lines {
+            self.note_own_line(&text);
+        }
+    }
+
+    /// Every number of lines that may be accounted for now: lines that it did not want may have
+    /// been left out.
+    pub fn with_left_out(&self, talk: &Talk) -> Vec<usize> {
         let mut all = self.accounted.clone();
-        if config.no_echo {
+        let hides = self.hides();
+        if !hides.is_empty() {
             for start in &self.accounted {
-                let own = said[*start..].iter().take_while(|said| said.author == self.serial);
-                all.extend((1..=own.count()).map(|left_out| start + left_out));
+                let hidden = talk.said[*start..].iter();
+                let hidden =
+                    hidden.take_while(|said| self.is_hidden(said.author, &hides, talk.roll));
+                all.extend((1..=hidden.count()).map(|left_out| start + left_out));
             }
         }
         all.sort_unstable();
@@ -134,34 +239,37 @@ impl Peer {
         all
     }
 
-    fn check_raw(&mut self, received: &[u8], said: &[Said], config: &Config) {
-        let wanted = said[self.joined_at..].iter();
-        let wanted = wanted.filter(|said| !config.no_echo || said.author != self.serial);
-        let wanted: Vec<u8> = wanted.flat_map(|said| said.text.iter().copied()).collect();
+    fn wanted<'a>(&self, talk: &Talk<'a>) -> impl Iterator<Item = &'a Said> {
+        let (serial, no_echo) = (self.serial, talk.config.no_echo);
+        talk.said[self.joined_at..].iter().filter(move |said| !no_echo || said.author != serial)
+    }
+
+    fn check_raw(&mut self, received: &[u8], talk: &Talk) {
+        let wanted: Vec<u8> = self.wanted(talk).flat_map(|said| said.text.clone()).collect();
         assert!(wanted.starts_with(received), "guest{} got other bytes", self.serial);
         self.checked = received.len();
     }
 
     /// It must have got everything by now: no half line, nothing untold.
-    pub fn check_caught_up(&self, said: &[Said], config: &Config) {
+    pub fn check_caught_up(&self, talk: &Talk) {
         let who = format!("guest{}", self.serial);
         assert_eq!(self.checked, self.wire.borrow().received.len(), "{who} has half a line");
-        if config.raw {
-            let wanted = said[self.joined_at..].iter();
-            let wanted = wanted.filter(|said| !config.no_echo || said.author != self.serial);
-            assert_eq!(self.checked, wanted.map(|said| said.text.len()).sum::<usize>());
+        if talk.config.raw {
+            assert_eq!(self.checked, self.wanted(talk).map(|said| said.text.len()).sum::<usize>());
             return;
         }
-        let accounted = self.with_left_out(said, config);
-        assert!(accounted.contains(&said.len()), "{who}: {accounted:?} of {}", said.len());
+        let accounted = self.with_left_out(talk);
+        let all = talk.said.len();
+        assert!(accounted.contains(&all), "{who}: {accounted:?} of {all}");
     }
 
     /// It must have got everything up to the last line of its own, even if it has ended its side.
-    pub fn check_has_own_last_line(&self, said: &[Said], config: &Config) {
-        let last = said.iter().rposition(|said| said.author == self.serial).map_or(0, |at| at + 1);
-        let accounted = self.with_left_out(said, config);
+    pub fn check_has_own_last_line(&self, talk: &Talk) {
+        let last = talk.said.iter().rposition(|said| said.author == self.serial);
+        let last = last.map_or(0, |at| at + 1);
+        let accounted = self.with_left_out(talk);
         let has = accounted.iter().any(|line| *line >= last);
-        assert!(has || config.raw, "guest{}: {accounted:?} but not {last}", self.serial);
+        assert!(has || talk.config.raw, "guest{}: {accounted:?} but not {last}", self.serial);
     }
 
     /// It must have been told of every line that was too long.
@@ -173,36 +281,53 @@ impl Peer {
     }
 
     /// What was said in its name must be what it sent, in order; all of it, if `all`.
-    pub fn check_heard(&self, said: &[Said], config: &Config, all: bool) {
-        let prefix = format!("guest{}: ", self.serial);
-        let heard =
-            said.iter().filter(|said| said.author == self.serial).map(|said| match config.raw {
-                true => said.text.as_slice(),
-                false => {
-                    let text = said.text.strip_prefix(prefix.as_bytes()).unwrap();
-                    text.strip_suffix(b"\n").unwrap()
-                }
-            });
+    pub fn check_heard(&self, talk: &Talk, all: bool) {
         let who = format!("guest{}", self.serial);
-        // Chunks that come too close together may become a line that is too long.
-        let perhaps_too_long = self.too_long_told > 0 || !self.is_open();
-        if !config.raw && !self.ends_lines && perhaps_too_long {
+        if !talk.config.raw && self.ends_lines {
+            self.check_lines_heard(talk, all);
             return;
         }
-        if config.raw || !self.ends_lines {
-            let (heard, sent) = (heard.collect::<Vec<_>>().concat(), self.sent.concat());
-            assert!(sent.starts_with(&heard), "{who}: other words than it sent");
-            assert!(!all || sent == heard, "{who}: not all was heard");
-        } else {
-            let heard: Vec<&[u8]> = heard.collect();
-            let tail = !self.line.is_empty() && self.line.len() <= config.max_line;
-            let tail = (tail && self.wire.borrow().eof).then_some(&self.line);
-            let sent: Vec<&[u8]> = self.sent.iter().chain(tail).map(Vec::as_slice).collect();
-            assert!(heard.len() <= sent.len(), "{who}: more lines than it sent");
-            for (heard, sent) in heard.iter().zip(&sent) {
-                assert_eq!(String::from_utf8_lossy(heard), String::from_utf8_lossy(sent), "{who}");
-            }
-            assert!(!all || heard.len() == sent.len(), "{who}: not all was heard");
+        // Chunks that come too close together may become a line that is too long.
+        let perhaps_too_long = self.too_long_told > 0 || !self.is_open();
+        if !talk.config.raw && perhaps_too_long {
+            return;
         }
+        let own = talk.said.iter().filter(|said| said.author == self.serial);
+        let words = own.map(|said| match talk.config.raw {
+            true => said.text.as_slice(),
+            false => {
+                let text = said.text.strip_prefix(format!("{who}: ").as_bytes()).unwrap();
+                text.strip_suffix(b"\n").unwrap()
+            }
+        });
+        let heard = words.collect::<Vec<_>>().concat();
+        let sent: Vec<u8> = self.sent.iter().flat_map(|sent| sent.bytes.clone()).collect();
+        assert!(sent.starts_with(&heard), "{who}: other words than it sent");
+        assert!(!all || sent == heard, "{who}: not all was heard");
+    }
+
+    fn check_lines_heard(&self, talk: &Talk, all: bool) {
+        let who = format!("guest{}", self.serial);
+        let of_it = talk.said.iter().filter(|said| said.whose == self.serial);
+        let mut heard = of_it.map(|said| (said.author, String::from_utf8_lossy(&said.text)));
+        let mut next = heard.next();
+        for sent in &self.sent {
+            let Some((author, text)) = &next else {
+                let unheard = matches!(sent.asks, Asks::Say(_) | Asks::Name { sure: true, .. });
+                assert!(!all || !unheard, "{who}: {:?} was not heard", sent.asks);
+                continue;
+            };
+            let is_it = match &sent.asks {
+                Asks::Say(words) => *author != SERVER && text.ends_with(&format!("{words}\n")),
+                Asks::Name { to, .. } => text.ends_with(&format!(" is now {to}\n")),
+                _ => false,
+            };
+            let must_be = matches!(sent.asks, Asks::Say(_) | Asks::Name { sure: true, .. });
+            assert!(is_it || !must_be, "{who}: {text:?} is not {:?}", sent.asks);
+            if is_it {
+                next = heard.next();
+            }
+        }
+        assert_eq!(next, None, "{who}: more lines than it sent");
     }
 }

@@ -80,11 +80,15 @@ fn run_order(events: &[Event], base: &Config) {
         match event {
             Event::Says if !ended => world.say(0, b"one\ntwo\n"),
             Event::SaysHalf if !ended => world.say(0, b"thr"),
-            Event::Ends => world.peers[0].wire.borrow_mut().end(),
+            Event::Ends if !ended => {
+                // What it has begun to say is its last line.
+                world.peers[0].note_line(base.max_line);
+                world.peers[0].wire.borrow_mut().end();
+            }
             Event::StopsReading => world.peers[1].wire.borrow_mut().take(0),
             Event::ReadsALittle => world.peers[1].wire.borrow_mut().take(7),
             Event::ReadsOn => world.peers[1].wire.borrow_mut().take(usize::MAX),
-            Event::Says | Event::SaysHalf | Event::Turn => world.turn(),
+            Event::Says | Event::SaysHalf | Event::Ends | Event::Turn => world.turn(),
         }
     }
     world.settle();

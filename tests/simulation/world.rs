@@ -1,6 +1,7 @@
 //! Everyone there is, the hub between them, and what happens to them.
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -8,7 +9,9 @@ use std::time::{Duration, Instant};
 use chinwag::config::Config;
 use chinwag::hub::{Hub, Wait};
 
-use crate::model::{Peer, Said};
+use crate::asking::Asks;
+use crate::model::{Peer, Said, Talk};
+use crate::people::Roll;
 use crate::wire::{FakeSocket, Random, Wire};
 
 /// Once nothing goes wrong any more, everyone must be served within so many turns.
@@ -21,6 +24,9 @@ pub struct World {
     pub hub: Hub<FakeSocket>,
     pub peers: Vec<Peer>,
     pub said: Vec<Said>,
+    pub roll: Roll,
+    /// People give commands, and some are telnet peers.
+    pub lively: bool,
     pub read_to: u64,
     pub releasing: Rc<Cell<bool>>,
     pub faulty: bool,
@@ -36,6 +42,8 @@ impl World {
             hub: Hub::new(config.clone(), clients_max),
             peers: Vec::new(),
             said: Vec::new(),
+            roll: Roll::default(),
+            lively: false,
             read_to: 0,
             releasing: Rc::new(Cell::new(false)),
             faulty: true,
@@ -50,10 +58,13 @@ impl World {
         let wire = Wire::new(Random(self.random.next()), self.faulty && self.random.one_in(2));
         let wire = Rc::new(RefCell::new(wire));
         let (key, serial) = (self.hub.next_key(), self.peers.len() as u64 + 1);
-        let mut peer = Peer::new(Rc::clone(&wire), key, serial, self.said.len());
+        let talk = Talk { said: &self.said, roll: &self.roll, config: &self.config };
+        let mut peer = Peer::new(Rc::clone(&wire), key, serial, &talk, self.now);
         peer.refused = self.hub.is_full();
         peer.healthy = self.random.one_in(3);
+        wire.borrow_mut().takes_all = peer.healthy;
         peer.ends_lines = !self.random.one_in(5);
+        peer.is_telnet = self.lively && peer.ends_lines && self.random.one_in(3);
         if peer.ends_lines && !self.config.raw {
             wire.borrow_mut().send(b"\n");
         }
@@ -62,61 +73,6 @@ impl World {
         let address = SocketAddr::from(([127, 0, 0, 1], serial as u16));
         self.hub.admit(socket, address, self.now);
         assert!(self.hub.here() <= self.clients_max);
-    }
-
-    /// A random peer sends some bytes of what it has to say, cut anywhere.
-    fn send(&mut self) {
-        if let Some(place) = self.open_peer() {
-            self.send_from(place);
-        }
-    }
-
-    pub fn send_from(&mut self, place: usize) {
-        let peer = &mut self.peers[place];
-        if peer.unfinished.is_empty() {
-            let long = self.random.one_in(15) && peer.ends_lines && !self.config.raw;
-            let most = if long { 3 * self.config.max_line } else { self.config.max_line - 2 };
-            let number = format!("{}", peer.sent.len() % 100);
-            let fill = (b'a' + (peer.serial % 26) as u8) as char;
-            let dots = self.random.below(most.max(2) - 1) + usize::from(long) * most;
-            peer.unfinished = format!("{number}{}", String::from(fill).repeat(dots)).into_bytes();
-            if peer.ends_lines && !self.config.raw {
-                peer.unfinished.extend([b"\n".as_slice(), b"\r\n", b"\r\0"][self.random.below(3)]);
-            }
-        }
-        let bytes = 1 + self.random.below(peer.unfinished.len());
-        let rest = peer.unfinished.split_off(bytes);
-        let sending = std::mem::replace(&mut peer.unfinished, rest);
-        self.say(place, &sending);
-    }
-
-    pub fn say(&mut self, place: usize, bytes: &[u8]) {
-        self.peers[place].wire.borrow_mut().send(bytes);
-        self.record(place, bytes);
-    }
-
-    /// Notes what a peer has sent, as the lines that it will be heard with.
-    fn record(&mut self, place: usize, sending: &[u8]) {
-        let (peer, max_line) = (&mut self.peers[place], self.config.max_line);
-        if self.config.raw || !peer.ends_lines {
-            peer.sent.push(sending.to_vec());
-            return;
-        }
-        for byte in sending {
-            match byte {
-                b'\n' | b'\r' => {
-                    let line = std::mem::take(&mut peer.line);
-                    if !line.is_empty() && line.len() <= max_line {
-                        peer.sent.push(line);
-                    }
-                }
-                0 => {}
-                _ => {
-                    peer.line.push(*byte);
-                    peer.sent_too_long += usize::from(peer.line.len() == max_line + 1);
-                }
-            }
-        }
     }
 
     fn open_peer(&mut self) -> Option<usize> {
@@ -130,8 +86,13 @@ impl World {
     fn disturb(&mut self) {
         let Some(place) = self.open_peer() else { return };
         let healthy = self.peers[place].healthy;
+        let which = self.random.below(12);
+        if which == 0 && self.peers[place].ends_lines && !self.peers[place].has_ended {
+            // A line that lacks its end has one now.
+            self.peers[place].note_line(self.config.max_line);
+        }
         let mut wire = self.peers[place].wire.borrow_mut();
-        match self.random.below(12) {
+        match which {
             0 => wire.end(),
             1 => wire.break_down(),
             _ if healthy => {}
@@ -163,6 +124,7 @@ impl World {
         self.hub.note_time(self.now);
         let sent = self.unread();
         self.hub.listen(self.now);
+        self.note_those_gone_early();
         let heard = sent - self.unread();
         assert!(heard <= 2 * self.config.turn_bytes_max(), "{heard} bytes read in a turn");
         self.read_transcript();
@@ -170,8 +132,19 @@ impl World {
         self.releasing.set(true);
         self.hub.release(self.now, drop);
         self.releasing.set(false);
+        let talk = Talk { said: &self.said, roll: &self.roll, config: &self.config };
         for peer in &mut self.peers {
-            peer.check(&self.said, &self.config);
+            peer.check(&talk);
+        }
+    }
+
+    /// Who is gone before its greeting is due and has said nothing is never announced.
+    fn note_those_gone_early(&mut self) {
+        for peer in &mut self.peers {
+            let is_new = std::mem::take(&mut peer.wire.borrow_mut().told_broken);
+            let silent = peer.sent.is_empty() && peer.sent_too_long == 0 && !peer.has_ended;
+            let early = self.now < peer.came_at + self.config.greeting;
+            peer.never_greeted |= is_new && silent && early && peer.ends_lines && !self.stopped;
         }
     }
 
@@ -186,7 +159,12 @@ impl World {
         let before = self.said.len();
         for line in transcript.lines_from(self.read_to) {
             let (first, second) = transcript.bytes(line.start, line.end);
-            self.said.push(Said { author: line.author, text: [first, second].concat() });
+            let (author, text) = (line.author, [first, second].concat());
+            let said = match self.config.raw {
+                true => Said { author, whose: author, text },
+                false => self.roll.note(self.said.len(), author, text, &self.peers),
+            };
+            self.said.push(said);
         }
         let appended = (transcript.head() - self.read_to) as usize;
         let alone = self.said.len() - before == 1;
@@ -226,9 +204,10 @@ impl World {
         }
     }
 
-    pub fn check_settled(&mut self) {
+    pub fn check_settled(&self) {
         let open = self.peers.iter().filter(|peer| peer.wire.borrow().closed.is_none());
         assert_eq!(open.count(), self.hub.connections(), "someone is in the slab who should not");
+        let talk = Talk { said: &self.said, roll: &self.roll, config: &self.config };
         for peer in &self.peers {
             let wire = peer.wire.borrow();
             // What was sent before a reset still counts, if the server noticed nothing but that.
@@ -239,17 +218,42 @@ impl World {
             // In raw mode it may have lapsed before, and is given up then.
             let unsaid = wire.reset && (no_lines || self.config.raw);
             let given_up = peer.goodbyes > 0 || reset || unsaid || self.stopped;
-            let in_time = wire.closed.is_none() || wire.eof || wire.reset;
+            let ended = wire.eof || wire.reset || peer.has_ended;
+            let in_time = wire.closed.is_none() || ended;
             drop(wire);
             if !peer.refused {
-                peer.check_heard(&self.said, &self.config, !given_up && in_time);
+                peer.check_heard(&talk, !given_up && in_time);
                 if !given_up && in_time && !peer.wire.borrow().reset {
-                    peer.check_has_own_last_line(&self.said, &self.config);
+                    peer.check_has_own_last_line(&talk);
+                    peer.check_answered();
                 }
             }
             if peer.is_open() && !peer.refused {
-                peer.check_caught_up(&self.said, &self.config);
+                peer.check_caught_up(&talk);
                 peer.check_told_of_long_lines();
+            }
+        }
+    }
+
+    /// What was said to one alone came to that one and no other.
+    pub fn check_secrets(&self) {
+        let mut told = BTreeSet::new();
+        for peer in &self.peers {
+            for (whose, number, name) in &peer.private.secrets {
+                assert!(told.insert((*whose, *number)), "{number} of guest{whose} went to two");
+                let sender = &self.peers[*whose as usize - 1];
+                let is_meant = sender.sent.iter().any(|sent| sent.tells(*number, name));
+                assert!(is_meant, "{number} of guest{whose} was not for {name}");
+            }
+        }
+        for sender in &self.peers {
+            for (number, name) in &sender.private.own_secrets {
+                let was_told = told.contains(&(sender.serial, *number));
+                let [one] = self.roll.whoever_was(name)[..] else { continue };
+                let other = &self.peers[one as usize - 1];
+                let ignores = other.sent.iter().any(|sent| matches!(sent.asks, Asks::Hide(_)));
+                let has_all = other.is_open() && one != sender.serial && !ignores;
+                assert!(was_told || !has_all, "{number} of {} did not come", sender.serial);
             }
         }
     }
@@ -259,14 +263,17 @@ impl World {
         self.hub.stop(self.now);
         self.settle();
         assert_eq!(self.hub.connections(), 0, "someone is left after the stop");
-        for peer in self.peers.iter().filter(|peer| peer.healthy && !peer.refused) {
+        let talk = Talk { said: &self.said, roll: &self.roll, config: &self.config };
+        let wanted = |peer: &&Peer| peer.healthy && !peer.refused && !peer.has_ended;
+        for peer in self.peers.iter().filter(wanted) {
             let wire = peer.wire.borrow();
             let all = !wire.eof && !wire.reset && peer.goodbyes == 0 && wire.closed == Some(false);
             drop(wire);
             if all && !self.config.raw {
-                peer.check_caught_up(&self.said, &self.config);
-                let wire = peer.wire.borrow();
-                assert!(wire.received.ends_with(b"* server shutting down\n"));
+                peer.check_caught_up(&talk);
+                let received = peer.wire.borrow().received.clone();
+                let text = String::from_utf8_lossy(&received);
+                assert!(text.trim_end().ends_with("* server shutting down"), "no last word");
             }
         }
     }

@@ -1,0 +1,125 @@
+//! What a line asks of the server, and what answers it.
+
+use chinwag::command::Command;
+
+use crate::people::own_prefix;
+
+/// One line that a peer has sent.
+#[derive(Clone, Debug)]
+pub struct Sent {
+    pub bytes: Vec<u8>,
+    pub asks: Asks,
+}
+
+impl Sent {
+    /// Whether it says the secret of this number to whoever has this name.
+    pub fn tells(&self, number: usize, name: &str) -> bool {
+        let Asks::Tell { to, words } = &self.asks else { return false };
+        let is_it = secret(words).is_some_and(|(_, its)| its == number);
+        is_it && to.as_deref().is_none_or(|to| to.eq_ignore_ascii_case(name))
+    }
+}
+
+/// What a line asks, as far as it matters to whoever watches.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Asks {
+    /// To be said to all: so it stands behind its author's name.
+    Say(String),
+    /// To be called so; `sure` if nothing can be in the way.
+    Name { to: String, sure: bool },
+    /// To see one's own lines, or not.
+    Echo(bool),
+    /// To see nothing of someone.
+    Hide(String),
+    /// To see someone again.
+    Show(String),
+    /// To say something to one alone: by this name, or whoever spoke last.
+    Tell { to: Option<String>, words: String },
+    /// To see what was said.
+    History(usize),
+    /// To see all commands.
+    Help,
+    /// Something that is answered by a line which begins so.
+    Other(&'static str),
+    /// To leave, with these words.
+    Quit(String),
+}
+
+impl Asks {
+    /// What a line asks that this peer has sent.
+    pub fn of(serial: u64, line: &[u8]) -> Asks {
+        let line = String::from_utf8_lossy(line);
+        match Command::parse(&line) {
+            Command::Say(words) => Asks::Say(format!(": {words}")),
+            Command::Me(words) => Asks::Say(format!(" {words}")),
+            Command::Nick(name) => {
+                Asks::Name { to: name.to_owned(), sure: name.starts_with(&own_prefix(serial)) }
+            }
+            Command::Echo(on) => Asks::Echo(on),
+            Command::Ignore(name) => Asks::Hide(name.to_owned()),
+            Command::Unignore(name) => Asks::Show(name.to_owned()),
+            Command::Message { to, text } => {
+                Asks::Tell { to: Some(to.to_owned()), words: text.to_owned() }
+            }
+            Command::Answer(text) => Asks::Tell { to: None, words: text.to_owned() },
+            Command::History(lines) => Asks::History(lines),
+            Command::Help => Asks::Help,
+            Command::Quit(words) => Asks::Quit(words.to_owned()),
+            Command::Who => Asks::Other(" here: "),
+            Command::Ignored => Asks::Other("* ignoring"),
+            Command::Misused(_) => Asks::Other("* usage: "),
+            Command::Unknown(_) => Asks::Other("* no such command: "),
+        }
+    }
+
+    /// Whether it has an answer for its author alone, whatever becomes of it.
+    pub fn is_answered(&self) -> bool {
+        !matches!(self, Asks::Say(_) | Asks::Name { .. } | Asks::Quit(_))
+    }
+
+    /// Whether this line, which only its author got, answers it.
+    pub fn is_answered_by(&self, text: &str) -> bool {
+        let nobody = |name: &str| text == format!("* nobody here is called {name}");
+        match self {
+            Asks::Say(_) | Asks::Quit(_) | Asks::Name { sure: true, .. } => false,
+            Asks::Name { to, .. } => {
+                let refusals = ["is taken", "is reserved", "looks like the name of someone here"];
+                refusals.iter().any(|refusal| text == format!("* {to} {refusal}"))
+                    || text.starts_with("* a name ")
+                    || text.starts_with("* that name is too long")
+            }
+            Asks::Echo(true) => text.starts_with("* echo is on"),
+            Asks::Echo(false) => text.starts_with("* echo is off"),
+            Asks::Hide(name) => {
+                let hides = text.strip_prefix("* ignoring ").is_some_and(|its| its != "nobody");
+                hides || nobody(name) || text.starts_with("* that is you")
+            }
+            Asks::Show(name) => {
+                let no_longer = text.starts_with("* no longer ignoring ");
+                no_longer || text.starts_with("* you are not ignoring ") || nobody(name)
+            }
+            Asks::Tell { to, words } => {
+                let told = text.starts_with('[') && text.ends_with(&format!("] {words}"));
+                let no_one = text.starts_with("* nobody to answer");
+                told || text.starts_with("* not sent: ") || to.as_deref().map_or(no_one, nobody)
+            }
+            Asks::History(_) => text == "* history" || text == "* no history",
+            Asks::Help => text.starts_with("* /help "),
+            Asks::Other(" here: ") => text.starts_with("* ") && text.contains(" here: "),
+            Asks::Other(beginning) => text.starts_with(beginning),
+        }
+    }
+}
+
+/// A line `[from -> to] words`, taken apart.
+pub fn whisper(text: &str) -> Option<(&str, &str, &str)> {
+    let (names, words) = text.strip_prefix('[')?.split_once("] ")?;
+    let (from, to) = names.split_once(" -> ")?;
+    Some((from, to, words))
+}
+
+/// Whose secret this is, and its number; `None` if its sender was cut short.
+pub fn secret(words: &str) -> Option<(u64, usize)> {
+    let (whose, number) = words.strip_prefix("psst ")?.strip_suffix('.')?.split_once(' ')?;
+    Some((whose.parse().ok()?, number.parse().ok()?))
+}

@@ -1,0 +1,125 @@
+//! Who is called what, told from nothing but what was said to all.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chinwag::transcript::SERVER;
+
+use crate::model::{Peer, Said};
+
+/// The letters of the names that people take: none looks like another, small or capital.
+const LETTERS: &[u8; 10] = b"abcdefghkp";
+
+/// Everyone's name, as far as the conversation has come.
+#[derive(Debug, Default)]
+pub struct Roll {
+    names: BTreeMap<u64, String>,
+    /// Every name that someone has taken, in small letters.
+    taken: BTreeSet<(u64, String)>,
+    /// Those whose departure has been told, or whose name has gone to someone else.
+    departed: BTreeSet<u64>,
+    /// Where it was told that someone joined.
+    joined: BTreeMap<u64, usize>,
+}
+
+impl Roll {
+    /// What someone is called now.
+    pub fn name(&self, serial: u64) -> String {
+        self.names.get(&serial).cloned().unwrap_or_else(|| format!("guest{serial}"))
+    }
+
+    /// Whether someone has ever been called so.
+    pub fn was(&self, serial: u64, name: &str) -> bool {
+        let name = name.to_ascii_lowercase();
+        name == format!("guest{serial}") || self.taken.contains(&(serial, name))
+    }
+
+    /// All who have ever been called so.
+    pub fn whoever_was(&self, name: &str) -> Vec<u64> {
+        let guest = name.to_ascii_lowercase();
+        let guest = guest.strip_prefix("guest").and_then(|serial| serial.parse().ok());
+        let small = name.to_ascii_lowercase();
+        let bearers = self.taken.iter().filter(|(_, name)| *name == small);
+        guest.into_iter().chain(bearers.map(|(serial, _)| *serial)).collect()
+    }
+
+    /// Where it was told that someone joined.
+    pub fn joined_at(&self, serial: u64) -> Option<usize> {
+        self.joined.get(&serial).copied()
+    }
+
+    /// Takes in the next thing said, the one in this place.
+    pub fn note(&mut self, place: usize, author: u64, text: Vec<u8>, peers: &[Peer]) -> Said {
+        let words = String::from_utf8_lossy(&text).into_owned();
+        let mut whose = author;
+        if author == SERVER {
+            let words = words.strip_prefix("* ").and_then(|words| words.strip_suffix('\n'));
+            let (name, rest) = words.unwrap().split_once(' ').unwrap();
+            whose = self.note_notice(place, name, rest, peers);
+        } else {
+            let name = self.name(author);
+            let said = words.starts_with(&format!("{name}: "));
+            assert!(said || words.starts_with(&format!("~ {name} ")), "{name} said {words:?}");
+            assert!(!self.departed.contains(&author), "{name} spoke after it had gone");
+        }
+        Said { author, whose, text }
+    }
+
+    /// Takes in a notice about someone; says whom, if it gave someone a name.
+    fn note_notice(&mut self, place: usize, name: &str, rest: &str, peers: &[Peer]) -> u64 {
+        if rest == "joined" {
+            let peer = self.bearer(name, peers);
+            assert_eq!(name, format!("guest{}", peer.serial), "a newcomer with a name");
+            assert!(!peer.never_greeted, "{name} was announced though it had gone");
+            assert!(self.joined.insert(peer.serial, place).is_none(), "{name} joined twice");
+        } else if let Some(to) = rest.strip_prefix("is now ") {
+            let serial = self.bearer(name, peers).serial;
+            self.rename(serial, to, peers);
+            return serial;
+        } else if rest == "left" || rest.starts_with("left: ") {
+            let peer = self.bearer(name, peers);
+            assert!(peer.may_have_left(), "{name} left and is still here");
+            assert!(!peer.never_greeted, "{name} left and was never here");
+            if let Some(words) = rest.strip_prefix("left: ") {
+                assert_eq!(Some(words), peer.farewell.as_deref(), "{name} said otherwise");
+            }
+            self.departed.insert(peer.serial);
+        }
+        SERVER
+    }
+
+    fn rename(&mut self, serial: u64, to: &str, peers: &[Peer]) {
+        for peer in peers.iter().filter(|peer| peer.serial != serial) {
+            let same = self.name(peer.serial).eq_ignore_ascii_case(to);
+            if same && !self.departed.contains(&peer.serial) {
+                // Not every departure is told.
+                assert!(peer.may_have_left(), "two are called {to}");
+                self.departed.insert(peer.serial);
+            }
+        }
+        self.taken.insert((serial, to.to_ascii_lowercase()));
+        self.names.insert(serial, to.to_owned());
+    }
+
+    fn bearer<'a>(&self, name: &str, peers: &'a [Peer]) -> &'a Peer {
+        let here = peers.iter().filter(|peer| !self.departed.contains(&peer.serial));
+        let mut so_called = here.filter(|peer| self.name(peer.serial) == name);
+        let bearer = so_called.next().unwrap_or_else(|| panic!("nobody is called {name}"));
+        assert!(so_called.next().is_none(), "two are called {name}");
+        bearer
+    }
+}
+
+/// A name that nobody takes but this peer, and it only once.
+pub fn own_name(serial: u64, count: usize) -> String {
+    format!("{}{}", own_prefix(serial), letters(count as u64))
+}
+
+/// What the names of a peer's own begin with.
+pub fn own_prefix(serial: u64) -> String {
+    format!("k{}", letters(serial))
+}
+
+fn letters(number: u64) -> String {
+    let letter = |digit: u64| char::from(LETTERS[digit as usize % 10]);
+    [number / 100, number / 10, number].into_iter().map(letter).collect()
+}

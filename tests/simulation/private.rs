@@ -1,0 +1,271 @@
+//! What one peer alone gets: answers to its commands, what is said to it alone, what was said
+//! before; and whose lines it may be without.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use chinwag::notice::{self, Lang};
+
+use crate::asking::{Asks, secret, whisper};
+use crate::model::{Peer, Talk};
+use crate::people::Roll;
+
+/// How far a peer's private affairs have come.
+#[derive(Debug)]
+pub struct Private {
+    /// All that it had sent before this place is answered or seen.
+    place: usize,
+    /// The lines of an answer that must come next.
+    block: VecDeque<String>,
+    /// The lines of an answer that tells what was said, as many as have come.
+    history: Option<Vec<String>>,
+    /// Those whose lines it may be without, and those whose lines it must be without.
+    perhaps_hidden: BTreeSet<u64>,
+    surely_hidden: BTreeSet<u64>,
+    /// The last secret of each other that it got.
+    last_secret: BTreeMap<u64, usize>,
+    /// All that it got: whose, which, and in what name it was addressed.
+    pub secrets: Vec<(u64, usize, String)>,
+    /// Its own that it was told of: which, and in what name it was addressed.
+    pub own_secrets: Vec<(usize, String)>,
+}
+
+impl Private {
+    pub fn new(serial: u64, no_echo: bool) -> Private {
+        let hidden = BTreeSet::from_iter(no_echo.then_some(serial));
+        Private {
+            place: 0,
+            block: VecDeque::new(),
+            history: None,
+            perhaps_hidden: hidden.clone(),
+            surely_hidden: hidden,
+            last_secret: BTreeMap::new(),
+            secrets: Vec::new(),
+            own_secrets: Vec::new(),
+        }
+    }
+}
+
+/// Whose lines a peer may be without: those it was, and those it has asked for since.
+pub struct Hides<'a> {
+    perhaps: &'a BTreeSet<u64>,
+    own: bool,
+    names: Vec<&'a str>,
+}
+
+impl Hides<'_> {
+    pub fn is_empty(&self) -> bool {
+        self.perhaps.is_empty() && !self.own && self.names.is_empty()
+    }
+}
+
+impl Peer {
+    /// Whose lines may be left out for it now.
+    pub fn hides(&self) -> Hides<'_> {
+        let asked = || self.sent[self.private.place.min(self.sent.len())..].iter();
+        let names = asked().filter_map(|sent| match &sent.asks {
+            Asks::Hide(name) => Some(name.as_str()),
+            _ => None,
+        });
+        Hides {
+            perhaps: &self.private.perhaps_hidden,
+            own: asked().any(|sent| sent.asks == Asks::Echo(false)),
+            names: names.collect(),
+        }
+    }
+
+    pub fn is_hidden(&self, author: u64, hides: &Hides, roll: &Roll) -> bool {
+        let own = author == self.serial;
+        hides.perhaps.contains(&author)
+            || own && hides.own
+            || author > 0 && !own && hides.names.iter().any(|name| roll.was(author, name))
+    }
+
+    /// Whether it must not get anything of this one: it was told so, and has not asked since to
+    /// see it again.
+    pub fn is_surely_hidden(&self, author: u64, roll: &Roll) -> bool {
+        let shown = |asks: &Asks| match asks {
+            Asks::Echo(true) => author == self.serial,
+            Asks::Show(name) => roll.was(author, name),
+            _ => false,
+        };
+        let asked = self.sent[self.private.place.min(self.sent.len())..].iter();
+        self.private.surely_hidden.contains(&author) && !asked.map(|sent| &sent.asks).any(shown)
+    }
+
+    /// Takes the next line of an answer of several; `false` if none is due.
+    pub fn go_on_with_block(&mut self, text: &str, talk: &Talk) -> bool {
+        if let Some(next) = self.private.block.pop_front() {
+            assert_eq!(text, next, "something in the middle of an answer");
+            return true;
+        }
+        let Some(history) = &mut self.private.history else { return false };
+        if text != "* now" {
+            history.push(text.to_owned());
+            return true;
+        }
+        if let Some(history) = self.private.history.take() {
+            self.check_history(&history, talk);
+        }
+        true
+    }
+
+    /// Takes a line that only this peer gets; `false` if it is none that is due.
+    pub fn take_private(&mut self, text: &str, talk: &Talk) -> bool {
+        let Some((from, to, words)) = whisper(text) else { return self.take_answer(text, talk) };
+        let Some((whose, number)) = secret(words) else {
+            return self.take_answer(text, talk) || talk.roll.was(self.serial, to);
+        };
+        assert!(talk.roll.was(whose, from), "not {from}'s: {text:?}");
+        if whose != self.serial {
+            self.take_secret(whose, number, to, talk);
+            return true;
+        }
+        self.private.own_secrets.push((number, to.to_owned()));
+        self.take_answer(text, talk)
+    }
+
+    fn take_secret(&mut self, whose: u64, number: usize, to: &str, talk: &Talk) {
+        let who = format!("guest{}", self.serial);
+        assert!(talk.roll.was(self.serial, to), "{who} got what was said to {to}");
+        assert!(!self.is_surely_hidden(whose, talk.roll), "{who} ignores guest{whose}");
+        let last = self.private.last_secret.insert(whose, number);
+        assert!(last.is_none_or(|last| last < number), "{who}: {number} of {whose} after {last:?}");
+        self.private.secrets.push((whose, number, to.to_owned()));
+    }
+
+    /// Takes a line that answers the next of its commands: everything before it has been answered,
+    /// or seen if it was for all.
+    fn take_answer(&mut self, text: &str, talk: &Talk) -> bool {
+        let may_be_without =
+            self.missed > 0 || self.is_hidden(self.serial, &self.hides(), talk.roll);
+        for place in self.private.place..self.sent.len() {
+            let asks = self.sent[place].asks.clone();
+            if asks.is_answered_by(text) {
+                self.private.place = place + 1;
+                self.note_answer(place, &asks, text, talk);
+                return true;
+            }
+            match asks {
+                Asks::Say(_) if may_be_without => {}
+                Asks::Name { .. } | Asks::Quit(_) => {}
+                _ => return false,
+            }
+        }
+        false
+    }
+
+    fn note_answer(&mut self, place: usize, asks: &Asks, text: &str, talk: &Talk) {
+        match asks {
+            Asks::Help => {
+                let help = String::from_utf8(notice::help(Lang::En)).unwrap();
+                self.private.block = help.lines().map(str::to_owned).collect();
+                self.go_on_with_block(text, talk);
+            }
+            Asks::History(_) if text == "* history" => self.private.history = Some(Vec::new()),
+            Asks::Other(" here: ") => self.check_who(text, talk.roll),
+            Asks::Echo(false) => {
+                self.private.perhaps_hidden.insert(self.serial);
+                self.private.surely_hidden.insert(self.serial);
+            }
+            Asks::Echo(true) => self.show(self.serial, place, talk),
+            Asks::Hide(_) if text.starts_with("* ignoring ") => {
+                let whom = bearers(text, talk);
+                self.private.perhaps_hidden.extend(&whom);
+                if let [one] = whom[..] {
+                    self.private.surely_hidden.insert(one);
+                }
+            }
+            Asks::Show(_) if text.starts_with("* no longer ignoring ") => {
+                match bearers(text, talk)[..] {
+                    [one] => self.show(one, place, talk),
+                    ref many => many.iter().for_each(|one| {
+                        self.private.surely_hidden.remove(one);
+                    }),
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// From here on it gets someone's lines; before, they may have been left out.
+    fn show(&mut self, author: u64, place: usize, talk: &Talk) {
+        // What was asked up to here was still in force.
+        self.private.place = place;
+        self.accounted = self.with_left_out(talk);
+        self.private.place = place + 1;
+        self.private.perhaps_hidden.remove(&author);
+        self.private.surely_hidden.remove(&author);
+    }
+
+    fn check_who(&self, text: &str, roll: &Roll) {
+        let (count, names) = text.strip_prefix("* ").unwrap().split_once(" here: ").unwrap();
+        let names: Vec<&str> = names.split(", ").collect();
+        assert_eq!(count, names.len().to_string());
+        let unique: BTreeSet<String> = names.iter().map(|name| name.to_ascii_lowercase()).collect();
+        assert_eq!(unique.len(), names.len(), "two have one name: {text:?}");
+        assert!(names.iter().any(|name| roll.was(self.serial, name)), "{text:?} without the asker");
+    }
+
+    /// What it was shown must be what was said last, without those it did not want.
+    fn check_history(&self, shown: &[String], talk: &Talk) {
+        assert!(!shown.is_empty(), "a history of nothing");
+        let hides = self.hides();
+        let others =
+            |author: u64| author != self.serial && self.is_hidden(author, &hides, talk.roll);
+        let mut ends: BTreeSet<usize> = (0..talk.said.len()).collect();
+        for (number, line) in shown.iter().enumerate() {
+            let line = format!("{line}\n").into_bytes();
+            let mut next = BTreeSet::new();
+            for end in ends {
+                let hidden = talk.said[end..].iter().take_while(|said| others(said.author)).count();
+                let until = if number == 0 { end } else { end + hidden };
+                let places = (end..=until)
+                    .filter(|at| talk.said.get(*at).is_some_and(|said| said.text == line));
+                next.extend(places.map(|at| at + 1));
+            }
+            ends = next;
+            assert!(!ends.is_empty(), "guest{}: {shown:?} was never said", self.serial);
+        }
+        if self.missed > 0 {
+            return;
+        }
+        let accounted = self.with_left_out(talk);
+        let stands_here = ends.iter().any(|end| {
+            let hidden = talk.said[*end..].iter().take_while(|said| others(said.author)).count();
+            accounted.iter().any(|here| (*end..=end + hidden).contains(here))
+        });
+        assert!(stands_here, "guest{}: {shown:?} stands elsewhere", self.serial);
+    }
+
+    /// It got a line of its own: whatever it had asked before is answered.
+    pub fn note_own_line(&mut self, text: &str) {
+        let who = format!("guest{}", self.serial);
+        for place in self.private.place..self.sent.len() {
+            let asks = &self.sent[place].asks;
+            assert!(!asks.is_answered(), "{who} got {text:?} before an answer to {asks:?}");
+            let is_it = |words: &String| text.ends_with(&format!("{words}\n"));
+            if matches!(asks, Asks::Say(words) if is_it(words)) {
+                self.private.place = place + 1;
+                return;
+            }
+        }
+        panic!("{who} never sent {text:?}, or before what it got already");
+    }
+
+    /// All that it asked must have been answered by now.
+    pub fn check_answered(&self) {
+        assert!(self.private.block.is_empty() && self.private.history.is_none());
+        let mut rest = self.sent[self.private.place..].iter();
+        let unanswered = rest.find(|sent| sent.asks.is_answered());
+        assert!(unanswered.is_none(), "guest{}: no answer to {unanswered:?}", self.serial);
+        if self.is_telnet {
+            self.dialogue.check_done();
+        }
+    }
+}
+
+/// Everyone who has ever had the name that stands last.
+fn bearers(text: &str, talk: &Talk) -> Vec<u64> {
+    let name = text.rsplit(' ').next().unwrap();
+    talk.roll.whoever_was(name)
+}
