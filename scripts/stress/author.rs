@@ -19,6 +19,8 @@ pub struct Author {
     pub heard: u64,
     /// How many of its messages have been heard by all.
     pub heard_by_all: u64,
+    /// How many of those were heard by nobody, since everyone was told that they missed them.
+    pub lost: u64,
     /// When those were said that are timed and not heard yet.
     said: VecDeque<(u64, Instant)>,
     /// Nobody may have heard some of its messages: the next one may have any later number.
@@ -29,8 +31,16 @@ impl Author {
     /// An author called `name` whose messages are `message_bytes` long when they are heard.
     pub fn new(name: &[u8], message_bytes: usize, timed_every: u64) -> Author {
         let message_bytes = message_bytes.max(MESSAGE_BYTES_MIN).max(name.len() + 4);
-        let (name, said) = (name.to_vec(), VecDeque::new());
-        Author { name, message_bytes, timed_every, heard: 0, heard_by_all: 0, said, unsure: false }
+        Author {
+            name: name.to_vec(),
+            message_bytes,
+            timed_every,
+            heard: 0,
+            heard_by_all: 0,
+            lost: 0,
+            said: VecDeque::new(),
+            unsure: false,
+        }
     }
 
     /// What the server calls it.
@@ -38,10 +48,11 @@ impl Author {
         &self.name
     }
 
-    /// Writes its message of this number, without the name if the server puts that before it.
-    pub fn write(&mut self, number: u64, with_name: bool, to: &mut Vec<u8>, now: Instant) {
+    /// Writes its message of this number, without the name if the server puts that before it. It
+    /// counts as said `at` this moment.
+    pub fn write(&mut self, number: u64, with_name: bool, to: &mut Vec<u8>, at: Instant) {
         if (number + 1).is_multiple_of(self.timed_every) {
-            self.said.push_back((number, now));
+            self.said.push_back((number, at));
         }
         let start = to.len();
         self.write_whole(number, to);
@@ -53,6 +64,11 @@ impl Author {
     /// Nobody may have heard some of its messages: the next one may have any later number.
     pub fn lose_some(&mut self) {
         self.unsure = true;
+    }
+
+    /// Whether nobody may have heard some of its messages, and it has not been heard since.
+    pub fn is_unsure(&self) -> bool {
+        self.unsure
     }
 
     /// Writes what its next message has to be. If some may have been lost, `line` tells its number.
@@ -74,16 +90,22 @@ impl Author {
 
     fn find_number(&mut self, line: &[u8]) {
         self.unsure = false;
-        let digits = line.get(self.name.len() + 2..line.len() - 1);
-        let number = digits.and_then(|digits| std::str::from_utf8(digits).ok()?.parse().ok());
-        let lost = number.unwrap_or(self.heard).saturating_sub(self.heard);
+        let lost = self.number_in(line).unwrap_or(self.heard).saturating_sub(self.heard);
+        self.lost += lost;
         self.heard += lost;
         self.heard_by_all += lost;
         let untimed = self.said.partition_point(|(number, _)| *number < self.heard);
         self.said.drain(..untimed);
     }
 
-    fn write_whole(&self, number: u64, to: &mut Vec<u8>) {
+    /// The number that this line of it tells.
+    pub fn number_in(&self, line: &[u8]) -> Option<u64> {
+        let digits = line.get(self.name.len() + 2..line.len() - 1)?;
+        std::str::from_utf8(digits).ok()?.parse().ok()
+    }
+
+    /// Writes its message of this number as everyone hears it.
+    pub fn write_whole(&self, number: u64, to: &mut Vec<u8>) {
         let start = to.len();
         to.extend_from_slice(&self.name);
         to.extend_from_slice(b": ");

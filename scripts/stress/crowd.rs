@@ -29,9 +29,9 @@ const RECEIVE_BUFFER_BYTES: usize = 128 * 1024;
 /// The events of one poll, at most.
 const EVENTS_MAX: usize = 1024;
 
-/// So many connections may be on their way in; the kernel keeps at least 4096 for a server that
-/// asks for them, and one too many waits for a second.
-const ARRIVING_MAX: usize = 1024;
+/// So many connections may be on their way in, until they are welcomed; the kernel keeps 4096 for a
+/// server that asks for them, and one too many waits for a second.
+const ARRIVING_MAX: usize = 3072;
 
 /// So many connections are begun between two looks at what has come.
 const CONNECT_BATCH: usize = 64;
@@ -129,16 +129,30 @@ pub fn clients_max() -> usize {
     gauge::raise_descriptors().saturating_sub(DESCRIPTORS_RESERVED) as usize
 }
 
+/// Says plainly that the limit does not allow so many clients.
+pub fn too_many(clients: usize) -> String {
+    let (limit, possible) = (gauge::raise_descriptors(), clients_max());
+    format!(
+        "{clients} clients need more descriptors than the {limit} this process may open: at most \
+         {possible} are possible (ulimit -Hn)"
+    )
+}
+
 impl Crowd {
     /// Connects so many clients and waits until all of them are let in.
     pub fn connect(address: SocketAddr, clients: usize, greeting: Greeting) -> Outcome<Crowd> {
+        Crowd::connect_watched(address, clients, greeting, &mut |_| {})
+    }
+
+    /// The same; `watch` is told again and again how many are let in.
+    pub fn connect_watched(
+        address: SocketAddr,
+        clients: usize,
+        greeting: Greeting,
+        watch: &mut dyn FnMut(usize),
+    ) -> Outcome<Crowd> {
         if clients > clients_max() {
-            let (limit, possible) = (gauge::raise_descriptors(), clients_max());
-            return Err(format!(
-                "{clients} clients need more descriptors than the {limit} this process may open: \
-                 at most {possible} are possible (ulimit -Hn)"
-            )
-            .into());
+            return Err(too_many(clients).into());
         }
         let mut crowd = Crowd {
             clients: Vec::with_capacity(clients),
@@ -153,7 +167,7 @@ impl Crowd {
             begun: 0,
             bytes_read: 0,
         };
-        crowd.connect_more(address, clients, greeting)?;
+        crowd.connect_more_watched(address, clients, greeting, watch)?;
         Ok(crowd)
     }
 
@@ -164,11 +178,23 @@ impl Crowd {
         more: usize,
         greeting: Greeting,
     ) -> Outcome<()> {
+        self.connect_more_watched(address, more, greeting, &mut |_| {})
+    }
+
+    fn connect_more_watched(
+        &mut self,
+        address: SocketAddr,
+        more: usize,
+        greeting: Greeting,
+        watch: &mut dyn FnMut(usize),
+    ) -> Outcome<()> {
         let clients = self.clients.len() + more;
         let start = Instant::now();
         let mut patience = Patience::new();
         while self.clients.len() < clients {
-            let room = ARRIVING_MAX.saturating_sub(self.clients.len() - self.let_in(greeting)?);
+            let let_in = self.let_in(greeting)?;
+            watch(let_in);
+            let room = ARRIVING_MAX.saturating_sub(self.clients.len() - let_in);
             let batch = room.min(CONNECT_BATCH).min(clients - self.clients.len());
             for _ in 0..batch {
                 self.connect_one(address)?;
@@ -183,6 +209,7 @@ impl Crowd {
         while let_in < clients {
             self.read(Duration::from_millis(1))?;
             let now = self.let_in(greeting)?;
+            watch(now);
             patience.check(now > let_in, || format!("it has let in {now} of {clients}"))?;
             let_in = now;
         }
@@ -200,26 +227,9 @@ impl Crowd {
     }
 
     fn connect_one(&mut self, address: SocketAddr) -> Outcome<()> {
-        let socket = Socket::new(
-            Domain::for_address(address),
-            Type::STREAM.nonblocking(),
-            Some(Protocol::TCP),
-        )?;
         let source = (self.clients.len() / CLIENTS_PER_SOURCE) as u8;
-        if source > 0 && address.ip().is_loopback() && address.is_ipv4() {
-            let source = SocketAddr::from((Ipv4Addr::new(127, 0, 0, 1 + source), 0));
-            socket.bind(&source.into())?;
-        }
-        socket.set_tcp_nodelay(true)?;
-        socket.set_recv_buffer_size(RECEIVE_BUFFER_BYTES)?;
-        // Nothing is left of a crowd that has gone: no port waits for its end.
-        socket.set_linger(Some(Duration::ZERO))?;
-        match socket.connect(&address.into()) {
-            Ok(()) => {}
-            Err(error) if error.raw_os_error() == Some(Errno::INPROGRESS.raw_os_error()) => {}
-            Err(error) => return Err(format!("cannot connect to {address}: {error}").into()),
-        }
-        let mut socket = TcpStream::from_std(socket.into());
+        let source = (source > 0).then(|| Ipv4Addr::new(127, 0, 0, 1 + source));
+        let mut socket = connect_from(source, address, RECEIVE_BUFFER_BYTES)?;
         let token = Token(self.clients.len());
         let interests = Interest::READABLE | Interest::WRITABLE;
         self.poll.registry().register(&mut socket, token, interests)?;
@@ -299,6 +309,9 @@ impl Crowd {
             let listener = &mut client.listener;
             let (nameless, before) = (listener.name.is_empty(), !listener.has_begun());
             self.record.take(listener, &self.scratch[..bytes], &mut self.latencies)?;
+            if let Some(words) = &listener.refusal {
+                return Err(format!("the server lets nobody else in: {words:?}").into());
+            }
             self.bytes_read += bytes as u64;
             self.welcomed += usize::from(nameless && !listener.name.is_empty());
             self.begun += usize::from(before && listener.has_begun());
@@ -362,6 +375,17 @@ impl Crowd {
         Ok(heard.unwrap_or(self.record.end()))
     }
 
+    /// Whether all who read have heard everything before this position.
+    pub fn all_have_heard(&self, position: u64) -> bool {
+        let mut hearing = self.clients.iter().filter(|client| !client.deaf);
+        hearing.all(|client| client.listener.heard() >= position && !client.listener.is_ahead())
+    }
+
+    /// Whether all who read have heard the last line.
+    pub fn has_heard_the_end(&self) -> bool {
+        self.record.ended_at().is_some_and(|end| self.all_have_heard(end))
+    }
+
     /// How many of them read what they get.
     pub fn hearing(&self) -> usize {
         self.clients.iter().filter(|client| !client.deaf).count()
@@ -373,7 +397,33 @@ impl Crowd {
     }
 }
 
+/// Begins to connect, from this address if the server is on this machine. The peer is not let down
+/// gently when the socket is dropped: nothing is left of it, and no port waits for its end.
+pub fn connect_from(
+    source: Option<Ipv4Addr>,
+    address: SocketAddr,
+    receive_buffer_bytes: usize,
+) -> Outcome<TcpStream> {
+    let (domain, kind) = (Domain::for_address(address), Type::STREAM.nonblocking());
+    let socket = Socket::new(domain, kind, Some(Protocol::TCP))?;
+    if let Some(source) = source.filter(|_| address.ip().is_loopback() && address.is_ipv4()) {
+        socket.bind(&SocketAddr::from((source, 0)).into())?;
+    }
+    socket.set_tcp_nodelay(true)?;
+    socket.set_recv_buffer_size(receive_buffer_bytes)?;
+    socket.set_linger(Some(Duration::ZERO))?;
+    match socket.connect(&address.into()) {
+        Ok(()) => {}
+        Err(error) if error.raw_os_error() == Some(Errno::INPROGRESS.raw_os_error()) => {}
+        Err(error) => return Err(format!("cannot connect to {address}: {error}").into()),
+    }
+    Ok(TcpStream::from_std(socket.into()))
+}
+
 fn lost(listener: &Listener, error: &std::io::Error) -> Box<dyn std::error::Error> {
+    if listener.name.is_empty() && !listener.has_begun() {
+        return format!("the server lets somebody down who has just come: {error}").into();
+    }
     let name = String::from_utf8_lossy(&listener.name);
     Fault(format!("the connection of {name:?} ended: {error}")).into()
 }

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::author::Author;
 use super::crowd::{Client, Crowd};
-use super::record::Latencies;
+use super::record::{END, Latencies, Record};
 use super::{Outcome, Patience};
 
 /// In a flood, where timing every delivery would cost as much as checking it, one message in so
@@ -18,7 +18,11 @@ const NEVER: u64 = u64::MAX;
 const FREE_BYTES: usize = 64 * 1024;
 
 /// The longest wait for events.
-const WAIT_MAX: Duration = Duration::from_millis(100);
+pub const WAIT_MAX: Duration = Duration::from_millis(100);
+
+/// Lines that nobody has heard when nothing has come for so long will not come any more, if all
+/// were told that they missed some.
+const QUIET: Duration = Duration::from_millis(500);
 
 /// How fast someone talks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,12 +66,27 @@ pub struct Report {
     pub taken_in: Duration,
     /// How many messages reached how many clients, all of them checked.
     pub deliveries: u64,
+    /// How many messages missed clients, as they were told.
+    pub messages_missed: u64,
     /// How many bytes of each talker were heard.
     pub bytes_heard: Vec<u64>,
+    /// What each talker said.
+    pub said: Vec<Said>,
     /// How many lines clients were told that they missed.
     pub lines_missed: u64,
     /// How long it took from saying to hearing, in nanoseconds.
     pub latencies: Latencies,
+}
+
+/// What one of them said.
+#[derive(Clone, Debug)]
+pub struct Said {
+    /// What the server calls it.
+    pub name: String,
+    /// How many messages it has said.
+    pub messages: u64,
+    /// How many of them nobody heard, since everyone was told that they missed them.
+    pub lost: u64,
 }
 
 impl Report {
@@ -107,25 +126,37 @@ pub fn run(
 ) -> Outcome<Report> {
     let mut load = Load::new(crowd, talkers, until, with_name);
     while !load.is_over() {
-        load.turn()?;
+        load.turn(WAIT_MAX)?;
     }
-    Ok(load.report())
+    load.report()
 }
 
-struct Load<'a> {
+/// A crowd that talks: [`Load::turn`] until it [`Load::is_over`], then [`Load::finish`] for those
+/// who want the last word, then the [`Load::report`].
+#[derive(Debug)]
+pub struct Load<'a> {
     crowd: &'a mut Crowd,
     senders: Vec<Sender>,
     until: Until,
     with_name: bool,
     start: Instant,
     taken_in: Option<Duration>,
+    /// When something was heard last.
+    heard_at: Instant,
+    latencies: Latencies,
     messages: u64,
     words: Vec<u8>,
     patience: Patience,
 }
 
 impl<'a> Load<'a> {
-    fn new(crowd: &'a mut Crowd, talkers: &[Talker], until: Until, with_name: bool) -> Load<'a> {
+    /// As for [`run`].
+    pub fn new(
+        crowd: &'a mut Crowd,
+        talkers: &[Talker],
+        until: Until,
+        with_name: bool,
+    ) -> Load<'a> {
         let start = Instant::now();
         let unnamed = |at: usize| format!("talker{at}").into_bytes();
         let authors = talkers.iter().enumerate().map(|(at, talker)| {
@@ -137,7 +168,6 @@ impl<'a> Load<'a> {
         });
         let authors = authors.collect();
         crowd.record.set_authors(authors);
-        (crowd.record.messages_missed, crowd.record.lines_lost) = (0, 0);
         crowd.latencies.reset();
         let sender = |(at, talker): (usize, &Talker)| {
             let offset = match talker.pace {
@@ -148,20 +178,23 @@ impl<'a> Load<'a> {
         };
         Load {
             senders: talkers.iter().enumerate().map(sender).collect(),
+            latencies: crowd.latencies.clone(),
             crowd,
             until,
             with_name,
             start,
             taken_in: None,
+            heard_at: start,
             messages: 0,
             words: Vec::new(),
             patience: Patience::new(),
         }
     }
 
-    fn turn(&mut self) -> Outcome<()> {
+    /// Has everyone say what is due, waits for what comes, but not longer than that, and checks it.
+    pub fn turn(&mut self, wait_max: Duration) -> Outcome<()> {
         let now = Instant::now();
-        let mut next_due = now + WAIT_MAX;
+        let mut next_due = now + wait_max;
         for at in 0..self.senders.len() {
             self.say(at, now)?;
             let Sender { talker, due, .. } = self.senders[at];
@@ -169,14 +202,103 @@ impl<'a> Load<'a> {
                 next_due = next_due.min(due);
             }
         }
-        let read = self.crowd.read(next_due.saturating_duration_since(Instant::now()))?;
-        let heard_by_all = self.crowd.catch_up()?;
-        self.messages += self.crowd.record.forget(heard_by_all);
+        let read = self.hear(next_due.saturating_duration_since(Instant::now()))?;
         if self.taken_in.is_none() && self.is_taken_in() {
             self.taken_in = Some(self.start.elapsed());
         }
         let progress = read > 0 || matches!(self.until, Until::Time(_));
         self.patience.check(progress, || format!("only {} messages came", self.messages))?;
+        Ok(())
+    }
+
+    /// Reads what has come, or comes before that much time has passed; says how many bytes it was.
+    fn hear(&mut self, wait: Duration) -> Outcome<u64> {
+        let read = self.crowd.read(wait)?;
+        let heard_by_all = self.crowd.catch_up()?;
+        self.messages += self.crowd.record.forget(heard_by_all);
+        if read > 0 {
+            self.heard_at = Instant::now();
+        }
+        Ok(read)
+    }
+
+    /// Says nothing more, and waits until everyone has heard everything or was told that it missed
+    /// it. Then a last line is said and heard by all, so that nothing can be behind it.
+    ///
+    /// `meanwhile` is called again and again with what has been said.
+    pub fn finish(&mut self, meanwhile: &mut dyn FnMut(&Load) -> Outcome<()>) -> Outcome<()> {
+        let mut patience = Patience::new();
+        while !self.is_heard() {
+            for sender in &self.senders {
+                self.crowd.clients[sender.talker.client].go_on()?;
+            }
+            let read = self.hear(QUIET)?;
+            meanwhile(self)?;
+            let lacking = || {
+                let authors = self.senders.iter().zip(self.crowd.record.authors());
+                let lacks = |(sender, author): (&Sender, &Author)| sender.said - author.heard;
+                format!("{} of the messages do not come", authors.map(lacks).sum::<u64>())
+            };
+            patience.check(read > 0, lacking)?;
+        }
+        self.end_all(meanwhile)
+    }
+
+    fn end_all(&mut self, meanwhile: &mut dyn FnMut(&Load) -> Outcome<()>) -> Outcome<()> {
+        let time = self.heard_at;
+        let Some(first) = self.crowd.clients.first_mut() else { return Ok(()) };
+        self.crowd.record.end_with([&first.listener.name, END].concat());
+        first.say(if self.with_name { self.crowd.record.ending() } else { &END[2..] })?;
+        let mut patience = Patience::new();
+        while !self.crowd.has_heard_the_end() {
+            let read = self.hear(WAIT_MAX)?;
+            meanwhile(self)?;
+            patience.check(read > 0, || "not everyone hears the last line".to_owned())?;
+        }
+        // What the last line took is not part of it.
+        self.heard_at = time;
+        Ok(())
+    }
+
+    /// Whether everyone has heard everything that anyone will hear.
+    fn is_heard(&self) -> bool {
+        let record = &self.crowd.record;
+        let mut authors = self.senders.iter().zip(record.authors());
+        let is_quiet = self.heard_at.elapsed() >= QUIET;
+        let all_said = || {
+            let mut clients = self.senders.iter().map(|sender| sender.talker.client);
+            clients.all(|client| self.crowd.clients[client].has_said_all())
+        };
+        authors.all(|(sender, author)| {
+            let lost = author.is_unsure() && is_quiet && all_said();
+            author.heard == sender.said || lost
+        }) && self.crowd.all_have_heard(record.end())
+    }
+
+    /// What everyone has heard so far.
+    pub fn record(&self) -> &Record {
+        &self.crowd.record
+    }
+
+    /// When it began.
+    pub fn start(&self) -> Instant {
+        self.start
+    }
+
+    /// How many messages everyone has heard.
+    pub fn messages(&self) -> u64 {
+        self.messages
+    }
+
+    /// How long it took from saying to hearing since the last [`Load::begin_interval`].
+    pub fn interval(&self) -> &Latencies {
+        &self.crowd.latencies
+    }
+
+    /// From now on latencies are of a new interval; those before are kept for the report.
+    pub fn begin_interval(&mut self) -> Outcome<()> {
+        self.latencies.add(&self.crowd.latencies)?;
+        self.crowd.latencies.reset();
         Ok(())
     }
 
@@ -199,9 +321,11 @@ impl<'a> Load<'a> {
         if may_have_said.min(most) <= sender.said {
             return Ok(());
         }
+        // What is said later than it was due has been waited for since then.
+        let at = if matches!(sender.talker.pace, Pace::Every(_)) { sender.due } else { now };
         self.words.clear();
         while sender.said < may_have_said.min(most) {
-            author.write(sender.said, self.with_name, &mut self.words, now);
+            author.write(sender.said, self.with_name, &mut self.words, at);
             sender.said += 1;
         }
         if let Pace::Every(period) = sender.talker.pace {
@@ -215,7 +339,8 @@ impl<'a> Load<'a> {
         self.crowd.record.authors().iter().all(|author| author.heard >= messages)
     }
 
-    fn is_over(&self) -> bool {
+    /// Whether all has been heard that was to be heard, or the time is over.
+    pub fn is_over(&self) -> bool {
         match self.until {
             Until::Heard(messages) => {
                 let come = self.messages + self.crowd.record.lines_lost;
@@ -225,20 +350,29 @@ impl<'a> Load<'a> {
         }
     }
 
-    fn report(self) -> Report {
+    /// What came of it.
+    pub fn report(mut self) -> Outcome<Report> {
+        self.begin_interval()?;
         let record = &self.crowd.record;
-        let bytes_heard = self.senders.iter().zip(record.authors());
-        let bytes_heard =
-            bytes_heard.map(|(sender, author)| author.heard * sender.talker.message_bytes as u64);
-        let all = self.messages * self.crowd.hearing() as u64;
-        Report {
-            time: self.start.elapsed(),
+        let senders = || self.senders.iter().zip(record.authors());
+        let bytes_heard = |(sender, author): (&Sender, &Author)| {
+            author.heard * sender.talker.message_bytes as u64
+        };
+        let said = |(sender, author): (&Sender, &Author)| Said {
+            name: String::from_utf8_lossy(author.name()).into_owned(),
+            messages: sender.said,
+            lost: author.lost + (sender.said - author.heard),
+        };
+        Ok(Report {
+            time: self.heard_at.duration_since(self.start),
             taken_in: self.taken_in.unwrap_or_default(),
-            deliveries: all.saturating_sub(record.messages_missed),
-            bytes_heard: bytes_heard.collect(),
+            deliveries: record.deliveries,
+            messages_missed: record.messages_missed,
+            bytes_heard: senders().map(bytes_heard).collect(),
+            said: senders().map(said).collect(),
             lines_missed: self.crowd.clients.iter().map(|one| one.listener.missed).sum(),
-            latencies: self.crowd.latencies.clone(),
-        }
+            latencies: self.latencies,
+        })
     }
 }
 

@@ -5,21 +5,33 @@
 //! - [`author`]: one whose words are numbered, so that each is known before it is heard.
 //! - [`crowd`]: the sockets: connecting, reading, and being told of a fault.
 //! - [`load`]: who says how much how fast, until when, and what came of it.
+//! - [`ear`]: what one hears that is far behind the others, or has only come for a while.
+//! - [`trouble`]: clients that are like that: they drip, they reset, they come and go.
 //! - [`gauge`]: what the kernel says of a process: its time, its memory, its descriptors.
 //! - [`started`]: a server of our own, which ends with us.
-//! - [`table`]: how results are shown, to people and to programs.
+//! - [`timeline`]: how it went over time; [`plot`] draws it.
+//! - [`table`]: how results are shown, to people and to programs; [`progress`], how far it is.
+//! - [`app`], [`flags`] and [`summary`]: the program that puts all this together.
 //!
 //! Several programs are made of this (`stress`, `figures`, and a test): each uses its own part.
 
 #![allow(dead_code, reason = "each program uses its own part")]
 
+pub mod app;
 pub mod author;
 pub mod crowd;
+pub mod ear;
+pub mod flags;
 pub mod gauge;
 pub mod load;
+pub mod plot;
+pub mod progress;
 pub mod record;
 pub mod started;
+pub mod summary;
 pub mod table;
+pub mod timeline;
+pub mod trouble;
 
 use std::error::Error;
 use std::fmt;

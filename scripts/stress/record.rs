@@ -22,12 +22,15 @@ use super::Fault;
 use super::author::Author;
 
 /// How private lines begin. Nobody's words can: those begin with a name.
-const WELCOME: &[u8] = b"* welcome, you are ";
-const MISSED: &[u8] = b"* you missed ";
+pub const WELCOME: &[u8] = b"* welcome, you are ";
+pub const MISSED: &[u8] = b"* you missed ";
 const TOO_LONG: &[u8] = b"* line too long";
 
 /// How a line ends that tells its listener where the record begins.
 pub const SYNC: &[u8] = b": let us begin\n";
+
+/// How the last line of all ends.
+pub const END: &[u8] = b": let us end\n";
 
 /// So many bytes that everyone has heard are kept before they are moved out of the way.
 const FORGET_BYTES: usize = 1 << 20;
@@ -44,6 +47,8 @@ pub struct Listener {
     pub replies: u64,
     /// How many lines it was told that it missed.
     pub missed: u64,
+    /// What it was told instead of being let in.
+    pub refusal: Option<String>,
     place: Place,
     held: Vec<u8>,
 }
@@ -84,6 +89,8 @@ impl Listener {
 struct Line {
     start: u64,
     author: Option<usize>,
+    /// How many messages of authors came before it.
+    messages_before: u64,
 }
 
 /// What has been said since the beginning, as far as not everyone has heard it.
@@ -100,6 +107,13 @@ pub struct Record {
     authors: Vec<Author>,
     by_name: HashMap<Vec<u8>, usize>,
     expected: Vec<u8>,
+    /// How many messages of authors have come.
+    messages: u64,
+    /// The line that ends it all, and where that is once someone has heard it.
+    ending: Vec<u8>,
+    ended_at: Option<u64>,
+    /// How many messages reached how many listeners.
+    pub deliveries: u64,
     /// How many messages listeners were told that they missed, each listener counted, but for:
     pub messages_missed: u64,
     /// How many lines nobody heard, since everyone was told that they missed them. Whose they were
@@ -112,9 +126,36 @@ impl Record {
     pub fn set_authors(&mut self, authors: Vec<Author>) {
         self.by_name =
             authors.iter().enumerate().map(|(at, one)| (one.name().to_vec(), at)).collect();
-        self.lines.iter_mut().for_each(|line| line.author = None);
+        for line in &mut self.lines {
+            (line.author, line.messages_before) = (None, 0);
+        }
         self.timed.clear();
         self.authors = authors;
+        (self.messages, self.deliveries) = (0, 0);
+        (self.messages_missed, self.lines_lost) = (0, 0);
+        self.end_with(Vec::new());
+    }
+
+    /// Once this line has been heard, all has been said.
+    pub fn end_with(&mut self, line: Vec<u8>) {
+        (self.ending, self.ended_at) = (line, None);
+    }
+
+    /// Where the last line ends, once someone has heard it.
+    pub fn ended_at(&self) -> Option<u64> {
+        self.ended_at
+    }
+
+    /// The last line, if it is known yet.
+    pub fn ending(&self) -> &[u8] {
+        &self.ending
+    }
+
+    /// The author of this line and its place among the others, unless a stranger said it.
+    pub fn author_of(&self, line: &[u8]) -> Option<(usize, &Author)> {
+        let name = &line[..memchr(b':', line).unwrap_or(0)];
+        let author = *self.by_name.get(name)?;
+        Some((author, self.authors.get(author)?))
     }
 
     /// The authors, in the order in which they were set.
@@ -136,7 +177,7 @@ impl Record {
         bytes: &[u8],
         latencies: &mut Latencies,
     ) -> Result<(), Fault> {
-        let before = listener.heard();
+        let (before, missed) = (listener.heard(), self.messages_missed);
         if listener.held.is_empty() {
             self.take_all(listener, bytes)?;
         } else {
@@ -144,6 +185,8 @@ impl Record {
             all.extend_from_slice(bytes);
             self.take_all(listener, &all)?;
         }
+        let passed = self.messages_before(listener.heard()) - self.messages_before(before);
+        self.deliveries += passed - (self.messages_missed - missed);
         self.time(before, listener.heard(), latencies);
         Ok(())
     }
@@ -250,12 +293,16 @@ impl Record {
     fn add(&mut self, line: &[u8]) -> Result<(), Fault> {
         let start = self.end();
         self.bytes.extend_from_slice(line);
-        let name = &line[..memchr(b':', line).unwrap_or(0)];
-        let author = self.by_name.get(name).copied();
-        self.lines.push_back(Line { start, author });
+        if line == self.ending {
+            self.ended_at = Some(self.end());
+        }
+        let author = self.author_of(line).map(|(author, _)| author);
+        let author = author.filter(|_| line != self.ending);
+        self.lines.push_back(Line { start, author, messages_before: self.messages });
         let Some(author) = author.and_then(|author| self.authors.get_mut(author)) else {
             return Ok(());
         };
+        self.messages += 1;
         self.expected.clear();
         author.write_expected(line, &mut self.expected);
         if self.expected != line {
@@ -278,7 +325,8 @@ impl Record {
         let Some(line) = waited_for.min() else { return };
         let start = self.end();
         while self.first_line + (self.lines.len() as u64) < line {
-            self.lines.push_back(Line { start, author: None });
+            let messages_before = self.messages;
+            self.lines.push_back(Line { start, author: None, messages_before });
             self.lines_lost += 1;
         }
         self.authors.iter_mut().for_each(Author::lose_some);
@@ -308,6 +356,15 @@ impl Record {
             self.base = kept_from;
         }
         messages
+    }
+
+    /// How many messages begin before this position.
+    fn messages_before(&self, position: u64) -> u64 {
+        if position == self.end() {
+            return self.messages;
+        }
+        let line = self.lines.partition_point(|line| line.start < position);
+        self.lines.get(line).map_or(self.messages, |line| line.messages_before)
     }
 
     /// The position behind everything that anyone has heard.
@@ -353,8 +410,8 @@ fn take_before<'a>(listener: &mut Listener, bytes: &'a [u8]) -> Result<&'a [u8],
         if let Some(rest) = line.strip_prefix(WELCOME) {
             let length = rest.iter().position(|byte| b" ,\n".contains(byte)).unwrap_or(0);
             listener.name = rest[..length].to_vec();
-        } else if line.starts_with(b"* server full") || line.starts_with(b"* too many") {
-            return Err(Fault(format!("it has no room: {:?}", text(line))));
+        } else if is_refusal(line) {
+            listener.refusal = Some(text(line).trim_end().to_owned());
         } else if line.ends_with(SYNC) {
             listener.place = Place::At(0);
             return Ok(&bytes[end..]);
@@ -362,6 +419,11 @@ fn take_before<'a>(listener: &mut Listener, bytes: &'a [u8]) -> Result<&'a [u8],
     }
     listener.held = bytes[start..].to_vec();
     Ok(&[])
+}
+
+/// Whether a server says by this line that it does not let its listener in.
+pub fn is_refusal(line: &[u8]) -> bool {
+    line.starts_with(b"* server full") || line.starts_with(b"* too many")
 }
 
 fn is_private(line: &[u8]) -> bool {
@@ -381,7 +443,8 @@ fn common_prefix(one: &[u8], other: &[u8]) -> usize {
     one.iter().zip(other).take_while(|(one, other)| one == other).count()
 }
 
-fn text(bytes: &[u8]) -> String {
+/// So much of a line as a person wants to see.
+pub fn text(bytes: &[u8]) -> String {
     const SHOWN_BYTES_MAX: usize = 100;
     String::from_utf8_lossy(&bytes[..bytes.len().min(SHOWN_BYTES_MAX)]).into_owned()
 }

@@ -1,5 +1,6 @@
 //! A server of our own, which ends with us.
 
+use std::ffi::OsStr;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -42,8 +43,15 @@ impl Started {
 
     /// Starts the server that was built beside this program.
     pub fn chinwag(flags: &[&str]) -> Outcome<Started> {
-        let usual = ["--listen", "127.0.0.1:0", "--quiet", "--log-level", "warn"];
-        Started::new(&beside("../chinwag")?, &[&usual, flags].concat())
+        build_if_run_by_cargo()?;
+        let usual = [
+            ["--listen", "127.0.0.1:0"],
+            ["--log-level", "warn"],
+            // The words by which a crowd knows that it is welcome, or has missed something.
+            ["--lang", "en"],
+        ];
+        let usual = [&usual.concat()[..], &["--quiet"]].concat();
+        Started::new(&beside("../chinwag")?, &[&usual[..], flags].concat())
     }
 
     /// Starts one of the references that were built beside this program.
@@ -63,6 +71,24 @@ impl Drop for Started {
         self.child.kill().unwrap_or_default();
         self.child.wait().ok();
     }
+}
+
+/// `cargo run --example` builds nothing but the example: the server would be an old one, or none.
+fn build_if_run_by_cargo() -> Outcome<()> {
+    let own = std::env::current_exe()?;
+    let folder = |up: usize| own.ancestors().nth(up).and_then(Path::file_name);
+    let Some(cargo) = std::env::var_os("CARGO") else { return Ok(()) };
+    if folder(1) != Some(OsStr::new("examples")) {
+        return Ok(());
+    }
+    let mut build = Command::new(cargo);
+    // Together with an example, so that nothing is built twice for other features.
+    build.args(["build", "--quiet", "--bin", "chinwag", "--example", "stress"]);
+    if folder(2) == Some(OsStr::new("release")) {
+        build.arg("--release");
+    }
+    let status = build.stdin(Stdio::null()).status()?;
+    if status.success() { Ok(()) } else { Err("the server cannot be built".into()) }
 }
 
 fn beside(name: &str) -> Outcome<PathBuf> {

@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use serde_json::{Map, Value};
+
 /// What was measured, row by row.
 #[derive(Clone, Debug, Default)]
 pub struct Table {
@@ -12,41 +14,62 @@ pub struct Table {
 struct Row {
     key: &'static str,
     label: String,
-    value: f64,
-    decimals: usize,
+    /// A number, or why there is none.
+    value: Result<f64, String>,
     unit: &'static str,
 }
 
 impl Table {
     /// Adds a row; `key` is its name in JSON.
     pub fn add(&mut self, key: &'static str, label: &str, value: f64, unit: &'static str) {
-        // Three digits that mean something are enough for people.
-        let decimals = match value.abs() {
-            _ if value.fract() == 0.0 => 0,
-            100.0.. => 0,
-            10.0.. => 1,
-            _ => 2,
-        };
-        self.rows.push(Row { key, label: label.to_owned(), value, decimals, unit });
+        self.rows.push(Row { key, label: label.to_owned(), value: Ok(value), unit });
+    }
+
+    /// Adds a row of what was not measured; in JSON it is null.
+    pub fn add_lacking(&mut self, key: &'static str, label: &str, why: &str) {
+        let value = Err(format!("not measured: {why}"));
+        self.rows.push(Row { key, label: label.to_owned(), value, unit: "" });
     }
 
     /// For people.
     pub fn to_text(&self) -> String {
         let width = self.rows.iter().map(|row| row.label.chars().count()).max().unwrap_or(0);
         let mut text = String::new();
-        for Row { label, value, decimals, unit, .. } in &self.rows {
+        for Row { label, value, unit, .. } in &self.rows {
+            let shown = match value {
+                Ok(value) => format!("{value:14.*} {unit}", decimals(*value)),
+                Err(why) => format!("{why:>14}"),
+            };
             // Writing to a string cannot fail.
-            writeln!(text, "{label:width$}  {value:14.decimals$} {unit}").unwrap_or_default();
+            writeln!(text, "{label:width$}  {}", shown.trim_end()).unwrap_or_default();
         }
         text
     }
 
     /// For programs: one object.
-    pub fn to_json(&self) -> String {
-        let fields = self.rows.iter().map(|row| {
-            let value = if row.value.is_finite() { row.value.to_string() } else { "null".into() };
-            format!("\"{}\":{value}", row.key)
-        });
-        format!("{{{}}}", fields.collect::<Vec<_>>().join(","))
+    pub fn to_json(&self) -> Map<String, Value> {
+        let field = |row: &Row| (row.key.to_owned(), number(row.value.clone().ok()));
+        self.rows.iter().map(field).collect()
+    }
+}
+
+/// Three digits that mean something are enough for people.
+fn decimals(value: f64) -> usize {
+    match value.abs() {
+        _ if value.fract() == 0.0 => 0,
+        100.0.. => 0,
+        10.0.. => 1,
+        _ => 2,
+    }
+}
+
+/// A count is written without a point; what is no number is null.
+fn number(value: Option<f64>) -> Value {
+    const WHOLE_MAX: f64 = (1_u64 << 53) as f64;
+    match value {
+        Some(value) if value.fract() == 0.0 && (0.0..WHOLE_MAX).contains(&value) => {
+            Value::from(value as u64)
+        }
+        value => Value::from(value),
     }
 }

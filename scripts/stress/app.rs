@@ -1,0 +1,245 @@
+//! The program: reads the flags, measures, shows what came of it.
+
+use std::ffi::OsString;
+use std::fs::{self, OpenOptions};
+use std::io::Write;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use clap::Parser;
+use clap::error::ErrorKind;
+
+use super::crowd::{self, Crowd, Greeting};
+use super::flags::{Flags, Kinds};
+use super::gauge::{self, Calls, Strace};
+use super::load::{self, Load, Report, Until};
+use super::progress::Progress;
+use super::started::Started;
+use super::summary::{self, Summary};
+use super::table::Table;
+use super::timeline::Timeline;
+use super::trouble::{self, Troublemakers};
+use super::{Outcome, Patience, plot};
+
+/// All was as it must be.
+pub const RIGHT: u8 = 0;
+/// The server was wrong, or it could not be measured.
+pub const FAILED: u8 = 1;
+/// A flag is wrong.
+pub const USAGE: u8 = 2;
+
+/// How long system calls are counted.
+const CALLS_TIME: Duration = Duration::from_secs(1);
+
+/// Runs it with these arguments, the first of which is its own name; returns the exit code.
+pub fn run(arguments: &[OsString], out: &mut dyn Write, err: &mut dyn Write) -> u8 {
+    let (code, told) = match Flags::try_parse_from(arguments) {
+        Ok(flags) => match measure_and_show(&flags, out) {
+            Ok(()) => return RIGHT,
+            Err(Failure::Usage(told)) => (USAGE, told),
+            Err(Failure::Other(error)) => (FAILED, error.to_string()),
+        },
+        Err(error) if error.kind() == ErrorKind::DisplayHelp => {
+            let shown = write!(out, "{}", error.render());
+            return if shown.is_ok() { RIGHT } else { FAILED };
+        }
+        Err(error) => (USAGE, one_line(&error)),
+    };
+    // Whoever has closed standard error does not want to know.
+    writeln!(err, "stress: {told}").unwrap_or_default();
+    code
+}
+
+enum Failure {
+    Usage(String),
+    Other(Box<dyn std::error::Error>),
+}
+
+impl<E: Into<Box<dyn std::error::Error>>> From<E> for Failure {
+    fn from(error: E) -> Failure {
+        Failure::Other(error.into())
+    }
+}
+
+/// What is wrong with a flag, without how it is used.
+fn one_line(error: &clap::Error) -> String {
+    let text = error.to_string();
+    let told = text.lines().map(str::trim).take_while(|line| !line.starts_with("Usage:"));
+    let told = told.filter(|line| !line.is_empty() && !line.starts_with("For more information"));
+    let line = told.collect::<Vec<_>>().join("; ");
+    line.strip_prefix("error: ").unwrap_or(&line).to_owned()
+}
+
+fn measure_and_show(flags: &Flags, out: &mut dyn Write) -> Result<(), Failure> {
+    let kinds = flags.kinds().map_err(Failure::Usage)?;
+    let json_file = flags.json.as_deref().filter(|path| *path != Path::new("-"));
+    // That a file cannot be written is better known before than after.
+    for path in json_file.into_iter().chain(flags.plot.as_deref()) {
+        let file = OpenOptions::new().create(true).append(true).open(path);
+        file.map_err(|error| unwritten(path, &error))?;
+    }
+    let summary = measure(flags, &kinds)?;
+    let json = format!("{:#}\n", summary.to_json());
+    let is_json_shown = flags.json.is_some() && json_file.is_none();
+    let shown = if is_json_shown { json.clone() } else { summary.table.to_text() };
+    out.write_all(shown.as_bytes())?;
+    if let Some(path) = json_file {
+        fs::write(path, json).map_err(|error| unwritten(path, &error))?;
+    }
+    if let Some(path) = &flags.plot {
+        let svg = plot::draw(&summary.title, &summary.timeline.intervals)?;
+        fs::write(path, svg).map_err(|error| unwritten(path, &error))?;
+    }
+    Ok(())
+}
+
+fn unwritten(path: &Path, error: &std::io::Error) -> String {
+    format!("cannot write {}: {error}", path.display())
+}
+
+fn measure(flags: &Flags, kinds: &Kinds) -> Outcome<Summary> {
+    let possible = crowd::clients_max();
+    if kinds.all() > possible {
+        return Err(crowd::too_many(kinds.all()).into());
+    }
+    let found = flags.find_server()?;
+    let started = if found.is_none() { Some(Started::chinwag(&[])?) } else { None };
+    let address = found.or(started.as_ref().map(|one| one.address)).ok_or("no server")?;
+    let pid = flags.pid.or(started.as_ref().map(Started::pid)).or_else(|| {
+        // Another machine's processes are not to be seen from here.
+        address.ip().is_loopback().then(|| gauge::listener_pid(address))?
+    });
+    let mut table = Table::default();
+    summary::add_kinds(&mut table, kinds);
+
+    let before = Gauged::now(pid)?;
+    let mut crowd = connect(address, kinds)?;
+    summary::add_connecting(&mut table, &crowd, &Gauged::now(pid)?.since(&before));
+    crowd.deafen(kinds.stuck);
+    let mut others = Troublemakers::new(address, &kinds.trouble)?;
+    enter(&mut others, &mut crowd)?;
+
+    let before = Gauged::now(pid)?;
+    let (report, timeline) = talk(flags, &mut crowd, &mut others)?;
+    summary::add_talking(&mut table, &report, &Gauged::now(pid)?.since(&before));
+    if !others.is_nobody() {
+        summary::add_trouble(&mut table, &others.tally());
+    }
+    drop(others);
+    let mut summary = Summary::new(flags, table, &report, timeline);
+    if !flags.no_calls {
+        summary.add_calls(count_calls(flags, &mut crowd, pid)?);
+    }
+    Ok(summary)
+}
+
+fn connect(address: SocketAddr, kinds: &Kinds) -> Outcome<Crowd> {
+    let clients = kinds.reading + kinds.stuck;
+    let progress = Progress::new("connecting", clients as u64)?;
+    let watch = &mut |let_in| progress.show(let_in as u64);
+    let mut crowd = Crowd::connect_watched(address, clients, Greeting::Welcome, watch)?;
+    crowd.begin(false)?;
+    Ok(crowd)
+}
+
+/// Waits until each of those that are trouble has been let in once.
+fn enter(others: &mut Troublemakers, crowd: &mut Crowd) -> Outcome<()> {
+    let progress = Progress::new("trouble", others.len() as u64)?;
+    let mut patience = Patience::new();
+    let mut let_in = 0;
+    while let_in < others.len() {
+        others.turn(&crowd.record)?;
+        crowd.read(trouble::WAIT_MAX)?;
+        let before = std::mem::replace(&mut let_in, others.been_in());
+        progress.show(let_in as u64);
+        let what = || format!("only {let_in} of {} are let in", others.len());
+        patience.check(let_in > before, what)?;
+    }
+    Ok(())
+}
+
+fn talk(
+    flags: &Flags,
+    crowd: &mut Crowd,
+    others: &mut Troublemakers,
+) -> Outcome<(Report, Timeline)> {
+    let until = flags.until();
+    let steps = match until {
+        Until::Heard(messages) => messages * flags.senders,
+        Until::Time(time) => time.as_millis() as u64,
+    };
+    let progress = Progress::new("talking", steps)?;
+    let wait_max = if others.is_nobody() { load::WAIT_MAX } else { trouble::WAIT_MAX };
+    let mut load = Load::new(crowd, &flags.talkers(), until, false);
+    let mut timeline = Timeline::new(&load, until);
+    while !load.is_over() {
+        load.turn(wait_max)?;
+        others.turn(load.record())?;
+        timeline.look(&mut load)?;
+        progress.show(match until {
+            Until::Heard(_) => load.messages(),
+            Until::Time(_) => load.start().elapsed().as_millis() as u64,
+        });
+    }
+    others.calm_down();
+    load.finish(&mut |load| others.turn(load.record()))?;
+    others.listen_to_the_end(load.record())?;
+    timeline.end(&mut load)?;
+    let report = load.report()?;
+    Ok((report, timeline))
+}
+
+/// The system calls of a second run and how many deliveries there were, or why they are not known.
+fn count_calls(
+    flags: &Flags,
+    crowd: &mut Crowd,
+    pid: Option<u32>,
+) -> Outcome<Result<(Vec<Calls>, u64), String>> {
+    let Some(pid) = pid else { return Ok(Err("the process is not known (--pid)".to_owned())) };
+    if !Strace::is_there() {
+        return Ok(Err("strace is not installed".to_owned()));
+    }
+    let strace = match Strace::attach(pid) {
+        Ok(strace) => strace,
+        Err(error) => return Ok(Err(error.to_string())),
+    };
+    let progress = Progress::new("system calls", CALLS_TIME.as_millis() as u64)?;
+    let (until, start) = (Until::Time(CALLS_TIME), Instant::now());
+    let mut load = Load::new(crowd, &flags.talkers(), until, false);
+    while !load.is_over() {
+        load.turn(load::WAIT_MAX)?;
+        progress.show(start.elapsed().as_millis() as u64);
+    }
+    load.finish(&mut |_| Ok(()))?;
+    let deliveries = load.report()?.deliveries;
+    Ok(Ok((strace.finish()?, deliveries)))
+}
+
+/// What the server has used, if its process is known.
+#[derive(Clone, Copy, Debug)]
+pub struct Gauged {
+    /// Of processor time, in nanoseconds.
+    pub cpu_ns: Option<u64>,
+    /// Of memory.
+    pub resident_bytes: Option<u64>,
+}
+
+impl Gauged {
+    fn now(pid: Option<u32>) -> Outcome<Gauged> {
+        let Some(pid) = pid else { return Ok(Gauged { cpu_ns: None, resident_bytes: None }) };
+        let unknown = |error| format!("nothing is known of the process {pid}: {error}");
+        let cpu_ns = gauge::cpu_ns_at_rest(pid).map_err(unknown)?;
+        let resident_bytes = gauge::resident_bytes(pid).map_err(unknown)?;
+        Ok(Gauged { cpu_ns: Some(cpu_ns), resident_bytes: Some(resident_bytes) })
+    }
+
+    /// What it has used in between.
+    fn since(&self, before: &Gauged) -> Gauged {
+        let between = |now: Option<u64>, then: Option<u64>| Some(now?.saturating_sub(then?));
+        Gauged {
+            cpu_ns: between(self.cpu_ns, before.cpu_ns),
+            resident_bytes: between(self.resident_bytes, before.resident_bytes),
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! What can be asked of the load generator.
+
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Parser;
+
+use super::author::MESSAGE_BYTES_MIN;
+use super::load::{Pace, Talker, Until};
+use super::trouble::Kind;
+
+/// Opens many connections to a chat server, talks, and checks that every client hears every line,
+/// whole, once, and in the same order. Exit codes: 0 all was as it must be, 1 the server was wrong
+/// or could not be reached, 2 a flag is wrong.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "stress", max_term_width = 100, allow_negative_numbers = true)]
+pub struct Flags {
+    /// The server, such as localhost:50005; without one a server is started for the time of the
+    /// measurement
+    #[arg(value_name = "ADDRESS")]
+    pub server: Option<String>,
+    /// The same as a flag
+    #[arg(long, value_name = "ADDRESS", conflicts_with = "server")]
+    pub address: Option<String>,
+    /// How many clients, those of the shares below included
+    #[arg(long, value_name = "CLIENTS", default_value = "1000", value_parser = parse_count)]
+    pub clients: u64,
+    /// Share of the clients that never read, from 0 to 1
+    #[arg(long, value_name = "SHARE", default_value = "0", value_parser = parse_share)]
+    pub stuck: f64,
+    /// Share of the clients that read a byte every 0.1 s
+    #[arg(long, value_name = "SHARE", default_value = "0", value_parser = parse_share)]
+    pub drip: f64,
+    /// Share of the clients that come, stop reading, and reset the connection 0.05 s later, again
+    /// and again
+    #[arg(long, value_name = "SHARE", default_value = "0", value_parser = parse_share)]
+    pub reset: f64,
+    /// Share of the clients that come and, once welcomed, leave, again and again
+    #[arg(long, value_name = "SHARE", default_value = "0", value_parser = parse_share)]
+    pub reconnect: f64,
+    /// How many of the clients that read also talk
+    #[arg(long, value_name = "CLIENTS", default_value = "1", value_parser = parse_count)]
+    pub senders: u64,
+    /// Messages of each sender that all must hear
+    #[arg(long, value_name = "MESSAGES", default_value = "100", value_parser = parse_count)]
+    pub messages: u64,
+    /// Seconds to talk, instead of --messages
+    #[arg(long, value_name = "SECONDS", conflicts_with = "messages", value_parser = parse_seconds)]
+    pub seconds: Option<Duration>,
+    /// Messages of a sender that are said and not heard by all at once; 1 is one at a time, 1000 a
+    /// flood
+    #[arg(long, value_name = "MESSAGES", default_value = "1", value_parser = parse_count)]
+    pub window: u64,
+    /// Messages a second of each sender, whatever has been heard, instead of --window
+    #[arg(long, value_name = "MESSAGES", conflicts_with = "window", value_parser = parse_rate)]
+    pub rate: Option<Duration>,
+    /// As much as the server takes from each sender, whatever has been heard, instead of --window:
+    /// readers may miss lines, and must be told how many
+    #[arg(long, conflicts_with_all = ["window", "rate"])]
+    pub flood: bool,
+    /// Bytes of a message as it is heard, with the name and the line end
+    #[arg(long, value_name = "BYTES", default_value = "64", value_parser = parse_bytes)]
+    pub bytes: usize,
+    /// The process of the server, for its processor time and memory [default: whoever listens
+    /// there, if that is on this machine]
+    #[arg(long, value_name = "PID")]
+    pub pid: Option<u32>,
+    /// Do not count system calls in a second run of one second, with strace
+    #[arg(long)]
+    pub no_calls: bool,
+    /// Write all that was measured to this file as JSON; - is standard output, instead of the table
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+    /// Draw latency and throughput over time into this file, as SVG
+    #[arg(long, value_name = "FILE")]
+    pub plot: Option<PathBuf>,
+}
+
+/// How many clients there are of each kind.
+#[derive(Clone, Copy, Debug)]
+pub struct Kinds {
+    /// Those that read all that comes; some of them talk.
+    pub reading: usize,
+    /// Those that never read.
+    pub stuck: usize,
+    /// Those that are trouble.
+    pub trouble: [(Kind, usize); 3],
+}
+
+impl Kinds {
+    /// All of them.
+    pub fn all(&self) -> usize {
+        self.reading + self.stuck + self.trouble.iter().map(|(_, count)| count).sum::<usize>()
+    }
+}
+
+impl Flags {
+    /// How many clients there are of each kind, unless too few of them are left to read.
+    pub fn kinds(&self) -> Result<Kinds, String> {
+        let of = |share: f64| (self.clients as f64 * share).round() as usize;
+        let stuck = of(self.stuck);
+        let trouble = [
+            (Kind::Drips, of(self.drip)),
+            (Kind::Resets, of(self.reset)),
+            (Kind::Leaves, of(self.reconnect)),
+        ];
+        let others = stuck + trouble.iter().map(|(_, count)| count).sum::<usize>();
+        let reading = (self.clients as usize).saturating_sub(others);
+        if reading < (self.senders as usize).max(1) {
+            let (clients, senders) = (self.clients, self.senders);
+            return Err(format!(
+                "of --clients {clients} only {reading} are left to read, and --senders {senders} \
+                 have to"
+            ));
+        }
+        Ok(Kinds { reading, stuck, trouble })
+    }
+
+    /// Who talks.
+    pub fn talkers(&self) -> Vec<Talker> {
+        let pace = match self.rate {
+            Some(period) => Pace::Every(period),
+            None if self.flood => Pace::Free,
+            None => Pace::Window(self.window),
+        };
+        let talker = |client| Talker { client, pace, message_bytes: self.bytes, timed: true };
+        (0..self.senders as usize).map(talker).collect()
+    }
+
+    /// How long.
+    pub fn until(&self) -> Until {
+        self.seconds.map_or(Until::Heard(self.messages), Until::Time)
+    }
+
+    /// Where the server is, if it is there already.
+    pub fn find_server(&self) -> Result<Option<SocketAddr>, String> {
+        let Some(name) = self.address.as_ref().or(self.server.as_ref()) else { return Ok(None) };
+        let found = name.to_socket_addrs().map_err(|error| format!("no server {name}: {error}"))?;
+        // Servers listen on IPv4 more often than not, and its loopback has many source addresses.
+        let found: Vec<SocketAddr> = found.collect();
+        let first = found.iter().find(|one| one.is_ipv4()).or(found.first()).copied();
+        first.map(Some).ok_or_else(|| format!("no server {name}: it has no address"))
+    }
+
+    /// What is measured, in a few words.
+    pub fn title(&self) -> String {
+        let Flags { clients, senders, bytes, window, .. } = self;
+        let pace = match self.rate {
+            Some(period) => format!("{} messages/s each", 1.0 / period.as_secs_f64()),
+            None if self.flood => "as fast as it is taken".to_owned(),
+            None => format!("{window} in flight each"),
+        };
+        let shares = [
+            (self.stuck, "never read"),
+            (self.drip, "drip"),
+            (self.reset, "reset"),
+            (self.reconnect, "reconnect"),
+        ];
+        let shares = shares.iter().filter(|(share, _)| *share > 0.0);
+        let shares = shares.map(|(share, what)| format!(", {} % {what}", share * 100.0));
+        let shares: String = shares.collect();
+        let talk = if *senders == 1 { "1 talks" } else { &format!("{senders} talk") };
+        format!("{clients} clients{shares}; {talk}, {pace}, {bytes} bytes a message")
+    }
+}
+
+fn parse_count(text: &str) -> Result<u64, String> {
+    const COUNT_MAX: u64 = 1 << 40;
+    let count = text.parse().ok().filter(|count| (1..=COUNT_MAX).contains(count));
+    count.ok_or_else(|| "not a whole number of at least 1".to_owned())
+}
+
+fn parse_bytes(text: &str) -> Result<usize, String> {
+    // What a server takes as one line.
+    const BYTES_MAX: usize = 4096;
+    let bytes = text.parse().ok().filter(|it| (MESSAGE_BYTES_MIN..=BYTES_MAX).contains(it));
+    bytes.ok_or_else(|| format!("not a number of bytes from {MESSAGE_BYTES_MIN} to {BYTES_MAX}"))
+}
+
+fn parse_share(text: &str) -> Result<f64, String> {
+    let share = text.parse().ok().filter(|share| (0.0..=1.0).contains(share));
+    share.ok_or_else(|| "not a share from 0 to 1".to_owned())
+}
+
+fn parse_seconds(text: &str) -> Result<Duration, String> {
+    const DAY: f64 = 86400.0;
+    let seconds = text.parse().ok().filter(|it: &f64| *it > 0.0 && *it <= DAY);
+    let seconds = seconds.map(Duration::from_secs_f64);
+    seconds.ok_or_else(|| "not a number of seconds above 0, a day at most".to_owned())
+}
+
+/// The time between two messages.
+fn parse_rate(text: &str) -> Result<Duration, String> {
+    let rate = text.parse().ok().filter(|rate| (0.001..=1e6).contains(rate));
+    let period = rate.map(|rate: f64| Duration::from_secs_f64(1.0 / rate));
+    period.ok_or_else(|| "not a number of messages a second from 0.001 to 1000000".to_owned())
+}

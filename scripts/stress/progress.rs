@@ -1,0 +1,32 @@
+//! How far it is, for whoever waits for it at a terminal.
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::Outcome;
+
+/// A bar on standard error; nothing if that is no terminal.
+#[derive(Debug)]
+pub struct Progress {
+    bar: ProgressBar,
+}
+
+impl Progress {
+    /// Of something that has so many steps, called `what`.
+    pub fn new(what: &'static str, steps: u64) -> Outcome<Progress> {
+        const TEMPLATE: &str = "{msg:12} [{wide_bar}] {human_pos}/{human_len} {elapsed}";
+        let style = ProgressStyle::with_template(TEMPLATE)?.progress_chars("=> ");
+        let bar = ProgressBar::new(steps).with_style(style).with_message(what);
+        Ok(Progress { bar })
+    }
+
+    /// So many steps are done. Call it as often as you like.
+    pub fn show(&self, steps: u64) {
+        self.bar.set_position(steps);
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+    }
+}

@@ -1,0 +1,92 @@
+//! How it went over time: what was delivered in each interval, and how late.
+
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use super::Outcome;
+use super::load::{Load, Until};
+
+/// The shortest interval.
+const INTERVAL_MIN: Duration = Duration::from_millis(100);
+
+/// So many intervals are told apart, and after as many of one length the next are twice as long:
+/// what is kept grows only with the logarithm of the time.
+const INTERVALS: u32 = 300;
+
+/// One interval.
+#[derive(Clone, Debug)]
+pub struct Interval {
+    /// When it ended, in seconds since the load began.
+    pub end_s: f64,
+    /// How long it was, in seconds.
+    pub seconds: f64,
+    /// How many messages reached how many clients in it.
+    pub deliveries: u64,
+    /// Latencies in milliseconds: the median, the 99th percentile and the worst; if any was timed.
+    pub latency_ms: Option<[f64; 3]>,
+}
+
+/// All of them.
+#[derive(Debug)]
+pub struct Timeline {
+    /// The earliest first.
+    pub intervals: Vec<Interval>,
+    length: Duration,
+    since: Instant,
+    deliveries: u64,
+}
+
+impl Timeline {
+    /// Of a load that begins now.
+    pub fn new(load: &Load, until: Until) -> Timeline {
+        let length = match until {
+            Until::Time(time) => (time / INTERVALS).max(INTERVAL_MIN),
+            Until::Heard(_) => INTERVAL_MIN,
+        };
+        Timeline { intervals: Vec::new(), length, since: load.start(), deliveries: 0 }
+    }
+
+    /// Ends an interval if it is time; call it after each turn.
+    pub fn look(&mut self, load: &mut Load) -> Outcome<()> {
+        if self.since.elapsed() < self.length {
+            return Ok(());
+        }
+        self.end(load)?;
+        if self.intervals.len().is_multiple_of(INTERVALS as usize) {
+            self.length *= 2;
+        }
+        Ok(())
+    }
+
+    /// Ends the last interval, when the load is over.
+    pub fn end(&mut self, load: &mut Load) -> Outcome<()> {
+        let (now, latencies) = (Instant::now(), load.interval());
+        let at_ms = |quantile| latencies.value_at_quantile(quantile) as f64 / 1e6;
+        let deliveries = load.record().deliveries;
+        self.intervals.push(Interval {
+            end_s: now.duration_since(load.start()).as_secs_f64(),
+            seconds: now.duration_since(self.since).as_secs_f64(),
+            deliveries: deliveries - self.deliveries,
+            latency_ms: (!latencies.is_empty()).then(|| [0.5, 0.99, 1.0].map(at_ms)),
+        });
+        (self.since, self.deliveries) = (now, deliveries);
+        load.begin_interval()
+    }
+
+    /// For programs: a list of objects.
+    pub fn to_json(&self) -> Value {
+        let interval = |one: &Interval| {
+            let latency = |at: usize| one.latency_ms.map(|ms| ms[at] * 1e3);
+            json!({
+                "end_s": one.end_s,
+                "seconds": one.seconds,
+                "deliveries": one.deliveries,
+                "latency_p50_us": latency(0),
+                "latency_p99_us": latency(1),
+                "latency_max_us": latency(2),
+            })
+        };
+        self.intervals.iter().map(interval).collect()
+    }
+}
