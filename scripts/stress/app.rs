@@ -13,7 +13,7 @@ use clap::error::ErrorKind;
 use super::crowd::{self, Crowd, Greeting};
 use super::flags::{Flags, Kinds};
 use super::gauge::{self, Calls, Strace};
-use super::load::{self, Load, Report, Until};
+use super::load::{self, Load, Report, Said, Until};
 use super::progress::Progress;
 use super::started::Started;
 use super::summary::{self, Summary};
@@ -107,8 +107,10 @@ fn measure(flags: &Flags, kinds: &Kinds) -> Outcome<Summary> {
     let started = if found.is_none() { Some(Started::chinwag(&[])?) } else { None };
     let address = found.or(started.as_ref().map(|one| one.address)).ok_or("no server")?;
     let pid = flags.pid.or(started.as_ref().map(Started::pid)).or_else(|| {
-        // Another machine's processes are not to be seen from here.
-        address.ip().is_loopback().then(|| gauge::listener_pid(address))?
+        // Another machine's processes are not to be seen from here, and a server in this process
+        // cannot be told from the crowd.
+        let here = address.ip().is_loopback().then(|| gauge::listener_pid(address))?;
+        here.filter(|pid| *pid != std::process::id())
     });
     let mut table = Table::default();
     summary::add_kinds(&mut table, kinds);
@@ -120,9 +122,8 @@ fn measure(flags: &Flags, kinds: &Kinds) -> Outcome<Summary> {
     let mut others = Troublemakers::new(address, &kinds.trouble)?;
     enter(&mut others, &mut crowd)?;
 
-    let before = Gauged::now(pid)?;
-    let (report, timeline) = talk(flags, &mut crowd, &mut others)?;
-    summary::add_talking(&mut table, &report, &Gauged::now(pid)?.since(&before));
+    let (report, timeline, used) = talk(flags, &mut crowd, &mut others, pid)?;
+    summary::add_talking(&mut table, &report, &used);
     if !others.is_nobody() {
         summary::add_trouble(&mut table, &others.tally());
     }
@@ -163,7 +164,8 @@ fn talk(
     flags: &Flags,
     crowd: &mut Crowd,
     others: &mut Troublemakers,
-) -> Outcome<(Report, Timeline)> {
+    pid: Option<u32>,
+) -> Outcome<(Report, Timeline, Gauged)> {
     let until = flags.until();
     let steps = match until {
         Until::Heard(messages) => messages * flags.senders,
@@ -171,6 +173,7 @@ fn talk(
     };
     let progress = Progress::new("talking", steps)?;
     let wait_max = if others.is_nobody() { load::WAIT_MAX } else { trouble::WAIT_MAX };
+    let before = Gauged::now(pid)?;
     let mut load = Load::new(crowd, &flags.talkers(), until, false);
     let mut timeline = Timeline::new(&load, until);
     while !load.is_over() {
@@ -183,11 +186,33 @@ fn talk(
         });
     }
     others.calm_down();
-    load.finish(&mut |load| others.turn(load.record()))?;
-    others.listen_to_the_end(load.record())?;
+    load.settle(wait_max, &mut |load| {
+        others.turn(load.record())?;
+        timeline.look(load)
+    })?;
     timeline.end(&mut load)?;
+    let used = Gauged::now(pid)?.since(&before);
+    load.end()?;
+    others.listen_to_the_end(load.record())?;
     let report = load.report()?;
-    Ok((report, timeline))
+    check_sums(&report, &timeline, crowd.hearing() as u64)?;
+    Ok((report, timeline, used))
+}
+
+/// What was said has reached everyone, or whom it has not reached was told so; no other is left.
+fn check_sums(report: &Report, timeline: &Timeline, reading: u64) -> Outcome<()> {
+    let sum = |of: fn(&Said) -> u64| report.said.iter().map(of).sum::<u64>() * reading;
+    let (said, lost) = (sum(|one| one.messages), sum(|one| one.lost));
+    let (heard, missed) = (report.deliveries, report.messages_missed);
+    let in_time: u64 = timeline.intervals.iter().map(|one| one.deliveries).sum();
+    if heard + missed + lost != said || in_time != heard {
+        return Err(format!(
+            "this program counts wrong: of {said} deliveries {heard} were made, {in_time} of them \
+             in an interval, {missed} missed, {lost} lost"
+        )
+        .into());
+    }
+    Ok(())
 }
 
 /// The system calls of a second run and how many deliveries there were, or why they are not known.
@@ -211,9 +236,10 @@ fn count_calls(
         load.turn(load::WAIT_MAX)?;
         progress.show(start.elapsed().as_millis() as u64);
     }
-    load.finish(&mut |_| Ok(()))?;
-    let deliveries = load.report()?.deliveries;
-    Ok(Ok((strace.finish()?, deliveries)))
+    load.settle(load::WAIT_MAX, &mut |_| Ok(()))?;
+    let calls = strace.finish()?;
+    load.end()?;
+    Ok(Ok((calls, load.report()?.deliveries)))
 }
 
 /// What the server has used, if its process is known.

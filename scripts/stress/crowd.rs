@@ -114,6 +114,9 @@ pub struct Crowd {
     pub latencies: Latencies,
     /// How long it took to connect everyone, until the last one was let in.
     pub connecting: Duration,
+    /// How long it took from the first to be welcomed until the last one was.
+    pub welcoming: Duration,
+    first_welcome: Option<Instant>,
     /// When the last connect returned.
     pub connected_at: Instant,
     poll: Poll,
@@ -159,6 +162,8 @@ impl Crowd {
             record: Record::default(),
             latencies: Histogram::new_with_max(LATENCY_NS_MAX, 3)?,
             connecting: Duration::ZERO,
+            welcoming: Duration::ZERO,
+            first_welcome: None,
             connected_at: Instant::now(),
             poll: Poll::new()?,
             events: Events::with_capacity(EVENTS_MAX),
@@ -214,6 +219,7 @@ impl Crowd {
             let_in = now;
         }
         self.connecting = start.elapsed();
+        self.welcoming = self.first_welcome.map(|first| first.elapsed()).unwrap_or_default();
         Ok(())
     }
 
@@ -313,7 +319,10 @@ impl Crowd {
                 return Err(format!("the server lets nobody else in: {words:?}").into());
             }
             self.bytes_read += bytes as u64;
-            self.welcomed += usize::from(nameless && !listener.name.is_empty());
+            if nameless && !listener.name.is_empty() {
+                self.welcomed += 1;
+                self.first_welcome.get_or_insert_with(Instant::now);
+            }
             self.begun += usize::from(before && listener.has_begun());
             if bytes < self.scratch.len() && !to_the_end {
                 return Ok(());

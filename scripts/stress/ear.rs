@@ -76,7 +76,7 @@ impl Ear {
         } else if is_refusal(line) {
             self.refusal = Some(text(line).trim_end().to_owned());
         } else if line == record.ending() {
-            self.has_ended = true;
+            self.take_end(record)?;
         } else {
             return self.take_words(line, record);
         }
@@ -104,10 +104,26 @@ impl Ear {
         }
         let heard = self.heard.insert(key, Heard { next: number + 1, notices: self.notices });
         self.messages += 1;
-        let Some(Heard { next, notices }) = heard else { return Ok(()) };
+        let Some(heard) = heard else { return Ok(()) };
+        self.take_hole(heard, number, line)
+    }
+
+    /// The last line of all: nothing of what others have heard may be missing before it.
+    fn take_end(&mut self, record: &Record) -> Result<(), Fault> {
+        self.has_ended = true;
+        for (key, author) in record.authors().iter().enumerate() {
+            if let Some(heard) = self.heard.get(&key).copied() {
+                self.take_hole(heard, author.heard, record.ending())?;
+            }
+        }
+        Ok(())
+    }
+
+    /// After what was heard last of an author comes this number, with this line.
+    fn take_hole(&mut self, heard: Heard, number: u64, line: &[u8]) -> Result<(), Fault> {
+        let Heard { next, notices } = heard;
         let hole = number.checked_sub(next).ok_or_else(|| {
-            let (name, line) = (text(author.name()), text(line));
-            Fault(format!("{name:?} had got to number {next} already, then came {line:?}"))
+            Fault(format!("number {next} was to come, but {number} did, before {:?}", text(line)))
         })?;
         self.holes += hole;
         let is_told = notices < self.notices && self.holes <= self.missed;

@@ -131,8 +131,8 @@ pub fn run(
     load.report()
 }
 
-/// A crowd that talks: [`Load::turn`] until it [`Load::is_over`], then [`Load::finish`] for those
-/// who want the last word, then the [`Load::report`].
+/// A crowd that talks: [`Load::turn`] until it [`Load::is_over`], then [`Load::settle`] and
+/// [`Load::end`] for those who want to be sure, then the [`Load::report`].
 #[derive(Debug)]
 pub struct Load<'a> {
     crowd: &'a mut Crowd,
@@ -223,16 +223,20 @@ impl<'a> Load<'a> {
     }
 
     /// Says nothing more, and waits until everyone has heard everything or was told that it missed
-    /// it. Then a last line is said and heard by all, so that nothing can be behind it.
+    /// it. Those who want to be sure call [`Load::end`] then.
     ///
-    /// `meanwhile` is called again and again with what has been said.
-    pub fn finish(&mut self, meanwhile: &mut dyn FnMut(&Load) -> Outcome<()>) -> Outcome<()> {
+    /// `meanwhile` is called again and again, at the latest after `wait_max`.
+    pub fn settle(
+        &mut self,
+        wait_max: Duration,
+        meanwhile: &mut dyn FnMut(&mut Load) -> Outcome<()>,
+    ) -> Outcome<()> {
         let mut patience = Patience::new();
         while !self.is_heard() {
             for sender in &self.senders {
                 self.crowd.clients[sender.talker.client].go_on()?;
             }
-            let read = self.hear(QUIET)?;
+            let read = self.hear(wait_max)?;
             meanwhile(self)?;
             let lacking = || {
                 let authors = self.senders.iter().zip(self.crowd.record.authors());
@@ -241,22 +245,22 @@ impl<'a> Load<'a> {
             };
             patience.check(read > 0, lacking)?;
         }
-        self.end_all(meanwhile)
+        Ok(())
     }
 
-    fn end_all(&mut self, meanwhile: &mut dyn FnMut(&Load) -> Outcome<()>) -> Outcome<()> {
-        let time = self.heard_at;
+    /// When all has settled: has a last line said and heard by all, so that nothing can be behind
+    /// it. It counts for nothing.
+    pub fn end(&mut self) -> Outcome<()> {
+        let heard_at = self.heard_at;
         let Some(first) = self.crowd.clients.first_mut() else { return Ok(()) };
         self.crowd.record.end_with([&first.listener.name, END].concat());
         first.say(if self.with_name { self.crowd.record.ending() } else { &END[2..] })?;
         let mut patience = Patience::new();
         while !self.crowd.has_heard_the_end() {
             let read = self.hear(WAIT_MAX)?;
-            meanwhile(self)?;
             patience.check(read > 0, || "not everyone hears the last line".to_owned())?;
         }
-        // What the last line took is not part of it.
-        self.heard_at = time;
+        self.heard_at = heard_at;
         Ok(())
     }
 
@@ -283,6 +287,11 @@ impl<'a> Load<'a> {
     /// When it began.
     pub fn start(&self) -> Instant {
         self.start
+    }
+
+    /// When something was heard last.
+    pub fn heard_at(&self) -> Instant {
+        self.heard_at
     }
 
     /// How many messages everyone has heard.
@@ -314,6 +323,10 @@ impl<'a> Load<'a> {
         };
         let may_have_said = match sender.talker.pace {
             _ if waits => sender.said,
+            // What it waits for may never come; by one message more it is known how much is lost.
+            Pace::Window(_) if author.is_unsure() && self.heard_at + WAIT_MAX <= now => {
+                sender.said + 1
+            }
             Pace::Window(window) => author.heard_by_all + window,
             Pace::Free => sender.said + (FREE_BYTES / sender.talker.message_bytes) as u64,
             Pace::Every(_) => sender.said + u64::from(sender.due <= now),

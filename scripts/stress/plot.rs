@@ -25,6 +25,9 @@ const LABEL_ROOM: (u32, u32) = (44, 72);
 /// With no more points than this each is marked, so that a single one can be seen too.
 const MARKED_MAX: usize = 60;
 
+/// Where the legends of the median, the p99 and the worst begin, in pixels from the right.
+const LEGEND_COLUMNS: [i32; 3] = [305, 180, 110];
+
 /// Colours that are told apart by the colour-blind, and by how dark they are.
 const WORST: RGBColor = RGBColor(204, 121, 167);
 const P99: RGBColor = RGBColor(213, 94, 0);
@@ -73,23 +76,27 @@ fn draw_latency(panel: Panel, intervals: &[Interval], end_s: f64) -> Result<(), 
         .bold_line_style(BLACK.mix(0.15))
         .draw()
         .map_err(owned)?;
-    for (at, name, colour) in [(2, "maximum", WORST), (1, "p99", P99), (0, "median (p50)", MEDIAN)]
+    // The worst is drawn wider and below the others, so that it is seen where it is the p99 too.
+    for (at, name, colour, width) in
+        [(2, "maximum", WORST, 5_u32), (1, "p99", P99, 2), (0, "median (p50)", MEDIAN, 2)]
     {
         let points: Vec<(f64, f64)> = timed.iter().map(|(time, ms)| (*time, ms[at])).collect();
-        let radius = if points.len() <= MARKED_MAX { 2 } else { 0 };
-        let line = LineSeries::new(points, colour.stroke_width(2)).point_size(radius);
-        let mark = move |(x, y)| PathElement::new([(x, y), (x + 18, y)], colour.stroke_width(3));
-        chart.draw_series(line).map_err(owned)?.label(name).legend(mark);
+        let radius = if points.len() <= MARKED_MAX { width / 2 + 2 } else { 0 };
+        let style = colour.filled().stroke_width(width);
+        chart.draw_series(LineSeries::new(points, style).point_size(radius)).map_err(owned)?;
+        draw_legend(panel, at, name, colour.stroke_width(width))?;
     }
-    chart
-        .configure_series_labels()
-        .position(SeriesLabelPosition::UpperRight)
-        .background_style(WHITE.mix(0.85))
-        .border_style(BLACK.mix(0.3))
-        .label_font(LABEL)
-        .draw()
-        .map_err(owned)?;
     Ok(())
+}
+
+/// Above the panel, where no point can be below it.
+fn draw_legend(panel: Panel, at: usize, name: &str, style: ShapeStyle) -> Result<(), Failed> {
+    const LINE: i32 = 22;
+    let (right, y) = (panel.dim_in_pixel().0 as i32, MARGIN as i32 + 12);
+    let x = right - LEGEND_COLUMNS[at];
+    panel.draw(&PathElement::new([(x, y), (x + LINE, y)], style)).map_err(owned)?;
+    let text = Text::new(name.to_owned(), (x + LINE + 6, y - 6), LABEL.into_font());
+    panel.draw(&text).map_err(owned)
 }
 
 fn draw_throughput(panel: Panel, intervals: &[Interval], end_s: f64) -> Result<(), Failed> {

@@ -49,19 +49,36 @@ impl Timeline {
 
     /// Ends an interval if it is time; call it after each turn.
     pub fn look(&mut self, load: &mut Load) -> Outcome<()> {
-        if self.since.elapsed() < self.length {
+        let now = Instant::now();
+        if now.duration_since(self.since) < self.length {
             return Ok(());
         }
-        self.end(load)?;
+        self.add(load, now)?;
         if self.intervals.len().is_multiple_of(INTERVALS as usize) {
             self.length *= 2;
         }
         Ok(())
     }
 
-    /// Ends the last interval, when the load is over.
+    /// Ends the last interval, when all has settled: with what was heard last.
     pub fn end(&mut self, load: &mut Load) -> Outcome<()> {
-        let (now, latencies) = (Instant::now(), load.interval());
+        let heard_at = load.heard_at();
+        if heard_at > self.since {
+            return self.add(load, heard_at);
+        }
+        // It was quiet until it was certain that nothing more comes.
+        let heard_s = heard_at.duration_since(load.start()).as_secs_f64();
+        while let Some(last) = self.intervals.pop_if(|one| one.end_s > heard_s) {
+            if last.deliveries > 0 {
+                let seconds = last.seconds - (last.end_s - heard_s);
+                self.intervals.push(Interval { end_s: heard_s, seconds, ..last });
+            }
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, load: &mut Load, now: Instant) -> Outcome<()> {
+        let latencies = load.interval();
         let at_ms = |quantile| latencies.value_at_quantile(quantile) as f64 / 1e6;
         let deliveries = load.record().deliveries;
         self.intervals.push(Interval {

@@ -342,8 +342,8 @@ impl<S: Socket> Hub<S> {
         }
     }
 
-    /// Takes a client off the list of those to be heard. One that is deaf goes, unless it comes back
-    /// when its command is carried out.
+    /// Takes a client off the list of those to be heard. One that is deaf goes, unless it comes
+    /// back when its command is carried out.
     pub(super) fn dismiss(&mut self, key: usize) {
         if let Some(client) = self.clients.get_mut(key) {
             client.queued_to_listen = false;
