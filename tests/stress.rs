@@ -10,11 +10,12 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::thread;
+use std::time::Duration;
 
 use serde_json::Value;
 use stress::app;
 use stress::crowd::{Crowd, Greeting};
-use stress::load::{self, Pace, Talker, Until};
+use stress::load::{self, Load, Pace, Talker, Until};
 use stress::started::Started;
 
 fn chinwag() -> Started {
@@ -39,6 +40,22 @@ fn every_delivery_of_the_server_is_counted_and_right() {
         assert_eq!(report.deliveries, 50 * 5 * 200);
         assert_eq!(report.lines_missed, 0);
     }
+}
+
+#[test]
+fn what_is_said_late_has_been_waited_for_since_it_was_due() {
+    let server = chinwag();
+    let mut crowd = Crowd::connect(server.address, 2, Greeting::Welcome).unwrap();
+    crowd.begin(false).unwrap();
+    let pace = Pace::Every(Duration::from_millis(10));
+    let talker = Talker { client: 0, pace, message_bytes: 64, timed: true };
+    let mut load = Load::new(&mut crowd, &[talker], Until::Heard(3), false);
+    thread::sleep(Duration::from_millis(300));
+    while !load.is_over() {
+        load.turn(load::WAIT_MAX).unwrap();
+    }
+    let report = load.report().unwrap();
+    assert!(report.latency_us(1.0) >= 250e3, "{} us", report.latency_us(1.0));
 }
 
 /// How a fake server is wrong about a line.
@@ -305,6 +322,7 @@ fn every_kind_of_client_passes_the_server_and_the_sums_agree() {
         if kind != "--stuck" {
             let least = if kind == "--drip" { 0 } else { 11 };
             assert!(count(&json, "trouble_connects") >= 10);
+            assert_eq!(count(&json, "trouble_lines_missed"), 0);
             assert!(count(&json, "trouble_welcomes") >= least, "{json:#}");
         }
     }

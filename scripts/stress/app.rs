@@ -167,11 +167,11 @@ fn talk(
     pid: Option<u32>,
 ) -> Outcome<(Report, Timeline, Gauged)> {
     let until = flags.until();
-    let steps = match until {
-        Until::Heard(messages) => messages * flags.senders,
-        Until::Time(time) => time.as_millis() as u64,
+    let (what, steps) = match until {
+        Until::Heard(messages) => ("messages heard", messages.saturating_mul(flags.senders)),
+        Until::Time(time) => ("talking, ms", time.as_millis() as u64),
     };
-    let progress = Progress::new("talking", steps)?;
+    let progress = Progress::new(what, steps)?;
     let wait_max = if others.is_nobody() { load::WAIT_MAX } else { trouble::WAIT_MAX };
     let before = Gauged::now(pid)?;
     let mut load = Load::new(crowd, &flags.talkers(), until, false);
@@ -229,7 +229,7 @@ fn count_calls(
         Ok(strace) => strace,
         Err(error) => return Ok(Err(error.to_string())),
     };
-    let progress = Progress::new("system calls", CALLS_TIME.as_millis() as u64)?;
+    let progress = Progress::new("system calls, ms", CALLS_TIME.as_millis() as u64)?;
     let (until, start) = (Until::Time(CALLS_TIME), Instant::now());
     let mut load = Load::new(crowd, &flags.talkers(), until, false);
     while !load.is_over() {

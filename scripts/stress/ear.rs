@@ -175,6 +175,8 @@ mod tests {
             "guest1: 0000000\nguest1: 0000002\nguest1: 0000001\n",
             "guest1: 0000000\nguest1: 000\n",
             "guest1: 0000000\nguest1: 000guest2: 0000000\n",
+            "guest1: 0000000\nguest1: 1\n",
+            "guest1: 0000000 \n",
             "guest1: let us end\nguest1: 0000000\n",
             "* you missed some lines\n",
         ] {

@@ -357,7 +357,7 @@ impl<'a> Load<'a> {
         match self.until {
             Until::Heard(messages) => {
                 let come = self.messages + self.crowd.record.lines_lost;
-                come >= messages * self.senders.len() as u64
+                come >= messages.saturating_mul(self.senders.len() as u64)
             }
             Until::Time(time) => self.start.elapsed() >= time,
         }

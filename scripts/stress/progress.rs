@@ -13,7 +13,7 @@ pub struct Progress {
 impl Progress {
     /// Of something that has so many steps, called `what`.
     pub fn new(what: &'static str, steps: u64) -> Outcome<Progress> {
-        const TEMPLATE: &str = "{msg:12} [{wide_bar}] {human_pos}/{human_len} {elapsed}";
+        const TEMPLATE: &str = "{msg:16} [{wide_bar}] {human_pos}/{human_len} {elapsed}";
         let style = ProgressStyle::with_template(TEMPLATE)?.progress_chars("=> ");
         let bar = ProgressBar::new(steps).with_style(style).with_message(what);
         Ok(Progress { bar })
@@ -21,7 +21,7 @@ impl Progress {
 
     /// So many steps are done. Call it as often as you like.
     pub fn show(&self, steps: u64) {
-        self.bar.set_position(steps);
+        self.bar.set_position(steps.min(self.bar.length().unwrap_or(steps)));
     }
 }
 
