@@ -106,6 +106,8 @@ impl<S: Socket> Hub<S> {
     fn deafen(&mut self, key: usize, leave: Leave) {
         let Some(client) = self.clients.get_mut(key) else { return };
         client.life = Life::Deaf(leave);
+        // It is offered nothing any more, so nobody will see to it that it is not overrun.
+        client.reading.lapse(&self.transcript);
         if client.ended || !(client.asked || client.may_be_heard(&self.config)) {
             self.gone(key, leave);
             return;

@@ -121,6 +121,7 @@ pub fn whisper(text: &str) -> Option<(&str, &str, &str)> {
 
 /// Whose secret this is, and its number; `None` if its sender was cut short.
 pub fn secret(words: &str) -> Option<(u64, usize)> {
-    let (whose, number) = words.strip_prefix("psst ")?.strip_suffix('.')?.split_once(' ')?;
+    let (secret, _) = words.strip_prefix("psst ")?.split_once('.')?;
+    let (whose, number) = secret.split_once(' ')?;
     Some((whose.parse().ok()?, number.parse().ok()?))
 }

@@ -67,19 +67,18 @@ fn make_lively(random: &mut Random, config: &mut Config) {
     config.max_private = 800;
     config.history_bytes = 300;
     config.rendered = [1, 100, 16384][random.below(3)];
-    if random.one_in(2) {
-        config.greeting = Duration::from_millis(100);
-    }
+    config.greeting = Duration::from_millis([0, 0, 100, 1000][random.below(4)]);
 }
 
 /// One run; what it ends with tells whether another run was the same.
 fn run(seed: u64, base: &Config) -> (u64, Vec<Vec<u8>>) {
     let mut random = Random(seed);
     let mut config = config(&mut random, base);
-    let steps = 50 + random.below(400);
+    let mut steps = 50 + random.below(400);
     let lively = config.window >= 1000 && !config.raw && random.one_in(2);
     if lively {
         make_lively(&mut random, &mut config);
+        steps *= 2;
     }
     let mut world = World::new(random, config);
     world.lively = lively;

@@ -125,6 +125,14 @@ impl Peer {
         self.is_open() && !self.refused && !self.has_ended
     }
 
+    /// It ends its side: a line that lacks its end has one now.
+    pub fn end(&mut self, max_line: usize) {
+        if self.ends_lines && !self.has_ended {
+            self.note_line(max_line);
+        }
+        self.wire.borrow_mut().end();
+    }
+
     /// It has sent a whole line, or its last words.
     pub fn note_line(&mut self, max_line: usize) {
         let bytes = std::mem::take(&mut self.line);

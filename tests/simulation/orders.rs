@@ -47,10 +47,19 @@ fn every_order_of_events_keeps_the_promises() {
     for order in 0..EVENTS.len().pow(DEPTH) {
         let events = (0..DEPTH).map(|place| EVENTS[order / EVENTS.len().pow(place) % EVENTS.len()]);
         let events: Vec<Event> = events.collect();
+        if says_after_the_end(&events) {
+            continue;
+        }
         let failing = Order(&events);
         run_order(&events, &base);
         drop(failing);
     }
+}
+
+/// Whether the talker would do something after it has ended.
+fn says_after_the_end(events: &[Event]) -> bool {
+    let mut after = events.iter().skip_while(|event| !matches!(event, Event::Ends)).skip(1);
+    after.any(|event| matches!(event, Event::Says | Event::SaysHalf | Event::Ends))
 }
 
 /// Says which order it was when a run fails.
@@ -76,19 +85,14 @@ fn run_order(events: &[Event], base: &Config) {
         peer.wire.borrow_mut().send(b"\n");
     }
     for event in events {
-        let ended = world.peers[0].wire.borrow().eof;
         match event {
-            Event::Says if !ended => world.say(0, b"one\ntwo\n"),
-            Event::SaysHalf if !ended => world.say(0, b"thr"),
-            Event::Ends if !ended => {
-                // What it has begun to say is its last line.
-                world.peers[0].note_line(base.max_line);
-                world.peers[0].wire.borrow_mut().end();
-            }
+            Event::Says => world.say(0, b"one\ntwo\n"),
+            Event::SaysHalf => world.say(0, b"thr"),
+            Event::Ends => world.peers[0].end(base.max_line),
             Event::StopsReading => world.peers[1].wire.borrow_mut().take(0),
             Event::ReadsALittle => world.peers[1].wire.borrow_mut().take(7),
             Event::ReadsOn => world.peers[1].wire.borrow_mut().take(usize::MAX),
-            Event::Says | Event::SaysHalf | Event::Ends | Event::Turn => world.turn(),
+            Event::Turn => world.turn(),
         }
     }
     world.settle();

@@ -33,7 +33,7 @@ impl World {
     /// What a peer says next, its end included.
     fn words(&mut self, place: usize) -> Vec<u8> {
         let commands = self.lively && self.peers[place].ends_lines;
-        let mut words = match commands && self.random.one_in(3) {
+        let mut words = match commands && self.random.one_in(2) {
             true => self.command(place).into_bytes(),
             false => self.line(place).into_bytes(),
         };
@@ -62,14 +62,15 @@ impl World {
     fn command(&mut self, place: usize) -> String {
         let (serial, number) = (self.peers[place].serial, self.peers[place].sent.len());
         let someone = self.someone();
+        let secret = format!("psst {serial} {number}.{}", "z".repeat(self.random.below(100)));
         match self.random.below(22) {
             0..=2 => "/who".to_owned(),
             3..=4 => format!("/nick {}", own_name(serial, number)),
             5 => format!("/nick {someone}"),
             6 => format!("/nick {}", ["a/b", "-a", "admin", "guest7", ""][self.random.below(5)]),
             7 => format!("/me waves {number} times"),
-            8..=11 => format!("/msg {someone} psst {serial} {number}."),
-            12 => format!("/r psst {serial} {number}."),
+            8..=11 => format!("/msg {someone} {secret}"),
+            12 => format!("/r {secret}"),
             13 => "/echo off".to_owned(),
             14 => "/echo on".to_owned(),
             15 => format!("/ignore {someone}"),
@@ -83,9 +84,14 @@ impl World {
         }
     }
 
-    /// The name of someone who has been here, of someone who has not, or an old one.
+    /// The name of someone, most often here: the present one, an old one, or nobody's.
     fn someone(&mut self) -> String {
-        let serial = 1 + self.random.below(self.peers.len()) as u64;
+        let here = self.peers.iter().filter(|peer| peer.is_open() && !peer.refused);
+        let here: Vec<u64> = here.map(|peer| peer.serial).collect();
+        let serial = match self.random.below(6) {
+            0 => 1 + self.random.below(self.peers.len()) as u64,
+            _ => here[self.random.below(here.len())],
+        };
         match self.random.below(8) {
             0 => "absent".to_owned(),
             1 => format!("guest{serial}"),

@@ -95,9 +95,9 @@ impl Dialogue {
 
     /// Checks how a line ends; gives it as it would end without telnet.
     pub fn check_line(&self, line: &[u8]) -> Vec<u8> {
-        assert!(!line.contains(&0xff), "a command in the middle of {:?}", line.escape_ascii());
+        assert!(!line.contains(&0xff), "a command in the middle of `{}`", line.escape_ascii());
         let Some(text) = line.strip_suffix(b"\r\n") else {
-            assert!(!self.answered, "{:?} ends in LF alone", line.escape_ascii());
+            assert!(!self.answered, "`{}` ends in LF alone", line.escape_ascii());
             return line.to_vec();
         };
         assert!(self.begun, "CR LF for one that is no telnet");

@@ -86,14 +86,12 @@ impl World {
     fn disturb(&mut self) {
         let Some(place) = self.open_peer() else { return };
         let healthy = self.peers[place].healthy;
-        let which = self.random.below(12);
-        if which == 0 && self.peers[place].ends_lines && !self.peers[place].has_ended {
-            // A line that lacks its end has one now.
-            self.peers[place].note_line(self.config.max_line);
-        }
         let mut wire = self.peers[place].wire.borrow_mut();
-        match which {
-            0 => wire.end(),
+        match self.random.below(12) {
+            0 => {
+                drop(wire);
+                self.peers[place].end(self.config.max_line);
+            }
             1 => wire.break_down(),
             _ if healthy => {}
             2..=5 => wire.take(0),
