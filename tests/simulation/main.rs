@@ -162,6 +162,75 @@ fn a_flooder_does_not_keep_a_talker_waiting() {
     world.releasing.set(true);
 }
 
+/// A world in which nothing goes wrong, with so many people who end their lines.
+fn quiet_world(people: usize, greeting: Duration) -> World {
+    let base = Config::default();
+    let config = Config { window: 1000, turn_bytes: 250, write_bytes: 300, ..base };
+    let mut world = World::new(Random(1), Config { hide_addresses: true, greeting, ..config });
+    (world.faulty, world.hub) = (false, Hub::new(world.config.clone(), people));
+    for place in 0..people {
+        world.connect();
+        world.peers[place].ends_lines = true;
+        world.say(place, b"\n");
+    }
+    world
+}
+
+#[test]
+fn a_telnet_newcomer_begins_where_it_is_greeted_however_much_was_said_before() {
+    let mut world = quiet_world(2, Duration::from_secs(1));
+    world.peers[1].is_telnet = true;
+    for number in 0..40 {
+        world.say(0, format!("{number} and some more words\n").as_bytes());
+        world.turn();
+    }
+    world.say_parts(1, &telnet::command(1));
+    world.turn();
+    world.settle();
+    world.check_settled();
+    world.releasing.set(true);
+}
+
+#[test]
+fn who_is_ignored_is_so_to_its_last_line_though_it_has_gone() {
+    let mut world = quiet_world(3, Duration::ZERO);
+    world.say(0, b"/ignore guest2\n");
+    world.settle();
+    // What is rendered is rendered; so something else is in front.
+    world.peers[0].healthy = false;
+    world.peers[0].wire.borrow_mut().take(0);
+    world.say(2, b"in front\n");
+    while world.said.last().is_none_or(|said| said.author != 3) {
+        world.turn();
+    }
+    world.say(1, b"not for guest1\n");
+    world.peers[1].end(100);
+    while world.hub.connections() == 3 {
+        world.turn();
+    }
+    world.say(0, b"/ignore guest3\n");
+    world.turn();
+    world.turn();
+    world.settle();
+    world.check_settled();
+    world.releasing.set(true);
+}
+
+#[test]
+fn who_is_reset_is_heard_to_its_last_command_though_the_window_has_moved_on() {
+    let mut world = quiet_world(2, Duration::ZERO);
+    world.settle();
+    for number in 0..60 {
+        world.say(0, format!("{number} and some more words\n").as_bytes());
+    }
+    world.say(0, b"/echo off\n/who\nthe last words\n");
+    world.peers[0].wire.borrow_mut().break_down();
+    world.settle();
+    world.check_settled();
+    assert!(world.said.iter().any(|said| said.text.ends_with(b": the last words\n")));
+    world.releasing.set(true);
+}
+
 /// Says which seed it was when a run fails.
 struct Seed(u64);
 

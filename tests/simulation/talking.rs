@@ -63,7 +63,7 @@ impl World {
         let (serial, number) = (self.peers[place].serial, self.peers[place].sent.len());
         let someone = self.someone();
         let secret = format!("psst {serial} {number}.{}", "z".repeat(self.random.below(100)));
-        match self.random.below(22) {
+        match self.random.below(25) {
             0..=2 => "/who".to_owned(),
             3..=4 => format!("/nick {}", own_name(serial, number)),
             5 => format!("/nick {someone}"),
@@ -73,7 +73,7 @@ impl World {
             12 => format!("/r {secret}"),
             13 => "/echo off".to_owned(),
             14 => "/echo on".to_owned(),
-            15 => format!("/ignore {someone}"),
+            15 | 21..=23 => format!("/ignore {someone}"),
             16 => format!("/unignore {someone}"),
             17 => format!("/history {}", self.random.below(7)),
             18 => "/help".to_owned(),
@@ -132,7 +132,7 @@ impl World {
         self.say_parts(place, &parts);
     }
 
-    fn say_parts(&mut self, place: usize, parts: &[(u8, Part)]) {
+    pub fn say_parts(&mut self, place: usize, parts: &[(u8, Part)]) {
         let bytes: Vec<u8> = parts.iter().map(|(byte, _)| *byte).collect();
         self.peers[place].wire.borrow_mut().send(&bytes);
         self.record(place, parts);
