@@ -56,8 +56,10 @@ pub struct Wire {
     blocked: bool,
     /// Calls are cut short and interrupted at random.
     pub faulty: bool,
-    /// But not writes: the peer takes all that it is offered.
+    /// But not two writes in a row: the peer takes all that it is offered, if not at the first try.
     pub takes_all: bool,
+    /// The last write was cut short or interrupted.
+    fell_short: bool,
     random: Random,
 }
 
@@ -78,6 +80,7 @@ impl Wire {
             blocked: false,
             faulty,
             takes_all: false,
+            fell_short: false,
             random,
         }
     }
@@ -138,8 +141,11 @@ impl Wire {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         assert!(!self.shut, "written to after the goodbye");
         assert!(!bytes.is_empty(), "a write of nothing");
-        if !self.takes_all {
-            self.interrupted()?;
+        let may_fall_short = !(self.takes_all && std::mem::take(&mut self.fell_short));
+        if may_fall_short {
+            let tried = self.interrupted();
+            self.fell_short = tried.is_err();
+            tried?;
         }
         if self.reset {
             return Err(ErrorKind::BrokenPipe.into());
@@ -148,10 +154,9 @@ impl Wire {
             self.blocked = true;
             return Err(ErrorKind::WouldBlock.into());
         }
-        let most = match self.takes_all {
-            true => bytes.len().min(self.room),
-            false => self.cut(bytes.len().min(self.room)),
-        };
+        let room = bytes.len().min(self.room);
+        let most = if may_fall_short { self.cut(room) } else { room };
+        self.fell_short = most < room;
         self.received.extend_from_slice(&bytes[..most]);
         if self.room != usize::MAX {
             self.room -= most;
