@@ -16,7 +16,8 @@ use log::{LevelFilter, Log, Metadata, Record};
 use rustix::pipe::PipeFlags;
 use simple_logger::SimpleLogger;
 
-use crate::sink::{PIPE_BYTES, RETRY, Sink, Written, is_writable};
+use crate::backlog::Backlog;
+use crate::sink::{Outcome, PIPE_BYTES, RETRY, Sink, is_writable, write_out};
 
 /// What time, level and module may take of a record; the rest is cut at what one page of the pipe
 /// holds, so that it never waits.
@@ -33,7 +34,7 @@ pub struct Journal {
     /// `None` once it is closed.
     sink: Option<Sink>,
     /// What has been read from the pipe and not been taken.
-    pending: Vec<u8>,
+    pending: Backlog,
     retry_at: Option<Instant>,
 }
 
@@ -48,7 +49,8 @@ impl Journal {
         log::set_max_level(level);
         log::set_boxed_logger(Box::new(Logger { inner })).map_err(io::Error::other)?;
         let sink = Sink::open(stderr.as_fd()).ok();
-        let journal = Journal { pipe: reader, stderr, sink, pending: Vec::new(), retry_at: None };
+        let journal =
+            Journal { pipe: reader, stderr, sink, pending: Backlog::default(), retry_at: None };
         journal.hook_panics()?;
         Ok(journal)
     }
@@ -84,19 +86,19 @@ impl Journal {
             if self.pending.is_empty() {
                 let mut page = [0; PIPE_BYTES];
                 let Ok(bytes @ 1..) = rustix::io::read(&self.pipe, &mut page) else { return };
-                self.pending.extend_from_slice(&page[..bytes]);
+                self.pending.end().extend_from_slice(&page[..bytes]);
             }
             let Some(sink) = &mut self.sink else {
                 self.pending.clear();
                 continue;
             };
-            match sink.write(&self.pending) {
-                Written::Bytes(bytes) => drop(self.pending.drain(..bytes)),
-                Written::Blocked => {
+            match write_out(&mut self.pending, |bytes| sink.write(bytes)) {
+                Outcome::All => {}
+                Outcome::Blocked => {
                     self.retry_at = Some(now + RETRY);
                     return;
                 }
-                Written::Closed => self.sink = None,
+                Outcome::Closed => self.sink = None,
             }
         }
     }

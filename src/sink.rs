@@ -18,6 +18,8 @@ use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::fs::{FileType, OFlags};
 use rustix::net::SendFlags;
 
+use crate::backlog::Backlog;
+
 /// How long a stream that takes nothing is left alone. Nothing tells us when it takes something
 /// again, so it is tried; often enough that a person who continues a terminal sees no delay.
 pub const RETRY: Duration = Duration::from_millis(100);
@@ -45,6 +47,32 @@ pub enum Written {
     Blocked,
     /// Nothing will be taken any more.
     Closed,
+}
+
+/// What became of all that waited.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// All was taken.
+    All,
+    /// The rest cannot be taken now.
+    Blocked,
+    /// The rest will not be taken any more; it is dropped.
+    Closed,
+}
+
+/// Writes what waits with `write`, until all of it is taken or no more is.
+pub fn write_out(waiting: &mut Backlog, mut write: impl FnMut(&[u8]) -> Written) -> Outcome {
+    while !waiting.is_empty() {
+        match write(waiting.rest()) {
+            Written::Bytes(bytes) => waiting.took(bytes),
+            Written::Blocked => return Outcome::Blocked,
+            Written::Closed => {
+                waiting.clear();
+                return Outcome::Closed;
+            }
+        }
+    }
+    Outcome::All
 }
 
 impl Sink {

@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 /// before it. What stands in a folder belongs to the file of the same name.
 const RINGS: [&[&str]; 3] = [
     &[
+        "backlog",
         "command",
         "config",
         "deadlines",

@@ -20,7 +20,8 @@ use super::source::{Source, Taken};
 use super::watch::{Received, Watch};
 use super::wire::{Hearing, Outgoing};
 use super::{Ended, JoinError};
-use crate::sink::{RETRY, Sink, Written};
+use crate::backlog::Backlog;
+use crate::sink::{Outcome, RETRY, Sink, Written, write_out};
 
 /// How much is read at once, of the input and from the server.
 const READ_BYTES: usize = 16 * 1024;
@@ -40,7 +41,7 @@ pub struct Relay {
     paint: Paint,
     /// `None` once it is closed.
     sink: Option<Sink>,
-    printing: Vec<u8>,
+    printing: Backlog,
     retry_at: Option<Instant>,
 }
 
@@ -70,7 +71,7 @@ impl Relay {
             me,
             paint,
             sink,
-            printing: Vec::new(),
+            printing: Backlog::default(),
             retry_at: None,
         }
     }
@@ -124,7 +125,7 @@ impl Relay {
     }
 
     fn send(&mut self) -> Result<(), JoinError> {
-        let sent = self.watch.send(self.outgoing.bytes()).map_err(JoinError::Lost)?;
+        let sent = self.watch.send(self.outgoing.rest()).map_err(JoinError::Lost)?;
         self.outgoing.took(sent);
         if self.source_ended && self.outgoing.is_empty() && !self.sending_ended {
             self.sending_ended = true;
@@ -178,8 +179,9 @@ impl Relay {
         if let Some(name) = greeted_name(line).filter(|_| self.me.name().is_none()) {
             self.me.be(name);
         }
-        self.printing.extend_from_slice(self.paint.line(line, &self.me).as_bytes());
-        self.printing.push(b'\n');
+        let printing = self.printing.end();
+        printing.extend_from_slice(self.paint.line(line, &self.me).as_bytes());
+        printing.push(b'\n');
     }
 
     /// Prints as much as is taken.
@@ -187,19 +189,12 @@ impl Relay {
         if self.retry_at.is_some() {
             return;
         }
-        while !self.printing.is_empty() {
-            let written = self.sink.as_mut().map_or(Written::Closed, |s| s.write(&self.printing));
-            match written {
-                Written::Bytes(bytes) => drop(self.printing.drain(..bytes)),
-                Written::Blocked => {
-                    self.retry_at = Some(now + RETRY);
-                    return;
-                }
-                Written::Closed => {
-                    self.sink = None;
-                    self.printing.clear();
-                }
-            }
+        let sink = &mut self.sink;
+        let write = |bytes: &[u8]| sink.as_mut().map_or(Written::Closed, |sink| sink.write(bytes));
+        match write_out(&mut self.printing, write) {
+            Outcome::All => {}
+            Outcome::Blocked => self.retry_at = Some(now + RETRY),
+            Outcome::Closed => self.sink = None,
         }
     }
 

@@ -17,7 +17,8 @@ use super::terminal::Terminal;
 use super::typing::{Deed, Typing};
 use super::watch::{Reached, Received, Watch};
 use super::{Ended, JoinError, REACH_MAX};
-use crate::sink::{RETRY, Written};
+use crate::backlog::Backlog;
+use crate::sink::{Outcome, RETRY, write_out};
 
 /// How much is read at once, of the keys and from the server.
 const READ_BYTES: usize = 4096;
@@ -60,7 +61,7 @@ pub struct Seat {
     redial: Redial,
     link: Link,
     /// What the terminal has not taken yet.
-    out: Vec<u8>,
+    out: Backlog,
     retry_at: Option<Instant>,
     ended: Option<Ended>,
 }
@@ -86,7 +87,7 @@ impl Seat {
             typing,
             redial,
             link: Link::Up { since: Instant::now() },
-            out: Vec::new(),
+            out: Backlog::default(),
             retry_at: None,
             ended: None,
         }
@@ -170,7 +171,7 @@ impl Seat {
 
     /// Gives the terminal back, sleeps until someone continues us, and takes it again.
     fn suspend(&mut self) -> Result<(), JoinError> {
-        self.screen.erase(&mut self.out);
+        self.screen.erase(self.out.end());
         self.flush_out();
         self.terminal.give_back();
         signal_hook::low_level::emulate_default_handler(SIGTSTP)
@@ -281,10 +282,10 @@ impl Seat {
                 }
             }
             Deed::Show(words) => self.talk.show_own_word(&words.join("  ")),
-            Deed::Redraw => self.screen.clear(&mut self.out),
+            Deed::Redraw => self.screen.clear(self.out.end()),
             Deed::Leave => self.leave(now),
             Deed::Suspend => suspend_group(),
-            Deed::Ring if self.out.is_empty() => self.out.push(b'\x07'),
+            Deed::Ring if self.out.is_empty() => self.out.end().push(b'\x07'),
             Deed::Ring => {}
             Deed::Forget(why) => {
                 self.talk.show_own_word(&format!("what you type is not kept: {why}"));
@@ -306,10 +307,10 @@ impl Seat {
             return;
         }
         let outgoing = self.talk.outgoing();
-        match self.watch.send(outgoing.bytes()) {
+        match self.watch.send(outgoing.rest()) {
             Ok(sent) => outgoing.took(sent),
             // What the server has said before it closed is still there to be read.
-            Err(_) if self.watch.may_receive() => outgoing.took(outgoing.bytes().len()),
+            Err(_) if self.watch.may_receive() => outgoing.took(outgoing.rest().len()),
             Err(error) => return self.lose(&format!("connection lost: {error}"), now),
         }
         if matches!(self.link, Link::Leaving { .. }) && self.talk.outgoing().is_empty() {
@@ -328,13 +329,13 @@ impl Seat {
             return;
         }
         for line in self.talk.take_shown() {
-            self.screen.print(&line, &mut self.out);
+            self.screen.print(&line, self.out.end());
         }
         match self.link {
-            Link::Leaving { .. } => self.screen.erase(&mut self.out),
+            Link::Leaving { .. } => self.screen.erase(self.out.end()),
             _ => {
                 let area = self.area(now);
-                self.screen.draw(area, &mut self.out);
+                self.screen.draw(area, self.out.end());
             }
         }
         self.write_out(now);
@@ -362,18 +363,10 @@ impl Seat {
     }
 
     fn write_out(&mut self, now: Instant) {
-        while !self.out.is_empty() {
-            match self.terminal.write(&self.out) {
-                Written::Bytes(bytes) => drop(self.out.drain(..bytes)),
-                Written::Blocked => {
-                    self.retry_at = Some(now + RETRY);
-                    return;
-                }
-                Written::Closed => {
-                    self.out.clear();
-                    self.ended.get_or_insert(Ended::Left);
-                }
-            }
+        match write_out(&mut self.out, |bytes| self.terminal.write(bytes)) {
+            Outcome::All => {}
+            Outcome::Blocked => self.retry_at = Some(now + RETRY),
+            Outcome::Closed => _ = self.ended.get_or_insert(Ended::Left),
         }
     }
 
@@ -394,10 +387,10 @@ impl Seat {
 
     /// What was heard last is printed, and nothing is left at the bottom.
     fn say_last_words(&mut self) {
-        self.screen.erase(&mut self.out);
+        self.screen.erase(self.out.end());
         self.talk.over(Instant::now());
         for line in self.talk.take_shown() {
-            self.screen.print(&line, &mut self.out);
+            self.screen.print(&line, self.out.end());
         }
         self.flush_out();
         self.terminal.give_back();

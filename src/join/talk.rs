@@ -351,7 +351,7 @@ mod tests {
         }
 
         fn sent(&mut self) -> String {
-            let sent = String::from_utf8(self.talk.outgoing().bytes().to_vec()).unwrap();
+            let sent = String::from_utf8(self.talk.outgoing().rest().to_vec()).unwrap();
             self.talk.outgoing().took(sent.len());
             sent
         }

@@ -14,6 +14,7 @@
 
 use std::time::Duration;
 
+use crate::backlog::Backlog;
 use crate::text::push_safe;
 
 /// The most bytes of a line in one piece; more than any server we know sends.
@@ -33,10 +34,12 @@ pub const OUTGOING_BYTES_MAX: usize = 64 * 1024;
 
 /// What was heard and is no whole line yet.
 ///
-/// `searched <= buffer.len()`; there is no line end in the first `searched` bytes.
+/// `start <= searched <= buffer.len()`; there is no line end in `start..searched`, and what stands
+/// before `start` has been handed out.
 #[derive(Debug, Default)]
 pub struct Hearing {
     buffer: Vec<u8>,
+    start: usize,
     searched: usize,
     /// The last piece handed out had no end.
     broken_off: bool,
@@ -47,6 +50,9 @@ impl Hearing {
     /// Takes in what was read. Call [`Hearing::next_line`] until there is none before pushing more,
     /// or the buffer grows.
     pub fn push(&mut self, bytes: &[u8]) {
+        self.buffer.drain(..self.start);
+        self.searched -= self.start;
+        self.start = 0;
         self.buffer.extend_from_slice(bytes);
     }
 
@@ -55,8 +61,9 @@ impl Hearing {
         loop {
             let found = memchr::memchr(b'\n', &self.buffer[self.searched..]);
             let end = found.map(|at| self.searched + at);
-            if end.unwrap_or(self.buffer.len()) > LINE_BYTES_MAX {
-                let cut = beginning_of_character(&self.buffer, LINE_BYTES_MAX);
+            let end_max = self.start + LINE_BYTES_MAX;
+            if end.unwrap_or(self.buffer.len()) > end_max {
+                let cut = beginning_of_character(&self.buffer, end_max);
                 let piece = self.hand_out(cut, cut);
                 self.broken_off = true;
                 self.has_ended_a_line = true;
@@ -79,7 +86,7 @@ impl Hearing {
 
     /// What has no end, as a line: it was quiet for long enough, or nothing more will come.
     pub fn rest(&mut self) -> Option<String> {
-        if self.buffer.is_empty() {
+        if self.is_empty() {
             return None;
         }
         let piece = self.hand_out(self.buffer.len(), self.buffer.len());
@@ -90,20 +97,23 @@ impl Hearing {
     /// After how much silence to ask for [`Hearing::rest`]; `None` if there is none.
     pub fn patience(&self) -> Option<Duration> {
         let quiet = if self.has_ended_a_line { QUIET_AFTER_ENDS } else { QUIET };
-        (!self.buffer.is_empty()).then_some(quiet)
+        (!self.is_empty()).then_some(quiet)
     }
 
-    /// Takes `taken` bytes away, of which the first `length` are the line.
-    fn hand_out(&mut self, length: usize, taken: usize) -> String {
-        let line = &self.buffer[..length];
+    fn is_empty(&self) -> bool {
+        self.start == self.buffer.len()
+    }
+
+    /// Makes a line of what stands before `end`, and goes on at `next`.
+    fn hand_out(&mut self, end: usize, next: usize) -> String {
+        let line = &self.buffer[self.start..end];
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         let mut safe = String::new();
         if self.broken_off {
             safe.push_str(CONTINUED);
         }
         push_safe(line, &mut safe);
-        self.buffer.drain(..taken);
-        self.searched = 0;
+        (self.start, self.searched) = (next, next);
         safe
     }
 }
@@ -117,39 +127,39 @@ fn beginning_of_character(bytes: &[u8], place: usize) -> usize {
 /// What waits to be sent.
 #[derive(Debug, Default)]
 pub struct Outgoing {
-    bytes: Vec<u8>,
+    backlog: Backlog,
 }
 
 impl Outgoing {
     /// Puts a line in.
     pub fn push_line(&mut self, line: &str) {
-        self.bytes.extend_from_slice(line.as_bytes());
-        self.bytes.push(b'\n');
+        self.push(line.as_bytes());
+        self.push(b"\n");
     }
 
     /// Puts bytes in as they are.
     pub fn push(&mut self, bytes: &[u8]) {
-        self.bytes.extend_from_slice(bytes);
+        self.backlog.end().extend_from_slice(bytes);
     }
 
     /// All that waits.
-    pub fn bytes(&self) -> &[u8] {
-        &self.bytes
+    pub fn rest(&self) -> &[u8] {
+        self.backlog.rest()
     }
 
     /// The socket has taken so many bytes.
     pub fn took(&mut self, bytes: usize) {
-        self.bytes.drain(..bytes);
+        self.backlog.took(bytes);
     }
 
     /// Whether nothing waits.
     pub fn is_empty(&self) -> bool {
-        self.bytes.is_empty()
+        self.backlog.is_empty()
     }
 
     /// Whether so much waits that no more should be put in.
     pub fn is_full(&self) -> bool {
-        self.bytes.len() >= OUTGOING_BYTES_MAX
+        self.backlog.len() >= OUTGOING_BYTES_MAX
     }
 }
 

@@ -1,0 +1,80 @@
+//! Bytes that wait to be written, oldest first.
+//!
+//! Taking some moves a cursor, not the bytes. Those taken are dropped when they are as many as
+//! those that wait, so no byte is moved more than once for each that is taken. It has no bound of
+//! its own: whoever fills it looks at [`Backlog::len`] first. This room does not know who writes.
+
+/// Bytes that wait to be written.
+///
+/// `taken <= bytes.len()`, and both are 0 when nothing waits.
+#[derive(Debug, Default)]
+pub struct Backlog {
+    bytes: Vec<u8>,
+    taken: usize,
+}
+
+impl Backlog {
+    /// All that waits.
+    pub fn rest(&self) -> &[u8] {
+        &self.bytes[self.taken..]
+    }
+
+    /// How many bytes wait.
+    pub fn len(&self) -> usize {
+        self.bytes.len() - self.taken
+    }
+
+    /// Whether nothing waits.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The place where more is appended; nothing else may be done to it.
+    pub fn end(&mut self) -> &mut Vec<u8> {
+        &mut self.bytes
+    }
+
+    /// The first `bytes` of the rest have been written.
+    pub fn took(&mut self, bytes: usize) {
+        self.taken += bytes;
+        debug_assert!(self.taken <= self.bytes.len());
+        if self.taken >= self.len() {
+            self.bytes.drain(..self.taken);
+            self.taken = 0;
+        }
+    }
+
+    /// Nobody will take the rest.
+    pub fn clear(&mut self) {
+        *self = Backlog::default();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn what_is_taken_is_what_was_appended_and_little_more_is_kept(
+            steps in prop::collection::vec((0_usize..50, 0_usize..50), 0..100)
+        ) {
+            let (mut backlog, mut appended, mut taken) = (Backlog::default(), 0_u8, Vec::new());
+            let mut all = Vec::new();
+            for (more, most) in steps {
+                for _ in 0..more {
+                    backlog.end().push(appended);
+                    all.push(appended);
+                    appended = appended.wrapping_add(1);
+                }
+                let take = most.min(backlog.len());
+                taken.extend_from_slice(&backlog.rest()[..take]);
+                backlog.took(take);
+                prop_assert!(backlog.bytes.len() <= 2 * backlog.len());
+            }
+            taken.extend_from_slice(backlog.rest());
+            prop_assert_eq!(taken, all);
+        }
+    }
+}
