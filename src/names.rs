@@ -43,7 +43,7 @@ const GUEST: &str = "guest";
 /// The server's own words. Written with a capital so that all three forms are there: `AII`, with
 /// two capital i, looks like `All` and like neither `all` nor `ALL`. [`GUEST`] has a rule of its
 /// own.
-const RESERVED: [&str; 15] = [
+const RESERVED: [&str; 16] = [
     "Server",
     "System",
     "Admin",
@@ -52,6 +52,7 @@ const RESERVED: [&str; 15] = [
     "All",
     "Everyone",
     "You",
+    "Nobody",
     "Chinwag",
     "서버",
     "시스템",

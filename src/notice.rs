@@ -230,7 +230,7 @@ notices! {
     IgnoringYourself
         en "that is you; /echo off hides your own lines"
         ko "자기 자신입니다. /echo off는 자기 말을 감춥니다";
-    /// There is nothing in the name.
+    /// A name of more characters than there may be.
     NameTooLong { characters_max: usize }
         en "that name is too long: {characters_max} characters is the most"
         ko "이름이 너무 깁니다: 최대 {characters_max}자";

@@ -57,8 +57,8 @@ pub struct Record {
 pub struct Extras {
     /// It is a telnet peer: it has sent a telnet command.
     pub telnet: Option<Telnet>,
-    /// The serial of whoever has last said something to it alone; 0 is nobody.
-    pub answers_go_to: u64,
+    /// The serial of whoever has last said something to it alone.
+    pub answers_go_to: Option<u64>,
     /// What it said when it left.
     pub farewell: String,
 }
@@ -69,9 +69,9 @@ impl Record {
         self.extras.as_ref().is_some_and(|extras| extras.telnet.is_some())
     }
 
-    /// The serial of whoever has last said something to it alone; 0 is nobody.
-    pub fn answers_go_to(&self) -> u64 {
-        self.extras.as_ref().map_or(0, |extras| extras.answers_go_to)
+    /// The serial of whoever has last said something to it alone.
+    pub fn answers_go_to(&self) -> Option<u64> {
+        self.extras.as_ref().and_then(|extras| extras.answers_go_to)
     }
 
     /// What it said when it left; nothing if it did not.

@@ -148,31 +148,6 @@ impl<S: Socket> Hub<S> {
         let without = if self.config.no_echo { vec![serial] } else { Vec::new() };
         Rendering { without, ..Rendering::default() }
     }
-
-    /// Shows a client the newest lines, at most so many, without those of whom it ignores. Says
-    /// whether there were any.
-    pub(super) fn tell_history(&mut self, key: usize, lines: usize, now: Instant) -> bool {
-        let Some(client) = self.clients.get(key) else { return false };
-        let own = client.record.serial;
-        let without = client.reading.rendering().map_or(&[][..], |its| &its.without);
-        let lang = self.config.lang();
-        let mut text = Notice::History.to_line(lang);
-        let nothing = text.len();
-        let start = self.transcript.newest(lines, self.config.history_bytes);
-        for line in self.transcript.lines_from(start) {
-            if line.author == own || !without.contains(&line.author) {
-                let (first, second) = self.transcript.bytes(line.start, line.end);
-                text.extend_from_slice(first);
-                text.extend_from_slice(second);
-            }
-        }
-        let any = text.len() > nothing;
-        if any {
-            text.extend_from_slice(&Notice::Now.to_line(lang));
-            self.tell_lines(key, text, now);
-        }
-        any
-    }
 }
 
 /// Whom `--per-address` counts together: one IPv4 address, or one IPv6 network of 64 bits, which is

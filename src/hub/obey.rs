@@ -79,7 +79,7 @@ impl<S: Socket> Hub<S> {
     }
 
     fn message_back(&mut self, key: usize, text: &str, now: Instant) {
-        let asked = self.clients.get(key).map(|client| client.record.answers_go_to());
+        let asked = self.clients.get(key).and_then(|client| client.record.answers_go_to());
         match asked.and_then(|serial| self.members.get(&serial)) {
             Some(to) => self.whisper(key, *to as usize, text, now),
             None => self.tell(key, &Notice::NobodyToAnswer, now),
@@ -103,7 +103,7 @@ impl<S: Socket> Hub<S> {
         let ignored = serial != other.record.serial && self.is_without(to, serial);
         if from != to && !ignored {
             if let Some(other) = self.clients.get_mut(to) {
-                other.record.extras().answers_go_to = serial;
+                other.record.extras().answers_go_to = Some(serial);
             }
             self.tell_lines(to, line.clone(), now);
         }
@@ -145,6 +145,31 @@ impl<S: Socket> Hub<S> {
             Refusal::LooksLikeTaken => Notice::NameLooksTaken { name: &shown },
         };
         self.tell(key, &notice, now);
+    }
+
+    /// Shows a client the newest lines, at most so many, without those of whom it ignores. Says
+    /// whether there were any.
+    pub(super) fn tell_history(&mut self, key: usize, lines: usize, now: Instant) -> bool {
+        let Some(client) = self.clients.get(key) else { return false };
+        let own = client.record.serial;
+        let without = client.reading.rendering().map_or(&[][..], |its| &its.without);
+        let lang = self.config.lang();
+        let mut text = Notice::History.to_line(lang);
+        let nothing = text.len();
+        let start = self.transcript.newest(lines, self.config.history_bytes);
+        for line in self.transcript.lines_from(start) {
+            if line.author == own || !without.contains(&line.author) {
+                let (first, second) = self.transcript.bytes(line.start, line.end);
+                text.extend_from_slice(first);
+                text.extend_from_slice(second);
+            }
+        }
+        let any = text.len() > nothing;
+        if any {
+            text.extend_from_slice(&Notice::Now.to_line(lang));
+            self.tell_lines(key, text, now);
+        }
+        any
     }
 
     fn set_echo(&mut self, key: usize, serial: u64, on: bool, now: Instant) {
