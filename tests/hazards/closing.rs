@@ -1,0 +1,1 @@
+//! Half-closes, resets, signals, and a server that stood still.

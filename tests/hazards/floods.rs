@@ -1,0 +1,1 @@
+//! Those who send, connect and ask without end.

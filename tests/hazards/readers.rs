@@ -1,0 +1,1 @@
+//! Those who read slowly, late or never.
