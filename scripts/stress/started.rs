@@ -5,8 +5,13 @@ use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
+use std::thread::sleep;
+use std::time::Duration;
 
-use super::Outcome;
+use super::{Outcome, Patience, gauge};
+
+/// Between two looks at whether a server listens.
+const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
 /// A server that listens; it is killed when dropped.
 #[derive(Debug)]
@@ -15,7 +20,7 @@ pub struct Started {
     pub address: SocketAddr,
     child: Child,
     /// Kept open: a server whose standard output is closed has something else to do.
-    _stdout: BufReader<ChildStdout>,
+    _stdout: Option<BufReader<ChildStdout>>,
 }
 
 impl Started {
@@ -38,7 +43,27 @@ impl Started {
             read?;
             return Err(format!("{} does not say where it listens", program.display()).into());
         };
-        Ok(Started { address, child, _stdout: stdout })
+        Ok(Started { address, child, _stdout: Some(stdout) })
+    }
+
+    /// Starts a program that says nothing, and waits until it listens there.
+    pub fn at(mut command: Command, address: SocketAddr) -> Outcome<Started> {
+        let quiet = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let child = quiet.spawn().map_err(|error| {
+            format!("cannot start {}: {error}", command.get_program().display())
+        })?;
+        let mut started = Started { address, child, _stdout: None };
+        let mut patience = Patience::new();
+        while gauge::listener_pid(address) != Some(started.pid()) {
+            let ended = started.child.try_wait()?;
+            if let Some(status) = ended {
+                let program = command.get_program().display();
+                return Err(format!("{program} has ended at once: {status}").into());
+            }
+            patience.check(false, || "it does not listen".to_owned())?;
+            sleep(LOOK_AGAIN);
+        }
+        Ok(started)
     }
 
     /// Starts the server that was built beside this program.

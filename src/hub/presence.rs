@@ -65,8 +65,11 @@ impl Presence {
     }
 
     fn is_told(&mut self, now: Instant) -> bool {
-        // While a summary is being collected everyone is in it: who came first is told first.
-        let told = self.summary_due.is_none() && self.bucket.take(&self.pace, now).is_ok();
+        // While a summary is being collected everyone is in it: who came first is told first. Each
+        // takes its token all the same, or a storm that outlasts the summary would be told one by
+        // one again right behind it, and each of those lines is a write to everyone.
+        let paid = self.bucket.take(&self.pace, now).is_ok();
+        let told = paid && self.summary_due.is_none();
         if !told {
             self.summary_due.get_or_insert(now + self.collected);
         }
@@ -93,5 +96,19 @@ mod tests {
         assert_eq!(summary, "490 joined, 20 left (480 here)");
         assert_eq!(presence.summary_due(), None);
         assert!(presence.joined(due, false));
+    }
+
+    #[test]
+    fn a_storm_that_outlasts_its_summary_is_not_told_one_by_one_behind_it() {
+        let (pace, second, start) =
+            (Pace::per_second(10, 10), Duration::from_secs(1), Instant::now());
+        let mut presence = Presence::new(pace, second);
+        let mut told = [0; 3];
+        for millisecond in 0..3000 {
+            let now = start + Duration::from_millis(millisecond);
+            presence.take_summary(1, now);
+            told[millisecond as usize / 1000] += u32::from(presence.joined(now, false));
+        }
+        assert_eq!(told, [10, 0, 0]);
     }
 }

@@ -1,0 +1,65 @@
+#!/bin/sh
+# Compares the server with others and with what the kernel alone costs; writes the tables.
+set -eu
+cd "$(dirname "$0")/.."
+
+usage() {
+    cat <<END
+usage: scripts/bench.sh [--install] [--keep] [bench's own flags and loads]
+
+Builds the server, the crowd and the two servers that were written for the comparison, and runs
+every load for every server that is here, in turn, five times. It takes about half an hour; let the
+machine do nothing else. bench.md, bench.json and cost.svg are in target/bench afterwards.
+
+  --install  installs what is missing of redis-server, nats-server, ngircd, ncat, python3 and strace
+             (Debian, apt-get); no service is started
+  --keep     puts the results into scripts/results and their tables into README.md
+END
+}
+
+install=no keep=no
+while [ $# -gt 0 ]; do
+    case $1 in
+        --install) install=yes ;;
+        --keep) keep=yes ;;
+        -h | --help)
+            usage
+            [ -x target/release/examples/bench ] && target/release/examples/bench --help
+            exit 0
+            ;;
+        *) break ;;
+    esac
+    shift
+done
+
+missing=
+for pair in redis-server:redis-server nats-server:nats-server ngircd:ngircd ncat:ncat python3:python3; do
+    PATH="$PATH:/usr/sbin" command -v "${pair%%:*}" >/dev/null || missing="$missing ${pair##*:}"
+done
+if [ -n "$missing" ] && [ $install = yes ]; then
+    sudo=
+    [ "$(id -u)" = 0 ] || sudo=sudo
+    # By this a package asks whether it may start its service.
+    policy=/usr/sbin/policy-rc.d
+    if [ ! -e $policy ]; then
+        printf '#!/bin/sh\nexit 101\n' | $sudo tee $policy >/dev/null
+        $sudo chmod +x $policy
+        trap '$sudo rm $policy' EXIT
+    fi
+    $sudo apt-get update -qq
+    # shellcheck disable=SC2086
+    DEBIAN_FRONTEND=noninteractive $sudo apt-get install -y -qq $missing
+fi
+
+cargo build --locked --release --bins --examples
+CARGO_TARGET_DIR=target/peers/tokio \
+    cargo build --locked --release --manifest-path scripts/peers/tokio/Cargo.toml
+PATH="$PATH:/usr/sbin" target/release/examples/bench "$@"
+
+if [ $keep = yes ]; then
+    mkdir -p scripts/results
+    cp target/bench/bench.md target/bench/bench.json target/bench/cost.svg scripts/results
+    # What stands between the two marks in the README is that file.
+    sed -i -e '/<!-- bench.md -->/,/<!-- end of bench.md -->/{//!d}' \
+        -e '/<!-- bench.md -->/r scripts/results/bench.md' README.md
+fi

@@ -1,0 +1,230 @@
+//! One run of each load against one server, with connections of its own.
+
+use std::time::Duration;
+
+use crate::peer::Peer;
+use crate::results::Metric;
+use crate::room::{Pace, Room, Talk, Until};
+use crate::stress::started::Started;
+use crate::stress::{Outcome, gauge};
+
+/// The words of a usual message: with a name and a line end it is 64 bytes.
+const WORDS_BYTES: usize = 59;
+
+/// Where the messages are to fill buffers.
+const LONG_WORDS_BYTES: usize = 400;
+
+/// Longer than chinwag collects a summary of joins, and others tell of them.
+const QUIET: Duration = Duration::from_millis(1300);
+
+/// Deliveries in one sample of one message at a time, and samples in a run: the least disturbed
+/// counts.
+const SINGLE_DELIVERIES: usize = 30_000;
+const SINGLE_SAMPLES: usize = 3;
+
+/// A flood.
+const FLOOD_CLIENTS: usize = 1000;
+const FLOOD_WINDOW: u64 = 1000;
+const FLOOD_TIME: Duration = Duration::from_secs(2);
+
+/// Talkers beside a flooder.
+const TALKERS: usize = 50;
+const TALK_EVERY: Duration = Duration::from_secs(1);
+const TALK_TIME: Duration = Duration::from_secs(6);
+
+/// Of these clients a tenth never reads, while one of the others talks.
+const STUCK_CLIENTS: usize = 200;
+const STUCK_SHARE: usize = 10;
+const STUCK_WINDOW: u64 = 100;
+const STUCK_TIME: Duration = Duration::from_secs(8);
+
+/// So many are connected before the memory of the others is measured.
+const CONNECTED_BEFORE: usize = 100;
+
+/// What a server has to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Load {
+    /// One message at a time to so many.
+    Single(usize),
+    /// One who talks, 1 000 messages in flight, to 1 000.
+    Flood,
+    /// So many connect at once, and then do nothing.
+    Storm(usize),
+    /// 50 talkers at a message a second and a flooder, among 1 000.
+    Talkers,
+    /// A tenth of 200 never read.
+    Stuck,
+}
+
+impl Load {
+    /// What it is called.
+    pub fn name(self) -> &'static str {
+        match self {
+            Load::Single(_) => "single",
+            Load::Flood => "flood",
+            Load::Storm(_) => "storm",
+            Load::Talkers => "talkers",
+            Load::Stuck => "stuck",
+        }
+    }
+
+    /// How many clients it is about.
+    pub fn clients(self) -> usize {
+        match self {
+            Load::Single(clients) | Load::Storm(clients) => clients,
+            Load::Flood | Load::Talkers => FLOOD_CLIENTS,
+            Load::Stuck => STUCK_CLIENTS,
+        }
+    }
+
+    /// Whether this server, or part of a server, can be asked to do it.
+    pub fn is_for(self, peer: Peer) -> bool {
+        match peer {
+            Peer::Send => matches!(self, Load::Single(_)),
+            Peer::Pump => self == Load::Flood,
+            Peer::Accept => matches!(self, Load::Storm(_)),
+            _ => true,
+        }
+    }
+}
+
+/// Does it once; what was measured.
+pub fn run(load: Load, peer: Peer) -> Outcome<Vec<(Metric, f64)>> {
+    let side = Side { peer, started: peer.start()? };
+    match load {
+        Load::Single(clients) => side.single(clients),
+        Load::Flood if peer == Peer::Pump => side.pump(),
+        Load::Flood => side.flood(),
+        Load::Storm(clients) => side.storm(clients),
+        Load::Talkers => side.talkers(),
+        Load::Stuck => side.stuck(),
+    }
+}
+
+/// A server that is measured.
+struct Side {
+    peer: Peer,
+    started: Started,
+}
+
+impl Side {
+    fn room(&self, talkers: usize) -> Outcome<Room> {
+        Room::new(self.peer, self.started.address, self.started.pid(), talkers)
+    }
+
+    fn cpu_ns(&self) -> Outcome<f64> {
+        Ok(gauge::cpu_ns_at_rest(self.started.pid())? as f64)
+    }
+
+    fn resident_bytes(&self) -> Outcome<f64> {
+        Ok(gauge::resident_bytes(self.started.pid())? as f64)
+    }
+
+    /// Has them talk, and says what a delivery cost.
+    fn talk(&self, room: &mut Room, paces: &[Pace], until: Until) -> Outcome<(Talk, f64)> {
+        let before = self.cpu_ns()?;
+        let talk = room.talk(paces, WORDS_BYTES, until)?;
+        let each = (self.cpu_ns()? - before) / talk.deliveries as f64;
+        Ok((talk, each))
+    }
+
+    fn single(&self, clients: usize) -> Outcome<Vec<(Metric, f64)>> {
+        let mut room = self.room(1)?;
+        room.connect(clients)?;
+        room.read_for(QUIET)?;
+        let until = Until::Said((SINGLE_DELIVERIES / clients).max(2) as u64);
+        let mut least = f64::INFINITY;
+        for _ in 0..SINGLE_SAMPLES {
+            let (talk, each) = self.talk(&mut room, &[Pace::Window(1)], until)?;
+            if talk.stalled {
+                return Err("it stands still".into());
+            }
+            least = least.min(each);
+        }
+        Ok(vec![(Metric::CpuNs, least)])
+    }
+
+    fn flood(&self) -> Outcome<Vec<(Metric, f64)>> {
+        let mut room = self.room(1)?;
+        room.connect(FLOOD_CLIENTS)?;
+        room.read_for(QUIET)?;
+        let paces = [Pace::Window(FLOOD_WINDOW)];
+        let (talk, each) = self.talk(&mut room, &paces, Until::Time(FLOOD_TIME))?;
+        Ok([vec![(Metric::CpuNs, each)], came_of(&talk)].concat())
+    }
+
+    /// As many bytes as in a flood, ready-made.
+    fn pump(&self) -> Outcome<Vec<(Metric, f64)>> {
+        const BYTES: u64 = 4 << 30;
+        const MESSAGE_BYTES: f64 = 64.0;
+        let mut room = self.room(1)?;
+        room.connect(FLOOD_CLIENTS)?;
+        let before = self.cpu_ns()?;
+        room.say(b"go")?;
+        let start = std::time::Instant::now();
+        let messages = room.drink(BYTES)? as f64 / MESSAGE_BYTES;
+        // It never rests.
+        let spent = gauge::cpu_ns(self.started.pid())? as f64 - before;
+        let per_second = messages / start.elapsed().as_secs_f64();
+        Ok(vec![(Metric::CpuNs, spent / messages), (Metric::PerSecond, per_second)])
+    }
+
+    fn storm(&self, clients: usize) -> Outcome<Vec<(Metric, f64)>> {
+        let mut room = self.room(0)?;
+        let few = CONNECTED_BEFORE.min(clients / 2);
+        room.connect(few)?;
+        room.read_for(QUIET)?;
+        let (resident, cpu) = (self.resident_bytes()?, self.cpu_ns()?);
+        let start = std::time::Instant::now();
+        room.connect(clients - few)?;
+        let time = start.elapsed();
+        // That chinwag then tells all how many came is one more delivery to each.
+        let cpu = self.cpu_ns()? - cpu;
+        room.read_for(QUIET)?;
+        let each = |all: f64| all / (clients - few) as f64;
+        Ok(vec![
+            (Metric::CpuNs, each(cpu)),
+            (Metric::Seconds, time.as_secs_f64()),
+            (Metric::Bytes, each(self.resident_bytes()? - resident)),
+        ])
+    }
+
+    fn talkers(&self) -> Outcome<Vec<(Metric, f64)>> {
+        let mut paces = vec![Pace::Every(TALK_EVERY); TALKERS];
+        paces.insert(0, Pace::Window(FLOOD_WINDOW));
+        let mut room = self.room(paces.len())?;
+        room.connect(FLOOD_CLIENTS)?;
+        room.read_for(QUIET)?;
+        let (talk, each) = self.talk(&mut room, &paces, Until::Time(TALK_TIME))?;
+        let p99_ms = talk.latencies.value_at_quantile(0.99) as f64 / 1e6;
+        let measured = vec![(Metric::CpuNs, each), (Metric::P99Ms, p99_ms)];
+        Ok([measured, came_of(&talk)].concat())
+    }
+
+    fn stuck(&self) -> Outcome<Vec<(Metric, f64)>> {
+        let mut room = self.room(1)?;
+        room.connect(STUCK_CLIENTS)?;
+        room.read_for(QUIET)?;
+        room.deafen(STUCK_CLIENTS / STUCK_SHARE);
+        let (resident, cpu) = (self.resident_bytes()?, self.cpu_ns()?);
+        let pace = [Pace::Window(STUCK_WINDOW)];
+        let talk = room.talk(&pace, LONG_WORDS_BYTES, Until::Time(STUCK_TIME))?;
+        let each = (self.cpu_ns()? - cpu) / talk.deliveries as f64;
+        let grown = (self.resident_bytes()? - resident).max(0.0);
+        let measured = vec![
+            (Metric::CpuNs, each),
+            (Metric::Bytes, grown),
+            (Metric::Closed, room.closed()? as f64),
+        ];
+        Ok([measured, came_of(&talk)].concat())
+    }
+}
+
+fn came_of(talk: &Talk) -> Vec<(Metric, f64)> {
+    let lost = talk.lost as f64 / (talk.lost + talk.deliveries).max(1) as f64;
+    vec![
+        (Metric::PerSecond, talk.deliveries as f64 / talk.time.as_secs_f64()),
+        (Metric::Lost, lost),
+        (Metric::Stalled, f64::from(u8::from(talk.stalled))),
+    ]
+}

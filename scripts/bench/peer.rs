@@ -1,0 +1,235 @@
+//! What is compared: how each server is started, and how it wants to be talked to.
+
+use std::fs;
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use clap::ValueEnum;
+
+use crate::stress::Outcome;
+use crate::stress::started::Started;
+
+/// The files that a server needs, in a folder of their own.
+const FOLDER: &str = "target/peers";
+
+/// A server, or what the kernel alone does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ValueEnum)]
+pub enum Peer {
+    /// This server.
+    Chinwag,
+    /// A bare loop of `send`.
+    Send,
+    /// A bare pump of ready-made blocks of 64 KiB.
+    Pump,
+    /// A bare accept loop.
+    Accept,
+    /// redis-server, PUBLISH and SUBSCRIBE.
+    Redis,
+    /// nats-server.
+    Nats,
+    /// ngircd, with its limits for floods off.
+    Ngircd,
+    /// ncat --chat.
+    Ncat,
+    /// A tokio task for each client, written for this comparison.
+    Tokio,
+    /// A Python thread for each client, written for this comparison.
+    Threads,
+}
+
+/// How it is known that a client is in the conversation.
+#[derive(Clone, Copy, Debug)]
+pub enum LetIn {
+    /// A line that has this in it.
+    Told(&'static [u8]),
+    /// Nothing is said; the process has a descriptor more.
+    Accepted,
+}
+
+impl Peer {
+    /// What it is called in a table.
+    pub fn name(self) -> &'static str {
+        match self {
+            Peer::Chinwag => "chinwag",
+            Peer::Send => "floor: a loop of `send`",
+            Peer::Pump => "floor: a pump of blocks",
+            Peer::Accept => "floor: an accept loop",
+            Peer::Redis => "redis-server, pub/sub",
+            Peer::Nats => "nats-server",
+            Peer::Ngircd => "ngircd",
+            Peer::Ncat => "ncat --chat",
+            Peer::Tokio => "tokio, a task a client",
+            Peer::Threads => "Python, a thread a client",
+        }
+    }
+
+    /// Whether it is here; if not, how to get it.
+    pub fn is_there(self) -> Result<(), &'static str> {
+        let (program, package) = match self {
+            Peer::Chinwag | Peer::Send | Peer::Pump | Peer::Accept => return Ok(()),
+            Peer::Redis => ("redis-server", "apt-get install redis-server"),
+            Peer::Nats => ("nats-server", "apt-get install nats-server"),
+            Peer::Ngircd => ("ngircd", "apt-get install ngircd"),
+            Peer::Ncat => ("ncat", "apt-get install ncat"),
+            Peer::Threads => ("python3", "apt-get install python3"),
+            Peer::Tokio => {
+                return if tokio_chat().exists() {
+                    Ok(())
+                } else {
+                    Err("scripts/bench.sh builds it")
+                };
+            }
+        };
+        let folders = ["/usr/bin", "/usr/sbin", "/usr/local/bin"].map(Path::new);
+        let is_there = folders.iter().any(|folder| folder.join(program).exists());
+        if is_there { Ok(()) } else { Err(package) }
+    }
+
+    /// Its version, as it tells it itself.
+    pub fn version(self) -> String {
+        let told = |program: &str, flag: &str| {
+            let output = Command::new(program).arg(flag).output();
+            let output = output.map(|output| [output.stdout, output.stderr].concat());
+            let text = String::from_utf8_lossy(&output.unwrap_or_default()).into_owned();
+            text.lines().next().unwrap_or_default().trim().to_owned()
+        };
+        match self {
+            Peer::Chinwag => concat!("chinwag ", env!("CARGO_PKG_VERSION")).to_owned(),
+            Peer::Send | Peer::Pump | Peer::Accept => "scripts/floor.rs".to_owned(),
+            Peer::Redis => told("redis-server", "--version"),
+            Peer::Nats => told("nats-server", "--version"),
+            Peer::Ngircd => told("ngircd", "--version"),
+            Peer::Ncat => told("ncat", "--version"),
+            Peer::Tokio => "scripts/peers/tokio".to_owned(),
+            Peer::Threads => format!("scripts/peers/threads.py, {}", told("python3", "--version")),
+        }
+    }
+
+    /// The most clients that can be had of it in this comparison; why, if that is few.
+    pub fn clients_max(self) -> (usize, &'static str) {
+        match self {
+            Peer::Ncat => (1000, "it uses select(2): 1 024 descriptors"),
+            Peer::Ngircd => (1000, "each join is told to all who are there"),
+            _ => (usize::MAX, ""),
+        }
+    }
+
+    /// So many connections may be on their way in: what does not fit into the server's queue is
+    /// tried again by the kernel only after a second, then after two, then after four.
+    pub fn arriving_max(self) -> usize {
+        const QUEUE_OF_TEN: usize = 8;
+        const QUEUE_OF_4096: usize = 3072;
+        if matches!(self, Peer::Ngircd | Peer::Ncat) { QUEUE_OF_TEN } else { QUEUE_OF_4096 }
+    }
+
+    /// Starts it on a free port of 127.0.0.1.
+    pub fn start(self) -> Outcome<Started> {
+        let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
+        let port = free.port().to_string();
+        match self {
+            Peer::Chinwag => Started::chinwag(&[]),
+            Peer::Send => Started::floor("send"),
+            Peer::Pump => Started::floor("pump"),
+            Peer::Accept => Started::floor("accept"),
+            Peer::Tokio => Started::new(&tokio_chat(), &[]),
+            Peer::Threads => Started::new(Path::new("scripts/peers/threads.py"), &[]),
+            Peer::Redis => {
+                let mut command = Command::new("redis-server");
+                command.args(["--bind", "127.0.0.1", "--port", &port, "--save", ""]);
+                command.args([
+                    "--appendonly",
+                    "no",
+                    "--maxclients",
+                    "19900",
+                    "--protected-mode",
+                    "no",
+                ]);
+                command.args(["--tcp-backlog", "4096", "--loglevel", "warning"]);
+                command.args(["--client-output-buffer-limit", "pubsub 0 0 0"]);
+                Started::at(command, free)
+            }
+            Peer::Nats => {
+                let text = format!("listen: \"127.0.0.1:{port}\"\nping_interval: \"1h\"\n");
+                let mut command = Command::new("nats-server");
+                command.arg("-c").arg(configuration("nats.conf", &text)?);
+                Started::at(command, free)
+            }
+            Peer::Ngircd => {
+                let text = format!(
+                    "[Global]\nName = bench.local\nInfo = bench\nListen = 127.0.0.1\nPorts = {port}\n\
+                     MotdPhrase = bench\nServerUID = nobody\n[Limits]\nMaxConnections = 0\n\
+                     MaxConnectionsIP = 0\nMaxPenaltyTime = 0\nPingTimeout = 3600\n\
+                     [Options]\nDNS = no\nIdent = no\nPAM = no\n"
+                );
+                let mut command = Command::new("ngircd");
+                command.arg("-n").arg("-f").arg(configuration("ngircd.conf", &text)?);
+                Started::at(command, free)
+            }
+            Peer::Ncat => {
+                let mut command = Command::new("ncat");
+                command.args(["-l", "127.0.0.1", &port, "--chat", "-m", "20000"]);
+                Started::at(command, free)
+            }
+        }
+    }
+
+    /// What a client says first; `speaks` if it will talk, and not only listen.
+    pub fn hello(self, client: usize, speaks: bool) -> Vec<u8> {
+        match self {
+            Peer::Chinwag if speaks => format!("/nick s{client}\n").into_bytes(),
+            // Who has subscribed may not publish.
+            Peer::Redis if speaks => b"PING\r\n".to_vec(),
+            Peer::Redis => b"SUBSCRIBE c\r\n".to_vec(),
+            Peer::Nats => b"CONNECT {\"verbose\":false}\r\nSUB c 1\r\nPING\r\n".to_vec(),
+            Peer::Ngircd => format!("NICK u{client}\r\nUSER u 0 * :u\r\nJOIN #c\r\n").into_bytes(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// How it is known that a client is in the conversation.
+    pub fn let_in(self, speaks: bool) -> LetIn {
+        match self {
+            Peer::Send | Peer::Pump | Peer::Accept | Peer::Ncat => LetIn::Accepted,
+            Peer::Chinwag | Peer::Tokio | Peer::Threads => LetIn::Told(b"* welcome"),
+            // The answer to PING, or what stands in the one to SUBSCRIBE.
+            Peer::Redis if speaks => LetIn::Told(b"+PONG"),
+            Peer::Redis => LetIn::Told(b"subscribe"),
+            Peer::Nats => LetIn::Told(b"PONG"),
+            Peer::Ngircd => LetIn::Told(b" 366 "),
+        }
+    }
+
+    /// Whether who talks hears itself.
+    pub fn echoes(self) -> bool {
+        !matches!(self, Peer::Redis | Peer::Ngircd | Peer::Ncat)
+    }
+
+    /// Writes what a client has to send in order to say this to all.
+    pub fn write_said(self, words: &[u8], to: &mut Vec<u8>) {
+        let (before, after) = match self {
+            Peer::Redis => {
+                let length = words.len();
+                (format!("*3\r\n$7\r\nPUBLISH\r\n$1\r\nc\r\n${length}\r\n"), "\r\n")
+            }
+            Peer::Nats => (format!("PUB c {}\r\n", words.len()), "\r\n"),
+            Peer::Ngircd => ("PRIVMSG #c :".to_owned(), "\r\n"),
+            _ => (String::new(), "\n"),
+        };
+        to.extend_from_slice(before.as_bytes());
+        to.extend_from_slice(words);
+        to.extend_from_slice(after.as_bytes());
+    }
+}
+
+/// Where [`Peer::Tokio`] is built.
+fn tokio_chat() -> PathBuf {
+    Path::new(FOLDER).join("tokio/release/tokio-chat")
+}
+
+fn configuration(name: &str, text: &str) -> Outcome<PathBuf> {
+    fs::create_dir_all(FOLDER)?;
+    let path = Path::new(FOLDER).join(name);
+    fs::write(&path, text)?;
+    Ok(path)
+}

@@ -1,0 +1,131 @@
+//! The tables, as Markdown.
+
+use std::fmt::Write;
+
+use crate::loads::Load;
+use crate::peer::Peer;
+use crate::results::{Metric, Results};
+
+const MIB: f64 = (1 << 20) as f64;
+
+/// The sizes of one message at a time that stand in the table.
+const SIZES: [usize; 3] = [1000, 5000, 15_000];
+
+/// A value that was measured several times, from the least to the greatest, in this unit.
+fn shown(
+    results: &Results,
+    load: Load,
+    peer: Peer,
+    metric: Metric,
+    (scale, unit): (f64, &str),
+) -> String {
+    if let Some((least, most)) = results.range(load, peer, metric) {
+        let (least, most) = (number(least / scale), number(most / scale));
+        return if least == most {
+            format!("{least} {unit}")
+        } else {
+            format!("{least}–{most} {unit}")
+        };
+    }
+    match results.failure(load, peer) {
+        Some(_) => "fails".to_owned(),
+        None => "–".to_owned(),
+    }
+}
+
+/// Two or three digits that mean something.
+fn number(value: f64) -> String {
+    match value {
+        100.0.. => format!("{value:.0}"),
+        10.0.. => format!("{value:.1}"),
+        _ => format!("{value:.2}"),
+    }
+}
+
+/// Both tables; `many` connect in the storm.
+pub fn tables(results: &Results, peers: &[Peer], many: usize) -> String {
+    let bare = [Peer::Send, Peer::Pump];
+    let talking = peers.iter().filter(|peer| **peer != Peer::Accept);
+    let connecting = peers.iter().filter(|peer| !bare.contains(peer));
+    let talking: Vec<_> = talking.map(|peer| talking_row(results, *peer)).collect();
+    let connecting: Vec<_> = connecting.map(|peer| connecting_row(results, *peer, many)).collect();
+    let storm = format!("{} connect", thousands(many));
+    let connecting_head = [
+        "",
+        &storm,
+        "until all are in",
+        "an idle one",
+        "a tenth of 200 never reads",
+        "the others, CPU",
+        "memory beside",
+    ];
+    [table(&TALKING_HEAD, &talking), table(&connecting_head, &connecting)].join("\n")
+}
+
+/// One message at a time, a flood, and talkers beside a flooder.
+const TALKING_HEAD: [&str; 7] = [
+    "CPU a delivery",
+    "to 1 000",
+    "to 5 000",
+    "to 15 000",
+    "flood to 1 000",
+    "flood, deliveries/s",
+    "beside it, p99",
+];
+
+fn talking_row(results: &Results, peer: Peer) -> [String; 7] {
+    let single = |size| shown(results, Load::Single(size), peer, Metric::CpuNs, (1e3, "µs"));
+    let flood = |metric, unit| shown(results, Load::Flood, peer, metric, unit);
+    [
+        peer.name().to_owned(),
+        single(SIZES[0]),
+        single(SIZES[1]),
+        single(SIZES[2]),
+        flood(Metric::CpuNs, (1.0, "ns")),
+        flood(Metric::PerSecond, (1e6, "M")),
+        shown(results, Load::Talkers, peer, Metric::P99Ms, (1.0, "ms")),
+    ]
+}
+
+fn connecting_row(results: &Results, peer: Peer, many: usize) -> [String; 7] {
+    let storm = |metric, unit| shown(results, Load::Storm(many), peer, metric, unit);
+    let stuck = |metric, unit| shown(results, Load::Stuck, peer, metric, unit);
+    [
+        peer.name().to_owned(),
+        storm(Metric::CpuNs, (1e3, "µs")),
+        storm(Metric::Seconds, (1.0, "s")),
+        storm(Metric::Bytes, (1024.0, "KiB")),
+        outcome(results, peer),
+        stuck(Metric::CpuNs, (1e3, "µs")),
+        stuck(Metric::Bytes, (MIB, "MiB")),
+    ]
+}
+
+fn table<const N: usize>(head: &[&str; N], rows: &[[String; N]]) -> String {
+    let mut text = format!("| {} |\n|{}\n", head.join(" | "), "---|".repeat(N));
+    for row in rows {
+        // Writing to a string cannot fail.
+        writeln!(text, "| {} |", row.join(" | ")).unwrap_or_default();
+    }
+    text
+}
+
+/// What becomes of those who read when others never do.
+fn outcome(results: &Results, peer: Peer) -> String {
+    let most = |metric| results.range(Load::Stuck, peer, metric).map(|(_, most)| most);
+    match (most(Metric::Stalled), most(Metric::Lost), most(Metric::Closed)) {
+        (None, ..) => "–".to_owned(),
+        (Some(1.0), ..) => "**all stand still**".to_owned(),
+        (_, Some(lost), _) if lost > 0.0 => "goes on, lines are lost".to_owned(),
+        (.., Some(closed)) if closed > 0.0 => "goes on, closes them".to_owned(),
+        _ => "goes on".to_owned(),
+    }
+}
+
+/// A number with a blank between the thousands.
+pub fn thousands(number: usize) -> String {
+    match number {
+        0..1000 => number.to_string(),
+        _ => format!("{} {:03}", number / 1000, number % 1000),
+    }
+}

@@ -1,0 +1,96 @@
+//! What was measured, run by run, and how it is shown.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value, json};
+
+use crate::loads::Load;
+use crate::peer::Peer;
+
+/// What is measured of a load.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Metric {
+    /// Processor time of the server for each delivery or connection, in nanoseconds.
+    CpuNs,
+    /// Deliveries a second.
+    PerSecond,
+    /// Until all are in.
+    Seconds,
+    /// More that is in memory: for each that connects, or in all beside those who never read.
+    Bytes,
+    /// The 99th percentile of how long the talkers' messages take, in milliseconds.
+    P99Ms,
+    /// The share of messages that were not delivered, and nobody was told.
+    Lost,
+    /// 1 if the server stood still for everyone.
+    Stalled,
+    /// How many clients it closed.
+    Closed,
+}
+
+impl Metric {
+    fn key(self) -> &'static str {
+        match self {
+            Metric::CpuNs => "cpu_ns",
+            Metric::PerSecond => "per_second",
+            Metric::Seconds => "seconds",
+            Metric::Bytes => "bytes",
+            Metric::P99Ms => "p99_ms",
+            Metric::Lost => "lost",
+            Metric::Stalled => "stalled",
+            Metric::Closed => "closed",
+        }
+    }
+}
+
+/// Everything.
+#[derive(Debug, Default)]
+pub struct Results {
+    runs: BTreeMap<(Load, Peer), BTreeMap<Metric, Vec<f64>>>,
+    failures: BTreeMap<(Load, Peer), String>,
+}
+
+impl Results {
+    /// Adds what one run has given.
+    pub fn add(&mut self, load: Load, peer: Peer, measured: Vec<(Metric, f64)>) {
+        let of = self.runs.entry((load, peer)).or_default();
+        for (metric, value) in measured {
+            of.entry(metric).or_default().push(value);
+        }
+    }
+
+    /// It could not be done.
+    pub fn fail(&mut self, load: Load, peer: Peer, why: String) {
+        self.failures.insert((load, peer), why);
+    }
+
+    /// Why it could not be done.
+    pub fn failure(&self, load: Load, peer: Peer) -> Option<&str> {
+        self.failures.get(&(load, peer)).map(String::as_str)
+    }
+
+    /// All the runs, if there are any.
+    pub fn runs(&self, load: Load, peer: Peer, metric: Metric) -> Option<&[f64]> {
+        self.runs.get(&(load, peer))?.get(&metric).map(Vec::as_slice)
+    }
+
+    /// The least and the greatest of the runs.
+    pub fn range(&self, load: Load, peer: Peer, metric: Metric) -> Option<(f64, f64)> {
+        let runs = self.runs(load, peer, metric)?;
+        let least = runs.iter().copied().fold(f64::INFINITY, f64::min);
+        Some((least, runs.iter().copied().fold(f64::NEG_INFINITY, f64::max)))
+    }
+
+    /// For programs: a list with an object for each load and server.
+    pub fn to_json(&self) -> Value {
+        let one = |((load, peer), metrics): (&(Load, Peer), &BTreeMap<Metric, Vec<f64>>)| {
+            let metrics: Map<String, Value> = metrics
+                .iter()
+                .map(|(metric, runs)| (metric.key().to_owned(), json!(runs)))
+                .collect();
+            let (name, clients) = (load.name(), load.clients());
+            json!({ "load": name, "clients": clients, "server": peer.name(), "runs": metrics })
+        };
+        self.runs.iter().map(one).collect()
+    }
+}

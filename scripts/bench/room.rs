@@ -1,0 +1,444 @@
+//! Many clients of one server, whatever it speaks: connecting them, having some of them talk, and
+//! counting and checking what each of them hears.
+//!
+//! A message is a line that ends in words of one length, which tell who says them and their number;
+//! before them may stand whatever the server puts there. Each client must hear each talker's
+//! messages in order and once; what it does not hear is counted as lost.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::{Duration, Instant};
+
+use hdrhistogram::Histogram;
+use memchr::memchr;
+use mio::net::TcpStream;
+use mio::{Events, Interest, Poll, Token};
+
+use crate::peer::{LetIn, Peer};
+use crate::stress::crowd::connect_from;
+use crate::stress::{Fault, Outcome, Patience, gauge};
+use crate::words::{self, Frames};
+
+/// How much is read at once.
+const READ_BYTES: usize = 256 * 1024;
+
+/// What the kernel keeps of what was not read yet: fixed, so that all servers have the same.
+const RECEIVE_BUFFER_BYTES: usize = 128 * 1024;
+
+/// The events of one poll, at most.
+const EVENTS_MAX: usize = 1024;
+
+/// So many connections are begun between two looks at what has come.
+const CONNECT_BATCH: usize = 64;
+
+/// So many clients share a source address.
+const CLIENTS_PER_SOURCE: usize = 5000;
+
+/// A server that delivers nothing for so long, while something is on its way, stands still.
+const STALL: Duration = Duration::from_secs(3);
+
+/// The longest wait for events.
+const WAIT_MAX: Duration = Duration::from_millis(20);
+
+/// A later hearing is counted as this late.
+const LATENCY_NS_MAX: u64 = 60_000_000_000;
+
+/// How fast someone talks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pace {
+    /// So many messages at most are said and not heard by all.
+    Window(u64),
+    /// One message every so often; how long they take is measured.
+    Every(Duration),
+}
+
+/// When it is over; what has been said by then is waited for.
+#[derive(Clone, Copy, Debug)]
+pub enum Until {
+    /// Each has said so many.
+    Said(u64),
+    /// So much time has passed.
+    Time(Duration),
+}
+
+/// What came of it.
+#[derive(Clone, Debug)]
+pub struct Talk {
+    /// How many messages reached how many clients.
+    pub deliveries: u64,
+    /// How many did not reach how many clients, which heard later ones.
+    pub lost: u64,
+    /// From the first word to the last hearing.
+    pub time: Duration,
+    /// From saying to each hearing, in nanoseconds, of those who talk every so often.
+    pub latencies: Histogram<u64>,
+    /// It was not heard to the end: the server stood still.
+    pub stalled: bool,
+}
+
+#[derive(Debug)]
+struct Member {
+    socket: TcpStream,
+    let_in: bool,
+    /// The beginning of a line.
+    partial: Vec<u8>,
+    /// The number of the next message of each talker.
+    next: Vec<u64>,
+    unsaid: Vec<u8>,
+    writable: bool,
+    /// It never reads.
+    deaf: bool,
+    /// The server has closed it.
+    gone: bool,
+}
+
+#[derive(Debug)]
+struct Speaker {
+    pace: Pace,
+    said: u64,
+    due: Instant,
+    /// When each message was said, of those who talk every so often.
+    said_at: Vec<Instant>,
+}
+
+/// Many clients of one server. The first ones are those who talk.
+#[derive(Debug)]
+pub struct Room {
+    peer: Peer,
+    address: SocketAddr,
+    pid: u32,
+    descriptors: u64,
+    talkers: usize,
+    members: Vec<Member>,
+    let_in: usize,
+    speakers: Vec<Speaker>,
+    frames: Frames,
+    deliveries: u64,
+    lost: u64,
+    latencies: Histogram<u64>,
+    poll: Poll,
+    scratch: Vec<u8>,
+}
+
+impl Room {
+    /// Nobody yet, at this address; the first `talkers` who connect will talk.
+    pub fn new(peer: Peer, address: SocketAddr, pid: u32, talkers: usize) -> Outcome<Room> {
+        Ok(Room {
+            peer,
+            address,
+            pid,
+            descriptors: gauge::descriptors(pid)?,
+            talkers,
+            members: Vec::new(),
+            let_in: 0,
+            speakers: Vec::new(),
+            frames: Frames::default(),
+            deliveries: 0,
+            lost: 0,
+            latencies: Histogram::new_with_max(LATENCY_NS_MAX, 3)?,
+            poll: Poll::new()?,
+            scratch: vec![0; READ_BYTES],
+        })
+    }
+
+    /// Connects so many more and waits until all are in the conversation.
+    pub fn connect(&mut self, more: usize) -> Outcome<()> {
+        let all = self.members.len() + more;
+        let mut patience = Patience::new();
+        let mut before = 0;
+        while before < all {
+            let let_in = self.count_let_in()?;
+            let room = self.peer.arriving_max().saturating_sub(self.members.len() - let_in);
+            let batch = room.min(CONNECT_BATCH).min(all - self.members.len());
+            for _ in 0..batch {
+                self.connect_one()?;
+            }
+            let wait = if batch == 0 { Duration::from_millis(1) } else { Duration::ZERO };
+            self.read(wait)?;
+            patience.check(let_in > before, || format!("it has let in {let_in} of {all}"))?;
+            before = let_in;
+        }
+        Ok(())
+    }
+
+    fn count_let_in(&self) -> Outcome<usize> {
+        Ok(match self.peer.let_in(false) {
+            LetIn::Told(_) => self.let_in,
+            LetIn::Accepted => {
+                gauge::descriptors(self.pid)?.saturating_sub(self.descriptors) as usize
+            }
+        })
+    }
+
+    fn connect_one(&mut self) -> Outcome<()> {
+        let key = self.members.len();
+        let source = Ipv4Addr::new(127, 0, 0, 1 + (key / CLIENTS_PER_SOURCE) as u8);
+        let mut socket = connect_from(Some(source), self.address, RECEIVE_BUFFER_BYTES)?;
+        let interests = Interest::READABLE | Interest::WRITABLE;
+        self.poll.registry().register(&mut socket, Token(key), interests)?;
+        self.members.push(Member {
+            socket,
+            let_in: matches!(self.peer.let_in(false), LetIn::Accepted),
+            partial: Vec::new(),
+            next: vec![0; self.talkers],
+            unsaid: self.peer.hello(key, key < self.talkers),
+            writable: false,
+            deaf: false,
+            gone: false,
+        });
+        Ok(())
+    }
+
+    /// The last so many never read again.
+    pub fn deafen(&mut self, members: usize) {
+        self.members.iter_mut().rev().take(members).for_each(|member| member.deaf = true);
+    }
+
+    /// How many of those who never read have been closed by the server: it has no descriptor of
+    /// them any more.
+    pub fn closed(&self) -> Outcome<u64> {
+        let open = gauge::descriptors(self.pid)?.saturating_sub(self.descriptors);
+        Ok((self.members.len() as u64).saturating_sub(open))
+    }
+
+    /// Reads what comes for a while.
+    pub fn read_for(&mut self, time: Duration) -> Outcome<()> {
+        let until = Instant::now() + time;
+        while Instant::now() < until {
+            self.read(until.saturating_duration_since(Instant::now()))?;
+        }
+        Ok(())
+    }
+
+    /// Has the first member say something as it is.
+    pub fn say(&mut self, words: &[u8]) -> Outcome<()> {
+        let Some(first) = self.members.first_mut() else { return Ok(()) };
+        first.unsaid.extend_from_slice(words);
+        self.go_on(0)
+    }
+
+    /// Reads at least so many bytes in all without looking at them; says how many it were.
+    pub fn drink(&mut self, bytes: u64) -> Outcome<u64> {
+        let mut events = Events::with_capacity(EVENTS_MAX);
+        let mut drunk = 0;
+        let mut patience = Patience::new();
+        while drunk < bytes {
+            let before = drunk;
+            self.poll.poll(&mut events, Some(WAIT_MAX))?;
+            for event in events.iter().filter(|event| event.is_readable()) {
+                let member = &mut self.members[event.token().0];
+                while let Ok(read @ 1..) = member.socket.read(&mut self.scratch) {
+                    drunk += read as u64;
+                    if read < self.scratch.len() {
+                        break;
+                    }
+                }
+            }
+            patience.check(drunk > before, || "nothing comes".to_owned())?;
+        }
+        Ok(drunk)
+    }
+
+    /// Has the first ones talk at these paces, in messages whose words are so long, and waits until
+    /// all has been heard, or nothing comes any more.
+    pub fn talk(&mut self, paces: &[Pace], words_bytes: usize, until: Until) -> Outcome<Talk> {
+        let start = Instant::now();
+        (self.deliveries, self.lost) = (0, 0);
+        self.latencies.reset();
+        self.frames = Frames::new(words_bytes);
+        for member in &mut self.members {
+            member.next.fill(0);
+        }
+        let offset = |(at, pace): (usize, &Pace)| match pace {
+            Pace::Every(period) => *period * at as u32 / paces.len() as u32,
+            Pace::Window(_) => Duration::ZERO,
+        };
+        let speaker = |at, pace: &Pace| Speaker {
+            pace: *pace,
+            said: 0,
+            due: start + offset((at, pace)),
+            said_at: Vec::new(),
+        };
+        self.speakers = paces.iter().enumerate().map(|(at, pace)| speaker(at, pace)).collect();
+        let mut heard_at = start;
+        let mut stalled = false;
+        loop {
+            let now = Instant::now();
+            let is_over = match until {
+                Until::Said(messages) => self.speakers.iter().all(|one| one.said >= messages),
+                Until::Time(time) => now - start >= time,
+            };
+            let heard_by_all: Vec<u64> = (0..paces.len()).map(|at| self.heard_by_all(at)).collect();
+            self.frames.forget(heard_by_all[0]);
+            if is_over && self.speakers.iter().zip(&heard_by_all).all(|(one, all)| one.said <= *all)
+            {
+                break;
+            }
+            if now - heard_at > STALL {
+                stalled = true;
+                break;
+            }
+            if !is_over {
+                let most = if let Until::Said(messages) = until { messages } else { u64::MAX };
+                for (at, heard_by_all) in heard_by_all.iter().enumerate() {
+                    self.speak(at, *heard_by_all, most, now)?;
+                }
+            }
+            let before = self.deliveries;
+            self.read(WAIT_MAX)?;
+            if self.deliveries > before {
+                heard_at = Instant::now();
+            }
+        }
+        Ok(Talk {
+            deliveries: self.deliveries,
+            lost: self.lost,
+            time: heard_at - start,
+            latencies: self.latencies.clone(),
+            stalled,
+        })
+    }
+
+    /// How many messages of this talker everyone has heard who reads.
+    fn heard_by_all(&self, talker: usize) -> u64 {
+        let hearing = self.members.iter().enumerate().filter(|(key, member)| {
+            let silent = *key < self.talkers && self.peer == Peer::Redis;
+            let itself = *key == talker && !self.peer.echoes();
+            !member.deaf && !silent && !itself
+        });
+        hearing.map(|(_, member)| member.next[talker]).min().unwrap_or(u64::MAX)
+    }
+
+    fn speak(&mut self, at: usize, heard_by_all: u64, most: u64, now: Instant) -> Outcome<()> {
+        let speaker = &mut self.speakers[at];
+        let may_have_said = match speaker.pace {
+            Pace::Window(window) => heard_by_all + window,
+            Pace::Every(_) => speaker.said + u64::from(speaker.due <= now),
+        };
+        let member = &mut self.members[at];
+        while speaker.said < may_have_said.min(most) {
+            let words = words::of(at, speaker.said, self.frames.words_bytes());
+            self.peer.write_said(&words, &mut member.unsaid);
+            speaker.said += 1;
+            if let Pace::Every(period) = speaker.pace {
+                speaker.said_at.push(speaker.due);
+                speaker.due += period;
+            }
+        }
+        self.go_on(at)
+    }
+
+    /// Writes what a member still has to say, as far as its socket takes it.
+    fn go_on(&mut self, key: usize) -> Outcome<()> {
+        let member = &mut self.members[key];
+        let mut from = 0;
+        while member.writable && from < member.unsaid.len() {
+            match member.socket.write(&member.unsaid[from..]) {
+                Ok(taken) => from += taken,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => member.writable = false,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(Fault(format!("a client is cut off: {error}")).into()),
+            }
+        }
+        member.unsaid.drain(..from);
+        Ok(())
+    }
+
+    /// Waits for something to read, at most so long, and reads it.
+    fn read(&mut self, wait: Duration) -> Outcome<()> {
+        let mut events = Events::with_capacity(EVENTS_MAX);
+        match self.poll.poll(&mut events, Some(wait)) {
+            Ok(()) => {}
+            Err(error) if error.kind() == ErrorKind::Interrupted => return Ok(()),
+            Err(error) => return Err(error.into()),
+        }
+        for event in &events {
+            let key = event.token().0;
+            if event.is_writable() {
+                self.members[key].writable = true;
+                self.go_on(key)?;
+            }
+            if event.is_readable() {
+                self.read_one(key)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn read_one(&mut self, key: usize) -> Outcome<()> {
+        let mut scratch = std::mem::take(&mut self.scratch);
+        let result = loop {
+            let member = &mut self.members[key];
+            if member.deaf || member.gone {
+                break Ok(());
+            }
+            match member.socket.read(&mut scratch) {
+                Ok(bytes @ 1..) => {
+                    if let Err(fault) = self.take(key, &scratch[..bytes]) {
+                        break Err(fault.into());
+                    }
+                    if bytes < scratch.len() {
+                        break Ok(());
+                    }
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break Ok(()),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Ok(0) => break Err(Fault("a client is closed".to_owned()).into()),
+                Err(error) => break Err(Fault(format!("a client is cut off: {error}")).into()),
+            }
+        };
+        self.scratch = scratch;
+        result
+    }
+
+    /// Takes in what a member has read: whole messages of one talker at once if they are as they
+    /// must be, else line by line.
+    fn take(&mut self, key: usize, mut bytes: &[u8]) -> Result<(), Fault> {
+        let member = &mut self.members[key];
+        while !bytes.is_empty() {
+            if member.partial.is_empty() && self.speakers.len() == 1 {
+                let whole = self.frames.matching(member.next[0], bytes);
+                member.next[0] += whole;
+                self.deliveries += whole;
+                bytes = &bytes[whole as usize * self.frames.frame_bytes()..];
+            }
+            let Some(end) = memchr(b'\n', bytes) else {
+                member.partial.extend_from_slice(bytes);
+                return Ok(());
+            };
+            let (head, rest) = bytes.split_at(end + 1);
+            bytes = rest;
+            let joined;
+            let line = if member.partial.is_empty() {
+                head
+            } else {
+                joined = [&member.partial[..], head].concat();
+                member.partial.clear();
+                &joined
+            };
+            if !member.let_in {
+                let speaks = key < self.talkers;
+                let LetIn::Told(sign) = self.peer.let_in(speaks) else { continue };
+                member.let_in = memchr::memmem::find(line, sign).is_some();
+                self.let_in += usize::from(member.let_in);
+                continue;
+            }
+            let Some((talker, number)) = words::in_line(line, self.frames.words_bytes()) else {
+                continue;
+            };
+            let Some(speaker) = self.speakers.get(talker) else { continue };
+            let next = &mut member.next[talker];
+            if number < *next {
+                return Err(Fault(format!("message {number} was heard twice or out of order")));
+            }
+            self.lost += number - *next;
+            *next = number + 1;
+            self.deliveries += 1;
+            self.frames.learn(line);
+            if let Some(said_at) = speaker.said_at.get(number as usize) {
+                self.latencies.saturating_record(said_at.elapsed().as_nanos() as u64);
+            }
+        }
+        Ok(())
+    }
+}
