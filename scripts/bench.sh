@@ -11,7 +11,7 @@ Builds the server, the crowd and the two servers that were written for the compa
 every load for every server that is here, in turn, five times. It takes about half an hour; let the
 machine do nothing else. bench.md, bench.json and cost.svg are in target/bench afterwards.
 
-  --install  installs what is missing of redis-server, nats-server, ngircd, ncat, python3 and strace
+  --install  installs what is missing of redis-server, nats-server, ngircd, ncat and python3
              (Debian, apt-get); no service is started
   --keep     puts the results into scripts/results and their tables into README.md
 END

@@ -172,7 +172,9 @@ fn every_source_file_says_what_it_is_and_is_one_room() {
 fn lines_are_short_and_nothing_is_left_over() {
     let scripts = ["src", "tests"].into_iter().flat_map(|folder| files_below(folder, ".rs"));
     let scripts = scripts.chain(files_below("scripts", ""));
-    for path in scripts.filter(|path| !path.ends_with("tidy.rs")) {
+    // What a program wrote is as long as it is.
+    let written = |path: &PathBuf| path.starts_with(root().join("scripts/results"));
+    for path in scripts.filter(|path| !path.ends_with("tidy.rs") && !written(path)) {
         let Ok(text) = fs::read_to_string(&path) else { continue };
         for (number, line) in text.lines().enumerate() {
             let place = format!("{}:{}", path.display(), number + 1);

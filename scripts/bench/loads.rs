@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use crate::peer::Peer;
-use crate::results::Metric;
-use crate::room::{Pace, Room, Talk, Until};
+use super::peer::Peer;
+use super::results::Metric;
+use super::room::{Pace, Room, Talk, Until};
 use crate::stress::started::Started;
 use crate::stress::{Outcome, gauge};
 

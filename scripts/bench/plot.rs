@@ -4,10 +4,10 @@ use std::error::Error;
 
 use plotters::prelude::*;
 
-use crate::loads::Load;
-use crate::peer::Peer;
-use crate::report::thousands;
-use crate::results::{Metric, Results};
+use super::loads::Load;
+use super::peer::Peer;
+use super::report::thousands;
+use super::results::{Metric, Results};
 use crate::stress::Outcome;
 
 /// How large the picture is, in pixels.

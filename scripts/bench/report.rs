@@ -2,9 +2,9 @@
 
 use std::fmt::Write;
 
-use crate::loads::Load;
-use crate::peer::Peer;
-use crate::results::{Metric, Results};
+use super::loads::Load;
+use super::peer::Peer;
+use super::results::{Metric, Results};
 
 const MIB: f64 = (1 << 20) as f64;
 

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use crate::loads::Load;
-use crate::peer::Peer;
+use super::loads::Load;
+use super::peer::Peer;
 
 /// What is measured of a load.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -14,10 +14,10 @@ use memchr::memchr;
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
 
-use crate::peer::{LetIn, Peer};
+use super::peer::{LetIn, Peer};
+use super::words::{self, Frames};
 use crate::stress::crowd::connect_from;
 use crate::stress::{Fault, Outcome, Patience, gauge};
-use crate::words::{self, Frames};
 
 /// How much is read at once.
 const READ_BYTES: usize = 256 * 1024;

@@ -1,0 +1,149 @@
+//! The program: which loads, which servers, how often, and what is written.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+
+use super::loads::{self, Load};
+use super::peer::Peer;
+use super::results::Results;
+use super::{plot, report};
+use crate::stress::Outcome;
+use crate::stress::crowd::clients_max;
+use clap::{Parser, ValueEnum};
+use serde_json::json;
+
+/// The sizes of the plot; the greatest is what the limit of descriptors allows.
+const SIZES: [usize; 6] = [1000, 2000, 5000, 10_000, 15_000, 19_000];
+
+/// Compares servers and writes tables, all runs as JSON, and a picture.
+#[derive(Debug, Parser)]
+#[command(name = "bench", max_term_width = 100)]
+pub struct Flags {
+    /// Which loads [default: all]
+    #[arg(value_name = "LOAD")]
+    pub loads: Vec<Kind>,
+    /// Runs of each load and server; the least counts
+    #[arg(long, value_name = "RUNS", default_value_t = 5)]
+    pub runs: usize,
+    /// Which servers [default: all that are here]
+    #[arg(long, value_name = "SERVER", value_delimiter = ',')]
+    pub servers: Vec<Peer>,
+    /// Clients where it is about many
+    #[arg(long, value_name = "CLIENTS", default_value_t = 15_000)]
+    pub many: usize,
+    /// Where bench.md, bench.json and cost.svg are written
+    #[arg(long, value_name = "FOLDER", default_value = "target/bench")]
+    pub into: PathBuf,
+}
+
+/// A kind of load.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Kind {
+    /// One message at a time, to more and more clients
+    Single,
+    /// One who talks, 1 000 messages in flight, to 1 000 clients
+    Flood,
+    /// Many connect at once and do nothing
+    Storm,
+    /// 50 talkers and a flooder
+    Talkers,
+    /// A tenth never reads
+    Stuck,
+}
+
+/// Compares, and writes what came of it.
+pub fn compare(flags: &Flags) -> Outcome<()> {
+    let chosen = match flags.servers.is_empty() {
+        true => Peer::value_variants(),
+        false => &flags.servers,
+    };
+    let mut peers = Vec::new();
+    for peer in chosen {
+        match peer.is_there() {
+            Ok(()) => peers.push(*peer),
+            Err(mend) => eprintln!("bench: without {}: {mend}", peer.name()),
+        }
+    }
+    let loads = loads(flags);
+    let mut results = Results::default();
+    for round in 0..flags.runs {
+        for load in &loads {
+            // Nobody is always the first.
+            peers.rotate_left(1);
+            run_all(*load, &peers, &mut results)?;
+            eprintln!("bench: {}, round {} of {}", load.name(), round + 1, flags.runs);
+        }
+    }
+    peers.sort();
+    write(flags, &peers, &results)
+}
+
+fn loads(flags: &Flags) -> Vec<Load> {
+    let kinds = match flags.loads.is_empty() {
+        true => Kind::value_variants(),
+        false => &flags.loads,
+    };
+    let most = clients_max();
+    let of = |kind: &Kind| match kind {
+        Kind::Single => {
+            let sizes = SIZES.into_iter().filter(|size| *size <= most.min(flags.many.max(1000)));
+            sizes.map(Load::Single).collect()
+        }
+        Kind::Flood => vec![Load::Flood],
+        Kind::Storm => vec![Load::Storm(flags.many.min(most))],
+        Kind::Talkers => vec![Load::Talkers],
+        Kind::Stuck => vec![Load::Stuck],
+    };
+    kinds.iter().flat_map(of).collect()
+}
+
+fn run_all(load: Load, peers: &[Peer], results: &mut Results) -> Outcome<()> {
+    for peer in peers.iter().copied() {
+        let (most, _) = peer.clients_max();
+        if !load.is_for(peer) || load.clients() > most || results.failure(load, peer).is_some() {
+            continue;
+        }
+        match loads::run(load, peer) {
+            Ok(measured) => results.add(load, peer, measured),
+            Err(error) if peer == Peer::Chinwag => return Err(error),
+            Err(error) => {
+                eprintln!("bench: {}: {}: {error}", load.name(), peer.name());
+                results.fail(load, peer, error.to_string());
+            }
+        }
+    }
+    Ok(())
+}
+
+fn write(flags: &Flags, peers: &[Peer], results: &Results) -> Outcome<()> {
+    let machine = machine();
+    let versions: Vec<String> = peers.iter().map(|peer| peer.version()).collect();
+    let mut text = report::tables(results, peers, flags.many);
+    text += &format!("\n{machine}. {} runs. {}.\n", flags.runs, versions.join("; "));
+    print!("{text}");
+    fs::create_dir_all(&flags.into)?;
+    fs::write(flags.into.join("bench.md"), &text)?;
+    let all = json!({
+        "machine": machine, "versions": versions, "runs": flags.runs, "results": results.to_json(),
+    });
+    fs::write(flags.into.join("bench.json"), serde_json::to_string_pretty(&all)? + "\n")?;
+    fs::write(flags.into.join("cost.svg"), plot::draw(results, peers, &SIZES)?)?;
+    Ok(())
+}
+
+/// What this was measured on, and when.
+fn machine() -> String {
+    let cpus = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let models = cpus.lines().filter_map(|line| line.strip_prefix("model name"));
+    let models: Vec<&str> =
+        models.filter_map(|line| line.split_once(": ")).map(|(_, name)| name).collect();
+    let told = |program: &str, flags: &[&str]| {
+        let output = Command::new(program).args(flags).output();
+        let output = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
+        output.unwrap_or_default().trim().to_owned()
+    };
+    let (model, kernel) = (models.first().unwrap_or(&"?"), told("uname", &["-sr"]));
+    let date = told("date", &["+%Y-%m-%d"]);
+    format!("{date}, {} x {model}, {kernel}, {}", models.len(), told("rustc", &["--version"]))
+}

@@ -1,0 +1,113 @@
+//! The comparison counts what is delivered, and nothing else, whatever a server does.
+
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a panic fails the test"
+)]
+
+#[path = "../scripts/bench/mod.rs"]
+mod bench;
+#[path = "../scripts/stress/mod.rs"]
+mod stress;
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::{TcpListener, TcpStream};
+use std::thread;
+
+use bench::app::{Flags, compare};
+use bench::peer::Peer;
+use bench::room::{Pace, Room, Talk, Until};
+use clap::Parser;
+use stress::Outcome;
+
+const CLIENTS: usize = 20;
+const MESSAGES: u64 = 200;
+
+/// What a wrong server sends instead of one message, to one client.
+type Wrong = fn(&str) -> Vec<u8>;
+
+/// A talk over a server that welcomes, and relays lines; message 100 is sent to the last client as
+/// `wrong` says. It speaks as [`Peer::Tokio`] does, with a name before what is said.
+fn talk_over(wrong: Wrong) -> Outcome<Talk> {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let serving = thread::spawn(move || {
+        let mut clients: Vec<TcpStream> = Vec::new();
+        while clients.len() < CLIENTS {
+            let (mut client, _) = listener.accept().unwrap();
+            client.write_all(b"* welcome\n* one more line\n").unwrap();
+            clients.push(client);
+        }
+        let first = BufReader::new(clients[0].try_clone().unwrap());
+        for (number, line) in first.lines().map_while(Result::ok).enumerate() {
+            for (key, client) in clients.iter_mut().enumerate() {
+                let line = format!("a: {line}\n");
+                let is_wrong = number == 100 && key == CLIENTS - 1;
+                let bytes = if is_wrong { wrong(&line) } else { line.into_bytes() };
+                // Whoever measures may have gone already.
+                client.write_all(&bytes).ok();
+            }
+        }
+    });
+    let talk = {
+        let mut room = Room::new(Peer::Tokio, address, std::process::id(), 1)?;
+        room.connect(CLIENTS)?;
+        room.talk(&[Pace::Window(50)], 59, Until::Said(MESSAGES))
+    };
+    serving.join().unwrap();
+    talk
+}
+
+#[test]
+fn every_delivery_is_counted_once() {
+    let talk = talk_over(|line| line.as_bytes().to_vec()).unwrap();
+    assert_eq!((talk.deliveries, talk.lost), (MESSAGES * CLIENTS as u64, 0));
+    assert!(!talk.stalled);
+}
+
+#[test]
+fn what_is_not_a_message_is_not_counted() {
+    let talk = talk_over(|line| format!("* a notice\n{line}* another\n").into_bytes()).unwrap();
+    assert_eq!((talk.deliveries, talk.lost), (MESSAGES * CLIENTS as u64, 0));
+}
+
+#[test]
+fn a_message_that_does_not_come_or_is_changed_is_lost() {
+    let changed = |line: &str| line.replacen('#', "!", 1).into_bytes();
+    for wrong in [|_: &str| Vec::new(), changed] {
+        let talk = talk_over(wrong).unwrap();
+        assert_eq!((talk.deliveries, talk.lost), (MESSAGES * CLIENTS as u64 - 1, 1));
+    }
+}
+
+#[test]
+fn a_message_that_comes_twice_is_a_fault() {
+    let error = talk_over(|line| line.repeat(2).into_bytes()).unwrap_err().to_string();
+    assert!(error.contains("message 100 was heard twice"), "{error}");
+}
+
+#[test]
+fn the_readme_has_the_tables_of_the_last_comparison() {
+    let root = env!("CARGO_MANIFEST_DIR");
+    let read = |name: &str| std::fs::read_to_string(format!("{root}/{name}")).unwrap();
+    let (readme, results) = (read("README.md"), read("scripts/results/bench.md"));
+    assert!(readme.contains(&results), "scripts/bench.sh --keep puts them there");
+}
+
+#[test]
+fn one_comparison_writes_tables_runs_and_a_picture() {
+    let into = std::env::temp_dir().join(format!("chinwag-bench-{}", std::process::id()));
+    let flags = ["bench", "flood", "--servers", "chinwag", "--runs", "1", "--into"];
+    let flags = Flags::parse_from([&flags[..], &[into.to_str().unwrap()]].concat());
+    compare(&flags).unwrap();
+    let read = |name: &str| std::fs::read_to_string(into.join(name)).unwrap();
+    assert!(read("bench.md").contains("| chinwag | – |"), "{}", read("bench.md"));
+    let all: serde_json::Value = serde_json::from_str(&read("bench.json")).unwrap();
+    let runs = &all["results"][0]["runs"];
+    assert!(runs["per_second"][0].as_f64().unwrap() > 0.0, "{all}");
+    assert_eq!(runs["lost"][0], 0.0, "{all}");
+    assert!(read("cost.svg").starts_with("<svg"));
+    std::fs::remove_dir_all(into).unwrap();
+}
