@@ -33,8 +33,9 @@ while [ $# -gt 0 ]; do
 done
 
 missing=
-for pair in redis-server:redis-server nats-server:nats-server ngircd:ngircd ncat:ncat python3:python3; do
-    PATH="$PATH:/usr/sbin" command -v "${pair%%:*}" >/dev/null || missing="$missing ${pair##*:}"
+for program in redis-server nats-server ngircd ncat python3; do
+    # Each has the name of its package.
+    PATH="$PATH:/usr/sbin" command -v $program >/dev/null || missing="$missing $program"
 done
 if [ -n "$missing" ] && [ $install = yes ]; then
     sudo=
