@@ -157,7 +157,8 @@ impl Peer {
             }
             Peer::Ngircd => {
                 let text = format!(
-                    "[Global]\nName = bench.local\nInfo = bench\nListen = 127.0.0.1\nPorts = {port}\n\
+                    "[Global]\nName = bench.local\nInfo = bench\nListen = 127.0.0.1\n\
+                     Ports = {port}\n\
                      MotdPhrase = bench\nServerUID = nobody\n[Limits]\nMaxConnections = 0\n\
                      MaxConnectionsIP = 0\nMaxPenaltyTime = 0\nPingTimeout = 3600\n\
                      [Options]\nDNS = no\nIdent = no\nPAM = no\n"
