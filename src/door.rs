@@ -14,6 +14,11 @@ use rustix::io::Errno;
 /// peers are served soon after that ends, and trying costs nothing meanwhile.
 pub const RETRY: Duration = Duration::from_millis(100);
 
+/// How many peers in a row may have broken before they were accepted. After more it is likelier
+/// that accepting itself fails, whatever the error says: then the door is left alone for [`RETRY`],
+/// or it would be tried without a pause.
+pub const BROKEN_MAX: u32 = 32;
+
 /// What to do after an `accept` that failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Next {
@@ -36,6 +41,8 @@ pub struct Door {
     retry_at: Option<Instant>,
     /// Since when descriptors have been short.
     short_since: Option<Instant>,
+    /// How many peers in a row have broken before they were accepted.
+    broken: u32,
 }
 
 impl Door {
@@ -61,7 +68,7 @@ impl Door {
 
     /// A peer was accepted.
     pub fn accepted(&mut self) {
-        (self.retry_at, self.short_since) = (None, None);
+        (self.retry_at, self.short_since, self.broken) = (None, None, 0);
     }
 
     /// Accepting failed.
@@ -69,11 +76,11 @@ impl Door {
         match error.kind() {
             ErrorKind::WouldBlock => {
                 self.waiting = false;
-                self.retry_at = None;
+                (self.retry_at, self.broken) = (None, 0);
                 Next::Nobody
             }
-            ErrorKind::Interrupted | ErrorKind::ConnectionAborted => Next::Again,
-            _ if is_one_peers(error) => Next::Again,
+            ErrorKind::Interrupted | ErrorKind::ConnectionAborted => self.broke(now),
+            _ if is_one_peers(error) => self.broke(now),
             _ if is_short_of_descriptors(error) => {
                 let since = *self.short_since.get_or_insert(now);
                 if now.duration_since(since) >= RETRY {
@@ -83,6 +90,15 @@ impl Door {
             }
             _ => self.later(now),
         }
+    }
+
+    fn broke(&mut self, now: Instant) -> Next {
+        self.broken += 1;
+        if self.broken <= BROKEN_MAX {
+            return Next::Again;
+        }
+        self.broken = 0;
+        self.later(now)
     }
 
     /// Not even the reserve helped, or it is not there.
@@ -131,6 +147,22 @@ mod tests {
         assert_eq!(door.failed(&error(Errno::AGAIN), now), Next::Nobody);
         assert!(!door.may_accept(now));
         assert_eq!(door.retry_at(now), None);
+    }
+
+    #[test]
+    fn a_door_where_nobody_is_whole_is_left_alone_for_a_while() {
+        let (mut door, now) = (Door::default(), Instant::now());
+        door.note();
+        for now in [now, now + RETRY] {
+            let broken = || error(Errno::CONNABORTED);
+            assert!((0..BROKEN_MAX).all(|_| door.failed(&broken(), now) == Next::Again));
+            assert_eq!(door.failed(&broken(), now), Next::Later);
+            assert_eq!(door.retry_at(now), Some(now + RETRY));
+        }
+        for _ in 0..2 * BROKEN_MAX {
+            assert_eq!(door.failed(&error(Errno::PROTO), now), Next::Again);
+            door.accepted();
+        }
     }
 
     #[test]
