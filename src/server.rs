@@ -250,6 +250,7 @@ impl Server {
                 match self.listening[place].listener.accept() {
                     Ok((socket, address)) => {
                         self.listening[place].door.accepted();
+                        self.keep_reserve();
                         self.admit(socket, address, now);
                     }
                     Err(error) => self.note_failed_accept(place, &error, now),
@@ -281,20 +282,36 @@ impl Server {
         self.tell_accept_trouble("cannot accept", error, now);
     }
 
-    /// Gives the reserve up for one peer, to tell it that the server is full.
+    /// Gives the reserve up for one peer, to tell it that the server is full. If another can be had
+    /// at once, the shortage has just ended, and the peer is let in.
     fn turn_away_one(&mut self, place: usize, now: Instant) {
         drop(self.reserve.take());
-        let one = &mut self.listening[place];
-        match one.listener.accept() {
-            Ok((socket, _)) => turn_away(socket, &self.hub.full_line()),
+        let accepted = self.listening[place].listener.accept();
+        self.keep_reserve();
+        let door = &mut self.listening[place].door;
+        match accepted {
+            Ok((socket, address)) if self.reserve.is_some() => {
+                door.accepted();
+                self.admit(socket, address, now);
+            }
+            Ok((socket, _)) => {
+                turn_away(socket, &self.hub.full_line());
+                self.keep_reserve();
+            }
             Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                one.door.failed(&error, now);
+                door.failed(&error, now);
             }
             Err(_) => {
-                one.door.later(now);
+                door.later(now);
             }
         }
-        self.reserve = File::open("/dev/null").ok();
+    }
+
+    /// Takes a descriptor into reserve, if there is none and one to be had.
+    fn keep_reserve(&mut self) {
+        if self.reserve.is_none() {
+            self.reserve = File::open("/dev/null").ok();
+        }
     }
 
     fn tell_accept_trouble(&mut self, what: &str, error: &io::Error, now: Instant) {
