@@ -268,7 +268,10 @@ impl Server {
         let interests = Interest::READABLE | Interest::WRITABLE;
         match self.poll.registry().register(&mut socket, token, interests) {
             Ok(()) => self.hub.admit(socket, address, now),
-            Err(error) => self.tell_accept_trouble("cannot watch a new connection", &error, now),
+            Err(error) => {
+                turn_away(socket, &self.hub.full_line());
+                self.tell_accept_trouble("cannot watch a new connection", &error, now);
+            }
         }
     }
 
