@@ -4,7 +4,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use crate::support::process::{self, Collected, through_shell};
-use crate::support::{Client, Server, command, send_signal, wait_for};
+use crate::support::{Client, Server, send_signal, wait_for};
 
 /// Starts a server through a shell that has changed its limits.
 fn start_limited(limit: &str, flags: &[&str]) -> Server {
@@ -117,50 +117,4 @@ fn end_strace(strace: &mut Child, path: &std::path::Path) -> String {
     send_signal(strace.id(), "INT");
     wait_for("the end of strace", || strace.try_wait().unwrap());
     std::fs::read_to_string(path).unwrap()
-}
-
-/// A server whose first so many `accept` fail like this.
-fn start_failing(error: &str, times: usize) -> Server {
-    let server = command(&[]);
-    let mut strace = Command::new("strace");
-    // With -D the server is our child and not strace's, so that it is the one to be killed.
-    strace.args(["-D", "-f", "-o", "/dev/null", "-e", "trace=accept4", "-e"]);
-    strace.arg(format!("inject=accept4:error={error}:when=1..{times}"));
-    strace.arg(server.get_program()).args(server.get_args());
-    process::start_piped(strace)
-}
-
-#[test]
-#[ignore = "needs strace"]
-fn those_who_waited_are_served_when_a_shortage_is_over() {
-    // An odd number for descriptors: else it is the accept with the reserve in hand that finds the
-    // shortage over, and tells the first peer that there is no room.
-    for (error, times) in [("EMFILE", 31), ("ENFILE", 31), ("ENOBUFS", 30), ("ENOMEM", 30)] {
-        let server = start_failing(error, times);
-        let mut clients: Vec<Client> = (0..5).map(|_| server.connect()).collect();
-        for client in &mut clients {
-            client.read_until(" joined\n");
-        }
-        clients[0].send("hello\n");
-        clients[4].read_until(": hello\n");
-        let log = server.stderr();
-        assert!(log.contains("cannot accept"), "{error} is not told: {log}");
-        // What is the same trouble again is told every five seconds at most.
-        assert!(log.matches("cannot accept").count() <= 2, "{error}: {log}");
-    }
-}
-
-#[test]
-#[ignore = "needs strace"]
-fn a_peer_that_broke_before_it_was_accepted_is_nobodys_trouble() {
-    for error in ["ECONNABORTED", "EPROTO", "EINTR"] {
-        let server = start_failing(error, 30);
-        let mut clients: Vec<Client> = (0..5).map(|_| server.connect()).collect();
-        for client in &mut clients {
-            client.read_until(" joined\n");
-        }
-        clients[0].send("hello\n");
-        clients[4].read_until(": hello\n");
-        assert!(!server.stderr().contains("cannot accept"), "{error}: {}", server.stderr());
-    }
 }

@@ -5,6 +5,7 @@
 #![allow(dead_code, reason = "each test file uses its own part")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "what fails here is a test that fails")]
 
+pub mod machine;
 pub mod process;
 pub mod program;
 pub mod terminal;
