@@ -1,7 +1,7 @@
 //! What anyone sends is harmless to whoever sees it, and nobody can speak as the server.
 
 use super::{people, read_up_to_mark};
-use crate::support::{Client, Server, wait_for};
+use crate::support::{Client, Server, assert_harmless, wait_for};
 
 /// Escape sequences by name, each written as it is to be shown.
 const ESCAPES: &str = include_str!("../escapes.txt");
@@ -36,18 +36,6 @@ fn bytes_of(written: &str) -> Vec<u8> {
         }
     }
     bytes
-}
-
-/// Asserts that a terminal only shows this: it is UTF-8, and no character acts on anything but the
-/// line feeds of its lines.
-fn assert_harmless(read: &[u8]) {
-    let text = std::str::from_utf8(read).unwrap();
-    let acts = |c: char| {
-        let turns = ['\u{2028}'..='\u{202e}', '\u{2066}'..='\u{206f}', '\u{fff9}'..='\u{fffb}'];
-        c != '\n' && (c.is_control() || turns.iter().any(|turn| turn.contains(&c)))
-    };
-    let found = text.lines().find(|line| line.contains(acts));
-    assert_eq!(found, None);
 }
 
 /// Asserts that every line is one of guest1's, or one of these notices.

@@ -5,6 +5,7 @@
 #![allow(dead_code, reason = "each test file uses its own part")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "what fails here is a test that fails")]
 
+pub mod cage;
 pub mod machine;
 pub mod process;
 pub mod program;
@@ -198,6 +199,18 @@ pub fn wait_for<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
         assert!(Instant::now() < deadline, "waited in vain for {what}");
         std::thread::sleep(Duration::from_millis(5));
     }
+}
+
+/// Asserts that a terminal only shows this: it is UTF-8, and no character acts on anything but the
+/// line feeds of its lines.
+pub fn assert_harmless(read: &[u8]) {
+    let text = std::str::from_utf8(read).unwrap();
+    let acts = |c: char| {
+        let turns = ['\u{2028}'..='\u{202e}', '\u{2066}'..='\u{206f}', '\u{fff9}'..='\u{fffb}'];
+        c != '\n' && (c.is_control() || turns.iter().any(|turn| turn.contains(&c)))
+    };
+    let found = text.lines().find(|line| line.contains(acts));
+    assert_eq!(found, None);
 }
 
 fn collect(mut stream: impl Read + Send + 'static) -> Shared {
