@@ -7,6 +7,7 @@ mod support;
 use std::net::{TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
+use support::talk::{Comings, account};
 use support::{Client, Server, narrow, numbered, say_in_step, wait_for};
 
 /// So much is said in the floods: twice the window, and far more than the kernel holds for anyone.
@@ -82,39 +83,12 @@ fn a_storm_of_newcomers_is_summed_up_and_the_sums_add_up() {
     let server = Server::start(&[]);
     let (mut observer, _) = server.join();
     let storm: Vec<Client> = (0..200).map(|_| server.connect()).collect();
-    let (mut told, mut summaries) = ((0, 0), 0);
-    observe(&mut observer, &mut told, &mut summaries, |(joined, _)| joined == 200);
+    let mut told = Comings::new(1);
+    told.read_until(&mut observer, |_, told| told.joined == 200);
     drop(storm);
-    observe(&mut observer, &mut told, &mut summaries, |(_, left)| left == 200);
-    assert_eq!(told, (200, 200));
-    assert!(summaries > 0);
-}
-
-/// Reads notices of comings and goings until enough of them are `told`, summaries included; each
-/// summary must say how many are here then, the observer included.
-fn observe(
-    observer: &mut Client,
-    told: &mut (usize, usize),
-    summaries: &mut usize,
-    enough: impl Fn((usize, usize)) -> bool,
-) {
-    while !enough(*told) {
-        let line = observer.take_line();
-        let Some((what, here)) = line.strip_suffix(" here)").and_then(|sum| sum.split_once(" ("))
-        else {
-            let which = if line.ends_with(" joined") { &mut told.0 } else { &mut told.1 };
-            assert!(line.ends_with(" joined") || line.ends_with(" left"), "{line:?}");
-            *which += 1;
-            continue;
-        };
-        for part in what.trim_start_matches("* ").split(", ") {
-            let (count, what) = part.split_once(' ').unwrap();
-            let which = if what == "joined" { &mut told.0 } else { &mut told.1 };
-            *which += count.parse::<usize>().unwrap();
-        }
-        assert_eq!(here.parse::<usize>().unwrap(), 1 + told.0 - told.1, "{line:?}");
-        *summaries += 1;
-    }
+    told.read_until(&mut observer, |_, told| told.left == 200);
+    assert_eq!((told.joined, told.left), (200, 200));
+    assert!(told.summaries > 0);
 }
 
 #[test]
@@ -425,26 +399,6 @@ fn who_lapses_is_told_exactly_how_many_lines_it_missed() {
         }
         assert!(gaps >= 3, "it was to lapse in each round");
     }
-}
-
-/// Lines received and lines missed must be all that was said, from `first` to `end`, in order and
-/// untorn; gives how many gaps there were.
-fn account(read: &str, name: &str, first: usize, end: usize) -> usize {
-    let (mut next, mut gaps) = (first, 0);
-    for line in read.lines() {
-        if let Some(missed) = line.strip_prefix("* you missed ") {
-            next += missed.strip_suffix(" lines").unwrap().parse::<usize>().unwrap();
-            gaps += 1;
-            continue;
-        }
-        let said = line.strip_prefix(name).and_then(|line| line.strip_prefix(": "));
-        let (number, rest) = said.and_then(|said| said.split_once(' ')).unwrap_or((line, ""));
-        assert_eq!(number, next.to_string(), "after {gaps} gaps");
-        assert!(rest == "end" || rest.bytes().all(|byte| byte == b'.'), "torn: {line:?}");
-        next += 1;
-    }
-    assert_eq!(next, end, "{gaps} gaps");
-    gaps
 }
 
 // The operator's view.

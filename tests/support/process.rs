@@ -3,8 +3,9 @@
 use std::net::SocketAddr;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use super::{Server, Shared, collect, command, wait_for};
+use super::{PATIENCE, Server, Shared, collect, command, wait_for};
 
 /// A shell that runs `script`, in which `"$0" "$@"` is the server with these flags, on a free port
 /// unless they say where.
@@ -45,17 +46,66 @@ pub fn connections(server: &Server) -> usize {
     own_ends(server.child.id()).iter().filter(|end| end.state != LISTENING).count()
 }
 
+/// Waits until the kernel keeps nothing of this server's connections but those that it has. One
+/// that was given up politely would stay for the user timeout, which is longer than the patience.
+pub fn wait_until_nothing_is_left(server: &Server) {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let left = left_in_the_kernel(server);
+        if left.is_empty() {
+            return;
+        }
+        assert!(Instant::now() < deadline, "{left:?} are left in the kernel");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// The states, as proc(5) numbers them, of this server's ends that no process has a descriptor of
+/// any more and that still hold something.
+pub fn left_in_the_kernel(server: &Server) -> Vec<String> {
+    // Clients of other tests may have its port, at other addresses of this machine.
+    let address = format!("{:08X}", u32::from_ne_bytes([127, 0, 0, 1]));
+    let is_its = |end: &End| end.port == server.address.port() && end.address == address;
+    let is_left = |end: &End| is_its(end) && end.link == NO_SOCKET && end.state != TIME_WAIT;
+    ends(server.child.id()).into_iter().filter(is_left).map(|end| end.state).collect()
+}
+
 /// Whether someone has connected to this server and sent something that it has not read yet.
 pub fn has_unread_input(server: &Server) -> bool {
-    let its = |end: &End| end.port == server.address.port() && end.unread_bytes > 0;
-    ends(server.child.id()).iter().any(its)
+    unread_bytes(server) > 0
+}
+
+/// How many bytes this server has been sent and has not read yet.
+pub fn unread_bytes(server: &Server) -> usize {
+    let ends = ends(server.child.id());
+    let its = ends.iter().filter(|end| end.port == server.address.port());
+    its.map(|end| end.unread_bytes).sum()
+}
+
+/// How many descriptors this server has.
+pub fn descriptors(server: &Server) -> usize {
+    std::fs::read_dir(format!("/proc/{}/fd", server.child.id())).unwrap().count()
 }
 
 /// The state of a listener in the kernel's table.
 const LISTENING: &str = "0A";
 
+/// The processor time that a server has used; it has one thread.
+pub fn cpu_time(server: &Server) -> Duration {
+    let path = format!("/proc/{}/schedstat", server.child.id());
+    let schedstat = std::fs::read_to_string(path).unwrap();
+    Duration::from_nanos(schedstat.split(' ').next().unwrap().parse().unwrap())
+}
+
+/// One that is over; only its name is kept for a while.
+const TIME_WAIT: &str = "06";
+
+/// What an end is linked to when no process has it; newcomers before they are accepted as well.
+const NO_SOCKET: &str = "socket:[0]";
+
 /// One end of a connection, or a listener, as proc(5) knows it.
 struct End {
+    address: String,
     port: u16,
     state: String,
     unread_bytes: usize,
@@ -76,8 +126,10 @@ fn ends(pid: u32) -> Vec<End> {
     let end = |line: &str| {
         let columns: Vec<&str> = line.split_whitespace().collect();
         let [_, local, _, state, queues, _, _, _, _, inode, ..] = columns[..] else { return None };
+        let (address, port) = local.split_once(':')?;
         Some(End {
-            port: u16::from_str_radix(local.split_once(':')?.1, 16).ok()?,
+            address: address.to_owned(),
+            port: u16::from_str_radix(port, 16).ok()?,
             state: state.to_owned(),
             // A listener has its queue of newcomers there.
             unread_bytes: match state {
