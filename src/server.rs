@@ -260,8 +260,8 @@ impl Server {
     }
 
     fn admit(&mut self, mut socket: TcpStream, address: SocketAddr, now: Instant) {
-        if self.hub.is_full() && !self.hub.has_doorway() {
-            turn_away(socket, &self.hub.full_line());
+        if let Some(words) = self.hub.turned_away(address, now) {
+            turn_away(socket, &words);
             return;
         }
         let token = Token(self.hub.next_key());

@@ -22,33 +22,50 @@ impl<S: Socket> Hub<S> {
     }
 
     /// Lets a newcomer in, or tells it why not. Its socket is registered for [`Hub::next_key`].
+    ///
+    /// Ask [`Hub::turned_away`] first.
     pub fn admit(&mut self, socket: S, address: SocketAddr, now: Instant) {
         debug_assert!(!self.noting, "an event of the last tenant could reach this one");
-        let exempt = self.config.is_exempt(address.ip());
-        let same_address = self.per_address.get(&network(address.ip())).copied().unwrap_or(0);
-        let per_address = self.config.per_address;
-        if self.is_full() {
-            let notice = Notice::Full { clients_max: self.clients_max };
-            self.refuse(socket, address, &notice, now);
-        } else if !exempt && per_address > 0 && same_address >= per_address {
-            let notice = Notice::TooManyFromAddress { per_address };
-            self.refuse(socket, address, &notice, now);
-        } else {
-            self.let_in(socket, address, exempt, now);
+        match self.refusal(address.ip()) {
+            Some(notice) => self.refuse(socket, address, &notice, now),
+            None => self.let_in(socket, address, now),
         }
     }
 
+    /// What a newcomer is to be told, as best it can be done at once, that may not come in when
+    /// there is no room in the doorway either; `None` if it is to be admitted.
+    ///
+    /// Whoever is refused takes a descriptor until it has gone: so many may, and no more, or those
+    /// who may not come in keep out those who may.
+    pub fn turned_away(&mut self, address: SocketAddr, now: Instant) -> Option<Vec<u8>> {
+        if self.has_doorway() {
+            return None;
+        }
+        let notice = self.refusal(address.ip())?;
+        self.tell_refused(address, &notice, now);
+        Some(self.parting_words(&notice))
+    }
+
+    /// Why a newcomer from there may not come in, if it may not.
+    fn refusal(&self, address: IpAddr) -> Option<Notice<'static>> {
+        if self.is_full() {
+            return Some(Notice::Full { clients_max: self.clients_max });
+        }
+        let per_address = self.config.per_address;
+        let same_address = self.per_address.get(&network(address)).copied().unwrap_or(0);
+        let too_many = per_address > 0 && same_address >= per_address;
+        (too_many && !self.config.is_exempt(address))
+            .then_some(Notice::TooManyFromAddress { per_address })
+    }
+
     /// Whether there is room in the doorway for one more to be refused politely.
-    pub fn has_doorway(&self) -> bool {
+    fn has_doorway(&self) -> bool {
         self.refused < DOORWAY_MAX
     }
 
     /// What is said to those there is no room for, not even in the doorway: nothing in raw mode.
     pub fn full_line(&self) -> Vec<u8> {
-        match self.config.raw {
-            true => Vec::new(),
-            false => Notice::Full { clients_max: self.clients_max }.to_line(self.config.lang()),
-        }
+        self.parting_words(&Notice::Full { clients_max: self.clients_max })
     }
 
     /// Whether one more connection would be refused because everyone is here who may be.
@@ -56,8 +73,9 @@ impl<S: Socket> Hub<S> {
         self.clients.len() - self.refused >= self.clients_max
     }
 
-    fn let_in(&mut self, socket: S, address: SocketAddr, exempt: bool, now: Instant) {
+    fn let_in(&mut self, socket: S, address: SocketAddr, now: Instant) {
         let head = self.transcript.head();
+        let exempt = self.config.is_exempt(address.ip());
         let serial = self.next_serial;
         self.next_serial += 1;
         if !exempt {
@@ -122,13 +140,17 @@ impl<S: Socket> Hub<S> {
         self.reschedule(key);
     }
 
-    fn refuse(&mut self, socket: S, address: SocketAddr, notice: &Notice<'_>, now: Instant) {
+    fn tell_refused(&mut self, address: SocketAddr, notice: &Notice<'_>, now: Instant) {
         let full = matches!(notice, Notice::Full { .. });
         let troubles = &mut self.troubles;
         let trouble = if full { &mut troubles.full } else { &mut troubles.per_address };
         if let Some(count) = trouble.count(now) {
             warn!("refused {count} connections, the last from {address}: {notice}");
         }
+    }
+
+    fn refuse(&mut self, socket: S, address: SocketAddr, notice: &Notice<'_>, now: Instant) {
+        self.tell_refused(address, notice, now);
         let reading = Reading::new(self.transcript.head());
         let mut client = Client::new(socket, address, self.next_serial, reading, now);
         self.next_serial += 1;

@@ -72,11 +72,16 @@ impl<S: Socket> Hub<S> {
 
     /// Stops reading a client and says why; it is closed when it has that and all before it.
     pub(super) fn close(&mut self, key: usize, leave: Leave, notice: &Notice<'_>, now: Instant) {
-        let last_words = match self.config.raw {
+        let words = self.parting_words(notice);
+        self.close_with(key, leave, words, now);
+    }
+
+    /// What is said last, so that its reader knows why it is closed: nothing in raw mode.
+    pub(super) fn parting_words(&self, notice: &Notice<'_>) -> Vec<u8> {
+        match self.config.raw {
             true => Vec::new(),
             false => notice.to_line(self.config.lang()),
-        };
-        self.close_with(key, leave, last_words, now);
+        }
     }
 
     /// Stops reading a client and gives it these last bytes; it is closed when it has them and all

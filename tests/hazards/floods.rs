@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 
 use super::super::support;
 use support::process::{
-    connections, cpu_time, descriptors, has_unread_input, unread_bytes, wait_until_nothing_is_left,
+    connections, cpu_time, descriptors, has_unread_input, start_piped, through_shell, unread_bytes,
+    wait_until_nothing_is_left,
 };
 use support::talk::{
     Comings, Person, account, assert_all_hear_all, connect_at_once, connect_many, people,
@@ -413,4 +414,24 @@ fn who_is_too_fast_is_not_read_and_nothing_of_it_is_lost_and_others_are_unhurt()
     let due = Duration::from_millis(33) * (lines as u32 + 1 - 20);
     assert!(start.elapsed() >= due, "{lines} lines in {:?}", start.elapsed());
     account(&lines_of(&name, &witness.read_text()), &name, 0, lines + 1);
+}
+
+#[test]
+fn one_address_that_comes_without_end_keeps_no_other_out() {
+    let flags = ["--exempt", "none", "--per-address", "4", "--quiet", "--summary", NEVER];
+    let limited = through_shell("ulimit -n 128; exec \"$0\" \"$@\"", &flags);
+    let server = start_piped(limited);
+    let from = |last: u8| Client::new(connect_from([127, 0, 0, last], server.address));
+    let mut others = vec![enter(from(3)), enter(from(4))];
+    server.pause();
+    // They stay, though they are told to go.
+    let mut many: Vec<Client> = (0..500).map(|_| from(2)).collect();
+    let late = from(3);
+    server.resume();
+    others.push(enter(late));
+    assert_all_hear_all(&mut others, 3);
+    for client in &mut many[4..] {
+        let told = client.read_to_end();
+        assert_eq!(told, "* too many connections from your address (4, --per-address)\n");
+    }
 }
