@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::super::support;
 use support::process::{
-    connections, cpu_time, descriptors, has_unread_input, start_piped, through_shell, unread_bytes,
+    connections, has_unread_input, start_piped, through_shell, unread_bytes,
     wait_until_nothing_is_left,
 };
 use support::talk::{
@@ -174,7 +174,7 @@ fn a_line_without_an_end_is_read_no_further_than_its_limit() {
     const GIB: usize = 1 << 30;
     let server = Server::start(&["--quiet"]);
     let mut others = people(&server, 2);
-    let (before, cpu_before) = (server.memory_bytes(), cpu_time(&server));
+    let (before, cpu_before) = (server.memory_bytes(), server.processor_time());
     let mut flooder = connect_flooder(&server);
     flooder.socket.set_write_timeout(Some(PATIENCE)).unwrap();
     let (chunk, mut sent) = ([b'x'; 64 * 1024], 0);
@@ -193,7 +193,7 @@ fn a_line_without_an_end_is_read_no_further_than_its_limit() {
     assert!(read.ends_with("* closed: 65536 bytes without a line end\n"), "{read:?}");
     let grown = server.memory_bytes().saturating_sub(before);
     assert!(grown <= MIB, "{grown} bytes");
-    let cpu = cpu_time(&server) - cpu_before;
+    let cpu = server.processor_time() - cpu_before;
     assert!(cpu <= Duration::from_secs(1), "{cpu:?}");
     assert_all_hear_all(&mut others, 3);
 }
@@ -327,7 +327,7 @@ fn thousands_who_come_and_vanish_leave_nothing_and_disturb_nobody() {
     let mut others = people(&server, 3);
     let (mut witness, _) = others.pop().unwrap();
     let mut comings = Comings::new(3);
-    let (before, descriptors_before) = (server.memory_bytes(), descriptors(&server));
+    let (before, descriptors_before) = (server.memory_bytes(), server.descriptors().len());
     for storm in 0..STORMS {
         let mut storm_of = connect_many(&server, EACH);
         // Some have said something and some half of it; some vanish before they are greeted, some
@@ -348,7 +348,7 @@ fn thousands_who_come_and_vanish_leave_nothing_and_disturb_nobody() {
     wait_for("them to be gone", || (connections(&server) == 3).then_some(()));
     wait_until_nothing_is_left(&server);
     wait_until_here(&mut others[0].0, 3);
-    assert_eq!(descriptors(&server), descriptors_before);
+    assert_eq!(server.descriptors().len(), descriptors_before);
     let grown = server.memory_bytes().saturating_sub(before);
     assert!(grown <= 2 * MIB, "{grown} bytes");
     // Whatever was told of them adds up; the last of it may be a sum that is still to come.

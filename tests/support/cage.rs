@@ -67,6 +67,13 @@ impl Cage {
         }
     }
 
+    /// The most that the sockets in here have held at once, where that is counted by itself: their
+    /// server's ends of the connections alone.
+    pub fn socket_bytes_max(&self) -> Option<usize> {
+        let counted = fs::read_to_string(self.folder.join("memory.kmem.tcp.max_usage_in_bytes"));
+        Some(counted.ok()?.trim().parse().unwrap())
+    }
+
     /// How much is used, without what is in memory of files.
     pub fn used_bytes(&self) -> usize {
         let number = |text: &str| text.trim().parse::<usize>().unwrap();

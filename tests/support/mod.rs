@@ -6,7 +6,6 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "what fails here is a test that fails")]
 
 pub mod cage;
-pub mod cgroup;
 pub mod machine;
 pub mod process;
 pub mod program;

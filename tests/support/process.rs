@@ -82,20 +82,8 @@ pub fn unread_bytes(server: &Server) -> usize {
     its.map(|end| end.unread_bytes).sum()
 }
 
-/// How many descriptors this server has.
-pub fn descriptors(server: &Server) -> usize {
-    std::fs::read_dir(format!("/proc/{}/fd", server.child.id())).unwrap().count()
-}
-
 /// The state of a listener in the kernel's table.
 const LISTENING: &str = "0A";
-
-/// The processor time that a server has used; it has one thread.
-pub fn cpu_time(server: &Server) -> Duration {
-    let path = format!("/proc/{}/schedstat", server.child.id());
-    let schedstat = std::fs::read_to_string(path).unwrap();
-    Duration::from_nanos(schedstat.split(' ').next().unwrap().parse().unwrap())
-}
 
 /// One that is over; only its name is kept for a while.
 const TIME_WAIT: &str = "06";
