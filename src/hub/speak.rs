@@ -108,11 +108,13 @@ impl<S: Socket> Hub<S> {
         client.life = Life::Deaf(leave);
         // It is offered nothing any more, so nobody will see to it that it is not overrun.
         client.reading.lapse(&self.transcript);
-        if client.ended || !(client.asked || client.may_be_heard(&self.config)) {
+        let has_more = !client.ended || client.record.lines.is_pending();
+        let may_be_heard = has_more && client.may_be_heard(&self.config);
+        if !(client.asked || may_be_heard) {
             self.gone(key, leave);
             return;
         }
-        client.readable = true;
+        client.readable = !client.ended;
         self.queue_to_listen(key);
     }
 

@@ -231,6 +231,25 @@ fn who_is_reset_is_heard_to_its_last_command_though_the_window_has_moved_on() {
     world.releasing.set(true);
 }
 
+#[test]
+fn who_ends_and_is_reset_is_heard_to_its_last_line_though_that_takes_more_than_a_turn() {
+    let mut world = quiet_world(2, Duration::ZERO);
+    world.peers[0].is_telnet = true;
+    world.settle();
+    // All of it is read at once; with its author's name before it each line takes more room.
+    for number in 0..60 {
+        world.say(0, format!("{}\n", number % 10).as_bytes());
+    }
+    world.say(0, b"/nick kaabaaa\nthe last words\n");
+    world.say_parts(0, &telnet::end_of_file());
+    world.turn();
+    world.peers[0].wire.borrow_mut().break_down();
+    world.settle();
+    world.check_settled();
+    assert!(world.said.iter().any(|said| said.text == b"kaabaaa: the last words\n"));
+    world.releasing.set(true);
+}
+
 /// Says which seed it was when a run fails.
 struct Seed(u64);
 
