@@ -5,7 +5,7 @@
 //! - LF, CR LF, CR NUL (telnet) and a lone CR (raw `socat`) all end a line; empty lines are
 //!   nothing.
 //! - A line of more than [`LineRules::line_bytes_max`] is discarded to its end and told of once.
-//!   One of more than [`LineRules::endless_bytes_max`] without an end is [`Input::Endless`].
+//!   One of more than [`LineRules::endless_bytes_max`] is [`Input::Endless`].
 //! - However the bytes are cut into reads, the lines are the same.
 //! - A peer that has never ended a line may be one that never will (a script that sends each
 //!   message as a chunk). Its unterminated chunk is a line once it has been quiet:
@@ -24,7 +24,8 @@ use memchr::memchr2;
 pub struct LineRules {
     /// The most bytes of a line, without its end; of a chunk in raw mode.
     pub line_bytes_max: usize,
-    /// The most bytes of a discarded line before its sender is given up.
+    /// The most bytes of a discarded line before its sender is given up, whether its end has come
+    /// by then or not.
     pub endless_bytes_max: usize,
     /// An unterminated chunk is a line after this much quiet. A person's pause is longer, a
     /// network's usual jitter shorter; two messages sent closer together may become one.
@@ -92,6 +93,9 @@ impl Lines {
         }
         if rules.raw {
             return self.peek_chunk(rules);
+        }
+        if self.discarded as usize > rules.endless_bytes_max {
+            return Input::Endless;
         }
         self.skip_line_ends();
         let pending = &self.buffer[self.searched as usize..];
@@ -177,9 +181,7 @@ impl Lines {
         self.searched = end;
         let too_long = (end - self.start) as usize > rules.line_bytes_max;
         if self.discarded > 0 || too_long {
-            self.long_untold = self.discarded == 0;
-            self.discarded = 0;
-            self.start = end;
+            self.discard_to(end);
             return self.peek(rules);
         }
         self.end = end;
@@ -191,9 +193,7 @@ impl Lines {
         let pending = self.searched - self.start;
         let too_long = pending as usize > rules.line_bytes_max;
         if self.discarded > 0 || too_long {
-            self.long_untold = self.discarded == 0;
-            self.discarded = self.discarded.saturating_add(pending);
-            self.start = self.searched;
+            self.discard_to(self.searched);
             self.forget_if_empty();
         }
         if self.long_untold {
@@ -207,6 +207,13 @@ impl Lines {
             return Input::Line(&self.buffer[self.start as usize..]);
         }
         Input::NotYet
+    }
+
+    /// Throws away what is of a line that is too long.
+    fn discard_to(&mut self, end: u32) {
+        self.long_untold = self.discarded == 0;
+        self.discarded = self.discarded.saturating_add(end - self.start);
+        self.start = end;
     }
 
     fn skip_line_ends_unless_raw(&mut self) {
@@ -339,6 +346,15 @@ mod tests {
         assert_eq!(read(&RULES, &[&endless[..64]], false), ["<too long>"]);
         assert_eq!(read(&RULES, &[&endless], false), ["<too long>", "<endless>"]);
         assert_eq!(read(&RULES, &[&endless[..64], b"\nback\n"], false), ["<too long>", "back"]);
+    }
+
+    #[test]
+    fn a_line_that_is_given_up_is_so_however_soon_its_end_comes() {
+        let endless = [&[b'x'; 65][..], b"\nback\n"].concat();
+        for cut in 0..endless.len() {
+            let reads = [&endless[..cut], &endless[cut..]];
+            assert_eq!(read(&RULES, &reads, false)[..2], ["<too long>", "<endless>"], "{cut}");
+        }
     }
 
     #[test]
