@@ -19,6 +19,10 @@ fi
 
 cargo fmt --check
 cargo clippy --locked --all-targets -- -D warnings
+# The fuzzer's programs are checked but not built: that needs neither a fuzzer nor C++.
+cargo fmt --check --manifest-path tests/fuzz/Cargo.toml
+CUSTOM_LIBFUZZER_PATH=/dev/null cargo clippy --locked --manifest-path tests/fuzz/Cargo.toml \
+    --target-dir target -- -D warnings
 RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --document-private-items
 cargo test --locked
 cargo test --locked -- --ignored

@@ -72,3 +72,10 @@ pub mod join;
 pub mod journal;
 pub mod server;
 pub mod sink;
+
+#[cfg(test)]
+#[path = "../tests/properties/mod.rs"]
+mod properties;
+/// The properties name the rooms as the programs that share them do.
+#[cfg(test)]
+extern crate self as chinwag;

@@ -302,6 +302,7 @@ fn is_guest(look: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::properties::names::{self as property, Deed};
     use proptest::prelude::*;
 
     fn parsed(text: &str) -> Result<String, Refusal> {
@@ -628,39 +629,29 @@ mod tests {
         one.looks.iter().any(|look| other.looks.contains(look))
     }
 
+    /// One asks for a name, leaves, or asks who is called so.
+    fn deed() -> impl Strategy<Value = Deed> {
+        prop_oneof![
+            4 => (1..6_u64, names_that_meet()).prop_map(|(serial, text)| Deed::Take(serial, text)),
+            1 => (1..6_u64).prop_map(Deed::Release),
+            1 => prop_oneof![names_that_meet(), "guest[0-7]"].prop_map(Deed::Ask),
+        ]
+    }
+
     proptest! {
         #[test]
         fn whatever_is_accepted_keeps_the_rules(text in texts()) {
-            let Ok(name) = Name::parse(&text) else { return Ok(()) };
-            let name = name.as_str();
-            prop_assert!(unicode_normalization::is_nfc(name));
-            prop_assert!((1..=NAME_CHARACTERS_MAX).contains(&name.chars().count()));
-            prop_assert!(name.len() <= NAME_BYTES_MAX);
-            let mark = unicode_normalization::char::is_combining_mark;
-            let fits = |c: char| c.is_alphanumeric() || "_-.".contains(c) || mark(c);
-            prop_assert!(name.chars().all(fits));
-            prop_assert!(name.starts_with(char::is_alphanumeric));
+            property::whatever_is_accepted_keeps_the_rules(&text);
         }
 
         #[test]
         fn parsing_a_name_again_changes_nothing(text in texts()) {
-            let once = Name::parse(&text);
-            if let Ok(name) = &once {
-                prop_assert_eq!(&Name::parse(name.as_str()), &once);
-            }
-            let normal: String = text.nfd().collect();
-            prop_assert_eq!(Name::parse(&normal), once);
+            property::parsing_a_name_again_changes_nothing(&text);
         }
 
         #[test]
         fn any_case_of_a_name_is_the_same_name(text in texts()) {
-            let Ok(name) = Name::parse(&text) else { return Ok(()) };
-            let mut names = Names::default();
-            names.take(1, name.clone()).unwrap();
-            let folded = UniCase::unicode(name.as_str()).to_folded_case();
-            prop_assert_eq!(names.find(name.as_str()), Some(1));
-            prop_assert_eq!(names.find(&folded), Some(1));
-            prop_assert_eq!(names.take(2, name), TAKEN);
+            property::any_case_of_a_name_is_the_same_name(&text);
         }
 
         #[test]
@@ -671,39 +662,26 @@ mod tests {
             names.find(&text);
         }
 
-        /// Beside a plain list in which everyone is compared with everyone.
+        #[test]
+        fn two_names_meet_if_they_are_one_or_look_alike(
+            one in names_that_meet(), other in names_that_meet(),
+        ) {
+            let (Ok(one), Ok(other)) = (Name::parse(&one), Name::parse(&other)) else {
+                return Ok(());
+            };
+            let expected = match one.folded == other.folded {
+                true => TAKEN,
+                false if alike(&one, &other) => LOOKS_LIKE_TAKEN,
+                false => Ok(()),
+            };
+            prop_assert_eq!(property::beside(&one, &other), expected);
+        }
+
         #[test]
         fn no_two_have_names_that_meet_and_what_is_freed_is_free(
-            deeds in prop::collection::vec((1..6_u64, prop::option::of(names_that_meet())), 0..60)
+            deeds in prop::collection::vec(deed(), 0..60),
         ) {
-            let mut names = Names::default();
-            let mut list: Vec<(u64, Name)> = Vec::new();
-            for (serial, text) in deeds {
-                let Some(text) = text else {
-                    names.release(serial);
-                    list.retain(|(bearer, _)| *bearer != serial);
-                    continue;
-                };
-                let Ok(name) = Name::parse(&text) else { continue };
-                let others = || list.iter().filter(|(bearer, _)| *bearer != serial);
-                let expected = if others().any(|(_, other)| other.folded == name.folded) {
-                    TAKEN
-                } else if others().any(|(_, other)| alike(other, &name)) {
-                    LOOKS_LIKE_TAKEN
-                } else {
-                    Ok(())
-                };
-                prop_assert_eq!(names.take(serial, name.clone()), expected, "{}", text);
-                if expected.is_ok() {
-                    list.retain(|(bearer, _)| *bearer != serial);
-                    list.push((serial, name));
-                }
-                for (bearer, name) in &list {
-                    prop_assert_eq!(names.find(name.as_str()), Some(*bearer));
-                    prop_assert_eq!(names.of(*bearer).to_string(), name.as_str());
-                }
-                prop_assert_eq!(names.bearers.len(), list.len());
-            }
+            property::no_two_have_names_that_meet(&deeds);
         }
     }
 }

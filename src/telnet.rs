@@ -246,6 +246,7 @@ pub fn is_farewell(line: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::properties::telnet as property;
     use proptest::prelude::*;
 
     const ASKED: [u8; 3] = [IAC, DO, BINARY];
@@ -444,33 +445,21 @@ mod tests {
         places.windows(2).map(|pair| &bytes[pair[0]..pair[1]]).collect()
     }
 
-    /// The answers that do not depend on the cuts: all but those to timing marks.
-    fn without_marks(answers: &[u8]) -> Vec<u8> {
-        answers.chunks(3).filter(|answer| *answer != MARK).flatten().copied().collect()
-    }
-
     fn marks(answers: &[u8]) -> usize {
         answers.chunks(3).filter(|answer| *answer == MARK).count()
     }
 
-    fn assert_same(input: &[u8], reads: &[&[u8]]) {
-        let (mut whole, mut cut) = (Telnet::default(), Telnet::default());
-        let (text, answers) = read_all(&mut whole, &[input]);
-        let (cut_text, cut_answers) = read_all(&mut cut, reads);
-        assert_eq!(cut_text, text);
-        assert_eq!(without_marks(&cut_answers), without_marks(&answers));
-        assert_eq!(marks(&cut_answers) > 0, marks(&answers) > 0);
-        assert_eq!(cut.place, whole.place);
-    }
-
     proptest! {
         #[test]
-        fn however_the_input_is_cut_text_and_answers_are_the_same(
+        fn however_the_input_is_cut_commands_are_taken_out_and_nothing_else(
             input in noise(),
             cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..20),
         ) {
-            assert_same(&input, &cut_at(&input, &cuts));
-            assert_same(&input, &input.chunks(1).collect::<Vec<_>>());
+            property::commands_are_taken_out_and_nothing_else(&[&input]);
+            property::commands_are_taken_out_and_nothing_else(&cut_at(&input, &cuts));
+            property::commands_are_taken_out_and_nothing_else(
+                &input.chunks(1).collect::<Vec<_>>(),
+            );
         }
 
         #[test]
@@ -500,37 +489,8 @@ mod tests {
         }
 
         #[test]
-        fn whatever_comes_the_answers_are_few_and_well_formed(
-            reads in prop::collection::vec(noise(), 0..8),
-        ) {
-            let mut telnet = Telnet::default();
-            let mut life = Vec::new();
-            for mut bytes in reads {
-                let mut answers = Vec::new();
-                let text_bytes = telnet.take_in(&mut bytes, &mut answers);
-                prop_assert!(text_bytes <= bytes.len());
-                prop_assert!(marks(&answers) <= 1);
-                prop_assert_eq!(answers.len() % 3, 0);
-                life.extend(without_marks(&answers));
-            }
-            prop_assert!(life.len() <= ASKED.len() + REFUSALS_BYTES_MAX);
-            let mut answers: Vec<&[u8]> = life.chunks(3).collect();
-            for answer in &answers {
-                let refuses = answer[0] == IAC && [WONT, DONT].contains(&answer[1]);
-                prop_assert!(refuses || **answer == ASKED, "{:?}", answer);
-            }
-            answers.sort_unstable();
-            answers.dedup();
-            prop_assert_eq!(answers.len() * 3, life.len());
-        }
-
-        #[test]
         fn rendered_text_is_read_back_as_it_was(line in prop::collection::vec(any::<u8>(), 0..99)) {
-            let mut rendered = Vec::new();
-            push_rendered(&line, &mut rendered);
-            let (read, _) = read_all(&mut Telnet::default(), &[&rendered]);
-            let crlf = String::from_utf8_lossy(&line).replace('\n', "\r\n");
-            prop_assert_eq!(String::from_utf8_lossy(&read), crlf);
+            property::rendered_text_is_read_back_as_it_was(&line);
         }
     }
 }

@@ -223,6 +223,7 @@ fn push_escape(character: char, out: &mut String) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::properties::text::{self as property, is_blank, is_forbidden, is_unseen, safe};
     use proptest::prelude::*;
     use std::collections::HashSet;
 
@@ -230,39 +231,9 @@ mod tests {
     const ESCAPES: &str = include_str!("../tests/escapes.txt");
     const ESCAPES_MIN: usize = 200;
 
-    fn safe(bytes: impl AsRef<[u8]>) -> String {
-        let mut out = String::new();
-        push_safe(bytes.as_ref(), &mut out);
-        out
-    }
-
-    /// All that must not be shown, said in another way than above.
-    fn is_forbidden(character: char) -> bool {
-        let others = "\u{2028}\u{2029}\u{202a}\u{202b}\u{202c}\u{202d}\u{202e}\
-            \u{2066}\u{2067}\u{2068}\u{2069}\u{206a}\u{206b}\u{206c}\u{206d}\u{206e}\u{206f}\
-            \u{fff9}\u{fffa}\u{fffb}";
-        character.is_control() || others.contains(character)
-    }
-
-    fn is_blank(character: char) -> bool {
-        let others = "\u{115f}\u{1160}\u{180e}\u{2800}\u{3164}\u{ffa0}";
-        character.is_whitespace() || others.contains(character)
-    }
-
     /// Some of those that show nothing, each of which a person may write with.
     const INVISIBLE: &str = "\u{200b}\u{200c}\u{200d}\u{200e}\u{200f}\u{61c}\u{2060}\u{ad}\u{34f}\
         \u{feff}\u{fe0e}\u{fe0f}\u{180b}\u{180f}\u{17b4}\u{e0067}\u{e007f}\u{e0100}";
-
-    /// The longest run of blanks, whatever invisible stands in it.
-    fn longest_run(text: &str) -> usize {
-        let seen = text.chars().filter(|character| !INVISIBLE.contains(*character));
-        let (mut run, mut longest) = (0, 0);
-        for character in seen {
-            run = if is_blank(character) { run + 1 } else { 0 };
-            longest = longest.max(run);
-        }
-        longest
-    }
 
     #[test]
     fn what_people_write_passes_as_it_is() {
@@ -361,6 +332,13 @@ mod tests {
         assert_eq!(safe("        |        "), "        |        ");
         assert_eq!(safe(b"        \xff        "), "        \u{fffd}        ");
         assert_eq!(safe("        \x1b        "), "        \\x1b        ");
+    }
+
+    #[test]
+    fn what_shows_nothing_is_known_to_show_nothing() {
+        for c in '\0'..=char::MAX {
+            assert_eq!(matches!(look(c), Look::Invisible), is_unseen(c), "{c:?}");
+        }
     }
 
     #[test]
@@ -495,16 +473,12 @@ mod tests {
     proptest! {
         #[test]
         fn whatever_comes_only_safe_text_is_shown(bytes in anything()) {
-            let shown = safe(&bytes);
-            prop_assert!(!shown.contains(is_forbidden));
-            prop_assert!(longest_run(&shown) <= BLANKS_MAX);
-            prop_assert!(shown.len() <= bytes.len() * SAFE_BYTES_PER_BYTE_MAX);
+            property::only_safe_text_is_shown(&bytes);
         }
 
         #[test]
         fn safe_text_stays_as_it_is(bytes in anything()) {
-            let shown = safe(bytes);
-            prop_assert_eq!(safe(&shown), shown);
+            property::safe_text_stays_as_it_is(&bytes);
         }
 
         #[test]
@@ -514,20 +488,13 @@ mod tests {
         }
 
         #[test]
-        fn what_is_not_utf8_is_told_and_replaced_as_the_library_does(bytes in anything()) {
-            let mut out = String::new();
-            let valid = push_safe(&bytes, &mut out);
-            prop_assert_eq!(valid, std::str::from_utf8(&bytes).is_ok());
-            let replaced = |text: &str| text.matches('\u{fffd}').count();
-            prop_assert_eq!(replaced(&out), replaced(&String::from_utf8_lossy(&bytes)));
+        fn what_comes_is_shown_as_the_rule_says(bytes in anything()) {
+            property::it_is_shown_as_the_rule_says(&bytes);
         }
 
         #[test]
         fn an_excerpt_is_the_beginning_of_the_safe_text(bytes in anything()) {
-            let (excerpt, whole) = (Excerpt(&bytes).to_string(), safe(&bytes));
-            prop_assert!(excerpt.chars().count() <= EXCERPT_CHARACTERS_MAX + 1);
-            let cut = excerpt.strip_suffix('…').is_some_and(|shown| whole.starts_with(shown));
-            prop_assert!(excerpt == whole || cut);
+            property::an_excerpt_is_the_beginning_of_the_safe_text(&bytes);
         }
     }
 }

@@ -66,7 +66,9 @@ fn files_below(folder: &str, ending: &str) -> Vec<PathBuf> {
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(&folder).unwrap() {
             let path = entry.unwrap().path();
-            if path.is_dir() {
+            if path.ends_with("target") {
+                continue;
+            } else if path.is_dir() {
                 folders.push(path);
             } else if path.to_string_lossy().ends_with(ending) {
                 found.push(path);

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use chinwag::door::{Door, Next, RETRY};
 use rustix::io::Errno;
 
-use crate::wire::Random;
+use crate::random::Random;
 
 /// What accept(2) may say of the machine, and of one peer.
 const SHORTAGES: [Errno; 4] = [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM];
@@ -61,7 +61,7 @@ impl Listener {
 #[test]
 fn who_waits_is_let_in_soon_after_a_shortage_and_the_door_is_not_worn_out() {
     for seed in 0..2000 {
-        let mut random = Random(seed);
+        let mut random = Random::seeded(seed);
         let shortage = Some(SHORTAGES[random.below(SHORTAGES.len())]);
         let (batch, lasting) = (1 + random.below(4), random.below(3000) as u64);
         let waiting = 1 + random.below(20);

@@ -1,6 +1,7 @@
 //! The hub on sockets without a kernel: thousands of runs, each repeatable from its seed.
 //!
 //! `CHINWAG_SEEDS=20000` runs so many, `CHINWAG_SEED=7` runs one alone. A failure prints its seed.
+//! A fuzzer chooses what happens in other runs: what it has kept is run too (`scripts/fuzz.sh`).
 
 #![allow(
     clippy::expect_used,
@@ -13,6 +14,8 @@
 mod accepting;
 #[path = "asking.rs"]
 mod asking;
+#[path = "../properties/corpus.rs"]
+mod corpus;
 #[path = "model.rs"]
 mod model;
 #[path = "orders.rs"]
@@ -21,6 +24,10 @@ mod orders;
 mod people;
 #[path = "private.rs"]
 mod private;
+#[path = "random.rs"]
+mod random;
+#[path = "running.rs"]
+mod running;
 #[path = "talking.rs"]
 mod talking;
 #[path = "telnet.rs"]
@@ -35,73 +42,17 @@ use std::time::Duration;
 use chinwag::config::Config;
 use chinwag::hub::Hub;
 
-use wire::Random;
+use corpus::Inputs;
+use random::Random;
+use running::{config, run};
 use world::World;
 
 /// Runs without being told how many.
 const SEEDS: u64 = 256;
 
-/// Bounds that the command line would refuse.
-fn config(random: &mut Random, base: &Config) -> Config {
-    let window = [64, 96, 160, 500, 1000, 4096][random.below(6)];
-    let turn_bytes = window / 4;
-    Config {
-        window,
-        turn_bytes,
-        max_line: turn_bytes.min(200) - 10,
-        max_endless: 200,
-        write_bytes: turn_bytes.max(32) + random.below(64),
-        slice_writes: 1 + random.below(6),
-        slice_bytes: 1 + random.below(4 * window),
-        max_private: 500,
-        raw: random.one_in(6),
-        no_echo: random.one_in(3),
-        hide_addresses: true,
-        greeting: Duration::ZERO,
-        ..base.clone()
-    }
-}
-
-/// Room for every answer, and what only people with commands will notice.
-fn make_lively(random: &mut Random, config: &mut Config) {
-    config.max_private = 800;
-    config.history_bytes = 300;
-    config.rendered = [1, 100, 16384][random.below(3)];
-    config.greeting = Duration::from_millis([0, 0, 100, 1000][random.below(4)]);
-}
-
-/// One run; what it ends with tells whether another run was the same.
-fn run(seed: u64, base: &Config) -> (u64, Vec<Vec<u8>>) {
-    let mut random = Random(seed);
-    let mut config = config(&mut random, base);
-    let mut steps = 50 + random.below(400);
-    let lively = config.window >= 1000 && !config.raw && random.one_in(2);
-    if lively {
-        make_lively(&mut random, &mut config);
-        steps *= 2;
-    }
-    let mut world = World::new(random, config);
-    world.lively = lively;
-    for _ in 0..steps {
-        world.step();
-    }
-    if world.random.one_in(3) {
-        world.stop();
-    } else {
-        world.settle();
-    }
-    world.check_settled();
-    world.check_secrets();
-    let received = world.peers.iter().map(|peer| peer.wire.borrow().received.clone());
-    let received = received.collect();
-    // What is left is freed with the hub.
-    world.releasing.set(true);
-    (world.read_to, received)
-}
-
 /// The same talk, with one who only listens and stalls at times, or not; what the others got.
 fn talk(seed: u64, base: &Config, stalls: bool) -> Vec<Vec<u8>> {
-    let mut random = Random(seed);
+    let mut random = Random::seeded(seed);
     let mut config = config(&mut random, base);
     (config.slice_writes, config.slice_bytes) = (usize::MAX, usize::MAX);
     let mut world = World::new(random, config);
@@ -144,7 +95,7 @@ fn who_stalls_changes_nothing_for_the_others() {
 fn a_flooder_does_not_keep_a_talker_waiting() {
     let greeting = Duration::ZERO;
     let base = Config { window: 65536, hide_addresses: true, greeting, ..Config::default() };
-    let mut world = World::new(Random(1), base);
+    let mut world = World::new(Random::seeded(1), base);
     world.faulty = false;
     world.connect();
     world.connect();
@@ -166,7 +117,8 @@ fn a_flooder_does_not_keep_a_talker_waiting() {
 fn quiet_world(people: usize, greeting: Duration) -> World {
     let base = Config::default();
     let config = Config { window: 1000, turn_bytes: 250, write_bytes: 300, ..base };
-    let mut world = World::new(Random(1), Config { hide_addresses: true, greeting, ..config });
+    let mut world =
+        World::new(Random::seeded(1), Config { hide_addresses: true, greeting, ..config });
     (world.faulty, world.hub) = (false, Hub::new(world.config.clone(), people));
     for place in 0..people {
         world.connect();
@@ -274,7 +226,7 @@ fn every_run_keeps_the_promises() {
     };
     for seed in seeds {
         let failing = Seed(seed);
-        run(seed, &base);
+        run(Random::seeded(seed), &base);
         drop(failing);
     }
 }
@@ -283,6 +235,12 @@ fn every_run_keeps_the_promises() {
 fn the_same_seed_is_the_same_run() {
     let base = Config::default();
     for seed in 0..8 {
-        assert_eq!(run(seed, &base), run(seed, &base));
+        assert_eq!(run(Random::seeded(seed), &base), run(Random::seeded(seed), &base));
     }
+}
+
+#[test]
+fn what_the_fuzzer_has_kept_keeps_the_promises() {
+    let base = Config::default();
+    Inputs::of("hub").try_each(|bytes| _ = run(Random::of_bytes(bytes), &base));
 }

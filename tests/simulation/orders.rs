@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chinwag::config::Config;
 
-use crate::wire::Random;
+use crate::random::Random;
 use crate::world::World;
 
 /// What may happen next to two clients in a window of three lines.
@@ -76,7 +76,7 @@ impl Drop for Order<'_> {
 /// The first client talks and ends, the second reads and stops; what happens between two turns
 /// comes with one poll.
 fn run_order(events: &[Event], base: &Config) {
-    let mut world = World::new(Random(1), base.clone());
+    let mut world = World::new(Random::seeded(1), base.clone());
     world.faulty = false;
     world.connect();
     world.connect();

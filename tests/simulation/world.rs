@@ -12,7 +12,8 @@ use chinwag::hub::{Hub, Wait};
 use crate::asking::Asks;
 use crate::model::{Peer, Said, Talk};
 use crate::people::Roll;
-use crate::wire::{FakeSocket, Random, Wire};
+use crate::random::Random;
+use crate::wire::{FakeSocket, Wire};
 
 /// Once nothing goes wrong any more, everyone must be served within so many turns.
 const TURNS_TO_SETTLE: usize = 3000;
@@ -55,7 +56,7 @@ impl World {
     }
 
     pub fn connect(&mut self) {
-        let wire = Wire::new(Random(self.random.next()), self.faulty && self.random.one_in(2));
+        let wire = Wire::new(self.random.fork(), self.faulty && self.random.one_in(2));
         let wire = Rc::new(RefCell::new(wire));
         let (key, serial) = (self.hub.next_key(), self.peers.len() as u64 + 1);
         let talk = Talk { said: &self.said, roll: &self.roll, config: &self.config };

@@ -1,0 +1,114 @@
+//! Whatever is typed is read as it is written; and whoever asks for a name by it keeps the rules of
+//! names.
+
+use chinwag::command::Command;
+use chinwag::text::push_safe;
+
+use super::names::{self, Deed};
+
+/// The most lines that are tried at once, so that none takes long.
+const LINES_MAX: usize = 100;
+
+/// How many people there are.
+const PEOPLE: u64 = 5;
+
+/// Each line is someone's, as a server hears it and as it is; and it may be a name as a whole.
+pub fn holds(bytes: &[u8]) {
+    let mut deeds = Vec::new();
+    for line in bytes.split(|byte| *byte == b'\n').take(LINES_MAX) {
+        let [first, line @ ..] = line else { continue };
+        let serial = 1 + u64::from(*first) % PEOPLE;
+        let text = String::from_utf8_lossy(line);
+        a_line_asks_what_is_written(&text);
+        names::holds(&text);
+        let mut safe = String::new();
+        push_safe(line, &mut safe);
+        a_line_asks_what_is_written(&safe);
+        match Command::parse(&safe) {
+            Command::Nick(text) => deeds.push(Deed::Take(serial, text.to_owned())),
+            Command::Quit(_) => deeds.push(Deed::Release(serial)),
+            Command::Message { to: text, .. } | Command::Ignore(text) | Command::Unignore(text) => {
+                deeds.push(Deed::Ask(text.to_owned()));
+            }
+            _ => {}
+        }
+    }
+    for deed in &deeds {
+        if let Deed::Take(_, text) | Deed::Ask(text) = deed {
+            names::holds(text);
+        }
+    }
+    names::no_two_have_names_that_meet(&deeds);
+}
+
+/// What is read of it is what stands there, and written again it is the same.
+pub fn a_line_asks_what_is_written(line: &str) {
+    let command = Command::parse(line);
+    assert_eq!(command, plainly(line), "{line:?}");
+    if let Some(again) = written(&command) {
+        assert_eq!(Command::parse(&again), command, "{line:?}, then {again:?}");
+    }
+}
+
+/// The rule, by the words of the line.
+fn plainly(line: &str) -> Command<'_> {
+    if let Some(said) = line.strip_prefix('/').filter(|said| said.starts_with('/')) {
+        return Command::Say(said);
+    }
+    if !line.starts_with('/') {
+        return Command::Say(line);
+    }
+    let mut words = line.split_whitespace();
+    let word = words.next().unwrap_or(line);
+    let text = line[word.len()..].trim();
+    let words: Vec<&str> = words.collect();
+    match (word.to_ascii_lowercase().as_str(), words.as_slice()) {
+        ("/help", _) => Command::Help,
+        ("/who", _) => Command::Who,
+        ("/quit", _) => Command::Quit(text),
+        ("/me", [_, ..]) => Command::Me(text),
+        ("/me", _) => Command::Misused("/me"),
+        ("/r", [_, ..]) => Command::Answer(text),
+        ("/r", _) => Command::Misused("/r"),
+        ("/msg", [to, _, ..]) => Command::Message { to, text: text[to.len()..].trim() },
+        ("/msg", _) => Command::Misused("/msg"),
+        ("/nick", [name]) => Command::Nick(name),
+        ("/nick", _) => Command::Misused("/nick"),
+        ("/echo", ["on"]) => Command::Echo(true),
+        ("/echo", ["off"]) => Command::Echo(false),
+        ("/echo", _) => Command::Misused("/echo"),
+        ("/ignore", []) => Command::Ignored,
+        ("/ignore", [name]) => Command::Ignore(name),
+        ("/ignore", _) => Command::Misused("/ignore"),
+        ("/unignore", [name]) => Command::Unignore(name),
+        ("/unignore", _) => Command::Misused("/unignore"),
+        ("/history", []) => Command::parse("/history"),
+        ("/history", [lines]) => {
+            lines.parse().map_or(Command::Misused("/history"), Command::History)
+        }
+        ("/history", _) => Command::Misused("/history"),
+        _ => Command::Unknown(word),
+    }
+}
+
+/// How it would be typed; `None` if that is lost.
+fn written(command: &Command) -> Option<String> {
+    Some(match command {
+        Command::Say(text) if text.starts_with('/') => format!("/{text}"),
+        Command::Say(text) => (*text).to_owned(),
+        Command::Me(text) => format!("/me {text}"),
+        Command::Message { to, text } => format!("/MSG {to} {text}"),
+        Command::Answer(text) => format!("/r\t{text} "),
+        Command::Nick(name) => format!("/nick {name}"),
+        Command::Echo(on) => format!("/echo {}", if *on { "on" } else { "off" }),
+        Command::History(lines) => format!("/history {lines}"),
+        Command::Ignore(name) => format!("/ignore {name}"),
+        Command::Ignored => "/ignore".to_owned(),
+        Command::Unignore(name) => format!("/unignore {name}"),
+        Command::Who => "/who".to_owned(),
+        Command::Help => "/help".to_owned(),
+        Command::Quit(text) => format!("/quit {text}"),
+        Command::Unknown(word) => (*word).to_owned(),
+        Command::Misused(_) => return None,
+    })
+}

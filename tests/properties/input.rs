@@ -1,0 +1,119 @@
+//! What a peer sends comes to the hub as its lines and its wishes, however it is cut.
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use chinwag::client::{Client, Heard, Socket};
+use chinwag::line::LineRules;
+use chinwag::reading::Reading;
+use chinwag::telnet::IAC;
+
+use super::line::{self, Deed, Plain, Said};
+use super::telnet;
+
+/// The bytes say first what the rules are and how the rest of them is cut into reads.
+pub fn holds(bytes: &[u8]) {
+    let Some((rules, deeds)) = script(bytes) else { return };
+    let reads: Vec<&[u8]> = deeds.iter().filter_map(read).collect();
+    if rules.raw {
+        return line::raw_bytes_are_all_there(&rules, &deeds);
+    }
+    a_client_hears_what_the_rules_say(&rules, &deeds);
+    line::lines_are_those_of_the_rule(&rules, &deeds);
+    telnet::commands_are_taken_out_and_nothing_else(&reads);
+    telnet::rendered_text_is_read_back_as_it_was(&reads.concat());
+}
+
+/// Two bytes are the rules and a number; then so many bytes are the lengths of the reads, round and
+/// round, where 0 is a cut; and the rest is read.
+fn script(bytes: &[u8]) -> Option<(LineRules, Vec<Deed<'_>>)> {
+    const CUTS_MAX: u8 = 16;
+    let [rules, cuts, rest @ ..] = bytes else { return None };
+    let (lengths, mut rest) = rest.split_at_checked(usize::from(cuts % CUTS_MAX))?;
+    let line_bytes_max = [5, 16, 60, 1000][usize::from(rules / 2 % 4)];
+    let mut deeds = Vec::new();
+    for length in lengths.iter().cycle() {
+        if rest.is_empty() || deeds.len() > bytes.len() {
+            break;
+        }
+        let (read, later) = rest.split_at(usize::from(*length).min(rest.len()));
+        deeds.push(if read.is_empty() { Deed::Cut } else { Deed::Read(read) });
+        rest = later;
+    }
+    if !rest.is_empty() {
+        deeds.push(Deed::Read(rest));
+    }
+    Some((line::rules(line_bytes_max, rules % 2 == 1), deeds))
+}
+
+fn read<'a>(deed: &Deed<'a>) -> Option<&'a [u8]> {
+    match deed {
+        Deed::Read(bytes) => Some(bytes),
+        Deed::Cut => None,
+    }
+}
+
+/// From the socket to the lines: the text among the commands, in lines, and one who is no telnet
+/// is never answered.
+pub fn a_client_hears_what_the_rules_say(rules: &LineRules, deeds: &[Deed]) {
+    let now = Instant::now();
+    let all: Vec<u8> = deeds.iter().filter_map(read).flatten().copied().collect();
+    let commands = telnet::Plain::of(&all);
+    let mut lines = Plain::new(rules);
+    let address = SocketAddr::from(([127, 0, 0, 1], 1));
+    let mut client = Client::new(Sent(&[]), address, 1, Reading::new(0), now);
+    let mut end = 0;
+    for deed in deeds {
+        let expected = match deed {
+            Deed::Cut => {
+                client.record.lines.cut();
+                lines.after(deed)
+            }
+            Deed::Read(bytes) => {
+                let start = end;
+                end += bytes.len();
+                client.socket.0 = bytes;
+                let heard = client.hear(&mut vec![0; bytes.len()], rules.raw, now);
+                let answers = commands.answers(start, end);
+                assert_eq!(heard, Heard::Bytes { read: bytes.len(), answers });
+                lines.after(&Deed::Read(&commands.text(start, end)))
+            }
+        };
+        let said = line::take_all(&mut client.record.lines, rules);
+        assert_eq!(said, expected, "after {deed:?}");
+        assert_eq!(client.record.is_telnet(), all[..end].contains(&IAC));
+        assert_eq!(client.ended, commands.has_ended(end));
+        if client.ended || expected.last() == Some(&Said::Endless) {
+            return;
+        }
+    }
+}
+
+/// A socket that has this to read.
+#[derive(Debug)]
+struct Sent<'a>(&'a [u8]);
+
+impl Read for Sent<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.0.read(buffer)
+    }
+}
+
+impl Write for Sent<'_> {
+    fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+        Err(ErrorKind::WouldBlock.into())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Socket for Sent<'_> {
+    fn shut_down_write(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn reset_on_close(&mut self) {}
+}

@@ -1,0 +1,107 @@
+//! Whatever comes, only what is safe is shown of it.
+
+use chinwag::text::{BLANKS_MAX, EXCERPT_CHARACTERS_MAX, Excerpt};
+use chinwag::text::{SAFE_BYTES_PER_BYTE_MAX, push_safe};
+use unicode_security::skeleton;
+
+/// All of these.
+pub fn holds(bytes: &[u8]) {
+    only_safe_text_is_shown(bytes);
+    safe_text_stays_as_it_is(bytes);
+    it_is_shown_as_the_rule_says(bytes);
+    an_excerpt_is_the_beginning_of_the_safe_text(bytes);
+}
+
+pub fn safe(bytes: impl AsRef<[u8]>) -> String {
+    let mut out = String::new();
+    push_safe(bytes.as_ref(), &mut out);
+    out
+}
+
+pub fn only_safe_text_is_shown(bytes: &[u8]) {
+    let shown = safe(bytes);
+    assert!(!shown.contains(is_forbidden), "{shown:?}");
+    assert!(longest_run(&shown) <= BLANKS_MAX, "{shown:?}");
+    assert!(shown.len() <= bytes.len() * SAFE_BYTES_PER_BYTE_MAX, "{shown:?}");
+}
+
+pub fn safe_text_stays_as_it_is(bytes: &[u8]) {
+    let shown = safe(bytes);
+    assert_eq!(safe(&shown), shown);
+}
+
+pub fn it_is_shown_as_the_rule_says(bytes: &[u8]) {
+    let mut out = "guest1: ".to_owned();
+    let valid = push_safe(bytes, &mut out);
+    assert_eq!(valid, std::str::from_utf8(bytes).is_ok());
+    assert_eq!(out, format!("guest1: {}", plainly_safe(bytes)));
+}
+
+pub fn an_excerpt_is_the_beginning_of_the_safe_text(bytes: &[u8]) {
+    let (excerpt, whole) = (Excerpt(bytes).to_string(), safe(bytes));
+    assert!(excerpt.chars().count() <= EXCERPT_CHARACTERS_MAX + 1, "{excerpt:?}");
+    let cut = excerpt.strip_suffix('…').is_some_and(|shown| whole.starts_with(shown));
+    assert!(excerpt == whole || cut, "{excerpt:?} is not of {whole:?}");
+    let fits = bytes.len() <= EXCERPT_CHARACTERS_MAX;
+    assert!(!fits || whole.chars().count() > EXCERPT_CHARACTERS_MAX || excerpt == whole);
+}
+
+/// The rule, one character after the other.
+fn plainly_safe(bytes: &[u8]) -> String {
+    let (mut shown, mut blanks) = (String::new(), 0);
+    for character in String::from_utf8_lossy(bytes).chars() {
+        match character {
+            _ if is_forbidden(character) && character != '\t' => {
+                blanks = 0;
+                shown.push_str(&escaped(character));
+            }
+            _ if is_blank(character) => {
+                blanks += 1;
+                let kept = if character == '\t' { ' ' } else { character };
+                shown.extend((blanks <= BLANKS_MAX).then_some(kept));
+            }
+            _ => {
+                blanks = if is_unseen(character) { blanks } else { 0 };
+                shown.push(character);
+            }
+        }
+    }
+    shown
+}
+
+fn escaped(character: char) -> String {
+    match u32::from(character) {
+        code @ ..0x80 => format!("\\x{code:02x}"),
+        code => format!("\\u{{{code:x}}}"),
+    }
+}
+
+/// All that must not be shown, said in another way than where it is kept from being shown.
+pub fn is_forbidden(character: char) -> bool {
+    let others = "\u{2028}\u{2029}\u{202a}\u{202b}\u{202c}\u{202d}\u{202e}\
+        \u{2066}\u{2067}\u{2068}\u{2069}\u{206a}\u{206b}\u{206c}\u{206d}\u{206e}\u{206f}\
+        \u{fff9}\u{fffa}\u{fffb}";
+    character.is_control() || others.contains(character)
+}
+
+pub fn is_blank(character: char) -> bool {
+    let others = "\u{115f}\u{1160}\u{180e}\u{2800}\u{3164}\u{ffa0}";
+    character.is_whitespace() || others.contains(character)
+}
+
+/// Shows nothing. Whoever looks for look-alikes (UTS #39) passes over what is so: characters that
+/// are ignorable by default.
+pub fn is_unseen(character: char) -> bool {
+    let looks = !character.is_ascii() && !is_blank(character) && !is_forbidden(character);
+    looks && skeleton(character.encode_utf8(&mut [0; 4])).next().is_none()
+}
+
+/// The longest run of blanks, whatever unseen stands in it.
+pub fn longest_run(text: &str) -> usize {
+    let (mut run, mut longest) = (0, 0);
+    for character in text.chars().filter(|character| !is_unseen(*character)) {
+        run = if is_blank(character) { run + 1 } else { 0 };
+        longest = longest.max(run);
+    }
+    longest
+}

@@ -1,0 +1,69 @@
+//! One run of the simulation, from its bounds to its last check.
+
+use std::time::Duration;
+
+use chinwag::config::Config;
+
+use crate::random::Random;
+use crate::world::World;
+
+/// Bounds that the command line would refuse.
+pub fn config(random: &mut Random, base: &Config) -> Config {
+    let window = [64, 96, 160, 500, 1000, 4096][random.below(6)];
+    let turn_bytes = window / 4;
+    Config {
+        window,
+        turn_bytes,
+        max_line: turn_bytes.min(200) - 10,
+        max_endless: 200,
+        write_bytes: turn_bytes.max(32) + random.below(64),
+        slice_writes: 1 + random.below(6),
+        slice_bytes: 1 + random.below(4 * window),
+        max_private: 500,
+        raw: random.one_in(6),
+        no_echo: random.one_in(3),
+        hide_addresses: true,
+        greeting: Duration::ZERO,
+        ..base.clone()
+    }
+}
+
+/// Room for every answer, and what only people with commands will notice.
+fn make_lively(random: &mut Random, config: &mut Config) {
+    config.max_private = 800;
+    config.history_bytes = 300;
+    config.rendered = [1, 100, 16384][random.below(3)];
+    config.greeting = Duration::from_millis([0, 0, 100, 1000][random.below(4)]);
+}
+
+/// One run, in which everything happens as it is drawn and every promise is checked; what it ends
+/// with tells whether another run was the same.
+pub fn run(mut random: Random, base: &Config) -> (u64, Vec<Vec<u8>>) {
+    let mut config = config(&mut random, base);
+    let mut steps = 50 + random.below(400);
+    let lively = config.window >= 1000 && !config.raw && random.one_in(2);
+    if lively {
+        make_lively(&mut random, &mut config);
+        steps *= 2;
+    }
+    let mut world = World::new(random, config);
+    world.lively = lively;
+    for _ in 0..steps {
+        if world.random.is_spent() {
+            break;
+        }
+        world.step();
+    }
+    if world.random.one_in(3) {
+        world.stop();
+    } else {
+        world.settle();
+    }
+    world.check_settled();
+    world.check_secrets();
+    let received = world.peers.iter().map(|peer| peer.wire.borrow().received.clone());
+    let received = received.collect();
+    // What is left is freed with the hub.
+    world.releasing.set(true);
+    (world.read_to, received)
+}
