@@ -91,6 +91,8 @@ pub struct Troublemakers {
     /// Those that will reset, and when; the next one first.
     resets: VecDeque<(Instant, usize)>,
     next_drip: Instant,
+    /// Nobody comes any more.
+    is_calm: bool,
     tally: Tally,
 }
 
@@ -116,6 +118,7 @@ impl Troublemakers {
             arriving: 0,
             resets: VecDeque::new(),
             next_drip: Instant::now(),
+            is_calm: false,
             tally: Tally::default(),
         })
     }
@@ -162,15 +165,17 @@ impl Troublemakers {
                 }
             }
         }
-        while self.arriving < ARRIVING_MAX {
+        while !self.is_calm && self.arriving < ARRIVING_MAX {
             let Some(key) = self.outside.pop_front() else { return Ok(()) };
             self.connect(key)?;
         }
         Ok(())
     }
 
-    /// Nobody comes and goes any more.
+    /// Nobody comes and goes any more; one that drips and is let down does not come again, since it
+    /// might come too late for the last line.
     pub fn calm_down(&mut self) {
+        self.is_calm = true;
         self.ones.iter_mut().filter(|one| one.kind != Kind::Drips).for_each(|one| {
             one.socket = None;
         });
