@@ -301,7 +301,8 @@ pub struct Config {
     #[arg(value_parser = parse_seconds, help_heading = "Tuning")]
     pub keepalive_interval: Duration,
 
-    /// Questions without an answer after which it gives the peer up
+    /// Questions without an answer after which it gives the peer up, unless --user-timeout is over
+    /// at one of them
     #[arg(long, env = "CHINWAG_KEEPALIVE_PROBES", value_name = "PROBES", default_value_t = 3)]
     #[arg(value_parser = RangedU64ValueParser::<u32>::new().range(1..=127))]
     #[arg(help_heading = "Tuning")]
