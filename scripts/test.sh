@@ -26,3 +26,4 @@ CUSTOM_LIBFUZZER_PATH=/dev/null cargo clippy --locked --manifest-path tests/fuzz
 RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --document-private-items
 cargo test --locked
 cargo test --locked -- --ignored
+cargo run --locked --quiet --example soak -- --seconds 15

@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test")]
 
+#[allow(dead_code, reason = "the program uses the rest of it")]
+#[path = "../scripts/soak/rest.rs"]
+mod rest;
 #[path = "../scripts/stress/mod.rs"]
 mod stress;
 
@@ -12,6 +15,7 @@ use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
+use rest::Rest;
 use serde_json::Value;
 use stress::app;
 use stress::crowd::{Crowd, Greeting};
@@ -429,4 +433,16 @@ fn the_help_tells_unit_and_default_of_each_flag() {
     ] {
         assert!(run.out.contains(told), "no {told} in {}", run.out);
     }
+}
+
+#[test]
+fn memory_that_grows_from_round_to_round_is_found_and_a_step_is_no_growth() {
+    let rest = |kib: u64| Rest { resident_bytes: kib * 1024, descriptors: 0, connections: 0 };
+    let rounds = |of: fn(u64) -> u64| (0..30).map(|at| rest(of(at))).collect::<Vec<_>>();
+    assert!(rest::check_growth(&rounds(|at| 4000 + 10 * at)).is_err());
+    assert!(rest::check_growth(&rounds(|at| 4000 - 10 * at)).is_ok());
+    assert!(rest::check_growth(&rounds(|at| if at == 0 { 4000 } else { 4200 })).is_ok());
+    assert!(rest::check_growth(&rounds(|at| 4000 + 100 * (at % 3))).is_ok());
+    assert!(rest(4600).check_memory(&rest(4000)).is_err());
+    assert!(rest(4400).check_memory(&rest(4000)).is_ok());
 }

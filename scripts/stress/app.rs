@@ -63,7 +63,7 @@ impl<E: Into<Box<dyn std::error::Error>>> From<E> for Failure {
 }
 
 /// What is wrong with a flag, without how it is used.
-fn one_line(error: &clap::Error) -> String {
+pub fn one_line(error: &clap::Error) -> String {
     let text = error.to_string();
     let told = text.lines().map(str::trim).take_while(|line| !line.starts_with("Usage:"));
     let told = told.filter(|line| !line.is_empty() && !line.starts_with("For more information"));

@@ -183,7 +183,8 @@ fn parse_share(text: &str) -> Result<f64, String> {
     share.ok_or_else(|| "not a share from 0 to 1".to_owned())
 }
 
-fn parse_seconds(text: &str) -> Result<Duration, String> {
+/// A time of at most a day.
+pub fn parse_seconds(text: &str) -> Result<Duration, String> {
     const DAY: f64 = 86400.0;
     let seconds = text.parse().ok().filter(|it: &f64| *it > 0.0 && *it <= DAY);
     let seconds = seconds.map(Duration::from_secs_f64);

@@ -4,13 +4,15 @@ use std::ffi::OsStr;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::thread::sleep;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use super::{Outcome, Patience, gauge};
+use rustix::process::{Pid, Signal};
 
-/// Between two looks at whether a server listens.
+use super::{Fault, Outcome, Patience, gauge};
+
+/// Between two looks at whether a server listens, or has ended.
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
 /// A server that listens; it is killed when dropped.
@@ -68,10 +70,15 @@ impl Started {
 
     /// Starts the server that was built beside this program.
     pub fn chinwag(flags: &[&str]) -> Outcome<Started> {
+        Started::chinwag_logging("warn", flags)
+    }
+
+    /// The same, with another log level.
+    pub fn chinwag_logging(level: &str, flags: &[&str]) -> Outcome<Started> {
         build_if_run_by_cargo()?;
         let usual = [
             ["--listen", "127.0.0.1:0"],
-            ["--log-level", "warn"],
+            ["--log-level", level],
             // The words by which a crowd knows that it is welcome, or has missed something.
             ["--lang", "en"],
         ];
@@ -82,6 +89,24 @@ impl Started {
     /// Starts one of the references that were built beside this program.
     pub fn floor(kind: &str) -> Outcome<Started> {
         Started::new(&beside("floor")?, &[kind])
+    }
+
+    /// Asks it to stop, as SIGTERM does, and waits for its end, but no longer than this.
+    pub fn stop(&mut self, patience: Duration) -> Outcome<ExitStatus> {
+        rustix::process::kill_process(Pid::from_child(&self.child), Signal::TERM)?;
+        let until = Instant::now() + patience;
+        loop {
+            if let Some(status) = self.child.try_wait()? {
+                return Ok(status);
+            }
+            if Instant::now() > until {
+                let seconds = patience.as_secs_f64();
+                return Err(
+                    Fault(format!("it is asked to stop and does not for {seconds} s")).into()
+                );
+            }
+            sleep(LOOK_AGAIN);
+        }
     }
 
     /// Its process.

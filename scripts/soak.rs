@@ -1,0 +1,82 @@
+//! A server that is left running: does it stay what it was?
+//!
+//! ```text
+//! scripts/soak.sh                  # half an hour of coming and going, and every default deadline
+//! scripts/soak.sh --seconds 20     # the same, shorter
+//! ```
+//!
+//! Exit codes: 0 all was as it must be, 1 the server was wrong or could not be started, 2 a flag is
+//! wrong.
+
+#[path = "stress/mod.rs"]
+mod stress;
+
+#[path = "soak/deadlines.rs"]
+mod deadlines;
+#[path = "soak/network.rs"]
+mod network;
+#[path = "soak/peer.rs"]
+mod peer;
+#[path = "soak/rest.rs"]
+mod rest;
+#[path = "soak/room.rs"]
+mod room;
+#[path = "soak/script.rs"]
+mod script;
+#[path = "soak/visit.rs"]
+mod visit;
+#[path = "soak/visitors.rs"]
+mod visitors;
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Parser;
+use stress::{Outcome, app, flags};
+
+/// Starts a server and has people come, talk and go for a long time, checks all that they hear, and
+/// that nothing is left of them in the server. Exit codes: 0 all was as it must be, 1 the server
+/// was wrong or could not be started, 2 a flag is wrong.
+#[derive(Parser)]
+#[command(name = "soak", max_term_width = 100)]
+struct Flags {
+    /// Seconds of coming and going; a round at rest is compared every minute, or oftener
+    #[arg(long, value_name = "SECONDS", default_value = "1800")]
+    #[arg(value_parser = flags::parse_seconds)]
+    seconds: Duration,
+    /// Instead: does each default that is a time or an amount hold, as it stands in --help? All at
+    /// once, in about 70 seconds
+    #[arg(long, conflicts_with = "seconds")]
+    defaults: bool,
+    /// This process has a network of its own, in which links may be made and cut, for --defaults
+    #[arg(long, requires = "defaults")]
+    own_network: bool,
+}
+
+fn main() -> ExitCode {
+    let flags = match Flags::try_parse() {
+        Ok(flags) => flags,
+        Err(error) if !error.use_stderr() => error.exit(),
+        Err(error) => {
+            eprintln!("soak: {}", app::one_line(&error));
+            return ExitCode::from(app::USAGE);
+        }
+    };
+    match run(&flags, &mut io::stdout()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("soak: {error}");
+            ExitCode::from(app::FAILED)
+        }
+    }
+}
+
+fn run(flags: &Flags, out: &mut dyn Write) -> Outcome<()> {
+    if flags.defaults {
+        return deadlines::look(flags.own_network, out);
+    }
+    let table = room::soak(flags.seconds, out)?;
+    write!(out, "{}", table.to_text())?;
+    Ok(())
+}

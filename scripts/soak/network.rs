@@ -1,0 +1,152 @@
+//! The deadlines of the kernel, with a peer whose link is cut: it lives in a network of its own,
+//! and so does this process, or nothing of this is done.
+
+use std::io::Read;
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::deadlines::{Finding, Findings, Found, patience, send};
+use crate::peer::Peer;
+use crate::stress::started::Started;
+use crate::stress::{Fault, Outcome, Patience};
+
+/// The name of the link and where it leads; nobody else is in this network.
+const OURS: &str = "soak0";
+const THEIRS: &str = "soak1";
+const OUR_ADDRESS: &str = "10.255.0.1";
+const THEIR_ADDRESS: &str = "10.255.0.2";
+
+/// The servers that are talked to over the link listen at these ports.
+const PORT_OF_SILENT: u16 = 50005;
+const PORT_OF_TOLD: u16 = 50006;
+
+/// Of one that is silent the kernel asks after 60 s and every 10 s from then on; when it asks again
+/// and has had no answer for the 65 s of `--user-timeout`, it gives up (tcp(7): that overrides
+/// `--keepalive-probes`).
+const KEEPALIVE: f64 = 70.0;
+const USER_TIMEOUT: f64 = 65.0;
+
+const KEEPALIVE_ROW: &str = "--keepalive, link cut";
+const USER_TIMEOUT_ROW: &str = "--user-timeout, cut";
+
+/// What ends when the checks have ended.
+pub struct Links {
+    /// Whoever keeps the other network.
+    _keeper: Ended,
+    _peers: Vec<Ended>,
+}
+
+/// A process that is ended when nobody needs it any more.
+struct Ended(Child);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        // It may have ended already.
+        self.0.kill().unwrap_or_default();
+        self.0.wait().ok();
+    }
+}
+
+/// Begins the checks; keep what is returned until they have ended.
+pub fn look(own_network: bool, findings: &Findings) -> Outcome<Option<Links>> {
+    if !own_network {
+        let why = "needs a network of its own (unshare -rn)";
+        let nothing = |what| Finding { what, found: Found::Nothing(why.to_owned()) };
+        findings.send(Ok([KEEPALIVE_ROW, USER_TIMEOUT_ROW].map(nothing).into()))?;
+        return Ok(None);
+    }
+    let keeper = make_link()?;
+    let start = Instant::now();
+    let (silent, mut watcher, one) = meet(&keeper, PORT_OF_SILENT)?;
+    let (told, mut speaker, other) = meet(&keeper, PORT_OF_TOLD)?;
+    run(in_network(&keeper, "ip", &["link", "set", THEIRS, "down"]))?;
+    let to = findings.clone();
+    thread::spawn(move || {
+        let _server = silent;
+        let found = watcher.hear_within("* guest2 left\n", patience(KEEPALIVE));
+        let found = found.map(|_| vec![Finding::time(KEEPALIVE_ROW, KEEPALIVE, start)]);
+        send(&to, KEEPALIVE_ROW, found);
+    });
+    let to = findings.clone();
+    thread::spawn(move || {
+        let _server = told;
+        let start = Instant::now();
+        let found = speaker
+            .say("is anybody there?\n")
+            .and_then(|()| speaker.hear_within("* guest2 left\n", patience(USER_TIMEOUT)))
+            .map(|_| vec![Finding::time(USER_TIMEOUT_ROW, USER_TIMEOUT, start)]);
+        send(&to, USER_TIMEOUT_ROW, found);
+    });
+    Ok(Some(Links { _keeper: keeper, _peers: vec![one, other] }))
+}
+
+/// Makes the other network, and a link to it.
+fn make_link() -> Outcome<Ended> {
+    run(command("ip", &["link", "set", "lo", "up"]))?;
+    let mut keeper = command("unshare", &["-n", "sh", "-c", "echo here; exec sleep 600"]);
+    let mut child = keeper.stdout(Stdio::piped()).spawn()?;
+    let mut stdout = child.stdout.take().ok_or("no standard output")?;
+    let keeper = Ended(child);
+    // It is in its own network once it says something.
+    stdout.read_exact(&mut [0; 5])?;
+    let pid = keeper.0.id().to_string();
+    let link = ["link", "add", OURS, "type", "veth", "peer", "name", THEIRS, "netns", &pid];
+    run(command("ip", &link))?;
+    run(command("ip", &["addr", "add", &format!("{OUR_ADDRESS}/24"), "dev", OURS]))?;
+    run(command("ip", &["link", "set", OURS, "up"]))?;
+    let theirs = format!("{THEIR_ADDRESS}/24");
+    run(in_network(&keeper, "ip", &["addr", "add", &theirs, "dev", THEIRS]))?;
+    run(in_network(&keeper, "ip", &["link", "set", THEIRS, "up"]))?;
+    Ok(keeper)
+}
+
+/// A server, one who is on this side of the link, and `nc` on the other side.
+fn meet(keeper: &Ended, port: u16) -> Outcome<(Started, Peer, Ended)> {
+    let listen = format!("{OUR_ADDRESS}:{port}");
+    let server = Started::chinwag_logging("off", &["--listen", &listen])?;
+    let mut watcher = Peer::connect(server.address)?.enter()?;
+    let mut nc = in_network(keeper, "nc", &[OUR_ADDRESS, &port.to_string()]);
+    let nc = nc.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
+    let nc = Ended(nc);
+    watcher.hear(" joined\n")?;
+    // What the other was told has reached it.
+    let mut patience = Patience::new();
+    while unacknowledged(port)? {
+        patience.check(false, || "the link takes nothing".to_owned())?;
+        thread::sleep(Duration::from_millis(10));
+    }
+    Ok((server, watcher, nc))
+}
+
+/// Whether something that was sent from this port has not arrived.
+fn unacknowledged(port: u16) -> Outcome<bool> {
+    let table = std::fs::read_to_string("/proc/net/tcp")?;
+    let local = format!(":{port:04X}");
+    Ok(table.lines().any(|line| {
+        let fields: Vec<&str> = line.split_ascii_whitespace().collect();
+        let [_, from, _, _, queues, ..] = fields[..] else { return false };
+        from.ends_with(&local) && !queues.starts_with("00000000:")
+    }))
+}
+
+fn command(program: &str, arguments: &[&str]) -> Command {
+    let mut command = Command::new(program);
+    command.args(arguments).stdin(Stdio::null());
+    command
+}
+
+fn in_network(keeper: &Ended, program: &str, arguments: &[&str]) -> Command {
+    let pid = keeper.0.id().to_string();
+    let mut command = command("nsenter", &["-t", &pid, "-n", program]);
+    command.args(arguments);
+    command
+}
+
+fn run(mut command: Command) -> Outcome<()> {
+    let status = command.status()?;
+    match status.success() {
+        true => Ok(()),
+        false => Err(Fault(format!("{command:?} failed: {status}")).into()),
+    }
+}

@@ -1,0 +1,92 @@
+//! What is left in a server when nobody comes or goes, and whether that becomes more.
+
+use std::fs;
+
+use crate::stress::{Fault, Outcome, gauge};
+
+/// So much more memory at rest than after the warm-up is no leak: pages are given back or not, and
+/// a map that was fuller once keeps its room.
+pub const KEPT_BYTES_MAX: u64 = 512 * 1024;
+
+/// So much more from the first round to the last, along the line that fits all rounds best, is no
+/// steady growth.
+pub const GROWN_BYTES_MAX: f64 = 256.0 * 1024.0;
+
+/// Over fewer rounds no line is fitted.
+pub const ROUNDS_MIN: usize = 4;
+
+/// A server at rest.
+#[derive(Clone, Copy, Debug)]
+pub struct Rest {
+    /// Of memory.
+    pub resident_bytes: u64,
+    /// How many descriptors it has open.
+    pub descriptors: u64,
+    /// How many ends of connections the kernel keeps at its port.
+    pub connections: u64,
+}
+
+impl Rest {
+    /// How it is now.
+    pub fn now(pid: u32, port: u16) -> Outcome<Rest> {
+        let resident_bytes = gauge::resident_bytes(pid)?;
+        let descriptors = gauge::descriptors(pid)?;
+        Ok(Rest { resident_bytes, descriptors, connections: connections(port)? })
+    }
+
+    /// Whether less is left now than [`KEPT_BYTES_MAX`] more than `before`.
+    pub fn check_memory(&self, before: &Rest) -> Result<(), Fault> {
+        let more = self.resident_bytes.saturating_sub(before.resident_bytes);
+        if more > KEPT_BYTES_MAX {
+            let (now, then) = (kib(self.resident_bytes), kib(before.resident_bytes));
+            return Err(Fault(format!("it keeps {now} KiB when all have left, {then} before")));
+        }
+        Ok(())
+    }
+}
+
+/// In KiB.
+pub fn kib(bytes: u64) -> u64 {
+    bytes / 1024
+}
+
+/// The ends of connections at this port that the kernel keeps, but for those that only wait for
+/// late packets (TIME-WAIT): they cost the process nothing and go by themselves.
+fn connections(port: u16) -> Outcome<u64> {
+    const NOT_COUNTED: [&str; 2] = ["0A", "06"];
+    let table = fs::read_to_string("/proc/net/tcp")?;
+    let local = format!(":{port:04X}");
+    let is_its = |line: &&str| {
+        let fields: Vec<&str> = line.split_ascii_whitespace().collect();
+        let [_, from, _, state, ..] = fields[..] else { return false };
+        from.ends_with(&local) && !NOT_COUNTED.contains(&state)
+    };
+    Ok(table.lines().filter(is_its).count() as u64)
+}
+
+/// How many bytes more the last of these is than the first, along the line that fits them best
+/// (least squares); `None` if they are too few.
+pub fn growth(rounds: &[Rest]) -> Option<f64> {
+    let count = rounds.len();
+    if count < ROUNDS_MIN {
+        return None;
+    }
+    let middle = (count - 1) as f64 / 2.0;
+    let (mut products, mut squares) = (0.0, 0.0);
+    for (at, rest) in rounds.iter().enumerate() {
+        products += (at as f64 - middle) * rest.resident_bytes as f64;
+        squares += (at as f64 - middle).powi(2);
+    }
+    Some(products / squares * (count - 1) as f64)
+}
+
+/// Whether memory grows steadily.
+pub fn check_growth(rounds: &[Rest]) -> Result<(), Fault> {
+    match growth(rounds) {
+        Some(grown) if grown > GROWN_BYTES_MAX => {
+            let (grown, count) = (kib(grown as u64), rounds.len());
+            Err(Fault(format!("its memory at rest grows: by {grown} KiB over {count} rounds")))
+        }
+        _ => Ok(()),
+    }
+}

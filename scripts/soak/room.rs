@@ -1,0 +1,289 @@
+//! The soak: steady ones who talk and hear everything, and round after round of those who come and
+//! go. After each round only the steady ones are there, and the server must be what it was before.
+
+use std::io::Write;
+use std::time::{Duration, Instant};
+
+use crate::rest::{self, Rest, kib};
+use crate::stress::crowd::{Crowd, Greeting};
+use crate::stress::gauge;
+use crate::stress::load::{self, Load, Pace, Talker, Until};
+use crate::stress::started::Started;
+use crate::stress::table::Table;
+use crate::stress::trouble::{self, Kind, Tally, Troublemakers};
+use crate::stress::{Fault, Outcome, Patience};
+use crate::visitors::Visitors;
+
+/// Who stays from the beginning to the end, talks, and hears every line.
+const STEADY: usize = 20;
+
+/// What each of them says: one message every so often, of so many bytes.
+const PERIOD: Duration = Duration::from_millis(60);
+const MESSAGE_BYTES: usize = 200;
+
+/// Those that are always trouble.
+const TROUBLE: [(Kind, usize); 3] = [(Kind::Drips, 4), (Kind::Resets, 3), (Kind::Leaves, 3)];
+
+/// The server lets so many in.
+pub const MAX_CLIENTS: usize = 200;
+
+/// And so many from one address.
+pub const PER_ADDRESS: usize = 8;
+
+/// So much without a line end is too much for it.
+pub const MAX_ENDLESS: usize = 16384;
+
+/// What it keeps for slow readers: little, so that it is full after the warm-up.
+const WINDOW_BYTES: usize = 65_536;
+
+/// A round, if the whole time has room for as many as are compared.
+const ROUND_MAX: Duration = Duration::from_secs(60);
+const ROUNDS: usize = 5;
+
+/// Before the last words of a round those who have just come are given time to be let in.
+const CALM: Duration = Duration::from_secs(1);
+
+/// Runs it for so long, with a line for each round, and returns what there is to say at its end.
+pub fn soak(time: Duration, out: &mut dyn Write) -> Outcome<Table> {
+    let mut soak = Soak::start()?;
+    let round = (time / ROUNDS as u32).min(ROUND_MAX);
+    let warmed_up = soak.warm_up(round)?;
+    let crowd = &mut soak.gather()?;
+    let start = Instant::now();
+    let before = soak.cpu()?;
+    let mut rounds = Vec::new();
+    while start.elapsed() < time || rounds.len() < rest::ROUNDS_MIN {
+        soak.round(crowd, round)?;
+        let rest = soak.rest_with(crowd)?;
+        rounds.push(rest);
+        writeln!(out, "{}", soak.progress(start.elapsed(), &rest))?;
+        out.flush()?;
+    }
+    let (took, used) = (start.elapsed(), soak.cpu()?);
+    crowd.clients.clear();
+    let end = soak.rest(0, &mut || Ok(()))?;
+    rest::check_growth(&rounds)?;
+    end.check_memory(&warmed_up)?;
+    let share = |at: usize| (used[at] - before[at]) as f64 / took.as_nanos() as f64 * 100.0;
+    let mut table = Table::default();
+    table.add("seconds", "time", took.as_secs_f64(), "s");
+    table.add("rounds", "rounds", rounds.len() as f64, "");
+    soak.tell(&mut table);
+    table.add("server_cpu", "processor, server", share(0), "% of a core");
+    table.add("own_cpu", "processor, everybody else", share(1), "% of a core");
+    let memory = |rest: &Rest| kib(rest.resident_bytes) as f64;
+    table.add("memory_before", "memory after the warm-up, nobody here", memory(&warmed_up), "KiB");
+    table.add("memory_after", "memory at the end, nobody here", memory(&end), "KiB");
+    match rest::growth(&rounds) {
+        Some(grown) => table.add("growth", "growth over all rounds", grown / 1024.0, "KiB"),
+        None => table.add_lacking("growth", "growth over all rounds", "too few rounds"),
+    }
+    table.add("descriptors", "descriptors at the end", end.descriptors as f64, "");
+    table.add("connections", "connections at the end", end.connections as f64, "");
+    Ok(table)
+}
+
+struct Soak {
+    server: Started,
+    /// Descriptors that are not of clients.
+    descriptors: u64,
+    visitors: Visitors,
+    trouble: Tally,
+    deliveries: u64,
+    said: u64,
+    /// In its worst round 99 of 100 deliveries took no longer than this, in microseconds.
+    latency_us_max: f64,
+}
+
+impl Soak {
+    fn start() -> Outcome<Soak> {
+        let number = |number: usize| number.to_string();
+        let (clients, address) = (&number(MAX_CLIENTS), &number(PER_ADDRESS));
+        let (endless, window) = (&number(MAX_ENDLESS), &number(WINDOW_BYTES));
+        // All that happens to clients is to happen often. The steady ones and the trouble come from
+        // 127.0.0.x and 127.0.1.x, the visitors from 127.0.2.x and 127.0.3.x.
+        let flags = [
+            ["--max-clients", clients],
+            ["--per-address", address],
+            ["--max-endless", endless],
+            ["--window", window],
+            ["--stuck", "6"],
+            ["--idle", "30"],
+            ["--exempt", "127.0.0.0/23"],
+        ];
+        let server = Started::chinwag_logging("off", &flags.concat())?;
+        // What it opens while it starts, such as the limits of the kernel, it has closed then.
+        gauge::cpu_ns_at_rest(server.pid())?;
+        Ok(Soak {
+            descriptors: gauge::descriptors(server.pid())?,
+            visitors: Visitors::new(server.address)?,
+            server,
+            trouble: Tally::default(),
+            deliveries: 0,
+            said: 0,
+            latency_us_max: 0.0,
+        })
+    }
+
+    /// One round with a crowd of its own, which then leaves: what the server keeps for good it has
+    /// now.
+    fn warm_up(&mut self, round: Duration) -> Outcome<Rest> {
+        let mut crowd = self.gather()?;
+        // What is said fills the window.
+        let messages = (2 * WINDOW_BYTES / MESSAGE_BYTES / STEADY) as u64;
+        let window = Pace::Window(4);
+        load::run(&mut crowd, &talkers(window), Until::Heard(messages), false)?;
+        self.round(&mut crowd, round)?;
+        self.rest_with(&mut crowd)?;
+        drop(crowd);
+        self.rest(0, &mut || Ok(()))
+    }
+
+    fn gather(&self) -> Outcome<Crowd> {
+        let mut crowd = Crowd::connect(self.server.address, STEADY, Greeting::Welcome)?;
+        crowd.begin(false)?;
+        Ok(crowd)
+    }
+
+    fn round(&mut self, crowd: &mut Crowd, time: Duration) -> Outcome<()> {
+        let mut others = Troublemakers::new(self.server.address, &TROUBLE)?;
+        let mut load = Load::new(crowd, &talkers(Pace::Every(PERIOD)), Until::Time(time), false);
+        while !load.is_over() {
+            load.turn(trouble::WAIT_MAX)?;
+            others.turn(load.record())?;
+            self.visitors.come_and_go(load.record())?;
+        }
+        others.calm_down();
+        self.visitors.calm_down();
+        let calm = Instant::now();
+        while !self.visitors.is_nobody() || calm.elapsed() < CALM {
+            load.turn(trouble::WAIT_MAX)?;
+            others.turn(load.record())?;
+            self.visitors.turn(load.record())?;
+        }
+        load.settle(trouble::WAIT_MAX, &mut |load| others.turn(load.record()))?;
+        load.end()?;
+        others.listen_to_the_end(load.record())?;
+        self.count(&others.tally());
+        drop(others);
+        let report = load.report()?;
+        if report.lines_missed > 0 {
+            let missed = report.lines_missed;
+            return Err(Fault(format!("those who keep up missed {missed} lines")).into());
+        }
+        self.deliveries += report.deliveries;
+        self.said += report.said.iter().map(|one| one.messages).sum::<u64>();
+        self.latency_us_max = self.latency_us_max.max(report.latency_us(99.0));
+        Ok(())
+    }
+
+    fn count(&mut self, tally: &Tally) {
+        self.trouble.connects += tally.connects;
+        self.trouble.welcomes += tally.welcomes;
+        self.trouble.messages += tally.messages;
+        self.trouble.lines_missed += tally.lines_missed;
+        self.trouble.let_down += tally.let_down;
+    }
+
+    /// Fills the server when only the crowd is left, and asks who is here when they have gone
+    /// again: how it is then.
+    fn rest_with(&mut self, crowd: &mut Crowd) -> Outcome<Rest> {
+        let steady = crowd.clients.len();
+        self.rest(steady, &mut || listen(crowd))?;
+        self.visitors.fill(MAX_CLIENTS - steady)?;
+        self.see_off(crowd)?;
+        self.rest(steady, &mut || listen(crowd))?;
+        self.visitors.ask(steady + 1)?;
+        self.see_off(crowd)?;
+        self.rest(steady, &mut || listen(crowd))
+    }
+
+    fn see_off(&mut self, crowd: &mut Crowd) -> Outcome<()> {
+        while !self.visitors.is_nobody() {
+            listen(crowd)?;
+            self.visitors.turn(&crowd.record)?;
+        }
+        Ok(())
+    }
+
+    /// Waits until the server has as many clients, and no other descriptor or connection more than
+    /// at its start.
+    fn rest(&self, clients: usize, meanwhile: &mut dyn FnMut() -> Outcome<()>) -> Outcome<Rest> {
+        let (pid, port) = (self.server.pid(), self.server.address.port());
+        let mut patience = Patience::new();
+        loop {
+            meanwhile()?;
+            gauge::cpu_ns_at_rest(pid)?;
+            let rest = Rest::now(pid, port)?;
+            let Rest { descriptors, connections, .. } = rest;
+            let here = clients as u64;
+            if descriptors == self.descriptors + here && connections == here {
+                return Ok(rest);
+            }
+            let own = self.descriptors;
+            let what = || {
+                format!(
+                    "with {here} clients and {own} descriptors of its own it has {connections} \
+                     connections and {descriptors} descriptors"
+                )
+            };
+            patience.check(false, what)?;
+        }
+    }
+
+    /// The processor time of the server and of this process, in nanoseconds.
+    fn cpu(&self) -> Outcome<[u64; 2]> {
+        Ok([gauge::cpu_ns(self.server.pid())?, gauge::cpu_ns(std::process::id())?])
+    }
+
+    fn connects(&self) -> u64 {
+        self.visitors.tally().visits + self.trouble.connects
+    }
+
+    fn progress(&self, time: Duration, rest: &Rest) -> String {
+        let Rest { resident_bytes, descriptors, connections } = rest;
+        format!(
+            "{:5.0} s: {} came and went, {} deliveries checked; at rest {} KiB, {descriptors} \
+             descriptors, {connections} connections",
+            time.as_secs_f64(),
+            self.connects(),
+            self.deliveries,
+            kib(*resident_bytes),
+        )
+    }
+
+    fn tell(&self, table: &mut Table) {
+        let visitors = self.visitors.tally();
+        let heard = visitors.messages + self.trouble.messages;
+        let missed = visitors.missed + self.trouble.lines_missed;
+        for (key, label, value) in [
+            ("connects", "connections, in all", self.connects()),
+            ("refused", "  refused: server full, too many from one address", visitors.refused),
+            (
+                "given_up",
+                "  reset by the server: took nothing",
+                visitors.given_up + self.trouble.let_down,
+            ),
+            ("said", "messages of the steady ones", self.said),
+            ("deliveries", "  deliveries to them, all checked", self.deliveries),
+            ("heard", "  heard by those who come and go, all checked", heard),
+            ("missed", "  lines that they were told they missed", missed),
+        ] {
+            table.add(key, label, value as f64, "");
+        }
+        table.add("p99_ms", "latency p99, the worst round", self.latency_us_max / 1e3, "ms");
+    }
+}
+
+fn talkers(pace: Pace) -> Vec<Talker> {
+    let talker = |client| Talker { client, pace, message_bytes: MESSAGE_BYTES, timed: true };
+    (0..STEADY).map(talker).collect()
+}
+
+/// The crowd hears what comes, and says nothing.
+fn listen(crowd: &mut Crowd) -> Outcome<()> {
+    crowd.read(trouble::WAIT_MAX)?;
+    let heard = crowd.catch_up()?;
+    crowd.record.forget(heard);
+    Ok(())
+}

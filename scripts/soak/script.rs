@@ -1,0 +1,301 @@
+//! What each kind of visitor does from its first to its last moment, as a list of steps.
+//!
+//! What a visitor says and waits for is known from its number alone; who else may be addressed is
+//! handed in. Words only, no sockets.
+
+use std::time::Duration;
+
+use crate::room::{MAX_CLIENTS, MAX_ENDLESS, PER_ADDRESS};
+
+/// What kind of visitor someone is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Takes a name, talks, uses commands, and leaves in one way or another.
+    Guest,
+    /// Says something and ends its input at once, as `echo hi | nc -N` does.
+    HalfCloses,
+    /// Says something that has no line end.
+    Chunk,
+    /// Speaks telnet.
+    Telnet,
+    /// A browser, or another who has come to the wrong door.
+    Stranger,
+    /// Sends too much without a line end.
+    Endless,
+    /// Says a line that is too long.
+    LongLine,
+    /// Says more at once than its rate allows.
+    Hurries,
+    /// Connects and resets at once.
+    Vanishes,
+    /// Says something and resets before it has read anything.
+    Resets,
+    /// Never reads, and stays until the server resets it.
+    NeverReads,
+    /// Reads nothing for a while, and then everything.
+    Naps,
+    /// One of several who come from one address at once, more than may.
+    Neighbour,
+    /// One of those who come until there is no more room.
+    Fills,
+    /// Asks who is here.
+    Asks,
+}
+
+/// Those who come and go all the time, some oftener than others. A [`Kind::Neighbour`] brings the
+/// others.
+pub const KINDS: [Kind; 26] = [
+    Kind::Guest,
+    Kind::Vanishes,
+    Kind::HalfCloses,
+    Kind::Guest,
+    Kind::Stranger,
+    Kind::Guest,
+    Kind::Chunk,
+    Kind::NeverReads,
+    Kind::Guest,
+    Kind::Naps,
+    Kind::Telnet,
+    Kind::Resets,
+    Kind::Guest,
+    Kind::Hurries,
+    Kind::Stranger,
+    Kind::Guest,
+    Kind::Vanishes,
+    Kind::Guest,
+    Kind::Endless,
+    Kind::HalfCloses,
+    Kind::Guest,
+    Kind::Stranger,
+    Kind::LongLine,
+    Kind::Naps,
+    Kind::Guest,
+    Kind::Neighbour,
+];
+
+/// One thing that a visitor does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Waits until it is welcomed.
+    Enter,
+    /// Waits until it is welcomed, or told this instead.
+    EnterOrHear(String),
+    /// Says these bytes.
+    Say(Vec<u8>),
+    /// Waits for a line that contains one of these.
+    Hear(Vec<String>),
+    /// From now on no line may begin with this.
+    Shun(String),
+    /// Lines that begin with this may come again.
+    ShunNoMore(String),
+    /// Ends its input.
+    HalfClose,
+    /// Waits until the server ends the conversation politely.
+    End,
+    /// Reads nothing, and waits until the server resets the connection.
+    BeReset,
+    /// Reads nothing for so long.
+    Nap(Duration),
+    /// Stays until those who came together have all been answered.
+    StayWithOthers,
+    /// Resets the connection.
+    Reset,
+}
+
+/// Lines that the burst of the server's rate does not cover: a second or more to be read.
+const HURRIED_LINES: u64 = 32;
+
+/// So long that the window passes a sleeper by, and not so long that it is given up.
+const NAP: Duration = Duration::from_secs(3);
+
+/// A guest does not do one thing directly after the other, so that others meet it.
+const BREATH: Duration = Duration::from_millis(200);
+
+/// Longer than the server allows.
+const LONG_LINE_BYTES: usize = 5000;
+
+/// What a guest does at most between coming and going.
+const DEEDS_MAX: u64 = 6;
+
+impl Kind {
+    /// What this one does, being the visitor of this number; `others` are names that were taken
+    /// lately.
+    pub fn steps(self, number: u64, others: &[String]) -> Vec<Step> {
+        match self {
+            Kind::Guest => guest(number, others),
+            Kind::HalfCloses => {
+                let words = format!("half of {number}");
+                vec![
+                    say(&words),
+                    Step::HalfClose,
+                    Step::Enter,
+                    hear(format!(": {words}")),
+                    Step::End,
+                ]
+            }
+            Kind::Chunk => {
+                let words = format!("chunk of {number}");
+                let heard = hear(format!(": {words}"));
+                vec![Step::Enter, say(&words), heard, Step::HalfClose, Step::End]
+            }
+            Kind::Telnet => telnet(number),
+            Kind::Stranger => stranger(number),
+            Kind::Endless => vec![
+                Step::Enter,
+                Step::Say(vec![b'e'; MAX_ENDLESS + 1]),
+                hear(format!("* closed: {MAX_ENDLESS} bytes without a line end")),
+                Step::End,
+            ],
+            Kind::LongLine => {
+                let long = format!("{}\n", "l".repeat(LONG_LINE_BYTES));
+                let (told, quit) = (hear("* line too long, not sent"), say("/quit\n"));
+                vec![Step::Enter, say(&long), told, quit, Step::End]
+            }
+            Kind::Hurries => hurries(number),
+            Kind::Vanishes => vec![Step::Reset],
+            Kind::Resets => vec![say(&format!("reset of {number}\n")), Step::Reset],
+            Kind::NeverReads => vec![say(&format!("deaf {number}\n")), Step::BeReset],
+            Kind::Naps => {
+                // A private reply is not missed, whatever else is.
+                let asked = ask("/who", hear(" here: "));
+                [vec![Step::Enter, Step::Nap(NAP)], asked, vec![say("/quit\n"), Step::End]].concat()
+            }
+            Kind::Neighbour => {
+                let told = "* too many connections from your address";
+                let told = format!("{told} ({PER_ADDRESS}, --per-address)");
+                vec![Step::EnterOrHear(told), Step::StayWithOthers, Step::Reset]
+            }
+            Kind::Fills => {
+                let told = format!("* server full ({MAX_CLIENTS})");
+                vec![Step::EnterOrHear(told), Step::StayWithOthers, Step::Reset]
+            }
+            Kind::Asks => Vec::new(),
+        }
+    }
+}
+
+/// One who asks who is here, and must hear that they are so many, itself included.
+pub fn asks(here: usize) -> Vec<Step> {
+    vec![Step::Enter, say("/who\n"), hear(format!("* {here} here: ")), say("/quit\n"), Step::End]
+}
+
+/// What a guest of this number is called.
+pub fn name(number: u64) -> String {
+    format!("v{number}")
+}
+
+fn guest(number: u64, others: &[String]) -> Vec<Step> {
+    let name = name(number);
+    let mut chance = Chance(number);
+    let mut steps = vec![Step::Enter];
+    steps.extend(ask(&format!("/nick {name}"), hear(format!(" is now {name}"))));
+    for deed in 0..=chance.below(DEEDS_MAX) {
+        let other = others.get(chance.below(others.len() as u64) as usize);
+        steps.extend(does(chance.below(8), &name, deed, other.unwrap_or(&name)));
+        steps.push(Step::Nap(BREATH));
+    }
+    steps.extend(leaves(chance.below(4), &name));
+    steps
+}
+
+fn does(what: u64, name: &str, deed: u64, other: &str) -> Vec<Step> {
+    let nobody = || format!("* nobody here is called {other}");
+    match what {
+        0 => ask("/who", hear(" here: ")),
+        1 => ask(&format!("/me 손을 {deed}번 흔듭니다"), hear(format!("~ {name} 손을 {deed}번"))),
+        2 => {
+            let words = format!("[{name} -> {other}] psst {deed}");
+            let full = format!("* not sent: {other} has");
+            ask(&format!("/msg {other} psst {deed}"), Step::Hear(vec![words, nobody(), full]))
+        }
+        3 => ask("/history 5", Step::Hear(vec!["* now".into(), "* no history".into()])),
+        4 => [
+            ask("/echo off", hear("* echo is off")),
+            vec![Step::Shun(format!("{name}: ")), say(&format!("unheard {deed}\n"))],
+            ask("/who", hear(" here: ")),
+            ask("/echo on", hear("* echo is on")),
+            vec![Step::ShunNoMore(format!("{name}: "))],
+        ]
+        .concat(),
+        5 if other != name => [
+            ask(&format!("/ignore {other}"), Step::Hear(vec![ignoring(other), nobody()])),
+            ask("/ignore", hear("* ignoring")),
+            vec![Step::Nap(BREATH)],
+            ask("/who", hear(" here: ")),
+        ]
+        .concat(),
+        6 => {
+            let words = format!("안녕하세요, {deed}번째 말입니다");
+            ask(&words, hear(format!("{name}: {words}")))
+        }
+        _ => {
+            let words = format!("hello number {deed}");
+            ask(&words, hear(format!("{name}: {words}")))
+        }
+    }
+}
+
+/// By these words a visitor knows that it does not hear this one any more.
+pub fn ignoring(name: &str) -> String {
+    format!("* ignoring {name}")
+}
+
+fn leaves(how: u64, name: &str) -> Vec<Step> {
+    let last = format!("last of {name}");
+    let heard = hear(format!("{name}: {last}"));
+    match how {
+        0 => vec![say("/quit bye\n"), Step::End],
+        1 => vec![say(&last), Step::HalfClose, heard, Step::End],
+        2 => vec![say(&format!("{last}\n")), Step::HalfClose, heard, Step::End],
+        _ => vec![say(&last), Step::Reset],
+    }
+}
+
+fn telnet(number: u64) -> Vec<Step> {
+    // Interrupt, and the question behind it: IAC IP IAC DO TM.
+    let words = [&b"\xff\xf4\xff\xfd\x06"[..], format!("telnet {number}\r\n").as_bytes()].concat();
+    let heard = hear(format!(": telnet {number}\r"));
+    vec![Step::Enter, Step::Say(words), heard, say("/quit\r\n"), Step::End]
+}
+
+fn stranger(number: u64) -> Vec<Step> {
+    let (words, protocol) = match number % 3 {
+        0 => (&b"GET / HTTP/1.1\r\nHost: chat\r\n\r\n"[..], "HTTP"),
+        1 => (&b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"[..], "TLS"),
+        _ => (&b"SSH-2.0-OpenSSH_9.2\r\n"[..], "SSH"),
+    };
+    let told = hear(format!("* this is a chat server and does not speak {protocol}"));
+    vec![Step::Say(words.to_vec()), told, Step::End]
+}
+
+fn hurries(number: u64) -> Vec<Step> {
+    let lines = (0..HURRIED_LINES).map(|line| format!("hurry {number} {line}\n"));
+    let mut steps = vec![Step::Enter, say(&lines.collect::<String>())];
+    steps.extend((0..HURRIED_LINES).map(|line| hear(format!(": hurry {number} {line}"))));
+    steps.extend([say("/quit\n"), Step::End]);
+    steps
+}
+
+fn ask(words: &str, answer: Step) -> Vec<Step> {
+    vec![say(&format!("{words}\n")), answer]
+}
+
+fn say(words: &str) -> Step {
+    Step::Say(words.as_bytes().to_vec())
+}
+
+fn hear(words: impl Into<String>) -> Step {
+    Step::Hear(vec![words.into()])
+}
+
+/// Numbers that look like chance and are the same for the same visitor in every run (SplitMix64).
+struct Chance(u64);
+
+impl Chance {
+    fn below(&mut self, end: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (mixed ^ (mixed >> 31)) % end.max(1)
+    }
+}

@@ -1,0 +1,200 @@
+//! One visit: what has been heard of it, and what it waits for. Bytes in, what to do next out; no
+//! sockets and no clock.
+//!
+//! What always holds: every line that a visitor hears of the authors is right as its [`Ear`] knows
+//! it, no line comes that it has shunned, and what it waits for is the first step of its list.
+
+use std::collections::VecDeque;
+
+use memchr::memchr;
+
+use crate::script::{Kind, Step, ignoring};
+use crate::stress::Fault;
+use crate::stress::ear::Ear;
+use crate::stress::record::{Record, WELCOME, text};
+
+/// One visitor.
+#[derive(Debug)]
+pub struct Visit {
+    /// What kind it is.
+    pub kind: Kind,
+    /// Which one.
+    pub number: u64,
+    /// Who came together with it.
+    pub company: Option<usize>,
+    /// It has been welcomed.
+    pub is_welcomed: bool,
+    /// It was told that there is no room for it.
+    pub is_refused: bool,
+    /// The address that it comes from, as the server must tell it.
+    pub from: String,
+    steps: VecDeque<Step>,
+    shunned: Vec<String>,
+    ear: Ear,
+    is_in_history: bool,
+    held: Vec<u8>,
+    /// The last whole line that it has heard.
+    last: String,
+}
+
+impl Visit {
+    /// One that will take these steps.
+    pub fn new(kind: Kind, number: u64, steps: Vec<Step>) -> Visit {
+        Visit {
+            kind,
+            number,
+            company: None,
+            is_welcomed: false,
+            is_refused: false,
+            from: String::new(),
+            steps: steps.into(),
+            shunned: Vec::new(),
+            ear: Ear::default(),
+            is_in_history: false,
+            held: Vec::new(),
+            last: String::new(),
+        }
+    }
+
+    /// What it does or waits for now; `None` when it has done all.
+    pub fn step(&self) -> Option<&Step> {
+        self.steps.front()
+    }
+
+    /// The first step is done.
+    pub fn step_on(&mut self) {
+        match self.steps.pop_front() {
+            Some(Step::Shun(words)) => self.shunned.push(words),
+            Some(Step::ShunNoMore(words)) => self.shunned.retain(|shunned| *shunned != words),
+            _ => {}
+        }
+    }
+
+    /// Whether it reads what it gets.
+    pub fn reads(&self) -> bool {
+        !matches!(self.kind, Kind::NeverReads | Kind::Resets | Kind::Vanishes)
+    }
+
+    /// Whether it leaves what comes unread, so that the kernel is to keep little for it.
+    pub fn is_slow(&self) -> bool {
+        !self.reads() || self.kind == Kind::Naps
+    }
+
+    /// How many lines it was told that it missed.
+    pub fn missed(&self) -> u64 {
+        self.ear.missed
+    }
+
+    /// How many messages of authors it has heard.
+    pub fn messages(&self) -> u64 {
+        self.ear.messages
+    }
+
+    /// Whether it knows if it is let in.
+    pub fn is_answered(&self) -> bool {
+        self.is_welcomed || self.is_refused
+    }
+
+    /// Checks what it has just heard, and goes on as far as that was waited for; whether it did.
+    pub fn take(&mut self, bytes: &[u8], record: &Record) -> Result<bool, Fault> {
+        let steps = self.steps.len();
+        let mut all = std::mem::take(&mut self.held);
+        all.extend_from_slice(bytes);
+        let mut rest = &all[..];
+        while let Some(end) = memchr(b'\n', rest) {
+            self.take_line(&rest[..=end], record)?;
+            rest = &rest[end + 1..];
+        }
+        self.held = rest.to_vec();
+        Ok(self.steps.len() < steps)
+    }
+
+    /// The server has ended the conversation politely.
+    pub fn take_end(&mut self) -> Result<(), Fault> {
+        match self.step() {
+            Some(Step::End) if self.held.is_empty() => {
+                self.steps.clear();
+                Ok(())
+            }
+            // Who is silent and deaf may be told that it is idle before it is given up.
+            Some(Step::BeReset) => {
+                self.steps.clear();
+                Ok(())
+            }
+            // Those who were refused do not stay.
+            Some(Step::StayWithOthers) if self.is_refused => Ok(()),
+            _ => Err(self.fault("was let down")),
+        }
+    }
+
+    /// What it is at, for whoever has waited for it too long or finds it let down.
+    pub fn fault(&self, what: &str) -> Fault {
+        let Visit { kind, number, last, .. } = self;
+        let step = match self.step() {
+            Some(Step::Say(words)) => format!("say {:?}", text(words)),
+            Some(step) => format!("{step:?}"),
+            None => "its end".to_owned(),
+        };
+        Fault(format!("visitor {number} ({kind:?}) {what} at {step}, after it heard {last:?}"))
+    }
+
+    fn take_line(&mut self, line: &[u8], record: &Record) -> Result<(), Fault> {
+        let is_shunned = |shunned: &String| line.starts_with(shunned.as_bytes());
+        if !self.is_in_history && self.shunned.iter().any(is_shunned) {
+            return Err(self.fault(&format!("heard {:?}", text(line))));
+        }
+        if line.starts_with(WELCOME) {
+            self.take_welcome(line)?;
+        }
+        match line {
+            b"* history\n" => self.is_in_history = true,
+            b"* now\n" => self.is_in_history = false,
+            // What is shown again was checked before; to telnet lines end otherwise.
+            _ if self.is_in_history || self.kind == Kind::Telnet => {}
+            _ => self.ear.take(line, record)?,
+        }
+        self.last = text(line);
+        self.go_on(line);
+        Ok(())
+    }
+
+    fn take_welcome(&mut self, line: &[u8]) -> Result<(), Fault> {
+        let is_told = String::from_utf8_lossy(line).contains(&format!("({})", self.from));
+        if self.is_welcomed || !is_told {
+            return Err(self.fault(&format!("from {} heard {:?}", self.from, text(line))));
+        }
+        self.is_welcomed = true;
+        Ok(())
+    }
+
+    /// Goes on if this line was waited for.
+    fn go_on(&mut self, line: &[u8]) {
+        let line = String::from_utf8_lossy(line);
+        match self.steps.front() {
+            Some(Step::Enter) if self.is_welcomed => self.step_on(),
+            Some(Step::EnterOrHear(words)) => {
+                self.is_refused = line.starts_with(words);
+                if self.is_welcomed || self.is_refused {
+                    self.step_on();
+                }
+            }
+            Some(Step::Hear(words)) if !self.is_in_history && is_one_of(words, &line) => {
+                self.shun_ignored(&line);
+                self.step_on();
+            }
+            _ => {}
+        }
+    }
+
+    /// From the line that tells it on, the ignored are not heard.
+    fn shun_ignored(&mut self, line: &str) {
+        let name = line.strip_prefix(&ignoring("")).map(str::trim_end);
+        if let Some(name) = name.filter(|name| name.starts_with('v')) {
+            self.shunned.push(format!("{name}: "));
+        }
+    }
+}
+
+fn is_one_of(words: &[String], line: &str) -> bool {
+    words.iter().any(|words| line.contains(words))
+}
