@@ -19,6 +19,7 @@ use crate::reading::Terms;
 use crate::transcript;
 
 use parse::{parse_exempt, parse_level, parse_listen};
+use parse::{parse_keepalive, parse_user_timeout};
 use parse::{parse_seconds, parse_seconds_or_never, parse_switch};
 
 mod parse;
@@ -293,25 +294,26 @@ pub struct Config {
 
     /// Seconds of silence after which the kernel asks whether a peer is still there (TCP keepalive)
     #[arg(long, env = "CHINWAG_KEEPALIVE", value_name = "SECONDS", default_value = "60")]
-    #[arg(value_parser = parse_seconds, help_heading = "Tuning")]
+    #[arg(value_parser = parse_keepalive, help_heading = "Tuning")]
     pub keepalive: Duration,
 
     /// Seconds between its further questions while there is no answer
     #[arg(long, env = "CHINWAG_KEEPALIVE_INTERVAL", value_name = "SECONDS", default_value = "10")]
-    #[arg(value_parser = parse_seconds, help_heading = "Tuning")]
+    #[arg(value_parser = parse_keepalive, help_heading = "Tuning")]
     pub keepalive_interval: Duration,
 
-    /// Questions without an answer after which it gives the peer up, unless --user-timeout is over
-    /// at one of them
+    /// Questions without an answer after which it gives the peer up, if --user-timeout is 0: else
+    /// that decides
     #[arg(long, env = "CHINWAG_KEEPALIVE_PROBES", value_name = "PROBES", default_value_t = 3)]
     #[arg(value_parser = RangedU64ValueParser::<u32>::new().range(1..=127))]
     #[arg(help_heading = "Tuning")]
     pub keepalive_probes: u32,
 
-    /// Seconds that sent bytes may stay unacknowledged before the kernel gives the peer up
-    /// (TCP_USER_TIMEOUT); more than --stuck, or either may be the first
+    /// Seconds that sent bytes and questions may stay unanswered before the kernel gives the peer
+    /// up (TCP_USER_TIMEOUT); more than --stuck, or either may be the first; 0 leaves sent bytes to
+    /// the kernel, which tries for a quarter of an hour
     #[arg(long, env = "CHINWAG_USER_TIMEOUT", value_name = "SECONDS", default_value = "65")]
-    #[arg(value_parser = parse_seconds, help_heading = "Tuning")]
+    #[arg(value_parser = parse_user_timeout, help_heading = "Tuning")]
     pub user_timeout: Duration,
 }
 

@@ -48,6 +48,27 @@ pub fn parse_seconds(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// What the kernel is told in whole seconds: it takes no more than 15 bits of them.
+pub fn parse_keepalive(text: &str) -> Result<Duration, String> {
+    const SECONDS_MAX: u64 = 32_767;
+    let time = parse_seconds_or_never(text)?;
+    match time.as_secs() {
+        1..=SECONDS_MAX if time.subsec_nanos() == 0 => Ok(time),
+        _ => Err(format!("not a whole number of seconds between 1 and {SECONDS_MAX}")),
+    }
+}
+
+/// What the kernel is told in milliseconds, as a number of 31 bits; 0 is none.
+pub fn parse_user_timeout(text: &str) -> Result<Duration, String> {
+    const MILLISECONDS_MAX: u128 = i32::MAX as u128;
+    let time = parse_seconds_or_never(text)?;
+    match time.as_millis() {
+        0 if !time.is_zero() => Err("less than a millisecond".to_owned()),
+        0..=MILLISECONDS_MAX => Ok(time),
+        _ => Err(format!("more than {} s", MILLISECONDS_MAX / 1000)),
+    }
+}
+
 pub fn parse_seconds_or_never(text: &str) -> Result<Duration, String> {
     // A hundred years is as good as never, and no instant overflows by it.
     const SECONDS_MAX: f64 = 100.0 * 365.0 * 24.0 * 3600.0;
@@ -69,6 +90,19 @@ mod tests {
         assert_eq!(parse_seconds_or_never("0"), Ok(Duration::ZERO));
         for nonsense in ["-1", "NaN", "inf", "1e300", "ten"] {
             assert!(parse_seconds(nonsense).is_err(), "{nonsense}");
+        }
+    }
+
+    #[test]
+    fn seconds_for_the_kernel_are_such_as_it_takes() {
+        assert_eq!(parse_keepalive("32767"), Ok(Duration::from_secs(32_767)));
+        for beyond in ["0", "0.5", "1.5", "32768"] {
+            assert!(parse_keepalive(beyond).is_err(), "{beyond}");
+        }
+        assert_eq!(parse_user_timeout("0"), Ok(Duration::ZERO));
+        assert_eq!(parse_user_timeout("2147483"), Ok(Duration::from_secs(2_147_483)));
+        for beyond in ["0.0001", "2147484"] {
+            assert!(parse_user_timeout(beyond).is_err(), "{beyond}");
         }
     }
 
