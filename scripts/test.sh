@@ -6,7 +6,8 @@ cd "$(dirname "$0")/.."
 # What the tests talk to the server with. Only what is missing is installed.
 missing=
 for pair in nc:netcat-openbsd ncat:ncat socat:socat telnet:telnet busybox:busybox strace:strace \
-    curl:curl openssl:openssl ssh:openssh-client gcc:gcc tmux:tmux; do
+    curl:curl openssl:openssl ssh:openssh-client gcc:gcc plink:putty-tools ip:iproute2 \
+    tmux:tmux; do
     command -v "${pair%%:*}" >/dev/null || missing="$missing ${pair##*:}"
 done
 if [ -n "$missing" ]; then

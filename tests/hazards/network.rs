@@ -1,1 +1,288 @@
-//! Networks of the test's own, whose links fail.
+//! The network: links that die and links that are slow, and where peers come from.
+//!
+//! The test is one machine and the server another, with links between them that the test may cut.
+
+use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6, TcpStream};
+use std::time::Duration;
+
+use crate::support::network::{Link, Machine, in_own_network};
+use crate::support::{Client, Server, join, narrow, numbered, wait_for};
+
+/// A server with two links, one of which is to die; the one who stays to watch, and the one who is
+/// to vanish, by name.
+struct Scene {
+    server: Server,
+    dying: Link,
+    alice: Client,
+    alice_name: String,
+    bob: Client,
+    bob_name: String,
+    machine: Machine,
+}
+
+impl Scene {
+    fn new(flags: &[&str]) -> Scene {
+        Scene::with(flags, Link::connect)
+    }
+
+    fn with(flags: &[&str], connect: fn(&Link, &Server) -> Client) -> Scene {
+        let mut machine = Machine::new();
+        let (healthy, dying) = (machine.link(), machine.link());
+        let server = machine.start(&[flags, &["--rate", "0"]].concat());
+        let (mut alice, alice_name) = join(healthy.connect(&server));
+        let (bob, bob_name) = join(connect(&dying, &server));
+        alice.read_until(&format!("* {bob_name} "));
+        alice.read_until_last(") joined\n");
+        alice.forget();
+        machine.remember(&dying);
+        Scene { server, dying, alice, alice_name, bob, bob_name, machine }
+    }
+
+    /// Says so much that the kernel cannot hold it for one who is not there.
+    fn say_much(&mut self) {
+        self.alice.send(numbered(0, 256, 1024));
+        self.alice.read_until(&format!("{}: 255 ", self.alice_name));
+    }
+
+    /// The one who is to vanish ends its input with a last line, which the server is kept from
+    /// reading.
+    fn end_unnoticed(&mut self) {
+        const CLOSE_WAIT: &str = " 08 ";
+        self.server.pause();
+        self.bob.send("the end");
+        self.bob.half_close();
+        let ours = IpAddr::V4(self.dying.our_address());
+        wait_for("its end to arrive", || {
+            let sockets = self.machine.sockets_to(ours);
+            sockets.iter().any(|socket| socket.contains(CLOSE_WAIT)).then_some(())
+        });
+    }
+
+    /// Waits until the one who vanished is told as left, once, and nothing is left of it.
+    fn assert_gone(&mut self) {
+        let left = format!("* {} left\n", self.bob_name);
+        self.alice.read_until(&left);
+        let ours = IpAddr::V4(self.dying.our_address());
+        wait_for("nothing to be left of it", || {
+            self.machine.sockets_to(ours).is_empty().then_some(())
+        });
+        self.alice.send("still here\n");
+        self.alice.read_until_last(&format!("{}: still here\n", self.alice_name));
+        assert_eq!(self.alice.read_text().matches(&left).count(), 1);
+    }
+
+    /// The same, and it is told to the operator.
+    fn assert_given_up(&mut self) {
+        self.assert_gone();
+        let told = "gave up 1 clients, the last because it was too slow";
+        wait_for(told, || self.server.stderr().contains(told).then_some(()));
+    }
+}
+
+// Links that die.
+
+#[test]
+#[ignore = "needs ip, nsenter and unshare"]
+fn an_idle_peer_behind_a_dead_link_is_gone_after_so_many_questions() {
+    in_own_network(|| {
+        let asked = ["--keepalive", "1", "--keepalive-interval", "1", "--keepalive-probes", "2"];
+        let mut scene = Scene::new(&[&asked[..], &["--user-timeout", "0"]].concat());
+        scene.dying.cut();
+        scene.assert_given_up();
+    });
+}
+
+#[test]
+#[ignore = "needs ip, nsenter and unshare"]
+fn an_idle_peer_behind_a_dead_link_is_gone_after_the_user_timeout() {
+    in_own_network(|| {
+        // It goes long before as many questions have been asked.
+        let asked = ["--keepalive", "1", "--keepalive-interval", "1", "--keepalive-probes", "99"];
+        let mut scene = Scene::new(&[&asked[..], &["--user-timeout", "2"]].concat());
+        scene.dying.cut();
+        scene.assert_given_up();
+    });
+}
+
+#[test]
+#[ignore = "needs ip, nsenter and unshare"]
+fn a_peer_that_answers_is_never_given_up_however_silent_it_is() {
+    in_own_network(|| {
+        let asked = ["--keepalive", "1", "--keepalive-interval", "1", "--keepalive-probes", "1"];
+        let mut scene = Scene::new(&[&asked[..], &["--user-timeout", "1"]].concat());
+        std::thread::sleep(Duration::from_millis(3500));
+        scene.bob.send("here\n");
+        scene.alice.read_until(&format!("{}: here\n", scene.bob_name));
+        assert!(!scene.alice.read_text().contains(" left"), "{}", scene.alice.read_text());
+    });
+}
+
+#[test]
+#[ignore = "needs ip, nsenter and unshare"]
+fn who_leaves_what_was_sent_unacknowledged_is_gone_after_the_user_timeout() {
+    in_own_network(|| {
+        let mut scene = Scene::new(&["--user-timeout", "1"]);
+        scene.dying.cut();
+        // All of it is in the kernel, so that for the server nobody is behind.
+        scene.alice.send("anybody there?\n");
+        scene.assert_given_up();
+    });
+}
+
+#[test]
+#[ignore = "needs ip, nsenter and unshare"]
+fn who_is_behind_and_behind_a_dead_link_is_gone_after_the_stuck_time() {
+    in_own_network(|| {
+        let mut scene = Scene::new(&["--stuck", "1"]);
+        scene.dying.cut();
+        scene.say_much();
+        scene.assert_given_up();
+    });
+}
+
+#[test]
+#[ignore = "needs ip, nsenter and unshare"]
+fn who_ended_its_input_and_is_behind_a_dead_link_is_given_up_after_the_flush_time() {
+    in_own_network(|| {
+        let mut scene = Scene::with(&["--flush", "1"], |link, server| narrow(link.door(server)));
+        scene.say_much();
+        scene.end_unnoticed();
+        scene.dying.cut();
+        scene.server.resume();
+        scene.alice.read_until(&format!("{}: the end\n", scene.bob_name));
+        scene.assert_given_up();
+    });
+}
+
+#[test]
+#[ignore = "needs ip, nsenter and unshare"]
+fn who_ended_its_input_and_vanished_is_let_go_and_nothing_stays_in_the_kernel() {
+    in_own_network(|| {
+        let mut scene = Scene::new(&["--user-timeout", "1"]);
+        scene.end_unnoticed();
+        scene.dying.cut();
+        scene.server.resume();
+        scene.alice.read_until(&format!("{}: the end\n", scene.bob_name));
+        scene.assert_gone();
+    });
+}
+
+// Links that are slow.
+
+#[test]
+#[ignore = "needs ip, nsenter, tc and unshare"]
+fn who_talks_over_a_slow_link_hears_all_in_order_and_delays_nobody() {
+    in_own_network(|| {
+        let mut scene = Scene::new(&["--stuck", "2", "--user-timeout", "15"]);
+        scene.dying.slow_down(&scene.machine, "256kbit");
+        let Scene { alice, bob, alice_name, bob_name, .. } = &mut scene;
+        // Three times what the kernel holds for one, at 32 KiB a second.
+        for round in 0..5 {
+            bob.send(format!("slowly {round}\n"));
+            alice.read_until_last(&format!("{bob_name}: slowly {round}\n"));
+            let text = numbered(round * 40, 40, 1024);
+            alice.send(&text);
+            alice.read_until_last(&format!("{alice_name}: {}\n", text.lines().last().unwrap()));
+        }
+        // Everyone else is done when it lacks more than the kernel holds for it.
+        while bob.read_once() {}
+        let heard = bob.read_bytes().len();
+        assert!(heard < alice.read_bytes().len() / 2, "{heard} bytes");
+        bob.read_until_bytes(alice.read_bytes().len());
+        assert!(bob.read_bytes() == alice.read_bytes(), "not the same: {}", bob.read_text());
+    });
+}
+
+// Where peers come from.
+
+/// A client over IPv6 from this address.
+fn connect_from(ours: Ipv6Addr, theirs: SocketAddr) -> Client {
+    let socket = socket2::Socket::new(socket2::Domain::IPV6, socket2::Type::STREAM, None).unwrap();
+    socket.bind(&SocketAddr::from((ours, 0)).into()).unwrap();
+    socket.connect(&theirs.into()).unwrap();
+    Client::new(TcpStream::from(socket))
+}
+
+#[test]
+#[ignore = "needs ip, nsenter and unshare"]
+fn addresses_of_one_network_of_64_bits_count_as_one_and_others_do_not() {
+    in_own_network(|| {
+        let mut machine = Machine::new();
+        let (link, other) = (machine.link(), machine.link());
+        for last in 2..=4 {
+            link.add_address(link.our_address_v6(last));
+        }
+        let limited = ["--listen", "[::]:0", "--per-address", "2", "--exempt", "none"];
+        let server = machine.start(&limited);
+        let over =
+            |link: &Link, last| connect_from(link.our_address_v6(last), link.door_v6(&server));
+        let _first = join(over(&link, 1));
+        let (mut second, _) = join(over(&link, 2));
+        let refusal = "* too many connections from your address (2, --per-address)\n";
+        assert_eq!(over(&link, 3).read_to_end(), refusal);
+        let _other = join(over(&other, 1));
+        second.half_close();
+        second.read_to_end();
+        let _again = join(over(&link, 3));
+        assert_eq!(over(&link, 4).read_to_end(), refusal);
+    });
+}
+
+#[test]
+#[ignore = "needs ip, nsenter and unshare"]
+fn a_neighbour_without_a_network_is_one_of_us() {
+    in_own_network(|| {
+        let mut machine = Machine::new();
+        let link = machine.link();
+        machine.run("ip -6 addr add fe80::2/64 dev far1 nodad");
+        link.add_address("fe80::1".parse().unwrap());
+        let server = machine.start(&["--listen", "[::]:0"]);
+        let port = server.address.port();
+        let door = SocketAddrV6::new("fe80::2".parse().unwrap(), port, 0, link.card_number());
+        let (mut alice, name) = join(Client::new(TcpStream::connect(door).unwrap()));
+        let (mut bob, _) = join(connect_from(link.our_address_v6(1), link.door_v6(&server)));
+        alice.send("hello\n");
+        bob.read_until(&format!("{name}: hello\n"));
+        // Which card of the server it is behind is nobody's business.
+        let shown = format!("([fe80::1]:{})", alice.address().port());
+        wait_for("its address", || server.stdout().contains(&shown).then_some(()));
+    });
+}
+
+/// Asserts that it starts without a flag on this machine and is there for who comes over IPv4; what
+/// it prints before anyone says anything.
+fn assert_serves_over_ipv4(prepare: &str, through: &[&str]) -> String {
+    let mut machine = Machine::new();
+    let link = machine.link();
+    machine.run(prepare);
+    let server = machine.start_through(through, &[]);
+    let printed = server.stdout();
+    let (mut alice, name) = join(link.connect(&server));
+    alice.send("hello\n");
+    alice.read_until_last(&format!("{name}: hello\n"));
+    printed
+}
+
+#[test]
+#[ignore = "needs ip, nsenter and unshare"]
+fn a_machine_with_its_ipv6_turned_off_is_served_over_ipv4() {
+    in_own_network(|| {
+        let turn_off = "echo 1 >/proc/sys/net/ipv6/conf/all/disable_ipv6";
+        assert_serves_over_ipv4(turn_off, &[]);
+    });
+}
+
+#[test]
+#[ignore = "needs ip, nsenter, strace and unshare"]
+fn a_machine_without_ipv6_is_served_over_ipv4() {
+    in_own_network(|| {
+        // The second is the one for IPv6, whose absence is told at the one place or the other.
+        for failing in ["socket:error=EAFNOSUPPORT:when=2", "bind:error=EADDRNOTAVAIL:when=2"] {
+            let inject = format!("inject={failing}");
+            // With -D the server is our child and not strace's, so that it is the one to be killed.
+            let strace = ["strace", "-D", "-f", "-o", "/dev/null", "-e", &inject];
+            let printed = assert_serves_over_ipv4("", &strace);
+            assert_eq!(printed, "listening on 0.0.0.0:50005\n", "{failing}");
+        }
+    });
+}

@@ -7,6 +7,7 @@
 
 pub mod cage;
 pub mod machine;
+pub mod network;
 pub mod process;
 pub mod program;
 pub mod talk;
