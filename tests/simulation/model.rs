@@ -55,6 +55,8 @@ pub struct Peer {
     pub farewell: Option<String>,
     /// The lines that it has sent completely, in order; those that are too long are not among them.
     pub sent: Vec<Sent>,
+    /// The last of them has no end and its connection broke behind it.
+    pub last_is_unsure: bool,
     pub sent_too_long: usize,
     /// The line that it is sending.
     pub line: Vec<u8>,
@@ -94,6 +96,7 @@ impl Peer {
             has_ended: false,
             farewell: None,
             sent: Vec::new(),
+            last_is_unsure: false,
             sent_too_long: 0,
             line: Vec::new(),
             unfinished: Vec::new(),
@@ -131,6 +134,17 @@ impl Peer {
             self.note_line(max_line);
         }
         self.wire.borrow_mut().end();
+    }
+
+    /// Its connection breaks: a line that lacks its end has one now, if the server was not kept
+    /// from reading it.
+    pub fn break_down(&mut self, max_line: usize) {
+        let lines = self.sent.len();
+        if self.ends_lines && !self.has_ended {
+            self.note_line(max_line);
+        }
+        self.last_is_unsure = self.sent.len() > lines;
+        self.wire.borrow_mut().break_down();
     }
 
     /// It has sent a whole line, or its last words.
@@ -319,9 +333,11 @@ impl Peer {
         let of_it = talk.said.iter().filter(|said| said.whose == self.serial);
         let mut heard = of_it.map(|said| (said.author, String::from_utf8_lossy(&said.text)));
         let mut next = heard.next();
-        for sent in &self.sent {
+        for (place, sent) in self.sent.iter().enumerate() {
+            let is_unsure = self.last_is_unsure && place + 1 == self.sent.len();
             let Some((author, text)) = &next else {
                 let unheard = matches!(sent.asks, Asks::Say(_) | Asks::Name { sure: true, .. });
+                let unheard = unheard && !is_unsure;
                 assert!(!all || !unheard, "{who}: {:?} was not heard", sent.asks);
                 continue;
             };

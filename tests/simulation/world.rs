@@ -93,7 +93,10 @@ impl World {
                 drop(wire);
                 self.peers[place].end(self.config.max_line);
             }
-            1 => wire.break_down(),
+            1 => {
+                drop(wire);
+                self.peers[place].break_down(self.config.max_line);
+            }
             _ if healthy => {}
             2..=5 => wire.take(0),
             6..=7 => wire.take(1 + self.random.below(40)),
@@ -211,8 +214,8 @@ impl World {
             let wire = peer.wire.borrow();
             // What was sent before a reset still counts, if the server noticed nothing but that.
             let reset = wire.closed == Some(true) && !wire.reset;
-            // A half chunk before a reset is no line, and a line without an end has no goodbye
-            // then.
+            // What a reset came upon before it was a line may be lost, and a line without an end
+            // has no goodbye then.
             let no_lines = !peer.ends_lines && !self.config.raw || peer.sent_too_long > 0;
             // In raw mode it may have lapsed before, and is given up then.
             let unsaid = wire.reset && (no_lines || self.config.raw);
