@@ -370,7 +370,8 @@ impl<S: Socket> Client<S> {
             }
             Life::Closing { .. } => stalled(config.flush),
             Life::Draining(_) => its.drain_until,
-            Life::Deaf(_) | Life::Gone(_) => None,
+            Life::Deaf(_) => its.paused_until,
+            Life::Gone(_) => None,
         }
     }
 

@@ -237,12 +237,12 @@ impl<S: Socket> Hub<S> {
                 let seconds = self.config.idle.as_secs();
                 self.close(key, Leave::Idle, &Notice::Idle { seconds }, now);
             }
-            Life::Arriving | Life::Open => {
+            Life::Arriving | Life::Open | Life::Deaf(_) => {
                 self.queue_to_listen(key);
                 self.reschedule(key);
             }
             Life::Draining(leave) => self.gone(key, leave),
-            Life::Closing { .. } | Life::Deaf(_) | Life::Gone(_) => self.reschedule(key),
+            Life::Closing { .. } | Life::Gone(_) => self.reschedule(key),
         }
     }
 

@@ -354,12 +354,13 @@ impl<S: Socket> Hub<S> {
     }
 
     /// Takes a client off the list of those to be heard. One that is deaf goes, unless it comes
-    /// back when its command is carried out.
+    /// back when its command is carried out or its next line is due.
     pub(super) fn dismiss(&mut self, key: usize) {
         if let Some(client) = self.clients.get_mut(key) {
             client.queued_to_listen = false;
             client.record.deficit = 0;
-            if let (Life::Deaf(leave), false) = (client.life, client.asked) {
+            let waits = client.asked || client.moments().paused_until.is_some();
+            if let (Life::Deaf(leave), false) = (client.life, waits) {
                 self.gone(key, leave);
             }
         }

@@ -102,18 +102,13 @@ impl<S: Socket> Hub<S> {
         }
     }
 
-    /// A client cannot be written to any more; what it said before that still counts.
+    /// A client cannot be written to any more; what it said before that still counts, when it is
+    /// due.
     fn deafen(&mut self, key: usize, leave: Leave) {
         let Some(client) = self.clients.get_mut(key) else { return };
         client.life = Life::Deaf(leave);
         // It is offered nothing any more, so nobody will see to it that it is not overrun.
         client.reading.lapse(&self.transcript);
-        let has_more = !client.ended || client.record.lines.is_pending();
-        let may_be_heard = has_more && client.may_be_heard(&self.config);
-        if !(client.asked || may_be_heard) {
-            self.gone(key, leave);
-            return;
-        }
         client.readable = !client.ended;
         self.queue_to_listen(key);
     }
