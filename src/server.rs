@@ -26,7 +26,7 @@ use crate::hub::{Hub, Wait};
 use crate::journal::Journal;
 use crate::pace::Throttle;
 
-/// The events of one poll, at most; more come with the next. Enough that a storm takes few calls.
+/// The events of one poll, at most; more take another. Enough that a storm takes few calls.
 const EVENTS_MAX: usize = 1024;
 
 /// Client tokens are slab keys, which count from 0; the others count from the end.
@@ -149,7 +149,7 @@ impl Server {
     /// One pass of the loop; `Some` when it was the last.
     fn turn(&mut self) -> io::Result<Option<Ended>> {
         let now = self.wait()?;
-        self.note(now);
+        self.note(now)?;
         self.hub.listen(now);
         self.speak(now);
         self.release(now);
@@ -173,18 +173,44 @@ impl Server {
             Wait::Until(at) => Some(others.map_or(at, |other| at.min(other))),
             Wait::Forever => others,
         };
-        let timeout = until.map(|at| at.saturating_duration_since(now));
-        match self.poll.poll(&mut self.events, timeout) {
-            Ok(()) => {}
-            // The events are those of the turn before; a signal is noted in the next turn.
-            Err(error) if error.kind() == ErrorKind::Interrupted => self.events.clear(),
-            Err(error) => return Err(error),
-        }
+        self.poll_events(until)?;
         Ok(Instant::now())
     }
 
+    /// Looks for events until there are some or this moment has come. A wait that was interrupted
+    /// goes on: a signal that means anything is an event too, and whoever seems late may only be so
+    /// because nobody has looked.
+    fn poll_events(&mut self, until: Option<Instant>) -> io::Result<()> {
+        loop {
+            let timeout = until.map(|at| at.saturating_duration_since(Instant::now()));
+            match self.poll.poll(&mut self.events, timeout) {
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                result => return result,
+            }
+        }
+    }
+
     /// Notes what has happened. Nothing is done about it yet.
-    fn note(&mut self, now: Instant) {
+    ///
+    /// All of it is noted before the time is: whoever has done meanwhile what they are waited for
+    /// is not late, though this process stood still and now everything is due at once.
+    fn note(&mut self, now: Instant) -> io::Result<()> {
+        let mut signalled = self.note_events();
+        let mut polls_left = 1 + self.hub.connections() / EVENTS_MAX;
+        while self.events.iter().count() == EVENTS_MAX && polls_left > 0 {
+            polls_left -= 1;
+            self.poll_events(Some(now))?;
+            signalled |= self.note_events();
+        }
+        self.hub.note_time(now);
+        if signalled {
+            self.note_signals(now);
+        }
+        Ok(())
+    }
+
+    /// Notes one batch of events; says whether a signal has come.
+    fn note_events(&mut self) -> bool {
         let mut signalled = false;
         for event in &self.events {
             // Flags of errors and hang-ups are hints: reading and writing will say what is so.
@@ -199,10 +225,7 @@ impl Server {
                 },
             }
         }
-        self.hub.note_time(now);
-        if signalled {
-            self.note_signals(now);
-        }
+        signalled
     }
 
     fn note_signals(&mut self, now: Instant) {

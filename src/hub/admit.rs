@@ -93,12 +93,16 @@ impl<S: Socket> Hub<S> {
         }
     }
 
-    /// Greets those who have been waited for long enough.
+    /// Greets those who have been waited for long enough. One whose first words are there but not
+    /// read, because this process stood still, is heard first: the next turn greets it.
     pub(super) fn greet_due(&mut self, now: Instant) {
         while let Some((at, Whose { serial, key })) = self.arrivals.front().copied() {
             let client = self.clients.get(key).filter(|client| client.record.serial == serial);
             let waits = client.is_some_and(|client| client.life == Life::Arriving);
-            if waits && at > now {
+            let is_unheard = client.is_some_and(|client| {
+                client.readable && client.record.heard_at + self.config.greeting == at
+            });
+            if waits && (at > now || is_unheard) {
                 return;
             }
             self.arrivals.pop_front();
