@@ -179,12 +179,16 @@ pub fn fail_with(flags: &[&str]) -> (Option<i32>, String) {
 /// Sends a signal by its name to a process.
 pub fn send_signal(pid: u32, name: &str) {
     let signal = match name {
+        "CHLD" => Signal::CHILD,
         "CONT" => Signal::CONT,
         "HUP" => Signal::HUP,
         "INT" => Signal::INT,
         "KILL" => Signal::KILL,
+        "PIPE" => Signal::PIPE,
         "STOP" => Signal::STOP,
         "TERM" => Signal::TERM,
+        "URG" => Signal::URG,
+        "WINCH" => Signal::WINCH,
         _ => panic!("give {name} its signal here"),
     };
     let pid = Pid::from_raw(pid.try_into().unwrap()).unwrap();

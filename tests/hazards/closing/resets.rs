@@ -1,0 +1,250 @@
+//! Connections that break, in the middle of whatever the peer or the server was doing.
+
+use crate::support::process::has_unread_input;
+use crate::support::{Client, Server, connect_from, join, narrow, numbered, wait_for};
+
+use super::Flood;
+
+/// A server, someone who stays in it, and how many sockets it has with nobody else there.
+struct Scene {
+    server: Server,
+    alice: Client,
+    sockets: usize,
+}
+
+impl Scene {
+    fn new(flags: &[&str]) -> Scene {
+        let server = Server::start(&[flags, &["--notices", "50"]].concat());
+        let mut alice = server.connect();
+        // Who speaks is greeted, whenever others are.
+        alice.send("hello\n");
+        alice.read_until_last(": hello\n");
+        alice.forget();
+        let sockets = sockets(&server);
+        Scene { server, alice, sockets }
+    }
+
+    /// Someone who has been greeted and of whom all know.
+    fn join(&mut self) -> (Client, String) {
+        let (client, name) = self.server.join();
+        self.alice.read_until(&format!("* {name} ("));
+        (client, name)
+    }
+
+    /// Waits until the one that broke is told as left, once, and its descriptor is freed; and those
+    /// who stay are heard.
+    fn assert_left_once(&mut self, name: &str, what: &str) {
+        let left = format!("* {name} left\n");
+        self.alice.read_until(&left);
+        self.assert_freed();
+        let heard = self.mark();
+        assert_eq!(heard.matches(" left\n").count(), 1, "{what}: {heard:?}");
+        self.alice.forget();
+    }
+
+    fn assert_freed(&self) {
+        wait_for("the descriptor", || (sockets(&self.server) == self.sockets).then_some(()));
+    }
+
+    /// All that the one who stays has read, up to a line of its own.
+    fn mark(&mut self) -> String {
+        self.alice.send("mark\n");
+        self.alice.read_until(": mark\n")
+    }
+}
+
+/// How many sockets the server has, those of broken connections too, of which the kernel keeps
+/// nothing but the descriptor.
+fn sockets(server: &Server) -> usize {
+    server.descriptors().values().filter(|link| link.starts_with("socket:")).count()
+}
+
+#[test]
+fn a_reset_in_the_middle_of_what_a_client_sends_hurts_nobody() {
+    let mut scene = Scene::new(&[]);
+    let middles: [(&str, &[u8]); 7] = [
+        ("nothing", b""),
+        ("a line", b"said\nhalf a li"),
+        ("a character", b"said\n\xeb\xb0"),
+        ("a line end", b"said\r"),
+        ("a telnet command", b"said\r\n\xff"),
+        ("a telnet option", b"\xff\xfb\x18said\r\n\xff\xfd"),
+        ("a telnet negotiation", b"\xff\xfa\x18\x01half"),
+    ];
+    for (what, sent) in middles {
+        for at_once in [false, true] {
+            let (mut victim, name) = scene.join();
+            if at_once {
+                // One turn finds it all, and has something to write as well.
+                scene.server.pause();
+                scene.alice.send("what else?\n");
+            }
+            victim.send(sent);
+            if sent.starts_with(b"said") && !at_once {
+                victim.read_until(&format!("{name}: said"));
+            }
+            victim.reset();
+            if at_once {
+                scene.server.resume();
+            }
+            scene.assert_left_once(&name, what);
+        }
+    }
+}
+
+#[test]
+fn a_reset_in_the_middle_of_what_a_client_is_sent_hurts_nobody() {
+    let mut scene = Scene::new(&[]);
+    let (victim, name) = join(narrow(scene.server.address));
+    scene.alice.read_until(&format!("* {name} ("));
+    scene.alice.send(numbered(0, 256, 1024));
+    scene.alice.read_until_last(&format!("guest1: {}", numbered(255, 1, 1024)));
+    victim.reset();
+    scene.assert_left_once(&name, "a backlog");
+}
+
+#[test]
+fn a_reset_while_commands_wait_for_their_replies_to_be_read_hurts_nobody() {
+    let mut scene = Scene::new(&[]);
+    let (mut victim, name) = join(narrow(scene.server.address));
+    scene.alice.read_until(&format!("* {name} ("));
+    // More than it may be owed, so that the rest of them is not read.
+    victim.send("/help\n".repeat(20_000));
+    wait_for("it not to be read any more", || {
+        let unread = has_unread_input(&scene.server);
+        scene.mark();
+        (unread && has_unread_input(&scene.server)).then_some(())
+    });
+    victim.reset();
+    scene.assert_left_once(&name, "replies");
+}
+
+#[test]
+fn a_reset_of_who_talked_too_fast_loses_nothing_it_had_said() {
+    let paced = ["--rate", "20", "--burst", "5", "--exempt", "127.0.0.1/32"];
+    let mut scene = Scene::new(&paced);
+    for somebody_speaks in [false, true] {
+        let from = connect_from([127, 0, 0, 2], scene.server.address);
+        let (mut victim, name) = join(Client::new(from));
+        scene.alice.read_until(&format!("* {name} ("));
+        let lines: Vec<String> = (0..15).map(|number| format!("line {number}\n")).collect();
+        victim.send(lines.concat());
+        scene.alice.read_until(&format!("{name}: line 4\n"));
+        victim.reset();
+        if somebody_speaks {
+            // So it is found out while it may not be read.
+            scene.alice.send("what else?\n");
+        } else {
+            scene.alice.read_until(&format!("{name}: line 14\n"));
+        }
+        scene.assert_left_once(&name, "a pause");
+    }
+}
+
+#[test]
+fn a_reset_before_anyone_was_greeted_is_seen_by_nobody() {
+    let mut scene = Scene::new(&["--greeting", "60"]);
+    for sent in ["", "half a li"] {
+        for is_accepted in [true, false] {
+            if !is_accepted {
+                scene.server.pause();
+            }
+            let mut victim = scene.server.connect();
+            victim.send(sent);
+            if is_accepted {
+                wait_for("it", || (sockets(&scene.server) > scene.sockets).then_some(()));
+            }
+            victim.reset();
+            scene.server.resume();
+            scene.mark();
+            scene.assert_freed();
+        }
+    }
+    assert_eq!(scene.mark().replace("guest1: mark\n", ""), "");
+}
+
+#[test]
+fn a_reset_behind_the_goodbye_frees_at_once_what_would_have_been_waited_for() {
+    let mut scene = Scene::new(&["--drain", "600", "--flush", "600"]);
+    let (mut victim, name) = scene.join();
+    victim.send("/quit\n");
+    victim.read_to_end();
+    assert_eq!(sockets(&scene.server), scene.sockets + 1, "it was not waited for");
+    victim.reset();
+    scene.assert_left_once(&name, "a goodbye");
+    // The other has not read what stands before its goodbye.
+    let (mut victim, name) = join(narrow(scene.server.address));
+    scene.alice.read_until(&format!("* {name} ("));
+    scene.alice.send(numbered(0, 256, 1024));
+    scene.alice.read_until_last(&format!("guest1: {}", numbered(255, 1, 1024)));
+    victim.send("/quit\n");
+    scene.alice.read_until(&format!("* {name} left\n"));
+    assert_eq!(sockets(&scene.server), scene.sockets + 1, "it was not waited for");
+    victim.reset();
+    scene.assert_left_once(&name, "a goodbye not read");
+}
+
+/// So many that a pass over them takes many turns where one turn may write but once.
+const CROWD: usize = 200;
+
+/// Everyone resets at the same time; who comes next is alone.
+fn assert_all_may_reset_at_once(server: &Server, crowd: Vec<Client>, sockets_before: usize) {
+    server.pause();
+    crowd.into_iter().for_each(Client::reset);
+    server.resume();
+    wait_for("the descriptors", || (sockets(server) == sockets_before).then_some(()));
+    // It is told once all that has gone is.
+    let (mut alice, name) = wait_for("someone alone", || {
+        let (alice, name) = server.enter();
+        alice.read_text().contains(", 1 here\n").then_some((alice, name))
+    });
+    alice.send("alone\n");
+    alice.read_until(&format!("{name}: alone\n"));
+    assert_eq!(server.threads(), 1);
+}
+
+/// How many are told as having come and gone, one by one and in sums.
+fn told(heard: &str) -> (usize, usize) {
+    let single = |end: &str| heard.lines().filter(|line| line.ends_with(end)).count();
+    let summed = |what: &str| -> usize {
+        let words: Vec<&str> = heard.split([' ', '\n']).collect();
+        let pairs = words.windows(2).filter(|pair| pair[1].trim_end_matches(',') == what);
+        pairs.filter_map(|pair| pair[0].parse::<usize>().ok()).sum()
+    };
+    (single(") joined") + summed("joined"), single(" left") + summed("left"))
+}
+
+#[test]
+fn a_whole_crowd_that_resets_at_once_is_told_as_gone_to_the_last() {
+    let mut scene = Scene::new(&["--greeting", "0"]);
+    let crowd: Vec<Client> = (0..CROWD).map(|_| scene.server.enter().0).collect();
+    scene.server.pause();
+    crowd.into_iter().for_each(Client::reset);
+    scene.server.resume();
+    scene.assert_freed();
+    wait_for("all to be told", || {
+        scene.alice.read_once();
+        (told(&scene.alice.read_text()) == (CROWD, CROWD)).then_some(())
+    });
+    scene.mark();
+    assert_eq!(told(&scene.alice.read_text()), (CROWD, CROWD));
+}
+
+#[test]
+fn everyone_may_reset_in_the_middle_of_a_pass() {
+    let server = Server::start(&["--greeting", "0", "--slice-writes", "1", "--quiet"]);
+    let before = sockets(&server);
+    for _ in 0..3 {
+        let mut flood = Flood::start(&server);
+        let crowd: Vec<Client> = (0..CROWD).map(|_| server.enter().0).collect();
+        // The one who talks is part of it: it goes when it hears that the others have.
+        server.pause();
+        crowd.into_iter().for_each(Client::reset);
+        server.resume();
+        wait_for("the descriptors", || (sockets(&server) == before + 1).then_some(()));
+        wait_for("all to be told", || (told(&flood.heard()).1 == CROWD).then_some(()));
+        flood.stop();
+        wait_for("the last", || (sockets(&server) == before).then_some(()));
+    }
+    assert_all_may_reset_at_once(&server, (0..CROWD).map(|_| server.enter().0).collect(), before);
+}
