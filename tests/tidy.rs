@@ -204,6 +204,21 @@ fn the_readme_knows_every_flag_and_no_other() {
     }
 }
 
+#[test]
+fn every_test_that_is_named_as_a_proof_exists() {
+    let sources = ["src", "tests"].into_iter().flat_map(|folder| files_below(folder, ".rs"));
+    let code: String = sources.map(|path| fs::read_to_string(path).unwrap()).collect();
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    let promises = readme.split("\n## ").find(|part| part.starts_with("What is promised")).unwrap();
+    let rows = promises.lines().filter_map(|line| line.strip_suffix(" |")?.rsplit(" | ").next());
+    let named: Vec<&str> = rows.flat_map(|tests| tests.split('`').skip(1).step_by(2)).collect();
+    assert!(named.len() > 20, "README.md: each promise names the tests that hold it");
+    for name in named {
+        let exists = code.contains(&format!("fn {name}()"));
+        assert!(exists, "README.md: there is no test {name}: name the one that holds the promise");
+    }
+}
+
 /// What the program says of itself.
 fn help(arguments: &[&str]) -> String {
     let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_chinwag"));

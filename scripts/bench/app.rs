@@ -14,7 +14,10 @@ use clap::{Parser, ValueEnum};
 use serde_json::json;
 
 /// The sizes of the plot; the greatest is what the limit of descriptors allows.
-const SIZES: [usize; 6] = [1000, 2000, 5000, 10_000, 15_000, 19_000];
+const SIZES: [usize; 5] = [1000, 5000, 10_000, 15_000, 19_000];
+
+/// What the tables are called.
+const TABLES: &str = "bench.md";
 
 /// Compares servers and writes tables, all runs as JSON, and a picture.
 #[derive(Debug, Parser)]
@@ -67,16 +70,20 @@ pub fn compare(flags: &Flags) -> Outcome<()> {
     }
     let loads = loads(flags);
     let mut results = Results::default();
+    let sorted = peers.clone();
     for round in 0..flags.runs {
+        // Nobody is always the first, neither of a round nor at a load.
+        peers.rotate_left(1);
         for load in &loads {
-            // Nobody is always the first.
             peers.rotate_left(1);
             run_all(*load, &peers, &mut results)?;
             eprintln!("bench: {}, round {} of {}", load.name(), round + 1, flags.runs);
         }
+        // After each round, so that one that is ended early was not for nothing.
+        write(flags, round + 1, &sorted, &results)?;
     }
-    peers.sort();
-    write(flags, &peers, &results)
+    print!("{}", fs::read_to_string(flags.into.join(TABLES))?);
+    Ok(())
 }
 
 fn loads(flags: &Flags) -> Vec<Load> {
@@ -116,16 +123,15 @@ fn run_all(load: Load, peers: &[Peer], results: &mut Results) -> Outcome<()> {
     Ok(())
 }
 
-fn write(flags: &Flags, peers: &[Peer], results: &Results) -> Outcome<()> {
+fn write(flags: &Flags, runs: usize, peers: &[Peer], results: &Results) -> Outcome<()> {
     let machine = machine();
     let versions: Vec<String> = peers.iter().map(|peer| peer.version()).collect();
     let mut text = report::tables(results, peers, flags.many);
-    text += &format!("\n{machine}. {} runs. {}.\n", flags.runs, versions.join("; "));
-    print!("{text}");
+    text += &format!("\n{machine}. {runs} runs. {}.\n", versions.join("; "));
     fs::create_dir_all(&flags.into)?;
-    fs::write(flags.into.join("bench.md"), &text)?;
+    fs::write(flags.into.join(TABLES), &text)?;
     let all = json!({
-        "machine": machine, "versions": versions, "runs": flags.runs, "results": results.to_json(),
+        "machine": machine, "versions": versions, "runs": runs, "results": results.to_json(),
     });
     fs::write(flags.into.join("bench.json"), serde_json::to_string_pretty(&all)? + "\n")?;
     fs::write(flags.into.join("cost.svg"), plot::draw(results, peers, &SIZES)?)?;

@@ -33,7 +33,7 @@ const TALK_EVERY: Duration = Duration::from_secs(1);
 const TALK_TIME: Duration = Duration::from_secs(6);
 
 /// Of these clients a tenth never reads, while one of the others talks.
-const STUCK_CLIENTS: usize = 200;
+const STUCK_CLIENTS: usize = 50;
 const STUCK_SHARE: usize = 10;
 const STUCK_WINDOW: u64 = 100;
 const STUCK_TIME: Duration = Duration::from_secs(8);
@@ -52,7 +52,7 @@ pub enum Load {
     Storm(usize),
     /// 50 talkers at a message a second and a flooder, among 1 000.
     Talkers,
-    /// A tenth of 200 never read.
+    /// A tenth of 50 never read.
     Stuck,
 }
 

@@ -111,6 +111,7 @@ impl Peer {
         match self {
             Peer::Ncat => (1000, "it uses select(2): 1 024 descriptors"),
             Peer::Ngircd => (1000, "each join is told to all who are there"),
+            Peer::Threads => (15_000, "more threads take half a minute to start"),
             _ => (usize::MAX, ""),
         }
     }

@@ -55,7 +55,7 @@ pub fn tables(results: &Results, peers: &[Peer], many: usize) -> String {
         &storm,
         "until all are in",
         "an idle one",
-        "a tenth of 200 never reads",
+        "a tenth of 50 never reads",
         "the others, CPU",
         "memory beside",
     ];

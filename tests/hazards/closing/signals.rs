@@ -92,7 +92,8 @@ fn a_stop_under_load_with_someone_stuck_delivers_all_that_was_said_and_ends_in_t
         })
         .collect();
     assert_eq!(shared[0].last().unwrap(), LAST_LINE.trim_end());
-    assert!(shared[0].len() > 100 * 16, "{} lines", shared[0].len());
+    // The last round of each may not have been taken in any more.
+    assert!(shared[0].len() > (100 - 3) * 16, "{} lines", shared[0].len());
     assert!(shared.iter().all(|one| *one == shared[0]), "not the same");
     drop(stuck);
 }
