@@ -128,7 +128,7 @@ impl Telnet {
     pub fn take_in(&mut self, bytes: &mut [u8], answers: &mut Vec<u8>) -> usize {
         let (mut text_end, mut at) = (0, 0);
         let mut has_timing_mark = false;
-        while at < bytes.len() && !self.has_ended() {
+        loop {
             let run = self.run(&bytes[at..]);
             if self.place == Place::Text {
                 bytes.copy_within(at..at + run, text_end);
@@ -158,11 +158,12 @@ impl Telnet {
         self.place == Place::End
     }
 
-    /// How many bytes at the front are alike: text, or all of a subnegotiation.
+    /// How many bytes at the front are alike: text, all of a subnegotiation, or behind the end.
     fn run(&self, bytes: &[u8]) -> usize {
         match self.place {
             Place::Text | Place::Subnegotiation => memchr(IAC, bytes).unwrap_or(bytes.len()),
-            Place::Command | Place::Option(_) | Place::SubnegotiationCommand | Place::End => 0,
+            Place::Command | Place::Option(_) | Place::SubnegotiationCommand => 0,
+            Place::End => bytes.len(),
         }
     }
 
