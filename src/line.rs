@@ -231,13 +231,13 @@ impl Lines {
                     self.discarded = 0;
                 }
                 0 if self.after_cr => {}
-                _ => break,
+                _ => {
+                    self.after_cr = false;
+                    break;
+                }
             }
             self.after_cr = *byte == b'\r';
             self.start += 1;
-        }
-        if (self.start as usize) < self.buffer.len() {
-            self.after_cr = false;
         }
         self.searched = self.searched.max(self.start);
         self.forget_if_empty();
@@ -271,7 +271,7 @@ impl Lines {
 fn whole_characters(bytes: &[u8]) -> usize {
     let last = bytes.iter().rposition(|byte| byte & 0b1100_0000 != 0b1000_0000).unwrap_or(0);
     match std::str::from_utf8(&bytes[last..]) {
-        Err(error) if error.error_len().is_none() => last + error.valid_up_to(),
+        Err(error) if error.error_len().is_none() => last,
         _ => bytes.len(),
     }
 }
@@ -322,6 +322,27 @@ mod tests {
     fn every_kind_of_line_end_ends_a_line_and_empty_lines_are_nothing() {
         let input: &[u8] = b"a\nb\r\nc\rd\r\0e\n\n\r\n\0f\n";
         assert_eq!(read(&RULES, &[input], false), ["a", "b", "c", "d", "e", "\0f"]);
+        assert_eq!(read(&RULES, &[b"a\n"], true), ["a"]);
+    }
+
+    #[test]
+    fn a_nul_belongs_to_a_cr_only_right_behind_it() {
+        let (mut lines, mut said) = (Lines::default(), Vec::new());
+        lines.push(b"\ra");
+        lines.cut();
+        take_all(&mut lines, &RULES, &mut said);
+        lines.push(b"\0b\n");
+        take_all(&mut lines, &RULES, &mut said);
+        assert_eq!(said, ["a", "\0b"]);
+    }
+
+    #[test]
+    fn the_end_of_a_line_goes_with_it() {
+        let mut lines = Lines::default();
+        lines.push(b"a\r\n\n");
+        assert_eq!(lines.peek(&RULES), Input::Line(b"a"));
+        lines.consume();
+        assert!(!lines.is_pending());
     }
 
     #[test]
@@ -335,6 +356,7 @@ mod tests {
         let sixteen: &[u8] = b"0123456789abcdef\n";
         let more: &[u8] = b"0123456789abcdefg\nnext\n";
         assert_eq!(read(&RULES, &[sixteen], false), ["0123456789abcdef"]);
+        assert_eq!(read(&RULES, &[&sixteen[..16], b"\n"], false), ["0123456789abcdef"]);
         assert_eq!(read(&RULES, &[more], false), ["<too long>", "next"]);
         let (first, second) = more.split_at(17);
         assert_eq!(read(&RULES, &[first, second], false), ["<too long>", "next"]);
@@ -362,13 +384,33 @@ mod tests {
     fn a_too_long_chunk_ends_where_it_is_cut() {
         let mut lines = Lines::default();
         let mut said = Vec::new();
-        lines.push(&[b'x'; 20]);
-        take_all(&mut lines, &RULES, &mut said);
+        for more in [&[b'x'; 20][..], b"xx"] {
+            lines.push(more);
+            take_all(&mut lines, &RULES, &mut said);
+        }
         lines.cut();
         lines.push(b"hello");
         lines.cut();
         take_all(&mut lines, &RULES, &mut said);
         assert_eq!(said, ["<too long>", "hello"]);
+    }
+
+    #[test]
+    fn what_waits_can_be_seen() {
+        let mut lines = Lines::default();
+        lines.push(b"one\ntw");
+        assert_eq!(lines.pending(), b"one\ntw");
+        take_all(&mut lines, &RULES, &mut Vec::new());
+        assert_eq!(lines.pending(), b"tw");
+    }
+
+    #[test]
+    fn a_line_that_is_thrown_away_is_still_waited_for() {
+        let (mut lines, now) = (Lines::default(), Instant::now());
+        lines.push(&[b'x'; 20]);
+        take_all(&mut lines, &RULES, &mut Vec::new());
+        assert!(lines.pending().is_empty() && lines.is_pending());
+        assert_eq!(lines.chunk_due(&RULES, now, now), Some(now + RULES.chunk_quiet));
     }
 
     #[test]
@@ -395,12 +437,27 @@ mod tests {
     }
 
     #[test]
+    fn part_of_a_character_waits_like_one_and_what_can_be_none_does_not() {
+        let now = Instant::now();
+        let (quiet, old) = (now + RULES.chunk_quiet, now + RULES.chunk_age_max);
+        for (chunk, due) in [(&b"\xea\xb0"[..], old), (b"a\xea\xb0", quiet), (b"\xff", quiet)] {
+            let mut lines = Lines::default();
+            lines.push(chunk);
+            assert_eq!(lines.chunk_due(&RULES, now, now), Some(due), "{}", chunk.escape_ascii());
+        }
+    }
+
+    #[test]
     fn whoever_has_ended_a_line_is_waited_for() {
         let (mut lines, now) = (Lines::default(), Instant::now());
         lines.push(b"one\ntw");
         take_all(&mut lines, &RULES, &mut Vec::new());
         assert!(lines.is_pending());
         assert_eq!(lines.chunk_due(&RULES, now, now), None);
+        let mut of_telnet = Lines::default();
+        of_telnet.expect_line_ends();
+        of_telnet.push(b"tw");
+        assert_eq!(of_telnet.chunk_due(&RULES, now, now), None);
     }
 
     #[test]
@@ -411,6 +468,8 @@ mod tests {
         assert_eq!(read(&RAW, &[b"\xea\xb0"], true), ["\u{fffd}"]);
         let long = "가나다라마바".as_bytes();
         assert_eq!(read(&RAW, &[long], false), ["가나다라마", "바"]);
+        let two = LineRules { line_bytes_max: 2, ..RAW };
+        assert_eq!(read(&two, &["가".as_bytes()], false), ["\u{fffd}", "\u{fffd}"]);
     }
 
     fn cut_at<'a>(bytes: &'a [u8], cuts: &[prop::sample::Index]) -> Vec<Deed<'a>> {
