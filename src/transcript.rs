@@ -183,10 +183,7 @@ impl Transcript {
     }
 
     fn make_room(&mut self, bytes: usize) {
-        let needed = self.charged + charge(bytes);
-        if needed > self.ring.len() && self.ring.len() < self.window_bytes_max {
-            self.grow(needed);
-        }
+        self.grow(self.charged + charge(bytes));
         while self.charged + charge(bytes) > self.window_bytes_max {
             self.charged -= self.charge_at(0);
             self.index.pop_front();
@@ -194,18 +191,18 @@ impl Transcript {
         }
     }
 
+    /// Doubles the ring until it holds `needed` bytes, or as many as the window.
+    ///
+    /// It is as large as the window before anything leaves that. So while it grows, every byte
+    /// stands at its own position, and stays there.
     fn grow(&mut self, needed: usize) {
         let mut ring_bytes = self.ring.len();
-        while ring_bytes < needed && ring_bytes < self.window_bytes_max {
+        while ring_bytes < needed.min(self.window_bytes_max) {
             ring_bytes = (ring_bytes * 2).min(self.window_bytes_max);
         }
-        let (tail, head) = (self.tail(), self.head);
-        let mut larger = Transcript { head: tail, ..Transcript::new(0) };
-        larger.ring = vec![0; ring_bytes];
-        let (first, second) = self.bytes(tail, head);
-        larger.write(first);
-        larger.write(second);
-        self.ring = larger.ring;
+        debug_assert!(ring_bytes == self.ring.len() || self.forgotten == 0);
+        self.ring.reserve_exact(ring_bytes - self.ring.len());
+        self.ring.resize(ring_bytes, 0);
     }
 
     fn write(&mut self, bytes: &[u8]) {
@@ -284,6 +281,42 @@ mod tests {
         assert_eq!(transcript.newest(3, 25), 80);
         assert_eq!(transcript.newest(99, 1000), 0);
         assert_eq!(transcript.newest(0, 1000), 100);
+    }
+
+    #[test]
+    fn the_ring_doubles_when_it_is_full_and_ends_as_large_as_the_window() {
+        const START: usize = RING_BYTES_AT_START;
+        let mut transcript = Transcript::new(2 * START + 10);
+        let mut append = |bytes: usize| {
+            transcript.append(1, &[&vec![b'x'; bytes]]);
+            (transcript.ring.len(), transcript.ring.capacity())
+        };
+        assert_eq!(append(START), (START, START));
+        assert_eq!(append(8), (2 * START, 2 * START));
+        assert_eq!(append(START - 8), (2 * START, 2 * START));
+        assert_eq!(append(START), (2 * START + 10, 2 * START + 10));
+        assert_eq!(transcript.tail(), START as u64);
+        assert_eq!(said(&transcript, transcript.tail(), transcript.head()), vec![b'x'; 2 * START]);
+    }
+
+    #[test]
+    fn the_memory_that_is_told_of_is_enough_for_the_shortest_entries() {
+        let window = ENTRY_BYTES_MIN * 4097;
+        let mut transcript = Transcript::new(window);
+        assert_eq!(transcript.window_bytes_max(), window);
+        (0..5000).for_each(|author| transcript.append(author, &[b"x"]));
+        let index = transcript.index.capacity() * size_of::<Entry>();
+        let told = memory_bytes_max(window);
+        assert!((transcript.ring.capacity() + index..2 * window + index).contains(&told), "{told}");
+    }
+
+    #[test]
+    fn no_more_is_endangered_than_leaves_the_window() {
+        let mut transcript = Transcript::new(4 * ENTRY_BYTES_MIN);
+        (0..4).for_each(|author| transcript.append(author, &[b"x"]));
+        for (reserve, endangered) in [(0, 0), (1, 1), (8, 1), (9, 2), (32, 4), (99, 4)] {
+            assert_eq!(transcript.endangered_below(reserve), endangered, "{reserve}");
+        }
     }
 
     /// The plainest thing that could be right: every entry ever said, and what is left of them.
