@@ -77,6 +77,8 @@ mod tests {
             (b"GET / HTTP/1.1", None),
             (b"I like HTTP/1.1\n", Some(Stranger::Http)),
             (b"I like HTTP/1.1!\n", None),
+            (b"I like HTTP/1.x\n", None),
+            (b"see you at 7\n", None),
             (b"hello\n", None),
             (b"\x16", None),
             (b"", None),
