@@ -68,8 +68,8 @@ mod tests {
         deadlines.change(whose(3), None, at(20));
         deadlines.change(whose(3), at(20), None);
         assert_eq!(deadlines.next(), at(10));
-        assert_eq!(deadlines.take_due(now), None);
-        assert_eq!(deadlines.take_due(now + Duration::from_secs(1)), Some(whose(2)));
+        assert_eq!(deadlines.take_due(now + Duration::from_millis(9)), None);
+        assert_eq!(deadlines.take_due(now + Duration::from_millis(10)), Some(whose(2)));
         assert_eq!(deadlines.take_due(now + Duration::from_secs(1)), Some(whose(1)));
         assert_eq!(deadlines.take_due(now + Duration::from_secs(1)), None);
     }
