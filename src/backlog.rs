@@ -55,6 +55,19 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    #[test]
+    fn nothing_waits_that_has_been_taken_or_that_nobody_will_take() {
+        let mut backlog = Backlog::default();
+        assert!(backlog.is_empty());
+        backlog.end().extend(b"abc");
+        assert!(!backlog.is_empty());
+        backlog.took(3);
+        assert!(backlog.is_empty());
+        backlog.end().extend(b"abc");
+        backlog.clear();
+        assert!(backlog.is_empty() && backlog.rest().is_empty());
+    }
+
     proptest! {
         #[test]
         fn what_is_taken_is_what_was_appended_and_little_more_is_kept(
