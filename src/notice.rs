@@ -408,6 +408,12 @@ mod tests {
     }
 
     #[test]
+    fn a_command_is_shown_as_it_is_written() {
+        assert_eq!(usage("/msg", Lang::En), "/msg NAME TEXT");
+        assert_eq!(usage("/nick", Lang::Ko), "/nick 이름");
+    }
+
+    #[test]
     fn help_is_lined_up_in_every_language() {
         for lang in [Lang::En, Lang::Ko] {
             let text = String::from_utf8(help(lang)).unwrap();
