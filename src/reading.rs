@@ -279,7 +279,7 @@ impl Reading {
             let shared = bytes.min((detour.at.saturating_sub(self.position)) as usize);
             self.position += shared as u64;
             bytes -= shared;
-            if self.position < detour.at || bytes == 0 {
+            if self.position < detour.at {
                 break;
             }
             let private = bytes.min(detour.text.len() - aside.detour_sent);
@@ -322,7 +322,7 @@ impl Reading {
             if !self.is_detour_due() {
                 self.resume(transcript, terms.lang);
             }
-        } else if self.form.is_some() && self.is_behind(end) {
+        } else {
             self.render(transcript, end, terms.rendered_bytes_max);
         }
         self.drop_aside_if_empty();
@@ -483,16 +483,20 @@ mod tests {
         let offer = reading.offer(transcript, transcript.head(), &terms(bytes));
         let taken: Vec<u8> = offer.slices().iter().flat_map(|slice| slice.to_vec()).collect();
         assert_eq!(taken.len(), offer.bytes());
+        assert!(taken.len() <= bytes && offer.slices().iter().all(|slice| !slice.is_empty()));
         reading.took(taken.len());
         taken
     }
 
     fn take_all(reading: &mut Reading, transcript: &Transcript) -> String {
         let mut taken = Vec::new();
-        while reading.is_behind(transcript.head()) {
+        for _ in 0..1000 {
+            if !reading.is_behind(transcript.head()) {
+                return String::from_utf8(taken).unwrap();
+            }
             taken.extend(take(reading, transcript, 1000));
         }
-        String::from_utf8(taken).unwrap()
+        panic!("it never has all");
     }
 
     fn say(transcript: &mut Transcript, author: u64, line: &str) {
@@ -511,6 +515,64 @@ mod tests {
         assert_eq!(reading.private_bytes(), 18 + 3 * DETOUR_BYTES);
         assert_eq!(take_all(&mut reading, &transcript), "* welcome\none\n* a\n* b\ntwo\n");
         assert_eq!((reading.private_bytes(), reading.aside.is_none()), (0, true));
+    }
+
+    #[test]
+    fn all_that_one_lacks_is_offered_at_once_as_far_as_there_is_room() {
+        let mut transcript = Transcript::new(1000);
+        let mut reading = Reading::new(0);
+        say(&mut transcript, 1, "one");
+        reading.detour(transcript.head(), b"* a\n".to_vec());
+        say(&mut transcript, 1, "two");
+        assert_eq!(take(&mut reading, &transcript, 8), b"one\n* a\n");
+        assert_eq!(take(&mut reading, &transcript, 1), b"t");
+        assert_eq!(reading.position(), 5);
+        (0..9).for_each(|_| reading.detour(transcript.head(), b"* b\n".to_vec()));
+        assert_eq!(
+            take(&mut reading, &transcript, 1000),
+            b"wo\n* b\n* b\n* b\n* b\n* b\n* b\n* b\n"
+        );
+        assert_eq!(take(&mut reading, &transcript, 1000), b"* b\n* b\n");
+    }
+
+    #[test]
+    fn who_changes_its_mind_gets_the_line_it_has_begun() {
+        let mut transcript = Transcript::new(1000);
+        let mut reading = Reading::new(0);
+        say(&mut transcript, 7, "mine");
+        assert_eq!(take(&mut reading, &transcript, 2), b"mi");
+        reading.change_rendering(&transcript, |its| its.without.push(7));
+        let without = Rendering { without: vec![7], ..Rendering::default() };
+        assert_eq!(reading.rendering(), Some(&without));
+        say(&mut transcript, 7, "mine");
+        say(&mut transcript, 8, "yours");
+        assert_eq!(take_all(&mut reading, &transcript), "ne\nyours\n");
+        reading.change_rendering(&transcript, |its| its.without.clear());
+        assert_eq!(reading.rendering(), None);
+        say(&mut transcript, 7, "mine");
+        assert_eq!(take_all(&mut reading, &transcript), "mine\n");
+    }
+
+    #[test]
+    fn whose_lines_end_in_cr_lf_has_everything_so() {
+        let mut transcript = Transcript::new(64);
+        let rendering = Rendering { line_ends: LineEnds::CrLf, ..Rendering::default() };
+        let mut reading = Reading::rendered(0, rendering);
+        reading.lapse(&transcript);
+        (0..5).for_each(|_| say(&mut transcript, 1, "0123456789abcde"));
+        reading.detour(transcript.head(), b"* private\n".to_vec());
+        let lines = "0123456789abcde\r\n0123456789abcde\r\n* private\r\n";
+        let all = format!("* you missed 3 lines\r\n{lines}");
+        assert_eq!(take_all(&mut reading, &transcript), all);
+    }
+
+    #[test]
+    fn no_more_lines_are_rendered_when_there_is_enough() {
+        let mut transcript = Transcript::new(1000);
+        let rendering = Rendering { line_ends: LineEnds::LineFeed, ..Rendering::default() };
+        let mut reading = Reading::rendered(0, rendering);
+        (0..9).for_each(|_| say(&mut transcript, 1, "0123456789abcde"));
+        assert_eq!(take(&mut reading, &transcript, 1000).len(), 64);
     }
 
     #[test]
@@ -556,8 +618,9 @@ mod tests {
         for _ in 0..6 {
             say(&mut transcript, 1, "0123456789abcde");
         }
+        assert_eq!(take(&mut reading, &transcript, 1000), b"irst\n* second\n");
         let taken = take_all(&mut reading, &transcript);
-        assert!(taken.starts_with("irst\n* second\n* you missed 4 lines\n0123"), "{taken}");
+        assert!(taken.starts_with("* you missed 4 lines\n0123"), "{taken}");
     }
 
     #[test]
