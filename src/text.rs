@@ -381,6 +381,8 @@ mod tests {
             assert!(!excerpt.contains('\u{fffd}'), "{blanks} blanks: {excerpt}");
         }
         assert_eq!(Excerpt(&[0x80; 999]).to_string(), format!("{}…", "\u{fffd}".repeat(64)));
+        let whole = ["💬".repeat(64).as_bytes(), &[0x80; 9]].concat();
+        assert_eq!(Excerpt(&whole).to_string(), format!("{}…", "💬".repeat(64)));
     }
 
     /// Each sequence of the corpus, with its name.
