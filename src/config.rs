@@ -445,4 +445,55 @@ mod tests {
         let config = Config { exempt: vec![Exempt::Nobody], ..config };
         assert!(!config.is_exempt(address("127.0.0.1")));
     }
+
+    #[test]
+    fn everyone_is_offered_as_much_as_a_turn_takes_in() {
+        let of = |window, turn_bytes, write_bytes| Config {
+            window,
+            turn_bytes,
+            write_bytes,
+            ..Config::default()
+        };
+        assert_eq!(of(32768, 65536, 8192).turn_bytes_max(), 8192);
+        assert_eq!(of(1 << 20, 65536, 65536).turn_bytes_max(), 65536);
+        assert_eq!(of(32768, 65536, 8192).check(), Ok(()));
+        assert_eq!(of(32768, 65536, 8193).check(), Ok(()));
+        let told = of(32768, 65536, 8191).check().unwrap_err();
+        assert!(told.starts_with("--write-bytes 8191 is less than --turn-bytes 8192: "), "{told}");
+    }
+
+    #[test]
+    fn the_longest_line_stands_whole_beside_the_longest_name() {
+        #[derive(Parser)]
+        struct Flags {
+            #[command(flatten)]
+            config: Config,
+        }
+        let longest = STANDING_BYTES_MAX - "~ ".len() - NAME_BYTES_MAX - " \n".len();
+        let parsed = |bytes: usize| {
+            let flags = ["chinwag", "--max-line", &bytes.to_string()];
+            Flags::try_parse_from(flags).ok().map(|flags| flags.config.max_line)
+        };
+        assert_eq!((parsed(longest), parsed(longest + 1)), (Some(longest), None));
+    }
+
+    #[test]
+    fn what_is_said_with_a_flag_holds_and_else_the_default() {
+        assert_eq!(Config::default().lang(), Lang::En);
+        assert_eq!(Config { lang: Some(Lang::Ko), ..Config::default() }.lang(), Lang::Ko);
+        let addresses = ["0.0.0.0:50005", "[::]:50005"].map(|text| text.parse().unwrap());
+        assert_eq!(Config::listen_default(), addresses);
+    }
+
+    /// By hand: a client has 4 KiB of its own, twice 4 + 16 KiB of input, twice 8 + 16 + 8 KiB of
+    /// output, and in the kernel twice 32 + 32 KiB.
+    #[test]
+    fn the_memory_of_a_server_is_its_transcript_and_so_much_for_each_client() {
+        let (alone, with_clients) = (4 << 20, 1000 * (4 + 40 + 64) * 1024);
+        let index = 2 * 16 * (4 << 20) / 8;
+        let config = Config::default();
+        assert_eq!(config.memory_bytes_max(0), (alone + index, 0));
+        let own = alone + index + with_clients;
+        assert_eq!(config.memory_bytes_max(1000), (own, 1000 * 128 * 1024));
+    }
 }

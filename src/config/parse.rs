@@ -107,6 +107,33 @@ mod tests {
     }
 
     #[test]
+    fn a_hundred_years_are_the_longest_time() {
+        assert_eq!(parse_seconds("3153600000"), Ok(Duration::from_secs(3_153_600_000)));
+        assert!(parse_seconds("3153600001").is_err());
+    }
+
+    #[test]
+    fn a_switch_is_on_or_off_in_words() {
+        for (text, switch) in
+            [("1", true), ("Yes", true), ("ON", true), ("0", false), ("off", false)]
+        {
+            assert_eq!(parse_switch(text), Ok(switch), "{text}");
+        }
+        assert!(parse_switch("").is_err() && parse_switch("2").is_err());
+        assert_eq!(parse_level("warn"), Ok(LevelFilter::Warn));
+        assert!(parse_level("loud").is_err());
+    }
+
+    #[test]
+    fn an_address_alone_is_a_network_and_none_is_nobody() {
+        assert_eq!(parse_exempt("none"), Ok(Exempt::Nobody));
+        for (text, network) in [("10.0.0.0/8", "10.0.0.0/8"), ("10.0.0.1", "10.0.0.1/32")] {
+            assert_eq!(parse_exempt(text), Ok(Exempt::Network(network.parse().unwrap())));
+        }
+        assert!(parse_exempt("nobody").is_err());
+    }
+
+    #[test]
     fn an_address_without_a_port_gets_the_usual_one() {
         assert_eq!(parse_listen("::1"), Ok("[::1]:50005".parse().unwrap()));
         assert!(parse_listen("localhost:50005").is_err());
