@@ -485,15 +485,16 @@ mod tests {
         assert_eq!(Config::listen_default(), addresses);
     }
 
-    /// By hand: a client has 4 KiB of its own, twice 4 + 16 KiB of input, twice 8 + 16 + 8 KiB of
-    /// output, and in the kernel twice 32 + 32 KiB.
+    /// By hand: a connection has 4 KiB of its own, twice 4 + 16 KiB of input, twice 8 + 16 + 8 KiB
+    /// of output, and in the kernel twice 32 + 32 KiB; 32 more of them are in the doorway. The
+    /// program has 8 MiB, the window 4 and its index twice 8, and a turn twice 64 KiB.
     #[test]
-    fn the_memory_of_a_server_is_its_transcript_and_so_much_for_each_client() {
-        let (alone, with_clients) = (4 << 20, 1000 * (4 + 40 + 64) * 1024);
-        let index = 2 * 16 * (4 << 20) / 8;
+    fn the_memory_of_a_server_is_its_own_and_so_much_for_each_connection() {
+        let own = |connections: usize| {
+            (8 << 20) + (4 << 20) + (16 << 20) + (128 << 10) + connections * (4 + 40 + 64) * 1024
+        };
         let config = Config::default();
-        assert_eq!(config.memory_bytes_max(0), (alone + index, 0));
-        let own = alone + index + with_clients;
-        assert_eq!(config.memory_bytes_max(1000), (own, 1000 * 128 * 1024));
+        assert_eq!(config.memory_bytes_max(0), (own(32), 32 * 128 * 1024));
+        assert_eq!(config.memory_bytes_max(1000), (own(1032), 1032 * 128 * 1024));
     }
 }
