@@ -125,7 +125,8 @@ fn run_all(load: Load, peers: &[Peer], results: &mut Results) -> Outcome<()> {
 
 fn write(flags: &Flags, runs: usize, peers: &[Peer], results: &Results) -> Outcome<()> {
     let machine = machine();
-    let versions: Vec<String> = peers.iter().map(|peer| peer.version()).collect();
+    let mut versions: Vec<String> = peers.iter().map(|peer| peer.version()).collect();
+    versions.dedup();
     let mut text = report::tables(results, peers, flags.many);
     text += &format!("\n{machine}. {runs} runs. {}.\n", versions.join("; "));
     fs::create_dir_all(&flags.into)?;

@@ -32,9 +32,12 @@ const TALKERS: usize = 50;
 const TALK_EVERY: Duration = Duration::from_secs(1);
 const TALK_TIME: Duration = Duration::from_secs(6);
 
-/// Of these clients a tenth never reads, while one of the others talks.
+/// One of these talks.
 const STUCK_CLIENTS: usize = 50;
-const STUCK_SHARE: usize = 10;
+
+/// So many of them never read.
+pub const STUCK: usize = STUCK_CLIENTS / 10;
+
 const STUCK_WINDOW: u64 = 100;
 const STUCK_TIME: Duration = Duration::from_secs(8);
 
@@ -205,8 +208,8 @@ impl Side {
         let mut room = self.room(1)?;
         room.connect(STUCK_CLIENTS)?;
         room.read_for(QUIET)?;
-        room.deafen(STUCK_CLIENTS / STUCK_SHARE);
-        let (resident, cpu) = (self.resident_bytes()?, self.cpu_ns()?);
+        room.deafen(STUCK);
+        let (resident, cpu, open) = (self.resident_bytes()?, self.cpu_ns()?, room.open()?);
         let pace = [Pace::Window(STUCK_WINDOW)];
         let talk = room.talk(&pace, LONG_WORDS_BYTES, Until::Time(STUCK_TIME))?;
         let each = (self.cpu_ns()? - cpu) / talk.deliveries as f64;
@@ -214,7 +217,7 @@ impl Side {
         let measured = vec![
             (Metric::CpuNs, each),
             (Metric::Bytes, grown),
-            (Metric::Closed, room.closed()? as f64),
+            (Metric::Closed, open.saturating_sub(room.open()?) as f64),
         ];
         Ok([measured, came_of(&talk)].concat())
     }

@@ -92,7 +92,10 @@ impl Peer {
             let output = Command::new(program).arg(flag).output();
             let output = output.map(|output| [output.stdout, output.stderr].concat());
             let text = String::from_utf8_lossy(&output.unwrap_or_default()).into_owned();
-            text.lines().next().unwrap_or_default().trim().to_owned()
+            let line = text.lines().next().unwrap_or_default();
+            // What follows is how it was built.
+            let end = [" sha=", "-IDENT", " ("].iter().filter_map(|sign| line.find(sign)).min();
+            line[..end.unwrap_or(line.len())].trim().to_owned()
         };
         match self {
             Peer::Chinwag => concat!("chinwag ", env!("CARGO_PKG_VERSION")).to_owned(),

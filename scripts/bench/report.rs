@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::loads::Load;
+use super::loads::{Load, STUCK};
 use super::peer::Peer;
 use super::results::{Metric, Results};
 
@@ -117,7 +117,7 @@ fn outcome(results: &Results, peer: Peer) -> String {
         (None, ..) => "–".to_owned(),
         (Some(1.0), ..) => "**all stand still**".to_owned(),
         (_, Some(lost), _) if lost > 0.0 => "goes on, lines are lost".to_owned(),
-        (.., Some(closed)) if closed > 0.0 => "goes on, closes them".to_owned(),
+        (.., Some(closed)) if closed >= STUCK as f64 => "goes on, closes them".to_owned(),
         _ => "goes on".to_owned(),
     }
 }

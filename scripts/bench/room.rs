@@ -194,11 +194,9 @@ impl Room {
         self.members.iter_mut().rev().take(members).for_each(|member| member.deaf = true);
     }
 
-    /// How many of those who never read have been closed by the server: it has no descriptor of
-    /// them any more.
-    pub fn closed(&self) -> Outcome<u64> {
-        let open = gauge::descriptors(self.pid)?.saturating_sub(self.descriptors);
-        Ok((self.members.len() as u64).saturating_sub(open))
+    /// How many connections the server has open.
+    pub fn open(&self) -> Outcome<u64> {
+        Ok(gauge::descriptors(self.pid)?.saturating_sub(self.descriptors))
     }
 
     /// Reads what comes for a while.
@@ -391,12 +389,12 @@ impl Room {
         result
     }
 
-    /// Takes in what a member has read: whole messages of one talker at once if they are as they
-    /// must be, else line by line.
+    /// Takes in what a member has read: whole messages of the first talker at once if they are as
+    /// they must be, else line by line.
     fn take(&mut self, key: usize, mut bytes: &[u8]) -> Result<(), Fault> {
         let member = &mut self.members[key];
         while !bytes.is_empty() {
-            if member.partial.is_empty() && self.speakers.len() == 1 {
+            if member.partial.is_empty() && !self.speakers.is_empty() {
                 let whole = self.frames.matching(member.next[0], bytes);
                 member.next[0] += whole;
                 self.deliveries += whole;
@@ -434,7 +432,9 @@ impl Room {
             self.lost += number - *next;
             *next = number + 1;
             self.deliveries += 1;
-            self.frames.learn(line);
+            if talker == 0 {
+                self.frames.learn(line);
+            }
             if let Some(said_at) = speaker.said_at.get(number as usize) {
                 self.latencies.saturating_record(said_at.elapsed().as_nanos() as u64);
             }

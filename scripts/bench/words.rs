@@ -36,7 +36,7 @@ fn words_of(line: &[u8], words_bytes: usize) -> Option<&[u8]> {
     line.get(line.len().checked_sub(words_bytes)?..)
 }
 
-/// The messages of a sole talker as everyone hears them, so that many can be compared at once.
+/// The messages of the first talker as everyone hears them, so that many can be compared at once.
 #[derive(Debug, Default)]
 pub struct Frames {
     words_bytes: usize,

@@ -105,6 +105,7 @@ mod tests {
     use std::fs::File;
     use std::io::Read;
 
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
     use rustix::pty::OpenptFlags;
 
     /// A terminal: the person's side, and the program's.
@@ -121,10 +122,17 @@ mod tests {
         format!("{:?}", rustix::termios::tcgetattr(terminal).unwrap())
     }
 
-    fn shown(person: &mut File) -> String {
-        let mut buffer = [0; 1000];
-        let bytes = person.read(&mut buffer).unwrap();
-        String::from_utf8_lossy(&buffer[..bytes]).into_owned()
+    /// Reads until what was shown ends like this. A terminal gives it in as many pieces as it likes.
+    fn read_until_last(person: &mut File, end: &str) {
+        const PATIENCE: Timespec = Timespec { tv_sec: 20, tv_nsec: 0 };
+        let mut shown = Vec::new();
+        while !shown.ends_with(end.as_bytes()) {
+            let ready = poll(&mut [PollFd::new(person, PollFlags::IN)], Some(&PATIENCE)).unwrap();
+            assert!(ready > 0, "it does not come behind {:?}", String::from_utf8_lossy(&shown));
+            let mut buffer = [0; 1000];
+            let bytes = person.read(&mut buffer).unwrap();
+            shown.extend_from_slice(&buffer[..bytes]);
+        }
     }
 
     #[test]
@@ -138,7 +146,7 @@ mod tests {
         terminal.take().unwrap();
         drop(terminal);
         assert_eq!(modes(&program), before);
-        assert!(shown(&mut person).ends_with("\x1b[?2004l\x1b[0m\x1b[?25h"));
+        read_until_last(&mut person, "\x1b[?2004l\x1b[0m\x1b[?25h");
     }
 
     #[test]
@@ -160,6 +168,6 @@ mod tests {
         assert!(caught.join().is_err());
         std::panic::set_hook(usual);
         assert_eq!(seen.try_iter().next().unwrap(), before);
-        assert!(shown(&mut person).ends_with("\r\n\x1b[?2004l\x1b[0m\x1b[?25h"));
+        read_until_last(&mut person, "\r\n\x1b[?2004l\x1b[0m\x1b[?25h");
     }
 }
