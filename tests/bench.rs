@@ -109,5 +109,12 @@ fn one_comparison_writes_tables_runs_and_a_picture() {
     assert!(runs["per_second"][0].as_f64().unwrap() > 0.0, "{all}");
     assert_eq!(runs["lost"][0], 0.0, "{all}");
     assert!(read("cost.svg").starts_with("<svg"));
+    // Its runs can be added to those of another one.
+    let earlier = into.join("bench.json");
+    let flags = ["bench", "--runs", "0", "--servers", "chinwag", "--onto"];
+    let paths = [earlier.to_str().unwrap(), "--into", into.to_str().unwrap()];
+    compare(&Flags::parse_from([&flags[..], &paths].concat())).unwrap();
+    let again: serde_json::Value = serde_json::from_str(&read("bench.json")).unwrap();
+    assert_eq!(again["results"], all["results"]);
     std::fs::remove_dir_all(into).unwrap();
 }

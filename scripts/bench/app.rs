@@ -11,7 +11,7 @@ use super::{plot, report};
 use crate::stress::Outcome;
 use crate::stress::crowd::clients_max;
 use clap::{Parser, ValueEnum};
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// The sizes of the plot; the greatest is what the limit of descriptors allows.
 const SIZES: [usize; 5] = [1000, 5000, 10_000, 15_000, 19_000];
@@ -35,6 +35,10 @@ pub struct Flags {
     /// Clients where it is about many
     #[arg(long, value_name = "CLIENTS", default_value_t = 15_000)]
     pub many: usize,
+    /// Earlier comparisons of the same machine and servers, the bench.json of each, whose runs
+    /// count too
+    #[arg(long, value_name = "FILE")]
+    pub onto: Vec<PathBuf>,
     /// Where bench.md, bench.json and cost.svg are written
     #[arg(long, value_name = "FOLDER", default_value = "target/bench")]
     pub into: PathBuf,
@@ -70,6 +74,11 @@ pub fn compare(flags: &Flags) -> Outcome<()> {
     }
     let loads = loads(flags);
     let mut results = Results::default();
+    for path in &flags.onto {
+        let earlier: Value = serde_json::from_str(&fs::read_to_string(path)?)?;
+        let added = results.add_json(&earlier["results"]);
+        added.ok_or_else(|| format!("{} is of something unknown", path.display()))?;
+    }
     let sorted = peers.clone();
     for round in 0..flags.runs {
         // Nobody is always the first, neither of a round nor at a load.
@@ -80,8 +89,9 @@ pub fn compare(flags: &Flags) -> Outcome<()> {
             eprintln!("bench: {}, round {} of {}", load.name(), round + 1, flags.runs);
         }
         // After each round, so that one that is ended early was not for nothing.
-        write(flags, round + 1, &sorted, &results)?;
+        write(flags, &sorted, &results)?;
     }
+    write(flags, &sorted, &results)?;
     print!("{}", fs::read_to_string(flags.into.join(TABLES))?);
     Ok(())
 }
@@ -123,12 +133,16 @@ fn run_all(load: Load, peers: &[Peer], results: &mut Results) -> Outcome<()> {
     Ok(())
 }
 
-fn write(flags: &Flags, runs: usize, peers: &[Peer], results: &Results) -> Outcome<()> {
+fn write(flags: &Flags, peers: &[Peer], results: &Results) -> Outcome<()> {
     let machine = machine();
     let mut versions: Vec<String> = peers.iter().map(|peer| peer.version()).collect();
     versions.dedup();
+    let runs = match results.counts() {
+        (least, most) if least == most => format!("{least} runs"),
+        (least, most) => format!("{least} to {most} runs"),
+    };
     let mut text = report::tables(results, peers, flags.many);
-    text += &format!("\n{machine}. {runs} runs. {}.\n", versions.join("; "));
+    text += &format!("\n{machine}. {runs}. {}.\n", versions.join("; "));
     fs::create_dir_all(&flags.into)?;
     fs::write(flags.into.join(TABLES), &text)?;
     let all = json!({

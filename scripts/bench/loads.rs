@@ -71,6 +71,13 @@ impl Load {
         }
     }
 
+    /// The one of this name that is about so many clients.
+    pub fn named(name: &str, clients: usize) -> Option<Load> {
+        let all =
+            [Load::Single(clients), Load::Flood, Load::Storm(clients), Load::Talkers, Load::Stuck];
+        all.into_iter().find(|load| load.name() == name)
+    }
+
     /// How many clients it is about.
     pub fn clients(self) -> usize {
         match self {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use clap::ValueEnum;
 use serde_json::{Map, Value, json};
 
 use super::loads::Load;
@@ -29,6 +30,17 @@ pub enum Metric {
 }
 
 impl Metric {
+    const ALL: [Metric; 8] = [
+        Metric::CpuNs,
+        Metric::PerSecond,
+        Metric::Seconds,
+        Metric::Bytes,
+        Metric::P99Ms,
+        Metric::Lost,
+        Metric::Stalled,
+        Metric::Closed,
+    ];
+
     fn key(self) -> &'static str {
         match self {
             Metric::CpuNs => "cpu_ns",
@@ -57,6 +69,29 @@ impl Results {
         for (metric, value) in measured {
             of.entry(metric).or_default().push(value);
         }
+    }
+
+    /// Adds the runs of an earlier comparison, as [`Results::to_json`] has written them; `None` if
+    /// they are of something unknown.
+    pub fn add_json(&mut self, earlier: &Value) -> Option<()> {
+        for one in earlier.as_array()? {
+            let clients = one["clients"].as_u64()? as usize;
+            let load = Load::named(one["load"].as_str()?, clients)?;
+            let mut peers = Peer::value_variants().iter();
+            let peer = peers.find(|peer| one["server"] == peer.name())?;
+            for (key, runs) in one["runs"].as_object()? {
+                let metric = Metric::ALL.into_iter().find(|metric| metric.key() == key)?;
+                let of = self.runs.entry((load, *peer)).or_default().entry(metric).or_default();
+                of.extend(runs.as_array()?.iter().filter_map(Value::as_f64));
+            }
+        }
+        Some(())
+    }
+
+    /// The least and the greatest number of runs of anything.
+    pub fn counts(&self) -> (usize, usize) {
+        let counts = || self.runs.values().flat_map(BTreeMap::values).map(Vec::len);
+        (counts().min().unwrap_or(0), counts().max().unwrap_or(0))
     }
 
     /// It could not be done.
