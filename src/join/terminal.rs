@@ -122,7 +122,8 @@ mod tests {
         format!("{:?}", rustix::termios::tcgetattr(terminal).unwrap())
     }
 
-    /// Reads until what was shown ends like this. A terminal gives it in as many pieces as it likes.
+    /// Reads until what was shown ends like this. A terminal gives it in as many pieces as it
+    /// likes.
     fn read_until_last(person: &mut File, end: &str) {
         const PATIENCE: Timespec = Timespec { tv_sec: 20, tv_nsec: 0 };
         let mut shown = Vec::new();
