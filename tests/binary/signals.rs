@@ -10,10 +10,16 @@ const LAST_LINE: &str = "* server shutting down\n";
 /// Time enough that no deadline decides these tests.
 const PATIENT: [&str; 6] = ["--shutdown", "60", "--flush", "60", "--stuck", "60"];
 
+/// A server that heeds a hangup, also where `nohup` runs the tests: what it is started with is
+/// inherited, and nothing but env(1) can undo it from outside.
+fn start(flags: &[&str]) -> Server {
+    process::start_piped(through_shell("exec env --default-signal=HUP \"$0\" \"$@\"", flags))
+}
+
 #[test]
 fn a_signal_ends_it_with_a_last_line_to_everyone() {
     for (signal, name) in [("TERM", "SIGTERM"), ("INT", "SIGINT"), ("HUP", "SIGHUP")] {
-        let mut server = Server::start(&[]);
+        let mut server = start(&[]);
         let (mut alice, _) = server.join();
         let (mut bob, _) = server.join();
         server.signal(signal);
@@ -61,7 +67,7 @@ fn one_stuck(server: &Server) -> (Client, Client) {
 #[test]
 fn a_second_signal_ends_it_at_once_though_someone_is_stuck() {
     for (signal, number) in [("TERM", 15), ("INT", 2), ("HUP", 1)] {
-        let mut server = Server::start(&PATIENT);
+        let mut server = start(&PATIENT);
         let (_stuck, mut healthy) = one_stuck(&server);
         server.signal("TERM");
         assert!(healthy.read_to_end().ends_with(LAST_LINE));
