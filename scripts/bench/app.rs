@@ -55,6 +55,8 @@ pub enum Kind {
     Storm,
     /// 50 talkers and a flooder
     Talkers,
+    /// 50 talkers and one who says 1 000 a second
+    Busy,
     /// A tenth never reads
     Stuck,
 }
@@ -110,6 +112,7 @@ fn loads(flags: &Flags) -> Vec<Load> {
         Kind::Flood => vec![Load::Flood],
         Kind::Storm => vec![Load::Storm(flags.many.min(most))],
         Kind::Talkers => vec![Load::Talkers],
+        Kind::Busy => vec![Load::Busy],
         Kind::Stuck => vec![Load::Stuck],
     };
     kinds.iter().flat_map(of).collect()

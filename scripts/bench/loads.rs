@@ -27,8 +27,10 @@ const FLOOD_CLIENTS: usize = 1000;
 const FLOOD_WINDOW: u64 = 1000;
 const FLOOD_TIME: Duration = Duration::from_secs(2);
 
-/// Talkers beside a flooder.
+/// Talkers beside a flooder, or beside one who says so many a second: more than all of them, and
+/// what most servers can carry.
 const TALKERS: usize = 50;
+const BUSY_EVERY: Duration = Duration::from_millis(1);
 const TALK_EVERY: Duration = Duration::from_secs(1);
 const TALK_TIME: Duration = Duration::from_secs(6);
 
@@ -55,6 +57,8 @@ pub enum Load {
     Storm(usize),
     /// 50 talkers at a message a second and a flooder, among 1 000.
     Talkers,
+    /// The same, with one who says 1 000 a second for a flooder: all servers carry the same.
+    Busy,
     /// A tenth of 50 never read.
     Stuck,
 }
@@ -67,14 +71,21 @@ impl Load {
             Load::Flood => "flood",
             Load::Storm(_) => "storm",
             Load::Talkers => "talkers",
+            Load::Busy => "busy",
             Load::Stuck => "stuck",
         }
     }
 
     /// The one of this name that is about so many clients.
     pub fn named(name: &str, clients: usize) -> Option<Load> {
-        let all =
-            [Load::Single(clients), Load::Flood, Load::Storm(clients), Load::Talkers, Load::Stuck];
+        let all = [
+            Load::Single(clients),
+            Load::Flood,
+            Load::Storm(clients),
+            Load::Talkers,
+            Load::Busy,
+            Load::Stuck,
+        ];
         all.into_iter().find(|load| load.name() == name)
     }
 
@@ -82,7 +93,7 @@ impl Load {
     pub fn clients(self) -> usize {
         match self {
             Load::Single(clients) | Load::Storm(clients) => clients,
-            Load::Flood | Load::Talkers => FLOOD_CLIENTS,
+            Load::Flood | Load::Talkers | Load::Busy => FLOOD_CLIENTS,
             Load::Stuck => STUCK_CLIENTS,
         }
     }
@@ -106,7 +117,8 @@ pub fn run(load: Load, peer: Peer) -> Outcome<Vec<(Metric, f64)>> {
         Load::Flood if peer == Peer::Pump => side.pump(),
         Load::Flood => side.flood(),
         Load::Storm(clients) => side.storm(clients),
-        Load::Talkers => side.talkers(),
+        Load::Talkers => side.talkers(Pace::Window(FLOOD_WINDOW)),
+        Load::Busy => side.talkers(Pace::Every(BUSY_EVERY)),
         Load::Stuck => side.stuck(),
     }
 }
@@ -199,9 +211,9 @@ impl Side {
         ])
     }
 
-    fn talkers(&self) -> Outcome<Vec<(Metric, f64)>> {
+    fn talkers(&self, beside: Pace) -> Outcome<Vec<(Metric, f64)>> {
         let mut paces = vec![Pace::Every(TALK_EVERY); TALKERS];
-        paces.insert(0, Pace::Window(FLOOD_WINDOW));
+        paces.insert(0, beside);
         let mut room = self.room(paces.len())?;
         room.connect(FLOOD_CLIENTS)?;
         room.read_for(QUIET)?;

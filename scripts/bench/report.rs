@@ -62,8 +62,8 @@ pub fn tables(results: &Results, peers: &[Peer], many: usize) -> String {
     [table(&TALKING_HEAD, &talking), table(&connecting_head, &connecting)].join("\n")
 }
 
-/// One message at a time, a flood, and talkers beside a flooder.
-const TALKING_HEAD: [&str; 7] = [
+/// One message at a time, a flood, and talkers beside a flooder and beside someone busy.
+const TALKING_HEAD: [&str; 8] = [
     "CPU a delivery",
     "to 1 000",
     "to 5 000",
@@ -71,11 +71,13 @@ const TALKING_HEAD: [&str; 7] = [
     "flood to 1 000",
     "flood, deliveries/s",
     "beside it, p99",
+    "beside 1 000 a second, p99",
 ];
 
-fn talking_row(results: &Results, peer: Peer) -> [String; 7] {
+fn talking_row(results: &Results, peer: Peer) -> [String; 8] {
     let single = |size| shown(results, Load::Single(size), peer, Metric::CpuNs, (1e3, "µs"));
     let flood = |metric, unit| shown(results, Load::Flood, peer, metric, unit);
+    let beside = |load| shown(results, load, peer, Metric::P99Ms, (1.0, "ms"));
     [
         peer.name().to_owned(),
         single(SIZES[0]),
@@ -83,7 +85,8 @@ fn talking_row(results: &Results, peer: Peer) -> [String; 7] {
         single(SIZES[2]),
         flood(Metric::CpuNs, (1.0, "ns")),
         flood(Metric::PerSecond, (1e6, "M")),
-        shown(results, Load::Talkers, peer, Metric::P99Ms, (1.0, "ms")),
+        beside(Load::Talkers),
+        beside(Load::Busy),
     ]
 }
 

@@ -283,7 +283,12 @@ impl Room {
                 }
             }
             let before = self.deliveries;
-            self.read(WAIT_MAX)?;
+            let dues = self.speakers.iter().filter(|one| matches!(one.pace, Pace::Every(_)));
+            let wait = match dues.map(|one| one.due).min() {
+                Some(due) if !is_over => due.saturating_duration_since(Instant::now()),
+                _ => WAIT_MAX,
+            };
+            self.read(wait.min(WAIT_MAX))?;
             if self.deliveries > before {
                 heard_at = Instant::now();
             }
@@ -311,7 +316,10 @@ impl Room {
         let speaker = &mut self.speakers[at];
         let may_have_said = match speaker.pace {
             Pace::Window(window) => heard_by_all + window,
-            Pace::Every(_) => speaker.said + u64::from(speaker.due <= now),
+            Pace::Every(period) => {
+                let periods = |late: Duration| 1 + (late.as_nanos() / period.as_nanos()) as u64;
+                speaker.said + now.checked_duration_since(speaker.due).map_or(0, periods)
+            }
         };
         let member = &mut self.members[at];
         while speaker.said < may_have_said.min(most) {
