@@ -133,7 +133,7 @@ pub struct Config {
     #[arg(default_value_t = 4194304)]
     pub window: usize,
 
-    /// Bytes that a newcomer is shown of what was said earlier
+    /// Bytes of what was said earlier that are shown at most: to a newcomer, or with /history
     #[arg(long, env = "CHINWAG_HISTORY_BYTES", value_name = "BYTES", help_heading = "Limits")]
     #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(0..=7000))]
     #[arg(default_value_t = 4096)]

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use crate::deadlines::{Finding, Findings, Found, patience, send};
 use crate::peer::Peer;
 use crate::stress::started::Started;
-use crate::stress::{Fault, Outcome, Patience};
+use crate::stress::{Fault, Outcome, Patience, gauge};
 
 /// The name of the link and where it leads; nobody else is in this network.
 const OURS: &str = "soak0";
@@ -121,13 +121,7 @@ fn meet(keeper: &Ended, port: u16) -> Outcome<(Started, Peer, Ended)> {
 
 /// Whether something that was sent from this port has not arrived.
 fn unacknowledged(port: u16) -> Outcome<bool> {
-    let table = std::fs::read_to_string("/proc/net/tcp")?;
-    let local = format!(":{port:04X}");
-    Ok(table.lines().any(|line| {
-        let fields: Vec<&str> = line.split_ascii_whitespace().collect();
-        let [_, from, _, _, queues, ..] = fields[..] else { return false };
-        from.ends_with(&local) && !queues.starts_with("00000000:")
-    }))
+    Ok(gauge::sockets(port)?.iter().any(|socket| socket.unacknowledged_bytes > 0))
 }
 
 fn command(program: &str, arguments: &[&str]) -> Command {

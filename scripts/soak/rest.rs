@@ -1,8 +1,7 @@
 //! What is left in a server when nobody comes or goes, and whether that becomes more.
 
-use std::fs;
-
-use crate::stress::{Fault, Outcome, gauge};
+use crate::stress::gauge::{self, Socket};
+use crate::stress::{Fault, Outcome};
 
 /// So much more memory at rest than after the warm-up is no leak: pages are given back or not, and
 /// a map that was fuller once keeps its room.
@@ -51,17 +50,11 @@ pub fn kib(bytes: u64) -> u64 {
 }
 
 /// The ends of connections at this port that the kernel keeps, but for those that only wait for
-/// late packets (TIME-WAIT): they cost the process nothing and go by themselves.
+/// late packets.
 fn connections(port: u16) -> Outcome<u64> {
-    const NOT_COUNTED: [&str; 2] = ["0A", "06"];
-    let table = fs::read_to_string("/proc/net/tcp")?;
-    let local = format!(":{port:04X}");
-    let is_its = |line: &&str| {
-        let fields: Vec<&str> = line.split_ascii_whitespace().collect();
-        let [_, from, _, state, ..] = fields[..] else { return false };
-        from.ends_with(&local) && !NOT_COUNTED.contains(&state)
-    };
-    Ok(table.lines().filter(is_its).count() as u64)
+    const NOT_COUNTED: [u8; 2] = [Socket::LISTENS, Socket::WAITS];
+    let sockets = gauge::sockets(port)?;
+    Ok(sockets.iter().filter(|socket| !NOT_COUNTED.contains(&socket.state)).count() as u64)
 }
 
 /// How many bytes more the last of these is than the first, along the line that fits them best

@@ -64,19 +64,64 @@ pub fn descriptors(pid: u32) -> io::Result<u64> {
     }
 }
 
+/// One end of a connection over TCP, or a listener, as proc(5) shows it.
+#[derive(Clone, Debug)]
+pub struct Socket {
+    /// One of the states of TCP.
+    pub state: u8,
+    /// So many bytes were sent and not acknowledged.
+    pub unacknowledged_bytes: u64,
+    inode: String,
+}
+
+impl Socket {
+    /// The state of a connection that only waits for late packets (TIME-WAIT): it costs its process
+    /// nothing and goes by itself.
+    pub const WAITS: u8 = 6;
+    /// The state of a listener.
+    pub const LISTENS: u8 = 10;
+}
+
+/// All that the kernel of this machine keeps at this port.
+pub fn sockets(port: u16) -> io::Result<Vec<Socket>> {
+    let mut sockets = Vec::new();
+    for table in ["/proc/net/tcp", "/proc/net/tcp6"] {
+        match fs::read_to_string(table) {
+            Ok(table) => {
+                sockets.extend(table.lines().filter_map(|line| parse_socket(line, port)));
+            }
+            // A machine may be without the one or the other.
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(sockets)
+}
+
+/// A line of the table: number, local and remote end, state, queues, five more, inode.
+fn parse_socket(line: &str, port: u16) -> Option<Socket> {
+    let fields: Vec<&str> = line.split_ascii_whitespace().collect();
+    let number = |digits| u64::from_str_radix(digits, 16).ok();
+    let (_, local_port) = fields.get(1)?.split_once(':')?;
+    if number(local_port)? != u64::from(port) {
+        return None;
+    }
+    let (unacknowledged, _) = fields.get(4)?.split_once(':')?;
+    Some(Socket {
+        state: number(fields.get(3)?)? as u8,
+        unacknowledged_bytes: number(unacknowledged)?,
+        inode: (*fields.get(9)?).to_owned(),
+    })
+}
+
 /// Which process listens on this port of this machine.
 pub fn listener_pid(address: SocketAddr) -> Option<u32> {
-    const LISTENS: &str = "0A";
-    let tables = ["/proc/net/tcp", "/proc/net/tcp6"].map(|path| fs::read_to_string(path).ok());
-    let port = format!(":{:04X}", address.port());
-    let inode = tables.iter().flatten().flat_map(|table| table.lines()).find_map(|line| {
-        let fields: Vec<&str> = line.split_ascii_whitespace().collect();
-        let here = fields.get(1)?.ends_with(&port) && *fields.get(3)? == LISTENS;
-        here.then(|| fields.get(9).map(|inode| format!("socket:[{inode}]")))?
-    })?;
+    let sockets = sockets(address.port()).ok()?;
+    let listener = sockets.into_iter().find(|socket| socket.state == Socket::LISTENS)?;
+    let link = format!("socket:[{}]", listener.inode);
     let processes = fs::read_dir("/proc").ok()?.flatten();
     let mut pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-    pids.find(|pid| holds(*pid, OsStr::new(&inode)))
+    pids.find(|pid| holds(*pid, OsStr::new(&link)))
 }
 
 fn holds(pid: u32, socket: &OsStr) -> bool {

@@ -82,7 +82,7 @@ fn plainly(line: &str) -> Command<'_> {
         ("/ignore", _) => Command::Misused("/ignore"),
         ("/unignore", [name]) => Command::Unignore(name),
         ("/unignore", _) => Command::Misused("/unignore"),
-        ("/history", []) => Command::parse("/history"),
+        ("/history", []) => Command::History(20),
         ("/history", [lines]) => {
             lines.parse().map_or(Command::Misused("/history"), Command::History)
         }
