@@ -1,6 +1,6 @@
 //! One run of each load against one server, with connections of its own.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::peer::Peer;
 use super::results::Metric;
@@ -17,10 +17,10 @@ const LONG_WORDS_BYTES: usize = 400;
 /// Longer than chinwag collects a summary of joins, and others tell of them.
 const QUIET: Duration = Duration::from_millis(1300);
 
-/// Deliveries in one sample of one message at a time, and samples in a run: the least disturbed
-/// counts.
-const SINGLE_DELIVERIES: usize = 30_000;
-const SINGLE_SAMPLES: usize = 3;
+/// Deliveries in one sample of one message at a time, and how long a run takes samples, of which
+/// the least disturbed counts: they are short, since a noisy host leaves nobody alone for long.
+const SINGLE_DELIVERIES: usize = 10_000;
+const SINGLE_TIME: Duration = Duration::from_secs(4);
 
 /// A flood.
 const FLOOD_CLIENTS: usize = 1000;
@@ -155,8 +155,8 @@ impl Side {
         room.connect(clients)?;
         room.read_for(QUIET)?;
         let until = Until::Said((SINGLE_DELIVERIES / clients).max(2) as u64);
-        let mut least = f64::INFINITY;
-        for _ in 0..SINGLE_SAMPLES {
+        let (mut least, start) = (f64::INFINITY, Instant::now());
+        while start.elapsed() < SINGLE_TIME {
             let (talk, each) = self.talk(&mut room, &[Pace::Window(1)], until)?;
             if talk.stalled {
                 return Err("it stands still".into());
@@ -183,7 +183,7 @@ impl Side {
         room.connect(FLOOD_CLIENTS)?;
         let before = self.cpu_ns()?;
         room.say(b"go")?;
-        let start = std::time::Instant::now();
+        let start = Instant::now();
         let messages = room.drink(BYTES)? as f64 / MESSAGE_BYTES;
         // It never rests.
         let spent = gauge::cpu_ns(self.started.pid())? as f64 - before;
@@ -197,7 +197,7 @@ impl Side {
         room.connect(few)?;
         room.read_for(QUIET)?;
         let (resident, cpu) = (self.resident_bytes()?, self.cpu_ns()?);
-        let start = std::time::Instant::now();
+        let start = Instant::now();
         room.connect(clients - few)?;
         let time = start.elapsed();
         // That chinwag then tells all how many came is one more delivery to each.
