@@ -154,7 +154,7 @@ impl Side {
         let mut room = self.room(1)?;
         room.connect(clients)?;
         room.read_for(QUIET)?;
-        let until = Until::Said((SINGLE_DELIVERIES / clients).max(2) as u64);
+        let until = Until::Said((SINGLE_DELIVERIES / clients).max(1) as u64);
         let (mut least, start) = (f64::INFINITY, Instant::now());
         while start.elapsed() < SINGLE_TIME {
             let (talk, each) = self.talk(&mut room, &[Pace::Window(1)], until)?;

@@ -266,7 +266,7 @@ impl Room {
                 Until::Said(messages) => self.speakers.iter().all(|one| one.said >= messages),
                 Until::Time(time) => now - start >= time,
             };
-            let heard_by_all: Vec<u64> = (0..paces.len()).map(|at| self.heard_by_all(at)).collect();
+            let heard_by_all = self.all_heard_by_all(is_over);
             self.frames.forget(heard_by_all[0]);
             if is_over && self.speakers.iter().zip(&heard_by_all).all(|(one, all)| one.said <= *all)
             {
@@ -300,6 +300,18 @@ impl Room {
             latencies: self.latencies.clone(),
             stalled,
         })
+    }
+
+    /// How many messages of each talker everyone has heard. That takes a look at everyone: of
+    /// those who talk every so often, but for the first, it is told only when it is over.
+    fn all_heard_by_all(&self, is_over: bool) -> Vec<u64> {
+        let speakers = self.speakers.iter().enumerate();
+        let matters = |at, pace| at == 0 || is_over || matches!(pace, Pace::Window(_));
+        let heard = |(at, one): (usize, &Speaker)| match matters(at, one.pace) {
+            true => self.heard_by_all(at),
+            false => 0,
+        };
+        speakers.map(heard).collect()
     }
 
     /// How many messages of this talker everyone has heard who reads.
