@@ -226,8 +226,10 @@ fn lines_that_are_too_long_are_not_read_while_nobody_reads_the_replies() {
 
 #[test]
 fn who_asks_without_end_and_reads_nothing_waits_and_then_gets_every_answer() {
-    // More than the connection takes.
-    const QUESTIONS: usize = 10_000;
+    const QUESTION: &str = "/who\n";
+    const QUESTIONS: usize = 1_000_000;
+    // More than the connection takes of them while nobody reads.
+    const ANSWERS: usize = 10_000;
     let flags = ["--quiet", "--stuck", NEVER, "--summary", NEVER, "--receive-buffer", "4096"];
     let server = Server::start(&flags);
     let mut others = people(&server, 2);
@@ -241,14 +243,14 @@ fn who_asks_without_end_and_reads_nothing_waits_and_then_gets_every_answer() {
         asker.read_until_last(&format!("* ignoring {other}\n"));
     }
     asker.forget();
-    let text = "/who\n".repeat(QUESTIONS);
+    let text = QUESTION.repeat(QUESTIONS);
     let sent = send_until_unread(&asker, text.as_bytes(), text.len(), &server, &mut others);
     let grown = server.memory_bytes().saturating_sub(before);
     assert!(grown <= MIB, "{grown} bytes");
-    send_meanwhile(&asker, text[sent..].to_owned());
+    send_meanwhile(&asker, text[sent..QUESTION.len() * ANSWERS].to_owned());
     let answer = format!("* 3 here: {}, {}, {name}\n", others[0].1, others[1].1);
-    asker.read_until_bytes(answer.len() * QUESTIONS);
-    assert!(asker.read_bytes() == answer.repeat(QUESTIONS).as_bytes(), "{:?}", asker.read_text());
+    asker.read_until_bytes(answer.len() * ANSWERS);
+    assert!(asker.read_bytes() == answer.repeat(ANSWERS).as_bytes(), "{:?}", asker.read_text());
 }
 
 #[test]
