@@ -266,9 +266,8 @@ impl Room {
                 Until::Said(messages) => self.speakers.iter().all(|one| one.said >= messages),
                 Until::Time(time) => now - start >= time,
             };
-            let heard_by_all = self.all_heard_by_all(is_over);
-            self.frames.forget(heard_by_all[0]);
-            if is_over && self.speakers.iter().zip(&heard_by_all).all(|(one, all)| one.said <= *all)
+            self.frames.forget(self.heard_by_all(0));
+            if is_over && (0..paces.len()).all(|at| self.speakers[at].said <= self.heard_by_all(at))
             {
                 break;
             }
@@ -278,8 +277,8 @@ impl Room {
             }
             if !is_over {
                 let most = if let Until::Said(messages) = until { messages } else { u64::MAX };
-                for (at, heard_by_all) in heard_by_all.iter().enumerate() {
-                    self.speak(at, *heard_by_all, most, now)?;
+                for at in 0..paces.len() {
+                    self.speak(at, most, now)?;
                 }
             }
             let before = self.deliveries;
@@ -302,19 +301,8 @@ impl Room {
         })
     }
 
-    /// How many messages of each talker everyone has heard. That takes a look at everyone: of
-    /// those who talk every so often, but for the first, it is told only when it is over.
-    fn all_heard_by_all(&self, is_over: bool) -> Vec<u64> {
-        let speakers = self.speakers.iter().enumerate();
-        let matters = |at, pace| at == 0 || is_over || matches!(pace, Pace::Window(_));
-        let heard = |(at, one): (usize, &Speaker)| match matters(at, one.pace) {
-            true => self.heard_by_all(at),
-            false => 0,
-        };
-        speakers.map(heard).collect()
-    }
-
-    /// How many messages of this talker everyone has heard who reads.
+    /// How many messages of this talker everyone has heard who reads. That is a look at everyone,
+    /// so not to be asked at every turn for all who talk.
     fn heard_by_all(&self, talker: usize) -> u64 {
         let hearing = self.members.iter().enumerate().filter(|(key, member)| {
             let silent = *key < self.talkers && self.peer == Peer::Redis;
@@ -324,15 +312,16 @@ impl Room {
         hearing.map(|(_, member)| member.next[talker]).min().unwrap_or(u64::MAX)
     }
 
-    fn speak(&mut self, at: usize, heard_by_all: u64, most: u64, now: Instant) -> Outcome<()> {
-        let speaker = &mut self.speakers[at];
-        let may_have_said = match speaker.pace {
-            Pace::Window(window) => heard_by_all + window,
+    fn speak(&mut self, at: usize, most: u64, now: Instant) -> Outcome<()> {
+        let Speaker { pace, said, due, .. } = self.speakers[at];
+        let may_have_said = match pace {
+            Pace::Window(window) => self.heard_by_all(at) + window,
             Pace::Every(period) => {
                 let periods = |late: Duration| 1 + (late.as_nanos() / period.as_nanos()) as u64;
-                speaker.said + now.checked_duration_since(speaker.due).map_or(0, periods)
+                said + now.checked_duration_since(due).map_or(0, periods)
             }
         };
+        let speaker = &mut self.speakers[at];
         let member = &mut self.members[at];
         while speaker.said < may_have_said.min(most) {
             let words = words::of(at, speaker.said, self.frames.words_bytes());
