@@ -25,8 +25,9 @@ const READ_BYTES: usize = 256 * 1024;
 /// What the kernel keeps of what was not read yet: fixed, so that all servers have the same.
 const RECEIVE_BUFFER_BYTES: usize = 128 * 1024;
 
-/// The events of one poll, at most.
-const EVENTS_MAX: usize = 1024;
+/// The events of one poll, at most: few, so that who is due to speak waits for a few to be read,
+/// not for all of them. Nobody outside this program would make him wait.
+const EVENTS_MAX: usize = 64;
 
 /// So many connections are begun between two looks at what has come.
 const CONNECT_BATCH: usize = 64;

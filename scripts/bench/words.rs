@@ -89,8 +89,8 @@ impl Frames {
         if *ready == bytes[..ready.len()] {
             return most;
         }
-        let same = ready.iter().zip(bytes).take_while(|(one, other)| one == other).count();
-        (same / self.frame_bytes) as u64
+        let (ready, bytes) = (ready.chunks(self.frame_bytes), bytes.chunks(self.frame_bytes));
+        ready.zip(bytes).take_while(|(one, other)| one == other).count() as u64
     }
 
     fn make_ready(&mut self, from: u64, to: u64) {
