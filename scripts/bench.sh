@@ -8,8 +8,8 @@ usage() {
 usage: scripts/bench.sh [--install] [--keep] [bench's own flags and loads]
 
 Builds the server, the crowd and the two servers that were written for the comparison, and runs
-every load for every server that is here, in turn, five times. It takes about half an hour; let the
-machine do nothing else. bench.md, bench.json and cost.svg are in target/bench afterwards.
+every load for every server that is here, in turn, five times. It takes three quarters of an hour;
+let the machine do nothing else. bench.md, bench.json and cost.svg are in target/bench afterwards.
 
   --install  installs what is missing of redis-server, nats-server, ngircd, ncat and python3
              (Debian, apt-get); no service is started

@@ -14,7 +14,9 @@ mod stress;
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
+use std::sync::Mutex;
 use std::thread;
+use std::time::Duration;
 
 use bench::app::{Flags, compare};
 use bench::peer::Peer;
@@ -24,15 +26,18 @@ use stress::Outcome;
 
 const CLIENTS: usize = 20;
 const MESSAGES: u64 = 200;
+const FLOODER: &[Pace] = &[Pace::Window(50)];
 
 /// What a wrong server sends instead of one message, to one client.
 type Wrong = fn(&str) -> Vec<u8>;
 
-/// A talk over a server that welcomes, and relays lines; message 100 is sent to the last client as
-/// `wrong` says. It speaks as [`Peer::Tokio`] does, with a name before what is said.
-fn talk_over(wrong: Wrong) -> Outcome<Talk> {
+/// A talk at these paces over a server that welcomes, and relays lines; message 100 of the first
+/// talker is sent to the last client as `wrong` says. It speaks as [`Peer::Tokio`] does, with a
+/// name before what is said.
+fn talk_over(paces: &[Pace], wrong: Wrong) -> Outcome<Talk> {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
+    let talkers = paces.len();
     let serving = thread::spawn(move || {
         let mut clients: Vec<TcpStream> = Vec::new();
         while clients.len() < CLIENTS {
@@ -40,36 +45,57 @@ fn talk_over(wrong: Wrong) -> Outcome<Talk> {
             client.write_all(b"* welcome\n* one more line\n").unwrap();
             clients.push(client);
         }
-        let first = BufReader::new(clients[0].try_clone().unwrap());
-        for (number, line) in first.lines().map_while(Result::ok).enumerate() {
-            for (key, client) in clients.iter_mut().enumerate() {
-                let line = format!("a: {line}\n");
-                let is_wrong = number == 100 && key == CLIENTS - 1;
-                let bytes = if is_wrong { wrong(&line) } else { line.into_bytes() };
-                // Whoever measures may have gone already.
-                client.write_all(&bytes).ok();
+        let said: Vec<_> = clients[..talkers].iter().map(|one| one.try_clone().unwrap()).collect();
+        let clients = Mutex::new(clients);
+        thread::scope(|scope| {
+            for (talker, said) in said.into_iter().enumerate() {
+                let clients = &clients;
+                scope.spawn(move || relay(talker, said, clients, wrong));
             }
-        }
+        });
     });
     let talk = {
-        let mut room = Room::new(Peer::Tokio, address, std::process::id(), 1)?;
+        let mut room = Room::new(Peer::Tokio, address, std::process::id(), talkers)?;
         room.connect(CLIENTS)?;
-        room.talk(&[Pace::Window(50)], 59, Until::Said(MESSAGES))
+        room.talk(paces, 59, Until::Said(MESSAGES))
     };
     serving.join().unwrap();
     talk
 }
 
+/// Sends all what this talker says, each line to all of them before another one's.
+fn relay(talker: usize, said: TcpStream, clients: &Mutex<Vec<TcpStream>>, wrong: Wrong) {
+    for (number, line) in BufReader::new(said).lines().map_while(Result::ok).enumerate() {
+        for (key, client) in clients.lock().unwrap().iter_mut().enumerate() {
+            let line = format!("a: {line}\n");
+            let is_wrong = talker == 0 && number == 100 && key == CLIENTS - 1;
+            let bytes = if is_wrong { wrong(&line) } else { line.into_bytes() };
+            // Whoever measures may have gone already.
+            client.write_all(&bytes).ok();
+        }
+    }
+}
+
 #[test]
 fn every_delivery_is_counted_once() {
-    let talk = talk_over(|line| line.as_bytes().to_vec()).unwrap();
+    let talk = talk_over(FLOODER, |line| line.as_bytes().to_vec()).unwrap();
     assert_eq!((talk.deliveries, talk.lost), (MESSAGES * CLIENTS as u64, 0));
     assert!(!talk.stalled);
 }
 
 #[test]
+fn of_those_who_talk_beside_a_flooder_every_delivery_is_timed_too() {
+    let paces = [FLOODER[0], Pace::Every(Duration::from_millis(1))];
+    let talk = talk_over(&paces, |line| line.as_bytes().to_vec()).unwrap();
+    let each = MESSAGES * CLIENTS as u64;
+    assert_eq!((talk.deliveries, talk.lost), (2 * each, 0));
+    assert_eq!(talk.latencies.len(), each);
+}
+
+#[test]
 fn what_is_not_a_message_is_not_counted() {
-    let talk = talk_over(|line| format!("* a notice\n{line}* another\n").into_bytes()).unwrap();
+    let talk =
+        talk_over(FLOODER, |line| format!("* a notice\n{line}* another\n").into_bytes()).unwrap();
     assert_eq!((talk.deliveries, talk.lost), (MESSAGES * CLIENTS as u64, 0));
 }
 
@@ -77,14 +103,14 @@ fn what_is_not_a_message_is_not_counted() {
 fn a_message_that_does_not_come_or_is_changed_is_lost() {
     let changed = |line: &str| line.replacen('#', "!", 1).into_bytes();
     for wrong in [|_: &str| Vec::new(), changed] {
-        let talk = talk_over(wrong).unwrap();
+        let talk = talk_over(FLOODER, wrong).unwrap();
         assert_eq!((talk.deliveries, talk.lost), (MESSAGES * CLIENTS as u64 - 1, 1));
     }
 }
 
 #[test]
 fn a_message_that_comes_twice_is_a_fault() {
-    let error = talk_over(|line| line.repeat(2).into_bytes()).unwrap_err().to_string();
+    let error = talk_over(FLOODER, |line| line.repeat(2).into_bytes()).unwrap_err().to_string();
     assert!(error.contains("message 100 was heard twice"), "{error}");
 }
 

@@ -26,7 +26,7 @@ const READ_BYTES: usize = 256 * 1024;
 const RECEIVE_BUFFER_BYTES: usize = 128 * 1024;
 
 /// The events of one poll, at most: few, so that who is due to speak waits for a few to be read,
-/// not for all of them. Nobody outside this program would make him wait.
+/// not for all of them. That wait is this program's, and would be counted as the server's.
 const EVENTS_MAX: usize = 64;
 
 /// So many connections are begun between two looks at what has come.

@@ -98,7 +98,7 @@ pub fn sockets(port: u16) -> io::Result<Vec<Socket>> {
     Ok(sockets)
 }
 
-/// A line of the table: number, local and remote end, state, queues, five more, inode.
+/// A line of the table: number, local and remote end, state, queues, four more, inode.
 fn parse_socket(line: &str, port: u16) -> Option<Socket> {
     let fields: Vec<&str> = line.split_ascii_whitespace().collect();
     let number = |digits| u64::from_str_radix(digits, 16).ok();
