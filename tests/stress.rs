@@ -115,14 +115,15 @@ impl Fake {
             welcome(&mut clients, listener.accept().unwrap().0);
         }
         listener.set_nonblocking(true).unwrap();
+        clients[0].set_read_timeout(Some(Duration::from_millis(5))).unwrap();
         let (mut said, mut buffer, mut lines) = (Vec::new(), [0; 4096], 0_usize);
         loop {
             match clients[0].read(&mut buffer) {
                 Ok(bytes @ 1..) => said.extend_from_slice(&buffer[..bytes]),
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if is_for_now(error.kind()) => {}
                 Ok(0) | Err(_) => return,
             }
-            // One that drips is there before the first message is said.
+            // One that drips comes before the first message is said.
             while let Ok((client, _)) = listener.accept() {
                 welcome(&mut clients, client);
             }
@@ -142,6 +143,11 @@ impl Fake {
             }
         }
     }
+}
+
+/// Nothing was said; a read that has timed out is one that would have blocked.
+fn is_for_now(kind: ErrorKind) -> bool {
+    matches!(kind, ErrorKind::Interrupted | ErrorKind::WouldBlock)
 }
 
 fn welcome(clients: &mut Vec<TcpStream>, mut client: TcpStream) {
@@ -324,8 +330,8 @@ fn every_kind_of_client_passes_the_server_and_the_sums_agree() {
         assert_eq!((count(&json, key), count(&json, "reading")), (10, 10));
         assert!(count(&json, "said") > 0 && json["cpu_ns_per_delivery"].is_number(), "{json:#}");
         if kind != "--stuck" {
-            let least = if kind == "--drip" { 0 } else { 11 };
-            assert!(count(&json, "trouble_connects") >= 10);
+            let least = if kind == "--drip" { 10 } else { 11 };
+            assert!(count(&json, "trouble_connects") >= least, "{json:#}");
             assert_eq!(count(&json, "trouble_lines_missed"), 0);
             assert!(count(&json, "trouble_welcomes") >= least, "{json:#}");
         }
@@ -354,7 +360,11 @@ fn one_that_drips_is_told_what_it_missed_of_a_flood() {
     let flags = ["--clients", "10", "--drip", "0.2", "--messages", "10000", "--window", "50"];
     let json = Run::against(server.address, &flags).json();
     assert_sums_agree(&json);
-    assert!(count(&json, "trouble_lines_missed") > 1000, "{json:#}");
+    // They were in before the first line, so that each has heard every line or was told of it. Of
+    // 640 KB, the window and the kernel keep less than a third.
+    let (dripping, missed) = (count(&json, "dripping"), count(&json, "trouble_lines_missed"));
+    assert!(count(&json, "trouble_messages") + missed >= dripping * 10_000, "{json:#}");
+    assert!(missed > dripping * 6000, "{json:#}");
 }
 
 #[test]

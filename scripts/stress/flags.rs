@@ -29,7 +29,7 @@ pub struct Flags {
     /// Share of the clients that never read, from 0 to 1
     #[arg(long, value_name = "SHARE", default_value = "0", value_parser = parse_share)]
     pub stuck: f64,
-    /// Share of the clients that read a byte every 0.1 s
+    /// Share of the clients that, once welcomed, read a byte every 0.1 s
     #[arg(long, value_name = "SHARE", default_value = "0", value_parser = parse_share)]
     pub drip: f64,
     /// Share of the clients that come, stop reading, and reset the connection 0.05 s later, again

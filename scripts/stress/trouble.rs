@@ -45,7 +45,7 @@ pub const WAIT_MAX: Duration = Duration::from_millis(5);
 /// What kind of trouble a client is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// It reads a byte ten times a second.
+    /// Once welcomed it reads a byte ten times a second.
     Drips,
     /// Once welcomed it does not read for a moment, and resets the connection.
     Resets,
@@ -73,7 +73,7 @@ struct One {
     kind: Kind,
     socket: Option<TcpStream>,
     ear: Ear,
-    /// It has been welcomed once, or if it drips, connected.
+    /// It has been welcomed once.
     has_been_in: bool,
     is_arriving: bool,
 }
@@ -160,7 +160,8 @@ impl Troublemakers {
         if now >= self.next_drip {
             self.next_drip = now + DRIP;
             for key in 0..self.ones.len() {
-                if self.ones[key].kind == Kind::Drips {
+                let one = &self.ones[key];
+                if one.kind == Kind::Drips && one.ear.is_welcomed {
                     self.read(key, 1, record)?;
                 }
             }
@@ -172,13 +173,12 @@ impl Troublemakers {
         Ok(())
     }
 
-    /// Nobody comes and goes any more; one that drips and is let down does not come again, since it
-    /// might come too late for the last line.
+    /// Nobody comes and goes any more; those that drip stay if they are in. One that is let down
+    /// does not come again, since it might come too late for the last line.
     pub fn calm_down(&mut self) {
         self.is_calm = true;
-        self.ones.iter_mut().filter(|one| one.kind != Kind::Drips).for_each(|one| {
-            one.socket = None;
-        });
+        let stays = |one: &One| one.kind == Kind::Drips && one.ear.is_welcomed;
+        self.ones.iter_mut().filter(|one| !stays(one)).for_each(|one| one.socket = None);
         self.resets.clear();
         self.outside.clear();
     }
@@ -213,8 +213,7 @@ impl Troublemakers {
         let source = (self.tally.connects % SOURCES + 1) as u8;
         let source = Some(Ipv4Addr::new(127, 0, 1, source));
         let mut socket = connect_from(source, self.address, RECEIVE_BUFFER_BYTES)?;
-        let interests = Interest::READABLE | Interest::WRITABLE;
-        self.poll.registry().register(&mut socket, Token(key), interests)?;
+        self.poll.registry().register(&mut socket, Token(key), Interest::READABLE)?;
         self.tally.connects += 1;
         self.arriving += 1;
         let one = &mut self.ones[key];
@@ -229,24 +228,18 @@ impl Troublemakers {
         }
         let events = std::mem::replace(&mut self.events, Events::with_capacity(0));
         for event in &events {
-            let key = event.token().0;
-            match self.ones[key].kind {
-                Kind::Drips if event.is_writable() => self.arrive(key),
-                Kind::Drips => {}
-                Kind::Resets | Kind::Leaves if event.is_readable() => {
-                    self.hear(key, now, record)?;
-                }
-                Kind::Resets | Kind::Leaves => {}
+            if event.is_readable() {
+                self.hear(event.token().0, now, record)?;
             }
         }
         self.events = events;
         Ok(())
     }
 
-    /// One that comes and goes hears something.
+    /// There is something to hear: until they are welcomed all listen, then only who leaves.
     fn hear(&mut self, key: usize, now: Instant, record: &Record) -> Outcome<()> {
         let was_welcomed = self.ones[key].ear.is_welcomed;
-        if was_welcomed && self.ones[key].kind == Kind::Resets {
+        if was_welcomed && self.ones[key].kind != Kind::Leaves {
             return Ok(());
         }
         self.read(key, READ_BYTES, record)?;
@@ -293,11 +286,10 @@ impl Troublemakers {
     /// The server has closed or reset it.
     fn end(&mut self, key: usize) -> Outcome<()> {
         let one = &self.ones[key];
-        if one.kind == Kind::Drips {
-            self.tally.let_down += 1;
-        } else if !one.ear.is_welcomed {
+        if !one.ear.is_welcomed {
             return Err(Fault("somebody who had just come was let down".to_owned()).into());
         }
+        self.tally.let_down += u64::from(one.kind == Kind::Drips);
         self.let_go(key);
         Ok(())
     }
