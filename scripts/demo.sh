@@ -61,12 +61,12 @@ mux() {
 
 # Where what is to be waited for has not come after so many tenths of a second, something is wrong.
 patience=200
-# Waits until a pane shows this.
+# Waits until a pane shows this, but not when all has ended.
 shows() {
     tenths=0
     until mux capture-pane -p -J -t "$1" 2>/dev/null | grep -qF -- "$2"; do
         tenths=$((tenths + 1))
-        [ $tenths -lt $patience ] || return 1
+        [ $tenths -lt $patience ] && mux has-session 2>/dev/null || return 1
         sleep 0.1
     done
 }

@@ -133,6 +133,7 @@ fn a_demonstration_shows_a_conversation_in_four_panes_and_ends_as_a_whole() {
     let socket = demonstration.tmux(&["display-message", "-p", "#{socket_path}"]);
     let processes = demonstration.panes("/proc/#{pane_pid}");
     drop(demonstration);
-    let left = processes.iter().map(String::as_str).chain([socket.trim()]);
-    wait_for("the end of all", || left.clone().all(|left| !Path::new(left).exists()).then_some(()));
+    for left in processes.iter().map(String::as_str).chain([socket.trim()]) {
+        wait_for(&format!("the end of {left}"), || (!Path::new(left).exists()).then_some(()));
+    }
 }

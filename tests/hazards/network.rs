@@ -173,14 +173,15 @@ fn who_ended_its_input_and_vanished_is_let_go_and_nothing_stays_in_the_kernel() 
 #[ignore = "needs ip, nsenter, tc and unshare"]
 fn who_talks_over_a_slow_link_hears_all_in_order_and_delays_nobody() {
     in_own_network(|| {
-        let mut scene = Scene::new(&["--stuck", "2", "--user-timeout", "15"]);
-        scene.dying.slow_down(&scene.machine, "256kbit");
+        let mut scene = Scene::new(&["--stuck", "4", "--user-timeout", "15"]);
+        scene.dying.slow_down(&scene.machine, "1mbit");
         let Scene { alice, bob, alice_name, bob_name, .. } = &mut scene;
-        // Three times what the kernel holds for one, at 32 KiB a second.
+        // More than twice as much as goes over the link in the time after which one is stuck; what
+        // the kernel holds for one, and tells of no room before most of it is gone, is a second.
         for round in 0..5 {
             bob.send(format!("slowly {round}\n"));
             alice.read_until_last(&format!("{bob_name}: slowly {round}\n"));
-            let text = numbered(round * 40, 40, 1024);
+            let text = numbered(round * 240, 240, 1024);
             alice.send(&text);
             alice.read_until_last(&format!("{alice_name}: {}\n", text.lines().last().unwrap()));
         }

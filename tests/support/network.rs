@@ -212,9 +212,10 @@ impl Link {
         run_here(&format!("ip link set near{} down", self.number));
     }
 
-    /// From the server no more than this comes over it: `256kbit`.
+    /// From the server no more than this comes over it: `1mbit`. The queue before it is short, so
+    /// that what is lost in it is soon sent again.
     pub fn slow_down(&self, machine: &Machine, rate: &str) {
-        let tbf = format!("root tbf rate {rate} burst 4kb latency 1s");
+        let tbf = format!("root tbf rate {rate} burst 4kb latency 200ms");
         machine.run(&format!("tc qdisc add dev far{} {tbf}", self.number));
     }
 }
