@@ -324,16 +324,22 @@ fn every_kind_of_client_passes_the_server_and_the_sums_agree() {
         ("--reset", "resetting"),
         ("--reconnect", "reconnecting"),
     ] {
-        let flags = ["--clients", "20", kind, "0.5", "--senders", "3", "--seconds", "0.5"];
-        let json = Run::against(server.address, &[&flags[..], &["--window", "20"]].concat()).json();
-        assert_sums_agree(&json);
-        assert_eq!((count(&json, key), count(&json, "reading")), (10, 10));
-        assert!(count(&json, "said") > 0 && json["cpu_ns_per_delivery"].is_number(), "{json:#}");
-        if kind != "--stuck" {
+        for pace in [["--window", "20"], ["--rate", "200"]] {
+            let flags = ["--clients", "20", kind, "0.5", "--senders", "3", "--seconds", "0.5"];
+            let json = Run::against(server.address, &[&flags[..], &pace].concat()).json();
+            assert_sums_agree(&json);
+            assert_eq!((count(&json, key), count(&json, "reading")), (10, 10));
+            assert!(count(&json, "said") > 0 && json["cpu_ns_per_delivery"].is_number());
+            if kind == "--stuck" {
+                continue;
+            }
             let least = if kind == "--drip" { 10 } else { 11 };
             assert!(count(&json, "trouble_connects") >= least, "{json:#}");
-            assert_eq!(count(&json, "trouble_lines_missed"), 0);
             assert!(count(&json, "trouble_welcomes") >= least, "{json:#}");
+            // Of a window's flood it is the machine that decides how much there is to be missed.
+            if pace[0] == "--rate" {
+                assert_eq!(count(&json, "trouble_lines_missed"), 0, "{json:#}");
+            }
         }
     }
 }
