@@ -36,7 +36,7 @@ fn talkers(count: usize, window: u64) -> Vec<Talker> {
 #[test]
 fn every_delivery_of_the_server_is_counted_and_right() {
     let server = chinwag();
-    let mut crowd = Crowd::connect(server.address, 50, Greeting::Welcome).unwrap();
+    let mut crowd = Crowd::connect(server.address, 50, Greeting::Welcome(None)).unwrap();
     crowd.begin(false).unwrap();
     for window in [1, 100] {
         let until = Until::Heard(200);
@@ -49,7 +49,7 @@ fn every_delivery_of_the_server_is_counted_and_right() {
 #[test]
 fn what_is_said_late_has_been_waited_for_since_it_was_due() {
     let server = chinwag();
-    let mut crowd = Crowd::connect(server.address, 2, Greeting::Welcome).unwrap();
+    let mut crowd = Crowd::connect(server.address, 2, Greeting::Welcome(None)).unwrap();
     crowd.begin(false).unwrap();
     let pace = Pace::Every(Duration::from_millis(10));
     let talker = Talker { client: 0, pace, message_bytes: 64, timed: true };

@@ -17,7 +17,8 @@ use mio::{Events, Interest, Poll, Token};
 use super::peer::{LetIn, Peer};
 use super::words::{self, Frames};
 use crate::stress::crowd::connect_from;
-use crate::stress::{Fault, Outcome, Patience, gauge};
+use crate::stress::gauge::Connections;
+use crate::stress::{Fault, Outcome, Patience};
 
 /// How much is read at once.
 const READ_BYTES: usize = 256 * 1024;
@@ -107,8 +108,7 @@ struct Speaker {
 pub struct Room {
     peer: Peer,
     address: SocketAddr,
-    pid: u32,
-    descriptors: u64,
+    connections: Connections,
     talkers: usize,
     members: Vec<Member>,
     let_in: usize,
@@ -127,8 +127,7 @@ impl Room {
         Ok(Room {
             peer,
             address,
-            pid,
-            descriptors: gauge::descriptors(pid)?,
+            connections: Connections::of(pid)?,
             talkers,
             members: Vec::new(),
             let_in: 0,
@@ -149,7 +148,9 @@ impl Room {
         let mut before = 0;
         while before < all {
             let let_in = self.count_let_in()?;
-            let room = self.peer.arriving_max().saturating_sub(self.members.len() - let_in);
+            // Who is accepted waits in no queue any more, whenever it is greeted.
+            let queued = self.members.len().saturating_sub(self.open()?);
+            let room = self.peer.arriving_max().saturating_sub(queued);
             let batch = room.min(CONNECT_BATCH).min(all - self.members.len());
             for _ in 0..batch {
                 self.connect_one()?;
@@ -165,9 +166,7 @@ impl Room {
     fn count_let_in(&self) -> Outcome<usize> {
         Ok(match self.peer.let_in(false) {
             LetIn::Told(_) => self.let_in,
-            LetIn::Accepted => {
-                gauge::descriptors(self.pid)?.saturating_sub(self.descriptors) as usize
-            }
+            LetIn::Accepted => self.open()?,
         })
     }
 
@@ -196,8 +195,8 @@ impl Room {
     }
 
     /// How many connections the server has open.
-    pub fn open(&self) -> Outcome<u64> {
-        Ok(gauge::descriptors(self.pid)?.saturating_sub(self.descriptors))
+    pub fn open(&self) -> Outcome<usize> {
+        Ok(self.connections.count()?)
     }
 
     /// Reads what comes for a while.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::stress::author::MESSAGE_BYTES_MIN;
 use crate::stress::crowd::{Crowd, Greeting};
-use crate::stress::gauge::{self, Calls, Strace};
+use crate::stress::gauge::{self, Calls, Connections, Strace};
 use crate::stress::load::{self, Pace, Report, Talker, Until};
 use crate::stress::started::Started;
 use crate::stress::{Fault, Outcome};
@@ -53,7 +53,7 @@ pub enum Kind {
 pub struct Side {
     kind: Kind,
     started: Started,
-    descriptors: u64,
+    connections: Connections,
 }
 
 impl Side {
@@ -65,8 +65,8 @@ impl Side {
             Kind::Pump => Started::floor("pump")?,
             Kind::Accept => Started::floor("accept")?,
         };
-        let descriptors = gauge::descriptors(started.pid())?;
-        Ok(Side { kind, started, descriptors })
+        let connections = Connections::of(started.pid())?;
+        Ok(Side { kind, started, connections })
     }
 
     fn is_bare(&self) -> bool {
@@ -74,13 +74,15 @@ impl Side {
     }
 
     fn greeting(&self) -> Greeting {
-        let (pid, descriptors) = (self.started.pid(), self.descriptors);
-        if self.is_bare() { Greeting::None { pid, descriptors } } else { Greeting::Welcome }
+        match self.is_bare() {
+            true => Greeting::None(self.connections),
+            false => Greeting::Welcome(Some(self.connections)),
+        }
     }
 
     /// Connects a crowd, once the one before is gone.
     fn connect(&self, clients: usize) -> Outcome<Crowd> {
-        while gauge::descriptors(self.started.pid())? > self.descriptors {
+        while self.connections.count()? > 0 {
             std::thread::sleep(Duration::from_millis(5));
         }
         Crowd::connect(self.started.address, clients, self.greeting())

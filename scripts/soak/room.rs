@@ -140,7 +140,7 @@ impl Soak {
     }
 
     fn gather(&self) -> Outcome<Crowd> {
-        let mut crowd = Crowd::connect(self.server.address, STEADY, Greeting::Welcome)?;
+        let mut crowd = Crowd::connect(self.server.address, STEADY, Greeting::Welcome(None))?;
         crowd.begin(false)?;
         Ok(crowd)
     }

@@ -12,7 +12,7 @@ use clap::error::ErrorKind;
 
 use super::crowd::{self, Crowd, Greeting};
 use super::flags::{Flags, Kinds};
-use super::gauge::{self, Calls, Strace};
+use super::gauge::{self, Calls, Connections, Strace};
 use super::load::{self, Load, Report, Said, Until};
 use super::progress::Progress;
 use super::started::Started;
@@ -116,7 +116,8 @@ fn measure(flags: &Flags, kinds: &Kinds) -> Outcome<Summary> {
     summary::add_kinds(&mut table, kinds);
 
     let before = Gauged::now(pid)?;
-    let mut crowd = connect(address, kinds)?;
+    let connections = pid.map(Connections::of).transpose()?;
+    let mut crowd = connect(address, kinds, connections)?;
     summary::add_connecting(&mut table, &crowd, &Gauged::now(pid)?.since(&before));
     crowd.deafen(kinds.stuck);
     let mut others = Troublemakers::new(address, &kinds.trouble)?;
@@ -135,11 +136,12 @@ fn measure(flags: &Flags, kinds: &Kinds) -> Outcome<Summary> {
     Ok(summary)
 }
 
-fn connect(address: SocketAddr, kinds: &Kinds) -> Outcome<Crowd> {
+fn connect(address: SocketAddr, kinds: &Kinds, connections: Option<Connections>) -> Outcome<Crowd> {
     let clients = kinds.reading + kinds.stuck;
     let progress = Progress::new("connecting", clients as u64)?;
+    let greeting = Greeting::Welcome(connections);
     let watch = &mut |let_in| progress.show(let_in as u64);
-    let mut crowd = Crowd::connect_watched(address, clients, Greeting::Welcome, watch)?;
+    let mut crowd = Crowd::connect_watched(address, clients, greeting, watch)?;
     crowd.begin(false)?;
     Ok(crowd)
 }

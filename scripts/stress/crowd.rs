@@ -13,6 +13,7 @@ use mio::{Events, Interest, Poll, Token};
 use rustix::io::Errno;
 use socket2::{Domain, Protocol, Socket, Type};
 
+use super::gauge::Connections;
 use super::record::{Latencies, Listener, Record, SYNC};
 use super::{Fault, Outcome, Patience, gauge};
 
@@ -29,8 +30,9 @@ const RECEIVE_BUFFER_BYTES: usize = 128 * 1024;
 /// The events of one poll, at most.
 const EVENTS_MAX: usize = 1024;
 
-/// So many connections may be on their way in, until they are welcomed; the kernel keeps 4096 for a
-/// server that asks for them, and one too many waits for a second.
+/// So many connections may wait to be accepted; the kernel keeps 4096 for a server that asks for
+/// them, and one too many waits for a second. Where nobody knows who is accepted, it is those who
+/// are not welcomed yet.
 const ARRIVING_MAX: usize = 3072;
 
 /// So many connections are begun between two looks at what has come.
@@ -44,17 +46,13 @@ const DESCRIPTORS_RESERVED: u64 = 32;
 const CLIENTS_PER_SOURCE: usize = 5_000;
 
 /// How it is known that a client has been let in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub enum Greeting {
-    /// It is welcomed by name.
-    Welcome,
-    /// Nothing is said; the process has a descriptor more.
-    None {
-        /// The process of the server.
-        pid: u32,
-        /// How many descriptors it had before.
-        descriptors: u64,
-    },
+    /// It is welcomed by name, some time after it has been accepted; how many are is known of a
+    /// process of this machine.
+    Welcome(Option<Connections>),
+    /// Nothing is said; the process has a connection more.
+    None(Connections),
 }
 
 /// One client.
@@ -199,7 +197,8 @@ impl Crowd {
         while self.clients.len() < clients {
             let let_in = self.let_in(greeting)?;
             watch(let_in);
-            let room = ARRIVING_MAX.saturating_sub(self.clients.len() - let_in);
+            let accepted = self.accepted(greeting)?;
+            let room = ARRIVING_MAX.saturating_sub(self.clients.len().saturating_sub(accepted));
             let batch = room.min(CONNECT_BATCH).min(clients - self.clients.len());
             for _ in 0..batch {
                 self.connect_one(address)?;
@@ -225,10 +224,17 @@ impl Crowd {
 
     fn let_in(&self, greeting: Greeting) -> Outcome<usize> {
         Ok(match greeting {
-            Greeting::Welcome => self.welcomed,
-            Greeting::None { pid, descriptors } => {
-                gauge::descriptors(pid)?.saturating_sub(descriptors) as usize
-            }
+            Greeting::Welcome(_) => self.welcomed,
+            Greeting::None(connections) => connections.count()?,
+        })
+    }
+
+    /// At least so many have been accepted.
+    fn accepted(&self, greeting: Greeting) -> Outcome<usize> {
+        Ok(match greeting {
+            // Of the connections there were before, some may have gone.
+            Greeting::Welcome(Some(connections)) => connections.count()?.max(self.welcomed),
+            Greeting::Welcome(None) | Greeting::None(_) => self.let_in(greeting)?,
         })
     }
 

@@ -64,6 +64,26 @@ pub fn descriptors(pid: u32) -> io::Result<u64> {
     }
 }
 
+/// How many connections a process has accepted and not closed, by its descriptors.
+#[derive(Clone, Copy, Debug)]
+pub struct Connections {
+    pid: u32,
+    /// How many descriptors it had without any.
+    descriptors: u64,
+}
+
+impl Connections {
+    /// Those that it has from now on.
+    pub fn of(pid: u32) -> io::Result<Connections> {
+        Ok(Connections { pid, descriptors: descriptors(pid)? })
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> io::Result<usize> {
+        Ok(descriptors(self.pid)?.saturating_sub(self.descriptors) as usize)
+    }
+}
+
 /// One end of a connection over TCP, or a listener, as proc(5) shows it.
 #[derive(Clone, Debug)]
 pub struct Socket {
