@@ -48,8 +48,8 @@ const CLIENTS_PER_SOURCE: usize = 5_000;
 /// How it is known that a client has been let in.
 #[derive(Clone, Copy, Debug)]
 pub enum Greeting {
-    /// It is welcomed by name, some time after it has been accepted; how many are is known of a
-    /// process of this machine.
+    /// It is welcomed by name, some time after it has been accepted. How many are accepted is known
+    /// only where the server is a process of this machine.
     Welcome(Option<Connections>),
     /// Nothing is said; the process has a connection more.
     None(Connections),
