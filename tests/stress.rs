@@ -19,6 +19,7 @@ use rest::Rest;
 use serde_json::Value;
 use stress::app;
 use stress::crowd::{Crowd, Greeting};
+use stress::gauge::Connections;
 use stress::load::{self, Load, Pace, Talker, Until};
 use stress::started::Started;
 
@@ -44,6 +45,16 @@ fn every_delivery_of_the_server_is_counted_and_right() {
         assert_eq!(report.deliveries, 50 * 5 * 200);
         assert_eq!(report.lines_missed, 0);
     }
+}
+
+#[test]
+fn who_is_accepted_is_not_waited_for_before_more_connect() {
+    let flags = ["--listen", "127.0.0.1:0", "--quiet", "--lang", "en", "--greeting", "3600"];
+    let server = Started::new(Path::new(env!("CARGO_BIN_EXE_chinwag")), &flags).unwrap();
+    let greeting = Greeting::Welcome(Some(Connections::of(server.pid()).unwrap()));
+    // More than may wait in the queue; all of them connect, and only then nobody is welcomed.
+    let told = Crowd::connect(server.address, 3200, greeting).unwrap_err().to_string();
+    assert!(told.contains("it has let in 0 of 3200"), "{told}");
 }
 
 #[test]
