@@ -340,7 +340,8 @@ fn every_kind_of_client_passes_the_server_and_the_sums_agree() {
             let json = Run::against(server.address, &[&flags[..], &pace].concat()).json();
             assert_sums_agree(&json);
             assert_eq!((count(&json, key), count(&json, "reading")), (10, 10));
-            assert!(count(&json, "said") > 0 && json["cpu_ns_per_delivery"].is_number());
+            let is_counted = json["cpu_ns_per_delivery"].is_number();
+            assert!(count(&json, "said") > 0 && is_counted, "{json:#}");
             if kind == "--stuck" {
                 continue;
             }
