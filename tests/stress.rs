@@ -15,10 +15,12 @@ use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
+use clap::CommandFactory;
 use rest::Rest;
 use serde_json::Value;
 use stress::app;
 use stress::crowd::{Crowd, Greeting};
+use stress::flags::Flags;
 use stress::gauge::Connections;
 use stress::load::{self, Load, Pace, Talker, Until};
 use stress::started::Started;
@@ -448,18 +450,23 @@ fn who_cannot_be_reached_or_lets_nobody_in_is_told_in_one_line() {
 
 #[test]
 fn the_help_tells_unit_and_default_of_each_flag() {
-    let run = Run::new(&["--help"]);
+    const UNITS: [&str; 8] =
+        ["ADDRESS", "CLIENTS", "SHARE", "MESSAGES", "SECONDS", "BYTES", "PID", "FILE"];
+    let (run, flags) = (Run::new(&["--help"]), Flags::command());
     assert_eq!(run.code, app::RIGHT);
-    for told in [
-        "--clients <CLIENTS>",
-        "[default: 1000]",
-        "--seconds <SECONDS>",
-        "--bytes <BYTES>",
-        "[default: 64]",
-        "--stuck <SHARE>",
-        "--json <FILE>",
-    ] {
-        assert!(run.out.contains(told), "no {told} in {}", run.out);
+    let mut without_default = Vec::new();
+    for flag in flags.get_opts().filter(|flag| flag.get_action().takes_values()) {
+        let (name, units) = (flag.get_long().unwrap(), flag.get_value_names().unwrap());
+        assert!(flag.get_help().is_some() && UNITS.contains(&units[0].as_str()), "{name}");
+        assert!(run.out.contains(&format!("--{name} <{}>", units[0])), "{name} in {}", run.out);
+        if flag.get_default_values().is_empty() {
+            without_default.push(name);
+        }
+    }
+    assert_eq!(without_default, ["address", "seconds", "rate", "pid", "json", "plot"]);
+    let words = run.out.split_whitespace().collect::<Vec<_>>().join(" ");
+    for told in ["[default: 1000]", "[default: 64]", "[default: whoever listens"] {
+        assert!(words.contains(told), "no {told} in {}", run.out);
     }
 }
 
