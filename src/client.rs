@@ -17,6 +17,7 @@ use crate::deadlines::Whose;
 use crate::line::Lines;
 use crate::pace::Bucket;
 use crate::reading::{Reading, Terms};
+use crate::stranger::{FirstLines, REQUEST_WAIT, Sniffed};
 use crate::telnet::IAC;
 use crate::transcript::Transcript;
 
@@ -123,7 +124,7 @@ impl<S: Socket> Client<S> {
                 deficit: 0,
                 bucket: Bucket::default(),
                 heard_at: now,
-                has_spoken: false,
+                first_lines: FirstLines::default(),
                 told_not_utf8: false,
                 extras: None,
             }),
@@ -362,7 +363,9 @@ impl<S: Socket> Client<S> {
         let its = self.moments();
         let stalled = |limit| its.stalled_since.map(|since| since + limit);
         match self.life {
-            Life::Arriving => self.chunk_due(config),
+            Life::Arriving => {
+                [self.greeting_due(config), self.chunk_due(config)].into_iter().flatten().min()
+            }
             Life::Open => {
                 let idle = (!config.idle.is_zero()).then(|| self.record.heard_at + config.idle);
                 let due = [its.paused_until, self.chunk_due(config), stalled(config.stuck), idle];
@@ -382,7 +385,29 @@ impl<S: Socket> Client<S> {
             return None;
         }
         let first = self.moments().chunk_since.unwrap_or(self.record.heard_at);
-        self.record.lines.chunk_due(&config.line_rules(), first, self.record.heard_at)
+        let due = self.record.lines.chunk_due(&config.line_rules(), first, self.record.heard_at)?;
+        Some(match self.sniff(config) {
+            Sniffed::NotYet => due.max(first + REQUEST_WAIT),
+            Sniffed::Chat | Sniffed::Stranger(_) => due,
+        })
+    }
+
+    /// When it is welcomed and announced, if it is still to be: not while what it has sent may
+    /// become a request.
+    pub fn greeting_due(&self, config: &Config) -> Option<Instant> {
+        let its = self.moments();
+        let due = its.greet_at?;
+        Some(match (its.chunk_since, self.sniff(config)) {
+            (Some(first), Sniffed::NotYet) => due.max(first + REQUEST_WAIT),
+            _ => due,
+        })
+    }
+
+    /// Whether the line that is pending is that of a chat client.
+    pub fn sniff(&self, config: &Config) -> Sniffed {
+        let lines = &self.record.lines;
+        let is_whole = lines.is_cut() || self.ended;
+        self.record.first_lines.sniff(lines.pending(), config.max_line, is_whole)
     }
 
     /// Whether it has taken nothing for so long that it is to be given up.

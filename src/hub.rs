@@ -50,8 +50,6 @@ pub struct Hub<S> {
     next_serial: u64,
     /// Where in the table those are who have been greeted, by their serials.
     members: BTreeMap<u64, u32>,
-    /// Those who have not been greeted yet, and when they are at the latest.
-    arrivals: VecDeque<(Instant, Whose)>,
     names: Names,
     per_address: HashMap<IpAddr, usize>,
     /// How many peers are in the doorway, being told why they may not come in.
@@ -116,7 +114,6 @@ impl<S: Socket> Hub<S> {
             presence: Presence::new(config.notice_pace(), config.summary),
             next_serial: SERVER + 1,
             members: BTreeMap::new(),
-            arrivals: VecDeque::new(),
             names: Names::default(),
             per_address: HashMap::new(),
             refused: 0,
@@ -160,8 +157,7 @@ impl<S: Socket> Hub<S> {
         if self.is_busy() {
             return Wait::No;
         }
-        let greeting = self.arrivals.front().map(|(at, _)| *at);
-        let next = [self.deadlines.next(), self.presence.summary_due(), greeting];
+        let next = [self.deadlines.next(), self.presence.summary_due()];
         match next.into_iter().flatten().min() {
             Some(at) => Wait::Until(at),
             None => Wait::Forever,
@@ -210,7 +206,6 @@ impl<S: Socket> Hub<S> {
         for whose in due {
             self.note_deadline(whose, now);
         }
-        self.greet_due(now);
     }
 
     fn note_deadline(&mut self, Whose { serial, key }: Whose, now: Instant) {
@@ -232,6 +227,12 @@ impl<S: Socket> Hub<S> {
             Life::Open | Life::Closing { .. } if stuck => {
                 client.writable = true;
                 self.queue_to_speak(key);
+            }
+            // One whose first words are there but not read is heard first.
+            Life::Arriving if client.greeting_due(&self.config).is_some_and(|at| at <= now) => {
+                let heard_nothing = Some(client.record.heard_at + self.config.greeting);
+                let is_unheard = client.readable && client.moments().greet_at == heard_nothing;
+                if is_unheard { self.reschedule(key) } else { self.greet(key, now) }
             }
             Life::Open if idle => {
                 let seconds = self.config.idle.as_secs();

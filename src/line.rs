@@ -133,6 +133,11 @@ impl Lines {
         &self.buffer[self.start as usize..]
     }
 
+    /// Whether what is pending is taken as a line though it has no end.
+    pub fn is_cut(&self) -> bool {
+        self.cut
+    }
+
     /// The peer is known to end its lines: an unterminated chunk is none.
     pub fn expect_line_ends(&mut self) {
         self.has_ended_a_line = true;

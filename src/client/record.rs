@@ -7,12 +7,15 @@ use std::time::Instant;
 
 use crate::line::Lines;
 use crate::pace::Bucket;
+use crate::stranger::FirstLines;
 use crate::telnet::Telnet;
 
 /// The moments that matter only while something is pending. They stand in a box of their own, so
 /// that a client at rest, of whom there are thousands, is small.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Moments {
+    /// When it is welcomed and announced, if it says nothing before; `None` once it is.
+    pub greet_at: Option<Instant>,
     /// Not to be read before this, because it talked too fast.
     pub paused_until: Option<Instant>,
     /// When the oldest byte of its unterminated chunk was read.
@@ -44,8 +47,8 @@ pub struct Record {
     pub bucket: Bucket,
     /// When anything was read from it last.
     pub heard_at: Instant,
-    /// It has said something.
-    pub has_spoken: bool,
+    /// How far its first lines have shown that it is a chat client.
+    pub first_lines: FirstLines,
     /// It has been told that what it sends is not UTF-8.
     pub told_not_utf8: bool,
     /// What few clients have.

@@ -8,12 +8,8 @@ use log::{debug, warn};
 use super::{Hub, Stop};
 use crate::client::{Client, Leave, Life, Socket, Standing};
 use crate::config::DOORWAY_MAX;
-use crate::deadlines::Whose;
 use crate::notice::{Notice, Shown, joined_raw};
 use crate::reading::{Reading, Rendering};
-
-/// How many places the queue of those who arrive keeps when it is empty; a storm takes more.
-const ARRIVALS_KEPT: usize = 128;
 
 impl<S: Socket> Hub<S> {
     /// The key that the next one let in will have, for the registration that comes before.
@@ -84,33 +80,15 @@ impl<S: Socket> Hub<S> {
         let reading = Reading::rendered(head, self.rendering(serial));
         let mut client = Client::new(socket, address, serial, reading, now);
         client.exempt = exempt;
-        let whose = client.whose(self.next_key());
+        let at_once = self.config.greeting.is_zero() || self.config.raw;
+        let greet_at = now + self.config.greeting;
+        client.change_moments(|its| its.greet_at = (!at_once).then_some(greet_at));
         let key = self.insert(client);
-        if self.config.greeting.is_zero() || self.config.raw {
+        if at_once {
             self.greet(key, now);
         } else {
-            self.arrivals.push_back((now + self.config.greeting, whose));
+            self.reschedule(key);
         }
-    }
-
-    /// Greets those who have been waited for long enough. One whose first words are there but not
-    /// read, because this process stood still, is heard first: the next turn greets it.
-    pub(super) fn greet_due(&mut self, now: Instant) {
-        while let Some((at, Whose { serial, key })) = self.arrivals.front().copied() {
-            let client = self.clients.get(key).filter(|client| client.record.serial == serial);
-            let waits = client.is_some_and(|client| client.life == Life::Arriving);
-            let is_unheard = client.is_some_and(|client| {
-                client.readable && client.record.heard_at + self.config.greeting == at
-            });
-            if waits && (at > now || is_unheard) {
-                return;
-            }
-            self.arrivals.pop_front();
-            if waits {
-                self.greet(key, now);
-            }
-        }
-        self.arrivals.shrink_to(ARRIVALS_KEPT);
     }
 
     /// A newcomer becomes one of the conversation: from here on it gets what is said. It is told
@@ -123,6 +101,7 @@ impl<S: Socket> Hub<S> {
         };
         client.life = Life::Open;
         client.standing = Standing::Member;
+        client.change_moments(|its| its.greet_at = None);
         client.reading.begin_at(head);
         let (serial, address) = (client.record.serial, client.record.address);
         self.members.insert(serial, key as u32);

@@ -20,7 +20,7 @@ use crate::line::Input;
 use crate::names::NAME_BYTES_MAX;
 use crate::notice::Notice;
 use crate::reading::{LineEnds, Rendering};
-use crate::stranger::Stranger;
+use crate::stranger::{Sniffed, Stranger};
 use crate::telnet;
 use crate::text::{Excerpt, push_safe};
 use crate::transcript::charge;
@@ -147,10 +147,14 @@ impl<S: Socket> Hub<S> {
         if !client.may_be_heard(&self.config) {
             return Step::Over(Visit::Done);
         }
-        if !client.record.has_spoken && !rules.raw && self.is_stranger(key, now) {
-            return Step::Over(Visit::Done);
+        match client.sniff(&self.config) {
+            Sniffed::Stranger(stranger) => {
+                self.let_go(key, stranger, now);
+                return Step::Over(Visit::Done);
+            }
+            Sniffed::NotYet => return self.cut_chunk_if_due(key, now),
+            Sniffed::Chat => {}
         }
-        let Some(client) = self.clients.get_mut(key) else { return Step::Over(Visit::Done) };
         let is_telnet = client.record.is_telnet();
         if is_telnet && telnet::is_farewell(client.record.lines.pending()) {
             self.end(key, now);
@@ -168,6 +172,7 @@ impl<S: Socket> Hub<S> {
             Input::Line(_) => self.take_in(key, left, now),
             Input::NotYet => self.cut_chunk_if_due(key, now),
             Input::TooLong => {
+                client.record.first_lines.note_too_long();
                 client.consume_line(now);
                 self.greet(key, now);
                 self.answer_in_turn(key, &Notice::LineTooLong { bytes_max: rules.line_bytes_max });
@@ -181,18 +186,16 @@ impl<S: Socket> Hub<S> {
         }
     }
 
-    /// Whether one that has said nothing yet turns out to be no chat client; then it is let go, and
-    /// nobody else sees anything of it.
-    fn is_stranger(&mut self, key: usize, now: Instant) -> bool {
-        let Some(client) = self.clients.get_mut(key) else { return false };
-        let Some(stranger) = Stranger::recognise(client.record.lines.pending()) else {
-            return false;
-        };
+    /// Closes a client of another protocol. Nothing that it has sent is said.
+    fn let_go(&mut self, key: usize, stranger: Stranger, now: Instant) {
+        let Some(client) = self.clients.get_mut(key) else { return };
         let excerpt = Excerpt(client.record.lines.pending());
         debug!("{} is not a chat client: {excerpt}", client.record.address);
-        let goodbye = stranger.goodbye(self.config.lang());
+        let goodbye = match self.config.raw {
+            true => Vec::new(),
+            false => stranger.goodbye(self.config.lang()),
+        };
         self.close_with(key, Leave::NotChat, goodbye, now);
-        true
     }
 
     /// Takes in the line that is there: makes it safe to show and submits it.
@@ -230,7 +233,7 @@ impl<S: Socket> Hub<S> {
         }
         self.submissions.push(record.serial, key, kind, text, cost);
         record.deficit -= cost as u32;
-        record.has_spoken = true;
+        record.first_lines.note_line();
         client.asked = kind == Kind::Command;
         client.consume_line(now);
         *left = left.saturating_sub(cost);

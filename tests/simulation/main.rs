@@ -28,6 +28,8 @@ mod private;
 mod random;
 #[path = "running.rs"]
 mod running;
+#[path = "strangers.rs"]
+mod strangers;
 #[path = "talking.rs"]
 mod talking;
 #[path = "telnet.rs"]
