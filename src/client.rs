@@ -15,7 +15,7 @@ use memchr::memchr;
 use crate::config::Config;
 use crate::deadlines::Whose;
 use crate::line::Lines;
-use crate::pace::Bucket;
+use crate::pace::{Allowance, Pace};
 use crate::reading::{Reading, Terms};
 use crate::stranger::{FirstLines, REQUEST_WAIT, Sniffed};
 use crate::telnet::IAC;
@@ -104,13 +104,14 @@ pub struct Client<S> {
 }
 
 impl<S: Socket> Client<S> {
-    /// A connection that has just been made: it can be written to, and nothing is known of its
-    /// input before the first event.
+    /// A connection that has just been made and may talk at this pace: it can be written to, and
+    /// nothing is known of its input before the first event.
     pub fn new(
         socket: S,
         address: SocketAddr,
         serial: u64,
         reading: Reading,
+        pace: &Pace,
         now: Instant,
     ) -> Self {
         Client {
@@ -122,7 +123,7 @@ impl<S: Socket> Client<S> {
                 serial,
                 lines: Lines::default(),
                 deficit: 0,
-                bucket: Bucket::default(),
+                allowance: Allowance::new(pace, now),
                 heard_at: now,
                 first_lines: FirstLines::default(),
                 told_not_utf8: false,

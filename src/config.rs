@@ -165,7 +165,7 @@ pub struct Config {
     #[arg(help_heading = "Limits")]
     pub rate: u32,
 
-    /// Lines that a client may say at once before --rate holds
+    /// Lines that the clients of one address may say at once before --rate holds for each of them
     #[arg(long, env = "CHINWAG_BURST", value_name = "LINES", default_value_t = 20)]
     #[arg(value_parser = RangedU64ValueParser::<u32>::new().range(1..=1_000_000))]
     #[arg(help_heading = "Limits")]
@@ -396,6 +396,12 @@ impl Config {
         Pace::per_second(self.notices, self.notices)
     }
 
+    /// How fast one address may be announced, so that one that comes and goes leaves room for
+    /// others.
+    pub fn address_notice_pace(&self) -> Pace {
+        Pace { every: Duration::from_secs(1), ..self.notice_pace() }
+    }
+
     /// Whether the limits for strangers do not hold for this address.
     pub fn is_exempt(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
@@ -412,7 +418,7 @@ impl Config {
     /// kernel's for their sockets.
     pub fn memory_bytes_max(&self, clients: usize) -> (usize, usize) {
         // A client's own record, its part of the tables, its name as it is compared, whom it
-        // ignores, and its place among the deadlines.
+        // ignores, its place among the deadlines, its address and one that has left.
         const RECORD: usize = 4096;
         let input = 2 * (self.max_line + READ_BYTES_MAX);
         let output = 2 * (self.max_private + self.rendered + STANDING_BYTES_MAX);

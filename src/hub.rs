@@ -18,12 +18,12 @@ mod presence;
 mod speak;
 mod submissions;
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::net::IpAddr;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Instant;
 
 use slab::Slab;
 
+use crate::addresses::Addresses;
 use crate::client::{Client, Leave, Life, Socket};
 use crate::config::{Config, READ_BYTES_MAX};
 use crate::deadlines::{Deadlines, Whose};
@@ -51,7 +51,7 @@ pub struct Hub<S> {
     /// Where in the table those are who have been greeted, by their serials.
     members: BTreeMap<u64, u32>,
     names: Names,
-    per_address: HashMap<IpAddr, usize>,
+    addresses: Addresses,
     /// How many peers are in the doorway, being told why they may not come in.
     refused: usize,
     deadlines: Deadlines,
@@ -115,7 +115,7 @@ impl<S: Socket> Hub<S> {
             next_serial: SERVER + 1,
             members: BTreeMap::new(),
             names: Names::default(),
-            per_address: HashMap::new(),
+            addresses: Addresses::new(clients_max),
             refused: 0,
             deadlines: Deadlines::default(),
             listeners: Listeners::default(),

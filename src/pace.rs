@@ -1,8 +1,8 @@
 //! How often a thing may happen.
 //!
-//! [`Pace`] is the rule, [`Bucket`] one subject's place under it, [`Throttle`] the rule for telling
-//! the operator of the same trouble again. All three are values: the present moment is handed in.
-//! This room never reads a clock.
+//! [`Pace`] is the rule, [`Bucket`] one subject's place under it, [`Allowance`] that of a
+//! connection beside its address, [`Throttle`] the rule for telling the operator of the same
+//! trouble again. All are values: the present moment is handed in, and no clock is read here.
 
 use std::time::{Duration, Instant};
 
@@ -36,6 +36,23 @@ pub struct Bucket {
 }
 
 impl Bucket {
+    /// An empty bucket, which will be full after a burst's time.
+    pub fn empty(pace: &Pace, now: Instant) -> Bucket {
+        Bucket { full_at: Some(now + pace.every * pace.burst) }
+    }
+
+    /// When it will be full again; `None` if it never was anything else.
+    pub fn full_at(&self) -> Option<Instant> {
+        self.full_at
+    }
+
+    /// How many tokens are in it.
+    fn level(&self, pace: &Pace, now: Instant) -> u32 {
+        let lacking = self.full_at.map_or(Duration::ZERO, |at| at.saturating_duration_since(now));
+        let lacking = lacking.as_nanos().div_ceil(pace.every.as_nanos().max(1));
+        pace.burst.saturating_sub(lacking as u32)
+    }
+
     /// Takes one token, or says when there will be one.
     ///
     /// Nothing is taken on `Err`; ask again at the instant it carries.
@@ -46,6 +63,43 @@ impl Bucket {
             return Err(full_at - slack);
         }
         self.full_at = Some(full_at + pace.every);
+        Ok(())
+    }
+}
+
+/// What one connection may say: its own bucket, and an advance on it.
+///
+/// A connection begins with an empty bucket, or it could leave and come again for a full one. Until
+/// its own is full it takes from that of its address what it has not earned yet. So a burst is
+/// there at once for the first connection of an address, and every connection has its own pace.
+#[derive(Clone, Copy, Debug)]
+pub struct Allowance {
+    own: Bucket,
+    /// How many tokens it may still take from its address.
+    advance: u32,
+}
+
+impl Allowance {
+    /// That of a connection made now.
+    pub fn new(pace: &Pace, now: Instant) -> Allowance {
+        Allowance { own: Bucket::empty(pace, now), advance: pace.burst }
+    }
+
+    /// Takes one token, its own or one that `advanced` took from its address, or says when there
+    /// will be one of its own.
+    pub fn take(
+        &mut self,
+        pace: &Pace,
+        advanced: impl FnOnce() -> bool,
+        now: Instant,
+    ) -> Result<(), Instant> {
+        // What it has earned by now is no longer advanced, or it would have two bursts.
+        self.advance = self.advance.min(pace.burst - self.own.level(pace, now));
+        let Err(due) = self.own.take(pace, now) else { return Ok(()) };
+        if self.advance == 0 || !advanced() {
+            return Err(due);
+        }
+        self.advance -= 1;
         Ok(())
     }
 }
@@ -103,11 +157,63 @@ mod tests {
         assert_eq!((0..10).filter(|_| bucket.take(&pace, later).is_ok()).count(), 3);
     }
 
+    /// How many tokens there are at once.
+    fn at_once(
+        allowance: &mut Allowance,
+        pace: &Pace,
+        address: &mut Bucket,
+        now: Instant,
+    ) -> usize {
+        let mut take = || allowance.take(pace, || address.take(pace, now).is_ok(), now);
+        (0..100).take_while(|_| take().is_ok()).count()
+    }
+
+    #[test]
+    fn a_connection_has_one_burst_whenever_it_speaks() {
+        let (pace, start) = (Pace::per_second(10, 20), Instant::now());
+        for tenths in [0, 1, 7, 19, 20, 21, 500] {
+            let (mut address, now) = (Bucket::default(), start + SECOND / 10 * tenths);
+            let mut allowance = Allowance::new(&pace, start);
+            assert_eq!(at_once(&mut allowance, &pace, &mut address, now), 20, "{tenths}");
+            let later = now + SECOND / 2;
+            assert_eq!(at_once(&mut allowance, &pace, &mut address, later), 5, "{tenths}");
+        }
+    }
+
+    #[test]
+    fn an_address_has_one_burst_however_often_it_connects() {
+        let (pace, start) = (Pace::per_second(10, 20), Instant::now());
+        let (mut address, mut said) = (Bucket::default(), 0);
+        for connection in 0..10_000 {
+            let now = start + SECOND / 1000 * connection;
+            let mut allowance = Allowance::new(&pace, now);
+            said += at_once(&mut allowance, &pace, &mut address, now);
+        }
+        assert_eq!(said, 20 + 99);
+    }
+
+    #[test]
+    fn a_newcomer_from_a_busy_address_waits_a_tenth_of_a_second() {
+        let (pace, now) = (Pace::per_second(10, 20), Instant::now());
+        let mut address = Bucket::default();
+        let mut thirty = [Allowance::new(&pace, now); 30];
+        let due = |one: &mut Allowance, address: &mut Bucket, now: Instant| {
+            one.take(&pace, || address.take(&pace, now).is_ok(), now).err()
+        };
+        let waiting = thirty.each_mut().map(|one| due(one, &mut address, now));
+        assert_eq!(waiting.iter().flatten().count(), 10);
+        assert!(waiting.iter().flatten().all(|due| *due == now + SECOND / 10));
+        let later = now + SECOND / 10;
+        assert!(thirty[20..].iter_mut().all(|one| due(one, &mut address, later).is_none()));
+    }
+
     #[test]
     fn no_pace_is_no_limit() {
         let (pace, now) = (Pace::per_second(0, 1), Instant::now());
         let mut bucket = Bucket::default();
         assert!((0..1000).all(|_| bucket.take(&pace, now).is_ok()));
+        let mut allowance = Allowance::new(&pace, now);
+        assert!((0..1000).all(|_| allowance.take(&pace, || false, now).is_ok()));
     }
 
     #[test]

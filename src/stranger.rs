@@ -314,7 +314,8 @@ mod tests {
         /// More bytes never make a stranger of a line that was judged, nor a person of a stranger.
         #[test]
         fn however_it_is_cut_the_verdict_is_the_same(
-            line in "(GET|POST|get|x|Host:|h)? ?[/*h]?[ -~]{0,90}(HTTP/1.1)?\r\n", cut in 0..90_usize
+            line in "(GET|POST|get|x|Host:|h)? ?[/*h]?[ -~]{0,90}(HTTP/1.1)?\r\n",
+            cut in 0..90_usize
         ) {
             let line = line.as_bytes();
             let whole = sniff(line);

@@ -154,6 +154,28 @@ fn the_rate_does_not_hold_for_the_exempt() {
 }
 
 #[test]
+fn an_address_that_leaves_and_comes_again_has_one_burst() {
+    let server = Server::start(&["--exempt", "127.0.0.1/32", "--rate", "1", "--burst", "5"]);
+    let from = |last| Client::new(connect_from([127, 0, 0, last], server.address));
+    let (mut alice, _) = server.join();
+    let start = Instant::now();
+    let mut first = from(2);
+    first.send("1\n2\n3\n4\n5\n");
+    first.half_close();
+    alice.read_until(": 5\n");
+    first.read_to_end();
+    let mut second = from(2);
+    second.send("6\n7\n");
+    // Another address is not held back.
+    from(3).send("others\n");
+    alice.read_until(": others\n");
+    alice.read_until(": 7\n");
+    // Two lines more than the burst, at one line a second.
+    let waited = start.elapsed();
+    assert!(waited >= Duration::from_secs(1), "{waited:?}");
+}
+
+#[test]
 fn no_more_than_so_many_notices_are_told_at_once() {
     let server = Server::start(&["--notices", "2"]);
     let (mut alice, _) = server.join();

@@ -23,6 +23,7 @@ const RINGS: [&[&str]; 3] = [
         "names",
         "notice",
         "pace",
+        "addresses",
         "reading",
         "stranger",
         "telnet",

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::time::Instant;
 
 use crate::line::Lines;
-use crate::pace::Bucket;
+use crate::pace::Allowance;
 use crate::stranger::FirstLines;
 use crate::telnet::Telnet;
 
@@ -43,8 +43,8 @@ pub struct Record {
     pub lines: Lines,
     /// What it may still say in this round.
     pub deficit: u32,
-    /// How fast it has been talking.
-    pub bucket: Bucket,
+    /// How much it may still say at once.
+    pub allowance: Allowance,
     /// When anything was read from it last.
     pub heard_at: Instant,
     /// How far its first lines have shown that it is a chat client.

@@ -1,6 +1,6 @@
 //! The step *accept*: a newcomer is let in and told who it is, or told why it may not come in.
 
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
 use log::{debug, warn};
@@ -48,8 +48,7 @@ impl<S: Socket> Hub<S> {
             return Some(Notice::Full { clients_max: self.clients_max });
         }
         let per_address = self.config.per_address;
-        let same_address = self.per_address.get(&network(address)).copied().unwrap_or(0);
-        let too_many = per_address > 0 && same_address >= per_address;
+        let too_many = per_address > 0 && self.addresses.connections(address) >= per_address;
         (too_many && !self.config.is_exempt(address))
             .then_some(Notice::TooManyFromAddress { per_address })
     }
@@ -75,10 +74,10 @@ impl<S: Socket> Hub<S> {
         let serial = self.next_serial;
         self.next_serial += 1;
         if !exempt {
-            *self.per_address.entry(network(address.ip())).or_default() += 1;
+            self.addresses.came(address.ip());
         }
         let reading = Reading::rendered(head, self.rendering(serial));
-        let mut client = Client::new(socket, address, serial, reading, now);
+        let mut client = Client::new(socket, address, serial, reading, &self.config.pace(), now);
         client.exempt = exempt;
         let at_once = self.config.greeting.is_zero() || self.config.raw;
         let greet_at = now + self.config.greeting;
@@ -113,7 +112,8 @@ impl<S: Socket> Hub<S> {
             let lines = self.config.history;
             self.tell_history(key, lines, now);
         }
-        if self.stop == Stop::No && self.presence.joined(now, self.config.raw) {
+        let alone = self.may_tell_alone(address.ip(), now);
+        if self.stop == Stop::No && self.presence.joined(alone, self.config.raw, now) {
             let line = match self.config.raw {
                 true => joined_raw(shown).into_bytes(),
                 false => Notice::joined(&name, shown).to_line(self.config.lang()),
@@ -121,6 +121,11 @@ impl<S: Socket> Hub<S> {
             self.submissions.push_notice(&line);
         }
         self.reschedule(key);
+    }
+
+    /// Whether a coming or going from there may be told by itself, as far as its address goes.
+    pub(super) fn may_tell_alone(&mut self, address: IpAddr, now: Instant) -> bool {
+        self.addresses.may_tell(address, &self.config.address_notice_pace(), now)
     }
 
     fn tell_refused(&mut self, address: SocketAddr, notice: &Notice<'_>, now: Instant) {
@@ -135,7 +140,8 @@ impl<S: Socket> Hub<S> {
     fn refuse(&mut self, socket: S, address: SocketAddr, notice: &Notice<'_>, now: Instant) {
         self.tell_refused(address, notice, now);
         let reading = Reading::new(self.transcript.head());
-        let mut client = Client::new(socket, address, self.next_serial, reading, now);
+        let mut client =
+            Client::new(socket, address, self.next_serial, reading, &self.config.pace(), now);
         self.next_serial += 1;
         client.standing = Standing::Refused;
         self.refused += 1;
@@ -152,17 +158,5 @@ impl<S: Socket> Hub<S> {
     fn rendering(&self, serial: u64) -> Rendering {
         let without = if self.config.no_echo { vec![serial] } else { Vec::new() };
         Rendering { without, ..Rendering::default() }
-    }
-}
-
-/// Whom `--per-address` counts together: one IPv4 address, or one IPv6 network of 64 bits, which is
-/// what one household or machine is given.
-pub(super) fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(address) => {
-            let network = address.to_bits() >> 64 << 64;
-            IpAddr::V6(Ipv6Addr::from_bits(network))
-        }
-        address => address,
     }
 }

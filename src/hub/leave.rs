@@ -3,12 +3,10 @@
 //! Politely is: stop reading, flush, end our side, throw away what still comes, close. A client is
 //! freed in [`Hub::release`] and nowhere else.
 
-use std::net::IpAddr;
 use std::time::Instant;
 
 use log::{debug, warn};
 
-use super::admit::network;
 use super::submissions::Kind;
 use super::{Hub, Stop};
 use crate::client::{Leave, Life, Socket, Standing};
@@ -41,7 +39,7 @@ impl<S: Socket> Hub<S> {
         let client = self.clients.remove(key);
         self.deadlines.change(client.whose(key), client.moments().alarm, None);
         if client.standing != Standing::Refused && !client.exempt {
-            self.forget_address(client.record.address.ip());
+            self.addresses.left(client.record.address.ip(), now);
         }
         match client.standing {
             Standing::Refused => self.refused -= 1,
@@ -59,12 +57,14 @@ impl<S: Socket> Hub<S> {
             return;
         }
         client.standing = Standing::Departed;
-        let record = &client.record;
-        let serial = record.serial;
+        let (serial, address) = (client.record.serial, client.record.address);
         self.members.remove(&serial);
-        debug!("{} ({}) left: {leave}", self.names.of(serial), record.address);
-        let told = self.stop == Stop::No && !self.config.raw && self.presence.left(now);
-        let words = record.farewell().as_bytes();
+        debug!("{} ({address}) left: {leave}", self.names.of(serial));
+        let told = self.stop == Stop::No && !self.config.raw && {
+            let alone = self.may_tell_alone(address.ip(), now);
+            self.presence.left(alone, now)
+        };
+        let words = self.clients[key].record.farewell().as_bytes();
         // In every language, what stands around name and words is shorter than another name.
         let charge = if told { charge(words.len() + 2 * NAMED_BYTES_MAX) } else { 0 };
         self.submissions.push(serial, key, Kind::Departure { told }, words, charge);
@@ -162,16 +162,6 @@ impl<S: Socket> Hub<S> {
         }
         while let Some(key) = self.listeners.next() {
             self.dismiss(key);
-        }
-    }
-
-    fn forget_address(&mut self, address: IpAddr) {
-        let network = network(address);
-        if let Some(count) = self.per_address.get_mut(&network) {
-            *count -= 1;
-            if *count == 0 {
-                self.per_address.remove(&network);
-            }
         }
     }
 

@@ -225,8 +225,10 @@ impl<S: Socket> Hub<S> {
         if cost > record.deficit as usize {
             return Step::Over(Visit::More);
         }
+        let address = record.address.ip();
+        let advanced = || self.addresses.may_say(address, &pace, now);
         if !client.exempt
-            && let Err(due) = record.bucket.take(&pace, now)
+            && let Err(due) = record.allowance.take(&pace, advanced, now)
         {
             client.change_moments(|its| its.paused_until = Some(due));
             return Step::Over(Visit::Done);

@@ -26,20 +26,20 @@ impl Presence {
         Presence { pace, collected, bucket, joined: 0, left: 0, summary_due: None }
     }
 
-    /// Someone came: `true` if this is to be told by itself. In raw mode what is not told is not
-    /// summed up either.
-    pub fn joined(&mut self, now: Instant, raw: bool) -> bool {
+    /// A client came: `true` if this is to be told by itself, which it is only if it `may` be. In
+    /// raw mode what is not told is not summed up either.
+    pub fn joined(&mut self, may: bool, raw: bool, now: Instant) -> bool {
         if raw {
-            return self.bucket.take(&self.pace, now).is_ok();
+            return may && self.bucket.take(&self.pace, now).is_ok();
         }
-        let told = self.is_told(now);
+        let told = self.is_told(may, now);
         self.joined += u64::from(!told);
         told
     }
 
-    /// Someone went: `true` if this is to be told by itself.
-    pub fn left(&mut self, now: Instant) -> bool {
-        let told = self.is_told(now);
+    /// A client went: `true` if this is to be told by itself, which it is only if it `may` be.
+    pub fn left(&mut self, may: bool, now: Instant) -> bool {
+        let told = self.is_told(may, now);
         self.left += u64::from(!told);
         told
     }
@@ -64,11 +64,11 @@ impl Presence {
         Some(Notice::summary(joined, left, here))
     }
 
-    fn is_told(&mut self, now: Instant) -> bool {
+    fn is_told(&mut self, may: bool, now: Instant) -> bool {
         // While a summary is being collected everyone is in it: who came first is told first. Each
         // takes its token all the same, or a storm that outlasts the summary would be told one by
         // one again right behind it, and each of those lines is a write to everyone.
-        let paid = self.bucket.take(&self.pace, now).is_ok();
+        let paid = may && self.bucket.take(&self.pace, now).is_ok();
         let told = paid && self.summary_due.is_none();
         if !told {
             self.summary_due.get_or_insert(now + self.collected);
@@ -86,8 +86,8 @@ mod tests {
         let (pace, second, now) =
             (Pace::per_second(10, 10), Duration::from_secs(1), Instant::now());
         let mut presence = Presence::new(pace, second);
-        let told = (0..500).filter(|_| presence.joined(now, false)).count();
-        let left = (0..20).filter(|_| presence.left(now)).count();
+        let told = (0..500).filter(|_| presence.joined(true, false, now)).count();
+        let left = (0..20).filter(|_| presence.left(true, now)).count();
         assert_eq!((told, left), (10, 0));
         assert!(presence.take_summary(480, now).is_none());
         let due = presence.summary_due().unwrap();
@@ -95,7 +95,9 @@ mod tests {
         let summary = presence.take_summary(480, due).unwrap().to_string();
         assert_eq!(summary, "490 joined, 20 left (480 here)");
         assert_eq!(presence.summary_due(), None);
-        assert!(presence.joined(due, false));
+        assert!(!presence.joined(false, false, due));
+        presence.take_untold(1);
+        assert!(presence.joined(true, false, due));
     }
 
     #[test]
@@ -107,7 +109,7 @@ mod tests {
         for millisecond in 0..3000 {
             let now = start + Duration::from_millis(millisecond);
             presence.take_summary(1, now);
-            told[millisecond as usize / 1000] += u32::from(presence.joined(now, false));
+            told[millisecond as usize / 1000] += u32::from(presence.joined(true, false, now));
         }
         assert_eq!(told, [10, 0, 0]);
     }

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use chinwag::client::{Client, Heard, Socket};
 use chinwag::line::LineRules;
+use chinwag::pace::Pace;
 use chinwag::reading::Reading;
 use chinwag::telnet::IAC;
 
@@ -62,7 +63,8 @@ pub fn a_client_hears_what_the_rules_say(rules: &LineRules, deeds: &[Deed]) {
     let commands = telnet::Plain::of(&all);
     let mut lines = Plain::new(rules);
     let address = SocketAddr::from(([127, 0, 0, 1], 1));
-    let mut client = Client::new(Sent(&[]), address, 1, Reading::new(0), now);
+    let mut client =
+        Client::new(Sent(&[]), address, 1, Reading::new(0), &Pace::per_second(0, 1), now);
     let mut end = 0;
     for deed in deeds {
         let expected = match deed {

@@ -16,6 +16,8 @@ mod accepting;
 mod asking;
 #[path = "../properties/corpus.rs"]
 mod corpus;
+#[path = "limits.rs"]
+mod limits;
 #[path = "model.rs"]
 mod model;
 #[path = "orders.rs"]
@@ -28,6 +30,8 @@ mod private;
 mod random;
 #[path = "running.rs"]
 mod running;
+#[path = "small.rs"]
+mod small;
 #[path = "strangers.rs"]
 mod strangers;
 #[path = "talking.rs"]

@@ -1,16 +1,11 @@
 //! A request is recognised however long its first line is and wherever it is cut in two.
 
-use std::cell::RefCell;
-use std::io::{self, ErrorKind, Read, Write};
-use std::net::SocketAddr;
-use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use chinwag::client::Socket;
 use chinwag::config::Config;
-use chinwag::hub::{Hub, Wait};
 
 use crate::random::Random;
+use crate::small::Small;
 
 const LENGTH_MAX: usize = 40_000;
 
@@ -19,72 +14,15 @@ const GAP: Duration = Duration::from_millis(300);
 
 const HEAD: &str = "Host: a\r\nCookie: secret\r\nContent-Length: 20\r\n\r\nsecret\n/nick secret\n";
 
-/// What a peer has sent, and the read position in it; what it is sent is dropped.
-#[derive(Debug, Default)]
-struct Pipe {
-    sent: Vec<u8>,
-    read: usize,
-}
-
-#[derive(Debug)]
-struct PipeEnd(Rc<RefCell<Pipe>>);
-
-impl Read for PipeEnd {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let pipe = &mut *self.0.borrow_mut();
-        match (&pipe.sent[pipe.read..]).read(buffer)? {
-            0 => Err(ErrorKind::WouldBlock.into()),
-            bytes => {
-                pipe.read += bytes;
-                Ok(bytes)
-            }
-        }
-    }
-}
-
-impl Write for PipeEnd {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Socket for PipeEnd {
-    fn shut_down_write(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn reset_on_close(&mut self) {}
-}
-
 /// All that is said when a stranger sends these pieces, with a gap between them.
 fn said_by_stranger(config: &Config, pieces: &[&[u8]]) -> String {
-    let mut hub = Hub::new(config.clone(), 2);
-    let (mut now, pipe) = (Instant::now(), Rc::new(RefCell::new(Pipe::default())));
-    let key = hub.next_key();
-    hub.admit(PipeEnd(Rc::clone(&pipe)), SocketAddr::from(([10, 0, 0, 1], 1)), now);
+    let mut small = Small::new(config.clone());
+    let stranger = small.connect(1);
     for piece in pieces {
-        pipe.borrow_mut().sent.extend_from_slice(piece);
-        hub.note(key, true, false);
-        for end in [now, now + GAP] {
-            now = end;
-            loop {
-                hub.note_time(now);
-                hub.listen(now);
-                hub.speak(now);
-                hub.release(now, drop);
-                if hub.wait() != Wait::No {
-                    break;
-                }
-            }
-        }
+        small.say(&stranger, piece);
+        small.pass(GAP);
     }
-    let transcript = hub.transcript();
-    let (first, second) = transcript.bytes(transcript.tail(), transcript.head());
-    String::from_utf8([first, second].concat()).unwrap()
+    small.said()
 }
 
 /// A request whose first line has this length, if there is one so short.

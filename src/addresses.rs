@@ -1,0 +1,168 @@
+//! What is known of each address: its connections, and what it may still do at once.
+//!
+//! A limit that ends with the connection is none: a client can leave and come again. So each
+//! address has one bucket for lines and one for notices of its coming and going, and they outlive
+//! its connections.
+//!
+//! What always holds: an address is here while it has a connection or a bucket that is not full.
+//! Those without a connection rest, at most as many as there may be clients; if there are more, the
+//! one whose buckets are full soonest is forgotten. This file never reads a clock.
+
+use std::collections::{BTreeSet, HashMap};
+use std::net::{IpAddr, Ipv6Addr};
+use std::time::Instant;
+
+use crate::pace::{Bucket, Pace};
+
+/// All addresses that are not exempt.
+#[derive(Debug)]
+pub struct Addresses {
+    table: HashMap<IpAddr, Address>,
+    /// Those without a connection, by the moment at which their buckets are full.
+    resting: BTreeSet<(Instant, IpAddr)>,
+    resting_max: usize,
+}
+
+#[derive(Debug, Default)]
+struct Address {
+    connections: usize,
+    lines: Bucket,
+    notices: Bucket,
+}
+
+impl Address {
+    /// When this entry says no more than an absent one does.
+    fn full_at(&self) -> Option<Instant> {
+        self.lines.full_at().max(self.notices.full_at())
+    }
+}
+
+impl Addresses {
+    /// Nothing is known of any address, and at most `resting_max` are remembered that have gone.
+    pub fn new(resting_max: usize) -> Addresses {
+        Addresses { table: HashMap::new(), resting: BTreeSet::new(), resting_max }
+    }
+
+    /// How many connections this address has.
+    pub fn connections(&self, address: IpAddr) -> usize {
+        self.table.get(&network(address)).map_or(0, |its| its.connections)
+    }
+
+    /// A connection from this address is let in.
+    pub fn came(&mut self, address: IpAddr) {
+        let network = network(address);
+        let its = self.table.entry(network).or_default();
+        if let (0, Some(full_at)) = (its.connections, its.full_at()) {
+            self.resting.remove(&(full_at, network));
+        }
+        its.connections += 1;
+    }
+
+    /// A connection from this address, which [`Addresses::came`] was told of, is gone.
+    pub fn left(&mut self, address: IpAddr, now: Instant) {
+        let network = network(address);
+        let Some(its) = self.table.get_mut(&network) else { return };
+        its.connections -= 1;
+        if its.connections > 0 {
+            return;
+        }
+        match its.full_at() {
+            Some(at) if at > now => _ = self.resting.insert((at, network)),
+            _ => _ = self.table.remove(&network),
+        }
+        while let Some((at, network)) = self.resting.first().copied() {
+            if at > now && self.resting.len() <= self.resting_max {
+                break;
+            }
+            self.resting.pop_first();
+            self.table.remove(&network);
+        }
+    }
+
+    /// Takes the token of one more line from the bucket of this address, if there is one.
+    pub fn may_say(&mut self, address: IpAddr, pace: &Pace, now: Instant) -> bool {
+        let its = self.table.get_mut(&network(address));
+        its.is_none_or(|its| its.lines.take(pace, now).is_ok())
+    }
+
+    /// Whether one more coming or going of this address may be told by itself.
+    pub fn may_tell(&mut self, address: IpAddr, pace: &Pace, now: Instant) -> bool {
+        let its = self.table.get_mut(&network(address));
+        its.is_none_or(|its| its.notices.take(pace, now).is_ok())
+    }
+}
+
+/// The addresses that are counted together: one IPv4 address, or one IPv6 network of 64 bits, which
+/// is what one household or machine is given.
+pub fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => {
+            let network = address.to_bits() >> 64 << 64;
+            IpAddr::V6(Ipv6Addr::from_bits(network))
+        }
+        address => address,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::Ipv4Addr;
+    use std::time::Duration;
+
+    const PACE: Pace = Pace { every: Duration::from_millis(100), burst: 20 };
+
+    fn address(number: u32) -> IpAddr {
+        IpAddr::V4(Ipv4Addr::from_bits(number))
+    }
+
+    #[test]
+    fn an_address_that_comes_back_finds_its_bucket_as_it_was() {
+        let (mut addresses, now) = (Addresses::new(9), Instant::now());
+        for _ in 0..20 {
+            addresses.came(address(1));
+            assert!(addresses.may_say(address(1), &PACE, now));
+            addresses.left(address(1), now);
+        }
+        addresses.came(address(1));
+        assert!(!addresses.may_say(address(1), &PACE, now));
+        assert_eq!(addresses.connections(address(1)), 1);
+    }
+
+    #[test]
+    fn an_entry_goes_when_its_buckets_are_full() {
+        let (mut addresses, now) = (Addresses::new(9), Instant::now());
+        for number in 1..=2 {
+            addresses.came(address(number));
+            assert!(addresses.may_tell(address(number), &PACE, now));
+        }
+        addresses.left(address(1), now);
+        assert_eq!((addresses.table.len(), addresses.resting.len()), (2, 1));
+        addresses.left(address(2), now + PACE.every);
+        assert_eq!((addresses.table.len(), addresses.resting.len()), (0, 0));
+    }
+
+    #[test]
+    fn no_more_rest_than_there_may_be() {
+        let (mut addresses, now) = (Addresses::new(9), Instant::now());
+        for number in 0..100 {
+            addresses.came(address(number));
+            assert!(addresses.may_tell(address(number), &PACE, now));
+            addresses.left(address(number), now);
+            assert!(addresses.table.len() <= 9);
+        }
+        addresses.came(address(99));
+        assert_eq!((addresses.table.len(), addresses.resting.len()), (9, 8));
+    }
+
+    #[test]
+    fn a_network_of_64_bits_is_one_address_and_a_mapped_one_is_ipv4() {
+        let same = |one: &str, other: &str| {
+            network(one.parse().unwrap()) == network(other.parse().unwrap())
+        };
+        assert!(same("2001:db8::1", "2001:db8::ffff:2"));
+        assert!(!same("2001:db8::1", "2001:db8:0:1::1"));
+        assert!(same("::ffff:10.0.0.1", "10.0.0.1"));
+        assert!(!same("10.0.0.1", "10.0.0.2"));
+    }
+}

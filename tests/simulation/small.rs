@@ -1,0 +1,184 @@
+//! A few clients in a hub, on pipes that a test fills by hand, at moments that it chooses.
+
+use std::cell::RefCell;
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use chinwag::client::Socket;
+use chinwag::config::Config;
+use chinwag::hub::{Hub, Wait};
+use rustix::io::Errno;
+
+/// Between two looks at the time while time passes.
+const STEP: Duration = Duration::from_millis(50);
+
+/// One connection, as its kernel sees it.
+#[derive(Debug, Default)]
+pub struct Pipe {
+    sent: Vec<u8>,
+    read: usize,
+    /// The peer has ended its side.
+    pub ended: bool,
+    /// What every read and write fails with, once nothing is left to read.
+    pub broken: Option<Errno>,
+    /// What the next write, and the next read, fails with.
+    pub write_fails: Option<Errno>,
+    pub read_fails: Option<Errno>,
+    /// How many bytes the peer takes; all if `None`.
+    pub room: Option<usize>,
+    pub received: Vec<u8>,
+    pub closed: bool,
+}
+
+/// The server's end of a pipe.
+#[derive(Debug)]
+pub struct PipeEnd(Rc<RefCell<Pipe>>);
+
+impl Read for PipeEnd {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let pipe = &mut *self.0.borrow_mut();
+        if let Some(errno) = pipe.read_fails.take() {
+            return Err(errno.into());
+        }
+        match ((&pipe.sent[pipe.read..]).read(buffer)?, pipe.broken) {
+            (0, Some(errno)) => Err(errno.into()),
+            (0, None) if !pipe.ended => Err(ErrorKind::WouldBlock.into()),
+            (bytes, _) => {
+                pipe.read += bytes;
+                Ok(bytes)
+            }
+        }
+    }
+}
+
+impl Write for PipeEnd {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let pipe = &mut *self.0.borrow_mut();
+        if let Some(errno) = pipe.write_fails.take().or(pipe.broken) {
+            return Err(errno.into());
+        }
+        let taken = bytes.len().min(pipe.room.unwrap_or(usize::MAX));
+        if taken == 0 {
+            return Err(ErrorKind::WouldBlock.into());
+        }
+        pipe.room = pipe.room.map(|room| room - taken);
+        pipe.received.extend_from_slice(&bytes[..taken]);
+        Ok(taken)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Socket for PipeEnd {
+    fn shut_down_write(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn reset_on_close(&mut self) {}
+}
+
+impl Drop for PipeEnd {
+    fn drop(&mut self) {
+        self.0.borrow_mut().closed = true;
+    }
+}
+
+/// One client: its pipe, and its key in the hub.
+#[derive(Clone)]
+pub struct Seat {
+    pub pipe: Rc<RefCell<Pipe>>,
+    key: usize,
+}
+
+impl Seat {
+    /// All that the client was sent since the last time.
+    pub fn take_text(&self) -> String {
+        String::from_utf8(std::mem::take(&mut self.pipe.borrow_mut().received)).unwrap()
+    }
+}
+
+/// The hub and the present moment.
+pub struct Small {
+    pub hub: Hub<PipeEnd>,
+    pub now: Instant,
+}
+
+impl Small {
+    pub fn new(config: Config) -> Small {
+        Small { hub: Hub::new(config, 1000), now: Instant::now() }
+    }
+
+    /// A client from the address 10.0.0.`last` connects.
+    pub fn connect(&mut self, last: u8) -> Seat {
+        let pipe = Rc::new(RefCell::new(Pipe::default()));
+        let key = self.hub.next_key();
+        let address = SocketAddr::from(([10, 0, 0, last], 1000));
+        self.hub.admit(PipeEnd(Rc::clone(&pipe)), address, self.now);
+        self.turns();
+        Seat { pipe, key }
+    }
+
+    /// A client sends this.
+    pub fn say(&mut self, seat: &Seat, bytes: impl AsRef<[u8]>) {
+        seat.pipe.borrow_mut().sent.extend_from_slice(bytes.as_ref());
+        self.note(seat);
+    }
+
+    /// A client ends its side.
+    pub fn end(&mut self, seat: &Seat) {
+        seat.pipe.borrow_mut().ended = true;
+        self.note(seat);
+    }
+
+    /// Something has happened to a client's socket.
+    pub fn note(&mut self, seat: &Seat) {
+        if !seat.pipe.borrow().closed {
+            self.hub.note(seat.key, true, true);
+        }
+        self.turns();
+    }
+
+    /// Time passes.
+    pub fn pass(&mut self, time: Duration) {
+        let end = self.now + time;
+        while self.now < end {
+            self.now = (self.now + STEP).min(end);
+            self.turns();
+        }
+    }
+
+    /// One turn, as the server makes it.
+    pub fn turn(&mut self) {
+        self.hub.note_time(self.now);
+        self.hub.listen(self.now);
+        self.hub.speak(self.now);
+        self.hub.release(self.now, drop);
+    }
+
+    /// Turns until there is nothing to do at this moment.
+    pub fn turns(&mut self) {
+        self.turn();
+        while self.is_due() {
+            self.turn();
+        }
+    }
+
+    fn is_due(&self) -> bool {
+        match self.hub.wait() {
+            Wait::No => true,
+            Wait::Until(at) => at <= self.now,
+            Wait::Forever => false,
+        }
+    }
+
+    /// All that is in the window.
+    pub fn said(&self) -> String {
+        let transcript = self.hub.transcript();
+        let (first, second) = transcript.bytes(transcript.tail(), transcript.head());
+        String::from_utf8([first, second].concat()).unwrap()
+    }
+}
