@@ -374,7 +374,7 @@ impl<S: Socket> Client<S> {
             }
             Life::Closing { .. } => stalled(config.flush),
             Life::Draining(_) => its.drain_until,
-            Life::Deaf(_) => its.paused_until,
+            Life::Deaf(_) => its.paused_until.into_iter().chain(stalled(config.flush)).min(),
             Life::Gone(_) => None,
         }
     }
@@ -409,6 +409,22 @@ impl<S: Socket> Client<S> {
         let lines = &self.record.lines;
         let is_whole = lines.is_cut() || self.ended;
         self.record.first_lines.sniff(lines.pending(), config.max_line, is_whole)
+    }
+
+    /// Its output is broken: what it said before counts for as long as `--flush` allows.
+    pub fn deafen(&mut self, leave: Leave, transcript: &Transcript, now: Instant) {
+        self.life = Life::Deaf(leave);
+        // It is offered nothing any more, so nobody will see to it that it is not overrun.
+        self.reading.lapse(transcript);
+        self.change_moments(|its| its.stalled_since = Some(now));
+    }
+
+    /// Whether it is deaf, has been for as long as it may be, and would still have to wait before it
+    /// may go on. One that waits only for this turn is heard.
+    pub fn is_past_hearing(&self, config: &Config, now: Instant) -> bool {
+        let its = self.moments();
+        let is_late = its.stalled_since.is_some_and(|since| since + config.flush <= now);
+        matches!(self.life, Life::Deaf(_)) && is_late && its.paused_until.is_some()
     }
 
     /// Whether it has taken nothing for so long that it is to be given up.

@@ -238,6 +238,7 @@ impl<S: Socket> Hub<S> {
                 let seconds = self.config.idle.as_secs();
                 self.close(key, Leave::Idle, &Notice::Idle { seconds }, now);
             }
+            Life::Deaf(leave) if client.is_past_hearing(&self.config, now) => self.gone(key, leave),
             Life::Arriving | Life::Open | Life::Deaf(_) => {
                 self.queue_to_listen(key);
                 self.reschedule(key);

@@ -20,7 +20,8 @@ pub struct Moments {
     pub paused_until: Option<Instant>,
     /// When the oldest byte of its unterminated chunk was read.
     pub chunk_since: Option<Instant>,
-    /// Since when it has taken nothing of what waits for it; `None` while nothing does.
+    /// Since when it has taken nothing of what waits for it, or its connection is broken; `None`
+    /// while nothing waits.
     pub stalled_since: Option<Instant>,
     /// When it is given up though it still sends after our side is shut down.
     pub drain_until: Option<Instant>,

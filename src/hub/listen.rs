@@ -295,7 +295,7 @@ impl<S: Socket> Hub<S> {
                 *read += 1;
                 return Step::Over(Visit::More);
             }
-            Heard::Broken(leave) => self.break_off(key, leave),
+            Heard::Broken(leave) => self.break_off(key, leave, now),
         }
         Step::Again
     }
@@ -303,14 +303,13 @@ impl<S: Socket> Hub<S> {
     /// A client's connection is broken and all it has sent is read. The rest without an end is its
     /// last line, as it is when its input ends: whoever goes with something unread breaks the
     /// connection, though all is well with it. One that was not greeted yet was nobody.
-    fn break_off(&mut self, key: usize, leave: Leave) {
+    fn break_off(&mut self, key: usize, leave: Leave, now: Instant) {
         let Some(client) = self.clients.get_mut(key) else { return };
         (client.readable, client.ended) = (false, true);
         if client.life == Life::Arriving || !client.record.lines.is_pending() {
             self.gone(key, leave);
         } else if client.life == Life::Open {
-            client.life = Life::Deaf(leave);
-            client.reading.lapse(&self.transcript);
+            client.deafen(leave, &self.transcript, now);
         }
     }
 

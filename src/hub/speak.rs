@@ -86,7 +86,7 @@ impl<S: Socket> Hub<S> {
         let head = self.transcript.head();
         let Some(client) = self.clients.get_mut(key) else { return };
         match (client.life, broken) {
-            (Life::Open, Some(leave)) => self.deafen(key, leave),
+            (Life::Open, Some(leave)) => self.deafen(key, leave, now),
             (_, Some(leave)) => self.gone(key, leave),
             (Life::Closing { leave, .. }, None) if client.is_flushed() => {
                 client.shut_down(leave, &self.config, now);
@@ -104,11 +104,9 @@ impl<S: Socket> Hub<S> {
 
     /// A client cannot be written to any more; what it said before that still counts, when it is
     /// due.
-    fn deafen(&mut self, key: usize, leave: Leave) {
+    fn deafen(&mut self, key: usize, leave: Leave, now: Instant) {
         let Some(client) = self.clients.get_mut(key) else { return };
-        client.life = Life::Deaf(leave);
-        // It is offered nothing any more, so nobody will see to it that it is not overrun.
-        client.reading.lapse(&self.transcript);
+        client.deafen(leave, &self.transcript, now);
         client.readable = !client.ended;
         self.queue_to_listen(key);
     }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use chinwag::config::Config;
+use rustix::io::Errno;
 
 use crate::small::Small;
 
@@ -25,4 +26,25 @@ fn an_address_that_comes_and_goes_is_told_in_summaries() {
     small.pass(2 * SECOND);
     small.connect(3);
     assert!(watcher.take_text().contains("(10.0.0.3:1000) joined\n"));
+}
+
+#[test]
+fn a_broken_client_that_is_paced_is_gone_after_the_flush_time() {
+    for is_noticed_by_writing in [false, true] {
+        let mut small = Small::new(Config { greeting: Duration::ZERO, ..Config::default() });
+        let (watcher, ghost) = (small.connect(1), small.connect(2));
+        small.say(&ghost, "boo\n".repeat(4000));
+        ghost.pipe.borrow_mut().broken = Some(Errno::CONNRESET);
+        if is_noticed_by_writing {
+            small.say(&watcher, "is anybody here?\n");
+        }
+        small.note(&ghost);
+        let flush = Config::default().flush;
+        small.pass(flush - SECOND / 2);
+        assert_eq!(small.hub.here(), 2);
+        small.pass(SECOND);
+        assert_eq!((small.hub.here(), small.hub.connections()), (1, 1));
+        let heard = watcher.take_text().matches(": boo\n").count();
+        assert!((20..=80).contains(&heard), "{heard} lines");
+    }
 }
