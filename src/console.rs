@@ -30,7 +30,7 @@ impl Console {
     pub fn new(stdout: BorrowedFd<'_>, quiet: bool, raw: bool, terms: Terms) -> Console {
         // In raw mode what is said has no line ends, but a log of it should have.
         let line_ends = if raw { LineEnds::LineFeed } else { LineEnds::AsTheyAre };
-        let rendering = Rendering { without: Vec::new(), line_ends };
+        let rendering = Rendering { line_ends, ..Rendering::default() };
         Console {
             sink: Sink::open(stdout).ok(),
             reading: Reading::rendered(0, rendering),

@@ -42,7 +42,7 @@
 //!
 //! Values, which know neither sockets nor the clock: [`config`], [`transcript`], [`reading`],
 //! [`mod@line`], [`telnet`], [`text`], [`stranger`], [`command`], [`names`], [`notice`], [`pace`],
-//! [`addresses`], [`deadlines`], [`backlog`]. Generic over `Read + Write`, with the present moment
+//! [`addresses`], [`without`], [`deadlines`], [`backlog`]. Generic over `Read + Write`, with the present moment
 //! handed in, so that a simulation can run them: [`client`], [`hub`], [`door`]. The world:
 //! [`server`] (the only one of the server that knows mio), [`console`], [`journal`], [`sink`], the
 //! terminal client [`join`] with a loop of its own, and `main`.
@@ -63,6 +63,7 @@ pub mod stranger;
 pub mod telnet;
 pub mod text;
 pub mod transcript;
+pub mod without;
 
 pub mod client;
 pub mod door;

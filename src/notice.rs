@@ -94,10 +94,6 @@ notices! {
     Left { name: &'a str }
         en "{name} left"
         ko "{name}님이 나갔습니다";
-    /// To all: someone went and said something to it.
-    LeftSaying { name: &'a str, words: &'a str }
-        en "{name} left: {words}"
-        ko "{name}님이 나갔습니다: {words}";
     /// To all: someone has taken a name.
     Renamed { from: &'a str, to: &'a str }
         en "{from} is now {to}"
@@ -336,7 +332,10 @@ const HELP: [Help; 13] = [
         what: ["see nothing of someone; or whom", "한 사람의 말을 보지 않기, 또는 그 목록"],
     },
     Help { usage: ["/unignore NAME", "/unignore 이름"], what: ["see it again", "다시 보기"] },
-    Help { usage: ["/quit [TEXT]", "/quit [글]"], what: ["leave", "나가기"] },
+    Help {
+        usage: ["/quit [TEXT]", "/quit [글]"],
+        what: ["say a last line, and leave", "마지막 말을 남기고 나가기"],
+    },
     Help { usage: ["//TEXT", "//글"], what: ["say /TEXT", "/글이라고 말하기"] },
     Help {
         usage: ["anything else", "그 밖의 것"],

@@ -15,6 +15,7 @@ use std::io::IoSlice;
 use crate::notice::{Lang, Notice};
 use crate::telnet;
 use crate::transcript::Transcript;
+use crate::without::Without;
 
 /// What a detour is charged beside its text: its place in the queue and the allocator's overhead.
 pub const DETOUR_BYTES: usize = 64;
@@ -28,8 +29,8 @@ type WireForm = Option<Box<Rendering>>;
 /// What a *rendered* reader wants otherwise: it is given line by line, through a buffer of its own.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Rendering {
-    /// The authors whose lines are left out: those it ignores, or itself if it wants no echo.
-    pub without: Vec<u64>,
+    /// The authors whose lines are left out.
+    pub without: Without,
     /// How its lines end.
     pub line_ends: LineEnds,
 }
@@ -362,7 +363,7 @@ impl Reading {
             }
             let Some(line) = lines.next() else { break };
             self.position = line.end;
-            if rendering.without.contains(&line.author) {
+            if rendering.without.contains(line.author) {
                 continue;
             }
             let (first, second) = transcript.bytes(line.start, line.end);
@@ -541,13 +542,13 @@ mod tests {
         let mut reading = Reading::new(0);
         say(&mut transcript, 7, "mine");
         assert_eq!(take(&mut reading, &transcript, 2), b"mi");
-        reading.change_rendering(&transcript, |its| its.without.push(7));
-        let without = Rendering { without: vec![7], ..Rendering::default() };
+        reading.change_rendering(&transcript, |its| its.without.add(7));
+        let without = Rendering { without: Without::only(7), ..Rendering::default() };
         assert_eq!(reading.rendering(), Some(&without));
         say(&mut transcript, 7, "mine");
         say(&mut transcript, 8, "yours");
         assert_eq!(take_all(&mut reading, &transcript), "ne\nyours\n");
-        reading.change_rendering(&transcript, |its| its.without.clear());
+        reading.change_rendering(&transcript, |its| its.without.remove(7));
         assert_eq!(reading.rendering(), None);
         say(&mut transcript, 7, "mine");
         assert_eq!(take_all(&mut reading, &transcript), "mine\n");
@@ -626,7 +627,7 @@ mod tests {
     #[test]
     fn a_rendered_reader_misses_only_what_it_did_not_want() {
         let mut transcript = Transcript::new(1000);
-        let rendering = Rendering { without: vec![7], line_ends: LineEnds::LineFeed };
+        let rendering = Rendering { without: Without::only(7), line_ends: LineEnds::LineFeed };
         let mut reading = Reading::rendered(0, rendering);
         transcript.append(7, &[b"mine"]);
         transcript.append(8, &[b"yours"]);
@@ -685,7 +686,10 @@ mod tests {
         fn nothing_is_torn_doubled_or_lost_untold(steps in steps(), rendered in any::<bool>()) {
             let mut transcript = Transcript::new(128);
             let mut reading = match rendered {
-                true => Reading::rendered(0, Rendering { without: vec![77], ..Default::default() }),
+                true => {
+                    let without = Without::only(77);
+                    Reading::rendered(0, Rendering { without, ..Default::default() })
+                }
                 false => Reading::new(0),
             };
             let (mut said, mut private, mut taken) = (0, 0, Vec::new());

@@ -24,6 +24,7 @@ const RINGS: [&[&str]; 3] = [
         "notice",
         "pace",
         "addresses",
+        "without",
         "reading",
         "stranger",
         "telnet",

@@ -63,8 +63,6 @@ pub struct Extras {
     pub telnet: Option<Telnet>,
     /// The serial of whoever has last said something to it alone.
     pub answers_go_to: Option<u64>,
-    /// What it said when it left.
-    pub farewell: String,
 }
 
 impl Record {
@@ -76,11 +74,6 @@ impl Record {
     /// The serial of whoever has last said something to it alone.
     pub fn answers_go_to(&self) -> Option<u64> {
         self.extras.as_ref().and_then(|extras| extras.answers_go_to)
-    }
-
-    /// What it said when it left; nothing if it did not.
-    pub fn farewell(&self) -> &str {
-        self.extras.as_ref().map_or("", |extras| &extras.farewell)
     }
 
     /// What few clients have, made if it is not there.

@@ -10,6 +10,7 @@ use crate::client::{Client, Leave, Life, Socket, Standing};
 use crate::config::DOORWAY_MAX;
 use crate::notice::{Notice, Shown, joined_raw};
 use crate::reading::{Reading, Rendering};
+use crate::without::Without;
 
 impl<S: Socket> Hub<S> {
     /// The key that the next one let in will have, for the registration that comes before.
@@ -156,7 +157,10 @@ impl<S: Socket> Hub<S> {
     }
 
     fn rendering(&self, serial: u64) -> Rendering {
-        let without = if self.config.no_echo { vec![serial] } else { Vec::new() };
+        let without = match self.config.no_echo {
+            true => Without::only(serial),
+            false => Without::default(),
+        };
         Rendering { without, ..Rendering::default() }
     }
 }

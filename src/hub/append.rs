@@ -46,20 +46,15 @@ impl<S: Socket> Hub<S> {
                 self.answer(submission.key, author, lines, now);
             }
             Kind::Departure { told } => {
-                let words = String::from_utf8_lossy(text).into_owned();
-                self.append_departure(author, told, &words);
+                self.append_departure(author, told);
             }
         }
     }
 
     /// Someone is no longer here: its name is free from here on.
-    fn append_departure(&mut self, serial: u64, told: bool, words: &str) {
+    fn append_departure(&mut self, serial: u64, told: bool) {
         if told {
-            let name = &self.names.of(serial).to_string();
-            let notice = match words {
-                "" => Notice::Left { name },
-                words => Notice::LeftSaying { name, words },
-            };
+            let notice = Notice::Left { name: &self.names.of(serial).to_string() };
             let line = notice.to_line(self.config.lang());
             self.transcript.append(SERVER, &[&line]);
         }

@@ -64,10 +64,9 @@ impl<S: Socket> Hub<S> {
             let alone = self.may_tell_alone(address.ip(), now);
             self.presence.left(alone, now)
         };
-        let words = self.clients[key].record.farewell().as_bytes();
-        // In every language, what stands around name and words is shorter than another name.
-        let charge = if told { charge(words.len() + 2 * NAMED_BYTES_MAX) } else { 0 };
-        self.submissions.push(serial, key, Kind::Departure { told }, words, charge);
+        // In every language, what stands around the name is shorter than another name.
+        let charge = if told { charge(2 * NAMED_BYTES_MAX) } else { 0 };
+        self.submissions.push(serial, key, Kind::Departure { told }, &[], charge);
     }
 
     /// Stops reading a client and says why; it is closed when it has that and all before it.

@@ -10,16 +10,10 @@ use crate::names::{NAME_CHARACTERS_MAX, Name, Refusal};
 use crate::notice::{self, Notice};
 use crate::reading::DETOUR_BYTES;
 use crate::text::Excerpt;
-use crate::transcript::SERVER;
+use crate::without::{IGNORED_MAX, Without};
 
 /// How many names `/who` gives; of more it says how many.
 const NAMED_MAX: usize = 50;
-
-/// How many people one client can ignore: each is looked at for every line it is given.
-const IGNORED_MAX: usize = 50;
-
-/// How many characters of what someone says when it leaves are told.
-const FAREWELL_CHARACTERS_MAX: usize = 200;
 
 impl<S: Socket> Hub<S> {
     /// Carries out what a client has asked.
@@ -43,7 +37,7 @@ impl<S: Socket> Hub<S> {
             Command::Unignore(name) => self.unignore(key, serial, name, now),
             Command::Who => self.tell_who(key, now),
             Command::Help => self.tell_lines(key, notice::help(lang), now),
-            Command::Quit(words) => self.quit(key, words, now),
+            Command::Quit(words) => self.quit(key, serial, words, now),
             Command::Misused(command) => {
                 self.tell(key, &Notice::Usage { usage: notice::usage(command, lang) }, now);
             }
@@ -119,9 +113,12 @@ impl<S: Socket> Hub<S> {
         match taken {
             Ok(to) if to == from => self.tell(key, &Notice::NameIsYours { name: &to }, now),
             Ok(to) => {
-                let notice = Notice::Renamed { from: &from, to: &to };
-                let line = notice.to_line(self.config.lang());
-                self.transcript.append(SERVER, &[&line]);
+                // Its bearer has worded the name: whoever ignores that one is spared it.
+                let line = Notice::Renamed { from: &from, to: &to }.to_line(self.config.lang());
+                self.transcript.append(serial, &[&line]);
+                if self.is_without(key, serial) {
+                    self.tell_lines(key, line, now);
+                }
             }
             Err(refusal) => self.tell_refusal(key, name, refusal, now),
         }
@@ -152,13 +149,14 @@ impl<S: Socket> Hub<S> {
     pub(super) fn tell_history(&mut self, key: usize, lines: usize, now: Instant) -> bool {
         let Some(client) = self.clients.get(key) else { return false };
         let own = client.record.serial;
-        let without = client.reading.rendering().map_or(&[][..], |its| &its.without);
+        let without = client.reading.rendering().map(|its| &its.without);
+        let is_left_out = |author| without.is_some_and(|without| without.contains(author));
         let lang = self.config.lang();
         let mut text = Notice::History.to_line(lang);
         let nothing = text.len();
         let start = self.transcript.newest(lines, self.config.history_bytes);
         for line in self.transcript.lines_from(start) {
-            if line.author == own || !without.contains(&line.author) {
+            if line.author == own || !is_left_out(line.author) {
                 let (first, second) = self.transcript.bytes(line.start, line.end);
                 text.extend_from_slice(first);
                 text.extend_from_slice(second);
@@ -173,11 +171,9 @@ impl<S: Socket> Hub<S> {
     }
 
     fn set_echo(&mut self, key: usize, serial: u64, on: bool, now: Instant) {
-        self.change_without(key, |without| {
-            without.retain(|author| *author != serial);
-            if !on {
-                without.push(serial);
-            }
+        self.change_without(key, |without| match on {
+            true => without.remove(serial),
+            false => without.add(serial),
         });
         self.tell(key, if on { &Notice::EchoOn } else { &Notice::EchoOff }, now);
     }
@@ -187,27 +183,16 @@ impl<S: Socket> Hub<S> {
         if other == serial {
             return self.tell(key, &Notice::IgnoringYourself, now);
         }
-        let (members, transcript) = (&self.members, &self.transcript);
-        let mut many = 0;
-        if let Some(client) = self.clients.get_mut(key) {
-            let position = client.reading.position();
-            let is_still_said = |author: &u64| {
-                members.contains_key(author)
-                    || transcript.lines_from(position).any(|line| line.author == *author)
-            };
-            client.reading.change_rendering(transcript, |its| {
-                its.without.retain(|author| *author != other);
-                if its.without.len() >= IGNORED_MAX {
-                    // Whoever has gone makes room, but what it said may still be on its way.
-                    its.without.retain(is_still_said);
-                }
-                many = its.without.iter().filter(|author| **author != serial).count();
-                if many < IGNORED_MAX {
-                    its.without.push(other);
-                }
-            });
-        }
-        if many >= IGNORED_MAX {
+        let Some(client) = self.clients.get_mut(key) else { return };
+        let position = client.reading.position();
+        // What one that has gone has said is appended, or waits among the submissions.
+        let end = self.transcript.head() + self.submissions.charged() as u64;
+        let is_here = |author| self.members.contains_key(&author);
+        let mut ignored = Ok(());
+        client.reading.change_rendering(&self.transcript, |its| {
+            ignored = its.without.ignore(other, serial, position, end, is_here);
+        });
+        if ignored.is_err() {
             return self.tell(key, &Notice::IgnoringTooMany { most: IGNORED_MAX }, now);
         }
         let name = self.names.of(other).to_string();
@@ -217,9 +202,9 @@ impl<S: Socket> Hub<S> {
     fn unignore(&mut self, key: usize, serial: u64, name: &str, now: Instant) {
         let Some((other, _)) = self.find(name) else { return self.tell_nobody(key, name, now) };
         let was_ignored = other != serial && self.is_without(key, other);
-        self.change_without(key, |without| {
-            without.retain(|author| *author != other || other == serial);
-        });
+        if was_ignored {
+            self.change_without(key, |without| without.remove(other));
+        }
         let name = &self.names.of(other).to_string();
         match was_ignored {
             true => self.tell(key, &Notice::NoLongerIgnoring { name }, now),
@@ -228,11 +213,11 @@ impl<S: Socket> Hub<S> {
     }
 
     fn tell_ignored(&mut self, key: usize, serial: u64, now: Instant) {
-        let without = self.clients.get(key).and_then(|client| client.reading.rendering());
-        let without = without.map_or(&[][..], |its| &its.without).iter();
-        let ignored = without.filter(|author| **author != serial);
+        let rendering = self.clients.get(key).and_then(|client| client.reading.rendering());
+        let ignored = rendering.into_iter().flat_map(|its| its.without.iter());
+        let ignored = ignored.filter(|author| *author != serial);
         let ignored = ignored.filter(|author| self.members.contains_key(author));
-        let names: Vec<String> = ignored.map(|author| self.names.of(*author).to_string()).collect();
+        let names: Vec<String> = ignored.map(|author| self.names.of(author).to_string()).collect();
         match names.is_empty() {
             true => self.tell(key, &Notice::IgnoringNobody, now),
             false => self.tell(key, &Notice::IgnoringThese { names: &names.join(", ") }, now),
@@ -241,10 +226,10 @@ impl<S: Socket> Hub<S> {
 
     fn is_without(&self, key: usize, author: u64) -> bool {
         let rendering = self.clients.get(key).and_then(|client| client.reading.rendering());
-        rendering.is_some_and(|its| its.without.contains(&author))
+        rendering.is_some_and(|its| its.without.contains(author))
     }
 
-    fn change_without(&mut self, key: usize, change: impl FnOnce(&mut Vec<u64>)) {
+    fn change_without(&mut self, key: usize, change: impl FnOnce(&mut Without)) {
         if let Some(client) = self.clients.get_mut(key) {
             client.reading.change_rendering(&self.transcript, |its| change(&mut its.without));
         }
@@ -261,11 +246,9 @@ impl<S: Socket> Hub<S> {
         }
     }
 
-    fn quit(&mut self, key: usize, words: &str, now: Instant) {
-        let Some(client) = self.clients.get_mut(key) else { return };
+    fn quit(&mut self, key: usize, serial: u64, words: &str, now: Instant) {
         if !words.is_empty() {
-            let words: String = words.chars().take(FAREWELL_CHARACTERS_MAX).collect();
-            client.record.extras().farewell = words;
+            self.say(serial, &["", ": "], words);
         }
         self.end(key, now);
     }

@@ -46,7 +46,7 @@ pub enum Kind {
     Command,
     /// It is an answer for its author alone.
     Answer,
-    /// Its author has gone, with these last words.
+    /// Its author has gone.
     Departure {
         /// Whether all are told.
         told: bool,

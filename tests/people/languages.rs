@@ -39,7 +39,7 @@ fn a_korean_server_says_all_of_it_in_korean_behind_the_same_mark() {
     alice.send("/nick 철수\n/quit 안녕\n");
     alice.read_to_end();
     drop(alice);
-    bob.read_until_last("* guest1님의 이름이 이제 철수입니다\n* 철수님이 나갔습니다: 안녕\n");
+    bob.read_until_last("철수: 안녕\n* 철수님이 나갔습니다\n");
     let mut stranger = server.connect();
     stranger.send("SSH-2.0-x\r\n");
     let told = "* 여기는 채팅 서버이며 SSH을(를) 쓰지 않습니다. nc나 telnet으로 접속하세요\n";

@@ -67,7 +67,7 @@ fn nothing_of_one_who_is_ignored_is_seen_whatever_it_is_called() {
     assert_eq!(bob.read_text(), format!("{said}{to_alice}{to_carol}"));
     carol.read_until_last(to_carol);
     assert_eq!(carol.read_text(), format!("{said}{to_carol}"));
-    assert_eq!(read_up_to_mark(&mut alice), renamed);
+    assert_eq!(read_up_to_mark(&mut alice), "");
     let nobody = "* nobody to answer: you have had no private message from anyone here\n";
     carol.read_until_last("the mark\n");
     forget_all([&mut carol]);
@@ -79,6 +79,27 @@ fn nothing_of_one_who_is_ignored_is_seen_whatever_it_is_called() {
     bob.send("back\n");
     alice.read_until_last("troll: back\n");
     assert_eq!(alice.read_text(), "troll: back\n");
+}
+
+#[test]
+fn the_ignored_are_not_heard_through_names_or_last_words() {
+    let server = Server::start(&[]);
+    let [mut alice, mut bob, mut carol] = people(&server);
+    assert_eq!(ask(&mut alice, &mut carol, "/ignore guest2"), "* ignoring guest2\n");
+    bob.send("/nick shout\n/quit shouting\n");
+    carol.read_until_last("* shout left\n");
+    assert_eq!(carol.read_text(), "* guest2 is now shout\nshout: shouting\n* shout left\n");
+    alice.read_until_last("* shout left\n");
+    assert_eq!(alice.read_text(), "* shout left\n");
+}
+
+#[test]
+fn a_client_without_echo_is_told_its_new_name() {
+    let server = Server::start(&["--no-echo"]);
+    let [mut alice, mut bob] = people(&server);
+    alice.send("/nick 지현\n");
+    alice.read_until_last("* guest1 is now 지현\n");
+    bob.read_until_last("* guest1 is now 지현\n");
 }
 
 #[test]

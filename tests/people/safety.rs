@@ -162,7 +162,7 @@ fn nobody_makes_a_line_that_begins_like_one_of_the_server() {
     carol.send(FORGED);
     bob.read_until_last(&format!("guest3: {FORGED}\n"));
     carol.send(format!("\n/quit x\r{FORGED}\n"));
-    bob.read_until_last("* guest3 left: x\n");
+    bob.read_until_last("guest3: x\n* guest3 left\n");
     assert!(!bob.read_text().lines().any(|line| line == FORGED));
 }
 
@@ -215,6 +215,6 @@ fn the_operator_sees_what_everyone_sees() {
     let server = Server::start(&[]);
     let [mut alice, mut bob]: [Client; 2] = people(&server);
     alice.send("a\u{1b}[2J\n/me b\u{202e}\n/nick 김\nc\u{7}\n/quit d\u{9b}m\n");
-    bob.read_until_last(" left: d\\u{9b}m\n");
+    bob.read_until_last(": d\\u{9b}m\n* 김 left\n");
     wait_for("the transcript", || server.stdout().ends_with(&bob.read_text()).then_some(()));
 }

@@ -41,8 +41,10 @@ pub enum Asks {
     Help,
     /// Something that is answered by a line which begins so.
     Other(&'static str),
-    /// To leave, with these words.
-    Quit(String),
+    /// To leave.
+    Quit,
+    /// To leave, and before that to say this to all.
+    LastWords(String),
 }
 
 impl Asks {
@@ -64,7 +66,8 @@ impl Asks {
             Command::Answer(text) => Asks::Tell { to: None, words: text.to_owned() },
             Command::History(lines) => Asks::History(lines),
             Command::Help => Asks::Help,
-            Command::Quit(words) => Asks::Quit(words.to_owned()),
+            Command::Quit("") => Asks::Quit,
+            Command::Quit(words) => Asks::LastWords(format!(": {words}")),
             Command::Who => Asks::Other(" here: "),
             Command::Ignored => Asks::Other("* ignoring"),
             Command::Misused(_) => Asks::Other("* usage: "),
@@ -72,16 +75,33 @@ impl Asks {
         }
     }
 
+    /// Whether this line of its author's is what came of it.
+    pub fn is_said_by(&self, line: &str) -> bool {
+        match self {
+            Asks::Say(words) | Asks::LastWords(words) => {
+                !line.starts_with("* ") && line.ends_with(&format!("{words}\n"))
+            }
+            Asks::Name { to, .. } => line.ends_with(&format!(" is now {to}\n")),
+            _ => false,
+        }
+    }
+
+    /// Whether nothing counts that is sent behind it.
+    pub fn is_farewell(&self) -> bool {
+        matches!(self, Asks::Quit | Asks::LastWords(_))
+    }
+
     /// Whether it has an answer for its author alone, whatever becomes of it.
     pub fn is_answered(&self) -> bool {
-        !matches!(self, Asks::Say(_) | Asks::Name { .. } | Asks::Quit(_))
+        !matches!(self, Asks::Say(_) | Asks::Name { .. }) && !self.is_farewell()
     }
 
     /// Whether this line, which only its author got, answers it.
     pub fn is_answered_by(&self, text: &str) -> bool {
         let nobody = |name: &str| text == format!("* nobody here is called {name}");
         match self {
-            Asks::Say(_) | Asks::Quit(_) | Asks::Name { sure: true, .. } => false,
+            Asks::Say(_) | Asks::Quit | Asks::LastWords(_) => false,
+            Asks::Name { sure: true, .. } => false,
             Asks::Name { to, .. } => {
                 let refusals = ["is taken", "is reserved", "looks like the name of someone here"];
                 refusals.iter().any(|refusal| text == format!("* {to} {refusal}"))

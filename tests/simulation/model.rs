@@ -5,7 +5,6 @@ use std::rc::Rc;
 use std::time::Instant;
 
 use chinwag::config::Config;
-use chinwag::transcript::SERVER;
 
 use crate::asking::{Asks, Sent};
 use crate::people::Roll;
@@ -17,8 +16,6 @@ use crate::wire::Wire;
 #[derive(Clone, Debug)]
 pub struct Said {
     pub author: u64,
-    /// Its author, or who is renamed by it.
-    pub whose: u64,
     pub text: Vec<u8>,
 }
 
@@ -51,8 +48,6 @@ pub struct Peer {
     pub never_greeted: bool,
     /// It has sent something behind which nothing counts.
     pub has_ended: bool,
-    /// What it has sent to be told when it leaves.
-    pub farewell: Option<String>,
     /// The lines that it has sent completely, in order; those that are too long are not among them.
     pub sent: Vec<Sent>,
     /// The last of them has no end and its connection broke behind it.
@@ -94,7 +89,6 @@ impl Peer {
             joined_at: talk.said.len(),
             never_greeted: false,
             has_ended: false,
-            farewell: None,
             sent: Vec::new(),
             last_is_unsure: false,
             sent_too_long: 0,
@@ -158,10 +152,7 @@ impl Peer {
         if let Asks::Name { sure, .. } = &mut asks {
             *sure &= !again;
         }
-        if let Asks::Quit(words) = &asks {
-            self.has_ended = true;
-            self.farewell = Some(words.clone());
-        }
+        self.has_ended |= asks.is_farewell();
         self.sent.push(Sent { bytes, asks });
     }
 
@@ -330,23 +321,21 @@ impl Peer {
 
     fn check_lines_heard(&self, talk: &Talk, all: bool) {
         let who = format!("guest{}", self.serial);
-        let of_it = talk.said.iter().filter(|said| said.whose == self.serial);
-        let mut heard = of_it.map(|said| (said.author, String::from_utf8_lossy(&said.text)));
+        let of_it = talk.said.iter().filter(|said| said.author == self.serial);
+        let mut heard = of_it.map(|said| String::from_utf8_lossy(&said.text));
         let mut next = heard.next();
         for (place, sent) in self.sent.iter().enumerate() {
             let is_unsure = self.last_is_unsure && place + 1 == self.sent.len();
-            let Some((author, text)) = &next else {
-                let unheard = matches!(sent.asks, Asks::Say(_) | Asks::Name { sure: true, .. });
-                let unheard = unheard && !is_unsure;
-                assert!(!all || !unheard, "{who}: {:?} was not heard", sent.asks);
-                continue;
-            };
-            let is_it = match &sent.asks {
-                Asks::Say(words) => *author != SERVER && text.ends_with(&format!("{words}\n")),
-                Asks::Name { to, .. } => text.ends_with(&format!(" is now {to}\n")),
+            let must_be = match &sent.asks {
+                Asks::Say(_) | Asks::LastWords(_) => true,
+                Asks::Name { sure, .. } => *sure,
                 _ => false,
             };
-            let must_be = matches!(sent.asks, Asks::Say(_) | Asks::Name { sure: true, .. });
+            let Some(text) = &next else {
+                assert!(!all || !must_be || is_unsure, "{who}: {:?} was not heard", sent.asks);
+                continue;
+            };
+            let is_it = sent.asks.is_said_by(text);
             assert!(is_it || !must_be, "{who}: {text:?} is not {:?}", sent.asks);
             if is_it {
                 next = heard.next();

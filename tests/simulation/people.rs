@@ -50,41 +50,36 @@ impl Roll {
     /// Takes in the next thing said, the one in this place.
     pub fn note(&mut self, place: usize, author: u64, text: Vec<u8>, peers: &[Peer]) -> Said {
         let words = String::from_utf8_lossy(&text).into_owned();
-        let mut whose = author;
+        let notice = words.strip_prefix("* ").and_then(|words| words.strip_suffix('\n'));
+        let notice = notice.and_then(|notice| notice.split_once(' '));
+        let name = self.name(author);
         if author == SERVER {
-            let words = words.strip_prefix("* ").and_then(|words| words.strip_suffix('\n'));
-            let (name, rest) = words.unwrap().split_once(' ').unwrap();
-            whose = self.note_notice(place, name, rest, peers);
+            let (name, rest) = notice.unwrap();
+            self.note_notice(place, name, rest, peers);
+        } else if let Some((from, rest)) = notice {
+            assert_eq!(from, name, "another was renamed");
+            self.rename(author, rest.strip_prefix("is now ").unwrap(), peers);
         } else {
-            let name = self.name(author);
             let said = words.starts_with(&format!("{name}: "));
             assert!(said || words.starts_with(&format!("~ {name} ")), "{name} said {words:?}");
             assert!(!self.departed.contains(&author), "{name} spoke after it had gone");
         }
-        Said { author, whose, text }
+        Said { author, text }
     }
 
-    /// Takes in a notice about someone; says whom, if it gave someone a name.
-    fn note_notice(&mut self, place: usize, name: &str, rest: &str, peers: &[Peer]) -> u64 {
+    /// Takes in a notice about someone.
+    fn note_notice(&mut self, place: usize, name: &str, rest: &str, peers: &[Peer]) {
         if rest == "joined" {
             let peer = self.bearer(name, peers);
             assert_eq!(name, format!("guest{}", peer.serial), "a newcomer with a name");
             assert!(!peer.never_greeted, "{name} was announced though it had gone");
             assert!(self.joined.insert(peer.serial, place).is_none(), "{name} joined twice");
-        } else if let Some(to) = rest.strip_prefix("is now ") {
-            let serial = self.bearer(name, peers).serial;
-            self.rename(serial, to, peers);
-            return serial;
-        } else if rest == "left" || rest.starts_with("left: ") {
+        } else if rest == "left" {
             let peer = self.bearer(name, peers);
             assert!(peer.may_have_left(), "{name} left and is still here");
             assert!(!peer.never_greeted, "{name} left and was never here");
-            if let Some(words) = rest.strip_prefix("left: ") {
-                assert_eq!(Some(words), peer.farewell.as_deref(), "{name} said otherwise");
-            }
             self.departed.insert(peer.serial);
         }
-        SERVER
     }
 
     fn rename(&mut self, serial: u64, to: &str, peers: &[Peer]) {

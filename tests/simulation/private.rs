@@ -136,8 +136,8 @@ impl Peer {
     /// Takes a line that answers the next of its commands: everything before it has been answered,
     /// or seen if it was for all.
     fn take_answer(&mut self, text: &str, talk: &Talk) -> bool {
-        let may_be_without =
-            self.missed > 0 || self.is_hidden(self.serial, &self.hides(), talk.roll);
+        let may_be_hidden = self.is_hidden(self.serial, &self.hides(), talk.roll);
+        let may_be_without = self.missed > 0 || may_be_hidden;
         for place in self.private.place..self.sent.len() {
             let asks = self.sent[place].asks.clone();
             if asks.is_answered_by(text) {
@@ -146,8 +146,13 @@ impl Peer {
                 return true;
             }
             match asks {
+                // It does not see its own lines, and so is told of its new name by itself.
+                Asks::Name { .. } if may_be_hidden && asks.is_said_by(&format!("{text}\n")) => {
+                    self.private.place = place + 1;
+                    return true;
+                }
                 Asks::Say(_) if may_be_without => {}
-                Asks::Name { .. } | Asks::Quit(_) => {}
+                Asks::Name { .. } | Asks::Quit | Asks::LastWords(_) => {}
                 _ => return false,
             }
         }
@@ -243,8 +248,7 @@ impl Peer {
         for place in self.private.place..self.sent.len() {
             let asks = &self.sent[place].asks;
             assert!(!asks.is_answered(), "{who} got {text:?} before an answer to {asks:?}");
-            let is_it = |words: &String| text.ends_with(&format!("{words}\n"));
-            if matches!(asks, Asks::Say(words) if is_it(words)) {
+            if asks.is_said_by(text) {
                 self.private.place = place + 1;
                 return;
             }

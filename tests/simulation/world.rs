@@ -163,7 +163,7 @@ impl World {
             let (first, second) = transcript.bytes(line.start, line.end);
             let (author, text) = (line.author, [first, second].concat());
             let said = match self.config.raw {
-                true => Said { author, whose: author, text },
+                true => Said { author, text },
                 false => self.roll.note(self.said.len(), author, text, &self.peers),
             };
             self.said.push(said);
