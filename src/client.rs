@@ -8,9 +8,10 @@
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::SocketAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use memchr::memchr;
+use rustix::io::Errno;
 
 use crate::config::Config;
 use crate::deadlines::Whose;
@@ -26,6 +27,10 @@ mod record;
 
 pub use life::{Leave, Life, Standing, UNTIL_APPENDED};
 pub use record::{Extras, Moments, Record};
+
+/// How long a socket is left alone for which the kernel had no memory. No event tells when it has
+/// some again.
+pub const MEMORY_RETRY: Duration = Duration::from_millis(100);
 
 /// What a client needs of its socket; neither verb of `Read` and `Write` may block.
 pub trait Socket: Read + Write {
@@ -64,6 +69,8 @@ pub struct Spoken {
     pub bytes: usize,
     /// How many system calls it took.
     pub writes: usize,
+    /// How far it came in the transcript, with what was left out for it.
+    pub passed: usize,
     /// Not all that was offered was taken.
     pub short: bool,
     /// The connection is broken.
@@ -177,7 +184,7 @@ impl<S: Socket> Client<S> {
     /// to be taken.
     pub fn may_be_heard(&self, config: &Config) -> bool {
         let deaf = matches!(self.life, Life::Deaf(_));
-        let full = !deaf && self.reading.private_bytes() >= config.max_private;
+        let full = !deaf && self.reading.reply_bytes() >= config.max_private;
         self.is_heard() && self.moments().paused_until.is_none() && !full && !self.asked
     }
 
@@ -222,6 +229,11 @@ impl<S: Socket> Client<S> {
                     Heard::NothingYet
                 }
                 ErrorKind::Interrupted => Heard::Interrupted,
+                _ if is_short_of_memory(&error) => {
+                    self.readable = false;
+                    self.try_again_later(now);
+                    Heard::NothingYet
+                }
                 _ => Heard::Broken(Leave::from_error(&error)),
             },
         }
@@ -251,12 +263,13 @@ impl<S: Socket> Client<S> {
             if spoken.bytes > 0 && self.reading.position() - start >= terms.bytes_max as u64 {
                 break;
             }
-            let whole = self.write_once(transcript, terms, &mut spoken);
+            let whole = self.write_once(transcript, terms, &mut spoken, now);
             if !whole {
                 spoken.short = true;
                 break;
             }
         }
+        spoken.passed = self.reading.position().saturating_sub(start) as usize;
         self.note_progress(head, spoken.bytes > 0, now);
         spoken
     }
@@ -274,7 +287,13 @@ impl<S: Socket> Client<S> {
     }
 
     /// Offers once what it lacks; `true` if all of it was taken.
-    fn write_once(&mut self, transcript: &Transcript, terms: &Terms, spoken: &mut Spoken) -> bool {
+    fn write_once(
+        &mut self,
+        transcript: &Transcript,
+        terms: &Terms,
+        spoken: &mut Spoken,
+        now: Instant,
+    ) -> bool {
         let end = match self.life {
             Life::Closing { until, .. } => until.min(transcript.head()),
             _ => transcript.head(),
@@ -295,19 +314,41 @@ impl<S: Socket> Client<S> {
                 spoken.bytes += bytes;
                 return bytes == offered;
             }
-            Err(error) => self.note_write_error(&error, spoken),
+            Err(error) => self.note_write_error(&error, spoken, now),
         }
         false
     }
 
-    fn note_write_error(&mut self, error: &io::Error, spoken: &mut Spoken) {
+    fn note_write_error(&mut self, error: &io::Error, spoken: &mut Spoken, now: Instant) {
         match error.kind() {
             ErrorKind::WouldBlock => {
                 self.writable = false;
             }
             ErrorKind::Interrupted => {}
+            _ if is_short_of_memory(error) => {
+                self.writable = false;
+                self.try_again_later(now);
+            }
             _ => spoken.broken = Some(Leave::from_error(error)),
         }
+    }
+
+    /// The kernel was short of memory, which is not the fault of this client.
+    fn try_again_later(&mut self, now: Instant) {
+        self.change_moments(|its| its.retry_at = Some(now + MEMORY_RETRY));
+    }
+
+    /// A deadline of its has come: what ends by itself at that moment has ended.
+    pub fn note_time(&mut self, now: Instant) {
+        let mut may_try = false;
+        self.change_moments(|its| {
+            its.alarm = None;
+            its.paused_until = its.paused_until.filter(|until| *until > now);
+            may_try = its.retry_at.is_some_and(|at| at <= now);
+            its.retry_at = its.retry_at.filter(|at| *at > now);
+        });
+        self.readable |= may_try && !self.ended;
+        self.writable |= may_try;
     }
 
     /// Goes on behind the line that was just taken.
@@ -325,7 +366,9 @@ impl<S: Socket> Client<S> {
             match self.socket.read(scratch) {
                 Ok(0) => break,
                 Ok(bytes) => left = left.saturating_sub(bytes as u32),
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                Err(error)
+                    if error.kind() == ErrorKind::WouldBlock || is_short_of_memory(&error) =>
+                {
                     self.readable = false;
                     self.change_moments(|its| its.drain_bytes_left = left);
                     return;
@@ -363,20 +406,16 @@ impl<S: Socket> Client<S> {
     pub fn next_deadline(&self, config: &Config) -> Option<Instant> {
         let its = self.moments();
         let stalled = |limit| its.stalled_since.map(|since| since + limit);
-        match self.life {
-            Life::Arriving => {
-                [self.greeting_due(config), self.chunk_due(config)].into_iter().flatten().min()
-            }
-            Life::Open => {
-                let idle = (!config.idle.is_zero()).then(|| self.record.heard_at + config.idle);
-                let due = [its.paused_until, self.chunk_due(config), stalled(config.stuck), idle];
-                due.into_iter().flatten().min()
-            }
-            Life::Closing { .. } => stalled(config.flush),
-            Life::Draining(_) => its.drain_until,
-            Life::Deaf(_) => its.paused_until.into_iter().chain(stalled(config.flush)).min(),
-            Life::Gone(_) => None,
-        }
+        let idle = || (!config.idle.is_zero()).then(|| self.record.heard_at + config.idle);
+        let due = match self.life {
+            Life::Arriving => [self.greeting_due(config), self.chunk_due(config), None, None],
+            Life::Open => [its.paused_until, self.chunk_due(config), stalled(config.stuck), idle()],
+            Life::Closing { .. } => [stalled(config.flush), None, None, None],
+            Life::Draining(_) => [its.drain_until, None, None, None],
+            Life::Deaf(_) => [its.paused_until, stalled(config.flush), None, None],
+            Life::Gone(_) => return None,
+        };
+        due.into_iter().chain([its.retry_at]).flatten().min()
     }
 
     /// When what is pending is a line without an end: only if nothing more can be read, and not
@@ -419,8 +458,8 @@ impl<S: Socket> Client<S> {
         self.change_moments(|its| its.stalled_since = Some(now));
     }
 
-    /// Whether it is deaf, has been for as long as it may be, and would still have to wait before it
-    /// may go on. One that waits only for this turn is heard.
+    /// Whether it is deaf, has been for as long as it may be, and would still have to wait before
+    /// it may go on. One that waits only for this turn is heard.
     pub fn is_past_hearing(&self, config: &Config, now: Instant) -> bool {
         let its = self.moments();
         let is_late = its.stalled_since.is_some_and(|since| since + config.flush <= now);
@@ -437,4 +476,9 @@ impl<S: Socket> Client<S> {
         let since = self.moments().stalled_since;
         !self.writable && since.is_some_and(|since| now >= since + limit)
     }
+}
+
+/// Errors of send(2) and recv(2) that say nothing of the connection.
+fn is_short_of_memory(error: &io::Error) -> bool {
+    matches!(Errno::from_io_error(error), Some(Errno::NOBUFS | Errno::NOMEM))
 }

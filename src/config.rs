@@ -46,6 +46,11 @@ pub const DESCRIPTORS_RESERVED: usize = 64;
 /// can be done in one write.
 pub const DOORWAY_MAX: usize = 32;
 
+/// What a socket's send buffer, which is twice `--send-buffer`, takes less than it has. One segment
+/// on loopback holds 65 483 bytes, on an MTU of 1500 about 65 160: with one byte more a turn needs a
+/// second write, and an event before it.
+pub const SEND_BUFFER_SPARE: usize = 2 * 1024;
+
 /// How much is read from one client at once, at most.
 pub const READ_BYTES_MAX: usize = 16 * 1024;
 
@@ -140,7 +145,7 @@ pub struct Config {
     pub history_bytes: usize,
 
     /// Bytes of private replies that may wait for one client; with more it is not read, with twice
-    /// as many it is closed
+    /// as many it is closed. As many of private messages may wait, more are refused
     #[arg(long, env = "CHINWAG_MAX_PRIVATE", value_name = "BYTES", help_heading = "Limits")]
     #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(8192..=1 << 20))]
     #[arg(default_value_t = 8192)]
@@ -237,10 +242,10 @@ pub struct Config {
     pub shutdown: Duration,
 
     /// Bytes of conversation taken in between two rounds of sending, if they are at most a quarter
-    /// of --window
+    /// of --window. A round fits one write if they are 2 KiB less than twice --send-buffer
     #[arg(long, env = "CHINWAG_TURN_BYTES", value_name = "BYTES", help_heading = "Tuning")]
     #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(8192..=1 << 24))]
-    #[arg(default_value_t = 65536)]
+    #[arg(default_value_t = 63488)]
     pub turn_bytes: usize,
 
     /// Bytes offered to one client at once; at least --turn-bytes
@@ -350,6 +355,20 @@ impl Config {
         Ok(())
     }
 
+    /// What is allowed but costs more than it needs to, a sentence each.
+    pub fn warnings(&self) -> Vec<String> {
+        let mut warnings = Vec::new();
+        let (turn, buffer) = (self.turn_bytes_max(), 2 * self.send_buffer);
+        if turn + SEND_BUFFER_SPARE > buffer {
+            warnings.push(format!(
+                "--turn-bytes {turn} does not fit into --send-buffer {}, of which the kernel uses \
+                 {buffer}: a flood takes two writes a turn and client",
+                self.send_buffer
+            ));
+        }
+        warnings
+    }
+
     /// Where to listen if nothing is said: everywhere. The second, IPv6, may be missing on a
     /// machine.
     pub fn listen_default() -> [SocketAddr; 2] {
@@ -421,7 +440,8 @@ impl Config {
         // ignores, its place among the deadlines, its address and one that has left.
         const RECORD: usize = 4096;
         let input = 2 * (self.max_line + READ_BYTES_MAX);
-        let output = 2 * (self.max_private + self.rendered + STANDING_BYTES_MAX);
+        let private = 3 * self.max_private;
+        let output = private + 2 * (self.rendered + STANDING_BYTES_MAX);
         // Those who are being told that there is no room have all that too.
         let connections = clients.saturating_add(DOORWAY_MAX);
         let shared = transcript::memory_bytes_max(self.window) + 2 * self.turn_bytes_max();
@@ -469,6 +489,17 @@ mod tests {
     }
 
     #[test]
+    fn a_turn_that_does_not_fit_a_socket_is_warned_of() {
+        assert_eq!(Config::default().warnings(), [""; 0]);
+        let one_more = Config::default().turn_bytes + 1;
+        let config = Config { turn_bytes: one_more, ..Config::default() };
+        let [warning] = &config.warnings()[..] else { panic!("{:?}", config.warnings()) };
+        assert!(warning.starts_with("--turn-bytes 63489 does not fit into --send-buffer 32768"));
+        let config = Config { send_buffer: 33_000, ..config };
+        assert_eq!(config.warnings(), [""; 0]);
+    }
+
+    #[test]
     fn the_longest_line_stands_whole_beside_the_longest_name() {
         #[derive(Parser)]
         struct Flags {
@@ -492,12 +523,12 @@ mod tests {
     }
 
     /// By hand: a connection has 4 KiB of its own, twice 4 + 16 KiB of input, twice 8 + 16 + 8 KiB
-    /// of output, and in the kernel twice 32 + 32 KiB; 32 more of them are in the doorway. The
-    /// program has 8 MiB, the window 4 and its index twice 8, and a turn twice 64 KiB.
+    /// of output and 8 of messages, and in the kernel twice 32 + 32 KiB; 32 more of them are in the doorway. The
+    /// program has 8 MiB, the window 4 and its index twice 8, and a turn twice 62 KiB.
     #[test]
     fn the_memory_of_a_server_is_its_own_and_so_much_for_each_connection() {
         let own = |connections: usize| {
-            (8 << 20) + (4 << 20) + (16 << 20) + (128 << 10) + connections * (4 + 40 + 64) * 1024
+            (8 << 20) + (4 << 20) + (16 << 20) + (124 << 10) + connections * (4 + 40 + 72) * 1024
         };
         let config = Config::default();
         assert_eq!(config.memory_bytes_max(0), (own(32), 32 * 128 * 1024));

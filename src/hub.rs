@@ -61,6 +61,7 @@ pub struct Hub<S> {
     ready: VecDeque<usize>,
     /// Where the pass over everyone goes on, while one is unfinished.
     pass: Option<usize>,
+    looks: u64,
     /// Those whose input has ended, until their last line is appended.
     settling: Vec<usize>,
     /// Those with whom something is to be done in `release`.
@@ -121,6 +122,7 @@ impl<S: Socket> Hub<S> {
             listeners: Listeners::default(),
             ready: VecDeque::new(),
             pass: None,
+            looks: 0,
             settling: Vec::new(),
             leaving: Vec::new(),
             stop: Stop::No,
@@ -162,6 +164,18 @@ impl<S: Socket> Hub<S> {
             Some(at) => Wait::Until(at),
             None => Wait::Forever,
         }
+    }
+
+    /// Whether a client's deadline has come. Look at its events once more before
+    /// [`Hub::note_time`]: what it did meanwhile counts.
+    pub fn is_due(&self, now: Instant) -> bool {
+        self.deadlines.next().is_some_and(|at| at <= now)
+    }
+
+    /// How many places of the table passes have looked at so far: what they cost beside their
+    /// writes.
+    pub fn looks(&self) -> u64 {
+        self.looks
     }
 
     /// Whether there is work that waits for nothing but the next turn.
@@ -214,10 +228,7 @@ impl<S: Socket> Hub<S> {
         else {
             return;
         };
-        client.change_moments(|its| {
-            its.alarm = None;
-            its.paused_until = its.paused_until.filter(|until| *until > now);
-        });
+        client.note_time(now);
         let idle_for = now.duration_since(client.record.heard_at);
         let idle = !self.config.idle.is_zero() && idle_for >= self.config.idle && !client.readable;
         let stuck = client.is_stuck(&self.config, now);
@@ -241,10 +252,15 @@ impl<S: Socket> Hub<S> {
             Life::Deaf(leave) if client.is_past_hearing(&self.config, now) => self.gone(key, leave),
             Life::Arriving | Life::Open | Life::Deaf(_) => {
                 self.queue_to_listen(key);
+                self.queue_to_speak(key);
                 self.reschedule(key);
             }
             Life::Draining(leave) => self.gone(key, leave),
-            Life::Closing { .. } | Life::Gone(_) => self.reschedule(key),
+            Life::Closing { .. } => {
+                self.queue_to_speak(key);
+                self.reschedule(key);
+            }
+            Life::Gone(_) => self.reschedule(key),
         }
     }
 
@@ -262,7 +278,7 @@ impl<S: Socket> Hub<S> {
         };
         client.reading.detour(head, lines);
         let bytes_max = 2 * self.config.max_private;
-        if client.reading.private_bytes() > bytes_max {
+        if client.reading.reply_bytes() > bytes_max {
             self.close(key, Leave::TooManyReplies, &Notice::TooManyReplies { bytes_max }, now);
         }
         self.queue_to_speak(key);

@@ -42,10 +42,10 @@
 //!
 //! Values, which know neither sockets nor the clock: [`config`], [`transcript`], [`reading`],
 //! [`mod@line`], [`telnet`], [`text`], [`stranger`], [`command`], [`names`], [`notice`], [`pace`],
-//! [`addresses`], [`without`], [`deadlines`], [`backlog`]. Generic over `Read + Write`, with the present moment
-//! handed in, so that a simulation can run them: [`client`], [`hub`], [`door`]. The world:
-//! [`server`] (the only one of the server that knows mio), [`console`], [`journal`], [`sink`], the
-//! terminal client [`join`] with a loop of its own, and `main`.
+//! [`addresses`], [`without`], [`deadlines`], [`backlog`]. Generic over `Read + Write`, with the
+//! present moment handed in, so that a simulation can run them: [`client`], [`hub`], [`door`]. The
+//! world: [`server`] (the only one of the server that knows mio), [`console`], [`journal`],
+//! [`sink`], the terminal client [`join`] with a loop of its own, and `main`.
 
 #![forbid(unsafe_code)]
 

@@ -10,14 +10,18 @@
 //! - A peer that has never ended a line may be one that never will (a script that sends each
 //!   message as a chunk). Its unterminated chunk is a line once it has been quiet:
 //!   [`Lines::chunk_due`].
-//! - In raw mode there are no lines: what was read is handed out as it came, only never cut inside
-//!   a UTF-8 character.
+//! - In raw mode there are no lines: what was read is handed out as it came. Only the beginning of
+//!   a UTF-8 character waits for its rest, for [`CHARACTER_WAIT`].
 //!
 //! It never reads a socket or a clock and does not know what a line means.
 
 use std::time::{Duration, Instant};
 
 use memchr::memchr2;
+
+/// How long the rest of a character is waited for, if nothing else follows it. A lost packet comes
+/// again within a few seconds.
+pub const CHARACTER_WAIT: Duration = Duration::from_secs(5);
 
 /// What is a line, and how long it may be.
 #[derive(Clone, Copy, Debug)]
@@ -153,17 +157,17 @@ impl Lines {
     ///
     /// Call it only when there is nothing more to read for now, and then [`Lines::cut`].
     pub fn chunk_due(&self, rules: &LineRules, first: Instant, last: Instant) -> Option<Instant> {
-        let quiet = last + rules.chunk_quiet;
         if !self.is_pending() {
             return None;
         }
         if rules.raw {
-            return Some(quiet);
+            // All but the beginning of a character is handed out at once.
+            return Some(last + CHARACTER_WAIT);
         }
         if self.has_ended_a_line {
             return None;
         }
-        let oldest = first + rules.chunk_age_max;
+        let (quiet, oldest) = (last + rules.chunk_quiet, first + rules.chunk_age_max);
         Some(if self.is_one_character() { oldest } else { quiet.min(oldest) })
     }
 

@@ -10,18 +10,18 @@
 //! is there only while something is in it. This room knows neither sockets nor who reads.
 
 use std::collections::VecDeque;
-use std::io::IoSlice;
 
 use crate::notice::{Lang, Notice};
 use crate::telnet;
 use crate::transcript::Transcript;
 use crate::without::Without;
 
+pub use offer::Offer;
+
+mod offer;
+
 /// What a detour is charged beside its text: its place in the queue and the allocator's overhead.
 pub const DETOUR_BYTES: usize = 64;
-
-/// The most pieces of one offer. What needs more is offered the next time.
-const SLICES_MAX: usize = 8;
 
 /// How the transcript's bytes become a reader's: `None` is *plain*, as they are, without copying.
 type WireForm = Option<Box<Rendering>>;
@@ -94,8 +94,9 @@ struct Aside {
     detours: VecDeque<Detour>,
     /// How much of the first detour has been sent.
     detour_sent: usize,
-    /// What the detours are charged together.
-    private_bytes: usize,
+    /// What the detours are charged together, those of others apart.
+    reply_bytes: usize,
+    message_bytes: usize,
 }
 
 /// The first line that a reader did not begin: its number, and where it started.
@@ -109,41 +110,8 @@ struct Unread {
 struct Detour {
     at: u64,
     text: Vec<u8>,
-}
-
-/// The bytes that a reader lacks, in order, for one vectored write.
-#[derive(Debug)]
-pub struct Offer<'a> {
-    slices: [IoSlice<'a>; SLICES_MAX],
-    count: usize,
-    bytes: usize,
-}
-
-impl<'a> Offer<'a> {
-    /// The pieces, none of them empty.
-    pub fn slices(&self) -> &[IoSlice<'a>] {
-        &self.slices[..self.count]
-    }
-
-    /// How many bytes the pieces hold together.
-    pub fn bytes(&self) -> usize {
-        self.bytes
-    }
-
-    /// Adds a piece of at most `bytes_max` bytes in all; `false` if not all of it had room.
-    fn add(&mut self, piece: &'a [u8], bytes_max: usize) -> bool {
-        if piece.is_empty() {
-            return true;
-        }
-        let fitting = piece.len().min(bytes_max - self.bytes);
-        if fitting == 0 || self.count == SLICES_MAX {
-            return false;
-        }
-        self.slices[self.count] = IoSlice::new(&piece[..fitting]);
-        self.count += 1;
-        self.bytes += fitting;
-        fitting == piece.len()
-    }
+    /// It is a message from another client.
+    is_message: bool,
 }
 
 impl Reading {
@@ -187,9 +155,15 @@ impl Reading {
         self.aside.as_deref().is_some_and(|aside| aside.gap.is_some())
     }
 
-    /// What its private bytes are charged that have not been sent.
-    pub fn private_bytes(&self) -> usize {
-        self.aside.as_ref().map_or(0, |aside| aside.private_bytes)
+    /// What the replies are charged that it has not been sent.
+    pub fn reply_bytes(&self) -> usize {
+        self.aside.as_ref().map_or(0, |aside| aside.reply_bytes)
+    }
+
+    /// What the messages of others to it alone are charged that it has not been sent. They do not
+    /// count as its replies, or others could keep it from being heard.
+    pub fn message_bytes(&self) -> usize {
+        self.aside.as_ref().map_or(0, |aside| aside.message_bytes)
     }
 
     /// Changes how it wants what is said, from the next line on.
@@ -227,12 +201,23 @@ impl Reading {
 
     /// Adds lines that only this reader sees, after all that has been said up to `head`.
     pub fn detour(&mut self, head: u64, text: Vec<u8>) {
+        let text = self.with_its_line_ends(text);
+        self.detour_as_it_is(head, text);
+    }
+
+    /// Adds a line from another client that only this reader sees.
+    pub fn message(&mut self, head: u64, text: Vec<u8>) {
+        let text = self.with_its_line_ends(text);
+        self.push_detour(Detour { at: head, text, is_message: true });
+    }
+
+    fn with_its_line_ends(&self, text: Vec<u8>) -> Vec<u8> {
         match self.line_ends() {
-            LineEnds::AsTheyAre | LineEnds::LineFeed => self.detour_as_it_is(head, text),
+            LineEnds::AsTheyAre | LineEnds::LineFeed => text,
             LineEnds::CrLf => {
                 let mut rendered = Vec::with_capacity(text.len() + 1);
                 LineEnds::CrLf.render(&[&text], &mut rendered);
-                self.detour_as_it_is(head, rendered);
+                rendered
             }
         }
     }
@@ -244,9 +229,13 @@ impl Reading {
     /// Adds bytes that only this reader gets, whatever they are, after all that has been said up to
     /// `head`.
     pub fn detour_as_it_is(&mut self, head: u64, text: Vec<u8>) {
+        self.push_detour(Detour { at: head, text, is_message: false });
+    }
+
+    fn push_detour(&mut self, detour: Detour) {
         let aside = self.aside.get_or_insert_default();
-        aside.private_bytes += text.len() + DETOUR_BYTES;
-        aside.detours.push_back(Detour { at: head, text });
+        *aside.charged_for(&detour) += detour.charge();
+        aside.detours.push_back(detour);
     }
 
     /// What it lacks of all that stands before `end`, in one go.
@@ -262,7 +251,7 @@ impl Reading {
     ) -> Offer<'a> {
         self.prepare(transcript, end, terms);
         self.check(transcript);
-        let mut offer = Offer { slices: [IoSlice::new(&[]); SLICES_MAX], count: 0, bytes: 0 };
+        let mut offer = Offer::default();
         self.gather(transcript, end, terms.bytes_max, &mut offer);
         offer
     }
@@ -443,8 +432,14 @@ impl Reading {
         debug_assert!(!aside.is_empty());
         debug_assert!(aside.before_sent <= aside.before.len());
         debug_assert!(aside.detours.iter().is_sorted_by_key(|detour| detour.at));
-        let charged = |detour: &Detour| detour.text.len() + DETOUR_BYTES;
-        debug_assert_eq!(aside.private_bytes, aside.detours.iter().map(charged).sum::<usize>());
+        let charged = aside.detours.iter().map(Detour::charge).sum::<usize>();
+        debug_assert_eq!(aside.reply_bytes + aside.message_bytes, charged);
+    }
+}
+
+impl Detour {
+    fn charge(&self) -> usize {
+        self.text.len() + DETOUR_BYTES
     }
 }
 
@@ -456,9 +451,14 @@ impl Aside {
 
     fn drop_detour(&mut self) {
         if let Some(detour) = self.detours.pop_front() {
-            self.private_bytes -= detour.text.len() + DETOUR_BYTES;
+            *self.charged_for(&detour) -= detour.charge();
         }
         self.detour_sent = 0;
+    }
+
+    /// Where a detour is charged.
+    fn charged_for(&mut self, detour: &Detour) -> &mut usize {
+        if detour.is_message { &mut self.message_bytes } else { &mut self.reply_bytes }
     }
 
     fn render_detour(&mut self) {
@@ -513,9 +513,9 @@ mod tests {
         reading.detour(transcript.head(), b"* a\n".to_vec());
         reading.detour(transcript.head(), b"* b\n".to_vec());
         say(&mut transcript, 1, "two");
-        assert_eq!(reading.private_bytes(), 18 + 3 * DETOUR_BYTES);
+        assert_eq!(reading.reply_bytes(), 18 + 3 * DETOUR_BYTES);
         assert_eq!(take_all(&mut reading, &transcript), "* welcome\none\n* a\n* b\ntwo\n");
-        assert_eq!((reading.private_bytes(), reading.aside.is_none()), (0, true));
+        assert_eq!((reading.reply_bytes(), reading.aside.is_none()), (0, true));
     }
 
     #[test]

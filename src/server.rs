@@ -105,6 +105,7 @@ impl Server {
         let mut console =
             Console::new(rustix::stdio::stdout(), config.quiet, config.raw, config.terms());
         let reserve = File::open("/dev/null").map_err(system("keep a descriptor in reserve"))?;
+        config.warnings().iter().for_each(|warning| warn!("{warning}"));
         tell_bounds(&config, clients_max);
         for Listening { listener, .. } in &listening {
             let address = listener.local_addr().map_err(system("ask for the address"))?;
@@ -197,7 +198,10 @@ impl Server {
     fn note(&mut self, now: Instant) -> io::Result<()> {
         let mut signalled = self.note_events();
         let mut polls_left = 1 + self.hub.connections() / EVENTS_MAX;
-        while self.events.iter().count() == EVENTS_MAX && polls_left > 0 {
+        // A deadline has come: the events may be older than that.
+        let mut is_stale = self.hub.is_due(now);
+        while (is_stale || self.events.iter().count() == EVENTS_MAX) && polls_left > 0 {
+            is_stale = false;
             polls_left -= 1;
             self.poll_events(Some(now))?;
             signalled |= self.note_events();

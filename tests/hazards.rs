@@ -15,6 +15,7 @@ mod hazards {
     mod descriptors;
     mod endurance;
     mod floods;
+    mod kernel;
     mod network;
     mod readers;
 }

@@ -23,6 +23,8 @@ pub struct Moments {
     /// Since when it has taken nothing of what waits for it, or its connection is broken; `None`
     /// while nothing waits.
     pub stalled_since: Option<Instant>,
+    /// When a socket is tried again for which the kernel had no memory.
+    pub retry_at: Option<Instant>,
     /// When it is given up though it still sends after our side is shut down.
     pub drain_until: Option<Instant>,
     /// How many more bytes are thrown away until then.

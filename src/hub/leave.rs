@@ -37,6 +37,9 @@ impl<S: Socket> Hub<S> {
         self.depart(key, leave, now);
         self.tell_trouble(leave, now);
         let client = self.clients.remove(key);
+        while self.keys_end > 0 && !self.clients.contains(self.keys_end - 1) {
+            self.keys_end -= 1;
+        }
         self.deadlines.change(client.whose(key), client.moments().alarm, None);
         if client.standing != Standing::Refused && !client.exempt {
             self.addresses.left(client.record.address.ip(), now);

@@ -89,17 +89,19 @@ impl<S: Socket> Hub<S> {
         let serial = sender.record.serial;
         let other_name = self.names.of(other.record.serial).to_string();
         let line = format!("[{} -> {other_name}] {text}\n", self.names.of(serial)).into_bytes();
-        let waiting = other.reading.private_bytes() + line.len() + DETOUR_BYTES;
+        let waiting = other.reading.message_bytes() + line.len() + DETOUR_BYTES;
         if other.life != Life::Open || waiting > self.config.max_private {
             self.tell(from, &Notice::NotDelivered { name: &other_name }, now);
             return;
         }
         let ignored = serial != other.record.serial && self.is_without(to, serial);
         if from != to && !ignored {
+            let head = self.transcript.head();
             if let Some(other) = self.clients.get_mut(to) {
                 other.record.extras().answers_go_to = Some(serial);
+                other.reading.message(head, line.clone());
             }
-            self.tell_lines(to, line.clone(), now);
+            self.queue_to_speak(to);
         }
         self.tell_lines(from, line, now);
     }

@@ -3,35 +3,50 @@
 //! A *pass* walks over everyone in the order of the slab, cut in slices, so that between two of
 //! them newcomers and signals are looked at. Those whose socket has just become able to take what
 //! they lack stand on the ready queue and are served before it. Whoever cannot be written to costs
-//! nothing but a look, and lapses before what it lacks is overwritten.
+//! nothing but a look, and lapses before what it lacks is overwritten. Looks are counted too, or a
+//! pass in which nobody wants what was said would not be cut.
 
 use std::time::Instant;
 
 use super::Hub;
 use crate::client::{Leave, Life, Socket, Spoken};
+use crate::config::Config;
+
+/// So many looks count as a write: one is memory that has left the cache, the other a system call.
+const LOOKS_PER_WRITE: usize = 64;
 
 /// What may still be done in one slice of a pass.
 struct Slice {
-    writes_left: usize,
+    looks_left: usize,
     bytes_left: usize,
 }
 
 impl Slice {
+    fn new(config: &Config) -> Slice {
+        let looks_left = config.slice_writes.saturating_mul(LOOKS_PER_WRITE);
+        Slice { looks_left, bytes_left: config.slice_bytes }
+    }
+
+    fn count_look(&mut self) {
+        self.looks_left = self.looks_left.saturating_sub(1);
+    }
+
+    /// Counts what a client was given. To leave all of it out for the client is no less work.
     fn count(&mut self, spoken: &Spoken) {
-        self.writes_left = self.writes_left.saturating_sub(spoken.writes);
-        self.bytes_left = self.bytes_left.saturating_sub(spoken.bytes);
+        let looks = spoken.writes.max(1) * LOOKS_PER_WRITE;
+        self.looks_left = self.looks_left.saturating_sub(looks);
+        self.bytes_left = self.bytes_left.saturating_sub(spoken.bytes.max(spoken.passed));
     }
 
     fn is_over(&self) -> bool {
-        self.writes_left == 0 || self.bytes_left == 0
+        self.looks_left == 0 || self.bytes_left == 0
     }
 }
 
 impl<S: Socket> Hub<S> {
     /// Offers those on the ready queue and then everyone in the pass what they lack.
     pub fn speak(&mut self, now: Instant) {
-        let mut slice =
-            Slice { writes_left: self.config.slice_writes, bytes_left: self.config.slice_bytes };
+        let mut slice = Slice::new(&self.config);
         for _ in 0..self.ready.len() {
             if slice.is_over() {
                 return;
@@ -53,6 +68,8 @@ impl<S: Socket> Hub<S> {
                 self.pass = Some(key);
                 return;
             }
+            slice.count_look();
+            self.looks += 1;
             let took_all = self.offer(key, slice, now);
             if !took_all {
                 self.lapse_if_endangered(key, endangered_below);

@@ -3,17 +3,27 @@
 use std::time::Duration;
 
 use chinwag::config::Config;
+use chinwag::hub::Wait;
 use rustix::io::Errno;
 
-use crate::small::Small;
+use crate::small::{Seat, Small};
 
 const SECOND: Duration = Duration::from_secs(1);
+
+/// A hub that greets at once.
+fn small(config: Config) -> Small {
+    Small::new(Config { greeting: Duration::ZERO, ..config })
+}
+
+/// So many clients that are exempt from limits, of which nothing is read yet.
+fn crowd(small: &mut Small, count: usize) -> Vec<Seat> {
+    (0..count).map(|_| small.connect(1)).collect()
+}
 
 #[test]
 fn an_address_that_comes_and_goes_is_told_in_summaries() {
     const SECONDS: usize = 60;
-    let greeting = Duration::ZERO;
-    let mut small = Small::new(Config { greeting, notices: 10, ..Config::default() });
+    let mut small = small(Config { notices: 10, ..Config::default() });
     let watcher = small.connect(1);
     for _ in 0..SECONDS * 4 {
         let client = small.connect(2);
@@ -31,7 +41,7 @@ fn an_address_that_comes_and_goes_is_told_in_summaries() {
 #[test]
 fn a_broken_client_that_is_paced_is_gone_after_the_flush_time() {
     for is_noticed_by_writing in [false, true] {
-        let mut small = Small::new(Config { greeting: Duration::ZERO, ..Config::default() });
+        let mut small = small(Config::default());
         let (watcher, ghost) = (small.connect(1), small.connect(2));
         small.say(&ghost, "boo\n".repeat(4000));
         ghost.pipe.borrow_mut().broken = Some(Errno::CONNRESET);
@@ -47,4 +57,125 @@ fn a_broken_client_that_is_paced_is_gone_after_the_flush_time() {
         let heard = watcher.take_text().matches(": boo\n").count();
         assert!((20..=80).contains(&heard), "{heard} lines");
     }
+}
+
+#[test]
+fn a_kernel_short_of_memory_for_a_moment_costs_no_connection() {
+    for errno in [Errno::NOBUFS, Errno::NOMEM] {
+        let mut small = small(Config::default());
+        let (alice, bob) = (small.connect(1), small.connect(2));
+        alice.pipe.borrow_mut().read_fails = Some(errno);
+        bob.pipe.borrow_mut().write_fails = Some(errno);
+        bob.take_text();
+        small.say(&alice, "hello\n");
+        assert_eq!(bob.take_text(), "");
+        // No event tells that there is memory again.
+        small.pass(SECOND);
+        assert_eq!(bob.take_text(), "guest1: hello\n");
+        bob.pipe.borrow_mut().write_fails = Some(errno);
+        small.say(&alice, "/quit\n");
+        small.end(&bob);
+        small.pass(SECOND);
+        assert_eq!(bob.take_text(), "* guest1 left\n");
+    }
+}
+
+#[test]
+fn a_pass_in_which_nobody_wants_what_was_said_is_cut_too() {
+    const CROWD: usize = 100;
+    let config = Config { per_address: 0, rate: 0, slice_writes: 10, ..Config::default() };
+    let mut small = small(config);
+    let speaker = small.connect(2);
+    for client in crowd(&mut small, CROWD) {
+        small.say(&client, "/ignore guest1\n");
+    }
+    let before = small.hub.looks();
+    small.say_later(&speaker, "is anybody here?\n");
+    small.turn();
+    let looks = small.hub.looks() - before;
+    assert!((5..=20).contains(&looks), "{looks} places looked at in a slice of 10 writes");
+    small.turns();
+    assert_eq!(small.hub.looks() - before, 1 + CROWD as u64);
+}
+
+#[test]
+fn a_pass_over_many_that_lack_nothing_is_cut() {
+    const CROWD: usize = 1000;
+    let config = Config { per_address: 0, rate: 0, slice_writes: 10, ..Config::default() };
+    let mut small = small(config);
+    let crowd = crowd(&mut small, CROWD);
+    for client in &crowd {
+        client.pipe.borrow_mut().room = Some(0);
+    }
+    small.say(&crowd[0], "now none of them can be written to\n");
+    let before = small.hub.looks();
+    small.say_later(&crowd[0], "again\n");
+    small.turn();
+    let looks = small.hub.looks() - before;
+    assert!(looks <= 640, "{looks} places looked at in a slice of 10 writes");
+    small.turns();
+    assert_eq!(small.hub.looks() - before, CROWD as u64);
+}
+
+#[test]
+fn a_crowd_that_has_gone_costs_nothing() {
+    let mut small = small(Config { per_address: 0, rate: 0, ..Config::default() });
+    let speaker = small.connect(2);
+    let crowd = crowd(&mut small, 1000);
+    for client in &crowd {
+        small.end(client);
+    }
+    small.pass(2 * SECOND);
+    assert_eq!(small.hub.connections(), 1);
+    let before = small.hub.looks();
+    small.say(&speaker, "hello\n");
+    assert_eq!(small.hub.looks() - before, 1);
+}
+
+#[test]
+fn messages_of_others_do_not_keep_a_lagging_client_from_speaking() {
+    let mut small = small(Config { rate: 0, ..Config::default() });
+    let (alice, bob) = (small.connect(1), small.connect(2));
+    bob.pipe.borrow_mut().room = Some(0);
+    small.say(&alice, "/msg guest2 hello\n".repeat(1000));
+    let text = alice.take_text();
+    let refused = text.matches("* not sent: guest2 has too much unread\n").count();
+    assert!((1..1000).contains(&refused), "{refused} refused");
+    small.say(&bob, "I am still here\n");
+    assert_eq!(alice.take_text(), "guest2: I am still here\n");
+    // Its own replies do, as ever.
+    small.say(&bob, "/help\n".repeat(100));
+    small.say(&bob, "and now?\n");
+    assert_eq!(alice.take_text(), "");
+    bob.pipe.borrow_mut().room = None;
+    small.note(&bob);
+    assert_eq!(alice.take_text(), "guest2: and now?\n");
+}
+
+#[test]
+fn the_dead_do_not_wait_for_their_greeting() {
+    let greeting = 3600 * SECOND;
+    let mut small = Small::new(Config { greeting, per_address: 0, ..Config::default() });
+    for _ in 0..100 {
+        let client = small.connect(1);
+        client.pipe.borrow_mut().broken = Some(Errno::CONNRESET);
+        small.note(&client);
+    }
+    assert_eq!((small.hub.connections(), small.hub.wait()), (0, Wait::Forever));
+}
+
+#[test]
+fn half_a_character_waits_in_raw_mode_though_others_speak() {
+    let mut small = small(Config { raw: true, ..Config::default() });
+    let (alice, bob) = (small.connect(1), small.connect(2));
+    bob.take_text();
+    let (half, rest) = "네".as_bytes().split_at(2);
+    small.say(&alice, half);
+    small.pass(4 * SECOND);
+    small.say(&bob, "x");
+    small.say(&alice, rest);
+    assert_eq!(bob.take_text(), "x네");
+    small.say(&alice, half);
+    small.pass(6 * SECOND);
+    assert_eq!(bob.pipe.borrow().received, half);
 }

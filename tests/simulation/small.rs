@@ -26,7 +26,7 @@ pub struct Pipe {
     /// What the next write, and the next read, fails with.
     pub write_fails: Option<Errno>,
     pub read_fails: Option<Errno>,
-    /// How many bytes the peer takes; all if `None`.
+    /// How many bytes the peer takes; all if `None`. It is to be noted when there is room again.
     pub room: Option<usize>,
     pub received: Vec<u8>,
     pub closed: bool,
@@ -124,8 +124,14 @@ impl Small {
 
     /// A client sends this.
     pub fn say(&mut self, seat: &Seat, bytes: impl AsRef<[u8]>) {
+        self.say_later(seat, bytes);
+        self.turns();
+    }
+
+    /// The same, to be found by the next turn.
+    pub fn say_later(&mut self, seat: &Seat, bytes: impl AsRef<[u8]>) {
         seat.pipe.borrow_mut().sent.extend_from_slice(bytes.as_ref());
-        self.note(seat);
+        self.hub.note(seat.key, true, false);
     }
 
     /// A client ends its side.

@@ -6,6 +6,7 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::rc::Rc;
 
 use chinwag::client::Socket;
+use rustix::io::Errno;
 
 use crate::random::Random;
 
@@ -95,6 +96,15 @@ impl Wire {
         }
     }
 
+    /// The kernel has no memory for this socket now, and no event will tell when it has.
+    fn short_of_memory(&mut self) -> io::Result<()> {
+        let errno = if self.random.one_in(2) { Errno::NOBUFS } else { Errno::NOMEM };
+        match self.faulty && self.random.one_in(40) {
+            true => Err(errno.into()),
+            false => Ok(()),
+        }
+    }
+
     fn cut(&mut self, bytes: usize) -> usize {
         match self.faulty && bytes > 1 && self.random.one_in(2) {
             true => 1 + self.random.below(bytes - 1),
@@ -104,6 +114,7 @@ impl Wire {
 
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.interrupted()?;
+        self.short_of_memory()?;
         if self.incoming.is_empty() && self.reset {
             self.told_broken = true;
             return Err(ErrorKind::ConnectionReset.into());
@@ -129,6 +140,9 @@ impl Wire {
         }
         if self.reset {
             return Err(ErrorKind::BrokenPipe.into());
+        }
+        if !self.takes_all {
+            self.short_of_memory()?;
         }
         if self.room == 0 {
             self.blocked = true;

@@ -4,8 +4,8 @@
 use std::thread::sleep;
 use std::time::Duration;
 
-use crate::support::process::{connections, has_unread_input};
-use crate::support::{Client, Server, join, narrow, numbered, wait_for};
+use crate::support::process::{connections, has_unread_input, start_piped};
+use crate::support::{Client, Server, command, join, narrow, numbered, wait_for};
 
 /// Longer than every deadline that is set here to a second.
 const STANDSTILL: Duration = Duration::from_millis(1500);
@@ -97,6 +97,29 @@ fn who_said_something_meanwhile_is_not_idle_however_many_others_did_too() {
         assert!(!first.ended, "closed: {:?}", heard.lines().last());
         (heard.matches(": still here\n").count() == CROWD).then_some(())
     });
+}
+
+/// This process may be stopped between a poll and the look at the clock: then the clock says that a
+/// client is late, and the events, which are older, say nothing of what it did meanwhile.
+#[test]
+#[ignore = "needs strace"]
+fn events_are_looked_at_once_more_before_a_client_is_late() {
+    let trace = std::env::temp_dir().join(format!("chinwag-late-{}", std::process::id()));
+    let server = command(&["--idle", "1", "--greeting", "0"]);
+    let mut strace = std::process::Command::new("strace");
+    strace.args(["-D", "-I", "2", "-f", "-e", "trace=epoll_wait,sendto", "-s", "99", "-o"]);
+    strace.arg(&trace).arg(server.get_program()).args(server.get_args());
+    let server = start_piped(strace);
+    let mut bob = server.connect();
+    assert!(bob.read_to_end().ends_with("* closed: nothing said for 1 s\n"));
+    drop(server);
+    let text = std::fs::read_to_string(&trace).unwrap();
+    std::fs::remove_file(&trace).unwrap();
+    let (before, _) = text.split_once("closed: nothing said").unwrap();
+    let polls: Vec<&str> = before.lines().filter(|line| line.contains("epoll_wait(")).collect();
+    let [.., late, again] = polls[..] else { panic!("{text}") };
+    let is_of_a_timeout = late.ends_with("= 0") && !late.contains(", 0) ");
+    assert!(is_of_a_timeout && again.contains(", 0) "), "{late}\n{again}");
 }
 
 #[test]

@@ -1,0 +1,47 @@
+//! What a reader is offered at once: a few pieces of memory, none of them copied.
+
+use std::io::IoSlice;
+
+/// The most pieces of one offer. What needs more is offered the next time.
+const SLICES_MAX: usize = 8;
+
+/// The bytes that a reader lacks, in order, for one vectored write.
+#[derive(Debug)]
+pub struct Offer<'a> {
+    slices: [IoSlice<'a>; SLICES_MAX],
+    count: usize,
+    bytes: usize,
+}
+
+impl Default for Offer<'_> {
+    fn default() -> Self {
+        Offer { slices: [IoSlice::new(&[]); SLICES_MAX], count: 0, bytes: 0 }
+    }
+}
+
+impl<'a> Offer<'a> {
+    /// The pieces, none of them empty.
+    pub fn slices(&self) -> &[IoSlice<'a>] {
+        &self.slices[..self.count]
+    }
+
+    /// How many bytes the pieces hold together.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Adds a piece of at most `bytes_max` bytes in all; `false` if not all of it had room.
+    pub(super) fn add(&mut self, piece: &'a [u8], bytes_max: usize) -> bool {
+        if piece.is_empty() {
+            return true;
+        }
+        let fitting = piece.len().min(bytes_max - self.bytes);
+        if fitting == 0 || self.count == SLICES_MAX {
+            return false;
+        }
+        self.slices[self.count] = IoSlice::new(&piece[..fitting]);
+        self.count += 1;
+        self.bytes += fitting;
+        fitting == piece.len()
+    }
+}
