@@ -47,8 +47,8 @@ pub const DESCRIPTORS_RESERVED: usize = 64;
 pub const DOORWAY_MAX: usize = 32;
 
 /// What a socket's send buffer, which is twice `--send-buffer`, takes less than it has. One segment
-/// on loopback holds 65 483 bytes, on an MTU of 1500 about 65 160: with one byte more a turn needs a
-/// second write, and an event before it.
+/// on loopback holds 65 483 bytes, on an MTU of 1500 about 65 160: with one byte more a turn needs
+/// a second write, and an event before it.
 pub const SEND_BUFFER_SPARE: usize = 2 * 1024;
 
 /// How much is read from one client at once, at most.
@@ -523,8 +523,8 @@ mod tests {
     }
 
     /// By hand: a connection has 4 KiB of its own, twice 4 + 16 KiB of input, twice 8 + 16 + 8 KiB
-    /// of output and 8 of messages, and in the kernel twice 32 + 32 KiB; 32 more of them are in the doorway. The
-    /// program has 8 MiB, the window 4 and its index twice 8, and a turn twice 62 KiB.
+    /// of output and 8 of messages, and in the kernel twice 32 + 32 KiB; 32 more of them are in the
+    /// doorway. The program has 8 MiB, the window 4 and its index twice 8, and a turn twice 62 KiB.
     #[test]
     fn the_memory_of_a_server_is_its_own_and_so_much_for_each_connection() {
         let own = |connections: usize| {
