@@ -25,6 +25,8 @@ use unicode_properties::{GeneralCategory, UnicodeGeneralCategory};
 use unicode_script::{ScriptExtension, UnicodeScript};
 use unicode_security::skeleton;
 
+use crate::text::Look;
+
 /// The most characters of a name, counted after NFC: what fits beside what is said on a line of a
 /// terminal. A longer one is refused, not cut.
 pub const NAME_CHARACTERS_MAX: usize = 32;
@@ -205,13 +207,13 @@ enum Kind {
     Joint,
 }
 
-/// By the general category (UAX #44). Enclosing marks are not in: they draw around what is not
+/// Something that is seen, by the general category (UAX #44). Enclosing marks are not in: they draw around what is not
 /// theirs. Letters that are numbers or symbols (`Ⅷ`, `ⓐ`) and digits that are not decimal (`½`) are
 /// no name's either.
 fn kind(c: char) -> Option<Kind> {
     use GeneralCategory as Is;
     match c.general_category() {
-        _ if is_unseen(c) => None,
+        _ if Look::of(c) != Look::Visible => None,
         Is::UppercaseLetter | Is::LowercaseLetter | Is::TitlecaseLetter => {
             Some(Kind::LetterOrDigit)
         }
@@ -220,17 +222,6 @@ fn kind(c: char) -> Option<Kind> {
         _ if matches!(c, '_' | '-' | '.') => Some(Kind::Joint),
         _ => None,
     }
-}
-
-/// The letters and marks that nobody sees: those of Default_Ignorable_Code_Point (the Hangul
-/// fillers, the grapheme joiner, two Khmer vowels, the variation selectors) and the blanks of two
-/// scripts. What else is unseen or turns the direction is no letter and no mark (ZWJ, bidi
-/// controls, tags, the empty Braille cell).
-fn is_unseen(c: char) -> bool {
-    matches!(c,
-        '\u{34f}' | '\u{115f}' | '\u{1160}' | '\u{3164}' | '\u{ffa0}' | '\u{17b4}' | '\u{17b5}'
-        | '\u{180b}'..='\u{180f}' | '\u{fe00}'..='\u{fe0f}' | '\u{e0000}'..='\u{e0fff}'
-        | '\u{13441}' | '\u{13442}' | '\u{16fe4}')
 }
 
 fn check_characters(text: &str) -> Result<(), Refusal> {
@@ -303,6 +294,7 @@ fn is_guest(look: &str) -> bool {
 mod tests {
     use super::*;
     use crate::properties::names::{self as property, Deed};
+    use crate::properties::text::{is_blank, is_forbidden, is_unseen};
     use proptest::prelude::*;
 
     fn parsed(text: &str) -> Result<String, Refusal> {
@@ -593,14 +585,10 @@ mod tests {
         assert!(names.by_folded.is_empty() && names.by_look.is_empty());
     }
 
-    /// A skeleton drops Default_Ignorable_Code_Point: what has none is not seen.
     #[test]
     fn every_character_of_unicode_is_seen_or_refused() {
-        for c in '\0'..=char::MAX {
-            if kind(c).is_some() {
-                assert!(skeleton(c.encode_utf8(&mut [0; 4])).next().is_some(), "{c:?}");
-                assert!(!c.is_control() && !c.is_whitespace(), "{c:?}");
-            }
+        for c in ('\0'..=char::MAX).filter(|c| kind(*c).is_some()) {
+            assert!(!is_unseen(c) && !is_blank(c) && !is_forbidden(c), "{c:?}");
         }
     }
 

@@ -99,6 +99,11 @@ fn what_would_act_on_a_terminal_is_shown_and_what_people_write_passes() {
         (&format!("a{}b", " ".repeat(9)), "a        b"),
         (&format!("a{}* b", "\t".repeat(300)), "a        * b"),
         (&format!("a{}b", "\u{3000}".repeat(9)), &format!("a{}b", "\u{3000}".repeat(8))),
+        (&format!("a{}* b", "\u{fffc}".repeat(300)), &format!("a{}* b", "\u{fffc}".repeat(8))),
+        (
+            &format!("a{}b", "  \u{16fe4}".repeat(5)),
+            &format!("a{}\u{16fe4}b", "  \u{16fe4}".repeat(4)),
+        ),
         ("한글 עברית हिन्दी 👩\u{200d}👧 ❤\u{fe0f}", "한글 עברית हिन्दी 👩\u{200d}👧 ❤\u{fe0f}"),
     ] {
         alice.send(format!("{sent}\n"));

@@ -2,6 +2,7 @@
 
 use chinwag::text::{BLANKS_MAX, EXCERPT_CHARACTERS_MAX, Excerpt};
 use chinwag::text::{SAFE_BYTES_PER_BYTE_MAX, push_safe};
+use unicode_properties::{GeneralCategory, UnicodeGeneralCategory};
 use unicode_security::skeleton;
 
 /// All of these.
@@ -85,15 +86,30 @@ pub fn is_forbidden(character: char) -> bool {
 }
 
 pub fn is_blank(character: char) -> bool {
-    let others = "\u{115f}\u{1160}\u{180e}\u{2800}\u{3164}\u{ffa0}";
+    let others =
+        "\u{115f}\u{1160}\u{180e}\u{2800}\u{3164}\u{ffa0}\u{fffc}\u{13441}\u{13442}\u{1d159}";
     character.is_whitespace() || others.contains(character)
 }
 
-/// Shows nothing. Whoever looks for look-alikes (UTS #39) passes over what is so: characters that
-/// are ignorable by default.
+/// Shows nothing: what look-alikes (UTS #39) are told apart without, since it is ignorable by
+/// default; what only formats; and what is no character.
 pub fn is_unseen(character: char) -> bool {
     let looks = !character.is_ascii() && !is_blank(character) && !is_forbidden(character);
-    looks && skeleton(character.encode_utf8(&mut [0; 4])).next().is_none()
+    let is_ignorable = skeleton(character.encode_utf8(&mut [0; 4])).next().is_none();
+    let others = character == '\u{16fe4}' || only_formats(character) || is_no_character(character);
+    looks && (is_ignorable || others)
+}
+
+/// Of the format characters those that stand before a number, or over it, are seen.
+fn only_formats(character: char) -> bool {
+    let seen = "\u{600}\u{601}\u{602}\u{603}\u{604}\u{605}\u{6dd}\u{70f}\u{890}\u{891}\u{8e2}\
+        \u{110bd}\u{110cd}";
+    character.general_category() == GeneralCategory::Format && !seen.contains(character)
+}
+
+fn is_no_character(character: char) -> bool {
+    let code = u32::from(character);
+    (0xfdd0..0xfdf0).contains(&code) || code % 0x1_0000 >= 0xfffe
 }
 
 /// The longest run of blanks, whatever unseen stands in it.
