@@ -207,13 +207,13 @@ enum Kind {
     Joint,
 }
 
-/// Something that is seen, by the general category (UAX #44). Enclosing marks are not in: they draw around what is not
-/// theirs. Letters that are numbers or symbols (`Ⅷ`, `ⓐ`) and digits that are not decimal (`½`) are
-/// no name's either.
+/// Something that is seen, by the general category (UAX #44). Enclosing marks are not in: they draw
+/// around what is not theirs. Letters that are numbers or symbols (`Ⅷ`, `ⓐ`) and digits that are
+/// not decimal (`½`) are no name's either.
 fn kind(c: char) -> Option<Kind> {
     use GeneralCategory as Is;
     match c.general_category() {
-        _ if Look::of(c) != Look::Visible => None,
+        _ if !matches!(Look::of(c), Look::Visible | Look::Mark) => None,
         Is::UppercaseLetter | Is::LowercaseLetter | Is::TitlecaseLetter => {
             Some(Kind::LetterOrDigit)
         }

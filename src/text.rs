@@ -13,6 +13,8 @@
 //! - What is not UTF-8 becomes U+FFFD.
 //! - More than [`BLANKS_MAX`] blanks in a row are cut to that: a long run pushes what follows to
 //!   the terminal's next row, where it may look like a line of the server.
+//! - More than [`MARKS_MAX`] marks on one character are cut to that: a high pile is drawn over the
+//!   lines around it.
 //!
 //! An escape is there to be seen, not to be undone: whoever types `\x1b` shows the same. That is
 //! why safe text stays as it is when it is made safe again.
@@ -31,6 +33,10 @@ pub use look::Look;
 /// The most blanks in a row, as many as a tab stop. The first of a longer run are kept as they are.
 pub const BLANKS_MAX: usize = 8;
 
+/// The most marks on one character: eight are in use, in Tibetan. More are drawn over the lines
+/// above and below. The first of a larger pile are kept as they are.
+pub const MARKS_MAX: usize = 8;
+
 /// Safe text has at most this many bytes for one that came in: a byte such as ESC becomes `\x1b`.
 pub const SAFE_BYTES_PER_BYTE_MAX: usize = 4;
 
@@ -47,7 +53,7 @@ const EXCERPT_BYTES_MAX: usize = EXCERPT_CHARACTERS_MAX * char::MAX.len_utf8();
 /// `bytes` is a whole line without its end. A run of blanks is counted from its first byte: what
 /// stands in `out` already is the caller's.
 pub fn push_safe(bytes: &[u8], out: &mut String) -> bool {
-    let mut pen = Pen { out, blanks: 0 };
+    let mut pen = Pen { out, blanks: 0, marks: 0 };
     match std::str::from_utf8(bytes) {
         Ok(text) if is_plain(bytes) => pen.out.push_str(text),
         Ok(text) => pen.write(text),
@@ -118,8 +124,11 @@ fn has_long_run(bytes: &[u8]) -> bool {
 /// Writes text safely, and remembers what it must not write more of.
 struct Pen<'a> {
     out: &'a mut String,
-    /// How many blanks the text just written ends with, those that were cut included.
+    /// How many blanks the text just written ends with, those that were cut included. Marks on
+    /// them and what is invisible do not count: what stands on a blank leaves it one.
     blanks: usize,
+    /// How many marks the character written last has, those that were cut included.
+    marks: usize,
 }
 
 /// What becomes of a character.
@@ -160,18 +169,35 @@ impl Pen<'_> {
     }
 
     fn fate(&mut self, character: char) -> Fate {
-        let look = Look::of(character);
-        match look {
-            Look::Visible | Look::Forbidden => self.blanks = 0,
-            Look::Blank => self.blanks += 1,
-            Look::Invisible => {}
+        match Look::of(character) {
+            Look::Visible => {
+                (self.blanks, self.marks) = (0, 0);
+                Fate::Kept
+            }
+            Look::Forbidden => {
+                (self.blanks, self.marks) = (0, 0);
+                Fate::Escaped
+            }
+            Look::Invisible => Fate::Kept,
+            Look::Mark => {
+                self.marks += 1;
+                if self.marks > MARKS_MAX { Fate::Cut } else { Fate::Kept }
+            }
+            Look::Blank => {
+                self.blanks += 1;
+                self.blank(character)
+            }
         }
-        match look {
-            Look::Forbidden => Fate::Escaped,
-            Look::Blank if self.blanks > BLANKS_MAX => Fate::Cut,
-            Look::Blank if character == '\t' => Fate::Space,
-            Look::Visible | Look::Blank | Look::Invisible => Fate::Kept,
+    }
+
+    /// What becomes of a blank that is counted. Marks behind one that is cut stand on the one
+    /// before it.
+    fn blank(&mut self, blank: char) -> Fate {
+        if self.blanks > BLANKS_MAX {
+            return Fate::Cut;
         }
+        self.marks = 0;
+        if blank == '\t' { Fate::Space } else { Fate::Kept }
     }
 }
 
@@ -188,7 +214,9 @@ fn push_escape(character: char, out: &mut String) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::properties::text::{self as property, is_blank, is_forbidden, is_unseen, safe};
+    use crate::properties::text::{
+        self as property, is_blank, is_forbidden, is_mark, is_unseen, safe,
+    };
     use proptest::prelude::*;
     use std::collections::HashSet;
 
@@ -198,7 +226,8 @@ mod tests {
 
     /// Some of those that show nothing, each of which a person may write with.
     const INVISIBLE: &str = "\u{200b}\u{200c}\u{200d}\u{200e}\u{200f}\u{61c}\u{2060}\u{ad}\u{34f}\
-        \u{feff}\u{fe0e}\u{fe0f}\u{180b}\u{180f}\u{17b4}\u{e0067}\u{e007f}\u{e0100}\u{13430}\u{16fe4}\u{fdd0}\u{10ffff}";
+        \u{feff}\u{fe0e}\u{fe0f}\u{180b}\u{180f}\u{17b4}\u{e0067}\u{e007f}\u{e0100}\
+        \u{13430}\u{16fe4}\u{fdd0}\u{10ffff}";
 
     #[test]
     fn what_people_write_passes_as_it_is() {
@@ -317,6 +346,56 @@ mod tests {
     }
 
     #[test]
+    fn what_is_a_mark_is_known_to_be_one() {
+        for c in '\0'..=char::MAX {
+            assert_eq!(Look::of(c) == Look::Mark, is_mark(c), "{c:?}");
+        }
+    }
+
+    #[test]
+    fn marks_beyond_the_most_are_cut_whatever_they_are() {
+        for mark in ('\0'..=char::MAX).filter(|c| is_mark(*c)) {
+            let pile = |length| format!("a{}b", String::from(mark).repeat(length));
+            assert_eq!(safe(pile(8)), pile(8), "{mark:?}");
+            assert_eq!(safe(pile(9)), pile(8), "{mark:?}");
+            assert_eq!(safe(pile(900)), pile(8), "{mark:?}");
+        }
+        assert_eq!(safe("\u{301}".repeat(900)), "\u{301}".repeat(8));
+    }
+
+    #[test]
+    fn a_pile_is_one_pile_though_its_marks_differ() {
+        let eight = "\u{301}\u{5b4}\u{20dd}\u{300}\u{200d}\u{591}\u{489}\u{fe0f}\u{e31}\u{327}";
+        assert_eq!(safe(format!("a{eight}\u{302}\u{200d}\u{303}b")), format!("a{eight}\u{200d}b"));
+        let twice = format!("a{eight}b{eight}\x1b{eight}");
+        assert_eq!(safe(&twice), twice.replace('\x1b', "\\x1b"));
+    }
+
+    /// The most in use: eight on one letter of the mantra of Kalachakra.
+    #[test]
+    fn what_is_written_in_any_script_has_no_more_marks() {
+        for text in [
+            "ཧྐྵྨླྺྼྻྂ",
+            "בְּרֵאשִׁ֖ית בָּרָ֣א אֱלֹהִ֑ים",
+            "Vie\u{302}\u{323}t Nam tie\u{302}\u{301}ng",
+            "بِسْمِ ٱللَّهِ ٱلرَّحْمَـٰنِ",
+            "श्रीमान् कि\u{300}\u{951} กี่ น้ำ ក្រុម្ហ៊ុន မြန်မာ",
+            "1\u{fe0f}\u{20e3} a\u{20d7} q\u{307}\u{323} ㅎㅎ",
+        ] {
+            assert_eq!(safe(text), text);
+        }
+    }
+
+    #[test]
+    fn a_blank_with_a_mark_is_a_blank() {
+        let (eight, nine) = (" \u{332}".repeat(8), " \u{332}".repeat(9));
+        assert_eq!(safe(format!("a{eight}b")), format!("a{eight}b"));
+        // What stood on the ninth stands on the eighth.
+        assert_eq!(safe(format!("a{nine}b")), format!("a{eight}\u{332}b"));
+        assert_eq!(safe(" \u{332}".repeat(90)), eight + &"\u{332}".repeat(7));
+    }
+
+    #[test]
     fn the_worst_growth_is_reached() {
         let worst = [0x1b; 100];
         assert_eq!(safe(worst).len(), worst.len() * SAFE_BYTES_PER_BYTE_MAX);
@@ -413,13 +492,15 @@ mod tests {
     /// Text as one who means harm would write it: what is special is frequent.
     fn hostile() -> impl Strategy<Value = Vec<u8>> {
         let characters = "\0\t\n\r\x1b\x7f\u{80}\u{85}\u{9b}\u{9f}\u{2028}\u{202e}\u{2066}\u{206f}\
-            \u{fffa} \u{a0}\u{3000}\u{2800}\u{3164}\u{fffc}\u{16fe4}\u{200d}\u{feff}\u{e0067}az한💬\u{fffd}";
+            \u{fffa} \u{a0}\u{3000}\u{2800}\u{3164}\u{fffc}\u{16fe4}\u{200d}\u{feff}\u{e0067}\
+            az한💬\u{fffd}\u{301}\u{5b4}\u{20dd}\u{93e}";
         let characters: Vec<char> = characters.chars().collect();
         let piece = prop_oneof![
             prop::sample::select(characters).prop_map(|it| it.to_string().into_bytes()),
             any::<char>().prop_map(|it| it.to_string().into_bytes()),
             prop::collection::vec(any::<u8>(), 1..4),
             (0..20usize).prop_map(|blanks| vec![b' '; blanks]),
+            (0..20usize).prop_map(|marks| "\u{300}".repeat(marks).into_bytes()),
         ];
         prop::collection::vec(piece, 0..60).prop_map(|pieces| pieces.concat())
     }
@@ -431,8 +512,8 @@ mod tests {
 
     /// Text with nothing in it that is to be changed.
     fn harmless() -> impl Strategy<Value = String> {
-        let word =
-            any::<String>().prop_map(|it| it.replace(is_forbidden, "").replace(is_blank, ""));
+        let changed = |c: char| is_forbidden(c) || is_blank(c) || is_mark(c);
+        let word = any::<String>().prop_map(move |it| it.replace(changed, ""));
         let words = prop::collection::vec((word, "[ \u{a0}\u{3000}]{1,8}v"), 0..10);
         words.prop_map(|words| words.into_iter().map(|(word, blanks)| word + &blanks).collect())
     }

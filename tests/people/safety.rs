@@ -104,6 +104,7 @@ fn what_would_act_on_a_terminal_is_shown_and_what_people_write_passes() {
             &format!("a{}b", "  \u{16fe4}".repeat(5)),
             &format!("a{}\u{16fe4}b", "  \u{16fe4}".repeat(4)),
         ),
+        (&format!("a{}b", "\u{20dd}".repeat(300)), &format!("a{}b", "\u{20dd}".repeat(8))),
         ("한글 עברית हिन्दी 👩\u{200d}👧 ❤\u{fe0f}", "한글 עברית हिन्दी 👩\u{200d}👧 ❤\u{fe0f}"),
     ] {
         alice.send(format!("{sent}\n"));

@@ -1,7 +1,8 @@
 //! Whatever comes, only what is safe is shown of it.
 
-use chinwag::text::{BLANKS_MAX, EXCERPT_CHARACTERS_MAX, Excerpt};
+use chinwag::text::{BLANKS_MAX, EXCERPT_CHARACTERS_MAX, Excerpt, MARKS_MAX};
 use chinwag::text::{SAFE_BYTES_PER_BYTE_MAX, push_safe};
+use unicode_normalization::char::is_combining_mark;
 use unicode_properties::{GeneralCategory, UnicodeGeneralCategory};
 use unicode_security::skeleton;
 
@@ -23,6 +24,7 @@ pub fn only_safe_text_is_shown(bytes: &[u8]) {
     let shown = safe(bytes);
     assert!(!shown.contains(is_forbidden), "{shown:?}");
     assert!(longest_run(&shown) <= BLANKS_MAX, "{shown:?}");
+    assert!(highest_pile(&shown) <= MARKS_MAX, "{shown:?}");
     assert!(shown.len() <= bytes.len() * SAFE_BYTES_PER_BYTE_MAX, "{shown:?}");
 }
 
@@ -49,20 +51,26 @@ pub fn an_excerpt_is_the_beginning_of_the_safe_text(bytes: &[u8]) {
 
 /// The rule, one character after the other.
 fn plainly_safe(bytes: &[u8]) -> String {
-    let (mut shown, mut blanks) = (String::new(), 0);
+    let (mut shown, mut blanks, mut marks) = (String::new(), 0, 0);
     for character in String::from_utf8_lossy(bytes).chars() {
         match character {
             _ if is_forbidden(character) && character != '\t' => {
-                blanks = 0;
+                (blanks, marks) = (0, 0);
                 shown.push_str(&escaped(character));
             }
             _ if is_blank(character) => {
                 blanks += 1;
-                let kept = if character == '\t' { ' ' } else { character };
-                shown.extend((blanks <= BLANKS_MAX).then_some(kept));
+                if blanks <= BLANKS_MAX {
+                    marks = 0;
+                    shown.push(if character == '\t' { ' ' } else { character });
+                }
+            }
+            _ if is_mark(character) => {
+                marks += 1;
+                shown.extend((marks <= MARKS_MAX).then_some(character));
             }
             _ => {
-                blanks = if is_unseen(character) { blanks } else { 0 };
+                (blanks, marks) = if is_unseen(character) { (blanks, marks) } else { (0, 0) };
                 shown.push(character);
             }
         }
@@ -112,11 +120,27 @@ fn is_no_character(character: char) -> bool {
     (0xfdd0..0xfdf0).contains(&code) || code % 0x1_0000 >= 0xfffe
 }
 
-/// The longest run of blanks, whatever unseen stands in it.
-pub fn longest_run(text: &str) -> usize {
+/// Stands on what is before it: a combining mark that has no column of its own.
+pub fn is_mark(character: char) -> bool {
+    let has_column = character.general_category() == GeneralCategory::SpacingMark;
+    is_combining_mark(character) && !has_column && !is_unseen(character)
+}
+
+/// The longest run of blanks, whatever unseen stands in it, or on them.
+fn longest_run(text: &str) -> usize {
+    longest(text.chars().filter(|c| !is_unseen(*c) && !is_mark(*c)), is_blank)
+}
+
+/// The most marks on one character, whatever unseen stands between them.
+fn highest_pile(text: &str) -> usize {
+    longest(text.chars().filter(|c| !is_unseen(*c)), is_mark)
+}
+
+/// How many in a row are so, at most.
+fn longest(characters: impl Iterator<Item = char>, is_so: fn(char) -> bool) -> usize {
     let (mut run, mut longest) = (0, 0);
-    for character in text.chars().filter(|character| !is_unseen(*character)) {
-        run = if is_blank(character) { run + 1 } else { 0 };
+    for character in characters {
+        run = if is_so(character) { run + 1 } else { 0 };
         longest = longest.max(run);
     }
     longest
