@@ -4,7 +4,8 @@
 //!
 //! - A name is 1 to [`NAME_CHARACTERS_MAX`] characters of NFC text (UAX #15): letters and digits of
 //!   any script, the marks that belong to them, `_`, `-` and `.`. It begins with a letter or digit.
-//! - There is nothing in it that cannot be seen or that moves what stands around it.
+//! - There is nothing in it that cannot be seen or that moves what stands around it, and no letter
+//!   or mark that looks like a sign of the line: `ː` is not `:`.
 //! - Names are the same in any case (canonical caseless matching, Unicode 3.13).
 //! - No two names look alike (skeletons of UTS #39). A name is looked at in three forms: as it is
 //!   written, in small letters and in capitals. That is wide on purpose: `m1ke` is refused beside
@@ -22,8 +23,9 @@ use std::sync::LazyLock;
 use unicase::UniCase;
 use unicode_normalization::UnicodeNormalization;
 use unicode_properties::{GeneralCategory, UnicodeGeneralCategory};
-use unicode_script::{ScriptExtension, UnicodeScript};
-use unicode_security::skeleton;
+use unicode_script::{Script, ScriptExtension, UnicodeScript};
+use unicode_security::general_security_profile::IdentifierType;
+use unicode_security::{GeneralSecurityProfile, skeleton};
 
 use crate::text::Look;
 
@@ -63,6 +65,12 @@ const RESERVED: [&str; 16] = [
     "모두",
     "전체",
 ];
+
+/// What makes a line what it is, or a list: no letter of a name may look like it.
+const SIGNS: [char; 7] = [' ', '*', ',', '/', ':', '[', '~'];
+
+/// Letters that look like a slash, but without which nobody can write Japanese.
+const MIMICS_IN_USE: [char; 3] = ['ノ', 'ﾉ', '丿'];
 
 /// The looks of [`RESERVED`].
 static RESERVED_LOOKS: LazyLock<HashSet<String>> =
@@ -108,6 +116,11 @@ impl Name {
         }
         check_characters(&text)?;
         let (folded, looks) = (folded(&text), looks(&text));
+        if has_a_sign(&looks)
+            && let Some(letter) = text.chars().find(|letter| imitates_a_sign(*letter))
+        {
+            return Err(Refusal::Character(letter));
+        }
         if looks.iter().any(|look| RESERVED_LOOKS.contains(look) || is_guest(look)) {
             return Err(Refusal::Reserved);
         }
@@ -217,11 +230,35 @@ fn kind(c: char) -> Option<Kind> {
         Is::UppercaseLetter | Is::LowercaseLetter | Is::TitlecaseLetter => {
             Some(Kind::LetterOrDigit)
         }
-        Is::ModifierLetter | Is::OtherLetter | Is::DecimalNumber => Some(Kind::LetterOrDigit),
-        Is::NonspacingMark | Is::SpacingMark => Some(Kind::Mark),
+        Is::OtherLetter | Is::DecimalNumber => Some(Kind::LetterOrDigit),
+        // Most of them imitate punctuation, or letters.
+        Is::ModifierLetter if c.identifier_allowed() => Some(Kind::LetterOrDigit),
+        Is::NonspacingMark | Is::SpacingMark if is_in_use(c) => Some(Kind::Mark),
         _ if matches!(c, '_' | '-' | '.') => Some(Kind::Joint),
         _ => None,
     }
+}
+
+/// Whether a mark is one that people write with: those of the General Security Profile (UTS #39,
+/// 3.1), and of the marks that belong to one script those of living scripts that few write, and
+/// the vowels of Hebrew. The profile leaves the latter out since most identifiers have no need of
+/// them; but their letters are no names without.
+fn is_in_use(mark: char) -> bool {
+    let is_at_home = !matches!(mark.script(), Script::Common | Script::Inherited);
+    let its_type = mark.identifier_type();
+    mark.identifier_allowed()
+        || is_at_home
+            && matches!(its_type, Some(IdentifierType::Limited_Use | IdentifierType::Uncommon_Use))
+}
+
+/// Whether a letter looks like one of the signs of a line (`NAME: text`, `[A -> B] text`), or has a
+/// blank in it.
+fn imitates_a_sign(letter: char) -> bool {
+    !MIMICS_IN_USE.contains(&letter) && has_a_sign(&looks(letter.encode_utf8(&mut [0; 4])))
+}
+
+fn has_a_sign(looks: &[String; 3]) -> bool {
+    looks.iter().any(|look| look.contains(SIGNS))
 }
 
 fn check_characters(text: &str) -> Result<(), Refusal> {
@@ -339,6 +376,40 @@ mod tests {
     fn the_scripts_of_the_world_are_names() {
         pass("bob 김민수 ㅋㅋ हिन्दी प्रिया मुन्ना७ مُحَمَّد สมชาย กี่ดี ひらがな カタカナー 李小龙");
         pass("Ελένη Юрий דָּנִיֵּאל Nguyễn རྒྱལ សុខា 7up o.neil jean-luc snake_case x-- １２");
+        pass("佐々木 ノブ ﾉﾘ 丿 いすゞ สุๆ ဇော်မိုး ෂෙහාන් ꦗꦮꦶ ᬓᬾᬢᬸᬢ᭄ 𞤀𞥄𞤣𞤭 ߊߟߎߡߊ߬ Kaʻiulani ٣أحمد");
+    }
+
+    /// Letters by their category that are signs to the eye: `bobː` is not to be read as `bob:`.
+    #[test]
+    fn a_letter_that_looks_like_punctuation_is_refused() {
+        for c in "ːˑʹʺʽʾˈˌˆˇˊꓸꓹꓺꓻꓼꓽߴߵߺᱸᱹᱺꘌـﹰﷺ𐞁ꜗ〳ﾞ".chars()
+        {
+            stops_at(&format!("bo{c}b"), c);
+            stops_at(&c.to_string(), c);
+        }
+        for (name, c) in [("दुःख", 'ः'), ("અઃ", 'ઃ'), ("ᕯᐱ", 'ᕯ'), ("𐌟𐌀", '𐌟'), ("ⲁⳆ", 'Ⳇ')]
+        {
+            stops_at(name, c);
+        }
+    }
+
+    #[test]
+    fn a_mark_that_no_living_script_needs_is_refused() {
+        for c in "\u{305}\u{332}\u{334}\u{336}\u{338}\u{20d7}\u{35c}\u{1dc4}\u{483}".chars() {
+            stops_at(&format!("bo{c}b"), c);
+        }
+        stops_at("א\u{591}", '\u{591}');
+        stops_at("م\u{6d6}", '\u{6d6}');
+    }
+
+    #[test]
+    fn nothing_in_a_name_looks_like_the_signs_of_a_line() {
+        for c in ('\0'..=char::MAX).filter(|c| !MIMICS_IN_USE.contains(c)) {
+            if let Ok(name) = parsed(&c.to_string()) {
+                let look = looks(&name).concat();
+                assert!(!look.contains([' ', '*', ',', '/', ':', '[', '~']), "{c:?} is {look}");
+            }
+        }
     }
 
     #[test]
@@ -394,7 +465,7 @@ mod tests {
         stops_at("bob\u{1039}", '\u{1039}');
         stops_at("7\u{94d}", '\u{94d}');
         stops_at("a_\u{94d}", '\u{94d}');
-        pass("7\u{20d7} a_\u{20d7}");
+        pass("7\u{327} a_\u{327}");
     }
 
     #[test]

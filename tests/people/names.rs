@@ -44,6 +44,7 @@ fn a_name_that_is_refused_is_told_to_its_asker_alone_and_changes_nothing() {
         ("[a]", format!("a name has no [ (U+005B): {letters}")),
         ("a\u{200b}b", format!("a name has no \u{200b} (U+200B): {letters}")),
         ("a\u{202e}b", format!("a name has no \\ (U+005C): {letters}")),
+        ("bobː", format!("a name has no ː (U+02D0): {letters}")),
         ("_a", format!("a name does not begin with _ (U+005F), {first}")),
         ("two words", "usage: /nick NAME".to_owned()),
         ("", "usage: /nick NAME".to_owned()),

@@ -4,6 +4,7 @@ use chinwag::names::{NAME_BYTES_MAX, NAME_CHARACTERS_MAX, Name, Names, Refusal};
 use chinwag::text::push_safe;
 use unicase::UniCase;
 use unicode_normalization::{UnicodeNormalization, char::is_combining_mark, is_nfc};
+use unicode_security::skeleton;
 
 /// What is done about names.
 #[derive(Clone, Debug)]
@@ -35,9 +36,17 @@ pub fn whatever_is_accepted_keeps_the_rules(text: &str) {
     let fits = |c: char| c.is_alphanumeric() || "_-.".contains(c) || is_combining_mark(c);
     assert!(name.chars().all(fits), "{name:?}");
     assert!(name.starts_with(char::is_alphanumeric), "{name:?}");
+    assert!(!name.contains(looks_like_a_sign), "{name:?}");
     let mut safe = String::new();
     assert!(push_safe(name.as_bytes(), &mut safe));
     assert_eq!(safe, name);
+}
+
+/// Whether it could be read as one of the signs between a name and what is said.
+fn looks_like_a_sign(letter: char) -> bool {
+    let decomposed: String = letter.nfkd().collect();
+    let mut look = skeleton(&decomposed);
+    !"ノﾉ丿".contains(letter) && look.any(|c| " *,/:[~".contains(c))
 }
 
 pub fn parsing_a_name_again_changes_nothing(text: &str) {
