@@ -10,7 +10,8 @@
 //! - No two names look alike (skeletons of UTS #39). A name is looked at in three forms: as it is
 //!   written, in small letters and in capitals. That is wide on purpose: `m1ke` is refused beside
 //!   `mike`, since `M1KE` and `MIKE` look alike and case tells nobody apart.
-//! - Some words belong to the server, and whatever looks like one of them.
+//! - Some words belong to the server, and whatever looks like one of them, with joints or without:
+//!   `ad-min`.
 //! - A guest costs nothing here; only names have entries. Every question is a look into a hash map.
 //!
 //! It never knows a socket, a clock or who is connected, and not what a person is told when a name
@@ -47,7 +48,7 @@ const GUEST: &str = "guest";
 /// The server's own words. Written with a capital so that all three forms are there: `AII`, with
 /// two capital i, looks like `All` and like neither `all` nor `ALL`. [`GUEST`] has a rule of its
 /// own.
-const RESERVED: [&str; 16] = [
+const RESERVED: [&str; 20] = [
     "Server",
     "System",
     "Admin",
@@ -58,13 +59,20 @@ const RESERVED: [&str; 16] = [
     "You",
     "Nobody",
     "Chinwag",
+    "Host",
+    "Operator",
     "서버",
     "시스템",
     "관리자",
     "운영자",
+    "방장",
+    "호스트",
     "모두",
     "전체",
 ];
+
+/// What may stand between letters and digits.
+const JOINTS: [char; 3] = ['_', '-', '.'];
 
 /// What makes a line what it is, or a list: no letter of a name may look like it.
 const SIGNS: [char; 7] = [' ', '*', ',', '/', ':', '[', '~'];
@@ -121,7 +129,7 @@ impl Name {
         {
             return Err(Refusal::Character(letter));
         }
-        if looks.iter().any(|look| RESERVED_LOOKS.contains(look) || is_guest(look)) {
+        if looks.iter().any(|look| is_reserved(look)) {
             return Err(Refusal::Reserved);
         }
         Ok(Name { text, folded, looks })
@@ -234,7 +242,7 @@ fn kind(c: char) -> Option<Kind> {
         // Most of them imitate punctuation, or letters.
         Is::ModifierLetter if c.identifier_allowed() => Some(Kind::LetterOrDigit),
         Is::NonspacingMark | Is::SpacingMark if is_in_use(c) => Some(Kind::Mark),
-        _ if matches!(c, '_' | '-' | '.') => Some(Kind::Joint),
+        _ if JOINTS.contains(&c) => Some(Kind::Joint),
         _ => None,
     }
 }
@@ -317,6 +325,13 @@ fn looks(text: &str) -> [String; 3] {
     let small = folded(&written);
     let capitals = small.to_uppercase();
     [written, small, capitals].map(|form| skeleton(&form).collect())
+}
+
+/// Whether this look is that of a word of the server's, or of a guest, whatever joints are put into
+/// it.
+fn is_reserved(look: &str) -> bool {
+    let word = look.replace(JOINTS, "");
+    RESERVED_LOOKS.contains(&word) || is_guest(&word)
 }
 
 /// Whether this look is that of `guest`, alone or with digits. In a skeleton 0 is `O` and 1 is `l`.
@@ -569,13 +584,27 @@ mod tests {
             "аdmin ADM1N AII al1 R00T ｓｅｒｖｅｒ y0u sуstеm SYSTEΜ ａｄｍｉｎ adrnin chinwаg",
         );
         are_reserved("\u{1109}\u{1165}버 𝐫oot");
-        pass("Ali ali ALI admins servant 서버실 rooty youn");
+        pass("Ali ali ALI admins servant 서버실 rooty youn hostess ghost operators");
+    }
+
+    #[test]
+    fn joints_do_not_make_another_word() {
+        are_reserved("admin_ server. s-e-r-v-e-r r.o-o_t a__l--l.. Ho-st operat.or 방_장 운.영-자");
+        are_reserved("guest_7 guest-7 g.uest7 GUEST-1-0 guest. guest٠ adm٠in");
+        are_reserved("sys-tem_ sуs.tem ad.rnin");
+        pass("a-dmins guest-book g.host");
+    }
+
+    #[test]
+    fn joints_make_another_name_of_two_people() {
+        assert_eq!(beside("jean-luc", "jeanluc"), Ok(()));
+        assert_eq!(beside("jean-luc", "jean_luc"), Ok(()));
     }
 
     #[test]
     fn nobody_calls_themselves_a_guest() {
         are_reserved("guest Guest7 GUEST10 guest007 guеst7 guest٣ guestlO GuestI0");
-        pass("guestbook guests guest-7 guest7a gues ghost7");
+        pass("guestbook guests guest7a gues ghost7");
     }
 
     #[test]

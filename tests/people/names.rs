@@ -36,6 +36,8 @@ fn a_name_that_is_refused_is_told_to_its_asker_alone_and_changes_nothing() {
         ("admin", "admin is reserved".to_owned()),
         ("Ѕerver", "Ѕerver is reserved".to_owned()),
         ("관리자", "관리자 is reserved".to_owned()),
+        ("guest_2", "guest_2 is reserved".to_owned()),
+        ("host.", "host. is reserved".to_owned()),
         ("guest2", "guest2 is reserved".to_owned()),
         ("guest9", "guest9 is reserved".to_owned()),
         (&"김".repeat(33), "that name is too long: 32 characters is the most".to_owned()),
