@@ -31,7 +31,7 @@ pub const PORT: u16 = 50005;
 /// the torn rest that a lapsed client keeps, and one turn always has room for a line.
 pub const STANDING_BYTES_MAX: usize = 8 * 1024;
 
-/// What a name, a mark, blanks and the line feed may take of that.
+/// What a name as it is shown, a mark, blanks and the line feed may take of that.
 pub const NAMED_BYTES_MAX: usize = NAME_BYTES_MAX + 4;
 
 /// A turn's listening may take this share of the window, so that whoever has taken all it was

@@ -34,9 +34,13 @@ use crate::text::Look;
 /// terminal. A longer one is refused, not cut.
 pub const NAME_CHARACTERS_MAX: usize = 32;
 
-/// The most bytes of a name: no character of UTF-8 has more than 4. `guest` and the greatest
-/// serial have 25.
-pub const NAME_BYTES_MAX: usize = NAME_CHARACTERS_MAX * 4;
+/// The most bytes of a name as it is shown: no character of UTF-8 has more than 4, and
+/// [`LEFT_TO_RIGHT`] may stand behind it. `guest` and the greatest serial have 25.
+pub const NAME_BYTES_MAX: usize = NAME_CHARACTERS_MAX * 4 + LEFT_TO_RIGHT.len_utf8();
+
+/// Stands behind a name that is written right to left, or a terminal would draw what comes behind
+/// the name before it: the `: ` between `שרה` and what she says in Hebrew.
+const LEFT_TO_RIGHT: char = '\u{200e}';
 
 /// The most marks in a row (UTS #39, 5.4). No living script stacks more; what does is there to
 /// write over the neighbours' lines.
@@ -107,8 +111,8 @@ pub enum Refusal {
 /// A name that keeps the rules; it need not be free.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Name {
-    /// NFC, as its bearer wrote it.
-    text: String,
+    /// NFC, as its bearer wrote it, and as it is [`called`].
+    called: String,
     /// The same for names that differ only in case.
     folded: String,
     /// One of them is one of another's if the two look alike.
@@ -116,9 +120,10 @@ pub struct Name {
 }
 
 impl Name {
-    /// The name this text is, or the first rule it breaks. Blanks around it are not removed.
+    /// The name this text is, or the first rule it breaks. Blanks around it are not removed; what
+    /// was copied from a screen is [`bare`].
     pub fn parse(text: &str) -> Result<Name, Refusal> {
-        let text: String = text.nfc().take(NAME_CHARACTERS_MAX + 1).collect();
+        let text: String = bare(text).nfc().take(NAME_CHARACTERS_MAX + 1).collect();
         if text.chars().count() > NAME_CHARACTERS_MAX {
             return Err(Refusal::TooLong);
         }
@@ -132,13 +137,25 @@ impl Name {
         if looks.iter().any(|look| is_reserved(look)) {
             return Err(Refusal::Reserved);
         }
-        Ok(Name { text, folded, looks })
+        Ok(Name { called: called(&text), folded, looks })
     }
 
     /// The name as it was written, in NFC.
     pub fn as_str(&self) -> &str {
-        &self.text
+        bare(&self.called)
     }
+}
+
+/// A name as it stands before other text, with the mark behind it if it needs one.
+pub fn called(name: &str) -> String {
+    let mut called = bare(name).to_owned();
+    called.extend(ends_right_to_left(&called).then_some(LEFT_TO_RIGHT));
+    called
+}
+
+/// A name as it is compared, without the mark that [`called`] may have put behind it.
+pub fn bare(name: &str) -> &str {
+    name.strip_suffix(LEFT_TO_RIGHT).unwrap_or(name)
 }
 
 /// Who is called what. Serials are never used twice, so a name cannot pass to a newcomer by itself.
@@ -182,10 +199,10 @@ impl Names {
         }
     }
 
-    /// What `serial` is called: its name, or `guest` and its serial.
+    /// What `serial` is called: its name as it is [`called`], or `guest` and its serial.
     pub fn of(&self, serial: u64) -> impl Display {
         match self.bearers.get(&serial) {
-            Some(name) => Called::Name(name.as_str()),
+            Some(name) => Called::Name(&name.called),
             None => Called::Guest(serial),
         }
     }
@@ -195,7 +212,7 @@ impl Names {
     /// Whether a guest of that serial is here the caller knows. One that has taken a name is found
     /// by it alone, so that each has one name at a time; text that looks like a name is not it.
     pub fn find(&self, text: &str) -> Option<u64> {
-        let folded = folded(text);
+        let folded = folded(bare(text));
         if let Some(bearer) = self.by_folded.get(&folded) {
             return Some(*bearer);
         }
@@ -304,6 +321,21 @@ fn may_stand_on(mark: char, base: char, marks: &[char]) -> bool {
 /// Whether a letter looks like one that would hide a dot above it: `ı` with a dot is an `i`.
 fn has_a_dot(base: char) -> bool {
     skeleton(base.encode_utf8(&mut [0; 4])).any(|c| matches!(c, 'i' | 'j' | 'l'))
+}
+
+/// Whether what stands behind this would be drawn before it (UAX #9): its last letter, or digit of
+/// such a script, is one that is written right to left.
+fn ends_right_to_left(name: &str) -> bool {
+    let mut backwards = name.chars().rev();
+    backwards.find(|c| c.is_alphabetic() || is_right_to_left(*c)).is_some_and(is_right_to_left)
+}
+
+/// Whether it stands in one of the blocks that Unicode keeps for scripts written right to left
+/// (Bidi_Class R and AL, and AN for their digits).
+fn is_right_to_left(c: char) -> bool {
+    matches!(c,
+        '\u{590}'..='\u{8ff}' | '\u{fb1d}'..='\u{fdff}' | '\u{fe70}'..='\u{fefe}'
+        | '\u{10800}'..='\u{10fff}' | '\u{1e800}'..='\u{1efff}')
 }
 
 /// One text for all that are canonically caseless matches (Unicode 3.13, D145), by full folding:
@@ -497,9 +529,11 @@ mod tests {
         pass(&format!("{all_but_one}a"));
         assert_eq!(parsed(&format!("{all_but_one}ab")), Err(Refusal::TooLong));
         assert_eq!(parsed(&"x".repeat(5000)), Err(Refusal::TooLong));
-        let widest = "\u{20000}".repeat(32);
-        pass(&widest);
-        assert_eq!(widest.len(), NAME_BYTES_MAX);
+        for widest in ["\u{20000}".repeat(32), "\u{1e900}".repeat(32)] {
+            pass(&widest);
+            assert!(called(&widest).len() <= NAME_BYTES_MAX);
+        }
+        assert_eq!(called(&"\u{1e900}".repeat(32)).len(), NAME_BYTES_MAX);
     }
 
     #[test]
@@ -615,6 +649,33 @@ mod tests {
         assert_eq!(names.of(u64::MAX).to_string(), "guest18446744073709551615");
         assert_eq!(names.find("guest7"), Some(7));
         assert_eq!(names.bearers.capacity() + names.by_look.capacity(), 0);
+    }
+
+    #[test]
+    fn a_name_that_ends_right_to_left_has_a_mark_behind_it() {
+        for name in "שרה أحمد שרה7 bobב דָּנִיֵּ شــ-7_. ܐܒܐ ދިވެހި ߒߞߏ 𞤀𞤣 ٣ bob٣ אב-2".split(' ')
+        {
+            assert_eq!(called(name), format!("{name}\u{200e}"));
+        }
+        for name in "bob 김민수 בob 7 ᾼ7 नमन५ א-x2 x\u{301}".split(' ') {
+            assert_eq!(called(name), name);
+        }
+        assert_eq!(called("שרה\u{200e}"), "שרה\u{200e}");
+    }
+
+    #[test]
+    fn the_mark_is_shown_and_makes_no_other_name() {
+        let mut names = Names::default();
+        take(&mut names, 7, "שרה\u{200e}").unwrap();
+        assert_eq!(names.of(7).to_string(), "שרה\u{200e}");
+        assert_eq!((names.find("שרה"), names.find("שרה\u{200e}")), (Some(7), Some(7)));
+        assert_eq!(Name::parse("שרה\u{200e}"), Name::parse("שרה"));
+        assert_eq!(Name::parse("שרה").unwrap().as_str(), "שרה");
+        assert_eq!(
+            (names.find("guest8\u{200e}"), parsed("bob\u{200e}")),
+            (Some(8), Ok("bob".into()))
+        );
+        stops_at("שרה\u{200e}\u{200e}", '\u{200e}');
     }
 
     #[test]

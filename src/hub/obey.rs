@@ -6,7 +6,7 @@ use std::time::Instant;
 use super::Hub;
 use crate::client::{Life, Socket};
 use crate::command::Command;
-use crate::names::{NAME_CHARACTERS_MAX, Name, Refusal};
+use crate::names::{NAME_CHARACTERS_MAX, Name, Refusal, called};
 use crate::notice::{self, Notice};
 use crate::reading::DETOUR_BYTES;
 use crate::text::Excerpt;
@@ -42,7 +42,7 @@ impl<S: Socket> Hub<S> {
                 self.tell(key, &Notice::Usage { usage: notice::usage(command, lang) }, now);
             }
             Command::Unknown(command) => {
-                let command = &Excerpt(command.as_bytes()).to_string();
+                let command = &called(&Excerpt(command.as_bytes()).to_string());
                 self.tell(key, &Notice::Unknown { command }, now);
             }
         }
@@ -61,7 +61,7 @@ impl<S: Socket> Hub<S> {
     }
 
     fn tell_nobody(&mut self, key: usize, name: &str, now: Instant) {
-        let name = &Excerpt(name.as_bytes()).to_string();
+        let name = &called(&Excerpt(name.as_bytes()).to_string());
         self.tell(key, &Notice::Nobody { name }, now);
     }
 
@@ -108,13 +108,11 @@ impl<S: Socket> Hub<S> {
 
     fn rename(&mut self, key: usize, serial: u64, name: &str, now: Instant) {
         let from = self.names.of(serial).to_string();
-        let taken = Name::parse(name).and_then(|parsed| {
-            let to = parsed.as_str().to_owned();
-            self.names.take(serial, parsed).map(|()| to)
-        });
+        let taken = Name::parse(name).and_then(|name| self.names.take(serial, name));
+        let to = self.names.of(serial).to_string();
         match taken {
-            Ok(to) if to == from => self.tell(key, &Notice::NameIsYours { name: &to }, now),
-            Ok(to) => {
+            Ok(()) if to == from => self.tell(key, &Notice::NameIsYours { name: &to }, now),
+            Ok(()) => {
                 // Its bearer has worded the name: whoever ignores that one is spared it.
                 let line = Notice::Renamed { from: &from, to: &to }.to_line(self.config.lang());
                 self.transcript.append(serial, &[&line]);
@@ -129,10 +127,10 @@ impl<S: Socket> Hub<S> {
     fn tell_refusal(&mut self, key: usize, name: &str, refusal: Refusal, now: Instant) {
         let shown = match refusal {
             Refusal::Character(character) | Refusal::FirstCharacter(character) => {
-                let visible = Excerpt(character.to_string().as_bytes()).to_string();
+                let visible = called(&Excerpt(character.to_string().as_bytes()).to_string());
                 format!("{visible} (U+{:04X})", character as u32)
             }
-            _ => Excerpt(name.as_bytes()).to_string(),
+            _ => called(&Excerpt(name.as_bytes()).to_string()),
         };
         let notice = match refusal {
             Refusal::Empty => Notice::Usage { usage: notice::usage("/nick", self.config.lang()) },

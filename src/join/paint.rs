@@ -5,6 +5,7 @@
 
 use super::pending::Me;
 use super::said::Said;
+use crate::names::called;
 
 /// What stands before a word of this program, as `* ` before one of the server.
 pub const OWN_WORD: &str = "-- ";
@@ -58,9 +59,10 @@ impl Paint {
         self.clock.map_or(String::new(), |clock| self.styled(DIM, &clock()) + " ")
     }
 
+    /// A name as it stands before other text, whatever server has sent it.
     fn name(&self, name: &str, me: &Me) -> String {
         let style = if me.is_now(name) { BOLD } else { color(name) };
-        self.styled(style, name)
+        self.styled(style, &called(name))
     }
 
     fn styled(&self, style: &str, text: &str) -> String {
@@ -118,9 +120,13 @@ mod tests {
 
     #[test]
     fn without_colours_a_line_is_as_it_was_sent() {
-        for line in ["* bob left", "bob: hi", "~ bob waves", "[eve -> bob] x", "whatever"] {
+        let lines = ["* bob left", "bob: hi", "~ bob waves", "[eve -> bob] x", "whatever"];
+        let hebrew = ["שרה\u{200e}: א", "~ שרה\u{200e} א", "[שרה\u{200e} -> דוד\u{200e}] א"];
+        for line in lines.into_iter().chain(hebrew) {
             assert_eq!(Paint { bell: false, ..PLAIN }.line(line, &me("bob")), line);
         }
+        // Other servers do not say where a name ends.
+        assert_eq!(PLAIN.line("שרה: א", &me("bob")), hebrew[0]);
     }
 
     #[test]

@@ -14,6 +14,7 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use super::said::Said;
+use crate::names::bare;
 use crate::text::push_safe;
 
 /// How long an echo is waited for, after the last one came or the line was sent.
@@ -28,7 +29,7 @@ const WAITING_MAX: usize = 256;
 /// The most names of ours that are remembered.
 const NAMES_MAX: usize = 8;
 
-/// Who we are.
+/// Who we are. Names are [`bare`].
 #[derive(Debug, Default)]
 pub struct Me {
     /// All that we are or may be called, the latest last.
@@ -57,6 +58,7 @@ impl Me {
 
     /// We have asked to be called this and may be.
     pub fn ask(&mut self, name: &str) {
+        let name = bare(name);
         self.names.retain(|own| own != name);
         self.names.push_back(name.to_owned());
         if self.names.len() > NAMES_MAX {
@@ -67,7 +69,7 @@ impl Me {
     /// We are called this.
     pub fn be(&mut self, name: &str) {
         self.ask(name);
-        self.current = Some(name.to_owned());
+        self.current = Some(bare(name).to_owned());
     }
 
     /// On another connection we are somebody else.
@@ -288,6 +290,16 @@ mod tests {
         assert_eq!(scene.hear("bob: hi"), Echo::Instead(vec![]));
         assert_eq!(scene.hear("bob: hi"), Echo::No);
         assert!(scene.pass(100).is_empty());
+    }
+
+    #[test]
+    fn an_echo_bears_our_name_with_the_mark_behind_it() {
+        let mut scene = Scene::greeted(Some("guest1"));
+        // Copied from the screen, or typed.
+        scene.me.ask("שרה\u{200e}");
+        assert!(scene.send("hi").is_empty());
+        assert_eq!(scene.hear("שרה\u{200e}: hi"), Echo::Instead(vec![]));
+        assert_eq!(scene.me.name(), Some("שרה"));
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 
 use super::pending::Me;
 use super::said::{Said, may_be_name};
+use crate::names::bare;
 
 /// The most names that are remembered; who has been silent longest is forgotten.
 const NAMES_MAX: usize = 200;
@@ -91,6 +92,7 @@ impl People {
     }
 
     fn see(&mut self, name: &str) {
+        let name = bare(name);
         self.names.retain(|seen| seen != name);
         self.names.push_front(name.to_owned());
         self.names.truncate(NAMES_MAX);
@@ -107,7 +109,7 @@ impl People {
         }
         let Some((name, rest)) = text.split_once(' ') else { return };
         if rest == "left" {
-            self.names.retain(|seen| seen != name);
+            self.names.retain(|seen| seen != bare(name));
         } else if rest == "joined" || rest.starts_with('(') {
             self.see(name);
         }
@@ -185,6 +187,16 @@ mod tests {
         assert_eq!(people.complete("am", &Me::default()), word(0, "amy: "));
         people.note(&Said::of("* eve left"));
         assert_eq!(people.complete("e", &Me::default()), Completion::Nothing);
+    }
+
+    #[test]
+    fn names_are_completed_without_the_mark_behind_them() {
+        let mut people = people(&["שרה\u{200e}: שלום", "* 2 here: דוד\u{200e}, אבי\u{200e}"]);
+        for (beginning, name) in [("ש", "שרה"), ("ד", "דוד"), ("א", "אבי")] {
+            assert_eq!(people.complete(beginning, &Me::default()), word(0, &format!("{name}: ")));
+        }
+        people.note(&Said::of("* שרה\u{200e} left"));
+        assert_eq!(people.complete("ש", &Me::default()), Completion::Nothing);
     }
 
     #[test]

@@ -6,9 +6,9 @@
 //!
 //! This room knows text. It never knows who we are or what becomes of the line.
 
-use crate::names::NAME_BYTES_MAX;
+use crate::names::{NAME_BYTES_MAX, bare};
 
-/// A line of the conversation.
+/// A line of the conversation. Names are [`bare`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the fields are the words of the form above them")]
 pub enum Said<'a> {
@@ -38,18 +38,19 @@ impl<'a> Said<'a> {
 
     fn act(line: &'a str) -> Option<Said<'a>> {
         let (name, text) = line.strip_prefix("~ ")?.split_once(' ')?;
-        may_be_name(name).then_some(Said::Act { name, text })
+        may_be_name(name).then_some(Said::Act { name: bare(name), text })
     }
 
     fn private(line: &'a str) -> Option<Said<'a>> {
         let (names, text) = line.strip_prefix('[')?.split_once("] ")?;
         let (from, to) = names.split_once(" -> ")?;
-        (may_be_name(from) && may_be_name(to)).then_some(Said::Private { from, to, text })
+        let is_one = may_be_name(from) && may_be_name(to);
+        is_one.then_some(Said::Private { from: bare(from), to: bare(to), text })
     }
 
     fn by(line: &'a str) -> Option<Said<'a>> {
         let (name, text) = line.split_once(": ")?;
-        may_be_name(name).then_some(Said::By { name, text })
+        may_be_name(name).then_some(Said::By { name: bare(name), text })
     }
 }
 
@@ -64,7 +65,7 @@ pub fn may_be_name(text: &str) -> bool {
 pub fn greeted_name(line: &str) -> Option<&str> {
     let rest = line.strip_prefix("* welcome, you are ")?;
     let name = rest.split([' ', ',']).next()?;
-    may_be_name(name).then_some(name)
+    may_be_name(name).then_some(bare(name))
 }
 
 #[cfg(test)]
@@ -79,6 +80,16 @@ mod tests {
         let private = Said::Private { from: "a", to: "b", text: "hi" };
         assert_eq!(Said::of("[a -> b] hi"), private);
         assert_eq!(Said::of("127.0.0.1:4: hi"), Said::By { name: "127.0.0.1:4", text: "hi" });
+    }
+
+    #[test]
+    fn the_mark_behind_a_name_is_not_of_it() {
+        let (by, act) = ("שרה\u{200e}: שלום", "~ שרה\u{200e} שלום");
+        assert_eq!(Said::of(by), Said::By { name: "שרה", text: "שלום" });
+        assert_eq!(Said::of(act), Said::Act { name: "שרה", text: "שלום" });
+        let private = Said::Private { from: "שרה", to: "דוד", text: "hi" };
+        assert_eq!(Said::of("[שרה\u{200e} -> דוד\u{200e}] hi"), private);
+        assert_eq!(greeted_name("* welcome, you are שרה\u{200e}, 1 here"), Some("שרה"));
     }
 
     #[test]

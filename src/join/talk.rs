@@ -16,6 +16,7 @@ use super::pending::{Echo, Me, Pending};
 use super::people::People;
 use super::said::{Said, greeted_name};
 use super::wire::{Hearing, Outgoing};
+use crate::names::{bare, called};
 
 /// The prompt, also before a line of our own that nobody sent back.
 pub const PROMPT: &str = ">> ";
@@ -81,7 +82,7 @@ impl Talk {
             people: People::default(),
             paint,
             greeting: Greeting::Over,
-            wanted: nick,
+            wanted: nick.map(|nick| bare(&nick).to_owned()),
             asked: None,
             regain: None,
             quitting: false,
@@ -127,7 +128,7 @@ impl Talk {
         match (words.next(), words.next()) {
             (Some("/nick"), Some(name)) => {
                 self.me.ask(name);
-                self.asked = Some(name.to_owned());
+                self.asked = Some(bare(name).to_owned());
                 self.regain = None;
             }
             (Some("/quit"), _) => self.quitting = true,
@@ -177,7 +178,7 @@ impl Talk {
 
     /// Our lines on their way, the last so many, as they will look.
     pub fn notes(&self, count: usize) -> Vec<String> {
-        let name = self.me.name().map(|name| format!("{name}: "));
+        let name = self.me.name().map(|name| format!("{}: ", called(name)));
         let before = name.as_deref().unwrap_or(PROMPT);
         let mut notes: Vec<String> = self
             .pending
@@ -394,6 +395,21 @@ mod tests {
         assert_eq!(scene.talk.me.name(), Some("guest1"));
         scene.hear("* guest1 님은 이제 bob입니다\n");
         assert_eq!(scene.talk.me.name(), Some("bob"));
+    }
+
+    #[test]
+    fn a_name_copied_from_the_screen_is_known_when_it_is_given() {
+        let mut scene = Scene::new(None);
+        scene.hear("* welcome, you are guest1, 1 here\n");
+        scene.say("/nick שרה\u{200e}");
+        scene.hear("* guest1 is now שרה\u{200e}\n");
+        assert_eq!(
+            (scene.talk.me.name(), scene.talk.wanted.as_deref()),
+            (Some("שרה"), Some("שרה"))
+        );
+        scene.say("שלום");
+        assert_eq!(scene.talk.notes(9), ["שרה\u{200e}: שלום"]);
+        assert_eq!(scene.hear("שרה\u{200e}: שלום\n"), ["שרה\u{200e}: שלום"]);
     }
 
     #[test]

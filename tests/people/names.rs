@@ -58,6 +58,48 @@ fn a_name_that_is_refused_is_told_to_its_asker_alone_and_changes_nothing() {
     bob.read_until_last("guest1: me still\n");
 }
 
+/// A terminal that turns lines around would show `שרה: שלום` as `שלום :שרה`.
+#[test]
+fn what_stands_behind_a_name_written_right_to_left_is_kept_in_its_place() {
+    let server = Server::start(&["--hide-addresses"]);
+    let (mut alice, mut bob) = (server.enter().0, server.enter().0);
+    alice.send("/nick שרה\nשלום\n/me שלום\n/msg guest2 שלום\n");
+    bob.send("the mark\n");
+    bob.read_until("] שלום\n");
+    let read = bob.read_text();
+    for line in [
+        "* guest1 is now שרה\u{200e}\n",
+        "שרה\u{200e}: שלום\n",
+        "~ שרה\u{200e} שלום\n",
+        "[שרה\u{200e} -> guest2] שלום\n",
+    ] {
+        assert!(read.contains(line), "{line:?} is not in {read:?}");
+    }
+    bob.read_until("guest2: the mark\n");
+    bob.forget();
+    // As it is typed, and as it is copied from the screen.
+    for name in ["שרה", "שרה\u{200e}"] {
+        bob.send(format!("/msg {name} hi\n/ignore {name}\n/unignore {name}\n/nick {name}\n"));
+        bob.read_until_last("* שרה\u{200e} is taken\n");
+        let read = bob.read_text();
+        assert_eq!(
+            read,
+            "[guest2 -> שרה\u{200e}] hi\n* ignoring שרה\u{200e}\n\
+            * no longer ignoring שרה\u{200e}\n* שרה\u{200e} is taken\n"
+        );
+        bob.forget();
+    }
+    bob.send("/who\n/msg דוד hi\n/nick דוד\u{200e}\n/nick דוד\n");
+    bob.read_until_last("* you are דוד\u{200e} already\n");
+    assert_eq!(
+        bob.read_text(),
+        "* 2 here: שרה\u{200e}, guest2\n* nobody here is called דוד\u{200e}\n\
+        * guest2 is now דוד\u{200e}\n* you are דוד\u{200e} already\n"
+    );
+    alice.send("/quit להתראות\n");
+    bob.read_until_last("* שרה\u{200e} left: להתראות\n");
+}
+
 #[test]
 fn the_longest_name_passes() {
     let server = Server::start(&[]);

@@ -176,15 +176,15 @@ fn nobody_makes_a_line_that_begins_like_one_of_the_server() {
 fn a_line_that_escaping_makes_too_long_is_told_to_its_sender_and_not_said() {
     let server = Server::start(&[]);
     let [mut alice, mut bob] = people(&server);
-    let notice = "* line too long, not sent: 8060 bytes is the most\n";
-    let longest = "\u{1b}".repeat(8060 / 4);
+    let notice = "* line too long, not sent: 8057 bytes is the most\n";
+    let longest = "\u{1b}".repeat(8057 / 4) + "!";
     for line in [format!("{longest}!"), format!("/me {longest}")] {
         alice.send(format!("{line}\n"));
         alice.read_until_last(notice);
         assert_eq!(read_up_to_mark(&mut alice), notice);
     }
     alice.send(format!("{longest}\n"));
-    let said = format!("guest1: {}\n", "\\x1b".repeat(8060 / 4));
+    let said = format!("guest1: {}!\n", "\\x1b".repeat(8057 / 4));
     bob.read_until_last(&said);
     assert_eq!(bob.read_text(), format!("{}{said}", "guest1: the mark\n".repeat(2)));
 }

@@ -1,6 +1,6 @@
 //! Whatever is asked for, a name that is given keeps the rules, and no two meet.
 
-use chinwag::names::{NAME_BYTES_MAX, NAME_CHARACTERS_MAX, Name, Names, Refusal};
+use chinwag::names::{NAME_BYTES_MAX, NAME_CHARACTERS_MAX, Name, Names, Refusal, bare, called};
 use chinwag::text::push_safe;
 use unicase::UniCase;
 use unicode_normalization::{UnicodeNormalization, char::is_combining_mark, is_nfc};
@@ -32,7 +32,8 @@ pub fn whatever_is_accepted_keeps_the_rules(text: &str) {
     let name = name.as_str();
     assert!(is_nfc(name), "{name:?}");
     assert!((1..=NAME_CHARACTERS_MAX).contains(&name.chars().count()), "{name:?}");
-    assert!(name.len() <= NAME_BYTES_MAX, "{name:?}");
+    assert!(called(name).len() <= NAME_BYTES_MAX, "{name:?}");
+    assert_eq!(bare(&called(name)), name);
     let fits = |c: char| c.is_alphanumeric() || "_-.".contains(c) || is_combining_mark(c);
     assert!(name.chars().all(fits), "{name:?}");
     assert!(name.starts_with(char::is_alphanumeric), "{name:?}");
@@ -54,6 +55,7 @@ pub fn parsing_a_name_again_changes_nothing(text: &str) {
     if let Ok(name) = &once {
         assert_eq!(Name::parse(name.as_str()), once);
     }
+    assert_eq!(Name::parse(&format!("{}\u{200e}", bare(text))), once, "{text:?}");
     let normal: String = text.nfd().collect();
     assert_eq!(Name::parse(&normal), once, "{text:?}, then {normal:?}");
 }
@@ -92,7 +94,7 @@ pub fn no_two_have_names_that_meet(deeds: &[Deed]) {
         }
         for (bearer, name) in &list {
             assert_eq!(names.find(name.as_str()), Some(*bearer), "{name:?}");
-            assert_eq!(names.of(*bearer).to_string(), name.as_str());
+            assert_eq!(names.of(*bearer).to_string(), called(name.as_str()));
         }
     }
     the_nameless_are_guests(&names, &list);
@@ -118,7 +120,10 @@ pub fn beside(other: &Name, name: &Name) -> Result<(), Refusal> {
 
 /// The bearer of a name that this text is in some case, or the guest whose serial stands there.
 fn plainly_called(text: &str, list: &[(u64, Name)]) -> Option<u64> {
-    let folded = |text: &str| UniCase::unicode(text.nfd().collect::<String>()).to_folded_case();
+    let folded = |text: &str| {
+        let bare = text.strip_suffix('\u{200e}').unwrap_or(text);
+        UniCase::unicode(bare.nfd().collect::<String>()).to_folded_case()
+    };
     if let Some((bearer, _)) = list.iter().find(|(_, name)| folded(name.as_str()) == folded(text)) {
         return Some(*bearer);
     }
