@@ -12,14 +12,21 @@
 //!   `mike`, since `M1KE` and `MIKE` look alike and case tells nobody apart.
 //! - Some words belong to the server, and whatever looks like one of them, with joints or without:
 //!   `ad-min`.
-//! - A guest costs nothing here; only names have entries. Every question is a look into a hash map.
+//! - A name that was given up is kept a while for who had it: see [`kept`]. Nobody else can take
+//!   it meanwhile, nor one that looks like it.
+//! - A guest costs nothing here; only names have entries. What someone is called is one look into a
+//!   hash map.
 //!
 //! It never knows a socket, a clock or who is connected, and not what a person is told when a name
 //! is refused.
 
+pub mod kept;
+
 use std::collections::{HashMap, HashSet};
 use std::fmt::{self, Display};
-use std::sync::LazyLock;
+use std::net::IpAddr;
+use std::sync::{Arc, LazyLock};
+use std::time::Instant;
 
 use unicase::UniCase;
 use unicode_normalization::UnicodeNormalization;
@@ -29,6 +36,7 @@ use unicode_security::general_security_profile::IdentifierType;
 use unicode_security::{GeneralSecurityProfile, skeleton};
 
 use crate::text::Look;
+use kept::{Kept, KeptNames};
 
 /// The most characters of a name, counted after NFC: what fits beside what is said on a line of a
 /// terminal. A longer one is refused, not cut.
@@ -102,9 +110,9 @@ pub enum Refusal {
     FirstCharacter(char),
     /// It is a word of the server, or looks like one.
     Reserved,
-    /// Someone else is called so, in this or another case.
+    /// Someone else is called so, in this or another case, or was until a moment ago.
     Taken,
-    /// It looks like the name of someone else.
+    /// It looks like the name of someone else, or like one that is kept.
     LooksLikeTaken,
 }
 
@@ -114,9 +122,9 @@ pub struct Name {
     /// NFC, as its bearer wrote it, and as it is [`called`].
     called: String,
     /// The same for names that differ only in case.
-    folded: String,
-    /// One of them is one of another's if the two look alike.
-    looks: [String; 3],
+    folded: Arc<str>,
+    /// One of them is one of another's if the two look alike. None is there twice.
+    looks: Vec<Arc<str>>,
 }
 
 impl Name {
@@ -128,7 +136,7 @@ impl Name {
             return Err(Refusal::TooLong);
         }
         check_characters(&text)?;
-        let (folded, looks) = (folded(&text), looks(&text));
+        let looks = looks(&text);
         if has_a_sign(&looks)
             && let Some(letter) = text.chars().find(|letter| imitates_a_sign(*letter))
         {
@@ -137,7 +145,10 @@ impl Name {
         if looks.iter().any(|look| is_reserved(look)) {
             return Err(Refusal::Reserved);
         }
-        Ok(Name { called: called(&text), folded, looks })
+        let mut looks: Vec<Arc<str>> = looks.into_iter().map(Arc::from).collect();
+        looks.sort_unstable();
+        looks.dedup();
+        Ok(Name { called: called(&text), folded: folded(&text).into(), looks })
     }
 
     /// The name as it was written, in NFC.
@@ -158,51 +169,133 @@ pub fn bare(name: &str) -> &str {
     name.strip_suffix(LEFT_TO_RIGHT).unwrap_or(name)
 }
 
+/// One who asks for a name.
+#[derive(Clone, Copy, Debug)]
+pub struct Claimant {
+    /// Its serial, which nobody else ever has.
+    pub serial: u64,
+    /// Where it comes from: an address, or the network that counts as one.
+    pub network: IpAddr,
+}
+
 /// Who is called what. Serials are never used twice, so a name cannot pass to a newcomer by itself.
 ///
-/// Each name in `bearers` has its folded form in `by_folded` and its looks in `by_look`, and
-/// nothing else is in these two.
+/// Each name in `bearers` and in `kept` has its folded form in `by_folded` and its looks in
+/// `by_look`, and nothing else is in these two. What two names share is one serial's: both are its
+/// own, the one that it bears and the one that is kept for it.
 #[derive(Debug, Default)]
 pub struct Names {
-    bearers: HashMap<u64, Name>,
-    by_folded: HashMap<String, u64>,
-    by_look: HashMap<String, u64>,
+    bearers: HashMap<u64, Bearer>,
+    kept: KeptNames,
+    by_folded: HashMap<Arc<str>, u64>,
+    by_look: HashMap<Arc<str>, u64>,
+}
+
+#[derive(Debug)]
+struct Bearer {
+    name: Name,
+    network: IpAddr,
 }
 
 impl Names {
-    /// Gives `serial` the name, and frees the one it had.
+    /// Gives the claimant the name, and keeps for it the one that it had.
     ///
     /// On `Err`, which is [`Refusal::Taken`] or [`Refusal::LooksLikeTaken`], all is as before. To
-    /// its bearer a name is free: its case can be changed.
-    pub fn take(&mut self, serial: u64, name: Name) -> Result<(), Refusal> {
-        let of_another = |bearer: Option<&u64>| bearer.is_some_and(|bearer| *bearer != serial);
-        if of_another(self.by_folded.get(&name.folded)) {
+    /// its bearer a name is free: its case can be changed. So it is to one that it is kept for.
+    pub fn take(&mut self, claimant: Claimant, name: Name, now: Instant) -> Result<(), Refusal> {
+        self.free_those_due(now);
+        let Claimant { serial, network } = claimant;
+        if self.is_of_another(self.by_folded.get(&name.folded), claimant) {
             return Err(Refusal::Taken);
         }
-        if name.looks.iter().any(|look| of_another(self.by_look.get(look))) {
+        if name.looks.iter().any(|look| self.is_of_another(self.by_look.get(look), claimant)) {
             return Err(Refusal::LooksLikeTaken);
         }
-        self.release(serial);
-        self.by_folded.insert(name.folded.clone(), serial);
-        self.by_look.extend(name.looks.iter().map(|look| (look.clone(), serial)));
-        self.bearers.insert(serial, name);
+        self.free_those_in_the_way(claimant, &name);
+        self.index(serial, &name);
+        let folded = Arc::clone(&name.folded);
+        match self.bearers.insert(serial, Bearer { name, network }) {
+            Some(had) if had.name.folded != folded => {
+                self.keep(Kept::new(claimant, had.name, false, now));
+            }
+            // Its case is another, which gives up no name.
+            Some(had) => self.unindex(serial, &had.name),
+            None => {}
+        }
         Ok(())
     }
 
-    /// Frees the name of `serial`, who has gone or is a guest again. Nothing happens to one
-    /// without a name.
-    pub fn release(&mut self, serial: u64) {
-        let Some(name) = self.bearers.remove(&serial) else { return };
-        self.by_folded.remove(&name.folded);
+    /// Keeps the name of `serial`, who has gone, for its network. Nothing happens to one without a
+    /// name.
+    pub fn release(&mut self, serial: u64, now: Instant) {
+        self.free_those_due(now);
+        let Some(Bearer { name, network }) = self.bearers.remove(&serial) else { return };
+        self.keep(Kept::new(Claimant { serial, network }, name, true, now));
+    }
+
+    /// Whether what belongs to this one, if there is one, is not to be had by that claimant.
+    fn is_of_another(&self, serial: Option<&u64>, claimant: Claimant) -> bool {
+        serial.is_some_and(|serial| {
+            *serial != claimant.serial && !self.kept.is_for(*serial, claimant)
+        })
+    }
+
+    /// Frees what was kept of others for one whose new name could not be told from it.
+    fn free_those_in_the_way(&mut self, claimant: Claimant, name: &Name) {
+        let of_looks = name.looks.iter().filter_map(|look| self.by_look.get(look));
+        let of_it = of_looks.chain(self.by_folded.get(&name.folded));
+        let others: Vec<u64> = of_it.copied().filter(|other| *other != claimant.serial).collect();
+        for other in others {
+            let kept = self.kept.take_of(other);
+            self.free(kept);
+        }
+    }
+
+    fn free_those_due(&mut self, now: Instant) {
+        while let Some(kept) = self.kept.take_due(now) {
+            self.free(Some(kept));
+        }
+    }
+
+    /// Keeps a name, instead of another of the same bearer.
+    fn keep(&mut self, kept: Kept) {
+        let instead_of = self.kept.take_of(kept.bearer.serial);
+        self.index(kept.bearer.serial, &kept.name);
+        let pushed_out = self.kept.push(kept);
+        self.free(instead_of);
+        self.free(pushed_out);
+    }
+
+    fn free(&mut self, kept: Option<Kept>) {
+        if let Some(Kept { bearer, name, .. }) = kept {
+            self.unindex(bearer.serial, &name);
+        }
+    }
+
+    fn index(&mut self, serial: u64, name: &Name) {
+        self.by_folded.insert(Arc::clone(&name.folded), serial);
+        self.by_look.extend(name.looks.iter().map(|look| (Arc::clone(look), serial)));
+    }
+
+    /// A name is this one's no longer. What it shares with one that still is stays.
+    fn unindex(&mut self, serial: u64, name: &Name) {
+        let bears = self.bearers.get(&serial).map(|bearer| &bearer.name);
+        let others = [bears, self.kept.of(serial)];
+        let others = || others.into_iter().flatten();
+        if others().all(|other| other.folded != name.folded) {
+            self.by_folded.remove(&name.folded);
+        }
         for look in &name.looks {
-            self.by_look.remove(look);
+            if others().all(|other| !other.looks.contains(look)) {
+                self.by_look.remove(look);
+            }
         }
     }
 
     /// What `serial` is called: its name as it is [`called`], or `guest` and its serial.
     pub fn of(&self, serial: u64) -> impl Display {
         match self.bearers.get(&serial) {
-            Some(name) => Called::Name(&name.called),
+            Some(bearer) => Called::Name(&bearer.name.called),
             None => Called::Guest(serial),
         }
     }
@@ -213,7 +306,11 @@ impl Names {
     /// by it alone, so that each has one name at a time; text that looks like a name is not it.
     pub fn find(&self, text: &str) -> Option<u64> {
         let folded = folded(bare(text));
-        if let Some(bearer) = self.by_folded.get(&folded) {
+        let known = self.by_folded.get(folded.as_str());
+        let is_called_so = |serial: &&u64| {
+            self.bearers.get(serial).is_some_and(|bearer| *bearer.name.folded == *folded)
+        };
+        if let Some(bearer) = known.filter(is_called_so) {
             return Some(*bearer);
         }
         let digits = folded.strip_prefix(GUEST)?;
@@ -379,7 +476,10 @@ mod tests {
     use super::*;
     use crate::properties::names::{self as property, Deed};
     use crate::properties::text::{is_blank, is_forbidden, is_unseen};
+    use kept::KEPT_FOR;
     use proptest::prelude::*;
+    use std::net::Ipv6Addr;
+    use std::time::Duration;
 
     fn parsed(text: &str) -> Result<String, Refusal> {
         Name::parse(text).map(|name| name.as_str().to_owned())
@@ -407,13 +507,34 @@ mod tests {
 
     /// What becomes of `text` when `taken` is someone else's.
     fn beside(taken: &str, text: &str) -> Result<(), Refusal> {
-        let mut names = Names::default();
-        names.take(1, Name::parse(taken).unwrap()).unwrap();
-        names.take(2, Name::parse(text).unwrap())
+        let mut room = Room::new();
+        room.take(1, taken).unwrap();
+        room.take(2, text)
     }
 
-    fn take(names: &mut Names, serial: u64, text: &str) -> Result<(), Refusal> {
-        names.take(serial, Name::parse(text).unwrap())
+    /// Names, and what time it is there. Each comes from a network of its own, unless it is said.
+    struct Room {
+        names: Names,
+        now: Instant,
+    }
+
+    impl Room {
+        fn new() -> Room {
+            Room { names: Names::default(), now: Instant::now() }
+        }
+
+        fn take(&mut self, serial: u64, text: &str) -> Result<(), Refusal> {
+            self.take_from(serial, serial, text)
+        }
+
+        fn take_from(&mut self, network: u64, serial: u64, text: &str) -> Result<(), Refusal> {
+            let network = Ipv6Addr::from_bits(network.into()).into();
+            self.names.take(Claimant { serial, network }, Name::parse(text).unwrap(), self.now)
+        }
+
+        fn leave(&mut self, serial: u64) {
+            self.names.release(serial, self.now);
+        }
     }
 
     const TAKEN: Result<(), Refusal> = Err(Refusal::Taken);
@@ -643,12 +764,12 @@ mod tests {
 
     #[test]
     fn a_guest_is_called_by_its_serial_and_costs_nothing() {
-        let mut names = Names::default();
-        names.release(7);
-        assert_eq!(names.of(7).to_string(), "guest7");
-        assert_eq!(names.of(u64::MAX).to_string(), "guest18446744073709551615");
-        assert_eq!(names.find("guest7"), Some(7));
-        assert_eq!(names.bearers.capacity() + names.by_look.capacity(), 0);
+        let mut room = Room::new();
+        room.leave(7);
+        assert_eq!(room.names.of(7).to_string(), "guest7");
+        assert_eq!(room.names.of(u64::MAX).to_string(), "guest18446744073709551615");
+        assert_eq!(room.names.find("guest7"), Some(7));
+        assert_eq!(room.names.bearers.capacity() + room.names.by_look.capacity(), 0);
     }
 
     #[test]
@@ -665,14 +786,14 @@ mod tests {
 
     #[test]
     fn the_mark_is_shown_and_makes_no_other_name() {
-        let mut names = Names::default();
-        take(&mut names, 7, "שרה\u{200e}").unwrap();
-        assert_eq!(names.of(7).to_string(), "שרה\u{200e}");
-        assert_eq!((names.find("שרה"), names.find("שרה\u{200e}")), (Some(7), Some(7)));
+        let mut room = Room::new();
+        room.take(7, "שרה\u{200e}").unwrap();
+        assert_eq!(room.names.of(7).to_string(), "שרה\u{200e}");
+        assert_eq!((room.names.find("שרה"), room.names.find("שרה\u{200e}")), (Some(7), Some(7)));
         assert_eq!(Name::parse("שרה\u{200e}"), Name::parse("שרה"));
         assert_eq!(Name::parse("שרה").unwrap().as_str(), "שרה");
         assert_eq!(
-            (names.find("guest8\u{200e}"), parsed("bob\u{200e}")),
+            (room.names.find("guest8\u{200e}"), parsed("bob\u{200e}")),
             (Some(8), Ok("bob".into()))
         );
         stops_at("שרה\u{200e}\u{200e}", '\u{200e}');
@@ -680,70 +801,162 @@ mod tests {
 
     #[test]
     fn who_has_a_name_is_found_by_it_alone() {
-        let mut names = Names::default();
-        take(&mut names, 7, "Straße").unwrap();
-        assert_eq!(names.of(7).to_string(), "Straße");
-        assert_eq!(names.find("STRASSE"), Some(7));
-        assert_eq!(names.find("guest7"), None);
-        assert_eq!(names.find("Stra\u{200d}ße"), None);
-        names.release(7);
-        assert_eq!((names.find("straße"), names.find("guest7")), (None, Some(7)));
+        let mut room = Room::new();
+        room.take(7, "Straße").unwrap();
+        assert_eq!(room.names.of(7).to_string(), "Straße");
+        assert_eq!(room.names.find("STRASSE"), Some(7));
+        assert_eq!(room.names.find("guest7"), None);
+        assert_eq!(room.names.find("Stra\u{200d}ße"), None);
+        room.leave(7);
+        assert_eq!((room.names.find("straße"), room.names.find("guest7")), (None, Some(7)));
     }
 
     /// The iota subscript is a mark that becomes a letter when it is folded: its place counts.
     #[test]
     fn a_name_is_found_however_its_marks_are_ordered() {
-        let mut names = Names::default();
-        take(&mut names, 1, "ᾴ").unwrap();
+        let mut room = Room::new();
+        room.take(1, "ᾴ").unwrap();
         for text in ["ᾴ", "α\u{345}\u{301}", "α\u{301}\u{345}", "Ά\u{345}", "άι"] {
-            assert_eq!(names.find(text), Some(1), "{text}");
+            assert_eq!(room.names.find(text), Some(1), "{text}");
         }
     }
 
     #[test]
     fn only_a_serial_as_it_is_written_is_found() {
-        let names = Names::default();
-        assert_eq!(names.find("GUEST12"), Some(12));
+        let room = Room::new();
+        assert_eq!(room.names.find("GUEST12"), Some(12));
         for text in ["guest0", "guest012", "guest+1", "guest", "guest1 ", "guess1", "12"] {
-            assert_eq!(names.find(text), None, "{text}");
+            assert_eq!(room.names.find(text), None, "{text}");
         }
-        assert_eq!(names.find("guest18446744073709551616"), None);
-        assert_eq!(names.find("guest١"), None);
+        assert_eq!(room.names.find("guest18446744073709551616"), None);
+        assert_eq!(room.names.find("guest١"), None);
     }
 
     #[test]
     fn to_its_bearer_a_name_is_free() {
-        let mut names = Names::default();
-        take(&mut names, 1, "bill").unwrap();
+        let mut room = Room::new();
+        room.take(1, "bill").unwrap();
         for text in ["BILL", "bi1l", "Bill", "Bill"] {
-            assert_eq!(take(&mut names, 1, text), Ok(()));
-            assert_eq!(names.of(1).to_string(), text);
+            assert_eq!(room.take(1, text), Ok(()));
+            assert_eq!(room.names.of(1).to_string(), text);
         }
-        assert_eq!(names.find("bi1l"), None);
+        assert_eq!(room.names.find("bi1l"), None);
     }
 
     #[test]
     fn a_name_that_is_refused_costs_nobody_theirs() {
-        let mut names = Names::default();
-        take(&mut names, 1, "bob").unwrap();
-        take(&mut names, 2, "mike").unwrap();
-        assert_eq!(take(&mut names, 2, "Bob"), TAKEN);
-        assert_eq!(take(&mut names, 2, "b0b"), LOOKS_LIKE_TAKEN);
-        assert_eq!((names.find("mike"), names.find("bob")), (Some(2), Some(1)));
-        assert_eq!(take(&mut names, 3, "mike"), TAKEN);
+        let mut room = Room::new();
+        room.take(1, "bob").unwrap();
+        room.take(2, "mike").unwrap();
+        assert_eq!(room.take(2, "Bob"), TAKEN);
+        assert_eq!(room.take(2, "b0b"), LOOKS_LIKE_TAKEN);
+        assert_eq!((room.names.find("mike"), room.names.find("bob")), (Some(2), Some(1)));
+        assert_eq!(room.take(3, "mike"), TAKEN);
     }
 
     #[test]
-    fn a_freed_name_is_free_and_so_are_its_looks() {
-        let mut names = Names::default();
-        take(&mut names, 1, "Mike").unwrap();
-        take(&mut names, 1, "bob").unwrap();
-        assert_eq!(take(&mut names, 2, "m1ke"), Ok(()));
-        names.release(1);
-        assert_eq!(take(&mut names, 3, "b0b"), Ok(()));
-        names.release(2);
-        names.release(3);
-        assert!(names.by_folded.is_empty() && names.by_look.is_empty());
+    fn a_name_given_up_for_another_is_kept_for_its_bearer() {
+        let mut room = Room::new();
+        room.take(1, "bob").unwrap();
+        room.take(1, "mike").unwrap();
+        assert_eq!((room.take(2, "BOB"), room.take(2, "b0b")), (TAKEN, LOOKS_LIKE_TAKEN));
+        // Its bearer is here: nobody else of its network gets it.
+        assert_eq!(room.take_from(1, 2, "bob"), TAKEN);
+        assert_eq!((room.names.find("bob"), room.names.find("mike")), (None, Some(1)));
+        room.now += KEPT_FOR - Duration::from_millis(1);
+        assert_eq!(room.take(1, "Bob"), Ok(()));
+        assert_eq!((room.take(2, "bob"), room.take(2, "mike")), (TAKEN, TAKEN));
+        room.now += KEPT_FOR - Duration::from_millis(1);
+        assert_eq!(room.take(2, "mike"), TAKEN);
+        room.now += Duration::from_millis(1);
+        assert_eq!(room.take(2, "mike"), Ok(()));
+    }
+
+    #[test]
+    fn a_name_given_up_by_leaving_is_kept_for_its_network() {
+        let mut room = Room::new();
+        room.take(1, "bob").unwrap();
+        room.leave(1);
+        assert_eq!((room.take(2, "Bob"), room.take(2, "b0b")), (TAKEN, LOOKS_LIKE_TAKEN));
+        assert_eq!(room.names.find("bob"), None);
+        assert_eq!(room.take_from(1, 3, "bob"), Ok(()));
+        room.leave(3);
+        room.now += KEPT_FOR - Duration::from_millis(1);
+        // It is kept again from then on.
+        assert_eq!((room.take(2, "bob"), room.take_from(1, 4, "b0b")), (TAKEN, Ok(())));
+        assert_eq!(
+            (room.take(2, "bob"), room.take_from(1, 5, "bob")),
+            (LOOKS_LIKE_TAKEN, LOOKS_LIKE_TAKEN)
+        );
+        room.leave(4);
+        room.now += KEPT_FOR;
+        assert_eq!(room.take(2, "bob"), Ok(()));
+    }
+
+    #[test]
+    fn of_each_bearer_the_name_that_it_had_last_is_kept() {
+        let mut room = Room::new();
+        for name in ["anna", "bert", "cora"] {
+            room.take(1, name).unwrap();
+        }
+        assert_eq!((room.take(2, "anna"), room.take(3, "bert")), (Ok(()), TAKEN));
+        // Another case is no other name.
+        room.take(1, "CORA").unwrap();
+        assert_eq!(room.take(3, "bert"), TAKEN);
+        room.leave(1);
+        assert_eq!((room.take(3, "bert"), room.take(3, "cora")), (Ok(()), TAKEN));
+    }
+
+    #[test]
+    fn a_name_that_looks_like_the_one_before_it_guards_both_and_then_itself() {
+        let mut room = Room::new();
+        room.take(1, "bob").unwrap();
+        room.take(1, "b0b").unwrap();
+        assert_eq!((room.take(2, "bob"), room.take(2, "b0b")), (TAKEN, TAKEN));
+        room.now += KEPT_FOR;
+        assert_eq!((room.take(2, "bob"), room.take(2, "b0b")), (LOOKS_LIKE_TAKEN, TAKEN));
+    }
+
+    #[test]
+    fn so_many_names_are_kept_and_the_oldest_goes_first() {
+        let mut room = Room::new();
+        for serial in 0..=512 {
+            room.take(serial, &format!("k{serial}")).unwrap();
+        }
+        (0..=512).for_each(|serial| room.leave(serial));
+        assert_eq!((room.take(999, "k1"), room.take(999, "k512")), (TAKEN, TAKEN));
+        assert_eq!(room.take(999, "k0"), Ok(()));
+        assert_eq!(room.names.by_folded.len(), 513);
+    }
+
+    #[test]
+    fn one_network_does_not_push_out_the_names_of_others() {
+        let mut room = Room::new();
+        room.take(1, "bob").unwrap();
+        room.leave(1);
+        for serial in 100..=132 {
+            room.take_from(2, serial, &format!("k{serial}")).unwrap();
+            room.leave(serial);
+        }
+        assert_eq!((room.take(999, "bob"), room.take(999, "k101")), (TAKEN, TAKEN));
+        assert_eq!(room.take(999, "k100"), Ok(()));
+    }
+
+    #[test]
+    fn what_is_kept_no_longer_is_free_and_so_are_its_looks() {
+        let mut room = Room::new();
+        room.take(1, "Mike").unwrap();
+        room.take(1, "bob").unwrap();
+        room.take(2, "zoe").unwrap();
+        room.leave(1);
+        room.leave(2);
+        room.now += KEPT_FOR;
+        assert_eq!((room.take(3, "m1ke"), room.take(4, "b0b")), (Ok(()), Ok(())));
+        room.leave(3);
+        room.leave(4);
+        room.now += KEPT_FOR;
+        room.leave(5);
+        assert!(room.names.by_folded.is_empty() && room.names.by_look.is_empty());
     }
 
     #[test]
@@ -778,12 +991,13 @@ mod tests {
         one.looks.iter().any(|look| other.looks.contains(look))
     }
 
-    /// One asks for a name, leaves, or asks who is called so.
+    /// One asks for a name, leaves, or asks who is called so; or time passes.
     fn deed() -> impl Strategy<Value = Deed> {
         prop_oneof![
             4 => (1..6_u64, names_that_meet()).prop_map(|(serial, text)| Deed::Take(serial, text)),
             1 => (1..6_u64).prop_map(Deed::Release),
             1 => prop_oneof![names_that_meet(), "guest[0-7]"].prop_map(Deed::Ask),
+            1 => (0..40_u64).prop_map(Deed::Wait),
         ]
     }
 

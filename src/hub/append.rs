@@ -46,19 +46,19 @@ impl<S: Socket> Hub<S> {
                 self.answer(submission.key, author, lines, now);
             }
             Kind::Departure { told } => {
-                self.append_departure(author, told);
+                self.append_departure(author, told, now);
             }
         }
     }
 
-    /// Someone is no longer here: its name is free from here on.
-    fn append_departure(&mut self, serial: u64, told: bool) {
+    /// Someone is no longer here: from here on its name is kept for its network alone.
+    fn append_departure(&mut self, serial: u64, told: bool, now: Instant) {
         if told {
             let notice = Notice::Left { name: &self.names.of(serial).to_string() };
             let line = notice.to_line(self.config.lang());
             self.transcript.append(SERVER, &[&line]);
         }
-        self.names.release(serial);
+        self.names.release(serial, now);
     }
 
     fn carry_out(&mut self, key: usize, serial: u64, line: &str, now: Instant) {

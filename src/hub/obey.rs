@@ -4,9 +4,10 @@
 use std::time::Instant;
 
 use super::Hub;
+use super::admit::network;
 use crate::client::{Life, Socket};
 use crate::command::Command;
-use crate::names::{NAME_CHARACTERS_MAX, Name, Refusal, called};
+use crate::names::{Claimant, NAME_CHARACTERS_MAX, Name, Refusal, called};
 use crate::notice::{self, Notice};
 use crate::reading::DETOUR_BYTES;
 use crate::text::Excerpt;
@@ -108,7 +109,10 @@ impl<S: Socket> Hub<S> {
 
     fn rename(&mut self, key: usize, serial: u64, name: &str, now: Instant) {
         let from = self.names.of(serial).to_string();
-        let taken = Name::parse(name).and_then(|name| self.names.take(serial, name));
+        let Some(client) = self.clients.get(key) else { return };
+        let network = network(client.record.address.ip());
+        let taken = Name::parse(name)
+            .and_then(|name| self.names.take(Claimant { serial, network }, name, now));
         let to = self.names.of(serial).to_string();
         match taken {
             Ok(()) if to == from => self.tell(key, &Notice::NameIsYours { name: &to }, now),

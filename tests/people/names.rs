@@ -1,7 +1,7 @@
 //! What people call themselves.
 
 use super::{ask, give, people, read_up_to_mark};
-use crate::support::{Client, Server};
+use crate::support::{Client, Server, connect_from, enter};
 
 /// Takes a name, and both read it.
 fn rename(client: &mut Client, witness: &mut Client, from: &str, to: &str) {
@@ -151,12 +151,35 @@ fn a_name_is_free_when_all_have_been_told_that_its_bearer_left_and_not_before() 
 }
 
 #[test]
-fn a_name_that_was_given_up_is_free_at_once() {
+fn a_name_given_up_for_another_is_kept_for_its_bearer() {
     let server = Server::start(&[]);
     let [mut alice, mut bob] = people(&server);
     rename(&mut alice, &mut bob, "guest1", "mike");
     rename(&mut alice, &mut bob, "mike", "alice");
-    rename(&mut bob, &mut alice, "guest2", "m1ke");
+    assert_eq!(ask(&mut bob, &mut alice, "/nick Mike"), "* Mike is taken\n");
+    let looks = "* m1ke looks like the name of someone here\n";
+    assert_eq!(ask(&mut bob, &mut alice, "/nick m1ke"), looks);
+    let nobody = "* nobody here is called mike\n";
+    assert_eq!(ask(&mut bob, &mut alice, "/msg mike hello"), nobody);
+    rename(&mut alice, &mut bob, "alice", "mike");
+    assert_eq!(ask(&mut bob, &mut alice, "/nick alice"), "* alice is taken\n");
+}
+
+#[test]
+fn a_name_given_up_by_leaving_is_kept_for_its_address() {
+    let server = Server::start(&[]);
+    let [mut alice, mut bob] = people(&server);
+    rename(&mut alice, &mut bob, "guest1", "alice");
+    let stranger = |last| Client::new(connect_from([127, 0, 0, last], server.address));
+    let (mut carol, mut dave) = (enter(stranger(2)).0, enter(stranger(3)).0);
+    drop(alice);
+    carol.read_until("* alice left\n");
+    carol.send("/nick Alice\n/nick a1ice\n");
+    carol.read_until("* Alice is taken\n");
+    carol.read_until("* a1ice looks like the name of someone here\n");
+    // One that comes from there gets it back.
+    bob.send("/nick alice\n");
+    dave.read_until("* guest2 is now alice\n");
 }
 
 #[test]

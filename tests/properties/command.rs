@@ -12,12 +12,17 @@ const LINES_MAX: usize = 100;
 /// How many people there are.
 const PEOPLE: u64 = 5;
 
+/// Before each line passes a time of these many, in steps of so much.
+const WAITS: u64 = 4;
+const WAIT_SECONDS: u64 = 10;
+
 /// Each line is someone's, as a server hears it and as it is; and it may be a name as a whole.
 pub fn holds(bytes: &[u8]) {
     let mut deeds = Vec::new();
     for line in bytes.split(|byte| *byte == b'\n').take(LINES_MAX) {
         let [first, line @ ..] = line else { continue };
         let serial = 1 + u64::from(*first) % PEOPLE;
+        deeds.push(Deed::Wait(u64::from(*first) / PEOPLE % WAITS * WAIT_SECONDS));
         let text = String::from_utf8_lossy(line);
         a_line_asks_what_is_written(&text);
         names::holds(&text);

@@ -1,6 +1,12 @@
 //! Whatever is asked for, a name that is given keeps the rules, and no two meet.
 
-use chinwag::names::{NAME_BYTES_MAX, NAME_CHARACTERS_MAX, Name, Names, Refusal, bare, called};
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::{Duration, Instant};
+
+use chinwag::names::kept::KEPT_FOR;
+use chinwag::names::{Claimant, NAME_BYTES_MAX, NAME_CHARACTERS_MAX, Name, Names, Refusal};
+use chinwag::names::{bare, called};
 use chinwag::text::push_safe;
 use unicase::UniCase;
 use unicode_normalization::{UnicodeNormalization, char::is_combining_mark, is_nfc};
@@ -15,10 +21,26 @@ pub enum Deed {
     Release(u64),
     /// Someone asks who is called so.
     Ask(String),
+    /// So many seconds pass.
+    Wait(u64),
 }
 
 /// The serials that are asked about.
 const SERIALS: std::ops::RangeInclusive<u64> = 1..=8;
+
+/// Whoever has left comes back under a serial that is so much greater.
+const SERIALS_EACH: u64 = 9;
+
+/// How many networks they come from. Who comes back comes from the same.
+const NETWORKS: u64 = 3;
+
+const _: () = assert!(SERIALS_EACH.is_multiple_of(NETWORKS));
+
+/// The one with this serial, who asks for a name.
+pub fn claimant(serial: u64) -> Claimant {
+    let network = Ipv4Addr::new(10, 0, 0, (serial % NETWORKS) as u8);
+    Claimant { serial, network: IpAddr::V4(network) }
+}
 
 /// All that must hold of one text.
 pub fn holds(text: &str) {
@@ -56,39 +78,63 @@ pub fn parsing_a_name_again_changes_nothing(text: &str) {
         assert_eq!(Name::parse(name.as_str()), once);
     }
     assert_eq!(Name::parse(&format!("{}\u{200e}", bare(text))), once, "{text:?}");
-    let normal: String = text.nfd().collect();
+    let normal = nfd(text);
     assert_eq!(Name::parse(&normal), once, "{text:?}, then {normal:?}");
 }
 
 pub fn any_case_of_a_name_is_the_same_name(text: &str) {
     let Ok(name) = Name::parse(text) else { return };
-    let mut names = Names::default();
-    names.take(1, name.clone()).unwrap();
+    let (mut names, now) = (Names::default(), Instant::now());
+    names.take(claimant(1), name.clone(), now).unwrap();
     let folded = UniCase::unicode(name.as_str()).to_folded_case();
     assert_eq!(names.find(name.as_str()), Some(1), "{name:?}");
     assert_eq!(names.find(&folded), Some(1), "{name:?}");
-    assert_eq!(names.take(2, name), Err(Refusal::Taken));
+    assert_eq!(names.take(claimant(2), name, now), Err(Refusal::Taken));
 }
 
-/// Beside a plain list in which everyone is compared with everyone, each two of them alone.
+/// A name that someone had, until when it is kept, and whether its bearer has left.
+struct GivenUp {
+    serial: u64,
+    name: Name,
+    has_left: bool,
+    until: Instant,
+}
+
+impl GivenUp {
+    fn is_for(&self, serial: u64) -> bool {
+        let is_back = self.has_left && self.serial % NETWORKS == serial % NETWORKS;
+        self.serial == serial || is_back
+    }
+}
+
+/// Beside plain lists in which everyone is compared with everyone, each two of them alone.
 pub fn no_two_have_names_that_meet(deeds: &[Deed]) {
-    let mut names = Names::default();
+    let (mut names, mut now) = (Names::default(), Instant::now());
     let mut list: Vec<(u64, Name)> = Vec::new();
+    let mut given_up: Vec<GivenUp> = Vec::new();
+    let mut serials: HashMap<u64, u64> = HashMap::new();
     for deed in deeds {
+        given_up.retain(|it| it.until > now);
         match deed {
+            Deed::Wait(seconds) => now += Duration::from_secs(*seconds),
             Deed::Ask(text) => assert_eq!(names.find(text), plainly_called(text, &list)),
-            Deed::Release(serial) => {
-                names.release(*serial);
-                list.retain(|(bearer, _)| bearer != serial);
+            Deed::Release(person) => {
+                let serial = serials.entry(*person).or_insert(*person);
+                names.release(*serial, now);
+                give_up(*serial, true, now, &mut list, &mut given_up);
+                *serial += SERIALS_EACH;
             }
-            Deed::Take(serial, text) => {
+            Deed::Take(person, text) => {
+                let serial = serials.entry(*person).or_insert(*person);
                 let Ok(name) = Name::parse(text) else { continue };
                 let others = list.iter().filter(|(bearer, _)| bearer != serial);
-                let expected = plainly_taken(&name, others.map(|(_, other)| other));
-                assert_eq!(names.take(*serial, name.clone()), expected, "{text:?}");
+                let kept = given_up.iter().filter(|it| !it.is_for(*serial)).map(|it| &it.name);
+                let expected = plainly_taken(&name, others.map(|(_, other)| other).chain(kept));
+                let taken = names.take(claimant(*serial), name.clone(), now);
+                assert_eq!(taken, expected, "{text:?}");
                 if expected.is_ok() {
-                    list.retain(|(bearer, _)| bearer != serial);
-                    list.push((*serial, name));
+                    given_up.retain(|it| it.serial == *serial || beside(&it.name, &name).is_ok());
+                    rename(*serial, name, now, &mut list, &mut given_up);
                 }
             }
         }
@@ -100,6 +146,38 @@ pub fn no_two_have_names_that_meet(deeds: &[Deed]) {
     the_nameless_are_guests(&names, &list);
 }
 
+/// Someone has this name now. Where only the case is another, none was given up.
+fn rename(
+    serial: u64,
+    name: Name,
+    now: Instant,
+    list: &mut Vec<(u64, Name)>,
+    given_up: &mut Vec<GivenUp>,
+) {
+    let folded = |name: &Name| UniCase::unicode(nfd(name.as_str())).to_folded_case();
+    match list.iter_mut().find(|(bearer, _)| *bearer == serial) {
+        Some((_, had)) if folded(had) == folded(&name) => *had = name,
+        _ => {
+            give_up(serial, false, now, list, given_up);
+            list.push((serial, name));
+        }
+    }
+}
+
+/// Someone has its name no longer: that is the one that is kept for it, instead of another.
+fn give_up(
+    serial: u64,
+    has_left: bool,
+    now: Instant,
+    list: &mut Vec<(u64, Name)>,
+    given_up: &mut Vec<GivenUp>,
+) {
+    let Some(place) = list.iter().position(|(bearer, _)| *bearer == serial) else { return };
+    let (_, name) = list.remove(place);
+    given_up.retain(|it| it.serial != serial);
+    given_up.push(GivenUp { serial, name, has_left, until: now + KEPT_FOR });
+}
+
 fn plainly_taken<'a>(name: &Name, others: impl Iterator<Item = &'a Name>) -> Result<(), Refusal> {
     let verdicts: Vec<_> = others.map(|other| beside(other, name)).collect();
     let worst = [Refusal::Taken, Refusal::LooksLikeTaken].map(Err);
@@ -109,9 +187,9 @@ fn plainly_taken<'a>(name: &Name, others: impl Iterator<Item = &'a Name>) -> Res
 /// Whether the one may be taken where nobody has a name but the other; that is mutual.
 pub fn beside(other: &Name, name: &Name) -> Result<(), Refusal> {
     let alone = |first: &Name, second: &Name| {
-        let mut names = Names::default();
-        names.take(1, first.clone()).unwrap();
-        names.take(2, second.clone())
+        let (mut names, now) = (Names::default(), Instant::now());
+        names.take(claimant(1), first.clone(), now).unwrap();
+        names.take(claimant(2), second.clone(), now)
     };
     let verdict = alone(other, name);
     assert_eq!(alone(name, other), verdict, "{name:?} and {other:?}");
@@ -122,7 +200,7 @@ pub fn beside(other: &Name, name: &Name) -> Result<(), Refusal> {
 fn plainly_called(text: &str, list: &[(u64, Name)]) -> Option<u64> {
     let folded = |text: &str| {
         let bare = text.strip_suffix('\u{200e}').unwrap_or(text);
-        UniCase::unicode(bare.nfd().collect::<String>()).to_folded_case()
+        UniCase::unicode(nfd(bare)).to_folded_case()
     };
     if let Some((bearer, _)) = list.iter().find(|(_, name)| folded(name.as_str()) == folded(text)) {
         return Some(*bearer);
@@ -141,4 +219,8 @@ fn the_nameless_are_guests(names: &Names, list: &[(u64, Name)]) {
         assert_eq!(names.of(serial).to_string() == guest, !has_name);
         assert_eq!(names.find(&guest), (!has_name).then_some(serial));
     }
+}
+
+fn nfd(text: &str) -> String {
+    text.nfd().collect()
 }

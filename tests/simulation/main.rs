@@ -47,6 +47,7 @@ use std::time::Duration;
 
 use chinwag::config::Config;
 use chinwag::hub::Hub;
+use chinwag::names::kept::KEPT_FOR;
 
 use corpus::Inputs;
 use random::Random;
@@ -205,6 +206,37 @@ fn who_ends_and_is_reset_is_heard_to_its_last_line_though_that_takes_more_than_a
     world.settle();
     world.check_settled();
     assert!(world.said.iter().any(|said| said.text == b"kaabaaa: the last words\n"));
+    world.releasing.set(true);
+}
+
+#[test]
+fn a_name_is_kept_for_its_address_until_its_time_is_over() {
+    let mut world = quiet_world(3, Duration::ZERO);
+    let say = |world: &mut World, place: usize, words: &[u8]| {
+        world.say(place, words);
+        world.turn();
+        while world.hub.is_busy() {
+            world.turn();
+        }
+    };
+    let is_called = |world: &World, name: &str| world.roll.was(2, name);
+    say(&mut world, 0, b"/nick deck\n/nick bead\n");
+    say(&mut world, 1, b"/nick deck\n/nick bead\n");
+    assert!(!is_called(&world, "deck") && !is_called(&world, "bead"));
+    world.peers[0].end(100);
+    while world.hub.here() == 3 {
+        world.turn();
+    }
+    say(&mut world, 1, b"it has left\n");
+    let left_at = world.now;
+    let almost = KEPT_FOR - Duration::from_millis(1);
+    for (passed, may_be) in [(Duration::ZERO, false), (almost, false), (KEPT_FOR, true)] {
+        world.now = left_at + passed;
+        say(&mut world, 1, b"/nick bead\n");
+        assert_eq!(is_called(&world, "bead"), may_be, "{passed:?}");
+    }
+    world.settle();
+    world.check_settled();
     world.releasing.set(true);
 }
 

@@ -1,13 +1,41 @@
 //! Who is called what, told from nothing but what was said to all.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::time::Instant;
 
+use chinwag::names::kept::KEPT_FOR;
 use chinwag::transcript::SERVER;
 
 use crate::model::{Peer, Said};
 
 /// The letters of the names that people take: none looks like another, small or capital.
 const LETTERS: &[u8; 10] = b"abcdefghkp";
+
+/// From how many addresses they come.
+const ADDRESSES: u64 = 3;
+
+/// Where one comes from.
+pub fn address(serial: u64) -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1 + (serial % ADDRESSES) as u8], serial as u16))
+}
+
+/// A name that someone has given up, in small letters.
+#[derive(Debug)]
+struct GivenUp {
+    serial: u64,
+    name: String,
+    has_left: bool,
+    at: Instant,
+}
+
+impl GivenUp {
+    /// Whether this one could be kept from that name.
+    fn is_kept_from(&self, serial: u64, now: Instant) -> bool {
+        let is_back = self.has_left && address(self.serial).ip() == address(serial).ip();
+        now < self.at + KEPT_FOR && self.serial != serial && !is_back
+    }
+}
 
 /// Everyone's name, as far as the conversation has come.
 #[derive(Debug, Default)]
@@ -19,6 +47,8 @@ pub struct Roll {
     departed: BTreeSet<u64>,
     /// Where it was told that someone joined.
     joined: BTreeMap<u64, usize>,
+    /// Of each the name that it has given up last, as far as that was told.
+    given_up: Vec<GivenUp>,
 }
 
 impl Roll {
@@ -48,17 +78,23 @@ impl Roll {
     }
 
     /// Takes in the next thing said, the one in this place.
-    pub fn note(&mut self, place: usize, author: u64, text: Vec<u8>, peers: &[Peer]) -> Said {
+    pub fn note(
+        &mut self,
+        (place, now): (usize, Instant),
+        author: u64,
+        text: Vec<u8>,
+        peers: &[Peer],
+    ) -> Said {
         let words = String::from_utf8_lossy(&text).into_owned();
         let notice = words.strip_prefix("* ").and_then(|words| words.strip_suffix('\n'));
         let notice = notice.and_then(|notice| notice.split_once(' '));
         let name = self.name(author);
         if author == SERVER {
             let (name, rest) = notice.unwrap();
-            self.note_notice(place, name, rest, peers);
+            self.note_notice((place, now), name, rest, peers);
         } else if let Some((from, rest)) = notice {
             assert_eq!(from, name, "another was renamed");
-            self.rename(author, rest.strip_prefix("is now ").unwrap(), peers);
+            self.rename(author, rest.strip_prefix("is now ").unwrap(), peers, now);
         } else {
             let said = words.starts_with(&format!("{name}: "));
             assert!(said || words.starts_with(&format!("~ {name} ")), "{name} said {words:?}");
@@ -68,7 +104,13 @@ impl Roll {
     }
 
     /// Takes in a notice about someone.
-    fn note_notice(&mut self, place: usize, name: &str, rest: &str, peers: &[Peer]) {
+    fn note_notice(
+        &mut self,
+        (place, now): (usize, Instant),
+        name: &str,
+        rest: &str,
+        peers: &[Peer],
+    ) {
         if rest == "joined" {
             let peer = self.bearer(name, peers);
             assert_eq!(name, format!("guest{}", peer.serial), "a newcomer with a name");
@@ -79,10 +121,17 @@ impl Roll {
             assert!(peer.may_have_left(), "{name} left and is still here");
             assert!(!peer.never_greeted, "{name} left and was never here");
             self.departed.insert(peer.serial);
+            self.give_up(peer.serial, true, now);
         }
     }
 
-    fn rename(&mut self, serial: u64, to: &str, peers: &[Peer]) {
+    fn rename(&mut self, serial: u64, to: &str, peers: &[Peer], now: Instant) {
+        let small = to.to_ascii_lowercase();
+        let of_it = |given_up: &GivenUp| given_up.name == small;
+        let kept = self.given_up.iter().filter(|it| of_it(it) && it.is_kept_from(serial, now));
+        let kept: Vec<&GivenUp> = kept.collect();
+        assert!(kept.is_empty(), "guest{serial} has {to}, which is kept: {kept:?}");
+        self.given_up.retain(|given_up| !of_it(given_up));
         for peer in peers.iter().filter(|peer| peer.serial != serial) {
             let same = self.name(peer.serial).eq_ignore_ascii_case(to);
             if same && !self.departed.contains(&peer.serial) {
@@ -91,8 +140,18 @@ impl Roll {
                 self.departed.insert(peer.serial);
             }
         }
-        self.taken.insert((serial, to.to_ascii_lowercase()));
+        if !self.name(serial).eq_ignore_ascii_case(to) {
+            self.give_up(serial, false, now);
+        }
+        self.taken.insert((serial, small));
         self.names.insert(serial, to.to_owned());
+    }
+
+    fn give_up(&mut self, serial: u64, has_left: bool, now: Instant) {
+        let Some(name) = self.names.get(&serial) else { return };
+        let name = name.to_ascii_lowercase();
+        self.given_up.retain(|given_up| given_up.serial != serial);
+        self.given_up.push(GivenUp { serial, name, has_left, at: now });
     }
 
     fn bearer<'a>(&self, name: &str, peers: &'a [Peer]) -> &'a Peer {

@@ -2,7 +2,6 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -11,7 +10,7 @@ use chinwag::hub::{Hub, Wait};
 
 use crate::asking::Asks;
 use crate::model::{Peer, Said, Talk};
-use crate::people::Roll;
+use crate::people::{Roll, address};
 use crate::random::Random;
 use crate::wire::{FakeSocket, Wire};
 
@@ -71,8 +70,7 @@ impl World {
         }
         self.peers.push(peer);
         let socket = FakeSocket { wire, releasing: Rc::clone(&self.releasing) };
-        let address = SocketAddr::from(([127, 0, 0, 1], serial as u16));
-        self.hub.admit(socket, address, self.now);
+        self.hub.admit(socket, address(serial), self.now);
         assert!(self.hub.here() <= self.clients_max);
     }
 
@@ -164,7 +162,10 @@ impl World {
             let (author, text) = (line.author, [first, second].concat());
             let said = match self.config.raw {
                 true => Said { author, text },
-                false => self.roll.note(self.said.len(), author, text, &self.peers),
+                false => {
+                    let here = (self.said.len(), self.now);
+                    self.roll.note(here, author, text, &self.peers)
+                }
             };
             self.said.push(said);
         }
