@@ -1,17 +1,8 @@
-//! What people call themselves.
+//! Who is called what.
 //!
 //! Everyone is `guest` and their serial until they take a name. The rules this room keeps:
 //!
-//! - A name is 1 to [`NAME_CHARACTERS_MAX`] characters of NFC text (UAX #15): letters and digits of
-//!   any script, the marks that belong to them, `_`, `-` and `.`. It begins with a letter or digit.
-//! - There is nothing in it that cannot be seen or that moves what stands around it, and no letter
-//!   or mark that looks like a sign of the line: `ː` is not `:`.
-//! - Names are the same in any case (canonical caseless matching, Unicode 3.13).
-//! - No two names look alike (skeletons of UTS #39). A name is looked at in three forms: as it is
-//!   written, in small letters and in capitals. That is wide on purpose: `m1ke` is refused beside
-//!   `mike`, since `M1KE` and `MIKE` look alike and case tells nobody apart.
-//! - Some words belong to the server, and whatever looks like one of them, with joints or without:
-//!   `ad-min`.
+//! - A name is the same in any case, and no two look alike: see [`name`].
 //! - A name that was given up is kept a while for who had it: see [`kept`]. Nobody else can take
 //!   it meanwhile, nor one that looks like it.
 //! - A guest costs nothing here; only names have entries. What someone is called is one look into a
@@ -21,153 +12,18 @@
 //! is refused.
 
 pub mod kept;
+pub mod name;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::fmt::{self, Display};
 use std::net::IpAddr;
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 use std::time::Instant;
 
-use unicase::UniCase;
-use unicode_normalization::UnicodeNormalization;
-use unicode_properties::{GeneralCategory, UnicodeGeneralCategory};
-use unicode_script::{Script, ScriptExtension, UnicodeScript};
-use unicode_security::general_security_profile::IdentifierType;
-use unicode_security::{GeneralSecurityProfile, skeleton};
-
-use crate::text::Look;
 use kept::{Kept, KeptNames};
+use name::{GUEST, folded};
 
-/// The most characters of a name, counted after NFC: what fits beside what is said on a line of a
-/// terminal. A longer one is refused, not cut.
-pub const NAME_CHARACTERS_MAX: usize = 32;
-
-/// The most bytes of a name as it is shown: no character of UTF-8 has more than 4, and
-/// [`LEFT_TO_RIGHT`] may stand behind it. `guest` and the greatest serial have 25.
-pub const NAME_BYTES_MAX: usize = NAME_CHARACTERS_MAX * 4 + LEFT_TO_RIGHT.len_utf8();
-
-/// Stands behind a name that is written right to left, or a terminal would draw what comes behind
-/// the name before it: the `: ` between `שרה` and what she says in Hebrew.
-const LEFT_TO_RIGHT: char = '\u{200e}';
-
-/// The most marks in a row (UTS #39, 5.4). No living script stacks more; what does is there to
-/// write over the neighbours' lines.
-const MARKS_MAX: usize = 4;
-
-/// What a client without a name is called, before its serial.
-const GUEST: &str = "guest";
-
-/// The server's own words. Written with a capital so that all three forms are there: `AII`, with
-/// two capital i, looks like `All` and like neither `all` nor `ALL`. [`GUEST`] has a rule of its
-/// own.
-const RESERVED: [&str; 20] = [
-    "Server",
-    "System",
-    "Admin",
-    "Administrator",
-    "Root",
-    "All",
-    "Everyone",
-    "You",
-    "Nobody",
-    "Chinwag",
-    "Host",
-    "Operator",
-    "서버",
-    "시스템",
-    "관리자",
-    "운영자",
-    "방장",
-    "호스트",
-    "모두",
-    "전체",
-];
-
-/// What may stand between letters and digits.
-const JOINTS: [char; 3] = ['_', '-', '.'];
-
-/// What makes a line what it is, or a list: no letter of a name may look like it.
-const SIGNS: [char; 7] = [' ', '*', ',', '/', ':', '[', '~'];
-
-/// Letters that look like a slash, but without which nobody can write Japanese.
-const MIMICS_IN_USE: [char; 3] = ['ノ', 'ﾉ', '丿'];
-
-/// The looks of [`RESERVED`].
-static RESERVED_LOOKS: LazyLock<HashSet<String>> =
-    LazyLock::new(|| RESERVED.into_iter().flat_map(looks).collect());
-
-/// Why a name is not given.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refusal {
-    /// It has no character.
-    Empty,
-    /// It has more than [`NAME_CHARACTERS_MAX`] characters.
-    TooLong,
-    /// This character may not be there: nowhere in a name, or not after the one before it. It may
-    /// be one that must not be shown as it is.
-    Character(char),
-    /// This character may stand in a name, but not at its beginning.
-    FirstCharacter(char),
-    /// It is a word of the server, or looks like one.
-    Reserved,
-    /// Someone else is called so, in this or another case, or was until a moment ago.
-    Taken,
-    /// It looks like the name of someone else, or like one that is kept.
-    LooksLikeTaken,
-}
-
-/// A name that keeps the rules; it need not be free.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Name {
-    /// NFC, as its bearer wrote it, and as it is [`called`].
-    called: String,
-    /// The same for names that differ only in case.
-    folded: Arc<str>,
-    /// One of them is one of another's if the two look alike. None is there twice.
-    looks: Vec<Arc<str>>,
-}
-
-impl Name {
-    /// The name this text is, or the first rule it breaks. Blanks around it are not removed; what
-    /// was copied from a screen is [`bare`].
-    pub fn parse(text: &str) -> Result<Name, Refusal> {
-        let text: String = bare(text).nfc().take(NAME_CHARACTERS_MAX + 1).collect();
-        if text.chars().count() > NAME_CHARACTERS_MAX {
-            return Err(Refusal::TooLong);
-        }
-        check_characters(&text)?;
-        let looks = looks(&text);
-        if has_a_sign(&looks)
-            && let Some(letter) = text.chars().find(|letter| imitates_a_sign(*letter))
-        {
-            return Err(Refusal::Character(letter));
-        }
-        if looks.iter().any(|look| is_reserved(look)) {
-            return Err(Refusal::Reserved);
-        }
-        let mut looks: Vec<Arc<str>> = looks.into_iter().map(Arc::from).collect();
-        looks.sort_unstable();
-        looks.dedup();
-        Ok(Name { called: called(&text), folded: folded(&text).into(), looks })
-    }
-
-    /// The name as it was written, in NFC.
-    pub fn as_str(&self) -> &str {
-        bare(&self.called)
-    }
-}
-
-/// A name as it stands before other text, with the mark behind it if it needs one.
-pub fn called(name: &str) -> String {
-    let mut called = bare(name).to_owned();
-    called.extend(ends_right_to_left(&called).then_some(LEFT_TO_RIGHT));
-    called
-}
-
-/// A name as it is compared, without the mark that [`called`] may have put behind it.
-pub fn bare(name: &str) -> &str {
-    name.strip_suffix(LEFT_TO_RIGHT).unwrap_or(name)
-}
+pub use name::{NAME_BYTES_MAX, NAME_CHARACTERS_MAX, Name, Refusal, bare, called};
 
 /// One who asks for a name.
 #[derive(Clone, Copy, Debug)]
@@ -334,176 +190,14 @@ impl Display for Called<'_> {
     }
 }
 
-/// What a character is in a name.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    LetterOrDigit,
-    Mark,
-    Joint,
-}
-
-/// Something that is seen, by the general category (UAX #44). Enclosing marks are not in: they draw
-/// around what is not theirs. Letters that are numbers or symbols (`Ⅷ`, `ⓐ`) and digits that are
-/// not decimal (`½`) are no name's either.
-fn kind(c: char) -> Option<Kind> {
-    use GeneralCategory as Is;
-    match c.general_category() {
-        _ if !matches!(Look::of(c), Look::Visible | Look::Mark) => None,
-        Is::UppercaseLetter | Is::LowercaseLetter | Is::TitlecaseLetter => {
-            Some(Kind::LetterOrDigit)
-        }
-        Is::OtherLetter | Is::DecimalNumber => Some(Kind::LetterOrDigit),
-        // Most of them imitate punctuation, or letters.
-        Is::ModifierLetter if c.identifier_allowed() => Some(Kind::LetterOrDigit),
-        Is::NonspacingMark | Is::SpacingMark if is_in_use(c) => Some(Kind::Mark),
-        _ if JOINTS.contains(&c) => Some(Kind::Joint),
-        _ => None,
-    }
-}
-
-/// Whether a mark is one that people write with: those of the General Security Profile (UTS #39,
-/// 3.1), and of the marks that belong to one script those of living scripts that few write, and
-/// the vowels of Hebrew. The profile leaves the latter out since most identifiers have no need of
-/// them; but their letters are no names without.
-fn is_in_use(mark: char) -> bool {
-    let is_at_home = !matches!(mark.script(), Script::Common | Script::Inherited);
-    let its_type = mark.identifier_type();
-    mark.identifier_allowed()
-        || is_at_home
-            && matches!(its_type, Some(IdentifierType::Limited_Use | IdentifierType::Uncommon_Use))
-}
-
-/// Whether a letter looks like one of the signs of a line (`NAME: text`, `[A -> B] text`), or has a
-/// blank in it.
-fn imitates_a_sign(letter: char) -> bool {
-    !MIMICS_IN_USE.contains(&letter) && has_a_sign(&looks(letter.encode_utf8(&mut [0; 4])))
-}
-
-fn has_a_sign(looks: &[String; 3]) -> bool {
-    looks.iter().any(|look| look.contains(SIGNS))
-}
-
-fn check_characters(text: &str) -> Result<(), Refusal> {
-    let first = text.chars().next().ok_or(Refusal::Empty)?;
-    if kind(first).is_some_and(|kind| kind != Kind::LetterOrDigit) {
-        return Err(Refusal::FirstCharacter(first));
-    }
-    let (mut base, mut marks) = (first, Vec::new());
-    for c in text.chars() {
-        match kind(c) {
-            Some(Kind::Mark) if may_stand_on(c, base, &marks) => marks.push(c),
-            Some(Kind::LetterOrDigit | Kind::Joint) => {
-                base = c;
-                marks.clear();
-            }
-            Some(Kind::Mark) | None => return Err(Refusal::Character(c)),
-        }
-    }
-    Ok(())
-}
-
-/// Whether a mark may come after this base and these marks.
-///
-/// Out of place it would be unseen or would make something that is seen as something else: a
-/// Khmer virama on a Latin letter, the same mark twice, a second dot on an `i` (UTS #39, 5.4). So
-/// a mark stands on a letter of a script it belongs to (Script_Extensions, UAX #24).
-fn may_stand_on(mark: char, base: char, marks: &[char]) -> bool {
-    let (its, of_base): (ScriptExtension, _) = (mark.script_extension(), base.script_extension());
-    let everywhere = its.is_common() || its.is_inherited();
-    let at_home = everywhere || !of_base.is_common() && !its.intersection(of_base).is_empty();
-    let hidden = mark == '\u{307}' && has_a_dot(base);
-    at_home && !hidden && marks.len() < MARKS_MAX && marks.last() != Some(&mark)
-}
-
-/// Whether a letter looks like one that would hide a dot above it: `ı` with a dot is an `i`.
-fn has_a_dot(base: char) -> bool {
-    skeleton(base.encode_utf8(&mut [0; 4])).any(|c| matches!(c, 'i' | 'j' | 'l'))
-}
-
-/// Whether what stands behind this would be drawn before it (UAX #9): its last letter, or digit of
-/// such a script, is one that is written right to left.
-fn ends_right_to_left(name: &str) -> bool {
-    let mut backwards = name.chars().rev();
-    backwards.find(|c| c.is_alphabetic() || is_right_to_left(*c)).is_some_and(is_right_to_left)
-}
-
-/// Whether it stands in one of the blocks that Unicode keeps for scripts written right to left
-/// (Bidi_Class R and AL, and AN for their digits).
-fn is_right_to_left(c: char) -> bool {
-    matches!(c,
-        '\u{590}'..='\u{8ff}' | '\u{fb1d}'..='\u{fdff}' | '\u{fe70}'..='\u{fefe}'
-        | '\u{10800}'..='\u{10fff}' | '\u{1e800}'..='\u{1efff}')
-}
-
-/// One text for all that are canonically caseless matches (Unicode 3.13, D145), by full folding:
-/// `ß` is `ss`, a final sigma is a sigma, and `ı` is not `i`, since nobody says they write Turkish.
-///
-/// D145 decomposes once more behind the folding. That changes nothing, which a test asks of every
-/// character.
-fn folded(text: &str) -> String {
-    let decomposed: String = text.nfd().collect();
-    UniCase::unicode(decomposed).to_folded_case()
-}
-
-/// The skeletons (UTS #39, 4) of a name as it is written, in small letters and in capitals.
-///
-/// The compatibility decomposition comes first since the table of UTS #39 leaves out much that
-/// differs only in its make: `ｄ`, `𝐝`, `ᵈ`.
-fn looks(text: &str) -> [String; 3] {
-    let written: String = text.nfkd().collect();
-    let small = folded(&written);
-    let capitals = small.to_uppercase();
-    [written, small, capitals].map(|form| skeleton(&form).collect())
-}
-
-/// Whether this look is that of a word of the server's, or of a guest, whatever joints are put into
-/// it.
-fn is_reserved(look: &str) -> bool {
-    let word = look.replace(JOINTS, "");
-    RESERVED_LOOKS.contains(&word) || is_guest(&word)
-}
-
-/// Whether this look is that of `guest`, alone or with digits. In a skeleton 0 is `O` and 1 is `l`.
-fn is_guest(look: &str) -> bool {
-    let digit =
-        |c: char| matches!(c, 'O' | 'l') || c.general_category() == GeneralCategory::DecimalNumber;
-    look.split_at_checked(GUEST.len())
-        .is_some_and(|(word, serial)| word.eq_ignore_ascii_case(GUEST) && serial.chars().all(digit))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::properties::names::{self as property, Deed};
-    use crate::properties::text::{is_blank, is_forbidden, is_unseen};
     use kept::KEPT_FOR;
     use proptest::prelude::*;
     use std::net::Ipv6Addr;
     use std::time::Duration;
-
-    fn parsed(text: &str) -> Result<String, Refusal> {
-        Name::parse(text).map(|name| name.as_str().to_owned())
-    }
-
-    /// Each word is a name as it stands.
-    #[track_caller]
-    fn pass(words: &str) {
-        for word in words.split(' ') {
-            assert_eq!(parsed(word).as_deref(), Ok(word));
-        }
-    }
-
-    #[track_caller]
-    fn are_reserved(words: &str) {
-        for word in words.split(' ') {
-            assert_eq!(parsed(word), Err(Refusal::Reserved), "{word}");
-        }
-    }
-
-    #[track_caller]
-    fn stops_at(text: &str, c: char) {
-        assert_eq!(parsed(text), Err(Refusal::Character(c)), "{text:?}");
-    }
 
     /// What becomes of `text` when `taken` is someone else's.
     fn beside(taken: &str, text: &str) -> Result<(), Refusal> {
@@ -541,131 +235,7 @@ mod tests {
     const LOOKS_LIKE_TAKEN: Result<(), Refusal> = Err(Refusal::LooksLikeTaken);
 
     #[test]
-    fn the_scripts_of_the_world_are_names() {
-        pass("bob 김민수 ㅋㅋ हिन्दी प्रिया मुन्ना७ مُحَمَّد สมชาย กี่ดี ひらがな カタカナー 李小龙");
-        pass("Ελένη Юрий דָּנִיֵּאל Nguyễn རྒྱལ សុខា 7up o.neil jean-luc snake_case x-- １２");
-        pass("佐々木 ノブ ﾉﾘ 丿 いすゞ สุๆ ဇော်မိုး ෂෙහාන් ꦗꦮꦶ ᬓᬾᬢᬸᬢ᭄ 𞤀𞥄𞤣𞤭 ߊߟߎߡߊ߬ Kaʻiulani ٣أحمد");
-    }
-
-    /// Letters by their category that are signs to the eye: `bobː` is not to be read as `bob:`.
-    #[test]
-    fn a_letter_that_looks_like_punctuation_is_refused() {
-        for c in "ːˑʹʺʽʾˈˌˆˇˊꓸꓹꓺꓻꓼꓽߴߵߺᱸᱹᱺꘌـﹰﷺ𐞁ꜗ〳ﾞ".chars()
-        {
-            stops_at(&format!("bo{c}b"), c);
-            stops_at(&c.to_string(), c);
-        }
-        for (name, c) in [("दुःख", 'ः'), ("અઃ", 'ઃ'), ("ᕯᐱ", 'ᕯ'), ("𐌟𐌀", '𐌟'), ("ⲁⳆ", 'Ⳇ')]
-        {
-            stops_at(name, c);
-        }
-    }
-
-    #[test]
-    fn a_mark_that_no_living_script_needs_is_refused() {
-        for c in "\u{305}\u{332}\u{334}\u{336}\u{338}\u{20d7}\u{35c}\u{1dc4}\u{483}".chars() {
-            stops_at(&format!("bo{c}b"), c);
-        }
-        stops_at("א\u{591}", '\u{591}');
-        stops_at("م\u{6d6}", '\u{6d6}');
-    }
-
-    #[test]
-    fn nothing_in_a_name_looks_like_the_signs_of_a_line() {
-        for c in ('\0'..=char::MAX).filter(|c| !MIMICS_IN_USE.contains(c)) {
-            if let Ok(name) = parsed(&c.to_string()) {
-                let look = looks(&name).concat();
-                assert!(!look.contains([' ', '*', ',', '/', ':', '[', '~']), "{c:?} is {look}");
-            }
-        }
-    }
-
-    #[test]
-    fn what_is_no_letter_digit_or_joint_is_refused() {
-        for c in " :*@/\u{7}\n\0,'½Ⅷⓐ🅰😀\u{20dd}\u{e000}\u{ffff}".chars() {
-            stops_at(&format!("bo{c}b"), c);
-            stops_at(&c.to_string(), c);
-        }
-    }
-
-    #[test]
-    fn what_nobody_sees_is_refused() {
-        for c in "\u{200b}\u{200c}\u{200d}\u{2060}\u{feff}\u{ad}\u{34f}\u{2800}\u{180e}".chars() {
-            stops_at(&format!("bo{c}b"), c);
-        }
-        for c in "\u{3164}\u{115f}\u{1160}\u{ffa0}\u{fe0f}\u{e0100}\u{e0041}\u{16fe4}".chars() {
-            stops_at(&format!("bo{c}b"), c);
-            stops_at(&c.to_string(), c);
-        }
-        for c in "\u{17b4}\u{17b5}\u{180b}\u{13441}\u{a0}\u{3000}\u{2028}\u{85}\u{fff9}".chars() {
-            stops_at(&format!("bo{c}b"), c);
-        }
-    }
-
-    #[test]
-    fn what_turns_the_direction_is_refused() {
-        for c in "\u{202e}\u{202a}\u{2066}\u{2069}\u{200e}\u{200f}\u{61c}".chars() {
-            stops_at(&format!("bo{c}b"), c);
-        }
-    }
-
-    #[test]
-    fn a_name_begins_with_a_letter_or_digit() {
-        assert_eq!(parsed(""), Err(Refusal::Empty));
-        for (name, c) in [("_a", '_'), ("-", '-'), (".a", '.'), ("\u{301}a", '\u{301}')] {
-            assert_eq!(parsed(name), Err(Refusal::FirstCharacter(c)));
-        }
-        assert_eq!(parsed("\u{94d}क"), Err(Refusal::FirstCharacter('\u{94d}')));
-    }
-
-    #[test]
-    fn marks_are_not_piled_up() {
-        pass("x\u{300}\u{301}\u{302}\u{303}");
-        stops_at("x\u{300}\u{301}\u{302}\u{303}\u{304}", '\u{304}');
-        pass("x\u{300}\u{301}\u{302}\u{303}q\u{300}");
-        stops_at("x\u{301}\u{301}", '\u{301}');
-    }
-
-    #[test]
-    fn a_mark_stands_on_a_letter_of_its_script() {
-        pass("បុ\u{17d2}ប");
-        stops_at("bob\u{17d2}", '\u{17d2}');
-        stops_at("bob\u{1039}", '\u{1039}');
-        stops_at("7\u{94d}", '\u{94d}');
-        stops_at("a_\u{94d}", '\u{94d}');
-        pass("7\u{327} a_\u{327}");
-    }
-
-    #[test]
-    fn a_dot_that_would_be_hidden_is_refused() {
-        for base in ["i", "j", "l", "ı", "ȷ", "\u{456}", "į", "ị"] {
-            stops_at(&format!("al{base}\u{307}"), '\u{307}');
-        }
-        pass("İ ż q\u{307} j\u{301} l\u{300}");
-    }
-
-    #[test]
-    fn thirty_two_characters_pass_and_one_more_does_not() {
-        let all_but_one = "가".repeat(31);
-        pass(&format!("{all_but_one}a"));
-        assert_eq!(parsed(&format!("{all_but_one}ab")), Err(Refusal::TooLong));
-        assert_eq!(parsed(&"x".repeat(5000)), Err(Refusal::TooLong));
-        for widest in ["\u{20000}".repeat(32), "\u{1e900}".repeat(32)] {
-            pass(&widest);
-            assert!(called(&widest).len() <= NAME_BYTES_MAX);
-        }
-        assert_eq!(called(&"\u{1e900}".repeat(32)).len(), NAME_BYTES_MAX);
-    }
-
-    #[test]
-    fn characters_are_counted_as_they_will_stand() {
-        assert_eq!(parsed(&"e\u{301}".repeat(32)), Ok("é".repeat(32)));
-        assert_eq!(parsed(&"\u{1112}\u{1161}\u{11ab}".repeat(32)), Ok("한".repeat(32)));
-    }
-
-    #[test]
     fn composed_and_decomposed_are_one_name() {
-        assert_eq!(parsed("re\u{301}my"), Ok("rémy".to_owned()));
         assert_eq!(beside("rémy", "re\u{301}my"), TAKEN);
         assert_eq!(beside("한글", "\u{1112}\u{1161}\u{11ab}\u{1100}\u{1173}\u{11af}"), TAKEN);
         assert_eq!(beside("rémy", "remy"), Ok(()));
@@ -729,37 +299,9 @@ mod tests {
     }
 
     #[test]
-    fn the_words_of_the_server_are_refused_in_any_case_and_look() {
-        for word in RESERVED.into_iter().chain([GUEST]) {
-            are_reserved(word);
-            are_reserved(&word.to_lowercase());
-            are_reserved(&word.to_uppercase());
-        }
-        are_reserved(
-            "аdmin ADM1N AII al1 R00T ｓｅｒｖｅｒ y0u sуstеm SYSTEΜ ａｄｍｉｎ adrnin chinwаg",
-        );
-        are_reserved("\u{1109}\u{1165}버 𝐫oot");
-        pass("Ali ali ALI admins servant 서버실 rooty youn hostess ghost operators");
-    }
-
-    #[test]
-    fn joints_do_not_make_another_word() {
-        are_reserved("admin_ server. s-e-r-v-e-r r.o-o_t a__l--l.. Ho-st operat.or 방_장 운.영-자");
-        are_reserved("guest_7 guest-7 g.uest7 GUEST-1-0 guest. guest٠ adm٠in");
-        are_reserved("sys-tem_ sуs.tem ad.rnin");
-        pass("a-dmins guest-book g.host");
-    }
-
-    #[test]
     fn joints_make_another_name_of_two_people() {
         assert_eq!(beside("jean-luc", "jeanluc"), Ok(()));
         assert_eq!(beside("jean-luc", "jean_luc"), Ok(()));
-    }
-
-    #[test]
-    fn nobody_calls_themselves_a_guest() {
-        are_reserved("guest Guest7 GUEST10 guest007 guеst7 guest٣ guestlO GuestI0");
-        pass("guestbook guests guest7a gues ghost7");
     }
 
     #[test]
@@ -773,30 +315,12 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_ends_right_to_left_has_a_mark_behind_it() {
-        for name in "שרה أحمد שרה7 bobב דָּנִיֵּ شــ-7_. ܐܒܐ ދިވެހި ߒߞߏ 𞤀𞤣 ٣ bob٣ אב-2".split(' ')
-        {
-            assert_eq!(called(name), format!("{name}\u{200e}"));
-        }
-        for name in "bob 김민수 בob 7 ᾼ7 नमन५ א-x2 x\u{301}".split(' ') {
-            assert_eq!(called(name), name);
-        }
-        assert_eq!(called("שרה\u{200e}"), "שרה\u{200e}");
-    }
-
-    #[test]
     fn the_mark_is_shown_and_makes_no_other_name() {
         let mut room = Room::new();
         room.take(7, "שרה\u{200e}").unwrap();
         assert_eq!(room.names.of(7).to_string(), "שרה\u{200e}");
         assert_eq!((room.names.find("שרה"), room.names.find("שרה\u{200e}")), (Some(7), Some(7)));
-        assert_eq!(Name::parse("שרה\u{200e}"), Name::parse("שרה"));
-        assert_eq!(Name::parse("שרה").unwrap().as_str(), "שרה");
-        assert_eq!(
-            (room.names.find("guest8\u{200e}"), parsed("bob\u{200e}")),
-            (Some(8), Ok("bob".into()))
-        );
-        stops_at("שרה\u{200e}\u{200e}", '\u{200e}');
+        assert_eq!(room.names.find("guest8\u{200e}"), Some(8));
     }
 
     #[test]
@@ -959,28 +483,6 @@ mod tests {
         assert!(room.names.by_folded.is_empty() && room.names.by_look.is_empty());
     }
 
-    #[test]
-    fn every_character_of_unicode_is_seen_or_refused() {
-        for c in ('\0'..=char::MAX).filter(|c| kind(*c).is_some()) {
-            assert!(!is_unseen(c) && !is_blank(c) && !is_forbidden(c), "{c:?}");
-        }
-    }
-
-    #[test]
-    fn folding_leaves_every_character_decomposed() {
-        for c in '\0'..=char::MAX {
-            assert!(unicode_normalization::is_nfd(&folded(&c.to_string())), "{c:?}");
-        }
-    }
-
-    /// Text as people and attackers write it: letters that meet, marks, joints, what is forbidden.
-    fn texts() -> impl Strategy<Value = String> {
-        let near =
-            "[aAbBiIlL1oO0mrnßsSσςΣаОıİé가한ㅋ\\u{300}-\\u{307}\\u{94d}क_.\\-\\u{200d} ]{0,34}";
-        let word = "(?i)(guest|admin|all)[0-9loOI]{0,3}";
-        prop_oneof![4 => near, 2 => "\\PC{0,40}", 1 => word, 1 => "(?s).{0,40}"]
-    }
-
     /// Short names that often meet.
     fn names_that_meet() -> impl Strategy<Value = String> {
         "[aAаIl1i][oO0о]?(m|rn|M)?"
@@ -1002,21 +504,6 @@ mod tests {
     }
 
     proptest! {
-        #[test]
-        fn whatever_is_accepted_keeps_the_rules(text in texts()) {
-            property::whatever_is_accepted_keeps_the_rules(&text);
-        }
-
-        #[test]
-        fn parsing_a_name_again_changes_nothing(text in texts()) {
-            property::parsing_a_name_again_changes_nothing(&text);
-        }
-
-        #[test]
-        fn any_case_of_a_name_is_the_same_name(text in texts()) {
-            property::any_case_of_a_name_is_the_same_name(&text);
-        }
-
         #[test]
         fn nothing_that_is_asked_for_panics(text in "(?s).{0,200}", serial: u64) {
             let names = Names::default();
