@@ -4,7 +4,7 @@
 use std::time::Instant;
 
 use super::Hub;
-use super::admit::network;
+use crate::addresses::network;
 use crate::client::{Life, Socket};
 use crate::command::Command;
 use crate::names::{Claimant, NAME_CHARACTERS_MAX, Name, Refusal, called};
