@@ -358,12 +358,13 @@ impl<S: Socket> Hub<S> {
     }
 
     /// Takes a client off the list of those to be heard. One that is deaf goes, unless it comes
-    /// back when its command is carried out or its next line is due.
+    /// back when its command is carried out, its next line is due or its socket is tried again.
     pub(super) fn dismiss(&mut self, key: usize) {
         if let Some(client) = self.clients.get_mut(key) {
             client.queued_to_listen = false;
             client.record.deficit = 0;
-            let waits = client.asked || client.moments().paused_until.is_some();
+            let its = client.moments();
+            let waits = client.asked || its.paused_until.is_some() || its.retry_at.is_some();
             if let (Life::Deaf(leave), false) = (client.life, waits) {
                 self.gone(key, leave);
             }

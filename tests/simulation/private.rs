@@ -245,6 +245,12 @@ impl Peer {
     /// It got a line of its own: whatever it had asked before is answered.
     pub fn note_own_line(&mut self, text: &str) {
         let who = format!("guest{}", self.serial);
+        let told = self.sent[..self.private.place].iter();
+        let mut told = told.filter(|sent| matches!(sent.asks, Asks::Name { .. }));
+        if told.any(|sent| sent.asks.is_said_by(text)) {
+            // It was told by itself, and sees its own lines again by now.
+            return;
+        }
         for place in self.private.place..self.sent.len() {
             let asks = &self.sent[place].asks;
             assert!(!asks.is_answered(), "{who} got {text:?} before an answer to {asks:?}");
