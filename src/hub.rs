@@ -243,7 +243,12 @@ impl<S: Socket> Hub<S> {
             Life::Arriving if client.greeting_due(&self.config).is_some_and(|at| at <= now) => {
                 let heard_nothing = Some(client.record.heard_at + self.config.greeting);
                 let is_unheard = client.readable && client.moments().greet_at == heard_nothing;
-                if is_unheard { self.reschedule(key) } else { self.greet(key, now) }
+                if is_unheard {
+                    self.queue_to_listen(key);
+                    self.reschedule(key);
+                } else {
+                    self.greet(key, now);
+                }
             }
             Life::Open if idle => {
                 let seconds = self.config.idle.as_secs();
