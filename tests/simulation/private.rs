@@ -138,6 +138,8 @@ impl Peer {
     fn take_answer(&mut self, text: &str, talk: &Talk) -> bool {
         let may_be_hidden = self.is_hidden(self.serial, &self.hides(), talk.roll);
         let may_be_without = self.missed > 0 || may_be_hidden;
+        let renamed = text.strip_prefix("* ").and_then(|text| text.split_once(" is now "));
+        let is_renamed = renamed.is_some_and(|(from, _)| talk.roll.was(self.serial, from));
         for place in self.private.place..self.sent.len() {
             let asks = self.sent[place].asks.clone();
             if asks.is_answered_by(text) {
@@ -147,7 +149,9 @@ impl Peer {
             }
             match asks {
                 // It does not see its own lines, and so is told of its new name by itself.
-                Asks::Name { .. } if may_be_hidden && asks.is_said_by(&format!("{text}\n")) => {
+                Asks::Name { .. }
+                    if may_be_hidden && is_renamed && asks.is_said_by(&format!("{text}\n")) =>
+                {
                     self.private.place = place + 1;
                     return true;
                 }

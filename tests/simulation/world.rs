@@ -195,8 +195,9 @@ impl World {
             wire.take(usize::MAX);
         }
         let mut turns = 0;
-        // Chunks become lines, summaries are said, the shut down are released.
-        for _ in 0..10 {
+        // Chunks become lines, half characters are given up, summaries are said, the shut down are
+        // released.
+        for _ in 0..14 {
             self.turn();
             while self.hub.wait() == Wait::No {
                 turns += 1;
