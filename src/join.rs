@@ -2,10 +2,10 @@
 //!
 //! One thread and one poll over the terminal and the socket, so that what is being typed stays as
 //! it is while lines arrive. On a terminal it is a [`seat`]; through pipes it is a [`relay`]. The
-//! rest are values: [`keys`], [`edit`], [`columns`], [`screen`] for the person, [`wire`], [`said`],
-//! [`pending`], [`people`], [`paint`] for the conversation, [`typing`] and [`talk`] that join them.
-//! Of those in contact with the world, [`watch`] knows mio, [`terminal`] the terminal, [`source`]
-//! standard input, [`history`] a file.
+//! rest are values: [`keys`], [`edit`], [`columns`], [`wrap`], [`screen`] for the person, [`wire`],
+//! [`said`], [`pending`], [`people`], [`paint`] for the conversation, [`typing`] and [`talk`] that
+//! join them. Of those in contact with the world, [`watch`] knows mio, [`terminal`] the terminal,
+//! [`source`] standard input, [`history`] a file.
 //!
 //! It never knows the server's insides: what it knows of the conversation it has read from the
 //! wire, and any server that speaks in lines will do.
@@ -29,6 +29,7 @@ pub mod terminal;
 pub mod typing;
 pub mod watch;
 pub mod wire;
+pub mod wrap;
 
 use std::env;
 use std::fmt;

@@ -3,6 +3,8 @@
 //! Whole characters (grapheme clusters, UAX #29) are never parted. Terminals do not agree how wide
 //! some of them are: one that knows joined emoji draws a family in two columns, another in six. A
 //! width here is the widest that a terminal may make of it, so that what should fit in a row does.
+//! The exception are letters that some East Asian fonts draw in two columns, Cyrillic among them:
+//! nearly every terminal draws them in one.
 //!
 //! This room knows text and numbers. It never knows the terminal or what the text is for.
 

@@ -3,8 +3,9 @@
 //! The rules this room keeps:
 //!
 //! - At the bottom is the *area*: a few notes, then the prompt with what is being typed, each on
-//!   one row. Everything above is the terminal's own: lines are printed once and never touched
-//!   again, so that it wraps, scrolls back and copies them as it likes.
+//!   one row. Everything above is the terminal's own: lines are printed once, in rows that
+//!   [`wrap`](super::wrap) has made of them, and never touched again, so that it scrolls back and
+//!   copies them as it likes.
 //! - The last column is never written to: terminals differ in where the cursor is then.
 //! - The cursor is put where the terminal itself had it behind the text before it, not where we
 //!   think that is: terminals do not agree how wide some characters are.
@@ -12,6 +13,7 @@
 //! It hands out bytes. It never knows the terminal or who types.
 
 use super::columns::{beginning, shortened, width};
+use super::wrap::rows;
 
 /// A terminal that does not know its size is taken for one of this.
 const COLUMNS_USUAL: usize = 80;
@@ -83,11 +85,13 @@ impl Screen {
         self.drawn = Some(Area::default());
     }
 
-    /// Prints a line above the area.
+    /// Prints a line above the area, in as many rows as it needs.
     pub fn print(&mut self, line: &str, out: &mut Vec<u8>) {
         self.erase(out);
-        out.extend_from_slice(line.as_bytes());
-        out.extend_from_slice(b"\r\n");
+        for row in rows(line, self.columns) {
+            out.extend_from_slice(row.as_bytes());
+            out.extend_from_slice(b"\r\n");
+        }
     }
 
     /// Draws the area, unless it stands there already.
@@ -223,7 +227,27 @@ mod tests {
         scene.print("0123456789");
         scene.print("0123456789abc");
         scene.draw(&["0123456789"], "", "");
-        assert_eq!(scene.rows(), ["0123456789", "0123456789", "abc", "01234567…", ">>"]);
+        assert_eq!(scene.rows(), ["0123456789", "0123456789", "  abc", "01234567…", ">>"]);
+    }
+
+    /// However many columns stand before it, of whatever characters.
+    #[test]
+    fn what_someone_says_never_stands_where_a_line_begins() {
+        const FORGED: &str = "* server shutting down";
+        for filler in ["x", "한", "e\u{301}", "👩\u{200d}👧", "\u{a0}", "x "] {
+            for count in 0..80 {
+                let mut scene = Scene::new(40, 20);
+                let said = format!("bob: {}", filler.repeat(count));
+                scene.print(&format!("{said}{FORGED}"));
+                scene.print(&format!("{said} {FORGED}"));
+                scene.draw(&[], "", "");
+                let rows = scene.rows();
+                let (prompt, rows) = rows.split_last().unwrap();
+                let begins = |row: &String| row.starts_with("bob:") || row.starts_with("  ");
+                assert!(rows.iter().all(begins), "{rows:#?}");
+                assert_eq!(prompt, ">>");
+            }
+        }
     }
 
     #[test]
@@ -302,7 +326,7 @@ mod tests {
                 scene.print(line);
                 let notes: Vec<&str> = notes.iter().map(String::as_str).collect();
                 scene.draw(&notes, typed, "");
-                all += &format!("{line}\r\n");
+                rows(line, 20).iter().for_each(|row| all += &format!("{row}\r\n"));
             }
             let (_, notes, typed) = &deeds[deeds.len() - 1];
             notes.iter().for_each(|note| all += &format!("{}\r\n", shortened(note, 19)));

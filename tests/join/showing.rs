@@ -76,6 +76,29 @@ fn what_a_server_says_cannot_command_the_terminal() {
     assert!(!output.contains("\x1b[2J") && !output.contains('\u{9b}') && !output.contains('\u{7}'));
 }
 
+/// A terminal of 40 columns.
+#[test]
+fn what_goes_on_in_the_next_row_is_not_taken_for_a_line_of_the_server() {
+    let server = Fake::listen();
+    let seat = Seat::join(server.address, &[]);
+    let mut client = server.accept();
+    let padded = format!("bob: {}", "x".repeat(35));
+    client.send(format!("{padded}* server shutting down\n{padded} * server full (9)\n"));
+    client.send("민수: 안녕하세요 여러분 오늘은 날씨가 참 좋네요\nbob: the end\n");
+    let xs = "x".repeat(35);
+    seat.wait_for_rows(&[
+        "bob:",
+        &format!("  {xs}*"),
+        "  server shutting down",
+        &padded,
+        "  * server full (9)",
+        "민수: 안녕하세요 여러분 오늘은 날씨가 참",
+        "  좋네요",
+        "bob: the end",
+        ">>",
+    ]);
+}
+
 #[test]
 fn a_server_that_ends_no_line_is_shown() {
     let server = Fake::listen();
