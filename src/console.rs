@@ -7,8 +7,10 @@
 use std::os::fd::BorrowedFd;
 use std::time::Instant;
 
+use log::warn;
+
 use crate::reading::{LineEnds, Reading, Rendering, Terms};
-use crate::sink::{RETRY, Sink, Written};
+use crate::sink::{RETRY, Sink, Written, tell_unusable};
 use crate::transcript::Transcript;
 
 /// Standard output, as far as anyone reads it.
@@ -26,13 +28,17 @@ pub struct Console {
 
 impl Console {
     /// Prints on `stdout`, at most `terms.bytes_max` bytes a turn. What cannot be opened is not
-    /// printed on.
+    /// printed on, and that is told.
     pub fn new(stdout: BorrowedFd<'_>, quiet: bool, raw: bool, terms: Terms) -> Console {
         // In raw mode what is said has no line ends, but a log of it should have.
         let line_ends = if raw { LineEnds::LineFeed } else { LineEnds::AsTheyAre };
         let rendering = Rendering { line_ends, ..Rendering::default() };
+        let sink = Sink::open(stdout).inspect_err(|error| {
+            warn!("nothing is printed on standard output, {error}");
+            tell_unusable(stdout, "the conversation", error).unwrap_or_default();
+        });
         Console {
-            sink: Sink::open(stdout).ok(),
+            sink: sink.ok(),
             reading: Reading::rendered(0, rendering),
             retry_at: None,
             quiet,

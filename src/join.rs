@@ -119,7 +119,7 @@ pub fn run(flags: Flags) -> Result<Ended, JoinError> {
         clock: flags.timestamps.then_some(time_of_day),
     };
     if !on_terminal {
-        let sink = Sink::open(rustix::stdio::stdout()).ok();
+        let sink = Sink::open_patiently(rustix::stdio::stdout()).ok();
         return Relay::new(watch, source, sink, paint, flags.nick.as_deref()).run();
     }
     let terminal = Terminal::open(io::stdin().as_fd(), io::stdout().as_fd());

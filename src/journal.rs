@@ -17,7 +17,7 @@ use rustix::pipe::PipeFlags;
 use simple_logger::SimpleLogger;
 
 use crate::backlog::Backlog;
-use crate::sink::{Outcome, PIPE_BYTES, RETRY, Sink, is_writable, write_out};
+use crate::sink::{Outcome, PIPE_BYTES, RETRY, Sink, is_writable, tell_unusable, write_out};
 
 /// What time, level and module may take of a record; the rest is cut at what one page of the pipe
 /// holds, so that it never waits.
@@ -31,7 +31,7 @@ static WRITTEN: AtomicBool = AtomicBool::new(false);
 pub struct Journal {
     pipe: OwnedFd,
     stderr: OwnedFd,
-    /// `None` once it is closed.
+    /// `None` once it is closed, or if a write to it could wait.
     sink: Option<Sink>,
     /// What has been read from the pipe and not been taken.
     pending: Backlog,
@@ -48,7 +48,10 @@ impl Journal {
         let inner = SimpleLogger::new().with_level(level).with_utc_timestamps();
         log::set_max_level(level);
         log::set_boxed_logger(Box::new(Logger { inner })).map_err(io::Error::other)?;
-        let sink = Sink::open(stderr.as_fd()).ok();
+        let sink = Sink::open(stderr.as_fd()).inspect_err(|error| {
+            tell_unusable(stderr.as_fd(), "the log", error).unwrap_or_default();
+        });
+        let sink = sink.ok();
         let journal =
             Journal { pipe: reader, stderr, sink, pending: Backlog::default(), retry_at: None };
         journal.hook_panics()?;

@@ -3,8 +3,12 @@
 //! Descriptors 0, 1 and 2 are shared with the shell and other programs, so `O_NONBLOCK` must not be
 //! set on them. What is safe depends on what stands behind them:
 //!
-//! - a terminal or a pipe is opened again by its name in `/proc`, non-blocking, for us alone
-//!   (`poll(2)` is no guard: a terminal may block after it has said that it is writable);
+//! - a terminal or a pipe is opened again by its name in `/proc`, non-blocking, for us alone;
+//! - where that is refused (the terminal is another user's, or there is no `/proc`), our controlling
+//!   terminal is opened again as `/dev/tty`, which everyone may;
+//! - any other terminal is not written to: `poll(2)` is no guard, a terminal may block after it has
+//!   said that it is writable;
+//! - a pipe that cannot be opened again keeps what it says: it is asked first, and given little;
 //! - a socket cannot be opened again, but `MSG_DONTWAIT` does the same for one call;
 //! - a file never waits for a reader.
 
@@ -16,7 +20,9 @@ use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::fs::{FileType, OFlags};
+use rustix::io::Errno;
 use rustix::net::SendFlags;
+use rustix::termios::isatty;
 
 use crate::backlog::Backlog;
 
@@ -76,21 +82,31 @@ pub fn write_out(waiting: &mut Backlog, mut write: impl FnMut(&[u8]) -> Written)
 }
 
 impl Sink {
-    /// Prepares the stream behind this descriptor.
+    /// Prepares the stream behind this descriptor. It is an error if a write to it could wait.
     pub fn open(stream: BorrowedFd<'_>) -> io::Result<Sink> {
         let kind = FileType::from_raw_mode(rustix::fs::fstat(stream)?.st_mode);
         let own = stream.try_clone_to_owned()?;
-        Ok(match kind {
-            FileType::Socket => Sink::Socket(own),
-            FileType::RegularFile => Sink::File(File::from(own)),
-            _ => {
-                let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
-                let path = format!("/proc/self/fd/{}", stream.as_raw_fd());
-                let again =
-                    OpenOptions::new().write(true).custom_flags(flags.bits() as i32).open(path);
-                again.map_or(Sink::Asked(own), Sink::File)
-            }
-        })
+        match kind {
+            FileType::Socket => return Ok(Sink::Socket(own)),
+            FileType::RegularFile => return Ok(Sink::File(File::from(own))),
+            _ => {}
+        }
+        let again = open_again(&format!("/proc/self/fd/{}", stream.as_raw_fd()));
+        match again {
+            Ok(again) => Ok(Sink::File(again)),
+            Err(_) if !isatty(stream) => Ok(Sink::Asked(own)),
+            Err(error) if !is_controlling(stream) => Err(unusable(&error)),
+            Err(_) => open_again("/dev/tty").map(Sink::File).map_err(|error| unusable(&error)),
+        }
+    }
+
+    /// The same for a program that serves nobody else: where there is no other way, it may wait for
+    /// whoever reads the stream.
+    pub fn open_patiently(stream: BorrowedFd<'_>) -> io::Result<Sink> {
+        match Sink::open(stream) {
+            Err(_) => Ok(Sink::Asked(stream.try_clone_to_owned()?)),
+            opened => opened,
+        }
     }
 
     /// Writes as much as is taken at once.
@@ -113,6 +129,36 @@ impl Sink {
             },
         }
     }
+}
+
+fn open_again(path: &str) -> io::Result<File> {
+    let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
+    OpenOptions::new().write(true).custom_flags(flags.bits() as i32).open(path)
+}
+
+/// Whether this terminal is our controlling one: the kernel tells its foreground group to nobody
+/// else (ENOTTY). A group outside of our PID namespace is one without a number.
+fn is_controlling(terminal: BorrowedFd<'_>) -> bool {
+    !matches!(rustix::termios::tcgetpgrp(terminal), Err(Errno::NOTTY))
+}
+
+fn unusable(error: &io::Error) -> io::Error {
+    let why = format!("a terminal that it may not open for itself ({error})");
+    io::Error::new(error.kind(), why)
+}
+
+/// Says on a stream itself why [`Sink::open`] refuses it, if it takes that at once. To be called
+/// before anybody is served.
+///
+/// For this one write the stream is non-blocking for all who share it: a moment, and never again.
+pub fn tell_unusable(stream: BorrowedFd<'_>, what: &str, error: &io::Error) -> io::Result<()> {
+    let words =
+        format!("chinwag: {what} is not shown here, {error}; a pipe shows it: 2>&1 | cat\n");
+    let flags = rustix::fs::fcntl_getfl(stream)?;
+    rustix::fs::fcntl_setfl(stream, flags | OFlags::NONBLOCK)?;
+    let said = rustix::io::write(stream, words.as_bytes());
+    rustix::fs::fcntl_setfl(stream, flags)?;
+    Ok(said.map(drop)?)
 }
 
 fn write_if_asked(stream: &OwnedFd, bytes: &[u8]) -> io::Result<usize> {

@@ -15,4 +15,5 @@ mod binary {
     mod signals;
     mod streams;
     mod system;
+    mod terminals;
 }

@@ -1,8 +1,8 @@
 //! The terminal: raw while the client has it, and as it was before whenever it has not.
 //!
 //! However the client ends, the terminal is given back: [`Terminal`] does so when it is dropped,
-//! and a panic does so before it is told. Nothing here waits for whoever reads the terminal. It
-//! never knows what is shown or typed.
+//! and a panic does so before it is told. Nothing here waits for whoever reads the terminal, unless
+//! it may not be opened again. It never knows what is shown or typed.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -33,7 +33,7 @@ impl Terminal {
     pub fn open(input: BorrowedFd<'_>, output: BorrowedFd<'_>) -> io::Result<Terminal> {
         let input = input.try_clone_to_owned()?;
         let before = rustix::termios::tcgetattr(&input)?;
-        let sink = Sink::open(output)?;
+        let sink = Sink::open_patiently(output)?;
         Ok(Terminal { input, output: output.try_clone_to_owned()?, sink, before, taken: false })
     }
 
@@ -78,7 +78,7 @@ impl Terminal {
         let output = self.output.try_clone()?;
         let tell = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |panic| {
-            if let Ok(mut sink) = Sink::open(output.as_fd()) {
+            if let Ok(mut sink) = Sink::open_patiently(output.as_fd()) {
                 sink.write(b"\r\n");
                 give_back(&input, &mut sink, &before);
             }

@@ -19,7 +19,7 @@ const LAST_LINE: &str = "* server shutting down\n";
 
 /// A small window, so that a stream that takes nothing is soon left behind; and a stop that waits
 /// for such a one a moment only.
-const SMALL: [&str; 4] = ["--window", "32768", "--shutdown", "1"];
+pub const SMALL: [&str; 4] = ["--window", "32768", "--shutdown", "1"];
 
 /// The server's side of a stream, the other, and what the server's side is called.
 type Stream = (OwnedFd, File, &'static str);
@@ -40,7 +40,7 @@ fn terminal() -> Stream {
 }
 
 /// Says so many lines of 100 bytes, reading each back: whoever says them keeps up.
-fn flood(client: &mut Client, lines: usize) {
+pub fn flood(client: &mut Client, lines: usize) {
     const BATCH: usize = 50;
     for batch in 0..lines.div_ceil(BATCH) {
         let line = format!("{batch:05} {}\n", "x".repeat(85));
@@ -51,7 +51,7 @@ fn flood(client: &mut Client, lines: usize) {
 }
 
 /// Asserts that people talk to each other as if nothing were.
-fn assert_chat_goes_on(server: &Server) {
+pub fn assert_chat_goes_on(server: &Server) {
     let (mut alice, name) = server.enter();
     let (mut bob, _) = server.enter();
     for number in 0..20 {
@@ -62,7 +62,7 @@ fn assert_chat_goes_on(server: &Server) {
 }
 
 /// Asserts that it ends as it should when it is asked to.
-fn assert_stops(mut server: Server) {
+pub fn assert_stops(mut server: Server) {
     server.signal("TERM");
     assert_eq!(server.wait_for_end().code(), Some(0));
 }
@@ -107,7 +107,7 @@ fn a_closed_standard_output_leaves_the_chat_going() {
 }
 
 /// Counts what was printed against what was said: nothing may be lost without a word.
-fn assert_adds_up(printed: &str, said: &str, what: &str) {
+pub fn assert_adds_up(printed: &str, said: &str, what: &str) {
     let lines = printed.lines().filter(|line| !line.starts_with("listening on "));
     let (told, printed): (Vec<&str>, Vec<&str>) =
         lines.partition(|line| line.starts_with("* you missed "));
@@ -258,7 +258,7 @@ fn a_closed_standard_error_leaves_the_chat_going() {
 }
 
 /// Connects and resets so many connections: each is two records of the log.
-fn come_and_go(server: &Server, times: usize) {
+pub fn come_and_go(server: &Server, times: usize) {
     for _ in 0..times {
         let peer = server.connect();
         // A reset leaves nothing behind in the kernel.
