@@ -71,6 +71,8 @@ pub struct Spoken {
     pub writes: usize,
     /// How far it came in the transcript, with what was left out for it.
     pub passed: usize,
+    /// How many lines it was found to have missed.
+    pub missed: u64,
     /// Not all that was offered was taken.
     pub short: bool,
     /// The connection is broken.
@@ -299,6 +301,7 @@ impl<S: Socket> Client<S> {
             _ => transcript.head(),
         };
         let offer = self.reading.offer(transcript, end, terms);
+        spoken.missed += offer.missed();
         let result = match offer.slices() {
             // All that it lacked was left out for it.
             [] => return true,

@@ -70,6 +70,8 @@ pub struct Hub<S> {
     /// Events have been noted and nothing has been done about them yet: nobody may come in now.
     noting: bool,
     troubles: Troubles,
+    /// How many lines clients were told that they missed, all together.
+    missed: u64,
     scratch: Box<[u8]>,
     /// The line that is being heard, safe to show.
     safe: String,
@@ -128,6 +130,7 @@ impl<S: Socket> Hub<S> {
             stop: Stop::No,
             noting: false,
             troubles: Troubles::default(),
+            missed: 0,
             scratch: vec![0; READ_BYTES_MAX].into(),
             safe: String::new(),
             config,
@@ -152,6 +155,11 @@ impl<S: Socket> Hub<S> {
     /// How many are in the conversation.
     pub fn here(&self) -> usize {
         self.members.len()
+    }
+
+    /// How many lines clients were told that they missed, all together.
+    pub fn missed(&self) -> u64 {
+        self.missed
     }
 
     /// How long the next turn may wait for events.

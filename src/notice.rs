@@ -44,6 +44,17 @@ impl fmt::Display for Shown {
     }
 }
 
+/// So many things, as an English sentence of the log counts them: `1 line`, `2 lines`.
+#[derive(Clone, Copy, Debug)]
+pub struct Counted(pub u64, pub &'static str);
+
+impl fmt::Display for Counted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Counted(count, thing) = self;
+        write!(f, "{count} {thing}{}", if *count == 1 { "" } else { "s" })
+    }
+}
+
 /// Makes the notices, and their words in each language, of one table.
 macro_rules! notices {
     ($(

@@ -249,9 +249,9 @@ impl Reading {
         end: u64,
         terms: &Terms,
     ) -> Offer<'a> {
-        self.prepare(transcript, end, terms);
+        let missed = self.prepare(transcript, end, terms);
         self.check(transcript);
-        let mut offer = Offer::default();
+        let mut offer = Offer::new(missed);
         self.gather(transcript, end, terms.bytes_max, &mut offer);
         offer
     }
@@ -298,43 +298,45 @@ impl Reading {
         aside.gap = Some(Unread { line, start });
     }
 
-    /// Makes ready what has to be made before it can be offered.
-    fn prepare(&mut self, transcript: &Transcript, end: u64, terms: &Terms) {
+    /// Makes ready what has to be made before it can be offered; says how many lines are told as
+    /// missed from now on.
+    fn prepare(&mut self, transcript: &Transcript, end: u64, terms: &Terms) -> u64 {
         let unsent = |aside: &Aside| aside.before_sent < aside.before.len();
         if self.aside.as_deref().is_some_and(unsent) {
-            return;
+            return 0;
         }
+        let mut missed = 0;
         if let Some(aside) = &mut self.aside {
             aside.before.clear();
             aside.before_sent = 0;
         }
         if self.has_lapsed() {
             if !self.is_detour_due() {
-                self.resume(transcript, terms.lang);
+                missed = self.resume(transcript, terms.lang);
             }
         } else {
             self.render(transcript, end, terms.rendered_bytes_max);
         }
         self.drop_aside_if_empty();
+        missed
     }
 
     /// Takes a lapsed reader up again in the middle of the window, with room on both sides: so much
-    /// to read at once, so much time before it lapses again.
-    fn resume(&mut self, transcript: &Transcript, lang: Lang) {
+    /// to read at once, so much time before it lapses again. Says how many lines it has missed.
+    fn resume(&mut self, transcript: &Transcript, lang: Lang) -> u64 {
         let line_ends = self.line_ends();
-        let Some(aside) = &mut self.aside else { return };
-        let Some(unread) = aside.gap.take() else { return };
+        let Some(aside) = &mut self.aside else { return 0 };
+        let Some(unread) = aside.gap.take() else { return 0 };
         let half = transcript.window_bytes_max() as u64 / 2;
         let middle = transcript.head().saturating_sub(half);
         let (next, position) = transcript.start_at_or_after(middle.max(unread.start));
         self.position = position;
-        match next - unread.line {
-            0 => {}
-            lines => {
-                let notice = Notice::Missed { lines }.to_line(lang);
-                line_ends.render(&[&notice], &mut aside.before);
-            }
+        let lines = next - unread.line;
+        if lines > 0 {
+            let notice = Notice::Missed { lines }.to_line(lang);
+            line_ends.render(&[&notice], &mut aside.before);
         }
+        lines
     }
 
     fn render(&mut self, transcript: &Transcript, end: u64, bytes_max: usize) {

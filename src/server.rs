@@ -13,18 +13,23 @@ use std::time::{Duration, Instant};
 use log::{error, info, warn};
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Registry, Token};
-use rustix::process::{Resource, Rlimit};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook_mio::v1_0::Signals;
 use socket2::{Domain, Protocol, SockRef, Socket as Socket2, TcpKeepalive, Type};
 
 use crate::client::Socket;
-use crate::config::{Config, DESCRIPTORS_RESERVED};
+use crate::config::Config;
 use crate::console::Console;
 use crate::door::{Door, Next};
 use crate::hub::{Hub, Wait};
 use crate::journal::Journal;
+use crate::notice::Counted;
 use crate::pace::Throttle;
+
+use machine::{MIB, clients_max, memory_bytes, tell_bounds};
+use signals::Meaning;
+
+mod machine;
+mod signals;
 
 /// The events of one poll, at most; more take another. Enough that a storm takes few calls.
 const EVENTS_MAX: usize = 1024;
@@ -88,6 +93,9 @@ pub struct Server {
     /// and tell it so.
     reserve: Option<File>,
     accept_troubles: Throttle,
+    ignored_signals: Throttle,
+    /// The most memory that it may take without the kernel's socket buffers.
+    own_bytes_max: usize,
 }
 
 impl Server {
@@ -96,7 +104,7 @@ impl Server {
         let system = |what| move |error| StartError::System(what, error);
         let clients_max = clients_max(&config);
         let poll = Poll::new().map_err(system("poll"))?;
-        let mut signals = Signals::new(signals_heeded()).map_err(system("catch signals"))?;
+        let mut signals = Signals::new(signals::heeded()).map_err(system("catch signals"))?;
         let registry = poll.registry();
         registry
             .register(&mut signals, SIGNALS, Interest::READABLE)
@@ -125,6 +133,8 @@ impl Server {
             interrupted: None,
             reserve: Some(reserve),
             accept_troubles: Throttle::default(),
+            ignored_signals: Throttle::default(),
+            own_bytes_max: config.memory_bytes_max(clients_max).0,
             hub: Hub::new(config, clients_max),
         })
     }
@@ -233,18 +243,46 @@ impl Server {
     }
 
     fn note_signals(&mut self, now: Instant) {
-        for signal in self.signals.pending() {
-            if self.stop_by.is_some() {
-                self.interrupted = Some(signal);
-                continue;
+        for signal in self.signals.pending().collect::<Vec<i32>>() {
+            match signals::meaning(signal) {
+                Meaning::Stop if self.stop_by.is_some() => self.interrupted = Some(signal),
+                Meaning::Stop | Meaning::StopInTime => self.stop(signals::name(signal), now),
+                Meaning::Status => self.tell_status(signals::name(signal)),
+                Meaning::Nothing => {
+                    if let Some(count) = self.ignored_signals.count(now) {
+                        let (signals, last) = (Counted(count, "signal"), signals::name(signal));
+                        info!("ignored {signals}, the last was {last}");
+                    }
+                }
             }
-            let name = signal_hook::low_level::signal_name(signal).unwrap_or("a signal");
-            info!("stopping: {name}; {} here", self.hub.here());
-            // Closing a listener resets those who are not accepted yet.
-            self.listening.clear();
-            self.hub.stop(now);
-            self.stop_by = Some(now + self.shutdown);
         }
+    }
+
+    /// Begins the stop, if it has not begun.
+    fn stop(&mut self, why: &str, now: Instant) {
+        if self.stop_by.is_some() {
+            return;
+        }
+        info!("stopping: {why}; {} here", self.hub.here());
+        // Closing a listener resets those who are not accepted yet.
+        self.listening.clear();
+        self.hub.stop(now);
+        self.stop_by = Some(now + self.shutdown);
+    }
+
+    /// Logs how things stand.
+    fn tell_status(&self, why: &str) {
+        let said = Counted(self.hub.transcript().lines_said(), "line");
+        let missed = Counted(self.hub.missed(), "line");
+        let memory = match memory_bytes() {
+            Some(bytes) => format!("{} MiB of memory", bytes.div_ceil(MIB)),
+            None => "memory unknown".to_owned(),
+        };
+        let (here, most) = (self.hub.here(), self.own_bytes_max.div_ceil(MIB));
+        info!(
+            "{why}: {here} here; {said} said, {missed} missed by slow readers; {memory}, at most \
+             {most} MiB without the kernel's socket buffers"
+        );
     }
 
     /// Everyone is offered what is new, the operator included.
@@ -379,57 +417,6 @@ fn turn_away(mut socket: TcpStream, word: &[u8]) {
     let said = socket.write(word).and_then(|_| socket.shutdown(Shutdown::Write));
     let read = said.and_then(|()| socket.read(&mut scratch));
     drop(read);
-}
-
-/// Signals that end the server. One that was ignored at the start stays so: `nohup` means it.
-fn signals_heeded() -> Vec<i32> {
-    let ignored = ignored_signals();
-    [SIGTERM, SIGINT, SIGHUP]
-        .into_iter()
-        .filter(|signal| *signal != SIGHUP || ignored & (1 << (SIGHUP - 1)) == 0)
-        .collect()
-}
-
-/// The set of signals this process ignores, as proc(5) gives it; bit 0 is signal 1.
-fn ignored_signals() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)
-}
-
-/// How many clients there may be: as many as is asked for, or as there are descriptors for.
-fn clients_max(config: &Config) -> usize {
-    let possible = descriptors_max().saturating_sub(DESCRIPTORS_RESERVED).max(1);
-    match config.max_clients {
-        Some(asked) if asked > possible => {
-            warn!("--max-clients {asked} needs more descriptors than there are; it is {possible}");
-            possible
-        }
-        Some(asked) => asked,
-        None => possible,
-    }
-}
-
-/// Raises the soft limit of open descriptors to the hard one, and says what it is.
-fn descriptors_max() -> usize {
-    let Rlimit { maximum, .. } = rustix::process::getrlimit(Resource::Nofile);
-    let raised = Rlimit { current: maximum, maximum };
-    if let Err(error) = rustix::process::setrlimit(Resource::Nofile, raised) {
-        warn!("cannot raise the limit of open descriptors: {error}");
-    }
-    let Rlimit { current, .. } = rustix::process::getrlimit(Resource::Nofile);
-    current.map_or(usize::MAX, |limit| limit as usize)
-}
-
-fn tell_bounds(config: &Config, clients_max: usize) {
-    const MIB: usize = 1 << 20;
-    let (own, kernel) = config.memory_bytes_max(clients_max);
-    info!(
-        "at most {clients_max} clients; at most {} MiB of memory with all of them, {} MiB of it in \
-         the kernel's socket buffers",
-        (own + kernel).div_ceil(MIB),
-        kernel.div_ceil(MIB)
-    );
 }
 
 fn listen_all(config: &Config, registry: &Registry) -> Result<Vec<Listening>, StartError> {

@@ -4,10 +4,10 @@
 //! set on them. What is safe depends on what stands behind them:
 //!
 //! - a terminal or a pipe is opened again by its name in `/proc`, non-blocking, for us alone;
-//! - where that is refused (the terminal is another user's, or there is no `/proc`), our controlling
+//! - where that is refused (the terminal is another user's, or there is no `/proc`), a controlling
 //!   terminal is opened again as `/dev/tty`, which everyone may;
 //! - any other terminal is not written to: `poll(2)` is no guard, a terminal may block after it has
-//!   said that it is writable;
+//!   said that it is writable; nor is one that would stop us, a job in its background;
 //! - a pipe that cannot be opened again keeps what it says: it is asked first, and given little;
 //! - a socket cannot be opened again, but `MSG_DONTWAIT` does the same for one call;
 //! - a file never waits for a reader.
@@ -22,7 +22,7 @@ use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::fs::{FileType, OFlags};
 use rustix::io::Errno;
 use rustix::net::SendFlags;
-use rustix::termios::isatty;
+use rustix::termios::{LocalModes, Termios, isatty};
 
 use crate::backlog::Backlog;
 
@@ -38,6 +38,8 @@ pub const PIPE_BYTES: usize = 4096;
 pub enum Sink {
     /// Opened again, non-blocking; or a file, which never waits for a reader.
     File(File),
+    /// A terminal that was opened again, non-blocking.
+    Terminal(File),
     /// Every call says that it must not wait.
     Socket(OwnedFd),
     /// It could not be opened again: asked first, and given little.
@@ -93,10 +95,11 @@ impl Sink {
         }
         let again = open_again(&format!("/proc/self/fd/{}", stream.as_raw_fd()));
         match again {
+            Ok(again) if isatty(&again) => Ok(Sink::Terminal(again)),
             Ok(again) => Ok(Sink::File(again)),
             Err(_) if !isatty(stream) => Ok(Sink::Asked(own)),
             Err(error) if !is_controlling(stream) => Err(unusable(&error)),
-            Err(_) => open_again("/dev/tty").map(Sink::File).map_err(|error| unusable(&error)),
+            Err(_) => open_again("/dev/tty").map(Sink::Terminal).map_err(|error| unusable(&error)),
         }
     }
 
@@ -112,7 +115,8 @@ impl Sink {
     /// Writes as much as is taken at once.
     pub fn write(&mut self, bytes: &[u8]) -> Written {
         let result = match self {
-            Sink::File(file) => file.write(bytes),
+            Sink::Terminal(terminal) if would_stop_us(terminal) => return Written::Blocked,
+            Sink::File(file) | Sink::Terminal(file) => file.write(bytes),
             Sink::Socket(socket) => {
                 let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
                 rustix::net::send(&*socket, bytes, flags).map_err(io::Error::from)
@@ -136,10 +140,21 @@ fn open_again(path: &str) -> io::Result<File> {
     OpenOptions::new().write(true).custom_flags(flags.bits() as i32).open(path)
 }
 
-/// Whether this terminal is our controlling one: the kernel tells its foreground group to nobody
-/// else (ENOTTY). A group outside of our PID namespace is one without a number.
+/// Whether this terminal is our controlling one: of any other the kernel does not tell the group in
+/// the foreground (ENOTTY). One outside of our PID namespace is another error.
 fn is_controlling(terminal: BorrowedFd<'_>) -> bool {
     !matches!(rustix::termios::tcgetpgrp(terminal), Err(Errno::NOTTY))
+}
+
+/// Whether a write would stop us: we are a job in the background, and it is `stty tostop`
+/// (SIGTTOU). An orphaned job would be told that the terminal is gone (EIO).
+fn would_stop_us(terminal: &File) -> bool {
+    let in_background = match rustix::termios::tcgetpgrp(terminal) {
+        Ok(foreground) => foreground != rustix::process::getpgrp(),
+        Err(error) => error != Errno::NOTTY,
+    };
+    let stops = |modes: Termios| modes.local_modes.contains(LocalModes::TOSTOP);
+    in_background && rustix::termios::tcgetattr(terminal).is_ok_and(stops)
 }
 
 fn unusable(error: &io::Error) -> io::Error {

@@ -86,6 +86,7 @@ impl<S: Socket> Hub<S> {
             let was_heard = client.may_be_heard(&self.config);
             let spoken = client.speak(&self.transcript, &self.config.terms(), now);
             slice.count(&spoken);
+            self.missed += spoken.missed;
             self.after_speaking(key, spoken.broken, now);
             if !was_heard {
                 // It may have been waiting for its replies to be taken.

@@ -11,15 +11,14 @@ pub struct Offer<'a> {
     slices: [IoSlice<'a>; SLICES_MAX],
     count: usize,
     bytes: usize,
-}
-
-impl Default for Offer<'_> {
-    fn default() -> Self {
-        Offer { slices: [IoSlice::new(&[]); SLICES_MAX], count: 0, bytes: 0 }
-    }
+    missed: u64,
 }
 
 impl<'a> Offer<'a> {
+    pub(super) fn new(missed: u64) -> Offer<'a> {
+        Offer { slices: [IoSlice::new(&[]); SLICES_MAX], count: 0, bytes: 0, missed }
+    }
+
     /// The pieces, none of them empty.
     pub fn slices(&self) -> &[IoSlice<'a>] {
         &self.slices[..self.count]
@@ -28,6 +27,11 @@ impl<'a> Offer<'a> {
     /// How many bytes the pieces hold together.
     pub fn bytes(&self) -> usize {
         self.bytes
+    }
+
+    /// How many lines it has just been found to have missed; they are told in this offer.
+    pub fn missed(&self) -> u64 {
+        self.missed
     }
 
     /// Adds a piece of at most `bytes_max` bytes in all; `false` if not all of it had room.

@@ -1,4 +1,4 @@
-//! How it ends, and how it starts again.
+//! What signals do: how it ends, and how it starts again.
 
 use std::os::unix::process::ExitStatusExt;
 
@@ -43,6 +43,72 @@ fn a_hangup_that_was_ignored_at_the_start_stays_ignored() {
     assert_eq!(server.wait_for_end().code(), Some(0));
     wait_for("the log", || server.stderr().contains("SIGTERM").then_some(()));
     assert!(!server.stderr().contains("SIGHUP"), "{}", server.stderr());
+}
+
+#[test]
+fn a_signal_that_means_nothing_is_logged_and_ends_nothing() {
+    for signal in ["USR2", "XFSZ", "ALRM", "VTALRM", "PROF", "IO", "PIPE"] {
+        let server = Server::start(&[]);
+        let (mut alice, name) = server.join();
+        server.signal(signal);
+        alice.send("still here\n");
+        alice.read_until(&format!("{name}: still here\n"));
+        if signal != "PIPE" {
+            let told = format!("ignored 1 signal, the last was SIG{signal}\n");
+            wait_for(&told, || server.stderr().contains(&told).then_some(()));
+        }
+    }
+}
+
+#[test]
+fn usr1_logs_how_many_are_here_what_was_said_and_missed_and_the_memory() {
+    const LINES: usize = 2000;
+    let server = Server::start(&["--window", "32768"]);
+    let (mut late, _) = server.join_narrow();
+    let (mut alice, name) = server.join();
+    // Two joins, these lines and the last.
+    for number in 0..LINES {
+        alice.send(format!("{number} {}\n", "x".repeat(500)));
+        alice.read_until_last(&format!("{number} {}\n", "x".repeat(500)));
+    }
+    alice.send("enough\n");
+    late.read_until(&format!("{name}: enough\n"));
+    let missed = |line: &&str| line.starts_with("* you missed ");
+    let text = late.read_text();
+    let missed: usize = text
+        .lines()
+        .filter(missed)
+        .filter_map(|it| it.split(' ').nth(3)?.parse::<usize>().ok())
+        .sum();
+    assert!(missed > 0);
+    server.signal("USR1");
+    let told = format!(
+        "SIGUSR1: 2 here; {} lines said, {missed} lines missed by slow readers; ",
+        LINES + 3
+    );
+    wait_for(&told, || server.stderr().contains(&told).then_some(()));
+    let log = server.stderr();
+    let (_, memory) = log.split_once(&told).unwrap();
+    let figures: Vec<usize> = memory.split(' ').filter_map(|word| word.parse().ok()).collect();
+    let [now, most] = figures[..] else { panic!("{memory}") };
+    assert!((1..=most).contains(&now), "{memory}");
+    assert!(now.abs_diff(server.memory_bytes() >> 20) <= 2, "{memory}");
+}
+
+#[test]
+fn the_limit_of_processor_time_stops_it_in_time_and_is_no_second_signal() {
+    let mut server = start(&PATIENT);
+    let (_stuck, mut healthy) = one_stuck(&server);
+    server.signal("XCPU");
+    assert!(healthy.read_to_end().ends_with(LAST_LINE));
+    wait_for("the log", || server.stderr().contains("stopping: SIGXCPU").then_some(()));
+    server.signal("XCPU");
+    // Told behind the one before it.
+    server.signal("USR1");
+    wait_for("the log", || server.stderr().contains("SIGUSR1: ").then_some(()));
+    assert!(server.child.try_wait().unwrap().is_none(), "nothing held the stop");
+    server.signal("TERM");
+    assert_eq!(server.wait_for_end().code(), Some(128 + 15));
 }
 
 /// A client that reads nothing, with more waiting for it than the kernel's buffers hold; and one

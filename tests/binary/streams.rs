@@ -205,6 +205,23 @@ fn a_file_gets_every_line() {
 }
 
 #[test]
+fn a_file_at_the_limit_of_its_size_leaves_the_chat_going() {
+    let path = std::env::temp_dir().join(format!("chinwag-limit-{}", std::process::id()));
+    let file = || OpenOptions::new().create(true).append(true).open(&path).unwrap();
+    let limited = "ulimit -f 8; exec \"$0\" \"$@\"";
+    let mut shell = through_shell(limited, &[&SMALL[..], &["--log-level", "debug"]].concat());
+    shell.stdin(Stdio::null()).stdout(file()).stderr(file());
+    let server = process::start(shell);
+    let (mut alice, _) = server.join();
+    flood(&mut alice, 1000);
+    let size = std::fs::metadata(&path).unwrap().len();
+    assert!((4000..=8192).contains(&size), "{size} bytes are not the limit");
+    assert_chat_goes_on(&server);
+    assert_stops(server);
+    std::fs::remove_file(&path).unwrap();
+}
+
+#[test]
 fn a_start_without_any_standard_stream_leaves_the_chat_going() {
     let shell = through_shell("exec \"$0\" \"$@\" <&- >&- 2>&-", &["--log-level", "debug"]);
     let server = process::start(shell);

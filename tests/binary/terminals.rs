@@ -1,11 +1,13 @@
 //! Terminals that are not the server's own: of another user, without `/proc`, of another job.
 
+use std::io::Write;
+use std::net::{SocketAddr, TcpStream};
 use std::os::fd::OwnedFd;
 use std::process::{Command, Stdio};
 
 use crate::support::process::{self, Collected, through_shell};
 use crate::support::terminal::Terminal;
-use crate::support::wait_for;
+use crate::support::{Client, join, send_signal, wait_for};
 
 use super::streams::{SMALL, assert_adds_up, assert_chat_goes_on, assert_stops};
 use super::streams::{come_and_go, flood};
@@ -116,4 +118,37 @@ fn a_full_terminal_that_is_logged_on_delays_nobody() {
             }
         }
     }
+}
+
+/// A shell with job control that starts the server in the background of its terminal and has it in
+/// the foreground after Enter. It tells the number of the process.
+const JOB: &str = "stty tostop; set -m; \"$0\" \"$@\" & echo \"job $!\" >&2; read enter; fg";
+
+#[test]
+#[ignore = "needs setsid and stty"]
+fn a_job_in_the_background_of_a_terminal_that_stops_writers_goes_on() {
+    let Terminal { mut person, program } = Terminal::open();
+    let mut command = through_shell(&format!("exec setsid -c sh -c '{JOB}' \"$0\" \"$@\""), &[]);
+    command.stdin(program.try_clone().unwrap()).stdout(program).stderr(Stdio::piped());
+    let mut shell = command.spawn().unwrap();
+    drop(command);
+    let logged = Collected::from(shell.stderr.take().unwrap());
+    let word = |before: &str| {
+        let log = logged.read_until(before);
+        let (_, rest) = log.split_once(before).unwrap();
+        rest.split_once('\n').map(|(word, _)| word.to_owned())
+    };
+    let job: u32 = wait_for("the job", || word("job ")).parse().unwrap();
+    let address: SocketAddr = wait_for("the port", || word(" listening on ")).parse().unwrap();
+    let (mut alice, name) = join(Client::new(TcpStream::connect(address).unwrap()));
+    for number in 0..5 {
+        alice.send(format!("in the background {number}\n"));
+        alice.read_until(&format!("{name}: in the background {number}\n"));
+    }
+    let printed = Collected::from(person.try_clone().unwrap());
+    assert_eq!(printed.text(), "");
+    person.write_all(b"\n").unwrap();
+    printed.read_until(&format!("{name}: in the background 4\n"));
+    send_signal(job, "TERM");
+    wait_for("the end of the shell", || shell.try_wait().unwrap());
 }

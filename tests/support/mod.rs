@@ -179,16 +179,24 @@ pub fn fail_with(flags: &[&str]) -> (Option<i32>, String) {
 /// Sends a signal by its name to a process.
 pub fn send_signal(pid: u32, name: &str) {
     let signal = match name {
+        "ALRM" => Signal::ALARM,
         "CHLD" => Signal::CHILD,
         "CONT" => Signal::CONT,
         "HUP" => Signal::HUP,
         "INT" => Signal::INT,
+        "IO" => Signal::IO,
         "KILL" => Signal::KILL,
         "PIPE" => Signal::PIPE,
+        "PROF" => Signal::PROF,
         "STOP" => Signal::STOP,
         "TERM" => Signal::TERM,
         "URG" => Signal::URG,
+        "USR1" => Signal::USR1,
+        "USR2" => Signal::USR2,
+        "VTALRM" => Signal::VTALARM,
         "WINCH" => Signal::WINCH,
+        "XCPU" => Signal::XCPU,
+        "XFSZ" => Signal::XFSZ,
         _ => panic!("give {name} its signal here"),
     };
     let pid = Pid::from_raw(pid.try_into().unwrap()).unwrap();

@@ -1,0 +1,51 @@
+//! What the machine gives the server: descriptors, and memory. This room knows nobody who is here.
+
+use log::{info, warn};
+use rustix::process::{Resource, Rlimit};
+
+use crate::config::{Config, DESCRIPTORS_RESERVED};
+
+/// A mebibyte.
+pub const MIB: usize = 1 << 20;
+
+/// How many clients there may be: as many as is asked for, or as there are descriptors for.
+pub fn clients_max(config: &Config) -> usize {
+    let possible = descriptors_max().saturating_sub(DESCRIPTORS_RESERVED).max(1);
+    match config.max_clients {
+        Some(asked) if asked > possible => {
+            warn!("--max-clients {asked} needs more descriptors than there are; it is {possible}");
+            possible
+        }
+        Some(asked) => asked,
+        None => possible,
+    }
+}
+
+/// Raises the soft limit of open descriptors to the hard one, and says what it is.
+fn descriptors_max() -> usize {
+    let Rlimit { maximum, .. } = rustix::process::getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: maximum, maximum };
+    if let Err(error) = rustix::process::setrlimit(Resource::Nofile, raised) {
+        warn!("cannot raise the limit of open descriptors: {error}");
+    }
+    let Rlimit { current, .. } = rustix::process::getrlimit(Resource::Nofile);
+    current.map_or(usize::MAX, |limit| limit as usize)
+}
+
+/// How much memory the process takes now, as proc(5) tells it.
+pub fn memory_bytes() -> Option<usize> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    Some(resident.trim().strip_suffix(" kB")?.parse::<usize>().ok()? * 1024)
+}
+
+/// Logs the most clients there may be, and the most memory with all of them.
+pub fn tell_bounds(config: &Config, clients_max: usize) {
+    let (own, kernel) = config.memory_bytes_max(clients_max);
+    info!(
+        "at most {clients_max} clients; at most {} MiB of memory with all of them, {} MiB of it in \
+         the kernel's socket buffers",
+        (own + kernel).div_ceil(MIB),
+        kernel.div_ceil(MIB)
+    );
+}
