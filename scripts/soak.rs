@@ -46,7 +46,7 @@ struct Flags {
     #[arg(value_parser = flags::parse_seconds)]
     seconds: Duration,
     /// Instead: does each default that is a time or an amount hold, as it stands in --help? All at
-    /// once, in about 70 seconds
+    /// once, in about 140 seconds
     #[arg(long, conflicts_with = "seconds")]
     defaults: bool,
     /// This process has a network of its own, in which links may be made and cut, for --defaults

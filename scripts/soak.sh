@@ -7,7 +7,7 @@ usage() {
 Usage: scripts/soak.sh [--seconds SECONDS] [--no-defaults]
 
 Builds the server and has it looked at twice. First every default that is a time or an amount, all
-at once, in about 70 seconds: each happens, not before its time and not much later. Then half an
+at once, in about 140 seconds: each happens, not before its time and not much later. Then half an
 hour of people who come, talk and go in every way there is: all that they hear is checked, and
 nothing may be left of them in the server.
 

@@ -13,7 +13,7 @@ use log::LevelFilter;
 
 use crate::line::LineRules;
 use crate::names::NAME_BYTES_MAX;
-use crate::notice::Lang;
+use crate::notice::{Counted, Lang};
 use crate::pace::Pace;
 use crate::reading::Terms;
 use crate::transcript;
@@ -299,13 +299,14 @@ pub struct Config {
     #[arg(help_heading = "Tuning")]
     pub receive_buffer: usize,
 
-    /// Seconds of silence after which the kernel asks whether a peer is still there (TCP keepalive)
+    /// Seconds of silence after which the kernel asks whether a peer is still there (TCP
+    /// keepalive): a packet each way, 167 of them a second for 10000 silent clients
     #[arg(long, env = "CHINWAG_KEEPALIVE", value_name = "SECONDS", default_value = "60")]
     #[arg(value_parser = parse_keepalive, help_heading = "Tuning")]
     pub keepalive: Duration,
 
     /// Seconds between its further questions while there is no answer
-    #[arg(long, env = "CHINWAG_KEEPALIVE_INTERVAL", value_name = "SECONDS", default_value = "10")]
+    #[arg(long, env = "CHINWAG_KEEPALIVE_INTERVAL", value_name = "SECONDS", default_value = "20")]
     #[arg(value_parser = parse_keepalive, help_heading = "Tuning")]
     pub keepalive_interval: Duration,
 
@@ -317,9 +318,10 @@ pub struct Config {
     pub keepalive_probes: u32,
 
     /// Seconds that sent bytes and questions may stay unanswered before the kernel gives the peer
-    /// up (TCP_USER_TIMEOUT); more than --stuck, or either may be the first; 0 leaves sent bytes to
-    /// the kernel, which tries for a quarter of an hour
-    #[arg(long, env = "CHINWAG_USER_TIMEOUT", value_name = "SECONDS", default_value = "65")]
+    /// up (TCP_USER_TIMEOUT); more than --stuck, or either may be the first; long enough for
+    /// --keepalive-probes, or a lost one ends a silent client; 0 leaves sent bytes to the kernel,
+    /// which tries for a quarter of an hour
+    #[arg(long, env = "CHINWAG_USER_TIMEOUT", value_name = "SECONDS", default_value = "125")]
     #[arg(value_parser = parse_user_timeout, help_heading = "Tuning")]
     pub user_timeout: Duration,
 }
@@ -357,18 +359,35 @@ impl Config {
         Ok(())
     }
 
-    /// What is allowed but costs more than it needs to, a sentence each.
+    /// What is allowed and probably not meant; each names its flags.
     pub fn warnings(&self) -> Vec<String> {
-        let mut warnings = Vec::new();
         let (turn, buffer) = (self.turn_bytes_max(), 2 * self.send_buffer);
-        if turn + SEND_BUFFER_SPARE > buffer {
-            warnings.push(format!(
-                "--turn-bytes {turn} does not fit into --send-buffer {}, of which the kernel uses \
-                 {buffer}: a flood takes two writes a turn and client",
-                self.send_buffer
-            ));
+        let large = format!(
+            "--turn-bytes {turn} does not fit into --send-buffer {}, of which the kernel uses \
+             {buffer}: a flood takes two writes a turn and client",
+            self.send_buffer
+        );
+        let (probes, wanted) = (self.probes_unanswered(), self.keepalive_probes);
+        let few = format!(
+            "--user-timeout {} s gives up a silent client after {}, not after the {wanted} of \
+             --keepalive-probes",
+            self.user_timeout.as_secs_f64(),
+            Counted(probes.into(), "unanswered probe"),
+        );
+        let is_large = turn + SEND_BUFFER_SPARE > buffer;
+        let warnings = [is_large.then_some(large), (probes < wanted).then_some(few)];
+        warnings.into_iter().flatten().collect()
+    }
+
+    /// How many keepalive probes a silent client leaves unanswered before the kernel gives it up.
+    /// The user timeout, if there is one, is looked at when a further probe is due (tcp(7)).
+    pub fn probes_unanswered(&self) -> u32 {
+        if self.user_timeout.is_zero() {
+            return self.keepalive_probes;
         }
-        warnings
+        let asked = self.user_timeout.saturating_sub(self.keepalive).as_millis();
+        let probes = asked.div_ceil(self.keepalive_interval.as_millis());
+        u32::try_from(probes).unwrap_or(u32::MAX).max(1)
     }
 
     /// Where to listen if nothing is said: everywhere. The second, IPv6, may be missing on a
@@ -522,6 +541,45 @@ mod tests {
         assert_eq!(Config { lang: Some(Lang::Ko), ..Config::default() }.lang(), Lang::Ko);
         let addresses = ["0.0.0.0:50005", "[::]:50005"].map(|text| text.parse().unwrap());
         assert_eq!(Config::listen_default(), addresses);
+    }
+
+    #[test]
+    fn a_silent_client_by_default_has_three_probes_and_two_minutes_to_answer() {
+        let config = Config::default();
+        let probes = config.probes_unanswered();
+        assert!(probes >= 3 && probes >= config.keepalive_probes, "{probes}");
+        let given_up = config.keepalive + probes * config.keepalive_interval;
+        assert!(given_up > Duration::from_secs(120) && given_up <= Duration::from_secs(150));
+        // The kernel's deadline for what was sent comes after ours.
+        assert!(config.user_timeout > config.stuck);
+        assert_eq!(config.warnings(), [""; 0]);
+    }
+
+    #[test]
+    fn a_user_timeout_that_a_lost_probe_runs_into_is_warned_of() {
+        let of = |user_timeout, interval, probes| Config {
+            user_timeout: Duration::from_secs(user_timeout),
+            keepalive_interval: Duration::from_secs(interval),
+            keepalive_probes: probes,
+            ..Config::default()
+        };
+        for (user_timeout, interval, unanswered) in [
+            (65, 10, 1),
+            (70, 10, 1),
+            (71, 10, 2),
+            (1, 10, 1),
+            (0, 10, 3),
+            (120, 20, 3),
+            (121, 20, 4),
+        ] {
+            let config = of(user_timeout, interval, 3);
+            assert_eq!(config.probes_unanswered(), unanswered, "{user_timeout} {interval}");
+            assert_eq!(config.warnings().len(), usize::from(unanswered < 3));
+        }
+        let told = of(65, 10, 3).warnings().concat();
+        assert!(told.starts_with("--user-timeout 65 s gives up "), "{told}");
+        assert!(told.contains(" after 1 unanswered probe, not after the 3 "), "{told}");
+        assert_eq!(of(65, 10, 1).warnings(), [""; 0]);
     }
 
     /// By hand: a connection has 4 KiB of its own, twice 4 + 16 KiB of input, twice 8 + 16 + 8 KiB

@@ -335,10 +335,9 @@ fn shutdown(mut server: Started) -> Outcome<Vec<Finding>> {
 }
 
 fn stuck(server: Started) -> Outcome<Vec<Finding>> {
-    // A window that stays closed for the user timeout is the end of a connection to the kernel.
     let start = Instant::now();
     let [_stuck, mut speaker, mut silent] = one_stuck(&server)?;
-    let found = given_up(&server, ("--stuck", 60.0, 65.0), start)?;
+    let found = given_up(&server, ("--stuck", 60.0, 120.0), start)?;
     // Those who have only been silent are still there.
     speaker.say("still here?\n")?;
     silent.hear(": still here?\n")?;

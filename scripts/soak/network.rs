@@ -21,11 +21,11 @@ const THEIR_ADDRESS: &str = "10.255.0.2";
 const PORT_OF_SILENT: u16 = 50005;
 const PORT_OF_TOLD: u16 = 50006;
 
-/// Of one that is silent the kernel asks after 60 s and every 10 s from then on; when it asks again
-/// and has had no answer for the 65 s of `--user-timeout`, it gives up (tcp(7): that overrides
+/// Of one that is silent the kernel asks after 60 s and every 20 s from then on; when it asks again
+/// and has had no answer for the 125 s of `--user-timeout`, it gives up (tcp(7): that overrides
 /// `--keepalive-probes`).
-const KEEPALIVE: f64 = 70.0;
-const USER_TIMEOUT: f64 = 65.0;
+const KEEPALIVE: f64 = 140.0;
+const USER_TIMEOUT: f64 = 125.0;
 
 const KEEPALIVE_ROW: &str = "--keepalive, link cut";
 const USER_TIMEOUT_ROW: &str = "--user-timeout, cut";

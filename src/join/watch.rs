@@ -22,14 +22,15 @@ const SIGNALS: Token = Token(2);
 /// There are three things to happen.
 const EVENTS_MAX: usize = 8;
 
-/// A server that is silent for so long is asked whether it is still there; so often more, and
-/// given up. A person wants to know, and a network forgets a silent connection after minutes.
+/// A server that is silent for so long is asked whether it is still there, so often more, and given
+/// up when it has left four questions unanswered, as the server does with its clients. A person
+/// wants to know, and a network forgets a silent connection after minutes.
 const KEEPALIVE_AFTER: Duration = Duration::from_secs(60);
-const KEEPALIVE_EVERY: Duration = Duration::from_secs(10);
+const KEEPALIVE_EVERY: Duration = Duration::from_secs(20);
 const KEEPALIVE_PROBES: u32 = 3;
 
 /// What was sent is acknowledged within this time, or the connection is gone.
-const USER_TIMEOUT: Duration = Duration::from_secs(65);
+const USER_TIMEOUT: Duration = Duration::from_secs(125);
 
 /// What became of a read.
 #[derive(Debug)]

@@ -3,7 +3,9 @@
 //! The test is one machine and the server another, with links between them that the test may cut.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6, TcpStream};
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+use chinwag::config::Config;
 
 use crate::support::network::{Link, Machine, in_own_network};
 use crate::support::{Client, Server, join, narrow, numbered, wait_for};
@@ -101,6 +103,76 @@ fn an_idle_peer_behind_a_dead_link_is_gone_after_the_user_timeout() {
         let mut scene = Scene::new(&[&asked[..], &["--user-timeout", "2"]].concat());
         scene.dying.cut();
         scene.assert_given_up();
+    });
+}
+
+/// The defaults that say when a silent client is given up, all of them ten times as fast.
+fn ten_times_as_fast() -> Vec<String> {
+    let defaults = Config::default();
+    let flag =
+        |name: &str, time: Duration| [name.to_owned(), (time / 10).as_secs_f64().to_string()];
+    let probes = ["--keepalive-probes".to_owned(), defaults.keepalive_probes.to_string()];
+    [
+        flag("--keepalive", defaults.keepalive),
+        flag("--keepalive-interval", defaults.keepalive_interval),
+        flag("--user-timeout", defaults.user_timeout),
+        probes,
+    ]
+    .concat()
+}
+
+/// 150 s, ten times as fast.
+const GIVEN_UP_WITHIN: Duration = Duration::from_secs(15);
+
+#[test]
+#[ignore = "needs ip, nsenter and unshare"]
+fn a_link_that_is_down_half_of_the_time_allowed_loses_no_client() {
+    in_own_network(|| while !is_survived_by_all() {});
+}
+
+/// Cuts a link for half of the time that a silent client has to answer, and asserts that it loses
+/// nobody; `false` if it was cut for longer, because this machine had other things to do.
+fn is_survived_by_all() -> bool {
+    // Of 120 s, ten times as fast; a little less, since to cut and mend it takes a moment.
+    const ALLOWED: Duration = Duration::from_secs(6);
+    const DOWN: Duration = Duration::from_millis(5500);
+    let flags = ten_times_as_fast();
+    let mut scene = Scene::new(&flags.iter().map(String::as_str).collect::<Vec<_>>());
+    let mut silent: Vec<(Client, String)> =
+        (0..24).map(|_| join(scene.dying.connect(&scene.server))).collect();
+    // Each is at another point between two questions, and nobody else hears of it.
+    for (client, name) in &mut silent {
+        std::thread::sleep(Duration::from_millis(250));
+        client.send(format!("/msg {name} now\n"));
+        client.read_until_last(" now\n");
+    }
+    scene.dying.cut();
+    let cut_at = Instant::now();
+    std::thread::sleep(DOWN);
+    scene.dying.mend();
+    if cut_at.elapsed() > ALLOWED {
+        return false;
+    }
+    // By now each that was to be given up would be.
+    std::thread::sleep(GIVEN_UP_WITHIN);
+    for (client, name) in &mut silent {
+        client.send("here\n");
+        scene.alice.read_until(&format!("{name}: here\n"));
+    }
+    assert!(!scene.alice.read_text().contains(" left"), "{}", scene.alice.read_text());
+    true
+}
+
+#[test]
+#[ignore = "needs ip, nsenter and unshare"]
+fn a_silent_client_behind_a_dead_link_is_gone_within_150_s_by_default() {
+    in_own_network(|| {
+        let flags = ten_times_as_fast();
+        let mut scene = Scene::new(&flags.iter().map(String::as_str).collect::<Vec<_>>());
+        let cut_at = Instant::now();
+        scene.dying.cut();
+        scene.assert_given_up();
+        assert!(cut_at.elapsed() < GIVEN_UP_WITHIN, "{:?}", cut_at.elapsed());
     });
 }
 

@@ -212,6 +212,11 @@ impl Link {
         run_here(&format!("ip link set near{} down", self.number));
     }
 
+    /// It is as it was before it was cut, for IPv4.
+    pub fn mend(&self) {
+        run_here(&format!("ip link set near{} up", self.number));
+    }
+
     /// From the server no more than this comes over it: `1mbit`. The queue before it is short, so
     /// that what is lost in it is soon sent again.
     pub fn slow_down(&self, machine: &Machine, rate: &str) {
