@@ -432,6 +432,10 @@ pub fn connect_from(
         Err(error) if error.raw_os_error() == Some(Errno::INPROGRESS.raw_os_error()) => {}
         Err(error) => return Err(format!("cannot connect to {address}: {error}").into()),
     }
+    if socket.local_addr()?.as_socket() == Some(address) {
+        // The kernel has chosen the port of the server, which is not there, for our end.
+        return Err(format!("cannot connect to {address}: it would be to ourselves").into());
+    }
     Ok(TcpStream::from_std(socket.into()))
 }
 

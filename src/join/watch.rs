@@ -161,7 +161,7 @@ impl Watch {
     }
 
     /// Whether there is a connection by now; to be asked when something has happened.
-    pub fn reached(&self) -> Reached {
+    pub fn reached(&mut self) -> Reached {
         let Some(server) = self.server.as_ref().filter(|_| self.server_writable) else {
             return Reached::NotYet;
         };
@@ -169,7 +169,13 @@ impl Watch {
             Ok(Some(error)) | Err(error) => return Reached::No(error),
             Ok(None) => {}
         }
-        match server.peer_addr() {
+        match server.peer_addr().and_then(|peer| Ok((server.local_addr()?, peer))) {
+            Ok((local, peer)) if is_itself(local, peer) => {
+                // Nothing of it may stay: the server wants the port.
+                SockRef::from(server).set_linger(Some(Duration::ZERO)).unwrap_or_default();
+                self.hang_up();
+                Reached::No(ErrorKind::ConnectionRefused.into())
+            }
             Ok(_) => Reached::Yes,
             Err(error) if error.kind() == ErrorKind::NotConnected => Reached::NotYet,
             Err(error) => Reached::No(error),
@@ -234,5 +240,27 @@ impl Watch {
             self.poll.registry().deregister(&mut server).unwrap_or_default();
         }
         (self.server_readable, self.server_writable) = (false, false);
+    }
+}
+
+/// Whether a connection leads to where it comes from. Where no server listens on this machine, the
+/// kernel may choose the server's port for our end, and then TCP opens both ends at once (RFC 9293,
+/// section 3.5): nobody is there, and the server cannot start.
+fn is_itself(local: SocketAddr, peer: SocketAddr) -> bool {
+    local == peer
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connection_to_its_own_end_is_to_nobody() {
+        let address = |text: &str| text.parse::<SocketAddr>().unwrap();
+        let local = address("127.0.0.1:50005");
+        assert!(is_itself(local, local));
+        for peer in ["127.0.0.1:50006", "127.0.0.2:50005", "[::1]:50005"] {
+            assert!(!is_itself(local, address(peer)), "{peer}");
+        }
     }
 }

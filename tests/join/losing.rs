@@ -1,8 +1,9 @@
 //! The connection is lost, and found again.
 
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 
 use crate::support::Server;
+use crate::support::network::{in_own_network, run_here};
 
 use super::fake::Fake;
 use super::seat::{Seat, State};
@@ -78,6 +79,48 @@ fn while_there_is_no_server_ctrl_c_leaves() {
     seat.keys("\x03");
     assert_eq!(seat.wait_for_end().code(), Some(1));
     seat.wait_until_given_back();
+}
+
+/// Where nobody listens, and where the kernel has no other port for our end of a connection.
+fn narrow_ports(port: u16) -> SocketAddr {
+    run_here(&format!(
+        "ip link set lo up; echo {port} {port} >/proc/sys/net/ipv4/ip_local_port_range"
+    ));
+    ([127, 0, 0, 1], port).into()
+}
+
+#[test]
+#[ignore = "needs ip and unshare"]
+fn a_client_that_would_reach_itself_has_reached_nobody() {
+    in_own_network(|| {
+        let address = narrow_ports(40_000);
+        let mut seat = Seat::join_with(address, &["--color", "never"], &State::fresh());
+        assert_eq!(seat.wait_for_end().code(), Some(1));
+        let why = format!("chinwag: cannot connect to {address}: connection refused");
+        seat.wait_until("why", |rows| rows.concat().contains(&why));
+    });
+}
+
+#[test]
+#[ignore = "needs ip and unshare"]
+fn a_client_that_waits_for_its_server_never_keeps_it_from_starting() {
+    in_own_network(|| {
+        run_here("ip link set lo up");
+        let server = Fake::listen();
+        let address = server.address;
+        let seat = Seat::join(address, &[]);
+        narrow_ports(address.port());
+        let client = server.accept();
+        drop(server);
+        // Nothing stays in the kernel that would keep the port.
+        client.reset();
+        // It has tried, and pauses for longer.
+        let again = "-- trying again in 2 s (Ctrl-C leaves)";
+        seat.wait_until("another attempt", |rows| rows.iter().any(|row| row == again));
+        let again = Fake::listen_on(address);
+        run_here("echo 32768 60999 >/proc/sys/net/ipv4/ip_local_port_range");
+        again.accept();
+    });
 }
 
 #[test]
