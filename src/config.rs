@@ -126,7 +126,7 @@ pub struct Config {
     #[arg(default_value_t = 4096)]
     pub max_line: usize,
 
-    /// Bytes without a line end at which a client is closed
+    /// Bytes without a line end at which a client is closed; at least --max-line
     #[arg(long, env = "CHINWAG_MAX_ENDLESS", value_name = "BYTES", help_heading = "Limits")]
     #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(1..=1 << 30))]
     #[arg(default_value_t = 65536)]
@@ -354,6 +354,12 @@ impl Config {
                 "--write-bytes {} is less than --turn-bytes {}: who keeps up would fall behind",
                 self.write_bytes,
                 self.turn_bytes_max()
+            ));
+        }
+        if self.max_endless < self.max_line {
+            return Err(format!(
+                "--max-endless {} is less than --max-line {}: it would do nothing up to that",
+                self.max_endless, self.max_line
             ));
         }
         Ok(())

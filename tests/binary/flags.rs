@@ -149,6 +149,8 @@ fn a_wrong_flag_is_one_line_and_exit_code_2() {
         &["--shutdown", "NaN"],
         &["--flush", "1e300"],
         &["--write-bytes", "8192"],
+        &["--max-endless", "4095"],
+        &["--max-line", "100", "--max-endless", "99"],
         &["--rendered", "1"],
         &["--chunk-quiet", "0"],
         &["--drain-bytes", "0"],
@@ -171,6 +173,20 @@ fn a_wrong_flag_is_one_line_and_exit_code_2() {
     for arguments in bad {
         assert_one_line(&run(arguments), 2, &format!("{arguments:?}"));
     }
+}
+
+#[test]
+fn two_flags_that_contradict_each_other_are_both_named() {
+    for flags in [
+        ["--max-endless", "99", "--max-line", "100"],
+        ["--write-bytes", "8192", "--turn-bytes", "8193"],
+    ] {
+        let told = assert_one_line(&run(&flags), 2, flags[0]);
+        let [small, large] = [flags[..2].join(" "), flags[2..].join(" ")];
+        assert!(told.contains(&small) && told.contains(&large), "{told}");
+    }
+    let server = Server::start(&["--max-endless", "100", "--max-line", "100"]);
+    server.join();
 }
 
 #[test]
