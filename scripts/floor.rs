@@ -65,7 +65,7 @@ struct Floor {
 impl Floor {
     fn new(kind: Kind, address: SocketAddr) -> Result<Floor, Box<dyn Error>> {
         let poll = Poll::new()?;
-        let mut listener = server::listen_on(address, &Config::default())?;
+        let mut listener = TcpListener::from_std(server::listen_on(address, &Config::default())?);
         poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
         Ok(Floor {
             kind,

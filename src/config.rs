@@ -1,8 +1,9 @@
 //! Every limit and switch of the server: its unit, its reason, what happens at it, and its flag.
 //!
 //! The doc comment of a field is what `--help` says of it. The values are plain: this room opens
-//! nothing and starts nothing. What two limits owe each other is checked in [`Config::check`].
+//! nothing and starts nothing. What they owe each other and add up to is in `sums`.
 
+use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
@@ -13,16 +14,16 @@ use log::LevelFilter;
 
 use crate::line::LineRules;
 use crate::names::NAME_BYTES_MAX;
-use crate::notice::{Counted, Lang};
+use crate::notice::Lang;
 use crate::pace::Pace;
 use crate::reading::Terms;
-use crate::transcript;
 
 use parse::{parse_exempt, parse_level, parse_listen};
 use parse::{parse_keepalive, parse_user_timeout};
 use parse::{parse_seconds, parse_seconds_or_never, parse_switch};
 
 mod parse;
+mod sums;
 
 /// The port of the server that this one replaces, and of the scripts written for it.
 pub const PORT: u16 = 50005;
@@ -58,11 +59,6 @@ pub const READ_BYTES_MAX: usize = 16 * 1024;
 /// What one client in a round may say, at least: enough for a usual line.
 pub const QUANTUM_BYTES: usize = 1024;
 
-/// What the program takes though nobody is there: its code, the libraries, its tables and scratch,
-/// and the names that are kept. Measured: 6 MiB, with nothing optimised; of the names at most 512
-/// are kept, of 3 KiB each.
-const PROGRAM_BYTES: usize = 8 << 20;
-
 const _: () = assert!(QUANTUM_BYTES <= READ_BYTES_MAX);
 const _: () = assert!(DOORWAY_MAX + 20 <= DESCRIPTORS_RESERVED);
 const _: () = assert!(WINDOW_BYTES_MIN as usize / WINDOW_SHARE >= STANDING_BYTES_MAX);
@@ -74,14 +70,11 @@ const LINE_BYTES_MAX: u64 = (STANDING_BYTES_MAX - NAMED_BYTES_MAX) as u64;
 /// The settings of a server. `Config::default()` is what it has without any flag.
 #[derive(Args, Clone, Debug)]
 pub struct Config {
-    /// Addresses and ports to listen on; none means [`Config::listen_default`].
-    #[arg(
-        help = "Address and port to listen on; give it again for more. Port 0 takes a free one \
-        [default: 0.0.0.0:50005, and [::]:50005 where there is IPv6]"
-    )]
+    /// Address and port to listen on; give it again for more. A port alone is every address, of
+    /// IPv6 too where there is IPv6; port 0 takes a free one
     #[arg(long, env = "CHINWAG_LISTEN", value_name = "ADDR", value_delimiter = ',')]
-    #[arg(value_parser = parse_listen)]
-    pub listen: Vec<SocketAddr>,
+    #[arg(value_parser = parse_listen, default_values_t = [Listen::Everywhere(PORT)])]
+    pub listen: Vec<Listen>,
 
     /// Relay bytes as they come, without names or line ends, for scripts made for a bare relay
     #[arg(long, env = "CHINWAG_RAW", value_parser = parse_switch)]
@@ -95,7 +88,7 @@ pub struct Config {
     #[arg(long, env = "CHINWAG_HIDE_ADDRESSES", value_parser = parse_switch)]
     pub hide_addresses: bool,
 
-    /// Lines said earlier that a newcomer is shown, as far as --history-bytes allows
+    /// Lines said earlier that a newcomer is shown, as far as --history-bytes allows [0..]
     #[arg(long, env = "CHINWAG_HISTORY", value_name = "LINES", default_value_t = 0)]
     pub history: usize,
 
@@ -114,26 +107,26 @@ pub struct Config {
     #[arg(value_parser = parse_level)]
     pub log_level: LevelFilter,
 
-    /// Clients at once; more are told `server full`
+    /// Clients at once; more are told `server full` [1..]
     /// [default: the descriptors this process may open, less 64]
     #[arg(long, env = "CHINWAG_MAX_CLIENTS", value_name = "CLIENTS", help_heading = "Limits")]
     #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
     pub max_clients: Option<usize>,
 
-    /// Bytes of a line; a longer one is thrown away and its sender told
+    /// Bytes of a line; a longer one is thrown away and its sender told [1..=8060]
     #[arg(long, env = "CHINWAG_MAX_LINE", value_name = "BYTES", help_heading = "Limits")]
     #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(1..=LINE_BYTES_MAX))]
     #[arg(default_value_t = 4096)]
     pub max_line: usize,
 
-    /// Bytes without a line end at which a client is closed; at least --max-line
+    /// Bytes without a line end at which a client is closed; at least --max-line [1..=1073741824]
     #[arg(long, env = "CHINWAG_MAX_ENDLESS", value_name = "BYTES", help_heading = "Limits")]
     #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(1..=1 << 30))]
     #[arg(default_value_t = 65536)]
     pub max_endless: usize,
 
     /// Bytes of conversation kept for slow readers, all sharing them; who falls further behind is
-    /// told how many lines it missed
+    /// told how many lines it missed [32768..=1073741824]
     #[arg(long, env = "CHINWAG_WINDOW", value_name = "BYTES", help_heading = "Limits")]
     #[arg(value_parser =
         RangedU64ValueParser::<usize>::new().range(WINDOW_BYTES_MIN..=WINDOW_BYTES_MAX))]
@@ -141,6 +134,7 @@ pub struct Config {
     pub window: usize,
 
     /// Bytes of what was said earlier that are shown at most: to a newcomer, or with /history
+    /// [0..=7000]
     #[arg(long, env = "CHINWAG_HISTORY_BYTES", value_name = "BYTES", help_heading = "Limits")]
     #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(0..=7000))]
     #[arg(default_value_t = 4096)]
@@ -148,31 +142,33 @@ pub struct Config {
 
     /// Bytes of private replies that may wait for one client; with more it is not read, with twice
     /// as many it is closed. As many of private messages may wait, more are refused
+    /// [8192..=1048576]
     #[arg(long, env = "CHINWAG_MAX_PRIVATE", value_name = "BYTES", help_heading = "Limits")]
     #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(8192..=1 << 20))]
     #[arg(default_value_t = 8192)]
     pub max_private: usize,
 
     /// Bytes made ready at once for one reader that does not get the conversation as it is, such as
-    /// one without echo, or a telnet peer
+    /// one without echo, or a telnet peer [1024..=1048576]
     #[arg(long, env = "CHINWAG_RENDERED", value_name = "BYTES", help_heading = "Limits")]
     #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(1024..=1 << 20))]
     #[arg(default_value_t = 16384)]
     pub rendered: usize,
 
-    /// Connections from one address (IPv6: from one /64 network); 0 is no limit
+    /// Connections from one address (IPv6: from one /64 network); 0 is no limit [0..]
     #[arg(long, env = "CHINWAG_PER_ADDRESS", value_name = "CONNECTIONS", default_value_t = 64)]
     #[arg(help_heading = "Limits")]
     pub per_address: usize,
 
     /// Lines a second of one client in the long run; it is not read until the next is due, nothing
-    /// is lost; 0 is no limit
+    /// is lost; 0 is no limit [0..=1000000]
     #[arg(long, env = "CHINWAG_RATE", value_name = "LINES", default_value_t = 10)]
     #[arg(value_parser = RangedU64ValueParser::<u32>::new().range(0..=1_000_000))]
     #[arg(help_heading = "Limits")]
     pub rate: u32,
 
     /// Lines that the clients of one address may say at once before --rate holds for each of them
+    /// [1..=1000000]
     #[arg(long, env = "CHINWAG_BURST", value_name = "LINES", default_value_t = 20)]
     #[arg(value_parser = RangedU64ValueParser::<u32>::new().range(1..=1_000_000))]
     #[arg(help_heading = "Limits")]
@@ -184,134 +180,141 @@ pub struct Config {
     #[arg(value_parser = parse_exempt, help_heading = "Limits")]
     pub exempt: Vec<Exempt>,
 
-    /// Join and leave notices a second, and at once; what is more comes as one summary a second
+    /// Join and leave notices a second, and at once; what is more comes as one summary a second,
+    /// with 0 all of it [0..=50]
     #[arg(long, env = "CHINWAG_NOTICES", value_name = "NOTICES", default_value_t = 10)]
-    #[arg(value_parser = RangedU64ValueParser::<u32>::new().range(1..=50))]
+    #[arg(value_parser = RangedU64ValueParser::<u32>::new().range(0..=50))]
     #[arg(help_heading = "Limits")]
     pub notices: u32,
 
     /// Seconds for which more joins and leaves than --notices are collected into one summary
+    /// [0.001..]
     #[arg(long, env = "CHINWAG_SUMMARY", value_name = "SECONDS", default_value = "1")]
     #[arg(value_parser = parse_seconds, help_heading = "Limits")]
     pub summary: Duration,
 
     /// Seconds for which a newcomer's first words are waited for before it is greeted and
     /// announced: a browser that has come to the wrong door is told apart by them; 0 is not at all
+    /// [0..]
     #[arg(long, env = "CHINWAG_GREETING", value_name = "SECONDS", default_value = "0.1")]
     #[arg(value_parser = parse_seconds_or_never, help_heading = "Limits")]
     pub greeting: Duration,
 
     /// Seconds of quiet after which what a peer that has never ended a line has sent is a message
+    /// [0.001..]
     #[arg(long, env = "CHINWAG_CHUNK_QUIET", value_name = "SECONDS", default_value = "0.2")]
     #[arg(value_parser = parse_seconds, help_heading = "Limits")]
     pub chunk_quiet: Duration,
 
     /// Seconds after the first byte of such a message at which it is one at the latest, and a
-    /// single character is one
+    /// single character is one [0.001..]
     #[arg(long, env = "CHINWAG_CHUNK_AGE", value_name = "SECONDS", default_value = "1")]
     #[arg(value_parser = parse_seconds, help_heading = "Limits")]
     pub chunk_age: Duration,
 
-    /// Seconds after which a client that has taken no byte of what waits for it is reset
+    /// Seconds after which a client that has taken no byte of what waits for it is reset [0.001..]
     #[arg(long, env = "CHINWAG_STUCK", value_name = "SECONDS", default_value = "60")]
     #[arg(value_parser = parse_seconds, help_heading = "Limits")]
     pub stuck: Duration,
 
-    /// Seconds after which a client that has said nothing is closed; 0 is never
+    /// Seconds after which a client that has said nothing is closed; 0 is never [0..]
     #[arg(long, env = "CHINWAG_IDLE", value_name = "SECONDS", default_value = "0")]
     #[arg(value_parser = parse_seconds_or_never, help_heading = "Limits")]
     pub idle: Duration,
 
-    /// Seconds without progress after which a client that is being closed is reset
+    /// Seconds without progress after which a client that is being closed is reset [0.001..]
     #[arg(long, env = "CHINWAG_FLUSH", value_name = "SECONDS", default_value = "5")]
     #[arg(value_parser = parse_seconds, help_heading = "Limits")]
     pub flush: Duration,
 
     /// Seconds for which input is thrown away after the goodbye, so that the peer can read it
+    /// [0.001..]
     #[arg(long, env = "CHINWAG_DRAIN", value_name = "SECONDS", default_value = "1")]
     #[arg(value_parser = parse_seconds, help_heading = "Limits")]
     pub drain: Duration,
 
-    /// Bytes of input thrown away after the goodbye
+    /// Bytes of input thrown away after the goodbye [1..=1073741824]
     #[arg(long, env = "CHINWAG_DRAIN_BYTES", value_name = "BYTES", default_value_t = 65536)]
     #[arg(value_parser = RangedU64ValueParser::<u32>::new().range(1..=1 << 30))]
     #[arg(help_heading = "Limits")]
     pub drain_bytes: u32,
 
-    /// Seconds that a stop may take, until all that was said is delivered
+    /// Seconds that a stop may take, until all that was said is delivered [0.001..]
     #[arg(long, env = "CHINWAG_SHUTDOWN", value_name = "SECONDS", default_value = "5")]
     #[arg(value_parser = parse_seconds, help_heading = "Limits")]
     pub shutdown: Duration,
 
     /// Bytes of conversation taken in between two rounds of sending, if they are at most a quarter
     /// of --window. A round fits one write if they are 1 KiB less than twice --send-buffer
+    /// [8192..=16777216]
     #[arg(long, env = "CHINWAG_TURN_BYTES", value_name = "BYTES", help_heading = "Tuning")]
     #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(8192..=1 << 24))]
     #[arg(default_value_t = 64512)]
     pub turn_bytes: usize,
 
-    /// Bytes offered to one client at once; at least --turn-bytes
+    /// Bytes offered to one client at once; at least --turn-bytes [8192..=16777216]
     #[arg(long, env = "CHINWAG_WRITE_BYTES", value_name = "BYTES", help_heading = "Tuning")]
     #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(8192..=1 << 24))]
     #[arg(default_value_t = 65536)]
     pub write_bytes: usize,
 
-    /// Writes after which a round of sending looks at newcomers and signals
+    /// Writes after which a round of sending looks at newcomers and signals [1..]
     #[arg(long, env = "CHINWAG_SLICE_WRITES", value_name = "WRITES", default_value_t = 1000)]
     #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
     #[arg(help_heading = "Tuning")]
     pub slice_writes: usize,
 
-    /// Bytes taken by clients after which a round of sending looks at newcomers and signals
+    /// Bytes taken by clients after which a round of sending looks at newcomers and signals [1..]
     #[arg(long, env = "CHINWAG_SLICE_BYTES", value_name = "BYTES", default_value_t = 4194304)]
     #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
     #[arg(help_heading = "Tuning")]
     pub slice_bytes: usize,
 
     /// Connections that may wait in the kernel to be accepted; it may allow fewer (somaxconn)
+    /// [1..=65535]
     #[arg(long, env = "CHINWAG_ACCEPT_QUEUE", value_name = "CONNECTIONS", default_value_t = 4096)]
     #[arg(value_parser = RangedU64ValueParser::<i32>::new().range(1..=65535))]
     #[arg(help_heading = "Tuning")]
     pub accept_queue: i32,
 
-    /// Connections accepted in one turn
+    /// Connections accepted in one turn [1..=65535]
     #[arg(long, env = "CHINWAG_ACCEPT_BATCH", value_name = "CONNECTIONS", default_value_t = 128)]
     #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(1..=65535))]
     #[arg(help_heading = "Tuning")]
     pub accept_batch: usize,
 
-    /// Bytes of each client's send buffer in the kernel (SO_SNDBUF)
+    /// Bytes of each client's send buffer in the kernel (SO_SNDBUF) [4096..=268435456]
     #[arg(long, env = "CHINWAG_SEND_BUFFER", value_name = "BYTES", default_value_t = 32768)]
     #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(4096..=1 << 28))]
     #[arg(help_heading = "Tuning")]
     pub send_buffer: usize,
 
-    /// Bytes in it that are not on their way yet and at which it takes no more
-    /// (TCP_NOTSENT_LOWAT); the shared transcript does the buffering
+    /// Bytes in it that are not on their way yet and at which it takes no more (TCP_NOTSENT_LOWAT);
+    /// the shared transcript does the buffering [1..=268435456]
     #[arg(long, env = "CHINWAG_UNSENT", value_name = "BYTES", default_value_t = 16384)]
     #[arg(value_parser = RangedU64ValueParser::<u32>::new().range(1..=1 << 28))]
     #[arg(help_heading = "Tuning")]
     pub unsent: u32,
 
-    /// Bytes of each client's receive buffer in the kernel (SO_RCVBUF)
+    /// Bytes of each client's receive buffer in the kernel (SO_RCVBUF) [2048..=268435456]
     #[arg(long, env = "CHINWAG_RECEIVE_BUFFER", value_name = "BYTES", default_value_t = 32768)]
     #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(2048..=1 << 28))]
     #[arg(help_heading = "Tuning")]
     pub receive_buffer: usize,
 
     /// Seconds of silence after which the kernel asks whether a peer is still there (TCP
-    /// keepalive): a packet each way, 167 of them a second for 10000 silent clients
+    /// keepalive): a packet each way, 167 of them a second for 10000 silent clients [1..=32767]
     #[arg(long, env = "CHINWAG_KEEPALIVE", value_name = "SECONDS", default_value = "60")]
     #[arg(value_parser = parse_keepalive, help_heading = "Tuning")]
     pub keepalive: Duration,
 
-    /// Seconds between its further questions while there is no answer
+    /// Seconds between its further questions while there is no answer [1..=32767]
     #[arg(long, env = "CHINWAG_KEEPALIVE_INTERVAL", value_name = "SECONDS", default_value = "20")]
     #[arg(value_parser = parse_keepalive, help_heading = "Tuning")]
     pub keepalive_interval: Duration,
 
     /// Questions without an answer after which it gives the peer up, if --user-timeout is 0: else
-    /// that decides
+    /// that decides [1..=127]
     #[arg(long, env = "CHINWAG_KEEPALIVE_PROBES", value_name = "PROBES", default_value_t = 3)]
     #[arg(value_parser = RangedU64ValueParser::<u32>::new().range(1..=127))]
     #[arg(help_heading = "Tuning")]
@@ -320,10 +323,42 @@ pub struct Config {
     /// Seconds that sent bytes and questions may stay unanswered before the kernel gives the peer
     /// up (TCP_USER_TIMEOUT); more than --stuck, or either may be the first; long enough for
     /// --keepalive-probes, or a lost one ends a silent client; 0 leaves sent bytes to the kernel,
-    /// which tries for a quarter of an hour
+    /// which tries for a quarter of an hour [0..=2147483]
     #[arg(long, env = "CHINWAG_USER_TIMEOUT", value_name = "SECONDS", default_value = "125")]
     #[arg(value_parser = parse_user_timeout, help_heading = "Tuning")]
     pub user_timeout: Duration,
+}
+
+/// Where to listen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Listen {
+    /// On one address.
+    At(SocketAddr),
+    /// On every address, at this port.
+    Everywhere(u16),
+}
+
+impl Listen {
+    /// The address to listen on, and another one, of IPv6, which a machine may not have.
+    pub fn addresses(self) -> (SocketAddr, Option<SocketAddr>) {
+        match self {
+            Listen::At(address) => (address, None),
+            Listen::Everywhere(port) => {
+                let second = SocketAddr::from((Ipv6Addr::UNSPECIFIED, port));
+                (SocketAddr::from((Ipv4Addr::UNSPECIFIED, port)), Some(second))
+            }
+        }
+    }
+}
+
+/// As it is written.
+impl fmt::Display for Listen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Listen::At(address) => write!(f, "{address}"),
+            Listen::Everywhere(port) => write!(f, "{port}"),
+        }
+    }
 }
 
 /// Whom the limits for strangers do not hold for.
@@ -347,64 +382,6 @@ impl Default for Config {
 }
 
 impl Config {
-    /// What the settings owe each other; the error names the flags.
-    pub fn check(&self) -> Result<(), String> {
-        if self.write_bytes < self.turn_bytes_max() {
-            return Err(format!(
-                "--write-bytes {} is less than --turn-bytes {}: who keeps up would fall behind",
-                self.write_bytes,
-                self.turn_bytes_max()
-            ));
-        }
-        if self.max_endless < self.max_line {
-            return Err(format!(
-                "--max-endless {} is less than --max-line {}: it would do nothing up to that",
-                self.max_endless, self.max_line
-            ));
-        }
-        Ok(())
-    }
-
-    /// What is allowed and probably not meant; each names its flags.
-    pub fn warnings(&self) -> Vec<String> {
-        let (turn, buffer) = (self.turn_bytes_max(), 2 * self.send_buffer);
-        let large = format!(
-            "--turn-bytes {turn} does not fit into --send-buffer {}, of which the kernel uses \
-             {buffer}: a flood takes two writes a turn and client",
-            self.send_buffer
-        );
-        let (probes, wanted) = (self.probes_unanswered(), self.keepalive_probes);
-        let few = format!(
-            "--user-timeout {} s gives up a silent client after {}, not after the {wanted} of \
-             --keepalive-probes",
-            self.user_timeout.as_secs_f64(),
-            Counted(probes.into(), "unanswered probe"),
-        );
-        let is_large = turn + SEND_BUFFER_SPARE > buffer;
-        let warnings = [is_large.then_some(large), (probes < wanted).then_some(few)];
-        warnings.into_iter().flatten().collect()
-    }
-
-    /// How many keepalive probes a silent client leaves unanswered before the kernel gives it up.
-    /// The user timeout, if there is one, is looked at when a further probe is due (tcp(7)).
-    pub fn probes_unanswered(&self) -> u32 {
-        if self.user_timeout.is_zero() {
-            return self.keepalive_probes;
-        }
-        let asked = self.user_timeout.saturating_sub(self.keepalive).as_millis();
-        let probes = asked.div_ceil(self.keepalive_interval.as_millis());
-        u32::try_from(probes).unwrap_or(u32::MAX).max(1)
-    }
-
-    /// Where to listen if nothing is said: everywhere. The second, IPv6, may be missing on a
-    /// machine.
-    pub fn listen_default() -> [SocketAddr; 2] {
-        [
-            SocketAddr::from((Ipv4Addr::UNSPECIFIED, PORT)),
-            SocketAddr::from((Ipv6Addr::UNSPECIFIED, PORT)),
-        ]
-    }
-
     /// The most bytes that are appended to the transcript between two passes.
     pub fn turn_bytes_max(&self) -> usize {
         self.turn_bytes.min(self.window / WINDOW_SHARE)
@@ -437,15 +414,15 @@ impl Config {
         Pace::per_second(self.rate, self.burst)
     }
 
-    /// How fast people may be announced.
-    pub fn notice_pace(&self) -> Pace {
-        Pace::per_second(self.notices, self.notices)
+    /// How fast people may be announced one by one; `None` is never.
+    pub fn notice_pace(&self) -> Option<Pace> {
+        (self.notices > 0).then(|| Pace::per_second(self.notices, self.notices))
     }
 
     /// How fast one address may be announced, so that one that comes and goes leaves room for
     /// others.
     pub fn address_notice_pace(&self) -> Pace {
-        Pace { every: Duration::from_secs(1), ..self.notice_pace() }
+        Pace { every: Duration::from_secs(1), burst: self.notices.max(1) }
     }
 
     /// Whether the limits for strangers do not hold for this address.
@@ -458,24 +435,6 @@ impl Config {
             Exempt::Nobody => false,
             Exempt::Network(network) => network.contains(&address),
         })
-    }
-
-    /// The most memory that the server takes with `clients` clients, in bytes: its own, and the
-    /// kernel's for their sockets.
-    pub fn memory_bytes_max(&self, clients: usize) -> (usize, usize) {
-        // A client's own record, its part of the tables, its name as it is compared, whom it
-        // ignores, its place among the deadlines, its address and one that has left.
-        const RECORD: usize = 4096;
-        let input = 2 * (self.max_line + READ_BYTES_MAX);
-        let private = 3 * self.max_private;
-        let output = private + 2 * (self.rendered + STANDING_BYTES_MAX);
-        // Those who are being told that there is no room have all that too.
-        let connections = clients.saturating_add(DOORWAY_MAX);
-        let shared = transcript::memory_bytes_max(self.window) + 2 * self.turn_bytes_max();
-        let own = PROGRAM_BYTES + shared + connections * (RECORD + input + output);
-        // The kernel doubles both sizes for its bookkeeping (socket(7)).
-        let kernel = connections * 2 * (self.send_buffer + self.receive_buffer);
-        (own, kernel)
     }
 }
 
@@ -500,33 +459,6 @@ mod tests {
     }
 
     #[test]
-    fn everyone_is_offered_as_much_as_a_turn_takes_in() {
-        let of = |window, turn_bytes, write_bytes| Config {
-            window,
-            turn_bytes,
-            write_bytes,
-            ..Config::default()
-        };
-        assert_eq!(of(32768, 65536, 8192).turn_bytes_max(), 8192);
-        assert_eq!(of(1 << 20, 65536, 65536).turn_bytes_max(), 65536);
-        assert_eq!(of(32768, 65536, 8192).check(), Ok(()));
-        assert_eq!(of(32768, 65536, 8193).check(), Ok(()));
-        let told = of(32768, 65536, 8191).check().unwrap_err();
-        assert!(told.starts_with("--write-bytes 8191 is less than --turn-bytes 8192: "), "{told}");
-    }
-
-    #[test]
-    fn a_turn_that_does_not_fit_a_socket_is_warned_of() {
-        assert_eq!(Config::default().warnings(), [""; 0]);
-        let one_more = Config::default().turn_bytes + 1;
-        let config = Config { turn_bytes: one_more, ..Config::default() };
-        let [warning] = &config.warnings()[..] else { panic!("{:?}", config.warnings()) };
-        assert!(warning.starts_with("--turn-bytes 64513 does not fit into --send-buffer 32768"));
-        let config = Config { send_buffer: 33_000, ..config };
-        assert_eq!(config.warnings(), [""; 0]);
-    }
-
-    #[test]
     fn the_longest_line_stands_whole_beside_the_longest_name() {
         #[derive(Parser)]
         struct Flags {
@@ -545,59 +477,6 @@ mod tests {
     fn what_is_said_with_a_flag_holds_and_else_the_default() {
         assert_eq!(Config::default().lang(), Lang::En);
         assert_eq!(Config { lang: Some(Lang::Ko), ..Config::default() }.lang(), Lang::Ko);
-        let addresses = ["0.0.0.0:50005", "[::]:50005"].map(|text| text.parse().unwrap());
-        assert_eq!(Config::listen_default(), addresses);
-    }
-
-    #[test]
-    fn a_silent_client_by_default_has_three_probes_and_two_minutes_to_answer() {
-        let config = Config::default();
-        let probes = config.probes_unanswered();
-        assert!(probes >= 3 && probes >= config.keepalive_probes, "{probes}");
-        let given_up = config.keepalive + probes * config.keepalive_interval;
-        assert!(given_up > Duration::from_secs(120) && given_up <= Duration::from_secs(150));
-        // The kernel's deadline for what was sent comes after ours.
-        assert!(config.user_timeout > config.stuck);
-        assert_eq!(config.warnings(), [""; 0]);
-    }
-
-    #[test]
-    fn a_user_timeout_that_a_lost_probe_runs_into_is_warned_of() {
-        let of = |user_timeout, interval, probes| Config {
-            user_timeout: Duration::from_secs(user_timeout),
-            keepalive_interval: Duration::from_secs(interval),
-            keepalive_probes: probes,
-            ..Config::default()
-        };
-        for (user_timeout, interval, unanswered) in [
-            (65, 10, 1),
-            (70, 10, 1),
-            (71, 10, 2),
-            (1, 10, 1),
-            (0, 10, 3),
-            (120, 20, 3),
-            (121, 20, 4),
-        ] {
-            let config = of(user_timeout, interval, 3);
-            assert_eq!(config.probes_unanswered(), unanswered, "{user_timeout} {interval}");
-            assert_eq!(config.warnings().len(), usize::from(unanswered < 3));
-        }
-        let told = of(65, 10, 3).warnings().concat();
-        assert!(told.starts_with("--user-timeout 65 s gives up "), "{told}");
-        assert!(told.contains(" after 1 unanswered probe, not after the 3 "), "{told}");
-        assert_eq!(of(65, 10, 1).warnings(), [""; 0]);
-    }
-
-    /// By hand: a connection has 4 KiB of its own, twice 4 + 16 KiB of input, twice 8 + 16 + 8 KiB
-    /// of output and 8 of messages, and in the kernel twice 32 + 32 KiB; 32 more of them are in the
-    /// doorway. The program has 8 MiB, the window 4 and its index twice 8, and a turn twice 63 KiB.
-    #[test]
-    fn the_memory_of_a_server_is_its_own_and_so_much_for_each_connection() {
-        let own = |connections: usize| {
-            (8 << 20) + (4 << 20) + (16 << 20) + (126 << 10) + connections * (4 + 40 + 72) * 1024
-        };
-        let config = Config::default();
-        assert_eq!(config.memory_bytes_max(0), (own(32), 32 * 128 * 1024));
-        assert_eq!(config.memory_bytes_max(1000), (own(1032), 1032 * 128 * 1024));
+        assert_eq!(Config::default().listen, [Listen::Everywhere(50005)]);
     }
 }

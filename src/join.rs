@@ -104,9 +104,9 @@ impl std::error::Error for JoinError {}
 
 /// Connects, and talks until it is over.
 pub fn run(flags: Flags) -> Result<Ended, JoinError> {
-    let where_to = flags.server.to_string();
-    let failed = |error| JoinError::Connect(where_to.clone(), error);
-    let resolved = (flags.server.host.as_str(), flags.server.port).to_socket_addrs();
+    let server = flags.server();
+    let failed = |error| JoinError::Connect(flags::shown(server), error);
+    let resolved = server.to_socket_addrs();
     let addresses: Vec<SocketAddr> = resolved.map_err(failed)?.collect();
     let mut watch = Watch::new().map_err(JoinError::system("poll"))?;
     connect_first(&mut watch, &addresses).map_err(failed)?;

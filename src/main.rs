@@ -104,6 +104,10 @@ fn serve(config: Config) -> ExitCode {
 }
 
 fn join(flags: JoinFlags) -> ExitCode {
+    if let Err(message) = flags.check() {
+        tell_error(&message);
+        return ExitCode::from(USAGE);
+    }
     match join::run(flags) {
         Ok(join::Ended::Left) => ExitCode::SUCCESS,
         Ok(join::Ended::Lost) => ExitCode::from(FAILED),

@@ -7,14 +7,14 @@
 use std::fmt;
 use std::fs::File;
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpListener as StdTcpListener};
+use std::net::{Shutdown, SocketAddr};
 use std::time::{Duration, Instant};
 
 use log::{error, info, warn};
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Registry, Token};
 use signal_hook_mio::v1_0::Signals;
-use socket2::{Domain, Protocol, SockRef, Socket as Socket2, TcpKeepalive, Type};
+use socket2::SockRef;
 
 use crate::client::Socket;
 use crate::config::Config;
@@ -25,9 +25,11 @@ use crate::journal::Journal;
 use crate::notice::Counted;
 use crate::pace::Throttle;
 
+pub use listeners::listen_on;
 use machine::{MIB, clients_max, memory_bytes, tell_bounds};
 use signals::Meaning;
 
+mod listeners;
 mod machine;
 mod signals;
 
@@ -113,7 +115,7 @@ impl Server {
         let mut console =
             Console::new(rustix::stdio::stdout(), config.quiet, config.raw, config.terms());
         let reserve = File::open("/dev/null").map_err(system("keep a descriptor in reserve"))?;
-        config.warnings().iter().for_each(|warning| warn!("{warning}"));
+        config.warnings(clients_max).iter().for_each(|warning| warn!("{warning}"));
         tell_bounds(&config, clients_max);
         for Listening { listener, .. } in &listening {
             let address = listener.local_addr().map_err(system("ask for the address"))?;
@@ -419,59 +421,16 @@ fn turn_away(mut socket: TcpStream, word: &[u8]) {
     drop(read);
 }
 
+/// Listens wherever it is asked to, and watches for newcomers.
 fn listen_all(config: &Config, registry: &Registry) -> Result<Vec<Listening>, StartError> {
     let mut listening: Vec<Listening> = Vec::new();
-    let by_default = config.listen.is_empty();
-    let addresses = match by_default {
-        true => Config::listen_default().to_vec(),
-        false => config.listen.clone(),
-    };
-    for address in addresses {
+    for listener in listeners::listen_all(config)? {
+        let mut listener = TcpListener::from_std(listener);
         let token = Token(LISTENERS_END - listening.len());
-        let listener = listen_on(address, config).and_then(|mut listener| {
-            registry.register(&mut listener, token, Interest::READABLE)?;
-            Ok(listener)
-        });
-        match listener {
-            Ok(listener) => listening.push(Listening { listener, door: Door::default() }),
-            Err(error) if by_default && address.is_ipv6() && is_without_ipv6(&error) => {}
-            Err(error) => return Err(StartError::Listen(address, error)),
-        }
+        registry
+            .register(&mut listener, token, Interest::READABLE)
+            .map_err(|error| StartError::System("watch a listener", error))?;
+        listening.push(Listening { listener, door: Door::default() });
     }
     Ok(listening)
-}
-
-fn is_without_ipv6(error: &io::Error) -> bool {
-    use rustix::io::Errno;
-    let errno = Errno::from_io_error(error);
-    matches!(errno, Some(Errno::AFNOSUPPORT | Errno::ADDRNOTAVAIL))
-}
-
-/// A listener whose options are inherited by every socket it accepts, so that no newcomer costs a
-/// call for them. It is not registered yet.
-pub fn listen_on(address: SocketAddr, config: &Config) -> io::Result<TcpListener> {
-    let socket = Socket2::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-    if address.is_ipv6() {
-        // IPv4 has a listener of its own, so that addresses are what they look like.
-        socket.set_only_v6(true)?;
-    }
-    // A server that was killed leaves connections behind for a minute; the port is ours all the
-    // same.
-    socket.set_reuse_address(true)?;
-    socket.set_nonblocking(true)?;
-    socket.set_tcp_nodelay(true)?;
-    let keepalive = TcpKeepalive::new()
-        .with_time(config.keepalive)
-        .with_interval(config.keepalive_interval)
-        .with_retries(config.keepalive_probes);
-    socket.set_tcp_keepalive(&keepalive)?;
-    socket.set_tcp_user_timeout(Some(config.user_timeout))?;
-    socket.set_send_buffer_size(config.send_buffer)?;
-    socket.set_recv_buffer_size(config.receive_buffer)?;
-    socket.set_tcp_notsent_lowat(config.unsent)?;
-    // A byte that telnet sends as urgent stays among the others, or the command it is of is torn.
-    socket.set_out_of_band_inline(true)?;
-    socket.bind(&address.into())?;
-    socket.listen(config.accept_queue)?;
-    Ok(TcpListener::from_std(StdTcpListener::from(socket)))
 }

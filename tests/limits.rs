@@ -176,6 +176,18 @@ fn an_address_that_leaves_and_comes_again_has_one_burst() {
 }
 
 #[test]
+fn with_no_notices_all_comings_are_summed_up() {
+    let server = Server::start(&["--notices", "0", "--summary", "0.3"]);
+    let (mut alice, name) = server.enter();
+    alice.read_until("* 1 joined (1 here)\n");
+    let (bob, _) = server.enter();
+    alice.read_until("* 1 joined (2 here)\n");
+    drop(bob);
+    let read = alice.read_until("* 1 left (1 here)\n");
+    assert!(!read.contains(&format!("* {name} ")), "{read}");
+}
+
+#[test]
 fn no_more_than_so_many_notices_are_told_at_once() {
     let server = Server::start(&["--notices", "2"]);
     let (mut alice, _) = server.join();

@@ -6,7 +6,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use log::LevelFilter;
 
-use super::{Exempt, PORT};
+use super::{Exempt, Listen, PORT};
 
 /// A switch in the environment; on the command line it has no value.
 pub fn parse_switch(text: &str) -> Result<bool, String> {
@@ -21,11 +21,16 @@ pub fn parse_level(text: &str) -> Result<LevelFilter, String> {
     text.parse().map_err(|_| "not one of off, error, warn, info, debug and trace".to_owned())
 }
 
-pub fn parse_listen(text: &str) -> Result<SocketAddr, String> {
+pub fn parse_listen(text: &str) -> Result<Listen, String> {
     let with_port = text.parse::<SocketAddr>();
     let without = || text.parse::<IpAddr>().map(|address| SocketAddr::new(address, PORT));
-    with_port.or_else(|_| without()).map_err(|_| {
-        "not an address and port such as 127.0.0.1:50005 or [::1]:50005 (names are not looked up)"
+    if let Ok(address) = with_port.or_else(|_| without()) {
+        return Ok(Listen::At(address));
+    }
+    let port = text.strip_prefix("*:").or(text.strip_prefix(':')).unwrap_or(text);
+    port.parse().map(Listen::Everywhere).map_err(|_| {
+        "not an address and port such as 127.0.0.1:50005 or [::1]:50005, nor a port (names are not \
+         looked up)"
             .to_owned()
     })
 }
@@ -41,9 +46,11 @@ pub fn parse_exempt(text: &str) -> Result<Exempt, String> {
     })
 }
 
+/// A time that something takes; the poll knows none shorter.
 pub fn parse_seconds(text: &str) -> Result<Duration, String> {
+    const SHORTEST: Duration = Duration::from_millis(1);
     match parse_seconds_or_never(text)? {
-        Duration::ZERO => Err("must be more than 0".to_owned()),
+        time if time < SHORTEST => Err("less than a millisecond".to_owned()),
         time => Ok(time),
     }
 }
@@ -135,7 +142,17 @@ mod tests {
 
     #[test]
     fn an_address_without_a_port_gets_the_usual_one() {
-        assert_eq!(parse_listen("::1"), Ok("[::1]:50005".parse().unwrap()));
-        assert!(parse_listen("localhost:50005").is_err());
+        assert_eq!(parse_listen("::1"), Ok(Listen::At("[::1]:50005".parse().unwrap())));
+    }
+
+    #[test]
+    fn a_port_without_an_address_is_every_address() {
+        for text in ["50006", ":50006", "*:50006"] {
+            assert_eq!(parse_listen(text), Ok(Listen::Everywhere(50006)), "{text}");
+        }
+        assert_eq!(parse_listen("0"), Ok(Listen::Everywhere(0)));
+        for text in ["", ":", "*", "*:", "65536", "-1", "::50006:", "localhost:50005", "*50006"] {
+            assert!(parse_listen(text).is_err(), "{text}");
+        }
     }
 }

@@ -8,7 +8,8 @@ use crate::pace::{Bucket, Pace};
 /// Decides what is told of comings and goings.
 #[derive(Debug)]
 pub struct Presence {
-    pace: Pace,
+    /// How many may be told one by one; `None` is nobody.
+    pace: Option<Pace>,
     /// How long comings and goings are collected before they are summed up. A second keeps a storm
     /// of thousands down to one line a second and is soon enough to greet someone.
     collected: Duration,
@@ -21,7 +22,7 @@ pub struct Presence {
 impl Presence {
     /// Tells at most so many one by one, and the others together once they have been `collected`
     /// for so long.
-    pub fn new(pace: Pace, collected: Duration) -> Presence {
+    pub fn new(pace: Option<Pace>, collected: Duration) -> Presence {
         let bucket = Bucket::default();
         Presence { pace, collected, bucket, joined: 0, left: 0, summary_due: None }
     }
@@ -30,7 +31,7 @@ impl Presence {
     /// raw mode what is not told is not summed up either.
     pub fn joined(&mut self, may: bool, raw: bool, now: Instant) -> bool {
         if raw {
-            return may && self.bucket.take(&self.pace, now).is_ok();
+            return may && self.is_paid(now);
         }
         let told = self.is_told(may, now);
         self.joined += u64::from(!told);
@@ -68,12 +69,16 @@ impl Presence {
         // While a summary is being collected everyone is in it: who came first is told first. Each
         // takes its token all the same, or a storm that outlasts the summary would be told one by
         // one again right behind it, and each of those lines is a write to everyone.
-        let paid = may && self.bucket.take(&self.pace, now).is_ok();
+        let paid = may && self.is_paid(now);
         let told = paid && self.summary_due.is_none();
         if !told {
             self.summary_due.get_or_insert(now + self.collected);
         }
         told
+    }
+
+    fn is_paid(&mut self, now: Instant) -> bool {
+        self.pace.is_some_and(|pace| self.bucket.take(&pace, now).is_ok())
     }
 }
 
@@ -85,7 +90,7 @@ mod tests {
     fn a_storm_is_told_in_one_line_that_adds_up() {
         let (pace, second, now) =
             (Pace::per_second(10, 10), Duration::from_secs(1), Instant::now());
-        let mut presence = Presence::new(pace, second);
+        let mut presence = Presence::new(Some(pace), second);
         let told = (0..500).filter(|_| presence.joined(true, false, now)).count();
         let left = (0..20).filter(|_| presence.left(true, now)).count();
         assert_eq!((told, left), (10, 0));
@@ -101,10 +106,22 @@ mod tests {
     }
 
     #[test]
+    fn without_a_pace_all_is_summed_up() {
+        let (second, now) = (Duration::from_secs(1), Instant::now());
+        let mut presence = Presence::new(None, second);
+        let told = [presence.joined(true, false, now), presence.left(true, now)];
+        assert_eq!(told, [false; 2]);
+        assert!(!presence.joined(true, true, now));
+        let summary = presence.take_summary(0, now + second).unwrap().to_string();
+        assert_eq!(summary, "1 joined, 1 left (0 here)");
+        assert!(!presence.joined(true, false, now + 2 * second));
+    }
+
+    #[test]
     fn a_storm_that_outlasts_its_summary_is_not_told_one_by_one_behind_it() {
         let (pace, second, start) =
             (Pace::per_second(10, 10), Duration::from_secs(1), Instant::now());
-        let mut presence = Presence::new(pace, second);
+        let mut presence = Presence::new(Some(pace), second);
         let mut told = [0; 3];
         for millisecond in 0..3000 {
             let now = start + Duration::from_millis(millisecond);

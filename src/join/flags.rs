@@ -2,7 +2,6 @@
 //!
 //! The doc comment of a field is what `--help` says of it. This room opens nothing.
 
-use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
 use clap::{Args, ValueEnum};
@@ -14,8 +13,12 @@ use crate::join::said::may_be_name;
 #[derive(Args, Clone, Debug)]
 pub struct Flags {
     /// The server: a name or address, with or without a port
-    #[arg(value_name = "ADDR", default_value_t = Address::default(), value_parser = parse_address)]
+    #[arg(value_name = "ADDR", default_value = "127.0.0.1", value_parser = parse_address)]
     pub server: Address,
+
+    /// The port, if ADDR has none [1..=65535] [default: 50005]
+    #[arg(value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    pub port: Option<u16>,
 
     /// What to be called there
     #[arg(long, value_name = "NAME", value_parser = parse_nick)]
@@ -51,41 +54,47 @@ pub enum Color {
 pub struct Address {
     /// A name or an IP address.
     pub host: String,
-    /// The port.
-    pub port: u16,
+    /// The port, if one is given.
+    pub port: Option<u16>,
 }
 
-impl Default for Address {
-    fn default() -> Address {
-        Address { host: "127.0.0.1".to_owned(), port: PORT }
+impl Flags {
+    /// What the two arguments owe each other; the error names them.
+    pub fn check(&self) -> Result<(), String> {
+        match (self.server.port, self.port) {
+            (Some(first), Some(second)) => Err(format!("two ports: {first} and {second}")),
+            _ => Ok(()),
+        }
+    }
+
+    /// The host and the port of the server.
+    pub fn server(&self) -> (&str, u16) {
+        (&self.server.host, self.server.port.or(self.port).unwrap_or(PORT))
     }
 }
 
-impl fmt::Display for Address {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Address { host, port } = self;
-        if host.contains(':') { write!(f, "[{host}]:{port}") } else { write!(f, "{host}:{port}") }
-    }
+/// A host and a port as they are written.
+pub fn shown((host, port): (&str, u16)) -> String {
+    if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
 }
 
 fn parse_address(text: &str) -> Result<Address, String> {
     if let Ok(address) = text.parse::<SocketAddr>() {
-        return Ok(Address { host: address.ip().to_string(), port: address.port() });
+        return Ok(Address { host: address.ip().to_string(), port: Some(address.port()) });
     }
     let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
     if let Ok(address) = bare.parse::<IpAddr>() {
-        return Ok(Address { host: address.to_string(), port: PORT });
+        return Ok(Address { host: address.to_string(), port: None });
     }
+    let nonsense = "not a server such as example.org, example.org:50005 or [::1]:50005";
     let (host, port) = match text.split_once(':') {
-        Some((host, port)) => (host, port.parse().ok()),
-        None => (text, Some(PORT)),
+        Some((host, port)) => (host, Some(port.parse().map_err(|_| nonsense.to_owned())?)),
+        None => (text, None),
     };
     let of_host = |c: char| c.is_alphanumeric() || matches!(c, '-' | '.' | '_');
-    match port {
-        Some(port) if !host.is_empty() && host.chars().all(of_host) => {
-            Ok(Address { host: host.to_owned(), port })
-        }
-        _ => Err("not a server such as example.org, example.org:50005 or [::1]:50005".to_owned()),
+    match !host.is_empty() && host.chars().all(of_host) {
+        true => Ok(Address { host: host.to_owned(), port }),
+        false => Err(nonsense.to_owned()),
     }
 }
 
@@ -101,8 +110,16 @@ fn parse_nick(text: &str) -> Result<String, String> {
 mod tests {
     use super::*;
 
-    fn parsed(text: &str) -> Option<String> {
-        parse_address(text).ok().map(|address| address.to_string())
+    /// The server that these arguments name, as it is shown; `None` if they are wrong.
+    fn parsed(arguments: &[&str]) -> Option<String> {
+        #[derive(clap::Parser)]
+        struct Join {
+            #[command(flatten)]
+            flags: Flags,
+        }
+        let arguments = ["join"].iter().chain(arguments);
+        let Join { flags } = clap::Parser::try_parse_from(arguments).ok()?;
+        flags.check().ok().map(|()| shown(flags.server()))
     }
 
     #[test]
@@ -116,15 +133,30 @@ mod tests {
             ("[::1]:7", "[::1]:7"),
             ("서버.kr", "서버.kr:50005"),
         ] {
-            assert_eq!(parsed(text).as_deref(), Some(expected));
+            assert_eq!(parsed(&[text]).as_deref(), Some(expected));
         }
     }
 
     #[test]
     fn nonsense_is_no_server() {
         for text in ["", ":7", "a:b", "a:70000", "a b", "http://a", "[::1", "a:"] {
-            assert_eq!(parsed(text), None, "{text}");
+            assert_eq!(parsed(&[text]), None, "{text}");
         }
+    }
+
+    #[test]
+    fn the_port_may_be_an_argument_of_its_own_as_for_nc() {
+        for (host, expected) in
+            [("localhost", "localhost:7"), ("::1", "[::1]:7"), ("[::1]", "[::1]:7")]
+        {
+            assert_eq!(parsed(&[host, "7"]).as_deref(), Some(expected));
+        }
+        assert_eq!(parsed(&[]).as_deref(), Some("127.0.0.1:50005"));
+        for port in ["0", "65536", "seven", ""] {
+            assert_eq!(parsed(&["localhost", port]), None, "{port}");
+        }
+        assert_eq!(parsed(&["localhost:7", "7"]), None);
+        assert_eq!(parsed(&["[::1]:7", "8"]), None);
     }
 
     #[test]

@@ -105,6 +105,39 @@ fn help_says_unit_default_and_variable_of_every_flag() {
     }
 }
 
+/// The range that help states for a flag, such as `[1..=50]`: its ends, the second if there is one.
+fn range(said: &str) -> Option<(f64, Option<f64>)> {
+    let mut brackets = said.split('[').skip(1).filter_map(|rest| rest.split(']').next());
+    let (least, most) = brackets.find_map(|text| text.split_once(".."))?;
+    Some((least.parse().ok()?, most.strip_prefix('=').map(|most| most.parse().unwrap())))
+}
+
+#[test]
+fn help_says_the_range_of_every_number_and_it_is_what_is_taken() {
+    const NO_NUMBERS: [&str; 4] = ["ADDR", "CIDR", "LANG", "LEVEL"];
+    let takes = |flag: &Arg, value: f64| {
+        let command = Config::augment_args(clap::Command::new("chinwag"));
+        let value = format!("--{}={value}", flag.get_long().unwrap());
+        command.try_get_matches_from(["chinwag", &value]).is_ok()
+    };
+    let described = described(&String::from_utf8(run(&["--help"]).stdout).unwrap());
+    for flag in flags().iter().filter(|flag| flag.get_action().takes_values()) {
+        let unit = flag.get_value_names().unwrap()[0].as_str();
+        let name = format!("--{} ", flag.get_long().unwrap());
+        let said = described.iter().find(|said| said.starts_with(&name)).unwrap();
+        let range = range(said);
+        assert_eq!(range.is_none(), NO_NUMBERS.contains(&unit), "{said}");
+        let Some((least, most)) = range else { continue };
+        let step = if unit == "SECONDS" { 0.0001 } else { 1.0 };
+        assert!(takes(flag, least) && !takes(flag, least - step), "{said}");
+        match most {
+            Some(most) => assert!(takes(flag, most) && !takes(flag, most + 1.0), "{said}"),
+            // As many as there will ever be, or for as long.
+            None => assert!(takes(flag, 1e9), "{said}"),
+        }
+    }
+}
+
 #[test]
 fn the_version_is_printed() {
     for arguments in [["--version"], ["-V"]] {
@@ -115,62 +148,70 @@ fn the_version_is_printed() {
     }
 }
 
+/// Each is wrong in one way.
+const WRONG: &[&[&str]] = &[
+    &["--max-line", "0"],
+    &["--max-line", "x"],
+    &["--max-line", "8129"],
+    &["--max-line="],
+    &["--max-line", "5", "--max-line", "6"],
+    &["--max-clients", "0"],
+    &["--max-clients", "1.5"],
+    &["--window", "1000"],
+    &["--window", "99999999999"],
+    &["--history", "many"],
+    &["--history-bytes", "7001"],
+    &["--listen", "nonsense"],
+    &["--listen", "localhost:1"],
+    &["--listen", "127.0.0.1:65536"],
+    &["--listen", "127.0.0.1:"],
+    &["--listen", "::1:50005:"],
+    &["--listen", ""],
+    &["--listen", ":"],
+    &["--listen", "*:x"],
+    &["--listen", "65536"],
+    &["join", "localhost", "0"],
+    &["join", "localhost:1", "2"],
+    &["join", "localhost", "1", "2"],
+    &["--listen"],
+    &["--exempt", "1.2.3"],
+    &["--exempt", "10.0.0.0/33"],
+    &["--rate", "-1"],
+    &["--rate=-1"],
+    &["--burst", "0"],
+    &["--stuck", "0"],
+    &["--stuck", "soon"],
+    &["--idle=-1"],
+    &["--shutdown", "NaN"],
+    &["--flush", "1e300"],
+    &["--write-bytes", "8192"],
+    &["--max-endless", "4095"],
+    &["--max-line", "100", "--max-endless", "99"],
+    &["--rendered", "1"],
+    &["--chunk-quiet", "0"],
+    &["--drain-bytes", "0"],
+    &["--keepalive", "0.5"],
+    &["--keepalive-interval", "32768"],
+    &["--keepalive-probes", "128"],
+    &["--user-timeout", "2147484"],
+    &["--lisen"],
+    &["-x"],
+    &["--log-level", "loud"],
+    &["--quiet=yes"],
+    &["--raw", "--raw"],
+    &["extra"],
+    &["serve", "extra"],
+    &["serve", "--lisen"],
+    &["serve", "--max-line", "0"],
+    &["--quiet", "serve"],
+    &["a word\nof two lines"],
+];
+
 #[test]
 fn a_wrong_flag_is_one_line_and_exit_code_2() {
     let too_long = "9".repeat(400);
-    let bad: &[&[&str]] = &[
-        &["--max-line", "0"],
-        &["--max-line", "x"],
-        &["--max-line", "8129"],
-        &["--max-line="],
-        &["--max-line", &too_long],
-        &["--max-line", "5", "--max-line", "6"],
-        &["--max-clients", "0"],
-        &["--max-clients", "1.5"],
-        &["--window", "1000"],
-        &["--window", "99999999999"],
-        &["--history", "many"],
-        &["--history-bytes", "7001"],
-        &["--listen", "nonsense"],
-        &["--listen", "localhost:1"],
-        &["--listen", "127.0.0.1:65536"],
-        &["--listen", "127.0.0.1:"],
-        &["--listen", "::1:50005:"],
-        &["--listen", ""],
-        &["--listen"],
-        &["--exempt", "1.2.3"],
-        &["--exempt", "10.0.0.0/33"],
-        &["--rate", "-1"],
-        &["--rate=-1"],
-        &["--burst", "0"],
-        &["--stuck", "0"],
-        &["--stuck", "soon"],
-        &["--idle=-1"],
-        &["--shutdown", "NaN"],
-        &["--flush", "1e300"],
-        &["--write-bytes", "8192"],
-        &["--max-endless", "4095"],
-        &["--max-line", "100", "--max-endless", "99"],
-        &["--rendered", "1"],
-        &["--chunk-quiet", "0"],
-        &["--drain-bytes", "0"],
-        &["--keepalive", "0.5"],
-        &["--keepalive-interval", "32768"],
-        &["--keepalive-probes", "128"],
-        &["--user-timeout", "2147484"],
-        &["--lisen"],
-        &["-x"],
-        &["--log-level", "loud"],
-        &["--quiet=yes"],
-        &["--raw", "--raw"],
-        &["extra"],
-        &["serve", "extra"],
-        &["serve", "--lisen"],
-        &["serve", "--max-line", "0"],
-        &["--quiet", "serve"],
-        &["a word\nof two lines"],
-    ];
-    for arguments in bad {
+    assert_one_line(&run(&["--max-line", &too_long]), 2, &too_long);
+    for arguments in WRONG {
         assert_one_line(&run(arguments), 2, &format!("{arguments:?}"));
     }
 }
@@ -267,6 +308,32 @@ fn a_variable_may_name_several_addresses() {
     let listen = ("CHINWAG_LISTEN", "127.0.0.1:0,127.0.0.2:0");
     let server = start_from_environment(&[], &[listen]);
     wait_for("both", || server.stdout().contains("\nlistening on 127.0.0.2:").then_some(()));
+}
+
+#[test]
+fn a_port_alone_is_every_address() {
+    for value in ["0", ":0", "*:0"] {
+        let server = Server::start(&["--listen", value]);
+        let port = server.address.port();
+        let mut all = format!("listening on 0.0.0.0:{port}\n");
+        if std::fs::exists("/proc/net/if_inet6").unwrap() {
+            all.push_str(&format!("listening on [::]:{port}\n"));
+        }
+        wait_for("all addresses", || (server.stdout() == all).then_some(()));
+        assert_eq!(all.matches(&port.to_string()).count(), all.lines().count());
+    }
+}
+
+#[test]
+fn room_for_few_clients_is_warned_of() {
+    for (most, told) in [("15", true), ("16", false)] {
+        let server = Server::start(&["--max-clients", most]);
+        let log = wait_for("the log", || {
+            server.stderr().contains(" listening on ").then_some(server.stderr())
+        });
+        let warning = format!(" WARN  [chinwag::server] room for {most} clients only: ");
+        assert_eq!(log.contains(&warning), told, "{log}");
+    }
 }
 
 #[test]

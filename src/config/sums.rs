@@ -1,0 +1,174 @@
+//! What the settings owe each other, and what they add up to.
+
+use super::{Config, DOORWAY_MAX, READ_BYTES_MAX, SEND_BUFFER_SPARE, STANDING_BYTES_MAX};
+use crate::notice::Counted;
+use crate::transcript;
+
+/// With room for fewer clients the operator is warned: a limit of descriptors may be forgotten.
+const CLIENTS_FEW: usize = 16;
+
+/// What the program takes though nobody is there: its code, the libraries, its tables and scratch,
+/// and the names that are kept. Measured: 6 MiB, with nothing optimised; of the names at most 512
+/// are kept, of 3 KiB each.
+const PROGRAM_BYTES: usize = 8 << 20;
+
+impl Config {
+    /// What the settings owe each other; the error names the flags.
+    pub fn check(&self) -> Result<(), String> {
+        if self.write_bytes < self.turn_bytes_max() {
+            return Err(format!(
+                "--write-bytes {} is less than --turn-bytes {}: who keeps up would fall behind",
+                self.write_bytes,
+                self.turn_bytes_max()
+            ));
+        }
+        if self.max_endless < self.max_line {
+            return Err(format!(
+                "--max-endless {} is less than --max-line {}: it would do nothing up to that",
+                self.max_endless, self.max_line
+            ));
+        }
+        Ok(())
+    }
+
+    /// What is allowed and probably not meant, with room for so many clients; each names its flags.
+    pub fn warnings(&self, clients_max: usize) -> Vec<String> {
+        let (probes, wanted) = (self.probes_unanswered(), self.keepalive_probes);
+        let few = format!(
+            "--user-timeout {} s gives up a silent client after {}, not after the {wanted} of \
+             --keepalive-probes",
+            self.user_timeout.as_secs_f64(),
+            Counted(probes.into(), "unanswered probe"),
+        );
+        let clients = Counted(clients_max as u64, "client");
+        let small = format!("room for {clients} only: see --max-clients, and `ulimit -n` less 64");
+        let (turn, buffer) = (self.turn_bytes_max(), 2 * self.send_buffer);
+        let large = format!(
+            "--turn-bytes {turn} does not fit into --send-buffer {}, of which the kernel uses \
+             {buffer}: a flood takes two writes a turn and client",
+            self.send_buffer
+        );
+        let told = [
+            (probes < wanted, few),
+            (clients_max < CLIENTS_FEW, small),
+            (turn + SEND_BUFFER_SPARE > buffer, large),
+        ];
+        told.into_iter().filter_map(|(is_so, warning)| is_so.then_some(warning)).collect()
+    }
+
+    /// How many keepalive probes a silent client leaves unanswered before the kernel gives it up.
+    /// The user timeout, if there is one, is looked at when a further probe is due (tcp(7)).
+    pub fn probes_unanswered(&self) -> u32 {
+        if self.user_timeout.is_zero() {
+            return self.keepalive_probes;
+        }
+        let asked = self.user_timeout.saturating_sub(self.keepalive).as_millis();
+        let probes = asked.div_ceil(self.keepalive_interval.as_millis());
+        u32::try_from(probes).unwrap_or(u32::MAX).max(1)
+    }
+
+    /// The most memory that the server takes with `clients` clients, in bytes: its own, and the
+    /// kernel's for their sockets.
+    pub fn memory_bytes_max(&self, clients: usize) -> (usize, usize) {
+        // A client's own record, its part of the tables, its name as it is compared, whom it
+        // ignores, its place among the deadlines, its address and one that has left.
+        const RECORD: usize = 4096;
+        let input = 2 * (self.max_line + READ_BYTES_MAX);
+        let private = 3 * self.max_private;
+        let output = private + 2 * (self.rendered + STANDING_BYTES_MAX);
+        // Those who are being told that there is no room have all that too.
+        let connections = clients.saturating_add(DOORWAY_MAX);
+        let shared = transcript::memory_bytes_max(self.window) + 2 * self.turn_bytes_max();
+        let own = PROGRAM_BYTES + shared + connections * (RECORD + input + output);
+        // The kernel doubles both sizes for its bookkeeping (socket(7)).
+        let kernel = connections * 2 * (self.send_buffer + self.receive_buffer);
+        (own, kernel)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn everyone_is_offered_as_much_as_a_turn_takes_in() {
+        let of = |window, turn_bytes, write_bytes| Config {
+            window,
+            turn_bytes,
+            write_bytes,
+            ..Config::default()
+        };
+        assert_eq!(of(32768, 65536, 8192).turn_bytes_max(), 8192);
+        assert_eq!(of(1 << 20, 65536, 65536).turn_bytes_max(), 65536);
+        assert_eq!(of(32768, 65536, 8192).check(), Ok(()));
+        assert_eq!(of(32768, 65536, 8193).check(), Ok(()));
+        let told = of(32768, 65536, 8191).check().unwrap_err();
+        assert!(told.starts_with("--write-bytes 8191 is less than --turn-bytes 8192: "), "{told}");
+    }
+
+    #[test]
+    fn a_turn_that_does_not_fit_a_socket_is_warned_of() {
+        let warnings = |config: &Config| config.warnings(CLIENTS_FEW);
+        assert_eq!(warnings(&Config::default()), [""; 0]);
+        let one_more = Config::default().turn_bytes + 1;
+        let config = Config { turn_bytes: one_more, ..Config::default() };
+        let [warning] = &warnings(&config)[..] else { panic!("{:?}", warnings(&config)) };
+        assert!(warning.starts_with("--turn-bytes 64513 does not fit into --send-buffer 32768"));
+        let config = Config { send_buffer: 33_000, ..config };
+        assert_eq!(warnings(&config), [""; 0]);
+    }
+
+    #[test]
+    fn a_silent_client_by_default_has_three_probes_and_two_minutes_to_answer() {
+        let config = Config::default();
+        let probes = config.probes_unanswered();
+        assert!(probes >= 3 && probes >= config.keepalive_probes, "{probes}");
+        let given_up = config.keepalive + probes * config.keepalive_interval;
+        assert!(given_up > Duration::from_secs(120) && given_up <= Duration::from_secs(150));
+        // The kernel's deadline for what was sent comes after ours.
+        assert!(config.user_timeout > config.stuck);
+        assert_eq!(config.warnings(1000), [""; 0]);
+    }
+
+    #[test]
+    fn a_user_timeout_that_a_lost_probe_runs_into_is_warned_of() {
+        let of = |user_timeout, interval, probes| Config {
+            user_timeout: Duration::from_secs(user_timeout),
+            keepalive_interval: Duration::from_secs(interval),
+            keepalive_probes: probes,
+            ..Config::default()
+        };
+        for (user_timeout, interval, unanswered) in [
+            (65, 10, 1),
+            (70, 10, 1),
+            (71, 10, 2),
+            (1, 10, 1),
+            (0, 10, 3),
+            (120, 20, 3),
+            (121, 20, 4),
+        ] {
+            let config = of(user_timeout, interval, 3);
+            assert_eq!(config.probes_unanswered(), unanswered, "{user_timeout} {interval}");
+            assert_eq!(config.warnings(1000).len(), usize::from(unanswered < 3));
+        }
+        let told = of(65, 10, 3).warnings(1000).concat();
+        assert!(told.starts_with("--user-timeout 65 s gives up "), "{told}");
+        assert!(told.contains(" after 1 unanswered probe, not after the 3 "), "{told}");
+        assert_eq!(of(65, 10, 1).warnings(1000), [""; 0]);
+    }
+
+    /// By hand: a connection has 4 KiB of its own, twice 4 + 16 KiB of input, twice 8 + 16 + 8 KiB
+    /// of output and 8 of messages, and in the kernel twice 32 + 32 KiB; 32 more of them are in the
+    /// doorway. The program has 8 MiB, the window 4 and its index twice 8, and a turn twice 63 KiB.
+    #[test]
+    fn the_memory_of_a_server_is_its_own_and_so_much_for_each_connection() {
+        let own = |connections: usize| {
+            (8 << 20) + (4 << 20) + (16 << 20) + (126 << 10) + connections * (4 + 40 + 72) * 1024
+        };
+        let config = Config::default();
+        assert_eq!(config.memory_bytes_max(0), (own(32), 32 * 128 * 1024));
+        assert_eq!(config.memory_bytes_max(1000), (own(1032), 1032 * 128 * 1024));
+    }
+}
