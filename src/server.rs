@@ -29,6 +29,7 @@ pub use listeners::listen_on;
 use machine::{MIB, clients_max, memory_bytes, tell_bounds};
 use signals::Meaning;
 
+mod in_use;
 mod listeners;
 mod machine;
 mod signals;
@@ -43,8 +44,15 @@ const LISTENERS_END: usize = usize::MAX - 2;
 /// The server could not be started.
 #[derive(Debug)]
 pub enum StartError {
-    /// It could not listen on this address.
-    Listen(SocketAddr, io::Error),
+    /// It could not listen.
+    Listen {
+        /// Where.
+        address: SocketAddr,
+        /// What the system said.
+        error: io::Error,
+        /// What is behind that, as far as it is known.
+        cause: String,
+    },
     /// The system refused something it needs.
     System(&'static str, io::Error),
 }
@@ -52,7 +60,9 @@ pub enum StartError {
 impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            StartError::Listen(address, error) => write!(f, "cannot listen on {address}: {error}"),
+            StartError::Listen { address, error, cause } => {
+                write!(f, "cannot listen on {address}: {error}{cause}")
+            }
             StartError::System(what, error) => write!(f, "cannot {what}: {error}"),
         }
     }

@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn a_silent_client_by_default_has_three_probes_and_two_minutes_to_answer() {
+    fn a_silent_client_has_three_probes_and_two_minutes_by_default() {
         let config = Config::default();
         let probes = config.probes_unanswered();
         assert!(probes >= 3 && probes >= config.keepalive_probes, "{probes}");

@@ -1,12 +1,12 @@
 //! The sockets that newcomers come to. This room knows no poll and nobody who comes.
 
-use std::io;
+use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, TcpListener};
 
 use rustix::io::Errno;
 use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
 
-use super::StartError;
+use super::{StartError, in_use};
 use crate::config::Config;
 
 /// Listens wherever it is asked to. Where there is no IPv6, every address is every address of IPv4.
@@ -20,11 +20,11 @@ pub fn listen_all(config: &Config) -> Result<Vec<TcpListener>, StartError> {
             continue;
         };
         // The port that was taken, if any was asked for.
-        let port = listener.local_addr().map_err(|error| StartError::Listen(first, error))?.port();
+        let port = listener.local_addr().map_err(|error| failed(first, error))?.port();
         second.set_port(port);
         listeners.push(listener);
         match try_on(second, config) {
-            Err(StartError::Listen(_, error)) if is_without_ipv6(&error) => {}
+            Err(StartError::Listen { error, .. }) if is_without_ipv6(&error) => {}
             listener => listeners.push(listener?),
         }
     }
@@ -32,7 +32,15 @@ pub fn listen_all(config: &Config) -> Result<Vec<TcpListener>, StartError> {
 }
 
 fn try_on(address: SocketAddr, config: &Config) -> Result<TcpListener, StartError> {
-    listen_on(address, config).map_err(|error| StartError::Listen(address, error))
+    listen_on(address, config).map_err(|error| failed(address, error))
+}
+
+fn failed(address: SocketAddr, error: io::Error) -> StartError {
+    let cause = match error.kind() {
+        ErrorKind::AddrInUse => in_use::cause(address),
+        _ => String::new(),
+    };
+    StartError::Listen { address, error, cause }
 }
 
 fn is_without_ipv6(error: &io::Error) -> bool {

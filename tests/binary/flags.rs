@@ -342,9 +342,21 @@ fn an_address_in_use_is_one_line_and_exit_code_1() {
     let address = server.address.to_string();
     let told = assert_one_line(&run(&["--listen", &address]), 1, "in use");
     assert!(told.contains(&address) && told.contains("in use"), "{told}");
+    assert!(told.ends_with("; another program listens there\n"), "{told}");
     // So it is if only one of two is taken.
     let both = ["--listen", "127.0.0.1:0", "--listen", &address];
     assert_one_line(&run(&both), 1, "one of two in use");
+}
+
+#[test]
+fn a_port_of_an_outgoing_connection_is_told_with_the_cure() {
+    let server = Server::start(&[]);
+    let client = server.connect();
+    let (address, port) = (client.address(), client.address().port());
+    let told = assert_one_line(&run(&["--listen", &address.to_string()]), 1, "in use");
+    let cause = format!("; an outgoing connection of this machine uses port {port}, ");
+    let cure = format!("net.ipv4.ip_local_reserved_ports={port}` ");
+    assert!(told.contains(&cause) && told.contains(&cure), "{told}");
 }
 
 #[test]

@@ -96,7 +96,7 @@ fn usr1_logs_how_many_are_here_what_was_said_and_missed_and_the_memory() {
 }
 
 #[test]
-fn the_limit_of_processor_time_stops_it_in_time_and_is_no_second_signal() {
+fn the_limit_of_processor_time_stops_it_but_is_no_second_signal() {
     let mut server = start(&PATIENT);
     let (_stuck, mut healthy) = one_stuck(&server);
     server.signal("XCPU");

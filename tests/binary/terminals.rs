@@ -45,7 +45,7 @@ fn command(way: &str, session: &str, program: &OwnedFd, flags: &[&str]) -> Comma
 
 #[test]
 #[ignore = "needs root, setpriv, setsid and unshare"]
-fn a_controlling_terminal_of_another_user_is_told_what_it_missed() {
+fn a_terminal_of_another_user_is_told_what_it_missed() {
     for way in ways() {
         let Terminal { person, program } = Terminal::open();
         let mut command = command(way, CONTROLLING, &program, &SMALL);
@@ -126,7 +126,7 @@ const JOB: &str = "stty tostop; set -m; \"$0\" \"$@\" & echo \"job $!\" >&2; rea
 
 #[test]
 #[ignore = "needs setsid and stty"]
-fn a_job_in_the_background_of_a_terminal_that_stops_writers_goes_on() {
+fn a_job_in_the_background_that_tostop_would_stop_goes_on() {
     let Terminal { mut person, program } = Terminal::open();
     let mut command = through_shell(&format!("exec setsid -c sh -c '{JOB}' \"$0\" \"$@\""), &[]);
     command.stdin(program.try_clone().unwrap()).stdout(program).stderr(Stdio::piped());

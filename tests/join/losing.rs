@@ -103,7 +103,7 @@ fn a_client_that_would_reach_itself_has_reached_nobody() {
 
 #[test]
 #[ignore = "needs ip and unshare"]
-fn a_client_that_waits_for_its_server_never_keeps_it_from_starting() {
+fn a_client_that_waits_never_keeps_its_server_from_starting() {
     in_own_network(|| {
         run_here("ip link set lo up");
         let server = Fake::listen();

@@ -1,0 +1,134 @@
+//! Why an address is in use, as far as the kernel's tables tell: another program listens there, or
+//! an outgoing connection of this machine has been given the port. They are read when it is known
+//! that the address is in use, and not otherwise.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::ops::RangeInclusive;
+
+/// The state of a listener, as proc(5) numbers it.
+const LISTENING: &str = "0A";
+
+/// The cause, to be told behind the error; nothing if the tables do not tell.
+pub fn cause(asked: SocketAddr) -> String {
+    let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
+    let tables = [read("/proc/self/net/tcp"), read("/proc/self/net/tcp6")].concat();
+    cause_in(asked, &tables, &read("/proc/sys/net/ipv4/ip_local_port_range"))
+}
+
+fn cause_in(asked: SocketAddr, tables: &str, range: &str) -> String {
+    let ends: Vec<(SocketAddr, &str)> = tables.lines().filter_map(end).collect();
+    let mut ours = ends.iter().filter(|(end, _)| is_in_the_way(*end, asked)).peekable();
+    let port = asked.port();
+    if ours.peek().is_none() {
+        return String::new();
+    }
+    if ours.any(|(_, state)| *state == LISTENING) {
+        return "; another program listens there".to_owned();
+    }
+    let mut cause = format!("; an outgoing connection of this machine uses port {port}");
+    if let Some(range) = parse_range(range).filter(|range| range.contains(&port)) {
+        let (first, last) = range.into_inner();
+        cause.push_str(&format!(
+            ", which is one of those that the kernel gives to such ({first} to {last}); \
+             `sysctl net.ipv4.ip_local_reserved_ports={port}` keeps it for the server"
+        ));
+    }
+    cause
+}
+
+fn is_in_the_way(end: SocketAddr, asked: SocketAddr) -> bool {
+    let (its, ours) = (end.ip().to_canonical(), asked.ip());
+    // One that listens on every address of IPv6 may do so for IPv4 as well.
+    let every = its.is_unspecified() || (ours.is_unspecified() && its.is_ipv4() == ours.is_ipv4());
+    end.port() == asked.port() && (its == ours || every)
+}
+
+/// Our end of a connection, or a listener, and its state; `None` for the heading.
+fn end(line: &str) -> Option<(SocketAddr, &str)> {
+    let mut columns = line.split_whitespace().skip(1);
+    let (address, port) = columns.next()?.split_once(':')?;
+    let end = SocketAddr::new(parse_address(address)?, u16::from_str_radix(port, 16).ok()?);
+    Some((end, columns.nth(1)?))
+}
+
+/// An address as proc(5) has it: words of four bytes, each as this machine has numbers.
+fn parse_address(text: &str) -> Option<IpAddr> {
+    let mut bytes = [0; 16];
+    for (word, bytes) in text.as_bytes().chunks(8).zip(bytes.chunks_mut(4)) {
+        let word = std::str::from_utf8(word).ok()?;
+        bytes.copy_from_slice(&u32::from_str_radix(word, 16).ok()?.to_ne_bytes());
+    }
+    match text.len() {
+        8 => Some(Ipv4Addr::new(bytes[0], bytes[1], bytes[2], bytes[3]).into()),
+        32 => Some(Ipv6Addr::from(bytes).into()),
+        _ => None,
+    }
+}
+
+/// Two numbers with blanks between.
+fn parse_range(text: &str) -> Option<RangeInclusive<u16>> {
+    let mut ends = text.split_whitespace().map_while(|end| end.parse().ok());
+    Some(ends.next()?..=ends.next()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ASKED: &str = "127.0.0.1:50005";
+    const RANGE: &str = "32768\t60999\n";
+
+    /// A line of a table.
+    fn line(end: &str, state: &str) -> String {
+        let end: SocketAddr = end.parse().unwrap();
+        let octets = match end.ip() {
+            IpAddr::V4(address) => address.octets().to_vec(),
+            IpAddr::V6(address) => address.octets().to_vec(),
+        };
+        let words = octets.chunks(4).map(|word| u32::from_ne_bytes(word.try_into().unwrap()));
+        let address: String = words.map(|word| format!("{word:08X}")).collect();
+        format!("   0: {address}:{:04X} 0100007F:1F90 {state} 00000000:00000000\n", end.port())
+    }
+
+    fn told(asked: &str, tables: &[String]) -> String {
+        let heading = "  sl  local_address rem_address   st tx_queue rx_queue\n".to_owned();
+        cause_in(asked.parse().unwrap(), &[&[heading], tables].concat().concat(), RANGE)
+    }
+
+    #[test]
+    fn a_listener_is_told_of_before_a_connection() {
+        let connection = line(ASKED, "01");
+        for listener in [ASKED, "0.0.0.0:50005", "[::]:50005", "[::ffff:127.0.0.1]:50005"] {
+            let tables = [connection.clone(), line(listener, LISTENING)];
+            assert_eq!(told(ASKED, &tables), "; another program listens there", "{listener}");
+        }
+    }
+
+    #[test]
+    fn an_outgoing_connection_is_told_of_with_the_cure() {
+        let table = line(ASKED, "01");
+        for asked in [ASKED, "0.0.0.0:50005"] {
+            let cause = told(asked, std::slice::from_ref(&table));
+            assert!(
+                cause.starts_with("; an outgoing connection of this machine uses port 50005, ")
+            );
+            assert!(cause.contains("(32768 to 60999)"), "{cause}");
+            assert!(cause.contains("net.ipv4.ip_local_reserved_ports=50005`"), "{cause}");
+        }
+        for range in ["1024 2048", ""] {
+            let cause = cause_in(ASKED.parse().unwrap(), &table, range);
+            assert_eq!(cause, "; an outgoing connection of this machine uses port 50005");
+        }
+    }
+
+    #[test]
+    fn another_address_or_port_is_not_in_the_way() {
+        for end in ["127.0.0.2:50005", "127.0.0.1:50006", "[::1]:50005"] {
+            assert_eq!(told(ASKED, &[line(end, LISTENING)]), "", "{end}");
+        }
+        assert_eq!(told("0.0.0.0:50005", &[line("[::1]:50005", "01")]), "");
+        for nonsense in ["   0: nonsense 0:0 0A\n", "   0: 00:00 0:0 0A\n", "\n"] {
+            assert_eq!(told(ASKED, &[nonsense.to_owned()]), "", "{nonsense}");
+        }
+    }
+}
