@@ -78,7 +78,7 @@ fn what_a_server_says_cannot_command_the_terminal() {
 
 /// A terminal of 40 columns.
 #[test]
-fn what_goes_on_in_the_next_row_is_not_taken_for_a_line_of_the_server() {
+fn the_rest_of_a_long_line_is_indented_on_the_terminal() {
     let server = Fake::listen();
     let seat = Seat::join(server.address, &[]);
     let mut client = server.accept();
