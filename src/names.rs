@@ -3,8 +3,8 @@
 //! Everyone is `guest` and their serial until they take a name. The rules this room keeps:
 //!
 //! - A name is the same in any case, and no two look alike: see [`name`].
-//! - A name that was given up is kept a while for who had it: see [`kept`]. Nobody else can take
-//!   it meanwhile, nor one that looks like it.
+//! - A name that was given up is kept a while for the client that had it: see [`kept`]. No other
+//!   can take it meanwhile, nor one that looks like it.
 //! - A guest costs nothing here; only names have entries. What someone is called is one look into a
 //!   hash map.
 //!
@@ -25,12 +25,12 @@ use name::{GUEST, folded};
 
 pub use name::{NAME_BYTES_MAX, NAME_CHARACTERS_MAX, Name, Refusal, bare, called};
 
-/// One who asks for a name.
+/// A client that asks for a name.
 #[derive(Clone, Copy, Debug)]
 pub struct Claimant {
-    /// Its serial, which nobody else ever has.
+    /// Its serial, which no other client ever has.
     pub serial: u64,
-    /// Where it comes from: an address, or the network that counts as one.
+    /// Its address, or the network that counts as one.
     pub network: IpAddr,
 }
 
@@ -81,7 +81,7 @@ impl Names {
         Ok(())
     }
 
-    /// Keeps the name of `serial`, who has gone, for its network. Nothing happens to one without a
+    /// Keeps the name of a client that has left, for its network. Nothing happens to one without a
     /// name.
     pub fn release(&mut self, serial: u64, now: Instant) {
         self.free_those_due(now);
@@ -89,14 +89,14 @@ impl Names {
         self.keep(Kept::new(Claimant { serial, network }, name, true, now));
     }
 
-    /// Whether what belongs to this one, if there is one, is not to be had by that claimant.
+    /// Whether a name of this client, if it is one's, is not to be had by the claimant.
     fn is_of_another(&self, serial: Option<&u64>, claimant: Claimant) -> bool {
         serial.is_some_and(|serial| {
             *serial != claimant.serial && !self.kept.is_for(*serial, claimant)
         })
     }
 
-    /// Frees what was kept of others for one whose new name could not be told from it.
+    /// Frees what was kept of others and for the claimant, if it looks like the name that it takes.
     fn free_those_in_the_way(&mut self, claimant: Claimant, name: &Name) {
         let of_looks = name.looks.iter().filter_map(|look| self.by_look.get(look));
         let of_it = of_looks.chain(self.by_folded.get(&name.folded));
@@ -133,7 +133,7 @@ impl Names {
         self.by_look.extend(name.looks.iter().map(|look| (Arc::clone(look), serial)));
     }
 
-    /// A name is this one's no longer. What it shares with one that still is stays.
+    /// A client has this name no longer. What the name shares with its other one stays.
     fn unindex(&mut self, serial: u64, name: &Name) {
         let bears = self.bearers.get(&serial).map(|bearer| &bearer.name);
         let others = [bears, self.kept.of(serial)];
@@ -432,7 +432,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_looks_like_the_one_before_it_guards_both_and_then_itself() {
+    fn a_kept_name_may_share_its_looks_with_the_next_one() {
         let mut room = Room::new();
         room.take(1, "bob").unwrap();
         room.take(1, "b0b").unwrap();

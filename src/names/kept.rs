@@ -1,10 +1,10 @@
-//! The names that were given up a moment ago, kept for those who bore them.
+//! The names that were given up a moment ago, kept for the clients that had them.
 //!
 //! The rules this room keeps:
 //!
-//! - A name is kept for [`KEPT_FOR`]: for the client that has taken another, or, when its bearer
-//!   has left, for the network that it came from. That is how a client whose connection broke gets
-//!   its name back, and why nobody else can speak under it meanwhile.
+//! - A name is kept for [`KEPT_FOR`]: for the client that has taken another, or, if that has left,
+//!   for its network. So a client whose connection broke gets its name back, and no other can speak
+//!   under it meanwhile.
 //! - Of each client one name is kept, that which it had last.
 //! - The oldest goes first: of a network that has [`KEPT_PER_NETWORK_MAX`], and of all beyond
 //!   [`KEPT_MAX`].
@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use super::{Claimant, Name};
 
-/// How long a name is kept: in this time a client that has lost its connection is back.
+/// How long a name is kept: a client that has lost its connection is back by then.
 pub const KEPT_FOR: Duration = Duration::from_secs(30);
 
 /// The most names that are kept. One has at most 3 KiB, so all of them take less than 2 MiB. One
@@ -29,9 +29,9 @@ const KEPT_PER_NETWORK_MAX: usize = 32;
 /// A name that was given up.
 #[derive(Debug)]
 pub struct Kept {
-    /// Who had it, and from where.
+    /// The client that had it.
     pub bearer: Claimant,
-    /// What it is.
+    /// The name.
     pub name: Name,
     has_left: bool,
     until: Instant,
@@ -43,7 +43,7 @@ impl Kept {
         Kept { bearer, name, has_left, until: now + KEPT_FOR }
     }
 
-    /// Whether it is kept for this client.
+    /// Whether this client may have it.
     fn is_for(&self, claimant: Claimant) -> bool {
         let is_back = self.has_left && self.bearer.network == claimant.network;
         self.bearer.serial == claimant.serial || is_back
@@ -91,7 +91,7 @@ impl KeptNames {
         is_due.then(|| self.queue.pop_front()).flatten()
     }
 
-    /// Whether what is kept of this bearer, if anything is, is kept for that client.
+    /// Whether that client may have what is kept of this bearer, if anything is.
     pub fn is_for(&self, bearer: u64, claimant: Claimant) -> bool {
         self.queue.iter().any(|kept| kept.bearer.serial == bearer && kept.is_for(claimant))
     }

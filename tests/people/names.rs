@@ -60,7 +60,7 @@ fn a_name_that_is_refused_is_told_to_its_asker_alone_and_changes_nothing() {
 
 /// A terminal that turns lines around would show `שרה: שלום` as `שלום :שרה`.
 #[test]
-fn what_stands_behind_a_name_written_right_to_left_is_kept_in_its_place() {
+fn what_stands_behind_a_right_to_left_name_keeps_its_place() {
     let server = Server::start(&["--hide-addresses"]);
     let (mut alice, mut bob) = (server.enter().0, server.enter().0);
     alice.send("/nick שרה\nשלום\n/me שלום\n/msg guest2 שלום\n");

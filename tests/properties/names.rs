@@ -28,15 +28,15 @@ pub enum Deed {
 /// The serials that are asked about.
 const SERIALS: std::ops::RangeInclusive<u64> = 1..=8;
 
-/// Whoever has left comes back under a serial that is so much greater.
+/// A client that has left comes back under a serial that is so much greater.
 const SERIALS_EACH: u64 = 9;
 
-/// How many networks they come from. Who comes back comes from the same.
+/// How many networks there are. A client that comes back is in the same.
 const NETWORKS: u64 = 3;
 
 const _: () = assert!(SERIALS_EACH.is_multiple_of(NETWORKS));
 
-/// The one with this serial, who asks for a name.
+/// The client with this serial, as it asks for a name.
 pub fn claimant(serial: u64) -> Claimant {
     let network = Ipv4Addr::new(10, 0, 0, (serial % NETWORKS) as u8);
     Claimant { serial, network: IpAddr::V4(network) }
