@@ -1,8 +1,9 @@
-//! Each default that is a time or an amount, on a server without flags: it happens, not before its
+//! Each setting that is a time or an amount, such as it is by default: it happens, not before its
 //! time, and not much later.
 //!
 //! Every check has a server of its own and a thread, so that all take as long as the longest. A
 //! time is measured from before what starts it, so that a slow machine can only make it longer.
+//! What is due is read from [`Config`]: no number of it stands here.
 
 use std::error::Error;
 use std::io::Write;
@@ -10,6 +11,9 @@ use std::net::Ipv4Addr;
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
+
+use chinwag::config::Config;
+use clap::Parser;
 
 use crate::network;
 use crate::peer::Peer;
@@ -59,12 +63,25 @@ pub enum Found {
 
 impl Finding {
     /// A time that has just passed.
-    pub fn time(what: &'static str, due: f64, since: Instant) -> Finding {
-        let (due, most) = (Duration::from_secs_f64(due), patience(due));
-        Finding { what, found: Found::Time { due, most, took: since.elapsed() } }
+    pub fn time(what: &'static str, due: Duration, since: Instant) -> Finding {
+        Finding::time_between(what, due, due, since)
     }
 
-    fn count(what: &'static str, due: u64, came: u64) -> Finding {
+    /// The same where what is due has no exact moment.
+    pub fn time_between(
+        what: &'static str,
+        due: Duration,
+        due_last: Duration,
+        since: Instant,
+    ) -> Finding {
+        Finding {
+            what,
+            found: Found::Time { due, most: patience(due_last), took: since.elapsed() },
+        }
+    }
+
+    fn count(what: &'static str, due: usize, came: usize) -> Finding {
+        let (due, came) = (due as u64, came as u64);
         Finding { what, found: Found::Count { least: due, most: due, came } }
     }
 
@@ -99,15 +116,16 @@ impl Finding {
     }
 }
 
-/// How long to wait for what is due in so many seconds.
-pub fn patience(due: f64) -> Duration {
-    Duration::from_secs_f64(due) + LATE_MAX
+/// How long to wait for what is due after this time.
+pub fn patience(due: Duration) -> Duration {
+    due + LATE_MAX
 }
 
 /// Where findings go.
 pub type Findings = mpsc::Sender<Result<Vec<Finding>, String>>;
 
-type Check = fn(Started) -> Outcome<Vec<Finding>>;
+/// Looks at a server with these settings.
+type Check = fn(Started, &Config) -> Outcome<Vec<Finding>>;
 
 /// The name of each check for when it fails, what its server needs beside the defaults, and it.
 const CHECKS: [(&str, &[&str], Check); 13] = [
@@ -126,16 +144,27 @@ const CHECKS: [(&str, &[&str], Check); 13] = [
     ("--stuck", &[], stuck),
 ];
 
-/// Looks at all of them, with one line for each; `own_network` says that this process has a network
-/// of its own, in which links may be made and cut.
-pub fn look(own_network: bool, out: &mut dyn Write) -> Outcome<()> {
+/// The flags of a server.
+#[derive(Parser)]
+struct Flags {
+    #[command(flatten)]
+    config: Config,
+}
+
+/// Looks at all of them on servers with these flags, with one line for each; `own_network` says
+/// that this process has a network of its own, in which links may be made and cut.
+pub fn look(flags: &[&str], own_network: bool, out: &mut dyn Write) -> Outcome<()> {
+    let config = Flags::try_parse_from([&["soak"], flags].concat())?.config;
+    let last = if own_network { network::last(&config) } else { stuck_last(&config, config.stuck) };
+    writeln!(out, "All at once, within {:.0} s.", patience(last).as_secs_f64())?;
     writeln!(out, "{:22} {:>9}   {:>9}", "default", "due", "was")?;
+    out.flush()?;
     let (sender, findings) = mpsc::channel();
-    let links = network::look(own_network, &sender)?;
-    for (what, flags, check) in CHECKS {
-        let server = Started::chinwag_logging("off", flags)?;
-        let sender = sender.clone();
-        thread::spawn(move || send(&sender, what, check(server)));
+    let links = network::look(flags, &config, own_network, &sender)?;
+    for (what, its_flags, check) in CHECKS {
+        let server = Started::chinwag_logging("off", &[flags, its_flags].concat())?;
+        let (sender, config) = (sender.clone(), config.clone());
+        thread::spawn(move || send(&sender, what, check(server, &config)));
     }
     drop(sender);
     let mut first_fault: Option<Box<dyn Error>> = None;
@@ -165,180 +194,204 @@ pub fn send(to: &Findings, what: &str, found: Outcome<Vec<Finding>>) {
     to.send(found.map_err(|error| format!("{what}: {error}"))).unwrap_or_default();
 }
 
-fn greeting(server: Started) -> Outcome<Vec<Finding>> {
+fn greeting(server: Started, config: &Config) -> Outcome<Vec<Finding>> {
     let start = Instant::now();
     Peer::connect(server.address)?.hear("* welcome, you are ")?;
-    Ok(vec![Finding::time("--greeting", 0.1, start)])
+    Ok(vec![Finding::time("--greeting", config.greeting, start)])
 }
 
-fn chunk_quiet(server: Started) -> Outcome<Vec<Finding>> {
+fn chunk_quiet(server: Started, config: &Config) -> Outcome<Vec<Finding>> {
     let mut peer = Peer::connect(server.address)?.enter()?;
     let start = Instant::now();
     peer.say("no end")?;
     peer.hear(": no end\n")?;
-    Ok(vec![Finding::time("--chunk-quiet", 0.2, start)])
+    Ok(vec![Finding::time("--chunk-quiet", config.chunk_quiet, start)])
 }
 
-fn chunk_age(server: Started) -> Outcome<Vec<Finding>> {
+fn chunk_age(server: Started, config: &Config) -> Outcome<Vec<Finding>> {
     let mut peer = Peer::connect(server.address)?.enter()?;
     let start = Instant::now();
     // A single character, for which quiet is not enough.
     peer.say("네")?;
     peer.hear(": 네\n")?;
-    Ok(vec![Finding::time("--chunk-age", 1.0, start)])
+    Ok(vec![Finding::time("--chunk-age", config.chunk_age, start)])
 }
 
-fn summary(server: Started) -> Outcome<Vec<Finding>> {
-    const NEWCOMERS: usize = 40;
-    const NOTICES: u64 = 10;
+fn summary(server: Started, config: &Config) -> Outcome<Vec<Finding>> {
+    let at_once = u64::from(config.notices);
     let mut watcher = Peer::connect(server.address)?.enter()?;
     // As many notices as may be told at once are there again.
     thread::sleep(Duration::from_secs(1));
     let start = Instant::now();
     let newcomers: Outcome<Vec<Peer>> =
-        (0..NEWCOMERS).map(|_| Peer::connect(server.address)).collect();
+        (0..4 * at_once).map(|_| Peer::connect(server.address)).collect();
     let _here = newcomers?;
     let before = watcher.hear(" joined (")?;
-    let found = Finding::time("--summary", 1.0, start);
+    let found = Finding::time("--summary", config.summary, start);
     // Those that came a little later may have been told one by one.
     let told = before.matches(" joined\n").count() as u64;
-    let most = NOTICES + (start.elapsed().as_secs_f64() * NOTICES as f64) as u64;
-    let notices = Found::Count { least: NOTICES, most, came: told };
+    let most = at_once + (start.elapsed().as_secs_f64() * at_once as f64) as u64;
+    let notices = Found::Count { least: at_once, most, came: told };
     Ok(vec![found, Finding { what: "--notices", found: notices }])
 }
 
-fn drain(server: Started) -> Outcome<Vec<Finding>> {
+fn drain(server: Started, config: &Config) -> Outcome<Vec<Finding>> {
     let mut peer = Peer::connect(server.address)?.enter()?;
     let start = Instant::now();
     peer.say("/quit\n")?;
-    peer.hear_the_end(patience(1.0))?;
-    peer.send_until_closed(patience(1.0))?;
-    Ok(vec![Finding::time("--drain", 1.0, start)])
+    peer.hear_the_end(patience(config.drain))?;
+    peer.send_until_closed(patience(config.drain))?;
+    Ok(vec![Finding::time("--drain", config.drain, start)])
 }
 
-fn rate(server: Started) -> Outcome<Vec<Finding>> {
+fn rate(server: Started, config: &Config) -> Outcome<Vec<Finding>> {
     let mut peer = Peer::connect(server.address)?.enter()?;
-    let lines: String = (1..=40).map(|line| format!("line {line}\n")).collect();
+    let (at_once, all) = (config.burst, 2 * config.burst);
+    let lines: String = (1..=all).map(|line| format!("line {line}\n")).collect();
+    let due = |lines: u32| Duration::from_secs(lines.into()) / config.rate;
     let start = Instant::now();
     peer.say(lines)?;
-    peer.hear(": line 21\n")?;
-    let burst = Finding::time("--rate, after --burst", 0.1, start);
-    peer.hear(": line 40\n")?;
-    Ok(vec![burst, Finding::time("--rate, 20 lines", 2.0, start)])
+    peer.hear(&format!(": line {}\n", at_once + 1))?;
+    let first = Finding::time("--rate, after --burst", due(1), start);
+    peer.hear(&format!(": line {all}\n"))?;
+    Ok(vec![first, Finding::time("--rate, as many again", due(all - at_once), start)])
 }
 
-fn per_address(server: Started) -> Outcome<Vec<Finding>> {
-    const MOST: u64 = 64;
+fn per_address(server: Started, config: &Config) -> Outcome<Vec<Finding>> {
+    let most = config.per_address;
     let enter = || -> Outcome<Peer> {
         let mut peer = Peer::connect(server.address)?;
         peer.hear("* welcome, you are ")?;
         Ok(peer)
     };
-    let here: Outcome<Vec<Peer>> = (0..MOST).map(|_| enter()).collect();
+    let here: Outcome<Vec<Peer>> = (0..most).map(|_| enter()).collect();
     let here = here?;
-    Peer::connect(server.address)?.hear("* too many connections from your address (64, ")?;
+    let told = format!("* too many connections from your address ({most}, ");
+    Peer::connect(server.address)?.hear(&told)?;
     let mut other = Peer::connect_from(Ipv4Addr::new(127, 0, 0, 2), server.address)?;
     other.hear("* welcome, you are ")?;
-    Ok(vec![Finding::count("--per-address", MOST, here.len() as u64)])
+    Ok(vec![Finding::count("--per-address", most, here.len())])
 }
 
-fn max_line(server: Started) -> Outcome<Vec<Finding>> {
-    const MOST: usize = 4096;
+fn max_line(server: Started, config: &Config) -> Outcome<Vec<Finding>> {
+    let most = config.max_line;
     let mut peer = Peer::connect(server.address)?.enter()?;
-    peer.say(format!("{}\n", "m".repeat(MOST)))?;
+    peer.say(format!("{}\n", "m".repeat(most)))?;
     peer.hear(": ")?;
     let line = peer.hear("\n")?;
-    peer.say(format!("{}\n", "m".repeat(MOST + 1)))?;
-    peer.hear("* line too long, not sent: 4096 bytes is the most\n")?;
-    Ok(vec![Finding::count("--max-line", MOST as u64, line.len() as u64)])
+    peer.say(format!("{}\n", "m".repeat(most + 1)))?;
+    peer.hear(&format!("* line too long, not sent: {most} bytes is the most\n"))?;
+    Ok(vec![Finding::count("--max-line", most, line.len())])
 }
 
-fn max_endless(server: Started) -> Outcome<Vec<Finding>> {
-    const MOST: usize = 65536;
+fn max_endless(server: Started, config: &Config) -> Outcome<Vec<Finding>> {
+    let most = config.max_endless;
     let mut peer = Peer::connect(server.address)?.enter()?;
-    peer.say("e".repeat(MOST))?;
+    peer.say("e".repeat(most))?;
     peer.hear("* line too long")?;
     peer.say("\nstill here\n")?;
     peer.hear(": still here\n")?;
-    peer.say("e".repeat(MOST + 1))?;
-    peer.hear("* closed: 65536 bytes without a line end\n")?;
-    peer.hear_the_end(patience(1.0))?;
-    Ok(vec![Finding::count("--max-endless", MOST as u64, MOST as u64)])
+    peer.say("e".repeat(most + 1))?;
+    peer.hear(&format!("* closed: {most} bytes without a line end\n"))?;
+    peer.hear_the_end(patience(config.drain))?;
+    Ok(vec![Finding::count("--max-endless", most, most)])
 }
 
-fn history_bytes(server: Started) -> Outcome<Vec<Finding>> {
-    const MOST: u64 = 4096;
+fn history_bytes(server: Started, config: &Config) -> Outcome<Vec<Finding>> {
+    const WORDS_BYTES: usize = 90;
+    let most = config.history_bytes;
     let mut peer = Peer::connect(server.address)?.enter()?;
-    peer.say(format!("{}\n", "h".repeat(90)).repeat(100))?;
+    peer.say(format!("{}\n", "h".repeat(WORDS_BYTES)).repeat(most / WORDS_BYTES + 1))?;
     peer.say("/history 1000\n")?;
     peer.hear("* history\n")?;
     let shown = peer.hear("* now\n")?;
-    let line = shown.lines().next().unwrap_or_default().len() as u64 + 1;
-    let found = Found::Count { least: MOST - line, most: MOST, came: shown.len() as u64 };
-    Ok(vec![Finding { what: "--history-bytes", found }])
+    let line = shown.lines().next().unwrap_or_default().len() + 1;
+    let [least, most, came] = [most - line, most, shown.len()].map(|bytes| bytes as u64);
+    Ok(vec![Finding { what: "--history-bytes", found: Found::Count { least, most, came } }])
 }
 
-/// One who never reads, for whom something waits; one who has said that; and one who is silent.
-fn one_stuck(server: &Started) -> Outcome<[Peer; 3]> {
-    let silent = Peer::connect(server.address)?.enter()?;
+/// One that never reads, for which something waits; one that has said that; and one that says
+/// nothing and reads all.
+pub fn one_stuck(server: &Started) -> Outcome<[Peer; 3]> {
+    let mut silent = Peer::connect(server.address)?.enter()?;
     let stuck = Peer::connect_narrow(server.address)?.enter()?;
     let mut speaker = Peer::connect(server.address)?.enter()?;
     let words = format!("{}\n", "f".repeat(1000)).repeat(50);
     for round in 0..20 {
         speaker.say(&words)?;
         speaker.say(format!("round {round}\n"))?;
-        speaker.hear(&format!(": round {round}\n"))?;
+        // A client that does not read is as stuck as the other once its buffers are full.
+        for reader in [&mut speaker, &mut silent] {
+            reader.hear(&format!(": round {round}\n"))?;
+        }
     }
     Ok([stuck, speaker, silent])
 }
 
-/// Waits until the server has closed its end of one who is stuck; nobody else leaves. The stuck
-/// peer itself may not learn of it: what the kernel had to throw away stands between.
+/// What the stuck peer is called: it came second.
+const STUCK_LEFT: &str = "* guest2 left\n";
+
+/// When a client that takes nothing is given up at the latest, if it is due after this time.
 ///
-/// It may take up to `most`: the kernel's own buffer may have room for a little more and not say
-/// so, and what it takes when the server tries once more before it gives up is something taken.
+/// The kernel's own buffer may have room for a little more and not say so: what it takes when the
+/// server tries once more before it gives up is something taken, and the time begins anew. A window
+/// that stays closed for the user timeout is the end of a connection to the kernel.
+fn stuck_last(config: &Config, due: Duration) -> Duration {
+    (2 * due).min(kernel_late(config.user_timeout))
+}
+
+/// When something happens at the latest that the kernel does after this time: the longer its timers
+/// run, the coarser they are, up to an eighth of their time.
+pub fn kernel_late(due: Duration) -> Duration {
+    due + due / 8
+}
+
+/// Waits until the server has closed its end of one that is stuck; nobody else leaves. The stuck
+/// peer itself may not learn of it: what the kernel had to throw away stands between.
 fn given_up(
     server: &Started,
-    (what, due, most): (&'static str, f64, f64),
+    (what, due, due_last): (&'static str, Duration, Duration),
     since: Instant,
 ) -> Outcome<Finding> {
-    let most = patience(most);
+    let most = patience(due_last);
     let before = gauge::descriptors(server.pid())?;
     while gauge::descriptors(server.pid())? >= before {
         if since.elapsed() > most {
             let seconds = most.as_secs_f64();
-            return Err(Fault(format!("who takes nothing is still there after {seconds} s")).into());
+            let told = format!("one that takes nothing is still there after {seconds} s");
+            return Err(Fault(told).into());
         }
         thread::sleep(LOOK_AGAIN);
     }
-    let (due, took) = (Duration::from_secs_f64(due), since.elapsed());
-    Ok(Finding { what, found: Found::Time { due, most, took } })
+    Ok(Finding::time_between(what, due, due_last, since))
 }
 
-fn flush(server: Started) -> Outcome<Vec<Finding>> {
+fn flush(server: Started, config: &Config) -> Outcome<Vec<Finding>> {
     let [stuck, _speaker, _silent] = one_stuck(&server)?;
     let start = Instant::now();
     stuck.half_close()?;
-    let found = given_up(&server, ("--flush", 5.0, 10.0), start)?;
-    Ok(vec![found])
+    let due = ("--flush", config.flush, stuck_last(config, config.flush));
+    Ok(vec![given_up(&server, due, start)?])
 }
 
-fn shutdown(mut server: Started) -> Outcome<Vec<Finding>> {
+fn shutdown(mut server: Started, config: &Config) -> Outcome<Vec<Finding>> {
     let _here = one_stuck(&server)?;
     let start = Instant::now();
-    let status = server.stop(patience(5.0))?;
-    let found = Finding::time("--shutdown", 5.0, start);
+    let status = server.stop(patience(config.shutdown))?;
+    let found = Finding::time("--shutdown", config.shutdown, start);
     match status.code() {
         Some(0) => Ok(vec![found]),
         _ => Err(Fault(format!("it ends with {status} when it is stopped")).into()),
     }
 }
 
-fn stuck(server: Started) -> Outcome<Vec<Finding>> {
+fn stuck(server: Started, config: &Config) -> Outcome<Vec<Finding>> {
     let start = Instant::now();
     let [_stuck, mut speaker, mut silent] = one_stuck(&server)?;
-    let found = given_up(&server, ("--stuck", 60.0, 120.0), start)?;
-    // Those who have only been silent are still there.
+    let due = ("--stuck", config.stuck, stuck_last(config, config.stuck));
+    let found = given_up(&server, due, start)?;
+    // It was the stuck client that left; the silent one is still there.
+    speaker.hear(STUCK_LEFT)?;
     speaker.say("still here?\n")?;
     silent.hear(": still here?\n")?;
     Ok(vec![found])

@@ -6,7 +6,9 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::deadlines::{Finding, Findings, Found, patience, send};
+use chinwag::config::Config;
+
+use crate::deadlines::{Finding, Findings, Found, kernel_late, patience, send};
 use crate::peer::Peer;
 use crate::stress::started::Started;
 use crate::stress::{Fault, Outcome, Patience, gauge};
@@ -21,14 +23,29 @@ const THEIR_ADDRESS: &str = "10.255.0.2";
 const PORT_OF_SILENT: u16 = 50005;
 const PORT_OF_TOLD: u16 = 50006;
 
-/// Of one that is silent the kernel asks after 60 s and every 20 s from then on; when it asks again
-/// and has had no answer for the 125 s of `--user-timeout`, it gives up (tcp(7): that overrides
-/// `--keepalive-probes`).
-const KEEPALIVE: f64 = 140.0;
-const USER_TIMEOUT: f64 = 125.0;
+/// The peer behind the link comes second.
+const CUT_LEFT: &str = "* guest2 left\n";
 
 const KEEPALIVE_ROW: &str = "--keepalive, link cut";
 const USER_TIMEOUT_ROW: &str = "--user-timeout, cut";
+
+/// When the kernel gives up a peer that says nothing and answers nothing, at the earliest and at
+/// the latest. It asks after `--keepalive` and again every `--keepalive-interval`. When it is to
+/// ask again and has had no answer for `--user-timeout`, it gives up (tcp(7): that overrides
+/// `--keepalive-probes`).
+fn silence(config: &Config) -> [Duration; 2] {
+    let asks_again = config.keepalive + config.keepalive_interval;
+    let mut asks_last = asks_again;
+    while asks_last < config.user_timeout {
+        asks_last += config.keepalive_interval;
+    }
+    [asks_again.max(config.user_timeout), kernel_late(asks_last)]
+}
+
+/// When the last of the checks is over, if nothing is late.
+pub fn last(config: &Config) -> Duration {
+    silence(config)[1].max(kernel_late(config.user_timeout))
+}
 
 /// What ends when the checks have ended.
 pub struct Links {
@@ -48,8 +65,13 @@ impl Drop for Ended {
     }
 }
 
-/// Begins the checks; keep what is returned until they have ended.
-pub fn look(own_network: bool, findings: &Findings) -> Outcome<Option<Links>> {
+/// Begins the checks, on servers with these flags; keep what is returned until they have ended.
+pub fn look(
+    flags: &[&str],
+    config: &Config,
+    own_network: bool,
+    findings: &Findings,
+) -> Outcome<Option<Links>> {
     if !own_network {
         let why = "needs a network of its own (unshare -rn)";
         let nothing = |what| Finding { what, found: Found::Nothing(why.to_owned()) };
@@ -57,26 +79,27 @@ pub fn look(own_network: bool, findings: &Findings) -> Outcome<Option<Links>> {
         return Ok(None);
     }
     let keeper = make_link()?;
+    let [first, last] = silence(config);
     let start = Instant::now();
-    let (silent, mut watcher, one) = meet(&keeper, PORT_OF_SILENT)?;
-    let (told, mut speaker, other) = meet(&keeper, PORT_OF_TOLD)?;
+    let (silent, mut watcher, one) = meet(&keeper, PORT_OF_SILENT, flags)?;
+    let (told, mut speaker, other) = meet(&keeper, PORT_OF_TOLD, flags)?;
     run(in_network(&keeper, "ip", &["link", "set", THEIRS, "down"]))?;
     let to = findings.clone();
     thread::spawn(move || {
         let _server = silent;
-        let found = watcher.hear_within("* guest2 left\n", patience(KEEPALIVE));
-        let found = found.map(|_| vec![Finding::time(KEEPALIVE_ROW, KEEPALIVE, start)]);
-        send(&to, KEEPALIVE_ROW, found);
+        let found = watcher.hear_within(CUT_LEFT, patience(last));
+        let found = found.map(|_| Finding::time_between(KEEPALIVE_ROW, first, last, start));
+        send(&to, KEEPALIVE_ROW, found.map(|found| vec![found]));
     });
-    let to = findings.clone();
+    let (to, due) = (findings.clone(), config.user_timeout);
     thread::spawn(move || {
         let _server = told;
-        let start = Instant::now();
+        let (start, last) = (Instant::now(), kernel_late(due));
         let found = speaker
             .say("is anybody there?\n")
-            .and_then(|()| speaker.hear_within("* guest2 left\n", patience(USER_TIMEOUT)))
-            .map(|_| vec![Finding::time(USER_TIMEOUT_ROW, USER_TIMEOUT, start)]);
-        send(&to, USER_TIMEOUT_ROW, found);
+            .and_then(|()| speaker.hear_within(CUT_LEFT, patience(last)))
+            .map(|_| Finding::time_between(USER_TIMEOUT_ROW, due, last, start));
+        send(&to, USER_TIMEOUT_ROW, found.map(|found| vec![found]));
     });
     Ok(Some(Links { _keeper: keeper, _peers: vec![one, other] }))
 }
@@ -102,9 +125,9 @@ fn make_link() -> Outcome<Ended> {
 }
 
 /// A server, one who is on this side of the link, and `nc` on the other side.
-fn meet(keeper: &Ended, port: u16) -> Outcome<(Started, Peer, Ended)> {
+fn meet(keeper: &Ended, port: u16, flags: &[&str]) -> Outcome<(Started, Peer, Ended)> {
     let listen = format!("{OUR_ADDRESS}:{port}");
-    let server = Started::chinwag_logging("off", &["--listen", &listen])?;
+    let server = Started::chinwag_logging("off", &[&["--listen", &listen], flags].concat())?;
     let mut watcher = Peer::connect(server.address)?.enter()?;
     let mut nc = in_network(keeper, "nc", &[OUR_ADDRESS, &port.to_string()]);
     let nc = nc.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
