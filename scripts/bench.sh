@@ -10,6 +10,7 @@ usage: scripts/bench.sh [--install] [--keep] [bench's own flags and loads]
 Builds the server, the crowd and the two servers that were written for the comparison, and runs
 every load for every server that is here, in turn, five times. It takes three quarters of an hour;
 let the machine do nothing else. bench.md, bench.json and cost.svg are in target/bench afterwards.
+\`cargo run --release --example bench -- --help\` tells its own flags.
 
   --install  installs what is missing of redis-server, nats-server, ngircd, ncat and python3
              (Debian, apt-get); no service is started
@@ -24,7 +25,6 @@ while [ $# -gt 0 ]; do
         --keep) keep=yes ;;
         -h | --help)
             usage
-            [ -x target/release/examples/bench ] && target/release/examples/bench --help
             exit 0
             ;;
         *) break ;;
@@ -55,7 +55,7 @@ fi
 cargo build --locked --release --bins --examples
 CARGO_TARGET_DIR=target/peers/tokio \
     cargo build --locked --release --manifest-path scripts/peers/tokio/Cargo.toml
-PATH="$PATH:/usr/sbin" target/release/examples/bench "$@"
+PATH="$PATH:/usr/sbin" cargo run --quiet --locked --release --example bench -- "$@"
 
 if [ $keep = yes ]; then
     mkdir -p scripts/results

@@ -11,7 +11,7 @@ people with nc, and one with chinwag join. They talk by themselves; then the las
 Leaving the session (Ctrl-B d) ends all of it. Not on a terminal, it says how to attach.
 
   --pause SECONDS  between two lines that are typed [default: 1]
-  --program FILE   the server [default: target/release/chinwag, built if it is not there]
+  --program FILE   the server [default: what cargo builds here]
   --help           this
 
 Exit codes: 0 it ran, 1 it could not (tmux or nc is missing), 2 a flag is wrong.
@@ -45,12 +45,15 @@ for pair in tmux:tmux nc:netcat-openbsd; do
         fail 1 "${pair%%:*} is missing: sudo apt-get install ${pair##*:}"
 done
 
-if [ -z "$program" ]; then
+# In a pane's shell this runs the server; cargo alone knows where it puts what it builds.
+if [ -n "$program" ]; then
+    [ -x "$program" ] || fail 1 "cannot run $program"
+    run="'$program'"
+else
     cd "$(dirname "$0")/.."
-    program=$PWD/target/release/chinwag
-    [ -x "$program" ] || cargo build --release --bin chinwag
+    cargo build --locked --release --bin chinwag || fail 1 'the server cannot be built'
+    run='cargo run --quiet --locked --release --bin chinwag --'
 fi
-[ -x "$program" ] || fail 1 "cannot run $program"
 
 # A tmux of its own, so that nothing of yours is touched and all of it can be ended at once.
 unset TMUX TMUX_PANE
@@ -75,7 +78,7 @@ size=$(stty size 2>/dev/null) || size=
 case $size in '' | 0* | *' 0') size='30 100' ;; esac
 export LC_ALL=C.UTF-8 CHINWAG_LANG=en
 # Its end is the end of all.
-serve="'$program' --listen 127.0.0.1:0 --hide-addresses --log-level warn"
+serve="$run --listen 127.0.0.1:0 --hide-addresses --log-level warn"
 mux new-session -d -s chinwag -x "${size##* }" -y "${size%% *}" \
     "$serve; tmux -L $name kill-server"
 trap 'mux kill-server 2>/dev/null || :' EXIT
@@ -104,7 +107,7 @@ shows "$alice" '* welcome' || fail 1 'nobody can connect'
 minsu=$(split -v -t "$server" "$nc")
 shows "$minsu" '* welcome' || fail 1 'nobody else can connect'
 # Without a home what is typed here is not remembered as typed by you.
-join="unset HOME XDG_STATE_HOME; '$program' join $address --nick jin"
+join="unset HOME XDG_STATE_HOME; $run join $address --nick jin"
 jin=$(split -v -t "$alice" "$join")
 mux select-pane -t "$alice" -T "nc: alice"
 mux select-pane -t "$minsu" -T "nc: 민수"

@@ -1,9 +1,8 @@
 //! The figures that the server has to reach, measured against bare references on the same sockets.
 //!
 //! ```text
-//! cargo build --release --bins --examples
-//! target/release/examples/figures            # all of them, the minimum of 10 runs each
-//! target/release/examples/figures flood --runs 3
+//! cargo run --release --example figures      # all of them, the minimum of 10 runs each
+//! cargo run --release --example figures -- flood --runs 3
 //! ```
 //!
 //! Server and reference are measured in turn, each run with new connections, so that whatever else

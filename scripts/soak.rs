@@ -75,6 +75,9 @@ fn main() -> ExitCode {
 }
 
 fn run(flags: &Flags, out: &mut dyn Write) -> Outcome<()> {
+    if flags.defaults && !flags.own_network {
+        network::enter_own(&["--defaults", "--own-network"])?;
+    }
     if flags.defaults {
         return deadlines::look(&[], flags.own_network, out);
     }

@@ -2,6 +2,7 @@
 //! and so does this process, or nothing of this is done.
 
 use std::io::Read;
+use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -10,7 +11,7 @@ use chinwag::config::Config;
 
 use crate::deadlines::{Finding, Findings, Found, kernel_late, patience, send};
 use crate::peer::Peer;
-use crate::stress::started::Started;
+use crate::stress::started::{self, Started};
 use crate::stress::{Fault, Outcome, Patience, gauge};
 
 /// The name of the link and where it leads; nobody else is in this network.
@@ -28,6 +29,30 @@ const CUT_LEFT: &str = "* guest2 left\n";
 
 const KEEPALIVE_ROW: &str = "--keepalive, link cut";
 const USER_TIMEOUT_ROW: &str = "--user-timeout, cut";
+
+/// Becomes this program with these flags in a network of its own; returns only where this machine
+/// does not allow that, or lacks a program that the checks need.
+pub fn enter_own(flags: &[&str]) -> Outcome<()> {
+    // What it needs is built before: there may be no way out of that network.
+    started::build_if_run_by_cargo()?;
+    let try_it = |program: &str, arguments: &[&str]| {
+        let mut command = command(program, arguments);
+        command.stdout(Stdio::null()).stderr(Stdio::null()).status()
+    };
+    if try_it("nc", &["-h"]).is_err() || try_it("nsenter", &["-h"]).is_err() {
+        return Ok(());
+    }
+    for own in ["-rn", "-n"] {
+        let tried = try_it("unshare", &[own, "ip", "link", "set", "lo", "up"]);
+        if tried.is_ok_and(|status| status.success()) {
+            let program = std::env::current_exe()?;
+            let mut again = Command::new("unshare");
+            again.arg(own).arg(program).args(flags).env_remove("CARGO");
+            return Err(again.exec().into());
+        }
+    }
+    Ok(())
+}
 
 /// When the kernel gives up a peer that says nothing and answers nothing, at the earliest and at
 /// the latest. It asks after `--keepalive` and again every `--keepalive-interval`. When it is to

@@ -5,6 +5,7 @@ use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
+use std::sync::OnceLock;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -88,6 +89,7 @@ impl Started {
 
     /// Starts one of the references that were built beside this program.
     pub fn floor(kind: &str) -> Outcome<Started> {
+        build_if_run_by_cargo()?;
         Started::new(&beside("floor")?, &[kind])
     }
 
@@ -123,8 +125,15 @@ impl Drop for Started {
     }
 }
 
-/// `cargo run --example` builds nothing but the example: the server would be an old one, or none.
-fn build_if_run_by_cargo() -> Outcome<()> {
+/// `cargo run --example` builds nothing but the example: the server and the references would be old
+/// ones, or none.
+pub fn build_if_run_by_cargo() -> Outcome<()> {
+    static BUILT: OnceLock<Result<(), String>> = OnceLock::new();
+    let built = || build().map_err(|error| error.to_string());
+    Ok(BUILT.get_or_init(built).clone()?)
+}
+
+fn build() -> Outcome<()> {
     let own = std::env::current_exe()?;
     let folder = |up: usize| own.ancestors().nth(up).and_then(Path::file_name);
     let Some(cargo) = std::env::var_os("CARGO") else { return Ok(()) };
@@ -133,7 +142,7 @@ fn build_if_run_by_cargo() -> Outcome<()> {
     }
     let mut build = Command::new(cargo);
     // Together with an example, so that nothing is built twice for other features.
-    build.args(["build", "--quiet", "--bin", "chinwag", "--example", "stress"]);
+    build.args(["build", "--quiet", "--bin", "chinwag", "--example", "floor"]);
     if folder(2) == Some(OsStr::new("release")) {
         build.arg("--release");
     }
