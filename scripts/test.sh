@@ -25,6 +25,17 @@ cargo fmt --check --manifest-path tests/fuzz/Cargo.toml
 CUSTOM_LIBFUZZER_PATH=/dev/null cargo clippy --locked --manifest-path tests/fuzz/Cargo.toml \
     --target-dir target -- -D warnings
 RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --document-private-items
+cargo test --locked --no-run
+# The default deadlines pass beside the tests, which mostly wait as well. `timeout` ends the servers
+# of the soak with it if a test fails.
+told=$(mktemp)
+timeout 600 cargo run --locked --quiet --example soak -- --defaults >"$told" 2>&1 &
+soak=$!
+trap 'kill "$soak" 2>/dev/null || :; rm "$told"' EXIT
 cargo test --locked
 cargo test --locked -- --ignored
+code=0
+wait "$soak" || code=$?
+cat "$told"
+[ $code = 0 ] || exit $code
 cargo run --locked --quiet --example soak -- --seconds 15
