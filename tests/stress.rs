@@ -449,6 +449,14 @@ fn who_cannot_be_reached_or_lets_nobody_in_is_told_in_one_line() {
 }
 
 #[test]
+fn a_server_that_is_not_there_cannot_be_connected_to() {
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let run = Run::against(free, &THREE);
+    let told = format!("stress: cannot connect to {free}: connection refused\n");
+    assert_eq!((run.code, run.err), (1, told));
+}
+
+#[test]
 fn the_help_tells_unit_and_default_of_each_flag() {
     const UNITS: [&str; 8] =
         ["ADDRESS", "CLIENTS", "SHARE", "MESSAGES", "SECONDS", "BYTES", "PID", "FILE"];

@@ -117,6 +117,8 @@ pub struct Crowd {
     first_welcome: Option<Instant>,
     /// When the last connect returned.
     pub connected_at: Instant,
+    /// Where the server is.
+    address: SocketAddr,
     poll: Poll,
     events: Events,
     scratch: Vec<u8>,
@@ -163,6 +165,7 @@ impl Crowd {
             welcoming: Duration::ZERO,
             first_welcome: None,
             connected_at: Instant::now(),
+            address,
             poll: Poll::new()?,
             events: Events::with_capacity(EVENTS_MAX),
             scratch: vec![0; READ_BYTES],
@@ -316,6 +319,9 @@ impl Crowd {
                 Ok(bytes) => bytes,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                Err(error) if is_unreached(error.kind()) && client.listener.name.is_empty() => {
+                    return Err(cannot_connect(self.address, &error));
+                }
                 Err(error) => return Err(lost(&client.listener, &error)),
             };
             let listener = &mut client.listener;
@@ -430,13 +436,25 @@ pub fn connect_from(
     match socket.connect(&address.into()) {
         Ok(()) => {}
         Err(error) if error.raw_os_error() == Some(Errno::INPROGRESS.raw_os_error()) => {}
-        Err(error) => return Err(format!("cannot connect to {address}: {error}").into()),
+        Err(error) => return Err(cannot_connect(address, &error)),
     }
     if socket.local_addr()?.as_socket() == Some(address) {
         // The kernel has chosen the port of the server, which is not there, for our end.
         return Err(format!("cannot connect to {address}: it would be to ourselves").into());
     }
     Ok(TcpStream::from_std(socket.into()))
+}
+
+/// Whether this is what becomes of a connect that has begun and finds no server.
+fn is_unreached(kind: ErrorKind) -> bool {
+    use ErrorKind::{ConnectionRefused, HostUnreachable, NetworkUnreachable, TimedOut};
+    matches!(kind, ConnectionRefused | HostUnreachable | NetworkUnreachable | TimedOut)
+}
+
+fn cannot_connect(address: SocketAddr, error: &std::io::Error) -> Box<dyn std::error::Error> {
+    let text = error.to_string();
+    let words = text.split(" (os error").next().unwrap_or(&text).to_lowercase();
+    format!("cannot connect to {address}: {words}").into()
 }
 
 fn lost(listener: &Listener, error: &std::io::Error) -> Box<dyn std::error::Error> {
