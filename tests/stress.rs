@@ -80,6 +80,8 @@ fn what_is_said_late_has_been_waited_for_since_it_was_due() {
 enum Wrong {
     Not,
     Drops,
+    /// The same, and then others talk without end.
+    DropsAndChats,
     Doubles,
     Swaps,
     Tears,
@@ -136,6 +138,10 @@ impl Fake {
                 Err(error) if is_for_now(error.kind()) => {}
                 Ok(0) | Err(_) => return,
             }
+            if self.wrong == Wrong::DropsAndChats && lines >= self.at_line {
+                let chat = |mut client: &TcpStream| client.write_all(b"somebody: well\n");
+                clients.iter().for_each(|client| chat(client).unwrap_or_default());
+            }
             // One that drips comes before the first message is said.
             while let Ok((client, _)) = listener.accept() {
                 welcome(&mut clients, client);
@@ -178,7 +184,7 @@ impl Wrong {
             altered
         };
         match (self, after) {
-            (Wrong::Drops | Wrong::Swaps, 0) => Vec::new(),
+            (Wrong::Drops | Wrong::DropsAndChats | Wrong::Swaps, 0) => Vec::new(),
             (Wrong::Doubles, 0) => [line, line].concat(),
             // The line before this one ended in the number before.
             (Wrong::Swaps, 1) => [line, &altered(1)].concat(),
@@ -284,7 +290,14 @@ fn a_server_that_is_wrong_about_the_last_message_is_found() {
 
 #[test]
 fn a_last_message_that_does_not_come_is_not_waited_for_without_end() {
-    Run::against_fake(Wrong::Drops, To::Last, THE_LAST, &THREE).assert_found(Wrong::Drops);
+    // Nor if others talk meanwhile.
+    thread::scope(|scope| {
+        for (wrong, to) in [(Wrong::Drops, To::Last), (Wrong::DropsAndChats, To::All)] {
+            scope.spawn(move || {
+                Run::against_fake(wrong, to, THE_LAST, &THREE).assert_found(wrong);
+            });
+        }
+    });
 }
 
 #[test]
@@ -448,12 +461,28 @@ fn who_cannot_be_reached_or_lets_nobody_in_is_told_in_one_line() {
     assert_eq!((run.code, run.err.lines().count()), (1, 1), "{}", run.err);
 }
 
+/// A server with these flags beside the usual ones.
+fn chinwag_with(flags: &[&str]) -> Started {
+    let usual = ["--listen", "127.0.0.1:0", "--quiet", "--log-level", "warn"];
+    Started::new(Path::new(env!("CARGO_BIN_EXE_chinwag")), &[&usual, flags].concat()).unwrap()
+}
+
 #[test]
 fn a_server_that_is_not_there_cannot_be_connected_to() {
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let run = Run::against(free, &THREE);
     let told = format!("stress: cannot connect to {free}: connection refused\n");
     assert_eq!((run.code, run.err), (1, told));
+}
+
+#[test]
+fn a_flood_that_a_rate_limit_holds_back_ends_and_tells_why() {
+    let server = chinwag_with(&["--lang", "en", "--exempt", "none", "--rate", "10"]);
+    let run = Run::against(server.address, &["--clients", "5", "--flood", "--seconds", "0.5"]);
+    assert_eq!((run.code, run.err.lines().count()), (1, 1), "{}", run.err);
+    for word in [" messages have not come", " a second", "--rate", "--exempt"] {
+        assert!(run.err.contains(word) && !run.err.contains("wrong"), "{}", run.err);
+    }
 }
 
 #[test]

@@ -24,6 +24,12 @@ pub const WAIT_MAX: Duration = Duration::from_millis(100);
 /// were told that they missed some.
 const QUIET: Duration = Duration::from_millis(500);
 
+/// What is on its way when nothing more is said is waited for at most this long.
+const SETTLE_MAX: Duration = Duration::from_secs(60);
+
+/// After this long it is known how fast it comes. If all of it cannot be in time, the wait ends.
+const SETTLE_KNOWN: Duration = Duration::from_secs(5);
+
 /// How fast someone talks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pace {
@@ -202,11 +208,12 @@ impl<'a> Load<'a> {
                 next_due = next_due.min(due);
             }
         }
-        let read = self.hear(next_due.saturating_duration_since(Instant::now()))?;
+        let before = self.heard_of();
+        self.hear(next_due.saturating_duration_since(Instant::now()))?;
         if self.taken_in.is_none() && self.is_taken_in() {
             self.taken_in = Some(self.start.elapsed());
         }
-        let progress = read > 0 || matches!(self.until, Until::Time(_));
+        let progress = self.heard_of() > before || matches!(self.until, Until::Time(_));
         self.patience.check(progress, || format!("only {} messages came", self.messages))?;
         Ok(())
     }
@@ -222,30 +229,58 @@ impl<'a> Load<'a> {
         Ok(read)
     }
 
+    /// How many messages were heard or missed, each client counted: what others say is no progress.
+    fn heard_of(&self) -> u64 {
+        let record = &self.crowd.record;
+        record.deliveries + record.messages_missed + record.lines_lost
+    }
+
+    /// How many messages are said and have not been heard by anyone.
+    fn lacking(&self) -> u64 {
+        let authors = self.senders.iter().zip(self.crowd.record.authors());
+        authors.map(|(sender, author)| sender.said - author.heard).sum()
+    }
+
     /// Says nothing more, and waits until everyone has heard everything or was told that it missed
     /// it. Those who want to be sure call [`Load::end`] then.
     ///
+    /// What comes too slowly is not waited for: that is an error, but not the server's fault.
     /// `meanwhile` is called again and again, at the latest after `wait_max`.
     pub fn settle(
         &mut self,
         wait_max: Duration,
         meanwhile: &mut dyn FnMut(&mut Load) -> Outcome<()>,
     ) -> Outcome<()> {
+        let (start, lacking) = (Instant::now(), self.lacking());
         let mut patience = Patience::new();
         while !self.is_heard() {
             for sender in &self.senders {
                 self.crowd.clients[sender.talker.client].go_on()?;
             }
-            let read = self.hear(wait_max)?;
+            let before = self.heard_of();
+            self.hear(wait_max)?;
             meanwhile(self)?;
-            let lacking = || {
-                let authors = self.senders.iter().zip(self.crowd.record.authors());
-                let lacks = |(sender, author): (&Sender, &Author)| sender.said - author.heard;
-                format!("{} of the messages do not come", authors.map(lacks).sum::<u64>())
-            };
-            patience.check(read > 0, lacking)?;
+            let told = || format!("{} of the messages do not come", self.lacking());
+            patience.check(self.heard_of() > before, told)?;
+            self.check_speed(start.elapsed(), lacking)?;
         }
         Ok(())
+    }
+
+    /// Whether what is lacking comes fast enough, given how much it was this long ago.
+    fn check_speed(&self, time: Duration, before: u64) -> Result<(), String> {
+        let lacking = self.lacking();
+        let per_second = (before - lacking) as f64 / time.as_secs_f64();
+        let rest = lacking as f64 / per_second;
+        // Where none has come it is for patience to decide.
+        let is_known = time >= SETTLE_KNOWN && per_second > 0.0;
+        if !is_known || lacking == 0 || time.as_secs_f64() + rest <= SETTLE_MAX.as_secs_f64() {
+            return Ok(());
+        }
+        Err(format!(
+            "{lacking} messages have not come, and only {per_second:.0} a second do: the server \
+             seems to limit the rate of this address (its --rate and --exempt)"
+        ))
     }
 
     /// When all has settled: has a last line said and heard by all, so that nothing can be behind
@@ -257,8 +292,8 @@ impl<'a> Load<'a> {
         first.say(if self.with_name { self.crowd.record.ending() } else { &END[2..] })?;
         let mut patience = Patience::new();
         while !self.crowd.has_heard_the_end() {
-            let read = self.hear(WAIT_MAX)?;
-            patience.check(read > 0, || "not everyone hears the last line".to_owned())?;
+            self.hear(WAIT_MAX)?;
+            patience.check(false, || "not everyone hears the last line".to_owned())?;
         }
         self.heard_at = heard_at;
         Ok(())
