@@ -486,6 +486,21 @@ fn a_flood_that_a_rate_limit_holds_back_ends_and_tells_why() {
 }
 
 #[test]
+fn a_server_of_any_language_passes_and_what_it_says_is_understood() {
+    for lang in ["en", "ko"] {
+        let flags = ["--lang", lang, "--max-clients", "12", "--window", "32768"];
+        for hidden in [&[][..], &["--hide-addresses"]] {
+            let server = chinwag_with(&[&flags, hidden].concat());
+            let flags = ["--clients", "10", "--drip", "0.2", "--messages", "10000"];
+            let json = Run::against(server.address, &[&flags[..], &["--window", "50"]].concat());
+            assert!(count(&json.json(), "trouble_lines_missed") > 0, "{lang} {}", json.out);
+            let full = Run::against(server.address, &["--clients", "20"]);
+            assert!(full.err.contains("lets nobody else in") && full.err.contains("(12)"));
+        }
+    }
+}
+
+#[test]
 fn the_help_tells_unit_and_default_of_each_flag() {
     const UNITS: [&str; 8] =
         ["ADDRESS", "CLIENTS", "SHARE", "MESSAGES", "SECONDS", "BYTES", "PID", "FILE"];

@@ -11,7 +11,8 @@ use memchr::memchr;
 use crate::script::{Kind, Step, ignoring};
 use crate::stress::Fault;
 use crate::stress::ear::Ear;
-use crate::stress::record::{Record, WELCOME, text};
+use crate::stress::notices::{Told, told};
+use crate::stress::record::{Record, text};
 
 /// One visitor.
 #[derive(Debug)]
@@ -143,7 +144,7 @@ impl Visit {
         if !self.is_in_history && self.shunned.iter().any(is_shunned) {
             return Err(self.fault(&format!("heard {:?}", text(line))));
         }
-        if line.starts_with(WELCOME) {
+        if matches!(told(line), Some(Told::Welcome(_))) {
             self.take_welcome(line)?;
         }
         match line {

@@ -12,7 +12,8 @@ use std::collections::HashMap;
 use memchr::memchr;
 
 use super::Fault;
-use super::record::{MISSED, Record, SYNC, WELCOME, is_refusal, text};
+use super::notices::{Told, told};
+use super::record::{Record, SYNC, no_number, text};
 
 /// No server that is right sends a longer line.
 const LINE_BYTES_MAX: usize = 64 * 1024;
@@ -69,25 +70,17 @@ impl Ear {
         if self.has_ended && record.author_of(line).is_some() {
             return Err(Fault(format!("after the last line came {:?}", text(line))));
         }
-        if line.starts_with(WELCOME) {
-            self.is_welcomed = true;
-        } else if line.starts_with(MISSED) {
-            self.take_missed(line)?;
-        } else if is_refusal(line) {
-            self.refusal = Some(text(line).trim_end().to_owned());
-        } else if line == record.ending() {
-            self.take_end(record)?;
-        } else {
-            return self.take_words(line, record);
+        match told(line) {
+            Some(Told::Welcome(_)) => self.is_welcomed = true,
+            Some(Told::Missed(missed)) => {
+                self.missed += missed.ok_or_else(|| no_number(line))?;
+                self.notices += 1;
+            }
+            Some(Told::Refused) => self.refusal = Some(text(line).trim_end().to_owned()),
+            Some(Told::TooLong) => {}
+            None if line == record.ending() => self.take_end(record)?,
+            None => self.take_words(line, record)?,
         }
-        Ok(())
-    }
-
-    fn take_missed(&mut self, line: &[u8]) -> Result<(), Fault> {
-        let digits = line[MISSED.len()..].strip_suffix(b" lines\n").unwrap_or_default();
-        let missed: Option<u64> = std::str::from_utf8(digits).ok().and_then(|it| it.parse().ok());
-        self.missed += missed.ok_or_else(|| Fault(format!("{:?} tells no number", text(line))))?;
-        self.notices += 1;
         Ok(())
     }
 

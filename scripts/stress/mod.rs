@@ -5,6 +5,7 @@
 //! - [`author`]: one whose words are numbered, so that each is known before it is heard.
 //! - [`crowd`]: the sockets: connecting, reading, and being told of a fault.
 //! - [`load`]: who says how much how fast, until when, and what came of it.
+//! - [`notices`]: what the server tells a client itself, in whatever language.
 //! - [`ear`]: what one hears that is far behind the others, or has only come for a while.
 //! - [`trouble`]: clients that are like that: they drip, they reset, they come and go.
 //! - [`gauge`]: what the kernel says of a process: its time, its memory, its descriptors.
@@ -24,6 +25,7 @@ pub mod ear;
 pub mod flags;
 pub mod gauge;
 pub mod load;
+pub mod notices;
 pub mod plot;
 pub mod progress;
 pub mod record;

@@ -5,8 +5,8 @@
 //! lines it is. Whoever is first to hear a line adds it, and only then is it looked at: is it the
 //! next one of its author, whole, and not changed?
 //!
-//! What is private to a listener (`* welcome`, `* line too long`) stands between two lines of the
-//! record. `* you missed N lines` moves it on by N lines, and only that may.
+//! What the server tells one listener ([`Told`]) stands between two lines of the record. That it
+//! missed N lines moves it on by N lines, and only that may.
 //!
 //! What always holds: the record is whole lines; a listener's place is in it or at its end; a
 //! listener holds bytes back only when they are the beginning of a line that it is first to hear,
@@ -20,11 +20,7 @@ use memchr::{memchr, memchr_iter, memrchr};
 
 use super::Fault;
 use super::author::Author;
-
-/// How private lines begin. Nobody's words can: those begin with a name.
-pub const WELCOME: &[u8] = b"* welcome, you are ";
-pub const MISSED: &[u8] = b"* you missed ";
-const TOO_LONG: &[u8] = b"* line too long";
+use super::notices::{Told, told};
 
 /// How a line ends that tells its listener where the record begins.
 pub const SYNC: &[u8] = b": let us begin\n";
@@ -223,7 +219,7 @@ impl Record {
         for end in memchr_iter(b'\n', &bytes[..whole]).map(|at| at + 1) {
             let line = &bytes[start..end];
             start = end;
-            if is_private(line) {
+            if told(line).is_some() {
                 self.take_private(listener, line)?;
                 return Ok(&bytes[end..]);
             }
@@ -256,7 +252,7 @@ impl Record {
             return Ok(&[]);
         };
         line.extend_from_slice(&bytes[same..=same + end]);
-        if !is_private(&line) {
+        if told(&line).is_none() {
             return Err(differs(listener, expected, &line));
         }
         listener.place = Place::At(start);
@@ -265,15 +261,11 @@ impl Record {
     }
 
     fn take_private(&mut self, listener: &mut Listener, line: &[u8]) -> Result<(), Fault> {
-        let Some(rest) = line.strip_prefix(MISSED) else {
+        let Some(Told::Missed(missed)) = told(line) else {
             listener.replies += 1;
             return Ok(());
         };
-        let digits = rest.strip_suffix(b" lines\n").unwrap_or_default();
-        let missed: u64 = std::str::from_utf8(digits)
-            .ok()
-            .and_then(|digits| digits.parse().ok())
-            .ok_or_else(|| Fault(format!("{:?} tells no number", text(line))))?;
+        let missed = missed.ok_or_else(|| no_number(line))?;
         let heard = listener.heard();
         let number = self.first_line + self.lines.partition_point(|line| line.start < heard) as u64;
         listener.missed += missed;
@@ -407,27 +399,23 @@ fn take_before<'a>(listener: &mut Listener, bytes: &'a [u8]) -> Result<&'a [u8],
     for end in memchr_iter(b'\n', bytes).map(|at| at + 1) {
         let line = &bytes[start..end];
         start = end;
-        if let Some(rest) = line.strip_prefix(WELCOME) {
-            let length = rest.iter().position(|byte| b" ,\n".contains(byte)).unwrap_or(0);
-            listener.name = rest[..length].to_vec();
-        } else if is_refusal(line) {
-            listener.refusal = Some(text(line).trim_end().to_owned());
-        } else if line.ends_with(SYNC) {
-            listener.place = Place::At(0);
-            return Ok(&bytes[end..]);
+        match told(line) {
+            Some(Told::Welcome(name)) => listener.name = name.to_vec(),
+            Some(Told::Refused) => listener.refusal = Some(text(line).trim_end().to_owned()),
+            None if line.ends_with(SYNC) => {
+                listener.place = Place::At(0);
+                return Ok(&bytes[end..]);
+            }
+            None | Some(Told::Missed(_) | Told::TooLong) => {}
         }
     }
     listener.held = bytes[start..].to_vec();
     Ok(&[])
 }
 
-/// Whether a server says by this line that it does not let its listener in.
-pub fn is_refusal(line: &[u8]) -> bool {
-    line.starts_with(b"* server full") || line.starts_with(b"* too many")
-}
-
-fn is_private(line: &[u8]) -> bool {
-    [WELCOME, MISSED, TOO_LONG].iter().any(|start| line.starts_with(start))
+/// The server tells by this line how many lines were missed, but not by a number.
+pub fn no_number(line: &[u8]) -> Fault {
+    Fault(format!("{:?} tells no number", text(line)))
 }
 
 fn differs(listener: &Listener, expected: &[u8], line: &[u8]) -> Fault {

@@ -80,7 +80,7 @@ impl Started {
         let usual = [
             ["--listen", "127.0.0.1:0"],
             ["--log-level", level],
-            // The words by which a crowd knows that it is welcome, or has missed something.
+            // The soak waits for words of it.
             ["--lang", "en"],
         ];
         let usual = [&usual.concat()[..], &["--quiet"]].concat();

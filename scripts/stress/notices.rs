@@ -1,0 +1,130 @@
+//! What the server says itself, recognised in every language that it speaks.
+//!
+//! The words are those of [`Notice`], cut where a name or a number stands: here are none of them.
+
+use std::sync::LazyLock;
+
+use chinwag::notice::{Lang, Notice};
+use clap::ValueEnum;
+use memchr::memmem;
+
+/// How every notice begins.
+const MARK: &[u8] = b"* ";
+
+/// Stand in a notice for its number and its name, to be found in it again: it has no other `0`.
+const NUMBER: usize = 0;
+const NAME: &str = "0";
+
+/// A notice that matters to a client, and what it tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Told<'a> {
+    /// It is let in, and has this name.
+    Welcome(&'a [u8]),
+    /// It missed so many lines; `None` if that is no number.
+    Missed(Option<u64>),
+    /// It has said a line that is too long.
+    TooLong,
+    /// It is not let in.
+    Refused,
+}
+
+/// What a line tells the client that hears it. `None` is a line for all, whoever says it.
+pub fn told(line: &[u8]) -> Option<Told<'_>> {
+    line.starts_with(MARK).then(|| LANGS.iter().find_map(|lang| lang.told(line))).flatten()
+}
+
+/// The notices of one language.
+struct Notices {
+    welcome: Form,
+    missed: Form,
+    too_long: Form,
+    refusals: [Form; 2],
+}
+
+static LANGS: LazyLock<Vec<Notices>> =
+    LazyLock::new(|| Lang::value_variants().iter().copied().map(Notices::of).collect());
+
+impl Notices {
+    fn of(lang: Lang) -> Notices {
+        let form = |notice: Notice| Form::of(&notice.to_line(lang));
+        let full = Notice::Full { clients_max: NUMBER };
+        let too_many = Notice::TooManyFromAddress { per_address: NUMBER };
+        Notices {
+            // Where addresses are shown, only what follows the name is different.
+            welcome: form(Notice::WelcomeHidden { name: NAME, here: 1 }),
+            missed: form(Notice::Missed { lines: NUMBER as u64 }),
+            too_long: form(Notice::LineTooLong { bytes_max: NUMBER }),
+            refusals: [full, too_many].map(form),
+        }
+    }
+
+    fn told<'a>(&self, line: &'a [u8]) -> Option<Told<'a>> {
+        if let Some(rest) = line.strip_prefix(&*self.welcome.before) {
+            // The server gives names of ASCII letters and digits.
+            let end = rest.iter().position(|byte| !byte.is_ascii_alphanumeric());
+            return Some(Told::Welcome(&rest[..end.unwrap_or(rest.len())]));
+        }
+        // One word, or it is a notice that ends in somebody's own words.
+        let missed = self.missed.differs(line).filter(|it| !it.contains(&b' '));
+        if let Some(lines) = missed {
+            let lines = std::str::from_utf8(lines).ok().and_then(|lines| lines.parse().ok());
+            return Some(Told::Missed(lines));
+        }
+        if self.refusals.iter().any(|form| form.differs(line).is_some()) {
+            return Some(Told::Refused);
+        }
+        self.too_long.differs(line).map(|_| Told::TooLong)
+    }
+}
+
+/// A kind of notice: what comes before and after what is not the same in each of them.
+struct Form {
+    before: Vec<u8>,
+    after: Vec<u8>,
+}
+
+impl Form {
+    /// The form of a notice in which [`NUMBER`] or [`NAME`] stands.
+    fn of(line: &[u8]) -> Form {
+        let at = memmem::find(line, NAME.as_bytes()).unwrap_or(line.len());
+        let (before, rest) = line.split_at(at);
+        Form { before: before.to_vec(), after: rest.get(NAME.len()..).unwrap_or_default().to_vec() }
+    }
+
+    /// What stands in this line where others of its kind have something else.
+    fn differs<'a>(&self, line: &'a [u8]) -> Option<&'a [u8]> {
+        line.strip_prefix(&*self.before)?.strip_suffix(&*self.after)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chinwag::notice::Shown;
+
+    use super::*;
+
+    #[test]
+    fn what_a_notice_tells_is_the_same_in_every_language() {
+        for lang in Lang::value_variants().iter().copied() {
+            let address = Shown("10.0.0.7:1234".parse().ok());
+            for address in [address, Shown(None)] {
+                let welcome = Notice::welcome("guest120", address, 7).to_line(lang);
+                assert_eq!(told(&welcome), Some(Told::Welcome(b"guest120")));
+                assert_eq!(told(&Notice::joined("guest120", address).to_line(lang)), None);
+            }
+            for (notice, tells) in [
+                (Notice::Missed { lines: 12 }, Told::Missed(Some(12))),
+                (Notice::LineTooLong { bytes_max: 4096 }, Told::TooLong),
+                (Notice::Full { clients_max: 5 }, Told::Refused),
+                (Notice::TooManyFromAddress { per_address: 64 }, Told::Refused),
+            ] {
+                assert_eq!(told(&notice.to_line(lang)), Some(tells), "{notice:?}");
+                let words = notice.text(lang);
+                let left = Notice::LeftSaying { name: "guest120", words: &words };
+                assert_eq!(told(&left.to_line(lang)), None, "{left:?}");
+                assert_eq!(told(format!("{words}\n").as_bytes()), None, "{words}");
+            }
+        }
+        assert_eq!(told(b"* you missed some lines\n"), Some(Told::Missed(None)));
+    }
+}
