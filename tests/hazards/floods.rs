@@ -7,6 +7,8 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use chinwag::config::Config;
+
 use super::super::support;
 use support::process::{
     connections, has_unread_input, start_piped, through_shell, unread_bytes,
@@ -27,7 +29,9 @@ const MIB: usize = 1 << 20;
 const NEVER: &str = "600";
 
 /// The server's budget for what it takes in between two rounds of sending.
-const TURN_BYTES: usize = 64 * 1024;
+fn turn_bytes() -> usize {
+    Config::default().turn_bytes
+}
 
 /// What a connection of a flooder's may keep of what the server does not read.
 const FLOODER_KEEPS_BYTES: usize = 4096;
@@ -132,7 +136,7 @@ fn a_flooder_gets_no_more_of_the_server_than_fifty_who_talk_beside_it() {
         // Someone had all its lines ready: between two of them, and before the first, there is no
         // more of the flooder than one turn gives to two.
         let between = flooded - flooded_before.insert(name, flooded).unwrap_or(0);
-        assert!(between <= TURN_BYTES * 3 / 4, "{between} bytes before {line:?}");
+        assert!(between <= turn_bytes() * 3 / 4, "{between} bytes before {line:?}");
     }
     for (name, said) in said {
         let text = &texts[usize::from(name != flooder)];
@@ -397,7 +401,7 @@ fn who_is_too_fast_is_not_read_and_nothing_of_it_is_lost_and_others_are_unhurt()
     let server = Server::start(&["--exempt", "none", "--rate", "30", "--quiet"]);
     let from = |last: u8| Client::new(connect_from([127, 0, 0, last], server.address));
     let (fast, name) = enter(from(2));
-    keep_little(&fast.socket, TURN_BYTES / 2);
+    keep_little(&fast.socket, turn_bytes() / 2);
     let mut others = vec![enter(from(3)), enter(from(4))];
     let (mut witness, _) = enter(from(5));
     let start = Instant::now();
