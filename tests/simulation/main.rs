@@ -210,7 +210,7 @@ fn who_ends_and_is_reset_is_heard_to_its_last_line_though_that_takes_more_than_a
 }
 
 #[test]
-fn a_name_is_kept_for_its_address_until_its_time_is_over() {
+fn a_name_is_kept_until_its_time_is_over() {
     let mut world = quiet_world(3, Duration::ZERO);
     let say = |world: &mut World, place: usize, words: &[u8]| {
         world.say(place, words);
@@ -236,6 +236,24 @@ fn a_name_is_kept_for_its_address_until_its_time_is_over() {
         assert_eq!(is_called(&world, "bead"), may_be, "{passed:?}");
     }
     world.settle();
+    world.check_settled();
+    world.releasing.set(true);
+}
+
+#[test]
+fn a_name_is_kept_for_a_whole_network() {
+    let mut world = quiet_world(4, Duration::ZERO);
+    world.say(0, b"/nick deck\n");
+    world.turn();
+    world.peers[0].end(100);
+    while world.hub.here() == 4 || world.hub.is_busy() {
+        world.turn();
+    }
+    // The second comes from another network, the fourth from the same.
+    world.say(1, b"/nick deck\n");
+    world.say(3, b"/nick deck\n");
+    world.settle();
+    assert!(world.roll.was(4, "deck") && !world.roll.was(2, "deck"));
     world.check_settled();
     world.releasing.set(true);
 }

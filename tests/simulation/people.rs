@@ -12,12 +12,13 @@ use crate::model::{Peer, Said};
 /// The letters of the names that people take: none looks like another, small or capital.
 const LETTERS: &[u8; 10] = b"abcdefghkp";
 
-/// From how many addresses they come.
-const ADDRESSES: u64 = 3;
+/// How many networks there are.
+const NETWORKS: u64 = 3;
 
-/// Where one comes from.
+/// The address of a client, which no other has; every third is in the same network of 64 bits.
 pub fn address(serial: u64) -> SocketAddr {
-    SocketAddr::from(([127, 0, 0, 1 + (serial % ADDRESSES) as u8], serial as u16))
+    let network = (serial % NETWORKS) as u16;
+    SocketAddr::from(([0x2001, 0xdb8, 0, network, 0, 0, 0, serial as u16], 1))
 }
 
 /// A name that someone has given up, in small letters.
@@ -30,9 +31,9 @@ struct GivenUp {
 }
 
 impl GivenUp {
-    /// Whether this one could be kept from that name.
+    /// Whether this client may not have the name.
     fn is_kept_from(&self, serial: u64, now: Instant) -> bool {
-        let is_back = self.has_left && address(self.serial).ip() == address(serial).ip();
+        let is_back = self.has_left && self.serial % NETWORKS == serial % NETWORKS;
         now < self.at + KEPT_FOR && self.serial != serial && !is_back
     }
 }

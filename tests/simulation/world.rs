@@ -35,7 +35,9 @@ pub struct World {
 }
 
 impl World {
+    /// A world without anyone in it. Nobody in it is slowed down for where it comes from.
     pub fn new(mut random: Random, config: Config) -> World {
+        let config = Config { rate: 0, per_address: 0, ..config };
         let clients_max = 2 + random.below(7);
         World {
             now: Instant::now(),
