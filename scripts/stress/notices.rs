@@ -120,8 +120,6 @@ mod tests {
             ] {
                 assert_eq!(told(&notice.to_line(lang)), Some(tells), "{notice:?}");
                 let words = notice.text(lang);
-                let left = Notice::LeftSaying { name: "guest120", words: &words };
-                assert_eq!(told(&left.to_line(lang)), None, "{left:?}");
                 assert_eq!(told(format!("{words}\n").as_bytes()), None, "{words}");
             }
         }
