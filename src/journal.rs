@@ -17,6 +17,7 @@ use rustix::pipe::PipeFlags;
 use simple_logger::SimpleLogger;
 
 use crate::backlog::Backlog;
+use crate::notice::Counted;
 use crate::sink::{Outcome, PIPE_BYTES, RETRY, Sink, is_writable, tell_unusable, write_out};
 
 /// What time, level and module may take of a record; the rest is cut at what one page of the pipe
@@ -71,7 +72,8 @@ impl Journal {
         if self.retry_at.is_none() {
             let dropped = DROPPED.swap(0, Ordering::Relaxed);
             if dropped > 0 {
-                log::warn!("{dropped} log records were dropped: standard error took nothing");
+                let dropped = Counted(dropped, "log record");
+                log::warn!("{dropped} dropped: standard error took nothing");
                 self.copy(now);
             }
         }

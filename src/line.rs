@@ -109,6 +109,11 @@ impl Lines {
         }
     }
 
+    /// Whether the line that [`Lines::peek`] has just said ends in a CR, as those of telnet do.
+    pub fn ends_in_cr(&self) -> bool {
+        self.buffer.get(self.end as usize) == Some(&b'\r')
+    }
+
     /// Goes on behind what [`Lines::peek`] said.
     pub fn consume(&mut self) {
         if self.long_untold {

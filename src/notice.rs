@@ -1,4 +1,5 @@
-//! What the server itself says: one table, so that another language is one more column.
+//! What the server itself says: one table, so that another language is one more column. Where
+//! English counts one thing otherwise than many, the sentence stands there twice.
 //!
 //! Every notice is a line of its own that begins with `* `, which no line of a client does: those
 //! begin with a name, `~ ` or `[`. A notice without its words in some language does not compile.
@@ -60,7 +61,7 @@ macro_rules! notices {
     ($(
         $(#[$doc:meta])*
         $notice:ident $({ $($field:ident: $kind:ty),* })?
-            en $en:literal
+            en $en:literal $(, if $is_one:expr => $one:literal)?
             ko $ko:literal;
     )*) => {
         /// One thing that the server has to say.
@@ -75,6 +76,7 @@ macro_rules! notices {
             pub fn text(&self, lang: Lang) -> String {
                 match *self {
                     $( Notice::$notice $({ $($field),* })? => match lang {
+                        $( Lang::En if $is_one => format!($one), )?
                         Lang::En => format!($en),
                         Lang::Ko => format!($ko),
                     }, )*
@@ -135,19 +137,35 @@ notices! {
         ko "지난 대화가 없습니다";
     /// To one that could not keep up.
     Missed { lines: u64 }
-        en "you missed {lines} lines"
+        en "you missed {lines} lines", if lines == 1 => "you missed 1 line"
         ko "{lines}줄을 놓쳤습니다";
     /// To the sender of a line that was thrown away.
     LineTooLong { bytes_max: usize }
-        en "line too long, not sent: {bytes_max} bytes is the most"
+        en "line too long, not sent: {bytes_max} bytes is the most", if bytes_max == 1 =>
+            "line too long, not sent: 1 byte is the most"
         ko "줄이 너무 길어 보내지 않았습니다: 최대 {bytes_max}바이트";
     /// To the sender of a line that is not UTF-8, once.
     NotUtf8
         en "what you type is not UTF-8, so others see \u{fffd}; set your terminal to UTF-8"
         ko "입력이 UTF-8이 아니어서 다른 사람에게는 \u{fffd}로 보입니다. 터미널을 UTF-8로 바꾸세요";
+    /// The same to one that ends its lines as telnet does and has sent no telnet command: GNU
+    /// telnet, perhaps, which then takes bytes of what is typed for its keys.
+    NotUtf8ThroughTelnet
+        en "what you type is not UTF-8, so others see \u{fffd}; with telnet press Ctrl-C once, or \
+            start it as telnet -- HOST -PORT; else set your terminal to UTF-8"
+        ko "입력이 UTF-8이 아니어서 다른 사람에게는 \u{fffd}로 보입니다. telnet에서는 Ctrl-C를 한 번 \
+            누르거나 telnet -- 주소 -포트로 접속하세요. 아니면 터미널을 UTF-8로 바꾸세요";
+    /// The same to one that has sent telnet commands, perhaps in the middle of this line: it has
+    /// been asked for its binary mode, in which it takes no bytes.
+    NotUtf8BeforeBinary
+        en "what you typed was not UTF-8, so others see \u{fffd}; telnet passes it whole from now \
+            on; if it does not, set your terminal to UTF-8"
+        ko "입력이 UTF-8이 아니어서 다른 사람에게는 \u{fffd}로 보입니다. telnet이 이제부터는 그대로 \
+            보냅니다. 그래도 같으면 터미널을 UTF-8로 바꾸세요";
     /// To a sender who is given up: so much without a line end.
     Endless { bytes_max: usize }
-        en "closed: {bytes_max} bytes without a line end"
+        en "closed: {bytes_max} bytes without a line end", if bytes_max == 1 =>
+            "closed: 1 byte without a line end"
         ko "연결을 끊습니다: 줄바꿈 없이 {bytes_max}바이트";
     /// To one that has said nothing for so long.
     Idle { seconds: u64 }
@@ -387,6 +405,21 @@ mod tests {
         let summary = Notice::summary(532, 12, 1204);
         assert_eq!(summary.to_line(Lang::En), b"* 532 joined, 12 left (1204 here)\n");
         assert_eq!(Notice::Missed { lines: 7 }.to_line(Lang::En), b"* you missed 7 lines\n");
+    }
+
+    #[test]
+    fn one_is_counted_as_one() {
+        for (notice, en) in [
+            (Notice::Missed { lines: 1 }, "you missed 1 line"),
+            (Notice::LineTooLong { bytes_max: 1 }, "line too long, not sent: 1 byte is the most"),
+            (Notice::Endless { bytes_max: 1 }, "closed: 1 byte without a line end"),
+            (Notice::Missed { lines: 21 }, "you missed 21 lines"),
+        ] {
+            assert_eq!(notice.to_string(), en);
+        }
+        assert_eq!(Notice::Missed { lines: 1 }.text(Lang::Ko), "1줄을 놓쳤습니다");
+        let counted = [0, 1, 2].map(|count| Counted(count, "line").to_string());
+        assert_eq!(counted, ["0 lines", "1 line", "2 lines"]);
     }
 
     #[test]

@@ -667,7 +667,9 @@ mod tests {
         let (mut next, mut told) = (0, 0);
         for line in taken.lines() {
             if let Some(missed) = line.strip_prefix("* you missed ") {
-                next += missed.strip_suffix(" lines").unwrap().parse::<u64>().unwrap();
+                let (number, lines) = missed.split_once(' ').unwrap();
+                assert_eq!(lines, if number == "1" { "line" } else { "lines" });
+                next += number.parse::<u64>().unwrap();
             } else if let Some(number) = line.strip_prefix("* private ") {
                 assert_eq!(number.split('.').next().unwrap().parse::<u64>().unwrap(), told);
                 told += 1;

@@ -396,7 +396,7 @@ impl Server {
 
     fn tell_accept_trouble(&mut self, what: &str, error: &io::Error, now: Instant) {
         if let Some(count) = self.accept_troubles.count(now) {
-            warn!("{what}: {error} ({count} times)");
+            warn!("{what}: {error} ({})", Counted(count, "time"));
         }
     }
 

@@ -192,7 +192,7 @@ impl Wrong {
             (Wrong::Alters, 0) => altered(1),
             (Wrong::Interleaves, 0) => [&line[..30], line, &line[30..]].concat(),
             (Wrong::Miscounts | Wrong::CountsRight, 0 | 1) => Vec::new(),
-            (Wrong::Miscounts, 2) => [b"* you missed 1 lines\n", line].concat(),
+            (Wrong::Miscounts, 2) => [b"* you missed 1 line\n", line].concat(),
             (Wrong::CountsRight, 2) => [b"* you missed 2 lines\n", line].concat(),
             _ => line.to_vec(),
         }

@@ -151,7 +151,7 @@ mod tests {
         assert!(hear("guest1: 0000007\nguest1: 0000008\n").is_ok());
         assert!(hear("guest1: 0000007\nguest1: 0000010\n").is_err());
         assert!(hear("guest1: 0000007\n* you missed 2 lines\nguest1: 0000010\n").is_ok());
-        assert!(hear("guest1: 0000007\n* you missed 1 lines\nguest1: 0000010\n").is_err());
+        assert!(hear("guest1: 0000007\n* you missed 1 line\nguest1: 0000010\n").is_err());
     }
 
     #[test]
@@ -172,6 +172,7 @@ mod tests {
             "guest1: 0000000 \n",
             "guest1: let us end\nguest1: 0000000\n",
             "* you missed some lines\n",
+            "* you missed 3\n",
         ] {
             assert!(hear(wrong).is_err(), "{wrong:?}");
         }

@@ -37,6 +37,7 @@ pub fn told(line: &[u8]) -> Option<Told<'_>> {
 struct Notices {
     welcome: Form,
     missed: Form,
+    missed_one: Vec<u8>,
     too_long: Form,
     refusals: [Form; 2],
 }
@@ -53,6 +54,7 @@ impl Notices {
             // Where addresses are shown, only what follows the name is different.
             welcome: form(Notice::WelcomeHidden { name: NAME, here: 1 }),
             missed: form(Notice::Missed { lines: NUMBER as u64 }),
+            missed_one: Notice::Missed { lines: 1 }.to_line(lang),
             too_long: form(Notice::LineTooLong { bytes_max: NUMBER }),
             refusals: [full, too_many].map(form),
         }
@@ -63,6 +65,9 @@ impl Notices {
             // The server gives names of ASCII letters and digits.
             let end = rest.iter().position(|byte| !byte.is_ascii_alphanumeric());
             return Some(Told::Welcome(&rest[..end.unwrap_or(rest.len())]));
+        }
+        if line == self.missed_one {
+            return Some(Told::Missed(Some(1)));
         }
         // One word, or it is a notice that ends in somebody's own words.
         let missed = self.missed.differs(line).filter(|it| !it.contains(&b' '));
@@ -114,6 +119,7 @@ mod tests {
             }
             for (notice, tells) in [
                 (Notice::Missed { lines: 12 }, Told::Missed(Some(12))),
+                (Notice::Missed { lines: 1 }, Told::Missed(Some(1))),
                 (Notice::LineTooLong { bytes_max: 4096 }, Told::TooLong),
                 (Notice::Full { clients_max: 5 }, Told::Refused),
                 (Notice::TooManyFromAddress { per_address: 64 }, Told::Refused),

@@ -58,7 +58,7 @@ impl fmt::Display for Leave {
             Leave::Endless => write!(f, "no line end"),
             Leave::Idle => write!(f, "idle"),
             Leave::NotChat => write!(f, "not a chat client"),
-            Leave::TooManyReplies => write!(f, "replies unread"),
+            Leave::TooManyReplies => write!(f, "unread replies"),
             Leave::Refused => write!(f, "refused"),
             Leave::Stopping => write!(f, "server shutting down"),
         }

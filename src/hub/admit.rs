@@ -8,7 +8,7 @@ use log::{debug, warn};
 use super::{Hub, Stop};
 use crate::client::{Client, Leave, Life, Socket, Standing};
 use crate::config::DOORWAY_MAX;
-use crate::notice::{Notice, Shown, joined_raw};
+use crate::notice::{Counted, Notice, Shown, joined_raw};
 use crate::reading::{Reading, Rendering};
 use crate::without::Without;
 
@@ -134,7 +134,8 @@ impl<S: Socket> Hub<S> {
         let troubles = &mut self.troubles;
         let trouble = if full { &mut troubles.full } else { &mut troubles.per_address };
         if let Some(count) = trouble.count(now) {
-            warn!("refused {count} connections, the last from {address}: {notice}");
+            let connections = Counted(count, "connection");
+            warn!("refused {connections}, the last from {address}: {notice}");
         }
     }
 

@@ -11,7 +11,7 @@ use super::submissions::Kind;
 use super::{Hub, Stop};
 use crate::client::{Leave, Life, Socket, Standing};
 use crate::config::NAMED_BYTES_MAX;
-use crate::notice::Notice;
+use crate::notice::{Counted, Notice};
 use crate::reading::Reading;
 use crate::transcript::charge;
 
@@ -171,7 +171,7 @@ impl<S: Socket> Hub<S> {
         match leave {
             Leave::TooSlow | Leave::Lapsed | Leave::TooManyReplies => {
                 if let Some(count) = self.troubles.too_slow.count(now) {
-                    warn!("gave up {count} clients, the last because it was {leave}");
+                    warn!("dropped {}; last reason: {leave}", Counted(count, "slow client"));
                 }
             }
             Leave::Quit | Leave::Lost(_) | Leave::Endless | Leave::Idle => {}

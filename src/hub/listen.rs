@@ -237,20 +237,26 @@ impl<S: Socket> Hub<S> {
         record.deficit -= cost as u32;
         record.first_lines.note_line();
         client.asked = kind == Kind::Command;
+        let ends_in_cr = record.lines.ends_in_cr();
         client.consume_line(now);
         *left = left.saturating_sub(cost);
         if !is_utf8 {
-            self.hint_at_utf8(key);
+            self.hint_at_utf8(key, ends_in_cr);
         }
         Step::Again
     }
 
-    /// Tells once that what someone sends is not UTF-8.
-    fn hint_at_utf8(&mut self, key: usize) {
+    /// Tells once that what a client sends is not UTF-8, and what it may do about that.
+    fn hint_at_utf8(&mut self, key: usize, ends_in_cr: bool) {
         let Some(client) = self.clients.get_mut(key) else { return };
         let told = std::mem::replace(&mut client.record.told_not_utf8, true);
+        let hint = match client.record.is_telnet() {
+            true => Notice::NotUtf8BeforeBinary,
+            false if ends_in_cr => Notice::NotUtf8ThroughTelnet,
+            false => Notice::NotUtf8,
+        };
         if !told {
-            self.answer_in_turn(key, &Notice::NotUtf8);
+            self.answer_in_turn(key, &hint);
         }
     }
 

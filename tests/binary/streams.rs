@@ -299,7 +299,7 @@ fn assert_dropped_records_are_told(
         let text = logged.text();
         let lines: Vec<&str> = text.lines().collect();
         let of = |end: &str| lines.iter().filter(|line| line.contains(end)).count();
-        let dropped = lines.iter().filter(|line| line.contains(" log records were dropped"));
+        let dropped = lines.iter().filter(|line| line.contains(" dropped: standard error"));
         let number = |line: &str| line.split("] ").nth(1)?.split(' ').next()?.parse::<usize>().ok();
         let dropped: usize = dropped.filter_map(|line| number(line)).sum();
         (of(") joined"), of(") left: "), dropped)

@@ -110,7 +110,7 @@ fn a_full_terminal_that_is_logged_on_delays_nobody() {
             assert_chat_goes_on(&server);
             let logged = Collected::from(person);
             if session == CONTROLLING {
-                logged.read_until(" log records were dropped");
+                logged.read_until(" dropped: standard error took nothing");
                 assert_stops(server);
             } else {
                 assert_stops(server);

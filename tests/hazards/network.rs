@@ -76,7 +76,7 @@ impl Scene {
     /// The same, and it is told to the operator.
     fn assert_given_up(&mut self) {
         self.assert_gone();
-        let told = "gave up 1 clients, the last because it was too slow";
+        let told = "dropped 1 slow client; last reason: too slow\n";
         wait_for(told, || self.server.stderr().contains(told).then_some(()));
     }
 }

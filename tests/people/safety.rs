@@ -133,6 +133,28 @@ fn what_is_not_utf8_is_replaced_and_its_sender_told_once() {
     assert_eq!(mine.replace(hint, ""), read);
 }
 
+/// The hint that one gets which says this with this end of the line.
+fn hint(server: &Server, before: &[u8], end: &str) -> String {
+    let (mut alice, name) = server.join();
+    alice.send(before);
+    alice.send([b"\xec\x9d", end.as_bytes()].concat());
+    alice.read_until(&format!("{name}: \u{fffd}"));
+    let read = alice.read_until("set your terminal to UTF-8");
+    read.rsplit("* ").next().unwrap().trim_end().to_owned()
+}
+
+#[test]
+fn the_hint_at_utf8_is_another_for_each_kind_of_client() {
+    let server = Server::start(&[]);
+    let nc = hint(&server, b"", "\n");
+    assert!(nc.ends_with("\u{fffd}; set your terminal to UTF-8"), "{nc}");
+    // GNU telnet before its first telnet command.
+    let mute = hint(&server, b"", "\r\n");
+    assert!(mute.contains("Ctrl-C once") && mute.contains("telnet -- HOST -PORT"), "{mute}");
+    let telnet = hint(&server, b"\xff\xf1", "\r\n");
+    assert!(telnet.contains("whole from now on") && !telnet.contains("Ctrl-C"), "{telnet}");
+}
+
 #[test]
 fn nobody_makes_a_line_that_begins_like_one_of_the_server() {
     const FORGED: &str = "* server shutting down";

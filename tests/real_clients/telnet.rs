@@ -94,6 +94,20 @@ fn korean_is_whole_with_any_telnet_after_its_first_control_c() {
     assert_is_said(&mut client, &mut watcher, &KOREAN);
 }
 
+#[test]
+#[ignore = "needs telnet"]
+fn telnet_that_loses_bytes_is_told_the_cure_and_it_works() {
+    let server = Server::start(&[]);
+    let (mut client, mut watcher) = start(&server, PLAIN, "iutf8");
+    client.say("안녕\r");
+    client.read_until("with telnet press Ctrl-C once, ");
+    watcher.read_until_last("\n");
+    watcher.forget();
+    client.say(CONTROL_C);
+    assert_is_said(&mut client, &mut watcher, &["hello"]);
+    assert_is_said(&mut client, &mut watcher, &KOREAN);
+}
+
 /// What the README says of it: if this fails, there is better news to tell there.
 #[test]
 #[ignore = "needs telnet"]

@@ -192,7 +192,9 @@ impl Peer {
         assert!(!first || self.refused, "no welcome first but {text:?}");
         if self.go_on_with_block(text, talk) {
         } else if let Some(missed) = text.strip_prefix("* you missed ") {
-            self.miss(missed.strip_suffix(" lines").unwrap().parse().unwrap(), talk);
+            let (number, lines) = missed.split_once(' ').unwrap();
+            assert_eq!(lines, if number == "1" { "line" } else { "lines" });
+            self.miss(number.parse().unwrap(), talk);
         } else if text.starts_with("* line too long") {
             self.too_long_told += 1;
         } else if text.starts_with("* closed") || text.starts_with("* server full") {

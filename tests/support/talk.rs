@@ -20,7 +20,9 @@ pub fn account(read: &str, name: &str, first: usize, end: usize) -> usize {
     let (mut next, mut gaps) = (first, 0);
     for line in read.lines() {
         if let Some(missed) = line.strip_prefix("* you missed ") {
-            next += missed.strip_suffix(" lines").unwrap().parse::<usize>().unwrap();
+            let (number, lines) = missed.split_once(' ').unwrap();
+            assert_eq!(lines, if number == "1" { "line" } else { "lines" });
+            next += number.parse::<usize>().unwrap();
             gaps += 1;
             continue;
         }
