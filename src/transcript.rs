@@ -19,6 +19,9 @@ pub const ENTRY_BYTES_MIN: usize = 8;
 /// server stays small, and what a turn appends stays in the processor's cache.
 pub const RING_BYTES_AT_START: usize = 64 * 1024;
 
+/// How many lines a search goes back: a tenth of a millisecond.
+pub const LOOKS_MAX: usize = 10_000;
+
 /// What an entry of `bytes` is charged.
 pub fn charge(bytes: usize) -> usize {
     bytes.max(ENTRY_BYTES_MIN)
@@ -154,11 +157,24 @@ impl Transcript {
         (self.forgotten + place as u64, start)
     }
 
-    /// Where the newest `lines` lines start, or fewer of them if they are more than `bytes_max`.
-    pub fn newest(&self, lines: usize, bytes_max: usize) -> u64 {
-        let oldest = self.index.len().saturating_sub(lines);
-        let (_, start) = self.start_at_or_after(self.head.saturating_sub(bytes_max as u64));
-        self.index.get(oldest).map_or(self.head, |entry| entry.start.max(start))
+    /// The newest lines that are wanted, oldest first: at most `lines` of them, and at most
+    /// `bytes_max` bytes. At most the newest [`LOOKS_MAX`] lines are looked at.
+    pub fn newest(
+        &self,
+        lines: usize,
+        bytes_max: usize,
+        is_wanted: impl Fn(&Line) -> bool,
+    ) -> Vec<Line> {
+        let mut left = bytes_max;
+        let newest = (0..self.index.len()).rev().take(LOOKS_MAX);
+        let newest = newest.map(|place| self.line(place)).filter(&is_wanted);
+        let newest = newest.take(lines).map_while(|line| {
+            left = left.checked_sub((line.end - line.start) as usize)?;
+            Some(line)
+        });
+        let mut lines: Vec<Line> = newest.collect();
+        lines.reverse();
+        lines
     }
 
     /// The position below which a reader may lose bytes if entries charged `reserve` together are
@@ -277,10 +293,36 @@ mod tests {
         for _ in 0..10 {
             transcript.append(1, &[b"ten bytes\n"]);
         }
-        assert_eq!(transcript.newest(3, 1000), 70);
-        assert_eq!(transcript.newest(3, 25), 80);
-        assert_eq!(transcript.newest(99, 1000), 0);
-        assert_eq!(transcript.newest(0, 1000), 100);
+        let starts = |lines, bytes_max| -> Vec<u64> {
+            let newest = transcript.newest(lines, bytes_max, |_| true);
+            newest.iter().map(|line| line.start).collect()
+        };
+        assert_eq!(starts(3, 1000), [70, 80, 90]);
+        assert_eq!(starts(3, 29), [80, 90]);
+        assert_eq!(starts(3, 20), [80, 90]);
+        assert_eq!(starts(3, 19), [90]);
+        assert_eq!(starts(99, 1000).len(), 10);
+        assert_eq!(starts(0, 1000), [0; 0]);
+        assert_eq!(starts(3, 0), [0; 0]);
+    }
+
+    #[test]
+    fn the_newest_lines_are_those_of_the_wanted_found_in_bounded_time() {
+        let mut transcript = Transcript::new(16 * LOOKS_MAX);
+        transcript.append(1, &[b"one\n"]);
+        let mut looks = Vec::new();
+        for notices in [LOOKS_MAX - 1, 1] {
+            for _ in 0..notices {
+                transcript.append(SERVER, &[b"* notice\n"]);
+            }
+            let count = std::cell::Cell::new(0);
+            let newest = transcript.newest(5, 1000, |line| {
+                count.set(count.get() + 1);
+                line.author != SERVER
+            });
+            looks.push((newest.len(), count.get()));
+        }
+        assert_eq!(looks, [(1, LOOKS_MAX), (0, LOOKS_MAX)]);
     }
 
     #[test]

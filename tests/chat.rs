@@ -146,6 +146,24 @@ fn newcomers_are_shown_as_many_lines_as_was_asked_for() {
     assert_eq!(bob.read_text(), format!("{welcome}{history}{joined}"));
 }
 
+#[test]
+fn history_is_what_clients_said_however_many_came_and_went_since() {
+    let server = Server::start(&["--history", "3", "--notices", "50", "--hide-addresses"]);
+    let (mut alice, _) = server.join();
+    alice.send("zero\none\ntwo\n/me waves\n/nick alice\n");
+    alice.read_until("* guest1 is now alice\n");
+    for _ in 0..10 {
+        drop(server.join());
+    }
+    alice.read_until("* guest11 left\n");
+    let (mut bob, name) = server.join();
+    let history = "* history\nguest1: one\nguest1: two\n~ guest1 waves\n* now\n";
+    bob.send("/history 3\n/history 2\nx\n");
+    bob.read_until_last(": x\n");
+    let two = history.replace("guest1: one\n", "");
+    assert_eq!(bob.read_text(), format!("{history}{two}{name}: x\n"));
+}
+
 // Lines.
 
 #[test]

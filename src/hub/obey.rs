@@ -11,6 +11,7 @@ use crate::names::{Claimant, NAME_CHARACTERS_MAX, Name, Refusal, called};
 use crate::notice::{self, Notice};
 use crate::reading::DETOUR_BYTES;
 use crate::text::Excerpt;
+use crate::transcript::{Line, SERVER};
 use crate::without::{IGNORED_MAX, Without};
 
 /// How many names `/who` gives; of more it says how many.
@@ -148,8 +149,8 @@ impl<S: Socket> Hub<S> {
         self.tell(key, &notice, now);
     }
 
-    /// Shows a client the newest lines, at most so many, without those of whom it ignores. Says
-    /// whether there were any.
+    /// Shows a client the newest lines that clients have said, at most so many, without those of
+    /// whom it ignores. Says whether there were any.
     pub(super) fn tell_history(&mut self, key: usize, lines: usize, now: Instant) -> bool {
         let Some(client) = self.clients.get(key) else { return false };
         let own = client.record.serial;
@@ -158,13 +159,16 @@ impl<S: Socket> Hub<S> {
         let lang = self.config.lang();
         let mut text = Notice::History.to_line(lang);
         let nothing = text.len();
-        let start = self.transcript.newest(lines, self.config.history_bytes);
-        for line in self.transcript.lines_from(start) {
-            if line.author == own || !is_left_out(line.author) {
-                let (first, second) = self.transcript.bytes(line.start, line.end);
-                text.extend_from_slice(first);
-                text.extend_from_slice(second);
-            }
+        // A notice about someone, who has worded part of it, is nothing that was said.
+        let is_notice = |line: &Line| self.transcript.bytes(line.start, line.start + 1).0 == b"*";
+        let is_wanted = |line: &Line| {
+            let author = line.author;
+            author != SERVER && (author == own || !is_left_out(author)) && !is_notice(line)
+        };
+        for line in self.transcript.newest(lines, self.config.history_bytes, is_wanted) {
+            let (first, second) = self.transcript.bytes(line.start, line.end);
+            text.extend_from_slice(first);
+            text.extend_from_slice(second);
         }
         let any = text.len() > nothing;
         if any {

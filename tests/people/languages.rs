@@ -16,9 +16,11 @@ fn a_korean_server_says_all_of_it_in_korean_behind_the_same_mark() {
     assert!(!alice.read_text().contains(history));
     let joined = format!("* guest1 유저({address})가 접속했습니다.\n");
     assert_eq!(alice.read_text(), format!("{welcome}{joined}"));
+    alice.send("네\n");
+    alice.read_until("guest1: 네\n");
     let mut bob = server.connect();
     bob.read_until(&format!("유저({})가 접속했습니다.", bob.address()));
-    assert!(bob.read_text().contains(&format!("{history}{joined}* 여기부터 지금\n")));
+    assert!(bob.read_text().contains(&format!("{history}guest1: 네\n* 여기부터 지금\n")));
     alice.read_until("* guest2 유저(");
     alice.read_until_last(JOINED);
     [&mut alice, &mut bob].into_iter().for_each(|client| client.forget());

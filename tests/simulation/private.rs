@@ -4,9 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use chinwag::notice::{self, Lang};
+use chinwag::transcript::SERVER;
 
 use crate::asking::{Asks, secret, whisper};
-use crate::model::{Peer, Talk};
+use crate::model::{Peer, Said, Talk};
 use crate::people::Roll;
 
 /// How far a peer's private affairs have come.
@@ -215,12 +216,13 @@ impl Peer {
         assert!(names.iter().any(|name| roll.was(self.serial, name)), "{text:?} without the asker");
     }
 
-    /// What it was shown must be what was said last, without those it did not want.
+    /// What it was shown must be what clients said last, without those it did not want.
     fn check_history(&self, shown: &[String], talk: &Talk) {
         assert!(!shown.is_empty(), "a history of nothing");
         let hides = self.hides();
-        let others =
-            |author: u64| author != self.serial && self.is_hidden(author, &hides, talk.roll);
+        let others = |author: u64| {
+            author == SERVER || author != self.serial && self.is_hidden(author, &hides, talk.roll)
+        };
         let mut ends: BTreeSet<usize> = (0..talk.said.len()).collect();
         for (number, line) in shown.iter().enumerate() {
             let line = format!("{line}\n").into_bytes();
@@ -228,8 +230,8 @@ impl Peer {
             for end in ends {
                 let hidden = talk.said[end..].iter().take_while(|said| others(said.author)).count();
                 let until = if number == 0 { end } else { end + hidden };
-                let places = (end..=until)
-                    .filter(|at| talk.said.get(*at).is_some_and(|said| said.text == line));
+                let is_it = |said: &Said| said.author != SERVER && said.text == line;
+                let places = (end..=until).filter(|at| talk.said.get(*at).is_some_and(is_it));
                 next.extend(places.map(|at| at + 1));
             }
             ends = next;
