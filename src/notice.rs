@@ -207,6 +207,14 @@ notices! {
     HereAndMore { here: usize, names: &'a str, more: usize }
         en "{here} here: {names} and {more} more"
         ko "지금 {here}명: {names} 외 {more}명";
+    /// To a telnet peer that leaves with a command; its program ends with the connection.
+    Bye
+        en "bye"
+        ko "안녕히 가세요";
+    /// To any other client that does: nc shows nothing when the server closes, and stays.
+    ByeToNc
+        en "bye (Ctrl-C ends nc)"
+        ko "안녕히 가세요 (nc는 Ctrl-C로 끝납니다)";
     /// Nobody here has this name.
     Nobody { name: &'a str }
         en "nobody here is called {name}"

@@ -258,6 +258,10 @@ impl<S: Socket> Hub<S> {
         if !words.is_empty() {
             self.say(serial, &["", ": "], words);
         }
+        let client = self.clients.get(key);
+        let is_telnet = client.is_some_and(|client| client.record.is_telnet());
+        let bye = if is_telnet { Notice::Bye } else { Notice::ByeToNc };
+        self.tell(key, &bye, now);
         self.end(key, now);
     }
 }

@@ -187,7 +187,8 @@ fn last_words_are_told_all_before_them_is_delivered_and_nothing_after_them_is_he
         if !words.is_empty() {
             said.push_str(&format!("{name}: {words}\n"));
         }
-        assert_eq!(bob.read_to_end(), format!("* 2 here: guest1, {name}\n{said}"));
+        let bye = "* bye (Ctrl-C ends nc)\n";
+        assert_eq!(bob.read_to_end(), format!("* 2 here: guest1, {name}\n{said}{bye}"));
         assert!(!bob.reset);
         drop(bob);
         alice.read_until_last(&format!("* {name} left\n"));
@@ -195,4 +196,17 @@ fn last_words_are_told_all_before_them_is_delivered_and_nothing_after_them_is_he
     }
     alice.forget();
     assert_eq!(read_up_to_mark(&mut alice), "");
+}
+
+#[test]
+fn bye_is_said_to_a_command_and_without_a_hint_to_telnet() {
+    let server = Server::start(&[]);
+    let (mut alice, name) = server.join();
+    alice.send("last");
+    alice.half_close();
+    assert_eq!(alice.read_to_end(), format!("{name}: last\n"));
+    // A telnet program ends by itself.
+    let (mut bob, _) = server.join();
+    bob.send(b"\xff\xf1/quit\r\n");
+    assert!(bob.read_to_end().ends_with("* bye\r\n"), "{:?}", bob.read_text());
 }

@@ -93,15 +93,15 @@ impl Asks {
 
     /// Whether it has an answer for its author alone, whatever becomes of it.
     pub fn is_answered(&self) -> bool {
-        !matches!(self, Asks::Say(_) | Asks::Name { .. }) && !self.is_farewell()
+        !matches!(self, Asks::Say(_) | Asks::Name { .. })
     }
 
     /// Whether this line, which only its author got, answers it.
     pub fn is_answered_by(&self, text: &str) -> bool {
         let nobody = |name: &str| text == format!("* nobody here is called {name}");
         match self {
-            Asks::Say(_) | Asks::Quit | Asks::LastWords(_) => false,
-            Asks::Name { sure: true, .. } => false,
+            Asks::Say(_) | Asks::Name { sure: true, .. } => false,
+            Asks::Quit | Asks::LastWords(_) => text == "* bye" || text == "* bye (Ctrl-C ends nc)",
             Asks::Name { to, .. } => {
                 let refusals = ["is taken", "is reserved", "looks like the name of someone here"];
                 refusals.iter().any(|refusal| text == format!("* {to} {refusal}"))

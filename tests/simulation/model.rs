@@ -19,6 +19,13 @@ pub struct Said {
     pub text: Vec<u8>,
 }
 
+impl Said {
+    /// Whether it tells about someone, and is nothing that was said.
+    pub fn is_notice(&self) -> bool {
+        self.text.starts_with(b"* ")
+    }
+}
+
 /// All that was said to all, and what follows from it.
 #[derive(Clone, Copy)]
 pub struct Talk<'a> {

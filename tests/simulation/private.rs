@@ -4,7 +4,6 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use chinwag::notice::{self, Lang};
-use chinwag::transcript::SERVER;
 
 use crate::asking::{Asks, secret, whisper};
 use crate::model::{Peer, Said, Talk};
@@ -157,7 +156,7 @@ impl Peer {
                     return true;
                 }
                 Asks::Say(_) if may_be_without => {}
-                Asks::Name { .. } | Asks::Quit | Asks::LastWords(_) => {}
+                Asks::Name { .. } => {}
                 _ => return false,
             }
         }
@@ -173,6 +172,10 @@ impl Peer {
             }
             Asks::History(_) if text == "* history" => self.private.history = Some(Vec::new()),
             Asks::Other(" here: ") => self.check_who(text, talk.roll),
+            // It may have become a telnet only after this.
+            Asks::Quit | Asks::LastWords(_) => {
+                assert!(text != "* bye" || self.dialogue.begun, "{text}")
+            }
             Asks::Echo(false) => {
                 self.private.perhaps_hidden.insert(self.serial);
                 self.private.surely_hidden.insert(self.serial);
@@ -220,17 +223,17 @@ impl Peer {
     fn check_history(&self, shown: &[String], talk: &Talk) {
         assert!(!shown.is_empty(), "a history of nothing");
         let hides = self.hides();
-        let others = |author: u64| {
-            author == SERVER || author != self.serial && self.is_hidden(author, &hides, talk.roll)
-        };
+        let is_hidden =
+            |author: u64| author != self.serial && self.is_hidden(author, &hides, talk.roll);
+        let others = |said: &Said| said.is_notice() || is_hidden(said.author);
         let mut ends: BTreeSet<usize> = (0..talk.said.len()).collect();
         for (number, line) in shown.iter().enumerate() {
             let line = format!("{line}\n").into_bytes();
             let mut next = BTreeSet::new();
             for end in ends {
-                let hidden = talk.said[end..].iter().take_while(|said| others(said.author)).count();
+                let hidden = talk.said[end..].iter().take_while(|said| others(said)).count();
                 let until = if number == 0 { end } else { end + hidden };
-                let is_it = |said: &Said| said.author != SERVER && said.text == line;
+                let is_it = |said: &Said| !said.is_notice() && said.text == line;
                 let places = (end..=until).filter(|at| talk.said.get(*at).is_some_and(is_it));
                 next.extend(places.map(|at| at + 1));
             }
@@ -242,7 +245,7 @@ impl Peer {
         }
         let accounted = self.with_left_out(talk);
         let stands_here = ends.iter().any(|end| {
-            let hidden = talk.said[*end..].iter().take_while(|said| others(said.author)).count();
+            let hidden = talk.said[*end..].iter().take_while(|said| others(said)).count();
             accounted.iter().any(|here| (*end..=end + hidden).contains(here))
         });
         assert!(stands_here, "guest{}: {shown:?} stands elsewhere", self.serial);
@@ -259,11 +262,12 @@ impl Peer {
         }
         for place in self.private.place..self.sent.len() {
             let asks = &self.sent[place].asks;
-            assert!(!asks.is_answered(), "{who} got {text:?} before an answer to {asks:?}");
             if asks.is_said_by(text) {
-                self.private.place = place + 1;
+                // Last words are answered too, behind them.
+                self.private.place = place + usize::from(!asks.is_answered());
                 return;
             }
+            assert!(!asks.is_answered(), "{who} got {text:?} before an answer to {asks:?}");
         }
         panic!("{who} never sent {text:?}, or before what it got already");
     }
