@@ -113,7 +113,7 @@ pub struct Config {
     #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
     pub max_clients: Option<usize>,
 
-    /// Bytes of a line; a longer one is thrown away and its sender told [1..=8060]
+    /// Bytes of a line; a longer one is thrown away and its sender told [1..=8057]
     #[arg(long, env = "CHINWAG_MAX_LINE", value_name = "BYTES", help_heading = "Limits")]
     #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(1..=LINE_BYTES_MAX))]
     #[arg(default_value_t = 4096)]
@@ -422,7 +422,7 @@ impl Config {
     /// How fast one address may be announced, so that one that comes and goes leaves room for
     /// others.
     pub fn address_notice_pace(&self) -> Pace {
-        Pace { every: Duration::from_secs(1), burst: self.notices.max(1) }
+        Pace { every: Duration::from_secs(1), burst: 2 * self.notices.max(1) }
     }
 
     /// Whether the limits for strangers do not hold for this address.

@@ -51,12 +51,3 @@ fn a_turn_fits_one_write_at_any_mtu() {
         }
     });
 }
-
-#[test]
-#[ignore = "needs ip and unshare"]
-fn one_kib_more_does_not_fit_one_write() {
-    in_own_network(|| {
-        run_here("ip link set lo mtu 65536 up");
-        assert!(short_writes(Config::default().turn_bytes + 1024) > 0);
-    });
-}

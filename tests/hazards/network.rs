@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use chinwag::config::Config;
 
 use crate::support::network::{Link, Machine, in_own_network};
-use crate::support::{Client, Server, join, narrow, numbered, wait_for};
+use crate::support::{Client, Server, enter, join, narrow, numbered, wait_for};
 
 /// A server with two links, one of which is to die; the one who stays to watch, and the one who is
 /// to vanish, by name.
@@ -139,7 +139,7 @@ fn is_survived_by_all() -> bool {
     let flags = ten_times_as_fast();
     let mut scene = Scene::new(&flags.iter().map(String::as_str).collect::<Vec<_>>());
     let mut silent: Vec<(Client, String)> =
-        (0..24).map(|_| join(scene.dying.connect(&scene.server))).collect();
+        (0..24).map(|_| enter(scene.dying.connect(&scene.server))).collect();
     // Each is at another point between two questions, and nobody else hears of it.
     for (client, name) in &mut silent {
         std::thread::sleep(Duration::from_millis(250));
