@@ -56,8 +56,9 @@ impl Config {
         told.into_iter().filter_map(|(is_so, warning)| is_so.then_some(warning)).collect()
     }
 
-    /// How many keepalive probes a silent client leaves unanswered before the kernel gives it up.
-    /// The user timeout, if there is one, is looked at when a further probe is due (tcp(7)).
+    /// How many keepalive probes a silent client leaves unanswered before the kernel gives it up,
+    /// if its timers are on time. The user timeout, if there is one, is looked at when a further
+    /// probe is due (tcp(7)).
     pub fn probes_unanswered(&self) -> u32 {
         if self.user_timeout.is_zero() {
             return self.keepalive_probes;

@@ -121,21 +121,25 @@ fn ten_times_as_fast() -> Vec<String> {
     .concat()
 }
 
-/// 150 s, ten times as fast.
+/// 150 s, ten times as fast: by then one that is to be given up is.
 const GIVEN_UP_WITHIN: Duration = Duration::from_secs(15);
+
+/// What this machine may take to notice.
+const NOTICED_WITHIN: Duration = Duration::from_secs(2);
 
 #[test]
 #[ignore = "needs ip, nsenter and unshare"]
-fn a_link_that_is_down_half_of_the_time_allowed_loses_no_client() {
+fn a_link_that_is_down_for_less_than_40_s_loses_no_client() {
     in_own_network(|| while !is_survived_by_all() {});
 }
 
-/// Cuts a link for half of the time that a silent client has to answer, and asserts that it loses
-/// nobody; `false` if it was cut for longer, because this machine had other things to do.
+/// Cuts a link for less than the time between three questions, and asserts that it loses nobody;
+/// `false` if it was cut for longer, because this machine had other things to do. The kernel's
+/// timers are late by up to an eighth, so that there may be three questions and not four.
 fn is_survived_by_all() -> bool {
-    // Of 120 s, ten times as fast; a little less, since to cut and mend it takes a moment.
-    const ALLOWED: Duration = Duration::from_secs(6);
-    const DOWN: Duration = Duration::from_millis(5500);
+    // Two intervals, ten times as fast.
+    const ALLOWED: Duration = Duration::from_secs(4);
+    const DOWN: Duration = Duration::from_millis(3500);
     let flags = ten_times_as_fast();
     let mut scene = Scene::new(&flags.iter().map(String::as_str).collect::<Vec<_>>());
     let mut silent: Vec<(Client, String)> =
@@ -146,8 +150,8 @@ fn is_survived_by_all() -> bool {
         client.send(format!("/msg {name} now\n"));
         client.read_until_last(" now\n");
     }
-    scene.dying.cut();
     let cut_at = Instant::now();
+    scene.dying.cut();
     std::thread::sleep(DOWN);
     scene.dying.mend();
     if cut_at.elapsed() > ALLOWED {
@@ -172,7 +176,8 @@ fn a_silent_client_behind_a_dead_link_is_gone_within_150_s_by_default() {
         let cut_at = Instant::now();
         scene.dying.cut();
         scene.assert_given_up();
-        assert!(cut_at.elapsed() < GIVEN_UP_WITHIN, "{:?}", cut_at.elapsed());
+        let took = cut_at.elapsed();
+        assert!(took < GIVEN_UP_WITHIN + NOTICED_WITHIN, "{took:?}");
     });
 }
 
