@@ -1,9 +1,9 @@
 #!/bin/sh
-# usage: scripts/mutants.sh [ROOM...]
+# usage: scripts/mutants.sh [FOLDER...]
 #
-# Breaks the values (ring 1), or the rooms named, in every small way that cargo-mutants knows, and
+# Breaks the values, or the folders of src/ named, in every small way that cargo-mutants knows, and
 # tells which of them no unit test notices: it should be none. What .cargo/mutants.toml leaves out
-# is explained there. All rooms take two hours; what was found is in target/mutants.out.
+# is explained there. All of them take two hours; what was found is in target/mutants.out.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -11,14 +11,13 @@ cd "$(dirname "$0")/.."
     sed -n 's/^# \{0,1\}//p' "$0" | sed '1d;/^Fewer/,$d'
     exit 0
 }
-[ $# != 0 ] || set -- backlog command config deadlines line names notice pace reading stranger \
-    telnet text transcript
-for room; do
-    [ -f "src/$room.rs" ] || {
-        echo "mutants.sh: no room is called $room; try --help" >&2
+[ $# != 0 ] || set -- words pace wire room bus config
+for folder; do
+    [ -f "src/$folder.rs" ] || [ -d "src/$folder" ] || {
+        echo "mutants.sh: no folder is called $folder; try --help" >&2
         exit 2
     }
-    set -- "$@" --file "src/$room.rs" --file "src/$room/*.rs"
+    set -- "$@" --file "src/$folder.rs" --file "src/$folder/**/*.rs"
     shift
 done
 

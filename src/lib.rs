@@ -1,8 +1,8 @@
 //! chinwag: a chat server for anything that can open a TCP connection.
 //!
 //! One process, one thread, one poll. Everyone connected is in one slab; whatever a client says is
-//! appended once to one shared [`transcript`], and everyone reads it at their own pace. Nothing
-//! in the loop can wait: one stuck reader costs nobody else anything.
+//! appended once to one shared [`transcript`](room::transcript), and everyone reads it at their own
+//! pace. Nothing in the loop can wait: one stuck reader costs nobody else anything.
 //!
 //! # The turn
 //!
@@ -36,44 +36,39 @@
 //! of what was half sent when it *lapsed*. A *pass* offers everyone what they lack. A client
 //! *leaves* for a reason.
 //!
-//! # The rooms
+//! # The folders
 //!
-//! Three rings; a file uses only its own ring and those inside it.
+//! In the order in which a line passes them; a file uses only its own folder and those above it.
 //!
-//! Values, which know neither sockets nor the clock: [`config`], [`transcript`], [`reading`],
-//! [`mod@line`], [`telnet`], [`text`], [`stranger`], [`command`], [`names`], [`notice`], [`pace`],
-//! [`addresses`], [`without`], [`deadlines`], [`backlog`]. Generic over `Read + Write`, with the
-//! present moment handed in, so that a simulation can run them: [`client`], [`hub`], [`door`]. The
-//! world: [`server`] (the only one of the server that knows mio), [`console`], [`journal`],
-//! [`sink`], the terminal client [`join`] with a loop of its own, and `main`.
+//! Values, which know neither sockets nor the clock: [`words`] is what is said, as text; [`pace`]
+//! how often a thing may happen; [`wire`] makes text of bytes; [`room`] is one conversation;
+//! [`bus`] what is said but not yet in order; [`config`] every limit and switch. Generic over
+//! `Read + Write`, with the present moment handed in, so that a simulation can run it: [`hub`],
+//! everyone who is connected. The world: [`stdio`] are standard streams that never wait,
+//! [`server`] the loop (the only folder of the server that knows mio), [`join`] the terminal client
+//! with a loop of its own, and `main`.
 
 #![forbid(unsafe_code)]
 
-pub mod addresses;
-pub mod backlog;
-pub mod command;
-pub mod config;
-pub mod deadlines;
-pub mod line;
-pub mod names;
-pub mod notice;
-pub mod pace;
-pub mod reading;
-pub mod stranger;
-pub mod telnet;
-pub mod text;
-pub mod transcript;
-pub mod without;
+pub mod words;
 
-pub mod client;
-pub mod door;
+pub mod pace;
+
+pub mod wire;
+
+pub mod room;
+
+pub mod bus;
+
+pub mod config;
+
 pub mod hub;
 
-pub mod console;
-pub mod join;
-pub mod journal;
+pub mod stdio;
+
 pub mod server;
-pub mod sink;
+
+pub mod join;
 
 #[cfg(test)]
 #[path = "../tests/properties/mod.rs"]

@@ -11,9 +11,9 @@ use std::process::ExitCode;
 
 use chinwag::config::Config;
 use chinwag::join::{self, flags::Flags as JoinFlags};
-use chinwag::journal::{Journal, tell_error};
-use chinwag::notice::Lang;
+use chinwag::server::journal::{Journal, tell_error};
 use chinwag::server::{Ended, Server};
+use chinwag::words::notice::Lang;
 use clap::builder::{OsStr, Resettable};
 use clap::error::ErrorKind;
 use clap::{Arg, Parser, Subcommand};

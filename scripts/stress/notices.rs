@@ -4,7 +4,7 @@
 
 use std::sync::LazyLock;
 
-use chinwag::notice::{Lang, Notice};
+use chinwag::words::notice::{Lang, Notice};
 use clap::ValueEnum;
 use memchr::memmem;
 
@@ -104,7 +104,7 @@ impl Form {
 
 #[cfg(test)]
 mod tests {
-    use chinwag::notice::Shown;
+    use chinwag::words::notice::Shown;
 
     use super::*;
 

@@ -1,8 +1,8 @@
 //! What the settings owe each other, and what they add up to.
 
 use super::{Config, DOORWAY_MAX, READ_BYTES_MAX, SEND_BUFFER_SPARE, STANDING_BYTES_MAX};
-use crate::notice::Counted;
-use crate::transcript;
+use crate::room::transcript;
+use crate::words::notice::Counted;
 
 /// With room for fewer clients the operator is warned: a limit of descriptors may be forgotten.
 const CLIENTS_FEW: usize = 16;

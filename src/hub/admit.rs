@@ -6,11 +6,11 @@ use std::time::Instant;
 use log::{debug, warn};
 
 use super::{Hub, Stop};
-use crate::client::{Client, Leave, Life, Socket, Standing};
 use crate::config::DOORWAY_MAX;
-use crate::notice::{Counted, Notice, Shown, joined_raw};
-use crate::reading::{Reading, Rendering};
-use crate::without::Without;
+use crate::hub::client::{Client, Leave, Life, Socket, Standing};
+use crate::room::reading::{Reading, Rendering};
+use crate::room::without::Without;
+use crate::words::notice::{Counted, Notice, Shown, joined_raw};
 
 impl<S: Socket> Hub<S> {
     /// The key that the next one let in will have, for the registration that comes before.

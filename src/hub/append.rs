@@ -6,11 +6,11 @@
 use std::time::Instant;
 
 use super::Hub;
-use super::submissions::{Kind, Submission};
-use crate::client::Socket;
-use crate::command::Command;
-use crate::notice::Notice;
-use crate::transcript::SERVER;
+use crate::bus::queue::{Kind, Submission};
+use crate::hub::client::Socket;
+use crate::room::transcript::SERVER;
+use crate::words::command::Command;
+use crate::words::notice::Notice;
 
 impl<S: Socket> Hub<S> {
     /// Appends as much of what was submitted as the turn has room for, but at least one entry.

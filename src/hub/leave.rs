@@ -7,13 +7,13 @@ use std::time::Instant;
 
 use log::{debug, warn};
 
-use super::submissions::Kind;
 use super::{Hub, Stop};
-use crate::client::{Leave, Life, Socket, Standing};
+use crate::bus::queue::Kind;
 use crate::config::NAMED_BYTES_MAX;
-use crate::notice::{Counted, Notice};
-use crate::reading::Reading;
-use crate::transcript::charge;
+use crate::hub::client::{Leave, Life, Socket, Standing};
+use crate::room::reading::Reading;
+use crate::room::transcript::charge;
+use crate::words::notice::{Counted, Notice};
 
 impl<S: Socket> Hub<S> {
     /// Does with those who leave what is to be done: throws away what the shut down still send,

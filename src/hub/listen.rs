@@ -12,18 +12,18 @@ use std::time::Instant;
 
 use log::debug;
 
-use super::submissions::Kind;
 use super::{Hub, Stop};
-use crate::client::{Heard, Leave, Life, Socket, UNTIL_APPENDED};
+use crate::bus::queue::Kind;
 use crate::config::{NAMED_BYTES_MAX, QUANTUM_BYTES, STANDING_BYTES_MAX};
-use crate::line::Input;
-use crate::names::NAME_BYTES_MAX;
-use crate::notice::Notice;
-use crate::reading::{LineEnds, Rendering};
-use crate::stranger::{Sniffed, Stranger};
-use crate::telnet;
-use crate::text::{Excerpt, push_safe};
-use crate::transcript::charge;
+use crate::hub::client::{Heard, Leave, Life, Socket, UNTIL_APPENDED};
+use crate::room::reading::{LineEnds, Rendering};
+use crate::room::transcript::charge;
+use crate::wire::line::Input;
+use crate::wire::stranger::{Sniffed, Stranger};
+use crate::wire::telnet;
+use crate::words::names::NAME_BYTES_MAX;
+use crate::words::notice::Notice;
+use crate::words::text::{Excerpt, push_safe};
 
 /// The clients that have something to be heard, each in one place.
 #[derive(Debug, Default)]

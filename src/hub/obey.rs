@@ -4,15 +4,15 @@
 use std::time::Instant;
 
 use super::Hub;
-use crate::addresses::network;
-use crate::client::{Life, Socket};
-use crate::command::Command;
-use crate::names::{Claimant, NAME_CHARACTERS_MAX, Name, Refusal, called};
-use crate::notice::{self, Notice};
-use crate::reading::DETOUR_BYTES;
-use crate::text::Excerpt;
-use crate::transcript::{Line, SERVER};
-use crate::without::{IGNORED_MAX, Without};
+use crate::hub::addresses::network;
+use crate::hub::client::{Life, Socket};
+use crate::room::reading::DETOUR_BYTES;
+use crate::room::transcript::{Line, SERVER};
+use crate::room::without::{IGNORED_MAX, Without};
+use crate::words::command::Command;
+use crate::words::names::{Claimant, NAME_CHARACTERS_MAX, Name, Refusal, called};
+use crate::words::notice::{self, Notice};
+use crate::words::text::Excerpt;
 
 /// How many names `/who` gives; of more it says how many.
 const NAMED_MAX: usize = 50;

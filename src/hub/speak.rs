@@ -9,8 +9,8 @@
 use std::time::Instant;
 
 use super::Hub;
-use crate::client::{Leave, Life, Socket, Spoken};
 use crate::config::Config;
+use crate::hub::client::{Leave, Life, Socket, Spoken};
 
 /// So many looks count as a write: one is memory that has left the cache, the other a system call.
 const LOOKS_PER_WRITE: usize = 64;

@@ -4,8 +4,8 @@
 //!
 //! - The cursor stands between two whole characters (grapheme clusters, UAX #29): a syllable typed
 //!   in letters, or a letter with its marks, is passed and deleted as one.
-//! - There is nothing in the line that is not safe to show ([`crate::text`]): what is pasted or
-//!   comes from the history is as foreign as what a server sends.
+//! - There is nothing in the line that is not safe to show ([`crate::words::text`]): what is
+//!   pasted or comes from the history is as foreign as what a server sends.
 //! - It has a bound; what does not fit is refused whole.
 //!
 //! `tui-input` was weighed: it takes one character at a time and leaves the cursor inside one that
@@ -13,7 +13,7 @@
 
 use unicode_segmentation::{GraphemeCursor, UnicodeSegmentation};
 
-use crate::text::push_safe;
+use crate::words::text::push_safe;
 
 /// The most bytes of the line: more than any server takes, few enough to be looked through at each
 /// key. What would make it longer is refused.

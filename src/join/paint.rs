@@ -5,7 +5,7 @@
 
 use super::pending::Me;
 use super::said::Said;
-use crate::names::called;
+use crate::words::names::called;
 
 /// What stands before a word of this program, as `* ` before one of the server.
 pub const OWN_WORD: &str = "-- ";

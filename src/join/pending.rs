@@ -14,8 +14,8 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use super::said::Said;
-use crate::names::bare;
-use crate::text::push_safe;
+use crate::words::names::bare;
+use crate::words::text::push_safe;
 
 /// How long an echo is waited for, after the last one came or the line was sent.
 pub const ECHO_PATIENCE: Duration = Duration::from_secs(2);

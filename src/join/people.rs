@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 
 use super::pending::Me;
 use super::said::{Said, may_be_name};
-use crate::names::bare;
+use crate::words::names::bare;
 
 /// The most names that are remembered; who has been silent longest is forgotten.
 const NAMES_MAX: usize = 200;

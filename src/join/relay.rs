@@ -16,12 +16,12 @@ use std::time::Instant;
 use super::paint::Paint;
 use super::pending::Me;
 use super::said::greeted_name;
-use super::source::{Source, Taken};
 use super::watch::{Received, Watch};
 use super::wire::{Hearing, Outgoing};
 use super::{Ended, JoinError};
-use crate::backlog::Backlog;
-use crate::sink::{Outcome, RETRY, Sink, Written, write_out};
+use crate::stdio::backlog::Backlog;
+use crate::stdio::sink::{Outcome, RETRY, Sink, Written, write_out};
+use crate::stdio::source::{Source, Taken};
 
 /// How much is read at once, of the input and from the server.
 const READ_BYTES: usize = 16 * 1024;

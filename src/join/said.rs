@@ -6,7 +6,7 @@
 //!
 //! This room knows text. It never knows who we are or what becomes of the line.
 
-use crate::names::{NAME_BYTES_MAX, bare};
+use crate::words::names::{NAME_BYTES_MAX, bare};
 
 /// A line of the conversation. Names are [`bare`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -11,14 +11,14 @@ use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SI
 
 use super::redial::Redial;
 use super::screen::{Area, Screen};
-use super::source::{Source, Taken};
 use super::talk::{PROMPT, Talk};
 use super::terminal::Terminal;
 use super::typing::{Deed, Typing};
 use super::watch::{Reached, Received, Watch};
 use super::{Ended, JoinError, REACH_MAX};
-use crate::backlog::Backlog;
-use crate::sink::{Outcome, RETRY, write_out};
+use crate::stdio::backlog::Backlog;
+use crate::stdio::sink::{Outcome, RETRY, write_out};
+use crate::stdio::source::{Source, Taken};
 
 /// How much is read at once, of the keys and from the server.
 const READ_BYTES: usize = 4096;

@@ -16,7 +16,7 @@ use super::pending::{Echo, Me, Pending};
 use super::people::People;
 use super::said::{Said, greeted_name};
 use super::wire::{Hearing, Outgoing};
-use crate::names::{bare, called};
+use crate::words::names::{bare, called};
 
 /// The prompt, also before a line of our own that nobody sent back.
 pub const PROMPT: &str = ">> ";

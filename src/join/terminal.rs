@@ -9,7 +9,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, Termios};
 
-use crate::sink::{Sink, Written};
+use crate::stdio::sink::{Sink, Written};
 
 /// What is pasted is told apart from what is typed.
 const TAKE: &[u8] = b"\x1b[?2004h";

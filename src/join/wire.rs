@@ -2,8 +2,8 @@
 //!
 //! The rules this room keeps:
 //!
-//! - The server is not trusted: a line that it says is made safe to show ([`crate::text`]) and has
-//!   a bound; a longer one is handed out in pieces.
+//! - The server is not trusted: a line that it says is made safe to show ([`crate::words::text`])
+//!   and has a bound; a longer one is handed out in pieces.
 //! - LF and CR LF end a line. Some servers never end one: what stays without an end is a line once
 //!   it has been quiet ([`Hearing::patience`]).
 //! - What goes on where a line was broken off begins with [`CONTINUED`], so that no line of a peer
@@ -14,8 +14,8 @@
 
 use std::time::Duration;
 
-use crate::backlog::Backlog;
-use crate::text::push_safe;
+use crate::stdio::backlog::Backlog;
+use crate::words::text::push_safe;
 
 /// The most bytes of a line in one piece; more than any server we know sends.
 pub const LINE_BYTES_MAX: usize = 64 * 1024;

@@ -1,8 +1,8 @@
 //! Whatever is typed is read as it is written; and whoever asks for a name by it keeps the rules of
 //! names.
 
-use chinwag::command::Command;
-use chinwag::text::push_safe;
+use chinwag::words::command::Command;
+use chinwag::words::text::push_safe;
 
 use super::names::{self, Deed};
 

@@ -4,11 +4,11 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::net::SocketAddr;
 use std::time::Instant;
 
-use chinwag::client::{Client, Heard, Socket};
-use chinwag::line::LineRules;
+use chinwag::hub::client::{Client, Heard, Socket};
 use chinwag::pace::Pace;
-use chinwag::reading::Reading;
-use chinwag::telnet::IAC;
+use chinwag::room::reading::Reading;
+use chinwag::wire::line::LineRules;
+use chinwag::wire::telnet::IAC;
 
 use super::line::{self, Deed, Plain, Said};
 use super::telnet;

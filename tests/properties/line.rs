@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use chinwag::line::{Input, LineRules, Lines};
+use chinwag::wire::line::{Input, LineRules, Lines};
 
 /// What may happen to the input of one peer.
 #[derive(Clone, Copy, Debug)]

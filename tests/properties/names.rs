@@ -4,10 +4,10 @@ use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::{Duration, Instant};
 
-use chinwag::names::kept::KEPT_FOR;
-use chinwag::names::{Claimant, NAME_BYTES_MAX, NAME_CHARACTERS_MAX, Name, Names, Refusal};
-use chinwag::names::{bare, called};
-use chinwag::text::push_safe;
+use chinwag::words::names::kept::KEPT_FOR;
+use chinwag::words::names::{Claimant, NAME_BYTES_MAX, NAME_CHARACTERS_MAX, Name, Names, Refusal};
+use chinwag::words::names::{bare, called};
+use chinwag::words::text::push_safe;
 use unicase::UniCase;
 use unicode_normalization::{UnicodeNormalization, char::is_combining_mark, is_nfc};
 use unicode_security::skeleton;

@@ -1,6 +1,6 @@
 //! However a telnet peer's bytes are cut into reads, its commands are taken out and nothing else.
 
-use chinwag::telnet::{IAC, Telnet, push_rendered};
+use chinwag::wire::telnet::{IAC, Telnet, push_rendered};
 
 const DONT: u8 = 254;
 const DO: u8 = 253;

@@ -1,7 +1,7 @@
 //! Whatever comes, only what is safe is shown of it.
 
-use chinwag::text::{BLANKS_MAX, EXCERPT_CHARACTERS_MAX, Excerpt, MARKS_MAX};
-use chinwag::text::{SAFE_BYTES_PER_BYTE_MAX, push_safe};
+use chinwag::words::text::{BLANKS_MAX, EXCERPT_CHARACTERS_MAX, Excerpt, MARKS_MAX};
+use chinwag::words::text::{SAFE_BYTES_PER_BYTE_MAX, push_safe};
 use unicode_normalization::char::is_combining_mark;
 use unicode_properties::{GeneralCategory, UnicodeGeneralCategory};
 use unicode_security::skeleton;

@@ -4,7 +4,7 @@
 use std::io;
 use std::time::{Duration, Instant};
 
-use chinwag::door::{Door, Next, RETRY};
+use chinwag::server::door::{Door, Next, RETRY};
 use rustix::io::Errno;
 
 use crate::random::Random;

@@ -1,6 +1,6 @@
 //! What a line asks of the server, and what answers it.
 
-use chinwag::command::Command;
+use chinwag::words::command::Command;
 
 use crate::people::own_prefix;
 

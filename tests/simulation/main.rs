@@ -47,7 +47,7 @@ use std::time::Duration;
 
 use chinwag::config::Config;
 use chinwag::hub::Hub;
-use chinwag::names::kept::KEPT_FOR;
+use chinwag::words::names::kept::KEPT_FOR;
 
 use corpus::Inputs;
 use random::Random;

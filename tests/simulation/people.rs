@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::time::Instant;
 
-use chinwag::names::kept::KEPT_FOR;
-use chinwag::transcript::SERVER;
+use chinwag::room::transcript::SERVER;
+use chinwag::words::names::kept::KEPT_FOR;
 
 use crate::model::{Peer, Said};
 

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use chinwag::notice::{self, Lang};
+use chinwag::words::notice::{self, Lang};
 
 use crate::asking::{Asks, secret, whisper};
 use crate::model::{Peer, Said, Talk};

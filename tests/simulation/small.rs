@@ -6,8 +6,8 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use chinwag::client::Socket;
 use chinwag::config::Config;
+use chinwag::hub::client::Socket;
 use chinwag::hub::{Hub, Wait};
 use rustix::io::Errno;
 

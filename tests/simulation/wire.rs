@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Read, Write};
 use std::rc::Rc;
 
-use chinwag::client::Socket;
+use chinwag::hub::client::Socket;
 use rustix::io::Errno;
 
 use crate::random::Random;

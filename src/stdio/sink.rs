@@ -24,7 +24,7 @@ use rustix::io::Errno;
 use rustix::net::SendFlags;
 use rustix::termios::{LocalModes, Termios, isatty};
 
-use crate::backlog::Backlog;
+use crate::stdio::backlog::Backlog;
 
 /// How long a stream that takes nothing is left alone. Nothing tells us when it takes something
 /// again, so it is tried; often enough that a person who continues a terminal sees no delay.

@@ -5,7 +5,7 @@
 //! rest are values: [`keys`], [`edit`], [`columns`], [`wrap`], [`screen`] for the person, [`wire`],
 //! [`said`], [`pending`], [`people`], [`paint`] for the conversation, [`typing`] and [`talk`] that
 //! join them. Of those in contact with the world, [`watch`] knows mio, [`terminal`] the terminal,
-//! [`source`] standard input, [`history`] a file.
+//! [`source`](crate::stdio::source) standard input, [`history`] a file.
 //!
 //! It never knows the server's insides: what it knows of the conversation it has read from the
 //! wire, and any server that speaks in lines will do.
@@ -23,7 +23,6 @@ pub mod relay;
 pub mod said;
 pub mod screen;
 pub mod seat;
-pub mod source;
 pub mod talk;
 pub mod terminal;
 pub mod typing;
@@ -40,14 +39,14 @@ use std::time::{Duration, Instant};
 
 use time::OffsetDateTime;
 
-use crate::sink::Sink;
+use crate::stdio::sink::Sink;
+use crate::stdio::source::Source;
 use flags::{Color, Flags};
 use history::History;
 use paint::Paint;
 use redial::Redial;
 use relay::Relay;
 use seat::Seat;
-use source::Source;
 use talk::Talk;
 use terminal::Terminal;
 use typing::Typing;

@@ -14,13 +14,13 @@ use memchr::memchr;
 use rustix::io::Errno;
 
 use crate::config::Config;
-use crate::deadlines::Whose;
-use crate::line::Lines;
+use crate::hub::deadlines::Whose;
 use crate::pace::{Allowance, Pace};
-use crate::reading::{Reading, Terms};
-use crate::stranger::{FirstLines, REQUEST_WAIT, Sniffed};
-use crate::telnet::IAC;
-use crate::transcript::Transcript;
+use crate::room::reading::{Reading, Terms};
+use crate::room::transcript::Transcript;
+use crate::wire::line::Lines;
+use crate::wire::stranger::{FirstLines, REQUEST_WAIT, Sniffed};
+use crate::wire::telnet::IAC;
 
 mod life;
 mod record;

@@ -6,8 +6,8 @@
 //!   for its network. So a client whose connection broke gets its name back, and no other can speak
 //!   under it meanwhile.
 //! - Of each client one name is kept, that which it had last.
-//! - The oldest goes first: of a network that has [`KEPT_PER_NETWORK_MAX`], and of all beyond
-//!   [`KEPT_MAX`].
+//! - The oldest goes first: of a network that has `KEPT_PER_NETWORK_MAX`, and of all beyond
+//!   `KEPT_MAX`.
 //!
 //! It never knows a clock: the present moment is handed in, and later each time.
 

@@ -1,6 +1,6 @@
 //! Reading standard input without ever waiting for whoever writes it.
 //!
-//! The counterpart of [`crate::sink`]. Descriptor 0 is shared with the shell and other programs, so
+//! The counterpart of [`super::sink`]. Descriptor 0 is shared with the shell and other programs, so
 //! `O_NONBLOCK` must not be set on it: it is asked first, and then it has something. A file never
 //! waits. This room never knows what is read.
 

@@ -16,9 +16,9 @@ use log::{LevelFilter, Log, Metadata, Record};
 use rustix::pipe::PipeFlags;
 use simple_logger::SimpleLogger;
 
-use crate::backlog::Backlog;
-use crate::notice::Counted;
-use crate::sink::{Outcome, PIPE_BYTES, RETRY, Sink, is_writable, tell_unusable, write_out};
+use crate::stdio::backlog::Backlog;
+use crate::stdio::sink::{Outcome, PIPE_BYTES, RETRY, Sink, is_writable, tell_unusable, write_out};
+use crate::words::notice::Counted;
 
 /// What time, level and module may take of a record; the rest is cut at what one page of the pipe
 /// holds, so that it never waits.

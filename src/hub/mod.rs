@@ -9,32 +9,34 @@
 //! It is generic over the socket, and `now` is handed in: the same code runs in a simulation. It
 //! never knows mio, the clock or the process.
 
+pub mod addresses;
+pub mod client;
+pub mod deadlines;
+
 mod admit;
 mod append;
 mod leave;
 mod listen;
 mod obey;
-mod presence;
 mod speak;
-mod submissions;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Instant;
 
 use slab::Slab;
 
-use crate::addresses::Addresses;
-use crate::client::{Client, Leave, Life, Socket};
+use crate::bus::queue::Submissions;
 use crate::config::{Config, READ_BYTES_MAX};
-use crate::deadlines::{Deadlines, Whose};
-use crate::names::Names;
-use crate::notice::Notice;
+use crate::hub::addresses::Addresses;
+use crate::hub::client::{Client, Leave, Life, Socket};
+use crate::hub::deadlines::{Deadlines, Whose};
 use crate::pace::Throttle;
-use crate::transcript::{SERVER, Transcript};
+use crate::room::presence::Presence;
+use crate::room::transcript::{SERVER, Transcript};
+use crate::words::names::Names;
+use crate::words::notice::Notice;
 
 use listen::Listeners;
-use presence::Presence;
-use submissions::Submissions;
 
 /// Everyone, and the one conversation they are in.
 #[derive(Debug)]

@@ -11,10 +11,10 @@
 
 use std::collections::VecDeque;
 
-use crate::notice::{Lang, Notice};
-use crate::telnet;
-use crate::transcript::Transcript;
-use crate::without::Without;
+use crate::room::transcript::Transcript;
+use crate::room::without::Without;
+use crate::wire::telnet;
+use crate::words::notice::{Lang, Notice};
 
 pub use offer::Offer;
 
@@ -474,7 +474,7 @@ impl Aside {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::transcript::SERVER;
+    use crate::room::transcript::SERVER;
     use proptest::prelude::*;
 
     fn terms(bytes_max: usize) -> Terms {

@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 
-use crate::transcript::{SERVER, charge};
+use crate::room::transcript::{SERVER, charge};
 
 /// A queue of what is to become part of the conversation.
 #[derive(Debug, Default)]

@@ -221,7 +221,7 @@ mod tests {
     use std::collections::HashSet;
 
     /// Known escape sequences by name, each written as it is to be shown.
-    const ESCAPES: &str = include_str!("../tests/escapes.txt");
+    const ESCAPES: &str = include_str!("../../../tests/escapes.txt");
     const ESCAPES_MIN: usize = 200;
 
     /// Some of those that show nothing, each of which a person may write with.

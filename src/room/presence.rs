@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use crate::notice::Notice;
 use crate::pace::{Bucket, Pace};
+use crate::words::notice::Notice;
 
 /// Decides what is told of comings and goings.
 #[derive(Debug)]

@@ -12,11 +12,11 @@ use clap::{Args, Parser};
 use ipnet::IpNet;
 use log::LevelFilter;
 
-use crate::line::LineRules;
-use crate::names::NAME_BYTES_MAX;
-use crate::notice::Lang;
 use crate::pace::Pace;
-use crate::reading::Terms;
+use crate::room::reading::Terms;
+use crate::wire::line::LineRules;
+use crate::words::names::NAME_BYTES_MAX;
+use crate::words::notice::Lang;
 
 use parse::{parse_exempt, parse_level, parse_listen};
 use parse::{parse_keepalive, parse_user_timeout};

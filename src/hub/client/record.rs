@@ -5,10 +5,10 @@
 use std::net::SocketAddr;
 use std::time::Instant;
 
-use crate::line::Lines;
 use crate::pace::Allowance;
-use crate::stranger::FirstLines;
-use crate::telnet::Telnet;
+use crate::wire::line::Lines;
+use crate::wire::stranger::FirstLines;
+use crate::wire::telnet::Telnet;
 
 /// The moments that matter only while something is pending. They stand in a box of their own, so
 /// that a client at rest, of whom there are thousands, is small.

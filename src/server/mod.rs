@@ -16,20 +16,23 @@ use mio::{Events, Interest, Poll, Registry, Token};
 use signal_hook_mio::v1_0::Signals;
 use socket2::SockRef;
 
-use crate::client::Socket;
 use crate::config::Config;
-use crate::console::Console;
-use crate::door::{Door, Next};
+use crate::hub::client::Socket;
 use crate::hub::{Hub, Wait};
-use crate::journal::Journal;
-use crate::notice::Counted;
 use crate::pace::Throttle;
+use crate::server::console::Console;
+use crate::server::door::{Door, Next};
+use crate::server::journal::Journal;
+use crate::words::notice::Counted;
 
 pub use listeners::listen_on;
 use machine::{MIB, clients_max, memory_bytes, tell_bounds};
 use signals::Meaning;
 
+pub mod console;
+pub mod door;
 mod in_use;
+pub mod journal;
 mod listeners;
 mod machine;
 mod signals;

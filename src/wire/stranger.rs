@@ -21,7 +21,7 @@ use std::time::Duration;
 
 use memchr::memchr2;
 
-use crate::notice::{Lang, Notice};
+use crate::words::notice::{Lang, Notice};
 
 /// How many lines of a client are searched for a header field. Every browser and library names the
 /// host in one of the first few.

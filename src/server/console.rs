@@ -9,9 +9,9 @@ use std::time::Instant;
 
 use log::warn;
 
-use crate::reading::{LineEnds, Reading, Rendering, Terms};
-use crate::sink::{RETRY, Sink, Written, tell_unusable};
-use crate::transcript::Transcript;
+use crate::room::reading::{LineEnds, Reading, Rendering, Terms};
+use crate::room::transcript::Transcript;
+use crate::stdio::sink::{RETRY, Sink, Written, tell_unusable};
 
 /// Standard output, as far as anyone reads it.
 #[derive(Debug)]

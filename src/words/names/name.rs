@@ -23,14 +23,14 @@ use unicode_script::{Script, ScriptExtension, UnicodeScript};
 use unicode_security::general_security_profile::IdentifierType;
 use unicode_security::{GeneralSecurityProfile, skeleton};
 
-use crate::text::Look;
+use crate::words::text::Look;
 
 /// The most characters of a name, counted after NFC: what fits beside what is said on a line of a
 /// terminal. A longer one is refused, not cut.
 pub const NAME_CHARACTERS_MAX: usize = 32;
 
 /// The most bytes of a name as it is shown: no character of UTF-8 has more than 4, and
-/// [`LEFT_TO_RIGHT`] may stand behind it. `guest` and the greatest serial have 25.
+/// `LEFT_TO_RIGHT` may stand behind it. `guest` and the greatest serial have 25.
 pub const NAME_BYTES_MAX: usize = NAME_CHARACTERS_MAX * 4 + LEFT_TO_RIGHT.len_utf8();
 
 /// Stands behind a name that is written right to left, or a terminal would draw what comes behind

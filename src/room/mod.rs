@@ -1,0 +1,8 @@
+//! One conversation: what was said in it, how far its readers are, who came and went.
+//!
+//! Nothing here knows a socket, a clock, or a command.
+
+pub mod presence;
+pub mod reading;
+pub mod transcript;
+pub mod without;

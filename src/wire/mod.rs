@@ -1,0 +1,7 @@
+//! Bytes become what a client has said.
+//!
+//! Nothing here knows a socket, a clock, or who else is there.
+
+pub mod line;
+pub mod stranger;
+pub mod telnet;
