@@ -12,6 +12,9 @@ mod peer;
 #[path = "../scripts/stress/mod.rs"]
 mod stress;
 
+use std::fs;
+use std::io::{self, ErrorKind, Write};
+
 use stress::started::Started;
 use stress::{Patience, gauge};
 
@@ -56,4 +59,37 @@ fn of_three_only_the_stuck_one_has_anything_waiting() {
         waiting = sockets.iter().filter(|socket| socket.unacknowledged_bytes > 0).count();
         patience.check(false, || format!("{waiting} are stuck")).unwrap();
     }
+}
+
+/// A reader that goes after so many lines, as `head` does.
+struct Head {
+    lines: usize,
+}
+
+impl Write for Head {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.lines == 0 {
+            return Err(ErrorKind::BrokenPipe.into());
+        }
+        self.lines -= bytes.iter().filter(|byte| **byte == b'\n').count().min(self.lines);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn no_server_is_left_when_nobody_reads_what_is_found() {
+    // Only the servers of this test have this limit.
+    const MARK: &str = "2222";
+    let flags = ["--stuck", "1", "--flush", "1", "--user-timeout", "5", "--max-line", MARK];
+    let error = deadlines::look(&flags, false, &mut Head { lines: 3 }).unwrap_err();
+    assert!(error.to_string().contains("broken pipe"), "{error}");
+    let has_mark = |entry: io::Result<fs::DirEntry>| {
+        let flags = fs::read_to_string(entry.unwrap().path().join("cmdline")).unwrap_or_default();
+        flags.split('\0').any(|flag| flag == MARK)
+    };
+    assert!(!fs::read_dir("/proc").unwrap().any(has_mark));
 }

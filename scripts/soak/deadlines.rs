@@ -5,7 +5,6 @@
 //! time is measured from before what starts it, so that a slow machine can only make it longer.
 //! What is due is read from [`Config`]: no number of it stands here.
 
-use std::error::Error;
 use std::io::Write;
 use std::net::Ipv4Addr;
 use std::sync::mpsc;
@@ -162,30 +161,33 @@ pub fn look(flags: &[&str], own_network: bool, out: &mut dyn Write) -> Outcome<(
     let (sender, findings) = mpsc::channel();
     let links = network::look(flags, &config, own_network, &sender)?;
     for (what, its_flags, check) in CHECKS {
-        let server = Started::chinwag_logging("off", &[flags, its_flags].concat())?;
         let (sender, config) = (sender.clone(), config.clone());
-        thread::spawn(move || send(&sender, what, check(server, &config)));
+        match Started::chinwag_logging("off", &[flags, its_flags].concat()) {
+            Ok(server) => _ = thread::spawn(move || send(&sender, what, check(server, &config))),
+            Err(error) => send(&sender, what, Err(error)),
+        }
     }
     drop(sender);
-    let mut first_fault: Option<Box<dyn Error>> = None;
+    let mut first_fault = Ok(());
+    // All are waited for, even if nobody reads what they find: each of them ends its server.
     for found in findings {
-        match found {
-            Ok(findings) => {
-                for finding in &findings {
-                    writeln!(out, "{}", finding.to_row())?;
-                    let fault = finding.check().err().map(Box::from);
-                    first_fault = first_fault.or(fault);
-                }
-            }
-            Err(told) => {
-                writeln!(out, "{told}")?;
-                first_fault = first_fault.or(Some(told.into()));
-            }
-        }
-        out.flush()?;
+        let told = tell(found, out);
+        first_fault = first_fault.and(told);
     }
     drop(links);
-    first_fault.map_or(Ok(()), Err)
+    first_fault
+}
+
+/// Writes a line for each finding; the first of them that is wrong is an error.
+fn tell(found: Result<Vec<Finding>, String>, out: &mut dyn Write) -> Outcome<()> {
+    match &found {
+        Ok(findings) => {
+            findings.iter().try_for_each(|finding| writeln!(out, "{}", finding.to_row()))?;
+        }
+        Err(told) => writeln!(out, "{told}")?,
+    }
+    out.flush()?;
+    Ok(found?.iter().try_for_each(Finding::check)?)
 }
 
 /// Hands over what was found, or what it is about and why nothing was.
