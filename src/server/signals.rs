@@ -3,8 +3,8 @@
 //! No signal that a write, a limit, a timer or a script for rotating logs can raise ends it without
 //! a word. What stands in no row keeps its default: SIGQUIT leaves a core, SIGTSTP and SIGSTOP stop
 //! the process until SIGCONT, SIGCHLD and their like do nothing. SIGPIPE is ignored from the
-//! beginning (Rust does that), and [`crate::stdio::sink`] sees to it that there is no SIGTTOU.
-//! This room catches nothing.
+//! beginning (Rust does that); there is no SIGTTIN, since nothing is read from a terminal, and
+//! [`crate::stdio::sink`] sees to it that there is no SIGTTOU. This room catches nothing.
 
 use signal_hook::consts::{
     SIGALRM, SIGHUP, SIGINT, SIGIO, SIGPROF, SIGTERM, SIGUSR1, SIGUSR2, SIGVTALRM, SIGXCPU, SIGXFSZ,
