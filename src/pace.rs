@@ -46,6 +46,11 @@ impl Bucket {
         self.full_at
     }
 
+    /// Takes out what is more than leaves room for so many tokens.
+    fn leave_room(&mut self, tokens: u32, pace: &Pace, now: Instant) {
+        self.full_at = self.full_at.max(Some(now + pace.every * tokens));
+    }
+
     /// How many tokens are in it.
     fn level(&self, pace: &Pace, now: Instant) -> u32 {
         let lacking = self.full_at.map_or(Duration::ZERO, |at| at.saturating_duration_since(now));
@@ -95,6 +100,7 @@ impl Allowance {
     ) -> Result<(), Instant> {
         // What it has earned by now is no longer advanced, or it would have two bursts.
         self.advance = self.advance.min(pace.burst - self.own.level(pace, now));
+        self.own.leave_room(self.advance, pace, now);
         let Err(due) = self.own.take(pace, now) else { return Ok(()) };
         if self.advance == 0 || !advanced() {
             return Err(due);
@@ -171,12 +177,15 @@ mod tests {
     #[test]
     fn a_connection_has_one_burst_whenever_it_speaks() {
         let (pace, start) = (Pace::per_second(10, 20), Instant::now());
-        for tenths in [0, 1, 7, 19, 20, 21, 500] {
-            let (mut address, now) = (Bucket::default(), start + SECOND / 10 * tenths);
+        for hundredths in [0, 1, 9, 10, 77, 191, 200, 211, 5000] {
+            let (mut address, now) = (Bucket::default(), start + SECOND / 100 * hundredths);
             let mut allowance = Allowance::new(&pace, start);
-            assert_eq!(at_once(&mut allowance, &pace, &mut address, now), 20, "{tenths}");
-            let later = now + SECOND / 2;
-            assert_eq!(at_once(&mut allowance, &pace, &mut address, later), 5, "{tenths}");
+            assert_eq!(at_once(&mut allowance, &pace, &mut address, now), 20, "{hundredths}");
+            for (later, tokens) in [(499, 4), (500, 1), (1500, 10)] {
+                let later = now + SECOND / 1000 * later;
+                let taken = at_once(&mut allowance, &pace, &mut address, later);
+                assert_eq!(taken, tokens, "{hundredths}");
+            }
         }
     }
 
