@@ -81,8 +81,11 @@ tell() {
     # shellcheck disable=SC2012
     input=$(ls -t "$fuzz/artifacts/$1"/* 2>/dev/null | head -n 1)
     [ -n "$input" ] || return 0
-    test='--lib properties'
-    [ "$1" != hub ] || test='--test simulation fuzzer'
+    case $1 in
+        input) test='--test wire kept' ;;
+        text | command) test='--test words kept' ;;
+        hub) test='--test hub fuzzer' ;;
+    esac
     cat >&2 <<END
 
 $1 failed with $input

@@ -69,10 +69,3 @@ pub mod stdio;
 pub mod server;
 
 pub mod join;
-
-#[cfg(test)]
-#[path = "../tests/properties/mod.rs"]
-mod properties;
-/// The properties name the rooms as the programs that share them do.
-#[cfg(test)]
-extern crate self as chinwag;

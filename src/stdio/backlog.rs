@@ -62,7 +62,7 @@ mod tests {
         backlog.end().extend(b"abc");
         assert!(!backlog.is_empty());
         backlog.took(3);
-        assert!(backlog.is_empty());
+        assert!(backlog.is_empty() && backlog.bytes.is_empty());
         backlog.end().extend(b"abc");
         backlog.clear();
         assert!(backlog.is_empty() && backlog.rest().is_empty());

@@ -293,8 +293,6 @@ fn whole_characters(bytes: &[u8]) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::properties::line::{self as property, Deed};
-    use proptest::prelude::*;
 
     const RULES: LineRules = LineRules {
         line_bytes_max: 16,
@@ -485,34 +483,5 @@ mod tests {
         assert_eq!(read(&RAW, &[long], false), ["가나다라마", "바"]);
         let two = LineRules { line_bytes_max: 2, ..RAW };
         assert_eq!(read(&two, &["가".as_bytes()], false), ["\u{fffd}", "\u{fffd}"]);
-    }
-
-    fn cut_at<'a>(bytes: &'a [u8], cuts: &[prop::sample::Index]) -> Vec<Deed<'a>> {
-        let mut places: Vec<_> = cuts.iter().map(|cut| cut.index(bytes.len() + 1)).collect();
-        places.extend([0, bytes.len()]);
-        places.sort_unstable();
-        let reads = places.windows(2).map(|pair| &bytes[pair[0]..pair[1]]);
-        reads.map(Deed::Read).chain([Deed::Cut]).collect()
-    }
-
-    proptest! {
-        #[test]
-        fn however_the_input_is_cut_the_lines_are_those_of_the_rule(
-            input in "[a-c\n\r\0]{0,200}|([a-z]{0,90}[\r\n]{1,2}){0,9}",
-            cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..20),
-        ) {
-            property::lines_are_those_of_the_rule(&RULES, &cut_at(input.as_bytes(), &[]));
-            property::lines_are_those_of_the_rule(&RULES, &cut_at(input.as_bytes(), &cuts));
-        }
-
-        #[test]
-        fn raw_bytes_are_all_there_however_they_are_cut(
-            input in any::<String>(),
-            cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..20),
-        ) {
-            let mut reads = cut_at(input.as_bytes(), &cuts);
-            reads.pop();
-            property::raw_bytes_are_all_there(&RAW, &reads);
-        }
     }
 }

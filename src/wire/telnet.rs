@@ -247,8 +247,6 @@ pub fn is_farewell(line: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::properties::telnet as property;
-    use proptest::prelude::*;
 
     const ASKED: [u8; 3] = [IAC, DO, BINARY];
     const MARK: [u8; 3] = [IAC, WILL, TIMING_MARK];
@@ -403,95 +401,5 @@ mod tests {
     #[test]
     fn it_is_small() {
         assert!(size_of::<Telnet>() <= 80);
-    }
-
-    /// What a well-behaved telnet may send: the bytes, and what of them is text.
-    fn part() -> impl Strategy<Value = (Vec<u8>, Vec<u8>)> {
-        let plain = "[a-z가-힣\r\n]{0,20}".prop_map(String::into_bytes);
-        let doubled = Just((vec![IAC, IAC], vec![IAC]));
-        let command = (SE + 1..SB).prop_map(|command| (vec![IAC, command], vec![]));
-        let option = (WILL..=DONT, any::<u8>());
-        let option = option.prop_map(|(verb, option)| (vec![IAC, verb, option], vec![]));
-        let data = prop::collection::vec(prop_oneof![any::<u8>(), Just(IAC)], 0..10);
-        prop_oneof![
-            plain.prop_map(|text| (text.clone(), text)),
-            doubled,
-            command,
-            option,
-            data.prop_map(|data| (subnegotiation(&data), vec![])),
-        ]
-    }
-
-    fn subnegotiation(data: &[u8]) -> Vec<u8> {
-        let mut bytes = vec![IAC, SB];
-        data.iter().for_each(|byte| match *byte {
-            IAC => bytes.extend([IAC, IAC]),
-            byte => bytes.push(byte),
-        });
-        bytes.extend([IAC, SE]);
-        bytes
-    }
-
-    /// Bytes in which commands, whole and broken, are frequent.
-    fn noise() -> impl Strategy<Value = Vec<u8>> {
-        let byte =
-            prop_oneof![3 => Just(IAC), 3 => COMMAND_MIN..=DONT, 1 => 0..8u8, 1 => any::<u8>()];
-        prop::collection::vec(byte, 0..100)
-    }
-
-    fn cut_at<'a>(bytes: &'a [u8], cuts: &[prop::sample::Index]) -> Vec<&'a [u8]> {
-        let mut places: Vec<_> = cuts.iter().map(|cut| cut.index(bytes.len() + 1)).collect();
-        places.extend([0, bytes.len()]);
-        places.sort_unstable();
-        places.windows(2).map(|pair| &bytes[pair[0]..pair[1]]).collect()
-    }
-
-    fn marks(answers: &[u8]) -> usize {
-        answers.chunks(3).filter(|answer| *answer == MARK).count()
-    }
-
-    proptest! {
-        #[test]
-        fn however_the_input_is_cut_commands_are_taken_out_and_nothing_else(
-            input in noise(),
-            cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..20),
-        ) {
-            property::commands_are_taken_out_and_nothing_else(&[&input]);
-            property::commands_are_taken_out_and_nothing_else(&cut_at(&input, &cuts));
-            property::commands_are_taken_out_and_nothing_else(
-                &input.chunks(1).collect::<Vec<_>>(),
-            );
-        }
-
-        #[test]
-        fn bytes_that_come_one_by_one_are_answered_mark_by_mark(
-            options in prop::collection::vec((WILL..=DONT, 0..8u8), 0..20),
-        ) {
-            let said: Vec<u8> = options.iter().flat_map(|(verb, x)| [IAC, *verb, *x]).collect();
-            let reads: Vec<&[u8]> = said.chunks(1).collect();
-            let (_, answers) = read_all(&mut Telnet::default(), &reads);
-            let asked = options.iter().filter(|option| **option == (DO, TIMING_MARK)).count();
-            prop_assert_eq!(marks(&answers), asked);
-        }
-
-        #[test]
-        fn text_without_an_iac_is_unchanged_and_unanswered(text in any::<String>()) {
-            let (same, answers) = read_all(&mut Telnet::default(), &[text.as_bytes()]);
-            prop_assert_eq!(same, text.as_bytes());
-            prop_assert_eq!(answers, Vec::<u8>::new());
-        }
-
-        #[test]
-        fn text_among_commands_is_exactly_the_text(parts in prop::collection::vec(part(), 0..30)) {
-            let (bytes, text): (Vec<_>, Vec<_>) = parts.into_iter().unzip();
-            let bytes = bytes.concat();
-            let (read, _) = read_all(&mut Telnet::default(), &[&bytes]);
-            prop_assert_eq!(read, text.concat());
-        }
-
-        #[test]
-        fn rendered_text_is_read_back_as_it_was(line in prop::collection::vec(any::<u8>(), 0..99)) {
-            property::rendered_text_is_read_back_as_it_was(&line);
-        }
     }
 }

@@ -126,8 +126,6 @@ fn history(rest: &str) -> Command<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::properties::command::a_line_asks_what_is_written;
-    use proptest::prelude::*;
 
     #[test]
     fn what_begins_with_one_slash_is_a_command() {
@@ -178,15 +176,6 @@ mod tests {
             ("/unignore", "/unignore"),
         ] {
             assert_eq!(Command::parse(line), Command::Misused(word), "{line}");
-        }
-    }
-    proptest! {
-        #[test]
-        fn a_line_asks_what_is_written_there(
-            word in "/{0,2}(?i:help|who|me|msg|r|nick|echo|history|ignore|unignore|quit|usr/bin)?",
-            text in "([ \t\u{3000}]{0,2}(on|off|[0-9]{1,3}|bob|네)){0,3} ?|(?s).{0,9}",
-        ) {
-            a_line_asks_what_is_written(&(word + &text));
         }
     }
 }

@@ -1,12 +1,11 @@
 //! Commands and names: several people's lines, each begun by a byte that says whose it is.
 
 #![no_main]
+#![allow(dead_code, reason = "other programs use the rest of the rules")]
 
 use libfuzzer_sys::fuzz_target;
 
-#[path = "../../properties/command.rs"]
-mod command;
-#[path = "../../properties/names.rs"]
-mod names;
+#[path = "../../words/rules/mod.rs"]
+mod rules;
 
-fuzz_target!(|bytes: &[u8]| command::holds(bytes));
+fuzz_target!(|bytes: &[u8]| rules::command::holds(bytes));

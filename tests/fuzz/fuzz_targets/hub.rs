@@ -8,25 +8,25 @@ use std::sync::LazyLock;
 use chinwag::config::Config;
 use libfuzzer_sys::fuzz_target;
 
-#[path = "../../simulation/asking.rs"]
+#[path = "../../hub/asking.rs"]
 mod asking;
-#[path = "../../simulation/model.rs"]
+#[path = "../../hub/model.rs"]
 mod model;
-#[path = "../../simulation/people.rs"]
+#[path = "../../hub/people.rs"]
 mod people;
-#[path = "../../simulation/private.rs"]
+#[path = "../../hub/private.rs"]
 mod private;
-#[path = "../../simulation/random.rs"]
+#[path = "../../hub/random.rs"]
 mod random;
-#[path = "../../simulation/running.rs"]
+#[path = "../../hub/running.rs"]
 mod running;
-#[path = "../../simulation/talking.rs"]
+#[path = "../../hub/talking.rs"]
 mod talking;
-#[path = "../../simulation/telnet.rs"]
+#[path = "../../hub/telnet.rs"]
 mod telnet;
-#[path = "../../simulation/wire.rs"]
+#[path = "../../hub/wire.rs"]
 mod wire;
-#[path = "../../simulation/world.rs"]
+#[path = "../../hub/world.rs"]
 mod world;
 
 static BASE: LazyLock<Config> = LazyLock::new(Config::default);

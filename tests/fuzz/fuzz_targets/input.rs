@@ -5,11 +5,7 @@
 
 use libfuzzer_sys::fuzz_target;
 
-#[path = "../../properties/input.rs"]
-mod input;
-#[path = "../../properties/line.rs"]
-mod line;
-#[path = "../../properties/telnet.rs"]
-mod telnet;
+#[path = "../../wire/rules/mod.rs"]
+mod rules;
 
-fuzz_target!(|bytes: &[u8]| input::holds(bytes));
+fuzz_target!(|bytes: &[u8]| rules::input::holds(bytes));

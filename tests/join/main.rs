@@ -1,0 +1,18 @@
+//! The terminal client, as a person at a terminal and as a script has it.
+
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a panic fails the test"
+)]
+
+mod editing;
+mod fake;
+mod leaving;
+mod losing;
+mod pipes;
+mod seat;
+mod showing;
+#[path = "../support/mod.rs"]
+mod support;

@@ -1,0 +1,134 @@
+//! The comparison counts what is delivered, and nothing else, whatever a server does.
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::Mutex;
+use std::thread;
+use std::time::Duration;
+
+use crate::bench::app::{Flags, compare};
+use crate::bench::peer::Peer;
+use crate::bench::room::{Pace, Room, Talk, Until};
+use crate::stress::Outcome;
+use clap::Parser;
+
+const CLIENTS: usize = 20;
+const MESSAGES: u64 = 200;
+const FLOODER: &[Pace] = &[Pace::Window(50)];
+
+/// What a wrong server sends instead of one message, to one client.
+type Wrong = fn(&str) -> Vec<u8>;
+
+/// A talk at these paces over a server that welcomes, and relays lines; message 100 of the first
+/// talker is sent to the last client as `wrong` says. It speaks as [`Peer::Tokio`] does, with a
+/// name before what is said.
+fn talk_over(paces: &[Pace], wrong: Wrong) -> Outcome<Talk> {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let talkers = paces.len();
+    let serving = thread::spawn(move || {
+        let mut clients: Vec<TcpStream> = Vec::new();
+        while clients.len() < CLIENTS {
+            let (mut client, _) = listener.accept().unwrap();
+            client.write_all(b"* welcome\n* one more line\n").unwrap();
+            clients.push(client);
+        }
+        let said: Vec<_> = clients[..talkers].iter().map(|one| one.try_clone().unwrap()).collect();
+        let clients = Mutex::new(clients);
+        thread::scope(|scope| {
+            for (talker, said) in said.into_iter().enumerate() {
+                let clients = &clients;
+                scope.spawn(move || relay(talker, said, clients, wrong));
+            }
+        });
+    });
+    let talk = {
+        let mut room = Room::new(Peer::Tokio, address, std::process::id(), talkers)?;
+        room.connect(CLIENTS)?;
+        room.talk(paces, 59, Until::Said(MESSAGES))
+    };
+    serving.join().unwrap();
+    talk
+}
+
+/// Sends all what this talker says, each line to all of them before another one's.
+fn relay(talker: usize, said: TcpStream, clients: &Mutex<Vec<TcpStream>>, wrong: Wrong) {
+    for (number, line) in BufReader::new(said).lines().map_while(Result::ok).enumerate() {
+        for (key, client) in clients.lock().unwrap().iter_mut().enumerate() {
+            let line = format!("a: {line}\n");
+            let is_wrong = talker == 0 && number == 100 && key == CLIENTS - 1;
+            let bytes = if is_wrong { wrong(&line) } else { line.into_bytes() };
+            // Whoever measures may have gone already.
+            client.write_all(&bytes).ok();
+        }
+    }
+}
+
+#[test]
+fn every_delivery_is_counted_once() {
+    let talk = talk_over(FLOODER, |line| line.as_bytes().to_vec()).unwrap();
+    assert_eq!((talk.deliveries, talk.lost), (MESSAGES * CLIENTS as u64, 0));
+    assert!(!talk.stalled);
+}
+
+#[test]
+fn of_those_who_talk_beside_a_flooder_every_delivery_is_timed_too() {
+    let paces = [FLOODER[0], Pace::Every(Duration::from_millis(1))];
+    let talk = talk_over(&paces, |line| line.as_bytes().to_vec()).unwrap();
+    let each = MESSAGES * CLIENTS as u64;
+    assert_eq!((talk.deliveries, talk.lost), (2 * each, 0));
+    assert_eq!(talk.latencies.len(), each);
+}
+
+#[test]
+fn what_is_not_a_message_is_not_counted() {
+    let talk =
+        talk_over(FLOODER, |line| format!("* a notice\n{line}* another\n").into_bytes()).unwrap();
+    assert_eq!((talk.deliveries, talk.lost), (MESSAGES * CLIENTS as u64, 0));
+}
+
+#[test]
+fn a_message_that_does_not_come_or_is_changed_is_lost() {
+    let changed = |line: &str| line.replacen('#', "!", 1).into_bytes();
+    for wrong in [|_: &str| Vec::new(), changed] {
+        let talk = talk_over(FLOODER, wrong).unwrap();
+        assert_eq!((talk.deliveries, talk.lost), (MESSAGES * CLIENTS as u64 - 1, 1));
+    }
+}
+
+#[test]
+fn a_message_that_comes_twice_is_a_fault() {
+    let error = talk_over(FLOODER, |line| line.repeat(2).into_bytes()).unwrap_err().to_string();
+    assert!(error.contains("message 100 was heard twice"), "{error}");
+}
+
+#[test]
+fn the_readme_has_the_tables_of_the_last_comparison() {
+    let root = env!("CARGO_MANIFEST_DIR");
+    let read = |name: &str| std::fs::read_to_string(format!("{root}/{name}")).unwrap();
+    let (readme, results) = (read("README.md"), read("scripts/results/bench.md"));
+    assert!(readme.contains(&results), "scripts/bench.sh --keep puts them there");
+}
+
+#[test]
+fn one_comparison_writes_tables_runs_and_a_picture() {
+    let into = std::env::temp_dir().join(format!("chinwag-bench-{}", std::process::id()));
+    let flags = ["bench", "flood", "--servers", "chinwag", "--runs", "1", "--into"];
+    let flags = Flags::parse_from([&flags[..], &[into.to_str().unwrap()]].concat());
+    compare(&flags).unwrap();
+    let read = |name: &str| std::fs::read_to_string(into.join(name)).unwrap();
+    assert!(read("bench.md").contains("| chinwag | – |"), "{}", read("bench.md"));
+    let all: serde_json::Value = serde_json::from_str(&read("bench.json")).unwrap();
+    let runs = &all["results"][0]["runs"];
+    assert!(runs["per_second"][0].as_f64().unwrap() > 0.0, "{all}");
+    assert_eq!(runs["lost"][0], 0.0, "{all}");
+    assert!(read("cost.svg").starts_with("<svg"));
+    // Its runs can be added to those of another one.
+    let earlier = into.join("bench.json");
+    let flags = ["bench", "--runs", "0", "--servers", "chinwag", "--onto"];
+    let paths = [earlier.to_str().unwrap(), "--into", into.to_str().unwrap()];
+    compare(&Flags::parse_from([&flags[..], &paths].concat())).unwrap();
+    let again: serde_json::Value = serde_json::from_str(&read("bench.json")).unwrap();
+    assert_eq!(again["results"], all["results"]);
+    std::fs::remove_dir_all(into).unwrap();
+}

@@ -1,0 +1,10 @@
+//! Hostile conditions: what the machine, the network and the peers can do to the real program, and
+//! what it must do then.
+
+mod closing;
+mod descriptors;
+mod endurance;
+mod floods;
+mod kernel;
+mod network;
+mod readers;

@@ -1,0 +1,19 @@
+//! The real program: what people do and see, its limits, the clients that are out there, what the
+//! system sees of it, and what the machine, the network and the peers can do to it.
+
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a panic fails the test"
+)]
+
+mod binary;
+mod chat;
+mod hazards;
+mod limits;
+mod people;
+mod raw;
+mod real_clients;
+#[path = "../support/mod.rs"]
+mod support;

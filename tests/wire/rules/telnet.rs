@@ -1,0 +1,144 @@
+//! However a telnet peer's bytes are cut into reads, its commands are taken out and nothing else.
+
+use chinwag::wire::telnet::{IAC, Telnet, push_rendered};
+
+pub const DONT: u8 = 254;
+pub const DO: u8 = 253;
+const WONT: u8 = 252;
+pub const WILL: u8 = 251;
+pub const SB: u8 = 250;
+pub const SE: u8 = 240;
+pub const EOF: u8 = 236;
+const BINARY: u8 = 0;
+pub const TIMING_MARK: u8 = 6;
+
+/// Text and answers of each read are what the rule says, and no session ends but by its end.
+pub fn commands_are_taken_out_and_nothing_else(reads: &[&[u8]]) {
+    let plain = Plain::of(&reads.concat());
+    let (mut telnet, mut end) = (Telnet::default(), 0);
+    for read in reads {
+        let start = end;
+        end += read.len();
+        let (mut bytes, mut answers) = (read.to_vec(), Vec::new());
+        let text_bytes = telnet.take_in(&mut bytes, &mut answers);
+        assert_eq!(&bytes[..text_bytes], plain.text(start, end), "text of {read:?}");
+        assert_eq!(answers, plain.answers(start, end), "answers to {read:?}");
+        assert_eq!(telnet.has_ended(), plain.has_ended(end));
+    }
+}
+
+/// What is made ready for a telnet peer is text to it, each line end as it wants it.
+pub fn rendered_text_is_read_back_as_it_was(line: &[u8]) {
+    let mut rendered = b"> ".to_vec();
+    push_rendered(line, &mut rendered);
+    let plain = Plain::of(&rendered);
+    let crlf = line.iter().flat_map(|byte| match byte {
+        b'\n' => b"\r\n".to_vec(),
+        byte => vec![*byte],
+    });
+    let expected: Vec<u8> = b"> ".iter().copied().chain(crlf).collect();
+    assert_eq!(plain.text(0, rendered.len()), expected);
+    assert!(plain.marks.is_empty() && !plain.has_ended(rendered.len()));
+}
+
+/// A peer's bytes, taken apart when all of them are there. Each piece stands behind the place of
+/// its last byte.
+#[derive(Debug, Default)]
+pub struct Plain {
+    text: Vec<(usize, u8)>,
+    answers: Vec<(usize, [u8; 3])>,
+    marks: Vec<(usize, ())>,
+    ended_at: Option<usize>,
+}
+
+impl Plain {
+    pub fn of(bytes: &[u8]) -> Plain {
+        let (mut plain, mut at) = (Plain::default(), 0);
+        while at < bytes.len() && plain.ended_at.is_none() {
+            at += plain.piece(&bytes[at..], at);
+        }
+        plain
+    }
+
+    /// Takes the next text byte or command; says how long it is.
+    fn piece(&mut self, bytes: &[u8], at: usize) -> usize {
+        if bytes[0] == IAC {
+            self.answer(at, [IAC, DO, BINARY]);
+        }
+        match *bytes {
+            [IAC] => return 1,
+            [IAC, WILL..=DONT] => {}
+            [IAC, WILL, BINARY, ..] => return 3,
+            [IAC, DO, TIMING_MARK, ..] => {
+                self.marks.push((at + 2, ()));
+                return 3;
+            }
+            [IAC, WILL, option, ..] => {
+                self.answer(at + 2, [IAC, DONT, option]);
+                return 3;
+            }
+            [IAC, DO, option, ..] => {
+                self.answer(at + 2, [IAC, WONT, option]);
+                return 3;
+            }
+            [IAC, WONT | DONT, _, ..] => return 3,
+            [IAC, SB, ref data @ ..] => return 2 + subnegotiation_bytes(data),
+            [IAC, EOF, ..] => self.ended_at = Some(at + 1),
+            [IAC, IAC, ..] => self.text.push((at + 1, IAC)),
+            [IAC, byte @ ..EOF, ..] => self.text.push((at + 1, byte)),
+            [IAC, ..] => {}
+            [byte, ..] => {
+                self.text.push((at, byte));
+                return 1;
+            }
+            [] => {}
+        }
+        2
+    }
+
+    /// Each answer is given once.
+    fn answer(&mut self, at: usize, answer: [u8; 3]) {
+        if self.answers.iter().all(|(_, given)| *given != answer) {
+            self.answers.push((at, answer));
+        }
+    }
+
+    /// The text whose last byte stands there.
+    pub fn text(&self, start: usize, end: usize) -> Vec<u8> {
+        between(&self.text, start, end).iter().map(|(_, byte)| *byte).collect()
+    }
+
+    /// What a read of these bytes is answered: all marks in it at once, and last.
+    pub fn answers(&self, start: usize, end: usize) -> Vec<u8> {
+        let there = between(&self.answers, start, end).iter();
+        let mut answers: Vec<[u8; 3]> = there.map(|(_, answer)| *answer).collect();
+        let marked = !between(&self.marks, start, end).is_empty();
+        answers.extend(marked.then_some([IAC, WILL, TIMING_MARK]));
+        answers.concat()
+    }
+
+    /// Whether its session has ended before that.
+    pub fn has_ended(&self, end: usize) -> bool {
+        self.ended_at.is_some_and(|at| at < end)
+    }
+}
+
+/// What stands from `start` up to `end`, of pieces in their order.
+fn between<T>(pieces: &[(usize, T)], start: usize, end: usize) -> &[(usize, T)] {
+    let place = |at| pieces.partition_point(|(its, _)| *its < at);
+    &pieces[place(start)..place(end)]
+}
+
+/// How long the rest of a subnegotiation is: to its end, or before the command that ends it.
+fn subnegotiation_bytes(data: &[u8]) -> usize {
+    let mut at = 0;
+    loop {
+        match data[at..] {
+            [] | [IAC] => return data.len(),
+            [IAC, SE, ..] => return at + 2,
+            [IAC, IAC, ..] => at += 2,
+            [IAC, ..] => return at,
+            _ => at += 1,
+        }
+    }
+}

@@ -1,0 +1,30 @@
+//! Text, names and commands as random, kept and known input has them.
+//!
+//! Proptest tries the rules with random text, the programs of `tests/fuzz` with bytes that a fuzzer
+//! chooses, and here they are tried with all that the fuzzer has kept.
+
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a panic fails the test"
+)]
+
+mod command;
+#[path = "../support/corpus.rs"]
+mod corpus;
+mod names;
+mod rules;
+mod text;
+
+use corpus::Inputs;
+
+#[test]
+fn what_is_kept_of_text_is_shown_safely() {
+    Inputs::of("text").try_each(rules::text::holds);
+}
+
+#[test]
+fn what_is_kept_of_commands_is_read_as_it_is_written() {
+    Inputs::of("command").try_each(rules::command::holds);
+}
