@@ -2,8 +2,9 @@
 # usage: scripts/mutants.sh [FOLDER...]
 #
 # Breaks the values, or the folders of src/ named, in every small way that cargo-mutants knows, and
-# tells which of them no unit test notices: it should be none. What .cargo/mutants.toml leaves out
-# is explained there. All of them take two hours; what was found is in target/mutants.out.
+# tells which of them neither a unit test nor tests/words or tests/wire notices: it should be none.
+# What .cargo/mutants.toml leaves out is explained there. All of them take two hours; what was found
+# is in target/mutants.out.
 set -eu
 cd "$(dirname "$0")/.."
 
