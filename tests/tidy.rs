@@ -188,14 +188,26 @@ fn the_readme_knows_every_flag_and_no_other() {
 fn every_test_that_is_named_as_a_proof_exists() {
     let sources = ["src", "tests"].into_iter().flat_map(|folder| files_below(folder, ".rs"));
     let code: String = sources.map(|path| fs::read_to_string(path).unwrap()).collect();
-    let readme = fs::read_to_string(root().join("README.md")).unwrap();
-    let promises = readme.split("\n## ").find(|part| part.starts_with("What is promised")).unwrap();
-    let rows = promises.lines().filter_map(|line| line.strip_suffix(" |")?.rsplit(" | ").next());
+    let page = fs::read_to_string(root().join("tests/README.md")).unwrap();
+    let rows = page.lines().filter_map(|line| line.strip_suffix(" |")?.rsplit(" | ").next());
     let named: Vec<&str> = rows.flat_map(|tests| tests.split('`').skip(1).step_by(2)).collect();
-    assert!(named.len() > 20, "README.md: each promise names the tests that hold it");
+    assert!(named.len() > 20, "tests/README.md: each promise names the tests that hold it");
     for name in named {
         let exists = code.contains(&format!("fn {name}()"));
-        assert!(exists, "README.md: there is no test {name}: name the one that holds the promise");
+        assert!(
+            exists,
+            "tests/README.md: there is no test {name}: name one that holds the promise"
+        );
+    }
+}
+
+#[test]
+fn every_folder_of_tests_says_what_it_is_for() {
+    let page = fs::read_to_string(root().join("tests/README.md")).unwrap();
+    for entry in fs::read_dir(root().join("tests")).unwrap().map(Result::unwrap) {
+        let name = entry.file_name().into_string().unwrap();
+        let is_told = page.contains(&format!("\n**`{name}`** "));
+        assert!(is_told || entry.path().is_file(), "tests/README.md: say what {name} is for");
     }
 }
 
