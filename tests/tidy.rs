@@ -42,6 +42,23 @@ const KNOW_CLOCK: [&str; 3] = ["src/join/mod.rs", "src/join/relay.rs", "src/join
 const LEFTOVERS: [&str; 8] =
     ["TODO", "FIXME", "XXX", "dbg!(", "todo!(", "unimplemented!(", "println!(", "eprintln!("];
 
+/// What may be in the top level, beside files that begin with a dot.
+const TOP: [&str; 10] = [
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+    "Cargo.lock",
+    "Cargo.toml",
+    "LICENSE",
+    "README.md",
+    "SECURITY.md",
+    "scripts",
+    "src",
+    "tests",
+];
+
+/// What git ignores there.
+const IGNORED: [&str; 2] = ["proptest-regressions", "target"];
+
 const COLUMNS_MAX: usize = 100;
 const LINES_MAX: usize = 500;
 
@@ -66,6 +83,11 @@ fn files_below(folder: &str, ending: &str) -> Vec<PathBuf> {
     }
     assert!(!found.is_empty(), "{folder} is empty");
     found
+}
+
+fn names_in(folder: &str) -> impl Iterator<Item = String> {
+    let entries = fs::read_dir(root().join(folder)).unwrap();
+    entries.map(|entry| entry.unwrap().file_name().into_string().unwrap())
 }
 
 /// The folder of a source file: `hub` for `src/hub/speak.rs`; `None` for the map and `main`.
@@ -202,12 +224,20 @@ fn every_test_that_is_named_as_a_proof_exists() {
 }
 
 #[test]
+fn the_top_level_has_only_what_a_visitor_looks_for() {
+    for name in names_in("") {
+        let may = [&TOP[..], &IGNORED].concat().contains(&name.as_str());
+        assert!(may || name.starts_with('.'), "{name}: put it into src, tests or scripts");
+    }
+}
+
+#[test]
 fn every_folder_of_tests_says_what_it_is_for() {
     let page = fs::read_to_string(root().join("tests/README.md")).unwrap();
-    for entry in fs::read_dir(root().join("tests")).unwrap().map(Result::unwrap) {
-        let name = entry.file_name().into_string().unwrap();
+    for name in names_in("tests") {
         let is_told = page.contains(&format!("\n**`{name}`** "));
-        assert!(is_told || entry.path().is_file(), "tests/README.md: say what {name} is for");
+        let is_file = root().join("tests").join(&name).is_file();
+        assert!(is_told || is_file, "tests/README.md: say what {name} is for");
     }
 }
 
