@@ -9,22 +9,25 @@
 //! One pass of the loop ([`server`]) is six steps in this order:
 //!
 //! 1. **wait** for events, until the next deadline, or not at all while there is work;
-//! 2. **note** for every event that a client may be read or written; nothing is done about it;
-//! 3. **listen**: read those who have something to say, make lines of it, append them;
-//! 4. **speak**: offer everyone what they lack, each in one system call;
-//! 5. **release** those who have a reason to leave, here and nowhere else;
-//! 6. **accept** newcomers, last.
+//! 2. **note** for every event that a client may be read or written, and then whose deadline has
+//!    come; nothing is read, written, freed or accepted;
+//! 3. **listen**: read those that have something to say, make lines of it, submit them;
+//! 4. **release** those that have a reason to leave, here and nowhere else;
+//! 5. **accept** newcomers until nobody waits: each takes its place at this moment;
+//! 6. **speak**: append what was submitted, and offer everyone what it lacks, each in one call.
 //!
-//! The order is the point: no event can reach the next tenant of a slab slot (2 comes before 5 and
-//! 5 before 6), and one client's failure never touches another.
+//! The order is the point. No event can reach the next tenant of a slab slot (2 comes before 4, and
+//! 4 before 5), and one client's failure never touches another. What is said in a turn is appended
+//! after all that wait are accepted: so a client whose `connect()` returned before a line was sent
+//! hears that line.
 //!
 //! # What always holds
 //!
 //! - Everyone sees one order. Who keeps up gets every line, whole, once.
 //! - Who does not keep up lapses and is told how many lines it missed.
 //! - Between two offers to a client that takes all it is offered, no more is said than the window
-//!   has room for. So *listen* has a budget, and does nothing while a pass of *speak* is
-//!   unfinished.
+//!   has room for. So *listen* has a budget, and neither it nor *speak* takes more in while a pass
+//!   is unfinished.
 //! - No call blocks, no thread is made, no buffer is without a bound.
 //! - A turn costs what it does, not how many are connected.
 //!

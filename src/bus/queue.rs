@@ -5,6 +5,7 @@
 
 use std::collections::VecDeque;
 
+use crate::room::ClientId;
 use crate::room::transcript::{SERVER, charge};
 
 /// A queue of what is to become part of the conversation.
@@ -23,10 +24,9 @@ pub struct Submissions {
 /// One thing submitted.
 #[derive(Clone, Copy, Debug)]
 pub struct Submission {
-    /// Who submitted it; [`SERVER`] for the server.
-    pub author: u64,
-    /// The slab key of the author then.
-    pub key: usize,
+    /// The client that submitted it; [`SERVER`](crate::room::transcript::SERVER) is the server's
+    /// serial.
+    pub author: ClientId,
     /// What it will be charged in the transcript, at most.
     pub charge: usize,
     /// What is to be done with its text.
@@ -66,15 +66,16 @@ impl Submissions {
 
     /// Submits an entry of the server's as it will stand.
     pub fn push_notice(&mut self, line: &[u8]) {
-        self.push(SERVER, 0, Kind::AsItIs, line, charge(line.len()));
+        let server = ClientId { serial: SERVER, key: 0 };
+        self.push(server, Kind::AsItIs, line, charge(line.len()));
     }
 
     /// Submits what someone said, to be charged so much.
-    pub fn push(&mut self, author: u64, key: usize, kind: Kind, text: &[u8], charge: usize) {
+    pub fn push(&mut self, author: ClientId, kind: Kind, text: &[u8], charge: usize) {
         let (start, bytes) = (self.forgotten + self.texts.len(), text.len());
         self.texts.extend_from_slice(text);
         self.charged += charge;
-        self.queue.push_back(Submission { author, key, charge, kind, start, bytes });
+        self.queue.push_back(Submission { author, charge, kind, start, bytes });
     }
 
     /// Takes out the next one, if it is charged at most `charge_max`.

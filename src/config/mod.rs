@@ -277,12 +277,6 @@ pub struct Config {
     #[arg(help_heading = "Tuning")]
     pub accept_queue: i32,
 
-    /// Connections accepted in one turn [1..=65535]
-    #[arg(long, env = "CHINWAG_ACCEPT_BATCH", value_name = "CONNECTIONS", default_value_t = 128)]
-    #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(1..=65535))]
-    #[arg(help_heading = "Tuning")]
-    pub accept_batch: usize,
-
     /// Bytes of each client's send buffer in the kernel (SO_SNDBUF) [4096..=268435456]
     #[arg(long, env = "CHINWAG_SEND_BUFFER", value_name = "BYTES", default_value_t = 32768)]
     #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(4096..=1 << 28))]

@@ -1,4 +1,8 @@
-//! The step *accept*: a newcomer is let in and told who it is, or told why it may not come in.
+//! The step *accept*: a newcomer is let in, or told why it may not come in; and its welcome.
+//!
+//! Its place in the conversation is the head at the moment at which it is accepted: it hears every
+//! line that was said since its connection reached the server. The welcome comes a little later,
+//! when its first words have not shown that it is no chat client, and stands at that place.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
@@ -7,7 +11,8 @@ use log::{debug, warn};
 
 use super::{Hub, Stop};
 use crate::config::DOORWAY_MAX;
-use crate::hub::client::{Client, Leave, Life, Socket, Standing};
+use crate::hub::client::{Admission, Client, Leave, Life, Socket};
+use crate::room::ClientId;
 use crate::room::reading::{Reading, Rendering};
 use crate::room::without::Without;
 use crate::words::notice::{Counted, Notice, Shown, joined_raw};
@@ -15,14 +20,13 @@ use crate::words::notice::{Counted, Notice, Shown, joined_raw};
 impl<S: Socket> Hub<S> {
     /// The key that the next one let in will have, for the registration that comes before.
     pub fn next_key(&self) -> usize {
-        self.clients.vacant_key()
+        self.clients.next_key()
     }
 
     /// Lets a newcomer in, or tells it why not. Its socket is registered for [`Hub::next_key`].
     ///
     /// Ask [`Hub::turned_away`] first.
     pub fn admit(&mut self, socket: S, address: SocketAddr, now: Instant) {
-        debug_assert!(!self.noting, "an event of the last tenant could reach this one");
         match self.refusal(address.ip()) {
             Some(notice) => self.refuse(socket, address, &notice, now),
             None => self.let_in(socket, address, now),
@@ -66,52 +70,56 @@ impl<S: Socket> Hub<S> {
 
     /// Whether one more connection would be refused because everyone is here who may be.
     pub fn is_full(&self) -> bool {
-        self.clients.len() - self.refused >= self.clients_max
+        self.clients.count() - self.refused >= self.clients_max
+    }
+
+    /// Whether everyone is here who may be, but someone is on the way out: then accept next turn.
+    pub fn is_making_room(&self) -> bool {
+        self.is_full() && self.agenda.is_making_room()
     }
 
     fn let_in(&mut self, socket: S, address: SocketAddr, now: Instant) {
-        let head = self.transcript.head();
-        let exempt = self.config.is_exempt(address.ip());
-        let serial = self.next_serial;
-        self.next_serial += 1;
-        if !exempt {
+        let mut client = self.newcomer(socket, address, now);
+        if self.config.is_exempt(address.ip()) {
+            client.admission = Admission::Exempt;
+        } else {
             self.addresses.came(address.ip());
         }
-        let reading = Reading::rendered(head, self.rendering(serial));
-        let mut client = Client::new(socket, address, serial, reading, &self.config.pace(), now);
-        client.exempt = exempt;
-        let at_once = self.config.greeting.is_zero() || self.config.raw;
-        let greet_at = now + self.config.greeting;
-        client.change_moments(|its| its.greet_at = (!at_once).then_some(greet_at));
-        let key = self.insert(client);
-        if at_once {
-            self.greet(key, now);
+        let id = self.clients.insert(client);
+        if self.config.greeting.is_zero() || self.config.raw {
+            self.greet(id, now);
         } else {
-            self.reschedule(key);
+            self.agenda.expect(id, now + self.config.greeting);
         }
+        self.file(id, now);
     }
 
-    /// A newcomer becomes one of the conversation: from here on it gets what is said. It is told
-    /// who it is, and all are told that it came.
-    pub(super) fn greet(&mut self, key: usize, now: Instant) {
-        let head = self.transcript.head();
-        let Some(client) = self.clients.get_mut(key).filter(|client| client.life == Life::Arriving)
-        else {
+    fn newcomer(&mut self, socket: S, address: SocketAddr, now: Instant) -> Client<S> {
+        let (head, serial) = (self.transcript.head(), self.next_serial);
+        self.next_serial += 1;
+        let reading = Reading::rendered(head, self.rendering(serial));
+        Client::new(socket, address, serial, reading, &self.config.pace(), now)
+    }
+
+    /// A newcomer becomes one of the conversation: it is told who it is, and all are told that it
+    /// came. Nothing happens to one that has been greeted.
+    pub(super) fn greet(&mut self, id: ClientId, now: Instant) {
+        let client = &self.clients[id];
+        if client.life() != Life::Arriving {
             return;
-        };
-        client.life = Life::Open;
-        client.standing = Standing::Member;
-        client.change_moments(|its| its.greet_at = None);
-        client.reading.begin_at(head);
-        let (serial, address) = (client.record.serial, client.record.address);
-        self.members.insert(serial, key as u32);
+        }
+        let (start, address) = (client.reading.position(), client.record.address);
+        self.enter(id, Life::Member, now);
+        self.members.insert(id.serial, id.key as u32);
         let shown = Shown((!self.config.hide_addresses).then_some(address));
-        let name = self.names.of(serial).to_string();
+        let name = self.names.of(id.serial).to_string();
         debug!("{name} ({address}) joined");
         if !self.config.raw {
-            self.tell(key, &Notice::welcome(&name, shown, self.here()), now);
-            let lines = self.config.history;
-            self.tell_history(key, lines, now);
+            let welcome = Notice::welcome(&name, shown, self.here()).to_line(self.config.lang());
+            self.tell_lines_at(id, start, welcome, now);
+            if let Some(history) = self.history(id, self.config.history, start) {
+                self.tell_lines_at(id, start, history, now);
+            }
         }
         let alone = self.may_tell_alone(address.ip(), now);
         if self.stop == Stop::No && self.presence.joined(alone, self.config.raw, now) {
@@ -121,7 +129,6 @@ impl<S: Socket> Hub<S> {
             };
             self.submissions.push_notice(&line);
         }
-        self.reschedule(key);
     }
 
     /// Whether a coming or going from there may be told by itself, as far as its address goes.
@@ -141,20 +148,12 @@ impl<S: Socket> Hub<S> {
 
     fn refuse(&mut self, socket: S, address: SocketAddr, notice: &Notice<'_>, now: Instant) {
         self.tell_refused(address, notice, now);
-        let reading = Reading::new(self.transcript.head());
-        let mut client =
-            Client::new(socket, address, self.next_serial, reading, &self.config.pace(), now);
-        self.next_serial += 1;
-        client.standing = Standing::Refused;
+        let mut client = self.newcomer(socket, address, now);
+        client.admission = Admission::Refused;
         self.refused += 1;
-        let key = self.insert(client);
-        self.close(key, Leave::Refused, notice, now);
-    }
-
-    fn insert(&mut self, client: Client<S>) -> usize {
-        let key = self.clients.insert(client);
-        self.keys_end = self.keys_end.max(key + 1);
-        key
+        let id = self.clients.insert(client);
+        self.close(id, Leave::Refused, notice, now);
+        self.file(id, now);
     }
 
     fn rendering(&self, serial: u64) -> Rendering {

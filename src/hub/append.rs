@@ -1,22 +1,40 @@
-//! What was submitted becomes part of the conversation, in its order.
+//! The first half of *speak*: what was submitted becomes part of the conversation, in its order.
 //!
 //! Lines are appended to the transcript; names are given, commands carried out and departures told
 //! at the same place of that order, so that every reply stands where its asker sees it stand.
 
 use std::time::Instant;
 
-use super::Hub;
+use super::agenda::Pass;
+use super::{Hub, Stop};
 use crate::bus::queue::{Kind, Submission};
-use crate::hub::client::Socket;
+use crate::hub::client::{Hold, Leave, Life, Socket};
+use crate::room::ClientId;
 use crate::room::transcript::SERVER;
 use crate::words::command::Command;
 use crate::words::notice::Notice;
 
 impl<S: Socket> Hub<S> {
-    /// Appends as much of what was submitted as the turn has room for, but at least one entry.
-    /// Says whether anything was said.
-    pub(super) fn append_submitted(&mut self, now: Instant) -> bool {
+    /// Appends what was submitted and begins a pass, unless one is unfinished: whoever takes all
+    /// that it is offered must be offered this before more is said.
+    pub(super) fn append_submitted(&mut self, now: Instant) {
+        if self.agenda.pass.is_some() {
+            return;
+        }
         let before = self.transcript.head();
+        self.append_a_turn(now);
+        if self.transcript.head() > before {
+            let endangered_below = self.endangered_below();
+            let greeted_below = self.transcript.endangered_below(3 * self.config.turn_bytes_max());
+            self.agenda.pass = Some(Pass { next: 0, endangered_below, greeted_below });
+        }
+        if self.submissions.is_empty() {
+            self.settle(now);
+        }
+    }
+
+    /// As much as the turn has room for, but at least one entry.
+    fn append_a_turn(&mut self, now: Instant) {
         let mut left = self.config.turn_bytes_max();
         let mut first = true;
         while let Some(submission) = self.submissions.take(if first { usize::MAX } else { left }) {
@@ -25,29 +43,41 @@ impl<S: Socket> Hub<S> {
             self.append(&submission, now);
         }
         self.submissions.forget_taken();
-        self.transcript.head() > before
+    }
+
+    /// All that was submitted is appended: those that ended get what stands now, and no more.
+    fn settle(&mut self, now: Instant) {
+        let head = self.transcript.head();
+        for id in self.agenda.take_ending() {
+            let Some(client) = self.clients.get(id) else { continue };
+            if client.life() == Life::Ending {
+                self.close_at(id, head, Leave::Quit, now);
+                self.file(id, now);
+            }
+        }
+        if self.stop == Stop::Announced {
+            self.close_all(now);
+        }
     }
 
     fn append(&mut self, submission: &Submission, now: Instant) {
         let author = submission.author;
         let text = self.submissions.text(submission);
         match submission.kind {
-            Kind::AsItIs => self.transcript.append(author, &[text]),
+            Kind::AsItIs => self.transcript.append(author.serial, &[text]),
             Kind::Line => {
-                let name = self.names.of(author).to_string();
-                self.transcript.append(author, &[name.as_bytes(), b": ", text, b"\n"]);
+                let name = self.names.of(author.serial).to_string();
+                self.transcript.append(author.serial, &[name.as_bytes(), b": ", text, b"\n"]);
             }
             Kind::Command => {
                 let line = String::from_utf8_lossy(text).into_owned();
-                self.carry_out(submission.key, author, &line, now);
+                self.answer(author, now, |hub| hub.obey(author, Command::parse(&line), now));
             }
             Kind::Answer => {
                 let lines = text.to_vec();
-                self.answer(submission.key, author, lines, now);
+                self.answer(author, now, |hub| hub.tell_lines(author, lines, now));
             }
-            Kind::Departure { told } => {
-                self.append_departure(author, told, now);
-            }
+            Kind::Departure { told } => self.append_departure(author.serial, told, now),
         }
     }
 
@@ -61,30 +91,13 @@ impl<S: Socket> Hub<S> {
         self.names.release(serial, now);
     }
 
-    fn carry_out(&mut self, key: usize, serial: u64, line: &str, now: Instant) {
-        if self.is_there(key, serial) {
-            self.obey(key, serial, Command::parse(line), now);
-            self.hear_on(key);
+    /// Does what a client waits for, if it is still there; then it is heard on.
+    fn answer(&mut self, id: ClientId, now: Instant, give: impl FnOnce(&mut Self)) {
+        if self.clients.get(id).is_none() {
+            return;
         }
-    }
-
-    fn answer(&mut self, key: usize, serial: u64, lines: Vec<u8>, now: Instant) {
-        if self.is_there(key, serial) {
-            self.tell_lines(key, lines, now);
-            self.hear_on(key);
-        }
-    }
-
-    fn is_there(&self, key: usize, serial: u64) -> bool {
-        self.clients.get(key).is_some_and(|client| client.record.serial == serial)
-    }
-
-    /// What a client waited for is done.
-    fn hear_on(&mut self, key: usize) {
-        if let Some(client) = self.clients.get_mut(key) {
-            client.asked = false;
-            self.queue_to_listen(key);
-            self.reschedule(key);
-        }
+        give(self);
+        self.clients[id].hold = Hold::None;
+        self.file(id, now);
     }
 }

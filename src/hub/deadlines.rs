@@ -1,39 +1,35 @@
-//! Who is to be looked at when, though nothing happens: one ordered set for everybody.
+//! Which client needs attention when, even without an event: one ordered set for everybody.
 //!
 //! Every client has at most one entry, its earliest deadline, so the set is never larger than the
-//! number of clients and finding the next one costs nothing. This room never reads a clock and
-//! does not know what a deadline is for: whoever is due looks at itself.
+//! number of clients and finding the next one costs nothing. This file never reads a clock and does
+//! not know what a deadline is for: the client that is due looks at itself.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::time::Instant;
 
-/// Whose deadline it is: the slab key for finding it, the serial for knowing that the slot has not
-/// been let to someone else since.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Whose {
-    /// The client's serial number, never used twice.
-    pub serial: u64,
-    /// The slab key at which the client was when the deadline was set.
-    pub key: usize,
-}
+use crate::room::ClientId;
 
-/// The set of deadlines.
+/// The set of deadlines: each entry of `set` is that of its client in `of`, and there is no other.
 #[derive(Debug, Default)]
 pub struct Deadlines {
-    set: BTreeSet<(Instant, Whose)>,
+    set: BTreeSet<(Instant, ClientId)>,
+    of: HashMap<ClientId, Instant>,
 }
 
 impl Deadlines {
-    /// Moves the one deadline of `whose` from `from` to `to`; `None` means that there is none.
-    pub fn change(&mut self, whose: Whose, from: Option<Instant>, to: Option<Instant>) {
+    /// Moves the one deadline of a client to this moment; `None` means that it has none.
+    pub fn change(&mut self, id: ClientId, to: Option<Instant>) {
+        let from = self.of.get(&id).copied();
         if from == to {
             return;
         }
         if let Some(at) = from {
-            self.set.remove(&(at, whose));
+            self.set.remove(&(at, id));
+            self.of.remove(&id);
         }
         if let Some(at) = to {
-            self.set.insert((at, whose));
+            self.set.insert((at, id));
+            self.of.insert(id, at);
         }
     }
 
@@ -42,14 +38,15 @@ impl Deadlines {
         self.set.first().map(|(at, _)| *at)
     }
 
-    /// Takes out one deadline that has come. Call it again until it says `None`.
-    pub fn take_due(&mut self, now: Instant) -> Option<Whose> {
-        let (at, whose) = *self.set.first()?;
-        if at > now {
-            return None;
+    /// Takes out all deadlines that have come.
+    pub fn take_due(&mut self, now: Instant) -> Vec<ClientId> {
+        let mut due = Vec::new();
+        while let Some((at, id)) = self.set.first().copied().filter(|(at, _)| *at <= now) {
+            self.set.remove(&(at, id));
+            self.of.remove(&id);
+            due.push(id);
         }
-        self.set.pop_first();
-        Some(whose)
+        due
     }
 }
 
@@ -62,15 +59,16 @@ mod tests {
     fn deadlines_come_in_order_and_not_before_their_time() {
         let (mut deadlines, now) = (Deadlines::default(), Instant::now());
         let at = |ms| Some(now + Duration::from_millis(ms));
-        let whose = |serial| Whose { serial, key: 0 };
-        deadlines.change(whose(1), None, at(30));
-        deadlines.change(whose(2), None, at(10));
-        deadlines.change(whose(3), None, at(20));
-        deadlines.change(whose(3), at(20), None);
+        let id = |serial| ClientId { serial, key: 0 };
+        for (serial, ms) in [(1, 30), (2, 40), (2, 10), (3, 20)] {
+            deadlines.change(id(serial), at(ms));
+        }
+        deadlines.change(id(3), None);
         assert_eq!(deadlines.next(), at(10));
-        assert_eq!(deadlines.take_due(now + Duration::from_millis(9)), None);
-        assert_eq!(deadlines.take_due(now + Duration::from_millis(10)), Some(whose(2)));
-        assert_eq!(deadlines.take_due(now + Duration::from_secs(1)), Some(whose(1)));
-        assert_eq!(deadlines.take_due(now + Duration::from_secs(1)), None);
+        assert_eq!(deadlines.take_due(now + Duration::from_millis(9)), []);
+        assert_eq!(deadlines.take_due(now + Duration::from_millis(10)), [id(2)]);
+        assert_eq!(deadlines.take_due(now + Duration::from_secs(1)), [id(1)]);
+        assert_eq!(deadlines.next(), None);
+        assert!(deadlines.of.is_empty());
     }
 }

@@ -1,16 +1,23 @@
 //! Everyone who is connected, and what passes between them.
 //!
-//! The hub is the middle four steps of a turn, one verb each, to be called in this order:
-//! [`Hub::note`] for every event and [`Hub::note_time`] once, then [`Hub::listen`], [`Hub::speak`],
-//! [`Hub::release`], and last [`Hub::admit`] for every newcomer. Nothing is read or written in
-//! `note`, nobody is freed but in `release`, nobody comes in but by `admit`: so no event can reach
-//! the next tenant of a slab slot. What a client's socket does never touches another client.
+//! The hub is the middle of a turn, one verb each, to be called in this order: [`Hub::note`] for
+//! every event and [`Hub::note_time`] once, then [`Hub::listen`], [`Hub::release`],
+//! [`Hub::admit`] for every newcomer, and [`Hub::speak`].
+//!
+//! - Nothing is read, written, freed or accepted in `note`, nobody is freed but in `release`, and
+//!   nobody comes in but by `admit`: so no event can reach the next tenant of a slab slot.
+//! - `listen` only submits, `speak` appends. A newcomer's place is the head at `admit`, between the
+//!   two: so a client whose `connect()` returned before a line was sent hears that line.
+//! - What a client's socket does never touches another client.
+//! - Whatever happens to a client, the hub files it once when that is done: see [`agenda`].
 //!
 //! It is generic over the socket, and `now` is handed in: the same code runs in a simulation. It
 //! never knows mio, the clock or the process.
 
 pub mod addresses;
+pub mod agenda;
 pub mod client;
+pub mod clients;
 pub mod deadlines;
 
 mod admit;
@@ -20,63 +27,57 @@ mod listen;
 mod obey;
 mod speak;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::time::Instant;
 
-use slab::Slab;
+use log::debug;
 
 use crate::bus::queue::Submissions;
 use crate::config::{Config, READ_BYTES_MAX};
-use crate::hub::addresses::Addresses;
-use crate::hub::client::{Client, Leave, Life, Socket};
-use crate::hub::deadlines::{Deadlines, Whose};
 use crate::pace::Throttle;
+use crate::room::ClientId;
 use crate::room::presence::Presence;
 use crate::room::transcript::{SERVER, Transcript};
 use crate::words::names::Names;
 use crate::words::notice::Notice;
 
-use listen::Listeners;
+use addresses::Addresses;
+use agenda::Agenda;
+use client::{Input, Leave, Life, Socket};
+use clients::Clients;
 
 /// Everyone, and the one conversation they are in.
 #[derive(Debug)]
 pub struct Hub<S> {
     config: Config,
     clients_max: usize,
-    clients: Slab<Client<S>>,
-    /// No key is as large as this.
-    keys_end: usize,
+    clients: Clients<S>,
+    agenda: Agenda,
     transcript: Transcript,
     submissions: Submissions,
     presence: Presence,
     next_serial: u64,
-    /// Where in the table those are who have been greeted, by their serials.
+    /// Where in the table the members are, by their serials.
     members: BTreeMap<u64, u32>,
     names: Names,
     addresses: Addresses,
-    /// How many peers are in the doorway, being told why they may not come in.
+    /// How many connections are being told why they may not come in.
     refused: usize,
-    deadlines: Deadlines,
-    /// Those who have something to be heard.
-    listeners: Listeners,
-    /// Those who lack something and whose socket has just become able to take it.
-    ready: VecDeque<usize>,
-    /// Where the pass over everyone goes on, while one is unfinished.
-    pass: Option<usize>,
-    looks: u64,
-    /// Those whose input has ended, until their last line is appended.
-    settling: Vec<usize>,
-    /// Those with whom something is to be done in `release`.
-    leaving: Vec<usize>,
     stop: Stop,
-    /// Events have been noted and nothing has been done about them yet: nobody may come in now.
-    noting: bool,
     troubles: Troubles,
-    /// How many lines clients were told that they missed, all together.
-    missed: u64,
+    counts: Counts,
     scratch: Box<[u8]>,
     /// The line that is being heard, safe to show.
     safe: String,
+}
+
+/// What is counted for whoever looks on.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Counts {
+    /// How many lines clients were told that they missed, all together.
+    pub missed: u64,
+    /// How many places of the table passes have looked at: what they cost beside their writes.
+    pub looks: u64,
 }
 
 /// How far a stop has gone.
@@ -112,8 +113,8 @@ impl<S: Socket> Hub<S> {
     pub fn new(config: Config, clients_max: usize) -> Hub<S> {
         Hub {
             clients_max,
-            clients: Slab::new(),
-            keys_end: 0,
+            clients: Clients::default(),
+            agenda: Agenda::default(),
             transcript: Transcript::new(config.window),
             submissions: Submissions::default(),
             presence: Presence::new(config.notice_pace(), config.summary),
@@ -122,17 +123,9 @@ impl<S: Socket> Hub<S> {
             names: Names::default(),
             addresses: Addresses::new(clients_max),
             refused: 0,
-            deadlines: Deadlines::default(),
-            listeners: Listeners::default(),
-            ready: VecDeque::new(),
-            pass: None,
-            looks: 0,
-            settling: Vec::new(),
-            leaving: Vec::new(),
             stop: Stop::No,
-            noting: false,
             troubles: Troubles::default(),
-            missed: 0,
+            counts: Counts::default(),
             scratch: vec![0; READ_BYTES_MAX].into(),
             safe: String::new(),
             config,
@@ -151,7 +144,7 @@ impl<S: Socket> Hub<S> {
 
     /// How many connections there are, those that are being closed or refused included.
     pub fn connections(&self) -> usize {
-        self.clients.len()
+        self.clients.count()
     }
 
     /// How many are in the conversation.
@@ -159,9 +152,9 @@ impl<S: Socket> Hub<S> {
         self.members.len()
     }
 
-    /// How many lines clients were told that they missed, all together.
-    pub fn missed(&self) -> u64 {
-        self.missed
+    /// What was counted so far.
+    pub fn counts(&self) -> Counts {
+        self.counts
     }
 
     /// How long the next turn may wait for events.
@@ -169,7 +162,7 @@ impl<S: Socket> Hub<S> {
         if self.is_busy() {
             return Wait::No;
         }
-        let next = [self.deadlines.next(), self.presence.summary_due()];
+        let next = [self.agenda.next_moment(), self.presence.summary_due()];
         match next.into_iter().flatten().min() {
             Some(at) => Wait::Until(at),
             None => Wait::Forever,
@@ -179,158 +172,123 @@ impl<S: Socket> Hub<S> {
     /// Whether a client's deadline has come. Look at its events once more before
     /// [`Hub::note_time`]: what it did meanwhile counts.
     pub fn is_due(&self, now: Instant) -> bool {
-        self.deadlines.next().is_some_and(|at| at <= now)
-    }
-
-    /// How many places of the table passes have looked at so far: what they cost beside their
-    /// writes.
-    pub fn looks(&self) -> u64 {
-        self.looks
+        self.agenda.next_moment().is_some_and(|at| at <= now)
     }
 
     /// Whether there is work that waits for nothing but the next turn.
     pub fn is_busy(&self) -> bool {
-        self.pass.is_some()
-            || !self.ready.is_empty()
-            || !self.listeners.is_empty()
-            || !self.submissions.is_empty()
-            || !self.settling.is_empty()
-            || !self.leaving.is_empty()
-            || self.stop == Stop::Announced
+        self.agenda.is_busy() || !self.submissions.is_empty() || self.stop == Stop::Announced
     }
 
     /// Notes that a client's socket may be read or written. An event for a key that nobody has, or
     /// a needless one, does no harm.
-    pub fn note(&mut self, key: usize, readable: bool, writable: bool) {
-        self.noting = true;
-        let head = self.transcript.head();
-        let Some(client) = self.clients.get_mut(key) else { return };
-        client.readable |= readable && !client.ended;
-        client.writable |= writable;
-        let (client_readable, behind) = (client.readable, client.is_behind(head));
-        match client.life {
-            Life::Arriving | Life::Open | Life::Deaf(_) if client_readable => {
-                self.queue_to_listen(key);
-            }
-            Life::Draining(_) if readable => self.queue_to_release(key),
-            Life::Arriving | Life::Open | Life::Deaf(_) | Life::Draining(_) => {}
-            Life::Closing { .. } | Life::Gone(_) => {}
-        }
-        if writable && behind {
-            self.queue_to_speak(key);
-        }
+    pub fn note(&mut self, key: usize, readable: bool, writable: bool, now: Instant) {
+        let Some(id) = self.clients.at(key) else { return };
+        self.clients[id].note(readable, writable);
+        self.file(id, now);
     }
 
-    /// Notes what time it is: whoever is due is queued to be heard, spoken to or released.
+    /// Notes what time it is: each client whose deadline has come is welcomed, closed, given up, or
+    /// looked at in this turn. Nothing is read, written, freed or accepted.
     pub fn note_time(&mut self, now: Instant) {
-        let mut due = Vec::new();
-        while let Some(whose) = self.deadlines.take_due(now) {
-            due.push(whose);
+        for id in self.agenda.take_due(now) {
+            self.note_deadline(id, now);
+            self.file(id, now);
         }
-        for whose in due {
-            self.note_deadline(whose, now);
+        while let Some((id, at)) = self.agenda.next_arrival(now) {
+            self.note_arrival(id, at, now);
+            self.file(id, now);
         }
     }
 
-    fn note_deadline(&mut self, Whose { serial, key }: Whose, now: Instant) {
-        let Some(client) =
-            self.clients.get_mut(key).filter(|client| client.record.serial == serial)
-        else {
-            return;
-        };
+    fn note_deadline(&mut self, id: ClientId, now: Instant) {
+        let client = &mut self.clients[id];
         client.note_time(now);
-        let idle_for = now.duration_since(client.record.heard_at);
-        let idle = !self.config.idle.is_zero() && idle_for >= self.config.idle && !client.readable;
-        let stuck = client.is_stuck(&self.config, now);
-        match client.life {
-            // Whoever seems stuck is offered once more before it is given up: it may be us who
+        let its = client.moments();
+        match client.life() {
+            // One that seems stuck is offered once more before it is given up: it may be us who
             // were stopped.
-            Life::Open | Life::Closing { .. } if stuck => {
-                client.writable = true;
-                self.queue_to_speak(key);
-            }
-            // One whose first words are there but not read is heard first.
+            _ if client.is_stuck(&self.config, now) => client.note(false, true),
             Life::Arriving if client.greeting_due(&self.config).is_some_and(|at| at <= now) => {
-                let heard_nothing = Some(client.record.heard_at + self.config.greeting);
-                let is_unheard = client.readable && client.moments().greet_at == heard_nothing;
-                if is_unheard {
-                    self.queue_to_listen(key);
-                    self.reschedule(key);
-                } else {
-                    self.greet(key, now);
-                }
+                self.greet(id, now);
             }
-            Life::Open if idle => {
+            Life::Member if client.is_idle(&self.config, now) => {
                 let seconds = self.config.idle.as_secs();
-                self.close(key, Leave::Idle, &Notice::Idle { seconds }, now);
+                self.close(id, Leave::Idle, &Notice::Idle { seconds }, now);
             }
-            Life::Deaf(leave) if client.is_past_hearing(&self.config, now) => self.gone(key, leave),
-            Life::Arriving | Life::Open | Life::Deaf(_) => {
-                self.queue_to_listen(key);
-                self.queue_to_speak(key);
-                self.reschedule(key);
+            Life::Deaf(leave) if client.is_past_hearing(&self.config, now) => {
+                self.enter(id, Life::Gone(leave), now);
             }
-            Life::Draining(leave) => self.gone(key, leave),
-            Life::Closing { .. } => {
-                self.queue_to_speak(key);
-                self.reschedule(key);
+            Life::Draining(leave) if its.drain_until.is_some_and(|until| until <= now) => {
+                self.enter(id, Life::Gone(leave), now);
             }
-            Life::Gone(_) => self.reschedule(key),
+            _ => {}
         }
+    }
+
+    /// A newcomer has been waited for since it came. One whose first words are there but not read,
+    /// or may become a request, is waited for a little longer.
+    fn note_arrival(&mut self, id: ClientId, at: Instant, now: Instant) {
+        let client = &mut self.clients[id];
+        let is_unheard = client.input != Input::Quiet;
+        client.change_moments(|its| its.greet_at = Some(at));
+        if !is_unheard && client.greeting_due(&self.config).is_some_and(|at| at <= now) {
+            self.greet(id, now);
+        }
+    }
+
+    /// Goes on to another life of a client, and does what leaving the one before owes.
+    fn enter(&mut self, id: ClientId, life: Life, now: Instant) {
+        let client = &mut self.clients[id];
+        let before = client.enter(life);
+        if before == Life::Arriving {
+            client.change_moments(|its| its.greet_at = None);
+            self.agenda.expect_no_more(id);
+            if let Some(leave) = life.leave() {
+                debug!("{} left: {leave}", client.record.address);
+            }
+        }
+        if matches!(life, Life::Deaf(_) | Life::Closing(_)) {
+            client.change_moments(|its| its.stalled_since = Some(now));
+        }
+        if matches!(life, Life::Deaf(_)) {
+            // It is offered nothing any more, so it lets go of the window.
+            client.reading.lapse(&self.transcript);
+        }
+        if before.is_in_room() && !life.is_in_room() {
+            self.depart(id, now);
+        }
+    }
+
+    /// All is done with a client that is to be done at this moment.
+    fn file(&mut self, id: ClientId, now: Instant) {
+        if let Some(leave) = self.clients[id].is_spent(&self.config, now) {
+            self.enter(id, Life::Gone(leave), now);
+        }
+        let head = self.transcript.head();
+        self.agenda.file(id, &mut self.clients[id], head, &self.config, now);
     }
 
     /// Gives a client a notice that only it is to see, at the head of this moment.
-    fn tell(&mut self, key: usize, notice: &Notice<'_>, now: Instant) {
-        self.tell_lines(key, notice.to_line(self.config.lang()), now);
+    fn tell(&mut self, id: ClientId, notice: &Notice<'_>, now: Instant) {
+        self.tell_lines(id, notice.to_line(self.config.lang()), now);
     }
 
     /// Gives a client lines that only it is to see, at the head of this moment.
-    fn tell_lines(&mut self, key: usize, lines: Vec<u8>, now: Instant) {
-        let head = self.transcript.head();
-        let Some(client) = self.clients.get_mut(key).filter(|client| client.life == Life::Open)
-        else {
+    fn tell_lines(&mut self, id: ClientId, lines: Vec<u8>, now: Instant) {
+        self.tell_lines_at(id, self.transcript.head(), lines, now);
+    }
+
+    /// The same at this position, behind all that only it is to see and was told before.
+    fn tell_lines_at(&mut self, id: ClientId, at: u64, lines: Vec<u8>, now: Instant) {
+        let client = &mut self.clients[id];
+        if client.life() != Life::Member {
             return;
-        };
-        client.reading.detour(head, lines);
+        }
+        client.reading.detour(at, lines);
         let bytes_max = 2 * self.config.max_private;
         if client.reading.reply_bytes() > bytes_max {
-            self.close(key, Leave::TooManyReplies, &Notice::TooManyReplies { bytes_max }, now);
-        }
-        self.queue_to_speak(key);
-    }
-
-    fn queue_to_listen(&mut self, key: usize) {
-        let Some(client) = self.clients.get_mut(key) else { return };
-        if !client.queued_to_listen && client.may_be_heard(&self.config) {
-            client.queued_to_listen = true;
-            self.listeners.add(key);
-        }
-    }
-
-    fn queue_to_speak(&mut self, key: usize) {
-        let Some(client) = self.clients.get_mut(key) else { return };
-        if !client.queued_to_speak && client.writable {
-            client.queued_to_speak = true;
-            self.ready.push_back(key);
-        }
-    }
-
-    fn queue_to_release(&mut self, key: usize) {
-        let Some(client) = self.clients.get_mut(key) else { return };
-        if !client.queued_to_release {
-            client.queued_to_release = true;
-            self.leaving.push(key);
-        }
-    }
-
-    /// Puts a client's next deadline into the set. To be called after everything that may move it.
-    fn reschedule(&mut self, key: usize) {
-        let Some(client) = self.clients.get_mut(key) else { return };
-        let next = client.next_deadline(&self.config);
-        let alarm = client.moments().alarm;
-        if alarm != next {
-            self.deadlines.change(client.whose(key), alarm, next);
-            client.change_moments(|its| its.alarm = next);
+            self.close(id, Leave::TooManyReplies, &Notice::TooManyReplies { bytes_max }, now);
         }
     }
 }

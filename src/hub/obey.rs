@@ -6,6 +6,7 @@ use std::time::Instant;
 use super::Hub;
 use crate::hub::addresses::network;
 use crate::hub::client::{Life, Socket};
+use crate::room::ClientId;
 use crate::room::reading::DETOUR_BYTES;
 use crate::room::transcript::{Line, SERVER};
 use crate::room::without::{IGNORED_MAX, Without};
@@ -19,33 +20,31 @@ const NAMED_MAX: usize = 50;
 
 impl<S: Socket> Hub<S> {
     /// Carries out what a client has asked.
-    pub(super) fn obey(&mut self, key: usize, serial: u64, command: Command<'_>, now: Instant) {
+    pub(super) fn obey(&mut self, id: ClientId, command: Command<'_>, now: Instant) {
         let lang = self.config.lang();
         match command {
-            Command::Say(text) => self.say(serial, &["", ": "], text),
-            Command::Me(text) => self.say(serial, &["~ ", " "], text),
-            Command::Message { to, text } => self.message(key, to, text, now),
-            Command::Answer(text) => self.message_back(key, text, now),
-            Command::Nick(name) => self.rename(key, serial, name, now),
-            Command::Echo(on) => self.set_echo(key, serial, on, now),
-            Command::History(lines) => {
-                let any = self.tell_history(key, lines, now);
-                if !any {
-                    self.tell(key, &Notice::NoHistory, now);
-                }
-            }
-            Command::Ignore(name) => self.ignore(key, serial, name, now),
-            Command::Ignored => self.tell_ignored(key, serial, now),
-            Command::Unignore(name) => self.unignore(key, serial, name, now),
-            Command::Who => self.tell_who(key, now),
-            Command::Help => self.tell_lines(key, notice::help(lang), now),
-            Command::Quit(words) => self.quit(key, serial, words, now),
+            Command::Say(text) => self.say(id.serial, &["", ": "], text),
+            Command::Me(text) => self.say(id.serial, &["~ ", " "], text),
+            Command::Message { to, text } => self.message(id, to, text, now),
+            Command::Answer(text) => self.message_back(id, text, now),
+            Command::Nick(name) => self.rename(id, name, now),
+            Command::Echo(on) => self.set_echo(id, on, now),
+            Command::History(lines) => match self.history(id, lines, self.transcript.head()) {
+                Some(lines) => self.tell_lines(id, lines, now),
+                None => self.tell(id, &Notice::NoHistory, now),
+            },
+            Command::Ignore(name) => self.ignore(id, name, now),
+            Command::Ignored => self.tell_ignored(id, now),
+            Command::Unignore(name) => self.unignore(id, name, now),
+            Command::Who => self.tell_who(id, now),
+            Command::Help => self.tell_lines(id, notice::help(lang), now),
+            Command::Quit(words) => self.quit(id, words, now),
             Command::Misused(command) => {
-                self.tell(key, &Notice::Usage { usage: notice::usage(command, lang) }, now);
+                self.tell(id, &Notice::Usage { usage: notice::usage(command, lang) }, now);
             }
             Command::Unknown(command) => {
                 let command = &called(&Excerpt(command.as_bytes()).to_string());
-                self.tell(key, &Notice::Unknown { command }, now);
+                self.tell(id, &Notice::Unknown { command }, now);
             }
         }
     }
@@ -56,80 +55,77 @@ impl<S: Socket> Hub<S> {
         self.transcript.append(author, &[line.as_bytes()]);
     }
 
-    /// Who is meant by a name, if it is here: its serial and key.
-    fn find(&self, name: &str) -> Option<(u64, usize)> {
-        let serial = self.names.find(name)?;
-        self.members.get(&serial).map(|key| (serial, *key as usize))
+    /// Which client is meant by a name, if it is here.
+    fn find(&self, name: &str) -> Option<ClientId> {
+        self.member(self.names.find(name)?)
     }
 
-    fn tell_nobody(&mut self, key: usize, name: &str, now: Instant) {
+    fn member(&self, serial: u64) -> Option<ClientId> {
+        self.members.get(&serial).map(|key| ClientId { serial, key: *key as usize })
+    }
+
+    fn tell_nobody(&mut self, id: ClientId, name: &str, now: Instant) {
         let name = &called(&Excerpt(name.as_bytes()).to_string());
-        self.tell(key, &Notice::Nobody { name }, now);
+        self.tell(id, &Notice::Nobody { name }, now);
     }
 
-    fn message(&mut self, key: usize, to: &str, text: &str, now: Instant) {
+    fn message(&mut self, id: ClientId, to: &str, text: &str, now: Instant) {
         match self.find(to) {
-            Some((_, to)) => self.whisper(key, to, text, now),
-            None => self.tell_nobody(key, to, now),
+            Some(to) => self.whisper(id, to, text, now),
+            None => self.tell_nobody(id, to, now),
         }
     }
 
-    fn message_back(&mut self, key: usize, text: &str, now: Instant) {
-        let asked = self.clients.get(key).and_then(|client| client.record.answers_go_to());
-        match asked.and_then(|serial| self.members.get(&serial)) {
-            Some(to) => self.whisper(key, *to as usize, text, now),
-            None => self.tell(key, &Notice::NobodyToAnswer, now),
+    fn message_back(&mut self, id: ClientId, text: &str, now: Instant) {
+        let asked = self.clients[id].record.answers_go_to();
+        match asked.and_then(|serial| self.member(serial)) {
+            Some(to) => self.whisper(id, to, text, now),
+            None => self.tell(id, &Notice::NobodyToAnswer, now),
         }
     }
 
     /// Says something to one client alone, and shows its sender what that one sees. Whom the other
     /// ignores does not learn it.
-    fn whisper(&mut self, from: usize, to: usize, text: &str, now: Instant) {
-        let (Some(sender), Some(other)) = (self.clients.get(from), self.clients.get(to)) else {
-            return;
-        };
-        let serial = sender.record.serial;
-        let other_name = self.names.of(other.record.serial).to_string();
-        let line = format!("[{} -> {other_name}] {text}\n", self.names.of(serial)).into_bytes();
+    fn whisper(&mut self, from: ClientId, to: ClientId, text: &str, now: Instant) {
+        let to_name = self.names.of(to.serial).to_string();
+        let line = format!("[{} -> {to_name}] {text}\n", self.names.of(from.serial)).into_bytes();
+        let other = &self.clients[to];
         let waiting = other.reading.message_bytes() + line.len() + DETOUR_BYTES;
-        if other.life != Life::Open || waiting > self.config.max_private {
-            self.tell(from, &Notice::NotDelivered { name: &other_name }, now);
-            return;
+        if other.life() != Life::Member || waiting > self.config.max_private {
+            return self.tell(from, &Notice::NotDelivered { name: &to_name }, now);
         }
-        let ignored = serial != other.record.serial && self.is_without(to, serial);
-        if from != to && !ignored {
+        if from != to && !self.is_without(to, from.serial) {
             let head = self.transcript.head();
-            if let Some(other) = self.clients.get_mut(to) {
-                other.record.extras().answers_go_to = Some(serial);
-                other.reading.message(head, line.clone());
-            }
-            self.queue_to_speak(to);
+            let other = &mut self.clients[to];
+            other.record.extras().answers_go_to = Some(from.serial);
+            other.reading.message(head, line.clone());
+            self.file(to, now);
         }
         self.tell_lines(from, line, now);
     }
 
-    fn rename(&mut self, key: usize, serial: u64, name: &str, now: Instant) {
+    fn rename(&mut self, id: ClientId, name: &str, now: Instant) {
+        let serial = id.serial;
         let from = self.names.of(serial).to_string();
-        let Some(client) = self.clients.get(key) else { return };
-        let network = network(client.record.address.ip());
+        let network = network(self.clients[id].record.address.ip());
         let taken = Name::parse(name)
             .and_then(|name| self.names.take(Claimant { serial, network }, name, now));
         let to = self.names.of(serial).to_string();
         match taken {
-            Ok(()) if to == from => self.tell(key, &Notice::NameIsYours { name: &to }, now),
+            Ok(()) if to == from => self.tell(id, &Notice::NameIsYours { name: &to }, now),
             Ok(()) => {
                 // Its bearer has worded the name: whoever ignores that one is spared it.
                 let line = Notice::Renamed { from: &from, to: &to }.to_line(self.config.lang());
                 self.transcript.append(serial, &[&line]);
-                if self.is_without(key, serial) {
-                    self.tell_lines(key, line, now);
+                if self.is_without(id, serial) {
+                    self.tell_lines(id, line, now);
                 }
             }
-            Err(refusal) => self.tell_refusal(key, name, refusal, now),
+            Err(refusal) => self.tell_refusal(id, name, refusal, now),
         }
     }
 
-    fn tell_refusal(&mut self, key: usize, name: &str, refusal: Refusal, now: Instant) {
+    fn tell_refusal(&mut self, id: ClientId, name: &str, refusal: Refusal, now: Instant) {
         let shown = match refusal {
             Refusal::Character(character) | Refusal::FirstCharacter(character) => {
                 let visible = called(&Excerpt(character.to_string().as_bytes()).to_string());
@@ -146,122 +142,114 @@ impl<S: Socket> Hub<S> {
             Refusal::Taken => Notice::NameTaken { name: &shown },
             Refusal::LooksLikeTaken => Notice::NameLooksTaken { name: &shown },
         };
-        self.tell(key, &notice, now);
+        self.tell(id, &notice, now);
     }
 
-    /// Shows a client the newest lines that clients have said, at most so many, without those of
-    /// whom it ignores. Says whether there were any.
-    pub(super) fn tell_history(&mut self, key: usize, lines: usize, now: Instant) -> bool {
-        let Some(client) = self.clients.get(key) else { return false };
-        let own = client.record.serial;
-        let without = client.reading.rendering().map(|its| &its.without);
+    /// The newest lines that clients have said before this position, at most so many, without those
+    /// of whom this one ignores; `None` if there are none.
+    pub(super) fn history(&self, id: ClientId, lines: usize, before: u64) -> Option<Vec<u8>> {
+        let without = self.clients[id].reading.rendering().map(|its| &its.without);
         let is_left_out = |author| without.is_some_and(|without| without.contains(author));
-        let lang = self.config.lang();
-        let mut text = Notice::History.to_line(lang);
-        let nothing = text.len();
         // A notice about someone, who has worded part of it, is nothing that was said.
         let is_notice = |line: &Line| self.transcript.bytes(line.start, line.start + 1).0 == b"*";
         let is_wanted = |line: &Line| {
             let author = line.author;
-            author != SERVER && (author == own || !is_left_out(author)) && !is_notice(line)
+            let is_said = author != SERVER && line.start < before && !is_notice(line);
+            is_said && (author == id.serial || !is_left_out(author))
         };
-        for line in self.transcript.newest(lines, self.config.history_bytes, is_wanted) {
+        let newest = self.transcript.newest(lines, self.config.history_bytes, is_wanted);
+        let mut text = Notice::History.to_line(self.config.lang());
+        for line in &newest {
             let (first, second) = self.transcript.bytes(line.start, line.end);
             text.extend_from_slice(first);
             text.extend_from_slice(second);
         }
-        let any = text.len() > nothing;
-        if any {
-            text.extend_from_slice(&Notice::Now.to_line(lang));
-            self.tell_lines(key, text, now);
-        }
-        any
+        text.extend_from_slice(&Notice::Now.to_line(self.config.lang()));
+        (!newest.is_empty()).then_some(text)
     }
 
-    fn set_echo(&mut self, key: usize, serial: u64, on: bool, now: Instant) {
-        self.change_without(key, |without| match on {
-            true => without.remove(serial),
-            false => without.add(serial),
+    fn set_echo(&mut self, id: ClientId, on: bool, now: Instant) {
+        self.change_without(id, |without| match on {
+            true => without.remove(id.serial),
+            false => without.add(id.serial),
         });
-        self.tell(key, if on { &Notice::EchoOn } else { &Notice::EchoOff }, now);
+        self.tell(id, if on { &Notice::EchoOn } else { &Notice::EchoOff }, now);
     }
 
-    fn ignore(&mut self, key: usize, serial: u64, name: &str, now: Instant) {
-        let Some((other, _)) = self.find(name) else { return self.tell_nobody(key, name, now) };
-        if other == serial {
-            return self.tell(key, &Notice::IgnoringYourself, now);
+    fn ignore(&mut self, id: ClientId, name: &str, now: Instant) {
+        let Some(other) = self.find(name) else { return self.tell_nobody(id, name, now) };
+        if other == id {
+            return self.tell(id, &Notice::IgnoringYourself, now);
         }
-        let Some(client) = self.clients.get_mut(key) else { return };
-        let position = client.reading.position();
         // What one that has gone has said is appended, or waits among the submissions.
         let end = self.transcript.head() + self.submissions.charged() as u64;
         let is_here = |author| self.members.contains_key(&author);
+        let reading = &mut self.clients[id].reading;
+        let position = reading.position();
         let mut ignored = Ok(());
-        client.reading.change_rendering(&self.transcript, |its| {
-            ignored = its.without.ignore(other, serial, position, end, is_here);
+        reading.change_rendering(&self.transcript, |its| {
+            ignored = its.without.ignore(other.serial, id.serial, position, end, is_here);
         });
         if ignored.is_err() {
-            return self.tell(key, &Notice::IgnoringTooMany { most: IGNORED_MAX }, now);
+            return self.tell(id, &Notice::IgnoringTooMany { most: IGNORED_MAX }, now);
         }
-        let name = self.names.of(other).to_string();
-        self.tell(key, &Notice::Ignoring { name: &name }, now);
+        let name = self.names.of(other.serial).to_string();
+        self.tell(id, &Notice::Ignoring { name: &name }, now);
     }
 
-    fn unignore(&mut self, key: usize, serial: u64, name: &str, now: Instant) {
-        let Some((other, _)) = self.find(name) else { return self.tell_nobody(key, name, now) };
-        let was_ignored = other != serial && self.is_without(key, other);
+    fn unignore(&mut self, id: ClientId, name: &str, now: Instant) {
+        let Some(other) = self.find(name) else { return self.tell_nobody(id, name, now) };
+        let was_ignored = other != id && self.is_without(id, other.serial);
         if was_ignored {
-            self.change_without(key, |without| without.remove(other));
+            self.change_without(id, |without| without.remove(other.serial));
         }
-        let name = &self.names.of(other).to_string();
+        let name = &self.names.of(other.serial).to_string();
         match was_ignored {
-            true => self.tell(key, &Notice::NoLongerIgnoring { name }, now),
-            false => self.tell(key, &Notice::NotIgnoring { name }, now),
+            true => self.tell(id, &Notice::NoLongerIgnoring { name }, now),
+            false => self.tell(id, &Notice::NotIgnoring { name }, now),
         }
     }
 
-    fn tell_ignored(&mut self, key: usize, serial: u64, now: Instant) {
-        let rendering = self.clients.get(key).and_then(|client| client.reading.rendering());
+    fn tell_ignored(&mut self, id: ClientId, now: Instant) {
+        let rendering = self.clients[id].reading.rendering();
         let ignored = rendering.into_iter().flat_map(|its| its.without.iter());
-        let ignored = ignored.filter(|author| *author != serial);
+        let ignored = ignored.filter(|author| *author != id.serial);
         let ignored = ignored.filter(|author| self.members.contains_key(author));
         let names: Vec<String> = ignored.map(|author| self.names.of(author).to_string()).collect();
         match names.is_empty() {
-            true => self.tell(key, &Notice::IgnoringNobody, now),
-            false => self.tell(key, &Notice::IgnoringThese { names: &names.join(", ") }, now),
+            true => self.tell(id, &Notice::IgnoringNobody, now),
+            false => self.tell(id, &Notice::IgnoringThese { names: &names.join(", ") }, now),
         }
     }
 
-    fn is_without(&self, key: usize, author: u64) -> bool {
-        let rendering = self.clients.get(key).and_then(|client| client.reading.rendering());
+    fn is_without(&self, id: ClientId, author: u64) -> bool {
+        let rendering = self.clients[id].reading.rendering();
         rendering.is_some_and(|its| its.without.contains(author))
     }
 
-    fn change_without(&mut self, key: usize, change: impl FnOnce(&mut Without)) {
-        if let Some(client) = self.clients.get_mut(key) {
-            client.reading.change_rendering(&self.transcript, |its| change(&mut its.without));
-        }
+    fn change_without(&mut self, id: ClientId, change: impl FnOnce(&mut Without)) {
+        let reading = &mut self.clients[id].reading;
+        reading.change_rendering(&self.transcript, |its| change(&mut its.without));
     }
 
-    fn tell_who(&mut self, key: usize, now: Instant) {
+    fn tell_who(&mut self, id: ClientId, now: Instant) {
         let here = self.here();
         let named = self.members.keys().take(NAMED_MAX);
         let names: Vec<String> = named.map(|serial| self.names.of(*serial).to_string()).collect();
         let (more, names) = (here - names.len(), &names.join(", "));
         match more {
-            0 => self.tell(key, &Notice::Here { here, names }, now),
-            more => self.tell(key, &Notice::HereAndMore { here, names, more }, now),
+            0 => self.tell(id, &Notice::Here { here, names }, now),
+            more => self.tell(id, &Notice::HereAndMore { here, names, more }, now),
         }
     }
 
-    fn quit(&mut self, key: usize, serial: u64, words: &str, now: Instant) {
+    fn quit(&mut self, id: ClientId, words: &str, now: Instant) {
         if !words.is_empty() {
-            self.say(serial, &["", ": "], words);
+            self.say(id.serial, &["", ": "], words);
         }
-        let client = self.clients.get(key);
-        let is_telnet = client.is_some_and(|client| client.record.is_telnet());
+        let is_telnet = self.clients[id].record.is_telnet();
         let bye = if is_telnet { Notice::Bye } else { Notice::ByeToNc };
-        self.tell(key, &bye, now);
-        self.end(key, now);
+        self.tell(id, &bye, now);
+        self.end(id, now);
     }
 }

@@ -9,8 +9,11 @@
 use std::time::Instant;
 
 use super::Hub;
+use super::agenda::Pass;
 use crate::config::Config;
 use crate::hub::client::{Leave, Life, Socket, Spoken};
+use crate::room::ClientId;
+use crate::wire::stranger::Sniffed;
 
 /// So many looks count as a write: one is memory that has left the cache, the other a system call.
 const LOOKS_PER_WRITE: usize = 64;
@@ -44,101 +47,103 @@ impl Slice {
 }
 
 impl<S: Socket> Hub<S> {
-    /// Offers those on the ready queue and then everyone in the pass what they lack.
+    /// Appends what was heard, and offers those on the ready queue and then everyone in the pass
+    /// what they lack.
     pub fn speak(&mut self, now: Instant) {
+        self.append_submitted(now);
         let mut slice = Slice::new(&self.config);
-        for _ in 0..self.ready.len() {
+        for _ in 0..self.agenda.ready() {
             if slice.is_over() {
                 return;
             }
-            let Some(key) = self.ready.pop_front() else { break };
-            if let Some(client) = self.clients.get_mut(key) {
-                client.queued_to_speak = false;
-            }
-            self.offer(key, &mut slice, now);
+            let Some(id) = self.agenda.next_ready() else { break };
+            let Some(client) = self.clients.get(id) else { continue };
+            self.agenda.served(client);
+            self.offer(id, &mut slice, now);
         }
         self.continue_pass(&mut slice, now);
     }
 
     fn continue_pass(&mut self, slice: &mut Slice, now: Instant) {
-        let Some(start) = self.pass else { return };
-        let endangered_below = self.endangered_below();
-        for key in start..self.keys_end {
+        let Some(mut pass) = self.agenda.pass else { return };
+        while pass.next < self.clients.keys_end() {
             if slice.is_over() {
-                self.pass = Some(key);
+                self.agenda.pass = Some(pass);
                 return;
             }
             slice.count_look();
-            self.looks += 1;
-            let took_all = self.offer(key, slice, now);
-            if !took_all {
-                self.lapse_if_endangered(key, endangered_below);
+            self.counts.looks += 1;
+            if let Some(id) = self.clients.at(pass.next) {
+                let took_all = self.offer(id, slice, now);
+                if !took_all {
+                    self.lapse_if_endangered(id, &pass, now);
+                }
             }
+            pass.next += 1;
         }
-        self.pass = None;
+        self.agenda.pass = None;
     }
 
     /// Offers a client what it lacks, if it lacks anything and can be written to. Says whether it
     /// took all it was offered; whoever does is never overrun.
-    fn offer(&mut self, key: usize, slice: &mut Slice, now: Instant) -> bool {
-        let Some(client) = self.clients.get_mut(key) else { return true };
-        if client.writable && client.is_behind(self.transcript.head()) {
-            let was_heard = client.may_be_heard(&self.config);
-            let spoken = client.speak(&self.transcript, &self.config.terms(), now);
-            slice.count(&spoken);
-            self.missed += spoken.missed;
-            self.after_speaking(key, spoken.broken, now);
-            if !was_heard {
-                // It may have been waiting for its replies to be taken.
-                self.queue_to_listen(key);
-            }
-            return !spoken.short;
+    fn offer(&mut self, id: ClientId, slice: &mut Slice, now: Instant) -> bool {
+        let head = self.transcript.head();
+        let client = &mut self.clients[id];
+        if !client.wants_offer(head) {
+            return false;
         }
-        if client.is_flushed() {
-            self.after_speaking(key, None, now);
-        }
-        false
+        let spoken = match client.is_flushed() {
+            true => Spoken::default(),
+            false => client.speak(&self.transcript, &self.config.terms(), now),
+        };
+        slice.count(&spoken);
+        self.counts.missed += spoken.missed;
+        self.after_speaking(id, spoken.broken, now);
+        self.file(id, now);
+        !spoken.short
     }
 
-    fn after_speaking(&mut self, key: usize, broken: Option<Leave>, now: Instant) {
-        let head = self.transcript.head();
-        let Some(client) = self.clients.get_mut(key) else { return };
-        match (client.life, broken) {
-            (Life::Open, Some(leave)) => self.deafen(key, leave, now),
-            (_, Some(leave)) => self.gone(key, leave),
-            (Life::Closing { leave, .. }, None) if client.is_flushed() => {
-                client.shut_down(leave, &self.config, now);
-                // It may have sent something before; and who has ended its side is done already.
-                self.queue_to_release(key);
+    fn after_speaking(&mut self, id: ClientId, broken: Option<Leave>, now: Instant) {
+        let client = &mut self.clients[id];
+        match (client.life(), broken) {
+            (Life::Member, Some(leave)) => {
+                // What it said before still counts, when it is due.
+                client.note(true, false);
+                self.enter(id, Life::Deaf(leave), now);
             }
-            (_, None) if client.is_stuck(&self.config, now) => self.gone(key, Leave::TooSlow),
-            (_, None) if client.is_behind(head) => self.queue_to_speak(key),
+            (_, Some(leave)) => self.enter(id, Life::Gone(leave), now),
+            (Life::Closing(leave), None) if client.is_flushed() => {
+                let is_shut = client.shut_down(&self.config, now);
+                let life = if is_shut { Life::Draining(leave) } else { Life::Gone(leave) };
+                self.enter(id, life, now);
+            }
+            (_, None) if client.is_stuck(&self.config, now) => {
+                self.enter(id, Life::Gone(Leave::TooSlow), now);
+            }
             (_, None) => {}
         }
-        if self.clients.get(key).is_some_and(|client| !client.is_at_rest()) {
-            self.reschedule(key);
-        }
     }
 
-    /// A client cannot be written to any more; what it said before that still counts, when it is
-    /// due.
-    fn deafen(&mut self, key: usize, leave: Leave, now: Instant) {
-        let Some(client) = self.clients.get_mut(key) else { return };
-        client.deafen(leave, &self.transcript, now);
-        client.readable = !client.ended;
-        self.queue_to_listen(key);
-    }
-
-    fn lapse_if_endangered(&mut self, key: usize, endangered_below: u64) {
-        let Some(client) = self.clients.get_mut(key) else { return };
-        let safe = client.reading.position() >= endangered_below;
-        if safe || !client.is_behind(self.transcript.head()) || client.reading.has_lapsed() {
+    /// What a client lacks is about to be overwritten, and it cannot be written to.
+    fn lapse_if_endangered(&mut self, id: ClientId, pass: &Pass, now: Instant) {
+        let client = &mut self.clients[id];
+        if client.reading.has_lapsed() {
             return;
         }
-        if self.config.raw {
-            self.gone(key, Leave::Lapsed);
-        } else {
-            client.reading.lapse(&self.transcript);
+        let (position, is_behind) =
+            (client.reading.position(), client.is_behind(self.transcript.head()));
+        match client.life() {
+            // It is offered nothing before it is greeted, so it is greeted before it is overrun;
+            // but not one that has begun what may be a request.
+            Life::Arriving if position >= pass.greeted_below => return,
+            Life::Arriving if client.sniff(&self.config) == Sniffed::NotYet => {
+                client.reading.lapse(&self.transcript);
+            }
+            Life::Arriving => self.greet(id, now),
+            _ if !is_behind || position >= pass.endangered_below => return,
+            _ if self.config.raw => self.enter(id, Life::Gone(Leave::Lapsed), now),
+            _ => client.reading.lapse(&self.transcript),
         }
+        self.file(id, now);
     }
 }

@@ -2,6 +2,9 @@
 //!
 //! Nothing here knows a socket, a clock, or a command.
 
+pub use client_id::ClientId;
+
+mod client_id;
 pub mod presence;
 pub mod reading;
 pub mod transcript;

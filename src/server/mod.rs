@@ -1,8 +1,8 @@
 //! The world: the poll, the listeners, the signals, the clock, and the turn.
 //!
 //! This is the only file of the server that knows mio. It decides nothing about chat; it asks the
-//! [`Hub`] to. One pass of the loop is `Server::turn`: wait, note, listen, speak, release,
-//! accept.
+//! [`Hub`] to. One pass of the loop is `Server::turn`: wait, note, listen, release, accept,
+//! speak.
 
 use std::fmt;
 use std::fs::File;
@@ -98,7 +98,8 @@ pub struct Server {
     hub: Hub<TcpStream>,
     console: Console,
     journal: Journal,
-    accept_batch: usize,
+    /// As many as may wait to be accepted: no more are accepted in one turn.
+    accepts_max: usize,
     shutdown: Duration,
     /// By when the stop is over, once it has begun.
     stop_by: Option<Instant>,
@@ -142,7 +143,7 @@ impl Server {
             listening,
             console,
             journal,
-            accept_batch: config.accept_batch,
+            accepts_max: config.accept_queue as usize,
             shutdown: config.shutdown,
             stop_by: None,
             interrupted: None,
@@ -177,9 +178,9 @@ impl Server {
         let now = self.wait()?;
         self.note(now)?;
         self.hub.listen(now);
-        self.speak(now);
         self.release(now);
         self.accept(now);
+        self.speak(now);
         Ok(self.ended(now))
     }
 
@@ -221,7 +222,7 @@ impl Server {
     /// All of it is noted before the time is: whoever has done meanwhile what they are waited for
     /// is not late, though this process stood still and now everything is due at once.
     fn note(&mut self, now: Instant) -> io::Result<()> {
-        let mut signalled = self.note_events();
+        let mut signalled = self.note_events(now);
         let mut polls_left = 1 + self.hub.connections() / EVENTS_MAX;
         // A deadline has come: the events may be older than that.
         let mut is_stale = self.hub.is_due(now);
@@ -229,7 +230,7 @@ impl Server {
             is_stale = false;
             polls_left -= 1;
             self.poll_events(Some(now))?;
-            signalled |= self.note_events();
+            signalled |= self.note_events(now);
         }
         self.hub.note_time(now);
         if signalled {
@@ -239,7 +240,7 @@ impl Server {
     }
 
     /// Notes one batch of events; says whether a signal has come.
-    fn note_events(&mut self) -> bool {
+    fn note_events(&mut self, now: Instant) -> bool {
         let mut signalled = false;
         for event in &self.events {
             // Flags of errors and hang-ups are hints: reading and writing will say what is so.
@@ -250,7 +251,7 @@ impl Server {
                 SIGNALS => signalled = true,
                 Token(number) => match self.listening.get_mut(LISTENERS_END.wrapping_sub(number)) {
                     Some(one) => one.door.note(),
-                    None => self.hub.note(number, readable, writable),
+                    None => self.hub.note(number, readable, writable, now),
                 },
             }
         }
@@ -288,7 +289,7 @@ impl Server {
     /// Logs how things stand.
     fn tell_status(&self, why: &str) {
         let said = Counted(self.hub.transcript().lines_said(), "line");
-        let missed = Counted(self.hub.missed(), "line");
+        let missed = Counted(self.hub.counts().missed, "line");
         let memory = match memory_bytes() {
             Some(bytes) => format!("{} MiB of memory", bytes.div_ceil(MIB)),
             None => "memory unknown".to_owned(),
@@ -310,7 +311,7 @@ impl Server {
     /// Frees those who are gone: here and nowhere else.
     fn release(&mut self, now: Instant) {
         if self.stop_by.is_some_and(|by| by <= now) {
-            self.hub.abandon();
+            self.hub.abandon(now);
         }
         let (registry, listening) = (self.poll.registry(), &mut self.listening);
         self.hub.release(now, |mut socket| {
@@ -321,11 +322,16 @@ impl Server {
         });
     }
 
-    /// Lets newcomers in, at most a batch; an edge does not come twice, so the doors remember.
+    /// Lets newcomers in until nobody waits: what was heard in this turn is said after that, so
+    /// that a client hears it whose `connect()` returned before. An edge does not come twice, so
+    /// the doors remember. Nobody is turned away while someone is on the way out.
     fn accept(&mut self, now: Instant) {
-        let mut left = self.accept_batch;
+        let mut left = self.accepts_max;
         for place in 0..self.listening.len() {
             while left > 0 && self.listening[place].door.may_accept(now) {
+                if self.hub.is_making_room() {
+                    return;
+                }
                 left -= 1;
                 match self.listening[place].listener.accept() {
                     Ok((socket, address)) => {

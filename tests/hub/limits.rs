@@ -89,13 +89,13 @@ fn a_pass_in_which_nobody_wants_what_was_said_is_cut_too() {
     for client in crowd(&mut small, CROWD) {
         small.say(&client, "/ignore guest1\n");
     }
-    let before = small.hub.looks();
+    let before = small.hub.counts().looks;
     small.say_later(&speaker, "is anybody here?\n");
     small.turn();
-    let looks = small.hub.looks() - before;
+    let looks = small.hub.counts().looks - before;
     assert!((5..=20).contains(&looks), "{looks} places looked at in a slice of 10 writes");
     small.turns();
-    assert_eq!(small.hub.looks() - before, 1 + CROWD as u64);
+    assert_eq!(small.hub.counts().looks - before, 1 + CROWD as u64);
 }
 
 #[test]
@@ -108,13 +108,13 @@ fn a_pass_over_many_that_lack_nothing_is_cut() {
         client.pipe.borrow_mut().room = Some(0);
     }
     small.say(&crowd[0], "now none of them can be written to\n");
-    let before = small.hub.looks();
+    let before = small.hub.counts().looks;
     small.say_later(&crowd[0], "again\n");
     small.turn();
-    let looks = small.hub.looks() - before;
+    let looks = small.hub.counts().looks - before;
     assert!(looks <= 640, "{looks} places looked at in a slice of 10 writes");
     small.turns();
-    assert_eq!(small.hub.looks() - before, CROWD as u64);
+    assert_eq!(small.hub.counts().looks - before, CROWD as u64);
 }
 
 #[test]
@@ -127,9 +127,9 @@ fn a_crowd_that_has_gone_costs_nothing() {
     }
     small.pass(2 * SECOND);
     assert_eq!(small.hub.connections(), 1);
-    let before = small.hub.looks();
+    let before = small.hub.counts().looks;
     small.say(&speaker, "hello\n");
-    assert_eq!(small.hub.looks() - before, 1);
+    assert_eq!(small.hub.counts().looks - before, 1);
 }
 
 #[test]

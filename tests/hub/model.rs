@@ -49,6 +49,8 @@ pub struct Peer {
     /// Refused at the door.
     pub refused: bool,
     pub came_at: Instant,
+    /// The head when it came.
+    pub came_to: u64,
     /// How much had been said when it came.
     pub joined_at: usize,
     /// It was gone before it had to be greeted.
@@ -93,6 +95,7 @@ impl Peer {
             is_telnet: false,
             refused: false,
             came_at: now,
+            came_to: 0,
             joined_at: talk.said.len(),
             never_greeted: false,
             has_ended: false,
@@ -117,11 +120,12 @@ impl Peer {
         wire.closed.is_none() && !wire.shut && !wire.eof && !wire.reset
     }
 
-    /// Whether it may be out of the conversation: it has ended, or was closed. Whoever sends too
-    /// much without a line end is out before it can read why.
+    /// Whether it may be out of the conversation: it has ended, was closed, or has stopped reading.
+    /// One that sends too much without a line end is out before it can read why.
     pub fn may_have_left(&self) -> bool {
         let endless = self.sent_too_long > 0 || !self.ends_lines;
-        !self.is_open() || self.has_ended || endless || self.goodbyes > 0
+        let has_stopped = self.wire.borrow().room != usize::MAX;
+        !self.is_open() || self.has_ended || endless || self.goodbyes > 0 || has_stopped
     }
 
     /// Whether what it sends now counts.
@@ -193,7 +197,6 @@ impl Peer {
         let first = self.lines_got == 0;
         if text.starts_with("* welcome") {
             assert!(first, "a second welcome");
-            self.join(talk);
             return;
         }
         assert!(!first || self.refused, "no welcome first but {text:?}");
@@ -208,14 +211,6 @@ impl Peer {
             self.goodbyes += 1;
         } else if !self.take_private(text, talk) {
             self.check_said(line, talk);
-        }
-    }
-
-    /// It has been greeted: somewhere between its coming and now, and before all were told.
-    fn join(&mut self, talk: &Talk) {
-        if !talk.config.greeting.is_zero() {
-            let latest = talk.roll.joined_at(self.serial).unwrap_or(talk.said.len());
-            self.accounted = (self.joined_at..=latest).collect();
         }
     }
 

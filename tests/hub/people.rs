@@ -73,11 +73,6 @@ impl Roll {
         guest.into_iter().chain(bearers.map(|(serial, _)| *serial)).collect()
     }
 
-    /// Where it was told that someone joined.
-    pub fn joined_at(&self, serial: u64) -> Option<usize> {
-        self.joined.get(&serial).copied()
-    }
-
     /// Takes in the next thing said, the one in this place.
     pub fn note(
         &mut self,

@@ -278,7 +278,8 @@ impl Peer {
         let mut rest = self.sent[self.private.place..].iter();
         let unanswered = rest.find(|sent| sent.asks.is_answered());
         assert!(unanswered.is_none(), "guest{}: no answer to {unanswered:?}", self.serial);
-        if self.is_telnet {
+        // One that left before its welcome is told nothing.
+        if self.is_telnet && self.lines_got > 0 {
             self.dialogue.check_done();
         }
     }

@@ -131,7 +131,7 @@ impl Small {
     /// The same, to be found by the next turn.
     pub fn say_later(&mut self, seat: &Seat, bytes: impl AsRef<[u8]>) {
         seat.pipe.borrow_mut().sent.extend_from_slice(bytes.as_ref());
-        self.hub.note(seat.key, true, false);
+        self.hub.note(seat.key, true, false, self.now);
     }
 
     /// A client ends its side.
@@ -143,7 +143,7 @@ impl Small {
     /// Something has happened to a client's socket.
     pub fn note(&mut self, seat: &Seat) {
         if !seat.pipe.borrow().closed {
-            self.hub.note(seat.key, true, true);
+            self.hub.note(seat.key, true, true, self.now);
         }
         self.turns();
     }
@@ -161,8 +161,8 @@ impl Small {
     pub fn turn(&mut self) {
         self.hub.note_time(self.now);
         self.hub.listen(self.now);
-        self.hub.speak(self.now);
         self.hub.release(self.now, drop);
+        self.hub.speak(self.now);
     }
 
     /// Turns until there is nothing to do at this moment.

@@ -19,8 +19,10 @@ pub struct Wire {
     pub eof: bool,
     /// The peer has reset the connection.
     pub reset: bool,
-    /// The server has read that; to be taken back by who looks.
-    pub told_broken: bool,
+    /// The server has read that it is over, either way; to be taken back.
+    pub told_over: bool,
+    /// The server has been told that the connection is reset.
+    pub told_reset: bool,
     /// How many bytes the connection takes before it is full.
     pub room: usize,
     /// All that the peer got.
@@ -50,7 +52,8 @@ impl Wire {
             incoming: VecDeque::new(),
             eof: false,
             reset: false,
-            told_broken: false,
+            told_over: false,
+            told_reset: false,
             room: usize::MAX,
             received: Vec::new(),
             shut: false,
@@ -116,13 +119,14 @@ impl Wire {
         self.interrupted()?;
         self.short_of_memory()?;
         if self.incoming.is_empty() && self.reset {
-            self.told_broken = true;
+            (self.told_over, self.told_reset) = (true, true);
             return Err(ErrorKind::ConnectionReset.into());
         }
         if self.incoming.is_empty() && !self.eof {
             return Err(ErrorKind::WouldBlock.into());
         }
         let most = self.cut(buffer.len().min(self.incoming.len()));
+        self.told_over |= most == 0;
         for (to, byte) in buffer.iter_mut().zip(self.incoming.drain(..most)) {
             *to = byte;
         }
@@ -139,6 +143,7 @@ impl Wire {
             tried?;
         }
         if self.reset {
+            self.told_reset = true;
             return Err(ErrorKind::BrokenPipe.into());
         }
         if !self.takes_all {

@@ -27,6 +27,8 @@ pub struct World {
     pub roll: Roll,
     /// People give commands, and some are telnet peers.
     pub lively: bool,
+    /// Someone waits to be accepted, in the next turn.
+    is_awaited: bool,
     pub read_to: u64,
     pub releasing: Rc<Cell<bool>>,
     pub faulty: bool,
@@ -46,6 +48,7 @@ impl World {
             said: Vec::new(),
             roll: Roll::default(),
             lively: false,
+            is_awaited: false,
             read_to: 0,
             releasing: Rc::new(Cell::new(false)),
             faulty: true,
@@ -62,6 +65,7 @@ impl World {
         let (key, serial) = (self.hub.next_key(), self.peers.len() as u64 + 1);
         let talk = Talk { said: &self.said, roll: &self.roll, config: &self.config };
         let mut peer = Peer::new(Rc::clone(&wire), key, serial, &talk, self.now);
+        peer.came_to = self.read_to;
         peer.refused = self.hub.is_full();
         peer.healthy = self.random.one_in(3);
         wire.borrow_mut().takes_all = peer.healthy;
@@ -116,12 +120,13 @@ impl World {
             (wire.edge_readable, wire.edge_writable) = (false, false);
             drop(wire);
             if readable || writable {
-                self.hub.note(peer.key, readable, writable);
+                self.hub.note(peer.key, readable, writable, self.now);
             }
         }
         if self.faulty && self.random.one_in(4) {
             let key = self.random.below(self.peers.len() + 2);
-            self.hub.note(key, self.random.one_in(2), self.random.one_in(2));
+            let (readable, writable) = (self.random.one_in(2), self.random.one_in(2));
+            self.hub.note(key, readable, writable, self.now);
         }
         self.hub.note_time(self.now);
         let sent = self.unread();
@@ -129,24 +134,31 @@ impl World {
         self.note_those_gone_early();
         let heard = sent - self.unread();
         assert!(heard <= 2 * self.config.turn_bytes_max(), "{heard} bytes read in a turn");
-        self.read_transcript();
-        self.hub.speak(self.now);
         self.releasing.set(true);
         self.hub.release(self.now, drop);
         self.releasing.set(false);
+        if self.is_awaited && !self.stopped && !self.hub.is_making_room() {
+            self.is_awaited = false;
+            self.connect();
+        }
+        self.hub.speak(self.now);
+        self.read_transcript();
         let talk = Talk { said: &self.said, roll: &self.roll, config: &self.config };
         for peer in &mut self.peers {
             peer.check(&talk);
         }
     }
 
-    /// Who is gone before its greeting is due and has said nothing is never announced.
+    /// A client that leaves before its greeting is due and has said nothing is never announced.
     fn note_those_gone_early(&mut self) {
         for peer in &mut self.peers {
-            let is_new = std::mem::take(&mut peer.wire.borrow_mut().told_broken);
+            let is_new = std::mem::take(&mut peer.wire.borrow_mut().told_over);
             let silent = peer.sent.is_empty() && peer.sent_too_long == 0 && !peer.has_ended;
             let early = self.now < peer.came_at + self.config.greeting;
-            peer.never_greeted |= is_new && silent && early && peer.ends_lines && !self.stopped;
+            // With more said since, it may have been greeted before it was overrun.
+            let is_safe = self.read_to - peer.came_to < self.config.window as u64 / 4;
+            let is_nobody = silent && early && is_safe && peer.ends_lines && !self.config.raw;
+            peer.never_greeted |= is_new && is_nobody && !self.stopped;
         }
     }
 
@@ -179,6 +191,7 @@ impl World {
 
     pub fn step(&mut self) {
         match self.random.below(20) {
+            0 if self.peers.len() < 30 && self.random.one_in(2) => self.is_awaited = true,
             0 if self.peers.len() < 30 => self.connect(),
             0..=6 => self.send(),
             7..=8 => self.disturb(),
@@ -217,7 +230,7 @@ impl World {
         for peer in &self.peers {
             let wire = peer.wire.borrow();
             // What was sent before a reset still counts, if the server noticed nothing but that.
-            let reset = wire.closed == Some(true) && !wire.reset;
+            let reset = wire.closed == Some(true) && !wire.told_reset;
             // What a reset came upon before it was a line may be lost, and a line without an end
             // has no goodbye then.
             let no_lines = !peer.ends_lines && !self.config.raw || peer.sent_too_long > 0;

@@ -1,8 +1,9 @@
 //! What people see.
 
+use std::io::Write;
 use std::net::{TcpListener, TcpStream};
 
-use crate::support::talk::{Comings, account};
+use crate::support::talk::{Comings, account, connect_many};
 use crate::support::{Client, Server, numbered, say_in_step, wait_for};
 
 /// So much is said in the floods: twice the window, and far more than the kernel holds for anyone.
@@ -447,4 +448,32 @@ fn it_stays_one_thread_whatever_happens() {
     server.signal("TERM");
     assert!(alice.read_to_end().ends_with("* server shutting down\n"));
     assert!(server.wait_for_end().success());
+}
+
+/// So many connect, each after the other's `connect()` has returned; then one speaks at once.
+fn assert_all_hear(flags: &[&str], count: usize) {
+    let server = Server::start(flags);
+    let mut sockets = connect_many(&server, count);
+    sockets[count / 2].write_all(b"heard by all\n").unwrap();
+    for (place, socket) in sockets.into_iter().enumerate() {
+        let mut client = Client::new(socket);
+        client.read_past("heard by all");
+        assert!(!client.read_text().contains("missed"), "{place} of {count} with {flags:?}");
+    }
+}
+
+#[test]
+fn a_line_is_heard_by_all_that_connected_before_it_was_sent() {
+    for _ in 0..5 {
+        for flags in [&[][..], &["--greeting", "0"], &["--raw"]] {
+            assert_all_hear(flags, 400);
+        }
+    }
+}
+
+#[test]
+fn a_line_is_heard_by_all_of_4000_that_connected_before() {
+    for flags in [&[][..], &["--greeting", "0"], &["--raw"]] {
+        assert_all_hear(flags, 4000);
+    }
 }

@@ -66,21 +66,28 @@ impl fmt::Display for Leave {
 }
 
 /// The life of a connection; it only goes downwards.
+///
+/// | life | read | its words count | gets | in the room |
+/// |---|---|---|---|---|
+/// | `Arriving` | yes | yes, they welcome it | nothing yet | no |
+/// | `Member` | yes | yes | all | yes |
+/// | `Ending` | no | what is submitted | all | yes |
+/// | `Deaf` | to the end | yes | nothing | yes |
+/// | `Closing` | no | no | up to its `until` | no |
+/// | `Draining` | thrown away | no | nothing | no |
+/// | `Gone` | no | no | nothing | no |
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Life {
-    /// Read, but not greeted yet: its first words may show that it is no chat client.
+    /// Read, but not welcomed yet: its first words may show that it is no chat client.
     Arriving,
     /// Read and written.
-    Open,
+    Member,
+    /// Its input is over, or it said `/quit`: a member until all that it has submitted is appended.
+    Ending,
     /// Its output is broken, but what it said before may still be in its socket: read to the end.
     Deaf(Leave),
-    /// No longer read; gets what was said before `until` and is then shut down.
-    Closing {
-        /// The position up to which it is served, [`UNTIL_APPENDED`] if not known yet.
-        until: u64,
-        /// Why.
-        leave: Leave,
-    },
+    /// Gets what was said before [`Moments::until`](super::Moments) and is then shut down.
+    Closing(Leave),
     /// Our side is shut down; its input is thrown away so that it can read the goodbye, as long as
     /// [`Moments`](super::Moments) allows.
     Draining(Leave),
@@ -88,18 +95,62 @@ pub enum Life {
     Gone(Leave),
 }
 
-/// Until all that it has submitted is appended.
-pub const UNTIL_APPENDED: u64 = u64::MAX;
+impl Life {
+    /// Whether what it says still counts.
+    pub fn is_heard(self) -> bool {
+        match self {
+            Life::Arriving | Life::Member | Life::Deaf(_) => true,
+            Life::Ending | Life::Closing(_) | Life::Draining(_) | Life::Gone(_) => false,
+        }
+    }
 
-/// Where a client stands with the conversation.
+    /// Whether it is one of the conversation.
+    pub fn is_in_room(self) -> bool {
+        match self {
+            Life::Member | Life::Ending | Life::Deaf(_) => true,
+            Life::Arriving | Life::Closing(_) | Life::Draining(_) | Life::Gone(_) => false,
+        }
+    }
+
+    /// Why it leaves, if it does.
+    pub fn leave(self) -> Option<Leave> {
+        match self {
+            Life::Arriving | Life::Member | Life::Ending => None,
+            Life::Deaf(leave) | Life::Closing(leave) => Some(leave),
+            Life::Draining(leave) | Life::Gone(leave) => Some(leave),
+        }
+    }
+}
+
+/// What there is to read of a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
+pub enum Input {
+    /// Nothing before the next event, and of what was read nothing more can be taken.
+    Quiet,
+    /// There may be something.
+    Readable,
+    /// It has ended; what was read may not be taken yet.
+    Ended,
+}
+
+/// Why a client is not read though there is something to read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hold {
+    /// It is read.
+    None,
+    /// It has been given something to answer, and gets no further before that is appended.
+    Answer,
+    /// It talked too fast: until [`Moments::paused_until`](super::Moments).
+    Pace,
+}
+
+/// As what a connection was let in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Admission {
+    /// The limits of addresses hold for it.
+    Limited,
+    /// They do not; asked for each line, and so kept.
+    Exempt,
     /// It is being told why it may not come in.
     Refused,
-    /// It has come and is not announced.
-    Arriving,
-    /// It has been greeted.
-    Member,
-    /// It has left, and gets no more than what was said before.
-    Departed,
 }

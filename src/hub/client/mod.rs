@@ -2,8 +2,9 @@
 //!
 //! A client is told by its flags when its socket may be read or written, and does at most one
 //! bounded piece of work when asked: [`Client::hear`] takes bytes in, [`Client::speak`] hands
-//! them out, [`Client::discard`] throws them away. A readiness flag is set by an event and cleared
-//! only by `WouldBlock` (reading also by the end of input): events are hints, results are facts.
+//! them out, [`Client::discard`] throws them away. [`Client::note`] sets readiness: for an event,
+//! or to try once more what no event will tell of. Only `WouldBlock` clears it (for reading also the
+//! end of input), or a kernel without memory: notes are hints, results are facts.
 //! It knows nobody else, no poll and no clock.
 
 use std::io::{self, ErrorKind, Read, Write};
@@ -14,18 +15,19 @@ use memchr::memchr;
 use rustix::io::Errno;
 
 use crate::config::Config;
-use crate::hub::deadlines::Whose;
+use crate::hub::agenda::Queues;
 use crate::pace::{Allowance, Pace};
 use crate::room::reading::{Reading, Terms};
 use crate::room::transcript::Transcript;
 use crate::wire::line::Lines;
-use crate::wire::stranger::{FirstLines, REQUEST_WAIT, Sniffed};
+use crate::wire::stranger::FirstLines;
 use crate::wire::telnet::IAC;
 
 mod life;
 mod record;
+mod timing;
 
-pub use life::{Leave, Life, Standing, UNTIL_APPENDED};
+pub use life::{Admission, Hold, Input, Leave, Life};
 pub use record::{Extras, Moments, Record};
 
 /// How long a socket is left alone for which the kernel had no memory. No event tells when it has
@@ -79,38 +81,31 @@ pub struct Spoken {
     pub broken: Option<Leave>,
 }
 
-/// One connection.
+/// One connection. A pass looks at each, so it is one line of the processor's cache.
 #[derive(Debug)]
 pub struct Client<S> {
     /// Its socket.
     pub socket: S,
-    /// How far its life has gone.
-    pub life: Life,
+    life: Life,
+    /// What there is to read.
+    pub input: Input,
+    /// Why it is not read though there is something.
+    pub hold: Hold,
+    /// Its socket may take something.
+    pub writable: bool,
+    /// As what it was let in.
+    pub admission: Admission,
+    /// The queues in which the agenda has put it.
+    pub queues: Queues,
     /// Its place in the conversation.
     pub reading: Reading,
     /// What a pass does not look at.
     pub record: Box<Record>,
     /// `None` when none of them matters, which is so for most clients at most times.
     moments: Option<Box<Moments>>,
-    /// Its socket may have something to read.
-    pub readable: bool,
-    /// Its socket may take something.
-    pub writable: bool,
-    /// Its input has ended.
-    pub ended: bool,
-    /// It has given a command and gets no further before that is done.
-    pub asked: bool,
-    /// Where it stands with the conversation.
-    pub standing: Standing,
-    /// The limits for strangers do not hold for it.
-    pub exempt: bool,
-    /// It is on the list of those to be heard.
-    pub queued_to_listen: bool,
-    /// It is on the list of those to be spoken to.
-    pub queued_to_speak: bool,
-    /// It is on the list of those to be released.
-    pub queued_to_release: bool,
 }
+
+const _: () = assert!(size_of::<Client<std::os::fd::OwnedFd>>() <= 64);
 
 impl<S: Socket> Client<S> {
     /// A connection that has just been made and may talk at this pace: it can be written to, and
@@ -126,12 +121,16 @@ impl<S: Socket> Client<S> {
         Client {
             socket,
             life: Life::Arriving,
+            input: Input::Quiet,
+            hold: Hold::None,
+            writable: true,
+            admission: Admission::Limited,
+            queues: Queues::default(),
             reading,
             record: Box::new(Record {
                 address,
                 serial,
                 lines: Lines::default(),
-                deficit: 0,
                 allowance: Allowance::new(pace, now),
                 heard_at: now,
                 first_lines: FirstLines::default(),
@@ -139,21 +138,17 @@ impl<S: Socket> Client<S> {
                 extras: None,
             }),
             moments: None,
-            readable: false,
-            writable: true,
-            ended: false,
-            asked: false,
-            standing: Standing::Arriving,
-            exempt: false,
-            queued_to_listen: false,
-            queued_to_speak: false,
-            queued_to_release: false,
         }
     }
 
-    /// Who this is, for the set of deadlines.
-    pub fn whose(&self, key: usize) -> Whose {
-        Whose { serial: self.record.serial, key }
+    /// How far its life has gone.
+    pub fn life(&self) -> Life {
+        self.life
+    }
+
+    /// Goes on to this life; gives the one before. The hub does what leaving that one owes.
+    pub fn enter(&mut self, life: Life) -> Life {
+        std::mem::replace(&mut self.life, life)
     }
 
     /// The moments that matter to it.
@@ -172,36 +167,62 @@ impl<S: Socket> Client<S> {
         }
     }
 
-    /// Whether no moment matters to it: then no deadline of it has changed by speaking to it.
-    pub fn is_at_rest(&self) -> bool {
-        self.moments.is_none()
-    }
-
-    /// Whether what it says still counts.
-    pub fn is_heard(&self) -> bool {
-        matches!(self.life, Life::Arriving | Life::Open | Life::Deaf(_))
-    }
-
     /// Whether it may be read now: nothing makes it wait. The deaf do not wait for their replies
     /// to be taken.
     pub fn may_be_heard(&self, config: &Config) -> bool {
-        let deaf = matches!(self.life, Life::Deaf(_));
-        let full = !deaf && self.reading.reply_bytes() >= config.max_private;
-        self.is_heard() && self.moments().paused_until.is_none() && !full && !self.asked
+        let is_deaf = matches!(self.life, Life::Deaf(_));
+        let is_full = !is_deaf && self.reading.reply_bytes() >= config.max_private;
+        self.life.is_heard() && self.hold == Hold::None && !is_full
+    }
+
+    /// Whether it is to be heard: there is something to read or take, and nothing makes it wait.
+    pub fn wants_hearing(&self, config: &Config, now: Instant) -> bool {
+        if self.input == Input::Quiet {
+            return self.chunk_due(config).is_some_and(|due| due <= now);
+        }
+        self.may_be_heard(config)
+    }
+
+    /// Whether it is to be offered something before the next pass, or has all that it is to get.
+    pub fn wants_offer(&self, head: u64) -> bool {
+        self.writable && self.is_behind(head) || self.is_flushed()
+    }
+
+    /// Whether *release* has something to do with it.
+    pub fn wants_release(&self) -> bool {
+        match self.life {
+            // Its last command is still to be carried out.
+            Life::Gone(_) => self.hold != Hold::Answer,
+            Life::Draining(_) => self.input != Input::Quiet,
+            _ => false,
+        }
+    }
+
+    /// Whether its input is over and its last line may not be appended yet.
+    pub fn is_ending(&self) -> bool {
+        self.life == Life::Ending
+    }
+
+    /// Why it is to go now: it is deaf, and there is nothing more that it may say.
+    pub fn is_spent(&self, config: &Config, now: Instant) -> Option<Leave> {
+        let Life::Deaf(leave) = self.life else { return None };
+        let waits = self.hold != Hold::None || self.moments().retry_at.is_some();
+        (!waits && !self.wants_hearing(config, now)).then_some(leave)
     }
 
     /// Whether there is anything it lacks and can be given, of what stands before `head`.
     pub fn is_behind(&self, head: u64) -> bool {
         match self.life {
-            Life::Open => self.reading.is_behind(head),
-            Life::Closing { until, .. } => self.reading.is_behind(until.min(head)),
+            Life::Member | Life::Ending => self.reading.is_behind(head),
+            Life::Closing(_) => self.reading.is_behind(self.moments().until.min(head)),
             Life::Arriving | Life::Deaf(_) | Life::Draining(_) | Life::Gone(_) => false,
         }
     }
 
     /// Whether it has been given all that it is to get before it is closed.
     pub fn is_flushed(&self) -> bool {
-        matches!(self.life, Life::Closing { until, .. } if !self.reading.is_behind(until))
+        let is_closing = matches!(self.life, Life::Closing(_));
+        is_closing && !self.reading.is_behind(self.moments().until)
     }
 
     /// Reads once, at most as much as `scratch` holds. Telnet commands are taken out, but not in
@@ -209,7 +230,7 @@ impl<S: Socket> Client<S> {
     pub fn hear(&mut self, scratch: &mut [u8], raw: bool, now: Instant) -> Heard {
         match self.socket.read(scratch) {
             Ok(0) => {
-                (self.readable, self.ended) = (false, true);
+                self.input = Input::Ended;
                 Heard::End
             }
             Ok(read) => {
@@ -227,12 +248,12 @@ impl<S: Socket> Client<S> {
             }
             Err(error) => match error.kind() {
                 ErrorKind::WouldBlock => {
-                    self.readable = false;
+                    self.input = Input::Quiet;
                     Heard::NothingYet
                 }
                 ErrorKind::Interrupted => Heard::Interrupted,
                 _ if is_short_of_memory(&error) => {
-                    self.readable = false;
+                    self.input = Input::Quiet;
                     self.try_again_later(now);
                     Heard::NothingYet
                 }
@@ -249,7 +270,7 @@ impl<S: Socket> Client<S> {
         let telnet = self.record.extras().telnet.get_or_insert_default();
         let text = telnet.take_in(bytes, answers);
         if telnet.has_ended() {
-            (self.readable, self.ended) = (false, true);
+            self.input = Input::Ended;
         }
         self.record.lines.expect_line_ends();
         text
@@ -278,12 +299,12 @@ impl<S: Socket> Client<S> {
 
     /// Notes since when it has taken nothing of what waits for it.
     fn note_progress(&mut self, head: u64, took_something: bool, now: Instant) {
-        if self.is_behind(head) || self.life != Life::Open {
+        if self.is_behind(head) || self.life != Life::Member {
             self.change_moments(|its| match took_something {
                 true => its.stalled_since = Some(now),
                 false => _ = its.stalled_since.get_or_insert(now),
             });
-        } else if !self.is_at_rest() {
+        } else if self.moments.is_some() {
             self.change_moments(|its| its.stalled_since = None);
         }
     }
@@ -297,7 +318,7 @@ impl<S: Socket> Client<S> {
         now: Instant,
     ) -> bool {
         let end = match self.life {
-            Life::Closing { until, .. } => until.min(transcript.head()),
+            Life::Closing(_) => self.moments().until.min(transcript.head()),
             _ => transcript.head(),
         };
         let offer = self.reading.offer(transcript, end, terms);
@@ -336,6 +357,14 @@ impl<S: Socket> Client<S> {
         }
     }
 
+    /// Its socket may be read or written. A needless note does no harm.
+    pub fn note(&mut self, readable: bool, writable: bool) {
+        if readable && self.input != Input::Ended {
+            self.input = Input::Readable;
+        }
+        self.writable |= writable;
+    }
+
     /// The kernel was short of memory, which is not the fault of this client.
     fn try_again_later(&mut self, now: Instant) {
         self.change_moments(|its| its.retry_at = Some(now + MEMORY_RETRY));
@@ -345,13 +374,16 @@ impl<S: Socket> Client<S> {
     pub fn note_time(&mut self, now: Instant) {
         let mut may_try = false;
         self.change_moments(|its| {
-            its.alarm = None;
             its.paused_until = its.paused_until.filter(|until| *until > now);
             may_try = its.retry_at.is_some_and(|at| at <= now);
             its.retry_at = its.retry_at.filter(|at| *at > now);
         });
-        self.readable |= may_try && !self.ended;
-        self.writable |= may_try;
+        if self.hold == Hold::Pace && self.moments().paused_until.is_none() {
+            self.hold = Hold::None;
+        }
+        if may_try {
+            self.note(true, true);
+        }
     }
 
     /// Goes on behind the line that was just taken.
@@ -361,9 +393,8 @@ impl<S: Socket> Client<S> {
         self.change_moments(|its| its.chunk_since = pending.then_some(now));
     }
 
-    /// Throws away what its socket has to read; its life is over when there will be no more.
-    pub fn discard(&mut self, scratch: &mut [u8]) {
-        let Life::Draining(leave) = self.life else { return };
+    /// Throws away what its socket has to read; whether there will be no more, or it was enough.
+    pub fn discard(&mut self, scratch: &mut [u8]) -> bool {
         let mut left = self.moments().drain_bytes_left;
         while left > 0 {
             match self.socket.read(scratch) {
@@ -372,29 +403,25 @@ impl<S: Socket> Client<S> {
                 Err(error)
                     if error.kind() == ErrorKind::WouldBlock || is_short_of_memory(&error) =>
                 {
-                    self.readable = false;
+                    self.input = Input::Quiet;
                     self.change_moments(|its| its.drain_bytes_left = left);
-                    return;
+                    return false;
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(_) => break,
             }
         }
-        self.life = Life::Gone(leave);
+        true
     }
 
-    /// Ends our side. What the peer still sends is thrown away for a while; if it has ended its
-    /// side already, that is over at the first look.
-    pub fn shut_down(&mut self, leave: Leave, config: &Config, now: Instant) {
-        let shut = self.socket.shut_down_write();
-        self.life = match shut {
-            Ok(()) => Life::Draining(leave),
-            Err(_) => Life::Gone(leave),
-        };
+    /// Ends our side; whether it could be. What the peer still sends is thrown away for a while; if
+    /// it has ended its side already, that is over at the first look.
+    pub fn shut_down(&mut self, config: &Config, now: Instant) -> bool {
         self.change_moments(|its| {
             its.drain_until = Some(now + config.drain);
             its.drain_bytes_left = config.drain_bytes;
         });
+        self.socket.shut_down_write().is_ok()
     }
 
     /// Its socket, for the last time; what cannot be said any more is thrown away with it.
@@ -403,81 +430,6 @@ impl<S: Socket> Client<S> {
             self.socket.reset_on_close();
         }
         self.socket
-    }
-
-    /// When it has to be looked at though nothing happens.
-    pub fn next_deadline(&self, config: &Config) -> Option<Instant> {
-        let its = self.moments();
-        let stalled = |limit| its.stalled_since.map(|since| since + limit);
-        let idle = || (!config.idle.is_zero()).then(|| self.record.heard_at + config.idle);
-        let due = match self.life {
-            Life::Arriving => [self.greeting_due(config), self.chunk_due(config), None, None],
-            Life::Open => [its.paused_until, self.chunk_due(config), stalled(config.stuck), idle()],
-            Life::Closing { .. } => [stalled(config.flush), None, None, None],
-            Life::Draining(_) => [its.drain_until, None, None, None],
-            Life::Deaf(_) => [its.paused_until, stalled(config.flush), None, None],
-            Life::Gone(_) => return None,
-        };
-        due.into_iter().chain([its.retry_at]).flatten().min()
-    }
-
-    /// When what is pending is a line without an end: only if nothing more can be read, and not
-    /// while it is not being read.
-    pub fn chunk_due(&self, config: &Config) -> Option<Instant> {
-        if self.readable || !self.may_be_heard(config) {
-            return None;
-        }
-        let first = self.moments().chunk_since.unwrap_or(self.record.heard_at);
-        let due = self.record.lines.chunk_due(&config.line_rules(), first, self.record.heard_at)?;
-        Some(match self.sniff(config) {
-            Sniffed::NotYet => due.max(first + REQUEST_WAIT),
-            Sniffed::Chat | Sniffed::Stranger(_) => due,
-        })
-    }
-
-    /// When it is welcomed and announced, if it is still to be: not while what it has sent may
-    /// become a request.
-    pub fn greeting_due(&self, config: &Config) -> Option<Instant> {
-        let its = self.moments();
-        let due = its.greet_at?;
-        Some(match (its.chunk_since, self.sniff(config)) {
-            (Some(first), Sniffed::NotYet) => due.max(first + REQUEST_WAIT),
-            _ => due,
-        })
-    }
-
-    /// Whether the line that is pending is that of a chat client.
-    pub fn sniff(&self, config: &Config) -> Sniffed {
-        let lines = &self.record.lines;
-        let is_whole = lines.is_cut() || self.ended;
-        self.record.first_lines.sniff(lines.pending(), config.max_line, is_whole)
-    }
-
-    /// Its output is broken: what it said before counts for as long as `--flush` allows.
-    pub fn deafen(&mut self, leave: Leave, transcript: &Transcript, now: Instant) {
-        self.life = Life::Deaf(leave);
-        // It is offered nothing any more, so nobody will see to it that it is not overrun.
-        self.reading.lapse(transcript);
-        self.change_moments(|its| its.stalled_since = Some(now));
-    }
-
-    /// Whether it is deaf, has been for as long as it may be, and would still have to wait before
-    /// it may go on. One that waits only for this turn is heard.
-    pub fn is_past_hearing(&self, config: &Config, now: Instant) -> bool {
-        let its = self.moments();
-        let is_late = its.stalled_since.is_some_and(|since| since + config.flush <= now);
-        matches!(self.life, Life::Deaf(_)) && is_late && its.paused_until.is_some()
-    }
-
-    /// Whether it has taken nothing for so long that it is to be given up.
-    pub fn is_stuck(&self, config: &Config, now: Instant) -> bool {
-        let limit = match self.life {
-            Life::Open => config.stuck,
-            Life::Closing { .. } => config.flush,
-            Life::Arriving | Life::Deaf(_) | Life::Draining(_) | Life::Gone(_) => return false,
-        };
-        let since = self.moments().stalled_since;
-        !self.writable && since.is_some_and(|since| now >= since + limit)
     }
 }
 

@@ -14,8 +14,10 @@ use crate::wire::telnet::Telnet;
 /// that a client at rest, of whom there are thousands, is small.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Moments {
-    /// When it is welcomed and announced, if it says nothing before; `None` once it is.
+    /// When it is welcomed and announced though its first words are still waited for.
     pub greet_at: Option<Instant>,
+    /// Up to which position it is served before it is closed.
+    pub until: u64,
     /// Not to be read before this, because it talked too fast.
     pub paused_until: Option<Instant>,
     /// When the oldest byte of its unterminated chunk was read.
@@ -29,8 +31,6 @@ pub struct Moments {
     pub drain_until: Option<Instant>,
     /// How many more bytes are thrown away until then.
     pub drain_bytes_left: u32,
-    /// The deadline that stands for it in the set of all.
-    pub alarm: Option<Instant>,
 }
 
 /// What is known of a client that a pass does not look at. It stands in a box of its own, so that
@@ -44,8 +44,6 @@ pub struct Record {
     pub serial: u64,
     /// What it is about to say.
     pub lines: Lines,
-    /// What it may still say in this round.
-    pub deficit: u32,
     /// How much it may still say at once.
     pub allowance: Allowance,
     /// When anything was read from it last.

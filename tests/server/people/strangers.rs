@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::{people, read_up_to_mark};
-use crate::support::{Client, Server};
+use crate::support::Server;
 
 /// What a browser is told.
 fn told_over_http() -> String {
@@ -104,12 +104,35 @@ fn who_says_nothing_is_greeted_after_the_greeting_time_and_who_speaks_at_once() 
     quick.read_until_last("guest1: hi\n");
     let welcome = format!("* welcome, you are {name} ({address}), 1 here\n");
     assert_eq!(quick.read_text(), format!("{welcome}* {name} ({address}) joined\nguest1: hi\n"));
-    // Who ends its input without a word is greeted too, and has been there.
-    let mut silent: Client = server.connect();
+}
+
+#[test]
+fn a_client_that_leaves_without_a_word_was_never_here() {
+    let server = Server::start(&["--greeting", "60"]);
+    let mut alice = server.connect();
+    alice.send("hello\n");
+    alice.read_until_last("guest1: hello\n");
+    alice.forget();
+    drop(server.connect());
+    server.connect().reset();
+    let mut silent = server.connect();
+    silent.send("\r\n\n");
     silent.half_close();
-    assert!(silent.read_to_end().starts_with("* welcome, you are guest2 "));
-    drop(silent);
-    quick.read_until_last("* guest2 left\n");
+    assert_eq!(silent.read_to_end(), "");
+    assert!(!silent.was_reset());
+    // A word without a line end is one.
+    let mut bob = server.connect();
+    bob.send("hi");
+    bob.half_close();
+    bob.read_to_end();
+    alice.read_until("* guest5 (");
+    alice.read_until_last("* guest5 left\n");
+    let expected = format!("* guest5 ({}) joined\nguest5: hi\n* guest5 left\n", bob.address());
+    assert_eq!(alice.read_text(), expected);
+    alice.forget();
+    alice.send("/who\n");
+    alice.read_until_last("* 1 here: guest1\n");
+    assert_eq!(alice.read_text(), "* 1 here: guest1\n");
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::net::SocketAddr;
 use std::time::Instant;
 
-use chinwag::hub::client::{Client, Heard, Socket};
+use chinwag::hub::client::{Client, Heard, Input, Socket};
 use chinwag::pace::Pace;
 use chinwag::room::reading::Reading;
 use chinwag::wire::line::LineRules;
@@ -85,8 +85,9 @@ pub fn a_client_hears_what_the_rules_say(rules: &LineRules, deeds: &[Deed]) {
         let said = line::take_all(&mut client.record.lines, rules);
         assert_eq!(said, expected, "after {deed:?}");
         assert_eq!(client.record.is_telnet(), all[..end].contains(&IAC));
-        assert_eq!(client.ended, commands.has_ended(end));
-        if client.ended || expected.last() == Some(&Said::Endless) {
+        let has_ended = client.input == Input::Ended;
+        assert_eq!(has_ended, commands.has_ended(end));
+        if has_ended || expected.last() == Some(&Said::Endless) {
             return;
         }
     }

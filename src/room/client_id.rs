@@ -1,0 +1,13 @@
+//! Which client it is, everywhere but at its own connection.
+
+/// A client: its serial, and its place in the table.
+///
+/// A serial is never used twice, a place is. So an id that was kept too long finds nobody, and never
+/// the next tenant of the place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ClientId {
+    /// Its number; clients count from 1.
+    pub serial: u64,
+    /// Its key in the table.
+    pub key: usize,
+}
