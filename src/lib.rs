@@ -72,3 +72,11 @@ pub mod stdio;
 pub mod server;
 
 pub mod join;
+
+/// The cases of the proptests here: what once failed is tried again, and is kept beside the tests.
+#[cfg(test)]
+fn cases() -> proptest::test_runner::Config {
+    use proptest::test_runner::{Config, FileFailurePersistence};
+    let kept = FileFailurePersistence::SourceParallel("tests/proptest-regressions");
+    Config::with_failure_persistence(kept)
+}

@@ -42,8 +42,8 @@ const KNOW_CLOCK: [&str; 3] = ["src/join/mod.rs", "src/join/relay.rs", "src/join
 const LEFTOVERS: [&str; 8] =
     ["TODO", "FIXME", "XXX", "dbg!(", "todo!(", "unimplemented!(", "println!(", "eprintln!("];
 
-/// What may be in the top level, beside files that begin with a dot.
-const TOP: [&str; 10] = [
+/// What may be in the top level, beside files that begin with a dot. Cargo makes `target`.
+const TOP: [&str; 11] = [
     "CHANGELOG.md",
     "CONTRIBUTING.md",
     "Cargo.lock",
@@ -53,11 +53,9 @@ const TOP: [&str; 10] = [
     "SECURITY.md",
     "scripts",
     "src",
+    "target",
     "tests",
 ];
-
-/// What git ignores there.
-const IGNORED: [&str; 2] = ["proptest-regressions", "target"];
 
 const COLUMNS_MAX: usize = 100;
 const LINES_MAX: usize = 500;
@@ -224,10 +222,20 @@ fn every_test_that_is_named_as_a_proof_exists() {
 }
 
 #[test]
+fn what_a_unit_test_finds_is_kept_beside_the_tests() {
+    for (path, text) in sources() {
+        for block in text.split("proptest! {").skip(1) {
+            let is_kept = block.trim_start().starts_with("#![proptest_config(crate::cases())]");
+            assert!(is_kept, "{}: begin a proptest with crate::cases()", path.display());
+        }
+    }
+}
+
+#[test]
 fn the_top_level_has_only_what_a_visitor_looks_for() {
     for name in names_in("") {
-        let may = [&TOP[..], &IGNORED].concat().contains(&name.as_str());
-        assert!(may || name.starts_with('.'), "{name}: put it into src, tests or scripts");
+        let may = name.starts_with('.') || TOP.contains(&name.as_str());
+        assert!(may, "{name}: put it into src, tests or scripts");
     }
 }
 

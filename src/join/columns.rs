@@ -141,6 +141,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(crate::cases())]
+
         #[test]
         fn what_is_cut_fits_and_no_more_would(text in text(), columns in 0_usize..30) {
             let (beginning, end) = (beginning(&text, columns), end(&text, columns));

@@ -411,6 +411,8 @@ mod tests {
     ];
 
     proptest! {
+        #![proptest_config(crate::cases())]
+
         #[test]
         fn the_cursor_is_always_between_whole_characters(
             text in "[a-z \u{301}한\u{1112}\u{1161}👨\u{200d}🇰🇷]{0,20}",

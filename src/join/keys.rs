@@ -448,6 +448,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(crate::cases())]
+
         #[test]
         fn however_the_input_is_cut_the_keys_are_the_same(
             input in input(),

@@ -311,6 +311,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(crate::cases())]
+
         /// Whatever is printed and drawn, the terminal shows the lines in order, then the area.
         #[test]
         fn nothing_is_lost_or_left_behind(

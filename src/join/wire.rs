@@ -225,6 +225,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(crate::cases())]
+
         #[test]
         fn however_it_is_cut_the_lines_are_the_same(
             text in "[a-c한\r\n\u{1b}]{0,60}", cuts in prop::collection::vec(0_usize..200, 0..6)

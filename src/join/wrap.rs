@@ -167,6 +167,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(crate::cases())]
+
         #[test]
         fn every_row_fits_and_nothing_is_lost_but_blanks(
             line in

@@ -372,6 +372,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(crate::cases())]
+
         #[test]
         fn the_window_is_the_end_of_what_was_said(
             window in 64usize..300_000,

@@ -69,6 +69,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(crate::cases())]
+
         #[test]
         fn what_is_taken_is_what_was_appended_and_little_more_is_kept(
             steps in prop::collection::vec((0_usize..50, 0_usize..50), 0..100)

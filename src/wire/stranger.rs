@@ -311,6 +311,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(crate::cases())]
+
         /// More bytes never make a stranger of a line that was judged, nor a person of a stranger.
         #[test]
         fn however_it_is_cut_the_verdict_is_the_same(

@@ -686,6 +686,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(crate::cases())]
+
         #[test]
         fn nothing_is_torn_doubled_or_lost_untold(steps in steps(), rendered in any::<bool>()) {
             let mut transcript = Transcript::new(128);

@@ -493,6 +493,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(crate::cases())]
+
         #[test]
         fn two_names_meet_if_they_are_one_or_look_alike(
             one in names_that_meet(), other in names_that_meet(),
