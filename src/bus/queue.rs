@@ -24,7 +24,7 @@ pub struct Submissions {
 /// One thing submitted.
 #[derive(Clone, Copy, Debug)]
 pub struct Submission {
-    /// The client that submitted it; [`SERVER`](crate::room::transcript::SERVER) is the server's
+    /// The client that submitted it; [`SERVER`] is the server's
     /// serial.
     pub author: ClientId,
     /// What it will be charged in the transcript, at most.

@@ -108,7 +108,7 @@ impl<S: Socket> Hub<S> {
         if client.life() != Life::Arriving {
             return;
         }
-        let (start, address) = (client.reading.position(), client.record.address);
+        let (start, address) = (client.reading.position(), client.record.address());
         self.enter(id, Life::Member, now);
         self.members.insert(id.serial, id.key as u32);
         let shown = Shown((!self.config.hide_addresses).then_some(address));

@@ -42,7 +42,7 @@ impl<S: Socket> Hub<S> {
         self.agenda.forget(id);
         let client = self.clients.remove(id);
         match client.admission {
-            Admission::Limited => self.addresses.left(client.record.address.ip(), now),
+            Admission::Limited => self.addresses.left(client.record.ip, now),
             Admission::Exempt => {}
             Admission::Refused => self.refused -= 1,
         }
@@ -52,7 +52,7 @@ impl<S: Socket> Hub<S> {
     /// A client has left the conversation, and all are told. What it is still to get it gets.
     pub(super) fn depart(&mut self, id: ClientId, now: Instant) {
         let client = &self.clients[id];
-        let (address, leave) = (client.record.address, client.life().leave());
+        let (address, leave) = (client.record.address(), client.life().leave());
         self.members.remove(&id.serial);
         if let Some(leave) = leave {
             debug!("{} ({address}) left: {leave}", self.names.of(id.serial));

@@ -173,7 +173,7 @@ impl<S: Socket> Hub<S> {
     /// Closes a client of another protocol. Nothing that it has sent is said.
     fn let_go(&mut self, id: ClientId, stranger: Stranger, now: Instant) {
         let record = &self.clients[id].record;
-        debug!("{} is not a chat client: {}", record.address, Excerpt(record.lines.pending()));
+        debug!("{} is not a chat client: {}", record.address(), Excerpt(record.lines.pending()));
         let goodbye = match self.config.raw {
             true => Vec::new(),
             false => stranger.goodbye(self.config.lang()),
@@ -209,7 +209,7 @@ impl<S: Socket> Hub<S> {
         if cost > budget.deficit as usize {
             return Step::Over(Visit::More);
         }
-        let address = record.address.ip();
+        let address = record.ip;
         let advanced = || self.addresses.may_say(address, &pace, now);
         if client.admission != Admission::Exempt
             && let Err(due) = record.allowance.take(&pace, advanced, now)

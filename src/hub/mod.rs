@@ -245,7 +245,7 @@ impl<S: Socket> Hub<S> {
             client.change_moments(|its| its.greet_at = None);
             self.agenda.expect_no_more(id);
             if let Some(leave) = life.leave() {
-                debug!("{} left: {leave}", client.record.address);
+                debug!("{} left: {leave}", client.record.address());
             }
         }
         if matches!(life, Life::Deaf(_) | Life::Closing(_)) {

@@ -107,7 +107,7 @@ impl<S: Socket> Hub<S> {
     fn rename(&mut self, id: ClientId, name: &str, now: Instant) {
         let serial = id.serial;
         let from = self.names.of(serial).to_string();
-        let network = network(self.clients[id].record.address.ip());
+        let network = network(self.clients[id].record.ip);
         let taken = Name::parse(name)
             .and_then(|name| self.names.take(Claimant { serial, network }, name, now));
         let to = self.names.of(serial).to_string();

@@ -3,9 +3,9 @@
 //! A client is told by its flags when its socket may be read or written, and does at most one
 //! bounded piece of work when asked: [`Client::hear`] takes bytes in, [`Client::speak`] hands
 //! them out, [`Client::discard`] throws them away. [`Client::note`] sets readiness: for an event,
-//! or to try once more what no event will tell of. Only `WouldBlock` clears it (for reading also the
-//! end of input), or a kernel without memory: notes are hints, results are facts.
-//! It knows nobody else, no poll and no clock.
+//! or to try once more what no event will tell of. Only `WouldBlock` clears it (for reading also
+//! the end of input), or a kernel without memory: notes are hints, results are facts. It knows
+//! nobody else, no poll and no clock.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::SocketAddr;
@@ -128,7 +128,8 @@ impl<S: Socket> Client<S> {
             queues: Queues::default(),
             reading,
             record: Box::new(Record {
-                address,
+                ip: address.ip(),
+                port: address.port(),
                 serial,
                 lines: Lines::default(),
                 allowance: Allowance::new(pace, now),
