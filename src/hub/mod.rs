@@ -38,6 +38,7 @@ use crate::pace::Throttle;
 use crate::room::ClientId;
 use crate::room::presence::Presence;
 use crate::room::transcript::{SERVER, Transcript};
+use crate::wire::stranger::Sniffed;
 use crate::words::names::Names;
 use crate::words::notice::Notice;
 
@@ -230,9 +231,9 @@ impl<S: Socket> Hub<S> {
     /// or may become a request, is waited for a little longer.
     fn note_arrival(&mut self, id: ClientId, at: Instant, now: Instant) {
         let client = &mut self.clients[id];
-        let is_unheard = client.input != Input::Quiet;
-        client.change_moments(|its| its.greet_at = Some(at));
-        if !is_unheard && client.greeting_due(&self.config).is_some_and(|at| at <= now) {
+        if client.input != Input::Quiet || client.sniff(&self.config) == Sniffed::NotYet {
+            client.change_moments(|its| its.greet_at = Some(at));
+        } else {
             self.greet(id, now);
         }
     }
