@@ -36,8 +36,8 @@ impl<S: Socket> Hub<S> {
     /// What a newcomer is to be told, as best it can be done at once, that may not come in when
     /// there is no room in the doorway either; `None` if it is to be admitted.
     ///
-    /// Whoever is refused takes a descriptor until it has gone: so many may, and no more, or those
-    /// who may not come in keep out those who may.
+    /// A refused connection holds a descriptor until it closes. At most [`DOORWAY_MAX`] may, so
+    /// that refusals cannot crowd out clients that may come in.
     pub fn turned_away(&mut self, address: SocketAddr, now: Instant) -> Option<Vec<u8>> {
         if self.has_doorway() {
             return None;

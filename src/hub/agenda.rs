@@ -73,10 +73,10 @@ pub struct Talker {
 pub struct Pass {
     /// The key that is looked at next.
     pub next: usize,
-    /// Below this, whoever cannot be written to must lapse, or the next turn overwrites it.
+    /// A client below this that cannot be written to must lapse: the next turn overwrites it.
     pub endangered_below: u64,
-    /// Below this, whoever waits for its greeting is greeted: a turn earlier, so that it is offered
-    /// what it lacks before that.
+    /// A newcomer below this is greeted now: a turn earlier, so that it is offered what it lacks
+    /// before that.
     pub greeted_below: u64,
 }
 

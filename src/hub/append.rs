@@ -15,8 +15,8 @@ use crate::words::command::Command;
 use crate::words::notice::Notice;
 
 impl<S: Socket> Hub<S> {
-    /// Appends what was submitted and begins a pass, unless one is unfinished: whoever takes all
-    /// that it is offered must be offered this before more is said.
+    /// Appends what was submitted and begins a pass, unless one is unfinished: a client that takes
+    /// all that it is offered must be offered this before more is said.
     pub(super) fn append_submitted(&mut self, now: Instant) {
         if self.agenda.pass.is_some() {
             return;

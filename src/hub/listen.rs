@@ -292,9 +292,9 @@ impl<S: Socket> Hub<S> {
         Step::Again
     }
 
-    /// A client's connection is broken and all it has sent is read. The rest without an end is its
-    /// last line, as it is when its input ends: whoever goes with something unread breaks the
-    /// connection, though all is well with it. One that was not greeted yet was nobody.
+    /// A client's connection is broken and all it has sent is read. An unterminated rest becomes
+    /// its last line, as at the end of input: a peer that exits with unread data resets the
+    /// connection, which is no error. One that was not greeted yet leaves without notice.
     fn break_off(&mut self, id: ClientId, leave: Leave, now: Instant) {
         let client = &mut self.clients[id];
         client.input = Input::Ended;

@@ -72,7 +72,7 @@ pub struct Hub<S> {
     safe: String,
 }
 
-/// What is counted for whoever looks on.
+/// What is counted, for the log and for tests.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Counts {
     /// How many lines clients were told that they missed, all together.

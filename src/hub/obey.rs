@@ -114,7 +114,7 @@ impl<S: Socket> Hub<S> {
         match taken {
             Ok(()) if to == from => self.tell(id, &Notice::NameIsYours { name: &to }, now),
             Ok(()) => {
-                // Its bearer has worded the name: whoever ignores that one is spared it.
+                // Its bearer has worded the name, so a client that ignores it does not see it.
                 let line = Notice::Renamed { from: &from, to: &to }.to_line(self.config.lang());
                 self.transcript.append(serial, &[&line]);
                 if self.is_without(id, serial) {

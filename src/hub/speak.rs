@@ -2,9 +2,9 @@
 //!
 //! A *pass* walks over everyone in the order of the slab, cut in slices, so that between two of
 //! them newcomers and signals are looked at. Those whose socket has just become able to take what
-//! they lack stand on the ready queue and are served before it. Whoever cannot be written to costs
-//! nothing but a look, and lapses before what it lacks is overwritten. Looks are counted too, or a
-//! pass in which nobody wants what was said would not be cut.
+//! they lack stand on the ready queue and are served before it. A client that cannot be written to
+//! costs nothing but a look, and lapses before what it lacks is overwritten. Looks are counted too,
+//! or a pass in which nobody wants what was said would not be cut.
 
 use std::time::Instant;
 
@@ -85,7 +85,7 @@ impl<S: Socket> Hub<S> {
     }
 
     /// Offers a client what it lacks, if it lacks anything and can be written to. Says whether it
-    /// took all it was offered; whoever does is never overrun.
+    /// took all it was offered; a client that does is never overrun.
     fn offer(&mut self, id: ClientId, slice: &mut Slice, now: Instant) -> bool {
         let head = self.transcript.head();
         let client = &mut self.clients[id];

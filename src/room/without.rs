@@ -60,7 +60,7 @@ impl Without {
     /// Leaves out this author too, for a reader at `position`; `own` is the reader's serial, which
     /// does not count.
     ///
-    /// Whoever of the others no longer `is_here` has said nothing from `end` on.
+    /// One of the others that no longer `is_here` has said nothing from `end` on.
     pub fn ignore(
         &mut self,
         serial: u64,

@@ -63,7 +63,7 @@ pub struct Record {
 pub struct Extras {
     /// It is a telnet peer: it has sent a telnet command.
     pub telnet: Option<Telnet>,
-    /// The serial of whoever has last said something to it alone.
+    /// The serial of the client that last sent it a private message.
     pub answers_go_to: Option<u64>,
 }
 
@@ -78,7 +78,7 @@ impl Record {
         self.extras.as_ref().is_some_and(|extras| extras.telnet.is_some())
     }
 
-    /// The serial of whoever has last said something to it alone.
+    /// The serial of the client that last sent it a private message.
     pub fn answers_go_to(&self) -> Option<u64> {
         self.extras.as_ref().and_then(|extras| extras.answers_go_to)
     }
