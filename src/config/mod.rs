@@ -212,7 +212,8 @@ pub struct Config {
     #[arg(value_parser = parse_seconds, help_heading = "Limits")]
     pub chunk_age: Duration,
 
-    /// Seconds after which a client that has taken no byte of what waits for it is reset [0.001..]
+    /// Seconds after which a client that has taken no byte of what waits for it is reset. What a
+    /// last offer puts into the kernel counts as taken, so it may be twice as long [0.001..]
     #[arg(long, env = "CHINWAG_STUCK", value_name = "SECONDS", default_value = "60")]
     #[arg(value_parser = parse_seconds, help_heading = "Limits")]
     pub stuck: Duration,
@@ -270,7 +271,8 @@ pub struct Config {
     #[arg(help_heading = "Tuning")]
     pub slice_bytes: usize,
 
-    /// Connections that may wait in the kernel to be accepted; it may allow fewer (somaxconn)
+    /// Connections that may wait in the kernel to be accepted, and that are accepted in one turn;
+    /// it may allow fewer (somaxconn)
     /// [1..=65535]
     #[arg(long, env = "CHINWAG_ACCEPT_QUEUE", value_name = "CONNECTIONS", default_value_t = 4096)]
     #[arg(value_parser = RangedU64ValueParser::<i32>::new().range(1..=65535))]

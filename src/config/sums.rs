@@ -77,7 +77,7 @@ impl Config {
         let input = 2 * (self.max_line + READ_BYTES_MAX);
         let private = 3 * self.max_private;
         let output = private + 2 * (self.rendered + STANDING_BYTES_MAX);
-        // Those who are being told that there is no room have all that too.
+        // A connection that is being refused has all that too.
         let connections = clients.saturating_add(DOORWAY_MAX);
         let shared = transcript::memory_bytes_max(self.window) + 2 * self.turn_bytes_max();
         let own = PROGRAM_BYTES + shared + connections * (RECORD + input + output);

@@ -280,7 +280,7 @@ impl Server {
             return;
         }
         info!("stopping: {why}; {} here", self.hub.here());
-        // Closing a listener resets those who are not accepted yet.
+        // Closing a listener resets the connections that are not accepted yet.
         self.listening.clear();
         self.hub.stop(now);
         self.stop_by = Some(now + self.shutdown);
