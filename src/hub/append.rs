@@ -3,7 +3,7 @@
 //! Lines are appended to the transcript; names are given, commands carried out and departures told
 //! at the same place of that order, so that every reply stands where its asker sees it stand.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::agenda::Pass;
 use super::{Hub, Stop};
@@ -14,11 +14,42 @@ use crate::room::transcript::SERVER;
 use crate::words::command::Command;
 use crate::words::notice::Notice;
 
+/// How long a small turn waits behind a full one, at most. A full turn to a thousand clients takes
+/// ten times as long.
+const CORK: Duration = Duration::from_millis(1);
+
+/// Keeps a small turn back for a moment when it follows a full one, as `TCP_CORK` does a partial
+/// frame: a turn costs a write to everyone, however little it brings. In a flood what follows a
+/// full turn is often a rest, and the talkers send more within that moment. In a quiet room no turn
+/// is full, so nothing waits.
+#[derive(Debug, Default)]
+pub struct Cork {
+    last_was_full: bool,
+    until: Option<Instant>,
+}
+
+impl Cork {
+    /// The moment until which something is kept back.
+    pub fn until(&self) -> Option<Instant> {
+        self.until
+    }
+
+    /// Whether a turn is to wait for more.
+    fn holds(&mut self, is_small: bool, is_urgent: bool, now: Instant) -> bool {
+        let may_wait = is_small && !is_urgent && self.last_was_full;
+        if may_wait && now < *self.until.get_or_insert(now + CORK) {
+            return true;
+        }
+        *self = Cork { last_was_full: !is_small, until: None };
+        false
+    }
+}
+
 impl<S: Socket> Hub<S> {
     /// Appends what was submitted and begins a pass, unless one is unfinished: a client that takes
     /// all that it is offered must be offered this before more is said.
     pub(super) fn append_submitted(&mut self, now: Instant) {
-        if self.agenda.pass.is_some() {
+        if self.agenda.pass.is_some() || self.is_corked(now) {
             return;
         }
         let before = self.transcript.head();
@@ -31,6 +62,15 @@ impl<S: Socket> Hub<S> {
         if self.submissions.is_empty() {
             self.settle(now);
         }
+    }
+
+    /// Whether what was submitted waits for more, now that all was heard. No client's end waits for
+    /// that.
+    fn is_corked(&mut self, now: Instant) -> bool {
+        let is_small = self.submissions.charged() < self.config.turn_bytes_max() / 2;
+        let is_urgent =
+            self.agenda.talkers() > 0 || self.agenda.is_making_room() || self.stop != Stop::No;
+        !self.submissions.is_empty() && self.cork.holds(is_small, is_urgent, now)
     }
 
     /// As much as the turn has room for, but at least one entry.

@@ -44,6 +44,7 @@ use crate::words::notice::Notice;
 
 use addresses::Addresses;
 use agenda::Agenda;
+use append::Cork;
 use client::{Input, Leave, Life, Socket};
 use clients::Clients;
 
@@ -56,6 +57,7 @@ pub struct Hub<S> {
     agenda: Agenda,
     transcript: Transcript,
     submissions: Submissions,
+    cork: Cork,
     presence: Presence,
     next_serial: u64,
     /// Where in the table the members are, by their serials.
@@ -118,6 +120,7 @@ impl<S: Socket> Hub<S> {
             agenda: Agenda::default(),
             transcript: Transcript::new(config.window),
             submissions: Submissions::default(),
+            cork: Cork::default(),
             presence: Presence::new(config.notice_pace(), config.summary),
             next_serial: SERVER + 1,
             members: BTreeMap::new(),
@@ -163,7 +166,7 @@ impl<S: Socket> Hub<S> {
         if self.is_busy() {
             return Wait::No;
         }
-        let next = [self.agenda.next_moment(), self.presence.summary_due()];
+        let next = [self.agenda.next_moment(), self.presence.summary_due(), self.cork.until()];
         match next.into_iter().flatten().min() {
             Some(at) => Wait::Until(at),
             None => Wait::Forever,
@@ -178,7 +181,8 @@ impl<S: Socket> Hub<S> {
 
     /// Whether there is work that waits for nothing but the next turn.
     pub fn is_busy(&self) -> bool {
-        self.agenda.is_busy() || !self.submissions.is_empty() || self.stop == Stop::Announced
+        let is_submitted = !self.submissions.is_empty() && self.cork.until().is_none();
+        self.agenda.is_busy() || is_submitted || self.stop == Stop::Announced
     }
 
     /// Notes that a client's socket may be read or written. An event for a key that nobody has, or

@@ -179,3 +179,32 @@ fn half_a_character_waits_in_raw_mode_though_others_speak() {
     small.pass(6 * SECOND);
     assert_eq!(bob.pipe.borrow().received, half);
 }
+
+#[test]
+fn a_small_turn_behind_a_full_one_waits_a_moment_for_more() {
+    const MOMENT: Duration = Duration::from_millis(1);
+    let mut small = small(Config { rate: 0, per_address: 0, ..Config::default() });
+    let (alice, bob) = (small.connect(1), small.connect(2));
+    let full = format!("{}\n", "a".repeat(1000)).repeat(40);
+    let heard = |small: &Small| (bob.take_text().lines().count(), small.hub.wait());
+    small.say(&alice, "in a quiet room\n");
+    assert!(matches!(heard(&small), (1.., Wait::Forever)));
+    small.say(&alice, &full);
+    assert_eq!(heard(&small).0, 40);
+    small.say(&alice, "the rest\n");
+    let until = small.now + MOMENT;
+    assert_eq!(heard(&small), (0, Wait::Until(until)));
+    small.pass(MOMENT);
+    assert_eq!(heard(&small), (1, Wait::Forever));
+    small.say(&alice, "at once again\n");
+    assert_eq!(heard(&small), (1, Wait::Forever));
+    // What makes it a full turn ends the wait, and so does the end of a client.
+    small.say(&alice, &full);
+    small.say(&alice, "the rest\n");
+    small.say(&alice, &full);
+    assert_eq!(heard(&small).0, 81);
+    small.say(&alice, "goodbye\n");
+    assert_eq!(heard(&small).0, 0);
+    small.end(&alice);
+    assert_eq!(bob.take_text(), "guest1: goodbye\n* guest1 left\n");
+}

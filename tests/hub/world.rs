@@ -17,6 +17,9 @@ use crate::wire::{FakeSocket, Wire};
 /// Once nothing goes wrong any more, everyone must be served within so many turns.
 const TURNS_TO_SETTLE: usize = 3000;
 
+/// What a turn takes.
+const TURN: Duration = Duration::from_micros(10);
+
 pub struct World {
     pub random: Random,
     pub config: Config,
@@ -110,6 +113,7 @@ impl World {
 
     /// One turn, with the events that a kernel would report, some of them late or for no reason.
     pub fn turn(&mut self) {
+        self.now += TURN;
         for peer in &self.peers {
             let mut wire = peer.wire.borrow_mut();
             let late = self.faulty && !peer.healthy && self.random.one_in(4);
