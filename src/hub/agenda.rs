@@ -24,6 +24,7 @@
 //! socket and no clock, and nothing of what is said.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::ops::BitOr;
 use std::time::Instant;
 
 use super::client::Client;
@@ -31,31 +32,38 @@ use super::deadlines::Deadlines;
 use crate::config::Config;
 use crate::room::ClientId;
 
-/// The queues in which a client stands. Only the agenda changes them.
+/// Queues in which a client stands, or is to stand. Only the agenda puts it there.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Queues(u8);
 
-const TALKING: u8 = 1;
-const READY: u8 = 2;
-const LEAVING: u8 = 4;
-const ENDING: u8 = 8;
-/// It has a deadline.
-const TIMED: u8 = 16;
-
 impl Queues {
-    fn has(self, queue: u8) -> bool {
-        self.0 & queue != 0
+    const TALKING: Queues = Queues(1);
+    const READY: Queues = Queues(2);
+    const TIMED: Queues = Queues(4);
+    /// To be looked at in *release*.
+    pub const LEAVING: Queues = Queues(8);
+    /// Its input is over, and its last line may not be appended yet.
+    pub const ENDING: Queues = Queues(16);
+
+    /// That of a client that has something to be heard, or can be offered something.
+    pub fn of(is_talking: bool, is_ready: bool) -> Queues {
+        Queues(u8::from(is_talking) | u8::from(is_ready) << 1)
     }
 
-    /// Puts it into a queue if it `wants` to be there; whether it is new to it.
-    fn enter(&mut self, queue: u8, wants: bool) -> bool {
-        let is_new = wants && !self.has(queue);
-        self.0 |= if is_new { queue } else { 0 };
-        is_new
+    fn has(self, queue: Queues) -> bool {
+        self.0 & queue.0 != 0
     }
 
-    fn leave(&mut self, queue: u8) {
-        self.0 &= !queue;
+    fn leave(&mut self, queue: Queues) {
+        self.0 &= !queue.0;
+    }
+}
+
+impl BitOr for Queues {
+    type Output = Queues;
+
+    fn bitor(self, other: Queues) -> Queues {
+        Queues(self.0 | other.0)
     }
 }
 
@@ -110,27 +118,32 @@ impl Agenda {
         config: &Config,
         now: Instant,
     ) {
-        let wants_hearing = client.wants_hearing(config, now);
-        if client.queues.enter(TALKING, wants_hearing) {
-            self.fresh.push_back(id);
-        }
-        let wants_offer = client.wants_offer(head);
-        if client.queues.enter(READY, wants_offer) {
-            self.ready.push_back(id);
-        }
-        let wants_release = client.wants_release();
-        if client.queues.enter(LEAVING, wants_release) {
-            self.leaving.push(id);
-        }
-        let is_ending = client.is_ending();
-        if client.queues.enter(ENDING, is_ending) {
-            self.ending.push(id);
+        let wanted = client.wants(head, config, now);
+        let new = Queues(wanted.0 & !client.queues.0);
+        if new != Queues::default() {
+            self.enter(id, new);
         }
         let deadline = client.next_deadline(config);
-        if deadline.is_some() || client.queues.has(TIMED) {
+        let timed = if deadline.is_some() { Queues::TIMED } else { Queues::default() };
+        if (timed | client.queues).has(Queues::TIMED) {
             self.deadlines.change(id, deadline);
-            client.queues.leave(TIMED);
-            client.queues.enter(TIMED, deadline.is_some());
+            client.queues.leave(Queues::TIMED);
+        }
+        client.queues = client.queues | new | timed;
+    }
+
+    fn enter(&mut self, id: ClientId, queues: Queues) {
+        if queues.has(Queues::TALKING) {
+            self.fresh.push_back(id);
+        }
+        if queues.has(Queues::READY) {
+            self.ready.push_back(id);
+        }
+        if queues.has(Queues::LEAVING) {
+            self.leaving.push(id);
+        }
+        if queues.has(Queues::ENDING) {
+            self.ending.push(id);
         }
     }
 
@@ -185,7 +198,7 @@ impl Agenda {
 
     /// It has nothing more to be heard now. File it.
     pub fn dismiss<S>(&mut self, client: &mut Client<S>) {
-        client.queues.leave(TALKING);
+        client.queues.leave(Queues::TALKING);
     }
 
     /// How many are on the ready queue.
@@ -200,7 +213,7 @@ impl Agenda {
 
     /// It is offered what it lacks. File it.
     pub fn served<S>(&mut self, client: &mut Client<S>) {
-        client.queues.leave(READY);
+        client.queues.leave(Queues::READY);
     }
 
     /// Takes out all that *release* has to look at. Each is to be freed, or filed.
@@ -210,7 +223,7 @@ impl Agenda {
 
     /// It was looked at in *release*.
     pub fn released<S>(&mut self, client: &mut Client<S>) {
-        client.queues.leave(LEAVING);
+        client.queues.leave(Queues::LEAVING);
     }
 
     /// Takes out all whose input is over.

@@ -5,6 +5,7 @@
 //! between this step and that.
 
 use std::fmt::Display;
+use std::ops::ControlFlow;
 use std::time::Instant;
 
 use log::debug;
@@ -17,14 +18,14 @@ use crate::hub::client::{Admission, Heard, Hold, Input, Leave, Life, Socket};
 use crate::room::ClientId;
 use crate::room::reading::{LineEnds, Rendering};
 use crate::room::transcript::charge;
-use crate::wire::line;
-use crate::wire::stranger::{Sniffed, Stranger};
-use crate::wire::telnet;
+use crate::wire::ear::Said;
+use crate::wire::line::LineRules;
+use crate::wire::stranger::Stranger;
 use crate::words::names::NAME_BYTES_MAX;
 use crate::words::notice::Notice;
 use crate::words::text::{Excerpt, push_safe};
 
-/// What came of hearing a client.
+/// How a client's visit ends.
 enum Visit {
     /// It has nothing more, or has to wait for something.
     Done,
@@ -34,15 +35,12 @@ enum Visit {
     CutShort,
 }
 
-/// One step of a visit.
-enum Step {
-    /// Something was taken; there may be more.
-    Again,
-    /// Nothing is there that can be taken without reading.
-    Read,
-    /// The visit is over.
-    Over(Visit),
-}
+/// One step of a visit: it goes on, or is over.
+type Step = ControlFlow<Visit>;
+
+const AGAIN: Step = ControlFlow::Continue(());
+const DONE: Step = ControlFlow::Break(Visit::Done);
+const MORE: Step = ControlFlow::Break(Visit::More);
 
 /// What a visit may still take.
 struct Budget {
@@ -106,18 +104,15 @@ impl<S: Socket> Hub<S> {
         if !self.clients[id].may_be_heard(&self.config) {
             return Visit::Done;
         }
+        let rules = self.config.line_rules();
         let visit = loop {
-            let step = match self.take_line(id, &mut budget, now) {
-                Step::Read if budget.read == 0 => Step::Over(Visit::More),
-                Step::Read => self.read(id, &mut budget, now),
-                step => step,
-            };
-            match step {
-                Step::Over(visit) => break visit,
-                // What it has just sent may be answered first, or have ended it.
-                _ if self.clients[id].hold != Hold::None => break Visit::Done,
-                _ if !self.clients[id].life().is_heard() => break Visit::Done,
-                _ => {}
+            if let ControlFlow::Break(visit) = self.take_next(id, &mut budget, &rules, now) {
+                break visit;
+            }
+            // What it has just sent may be answered first, or have ended it.
+            let client = &self.clients[id];
+            if client.hold != Hold::None || !client.life().is_heard() {
+                break Visit::Done;
             }
         };
         let (submitted, read) = (*left - budget.turn, share - budget.read);
@@ -126,54 +121,58 @@ impl<S: Socket> Hub<S> {
         visit
     }
 
-    /// Takes one line that has been read, if there is one and it fits.
-    fn take_line(&mut self, id: ClientId, budget: &mut Budget, now: Instant) -> Step {
-        let rules = self.config.line_rules();
+    /// Takes the next thing that a client says, or reads for more.
+    fn take_next(
+        &mut self,
+        id: ClientId,
+        budget: &mut Budget,
+        rules: &LineRules,
+        now: Instant,
+    ) -> Step {
         let client = &mut self.clients[id];
-        match client.sniff(&self.config) {
-            Sniffed::Stranger(stranger) => {
-                self.let_go(id, stranger, now);
-                return Step::Over(Visit::Done);
-            }
-            Sniffed::NotYet => return self.cut_chunk_if_due(id, now),
-            Sniffed::Chat => {}
-        }
-        let is_telnet = client.record.is_telnet();
-        if is_telnet && telnet::is_farewell(client.record.lines.pending()) {
-            self.end(id, now);
-            return Step::Over(Visit::Done);
-        }
+        let said = client.record.ear.next(client.input, rules, now);
         let is_new = client.life() == Life::Arriving;
-        match client.record.lines.peek(&rules) {
-            line::Input::Line(line) if is_telnet && telnet::is_farewell(line) => {
+        match said {
+            Said::Line | Said::TooLong if is_new => self.greet(id, now),
+            Said::Line => return self.take_line(id, budget, rules, now),
+            Said::TooLong => self.refuse_line(id, said, rules.line_bytes_max, rules, now),
+            Said::NotYet if client.input != Input::Readable => return DONE,
+            Said::NotYet if budget.read == 0 => return MORE,
+            Said::NotYet => return self.read(id, budget, rules, now),
+            Said::Farewell | Said::Over => {
                 self.end(id, now);
-                Step::Over(Visit::Done)
+                return DONE;
             }
-            line::Input::Line(_) if is_new => {
-                self.greet(id, now);
-                Step::Again
+            Said::Stranger(stranger) => {
+                self.let_go(id, stranger, now);
+                return DONE;
             }
-            line::Input::Line(_) => self.take_in(id, budget, now),
-            line::Input::NotYet => self.cut_chunk_if_due(id, now),
-            line::Input::TooLong => {
-                client.record.first_lines.note_too_long();
-                client.consume_line(now);
-                self.greet(id, now);
-                self.answer_in_turn(id, &Notice::LineTooLong { bytes_max: rules.line_bytes_max });
-                Step::Again
-            }
-            line::Input::Endless => {
+            Said::Endless => {
                 let bytes_max = rules.endless_bytes_max;
                 self.close(id, Leave::Endless, &Notice::Endless { bytes_max }, now);
-                Step::Over(Visit::Done)
+                return DONE;
             }
         }
+        AGAIN
+    }
+
+    /// A line is too long: nothing of it is said, and its author is told.
+    fn refuse_line(
+        &mut self,
+        id: ClientId,
+        said: Said,
+        bytes_max: usize,
+        rules: &LineRules,
+        now: Instant,
+    ) {
+        self.clients[id].record.ear.consume(said, rules, now);
+        self.answer_in_turn(id, &Notice::LineTooLong { bytes_max });
     }
 
     /// Closes a client of another protocol. Nothing that it has sent is said.
     fn let_go(&mut self, id: ClientId, stranger: Stranger, now: Instant) {
         let record = &self.clients[id].record;
-        debug!("{} is not a chat client: {}", record.address(), Excerpt(record.lines.pending()));
+        debug!("{} is not a chat client: {}", record.address(), Excerpt(record.ear.pending()));
         let goodbye = match self.config.raw {
             true => Vec::new(),
             false => stranger.goodbye(self.config.lang()),
@@ -182,11 +181,16 @@ impl<S: Socket> Hub<S> {
     }
 
     /// Takes in the line that is there: makes it safe to show and submits it.
-    fn take_in(&mut self, id: ClientId, budget: &mut Budget, now: Instant) -> Step {
-        let (rules, pace) = (self.config.line_rules(), self.config.pace());
+    fn take_line(
+        &mut self,
+        id: ClientId,
+        budget: &mut Budget,
+        rules: &LineRules,
+        now: Instant,
+    ) -> Step {
         let client = &mut self.clients[id];
         let record = &mut client.record;
-        let line::Input::Line(line) = record.lines.peek(&rules) else { return Step::Again };
+        let line = record.ear.line();
         self.safe.clear();
         let is_utf8 = rules.raw || push_safe(line, &mut self.safe);
         let text = if rules.raw { line } else { self.safe.as_bytes() };
@@ -195,56 +199,50 @@ impl<S: Socket> Hub<S> {
             [b'/', ..] => Kind::Command,
             _ => Kind::Line,
         };
-        let cost = cost(text, kind, &self.names.of(id.serial));
         if text.len() + NAMED_BYTES_MAX > STANDING_BYTES_MAX {
-            client.consume_line(now);
             let bytes_max = STANDING_BYTES_MAX - NAMED_BYTES_MAX;
-            self.answer_in_turn(id, &Notice::LineTooLong { bytes_max });
-            return Step::Again;
+            self.refuse_line(id, Said::Line, bytes_max, rules, now);
+            return AGAIN;
         }
+        let cost = cost(text, kind, &self.names.of(id.serial));
         // A line that is larger than any turn has one to itself.
         if cost > budget.turn && budget.turn < self.config.turn_bytes_max() {
-            return Step::Over(Visit::CutShort);
+            return ControlFlow::Break(Visit::CutShort);
         }
         if cost > budget.deficit as usize {
-            return Step::Over(Visit::More);
+            return MORE;
         }
-        let address = record.ip;
+        let (address, pace) = (record.ip, self.config.pace());
         let advanced = || self.addresses.may_say(address, &pace, now);
         if client.admission != Admission::Exempt
             && let Err(due) = record.allowance.take(&pace, advanced, now)
         {
             client.hold = Hold::Pace;
             client.change_moments(|its| its.paused_until = Some(due));
-            return Step::Over(Visit::Done);
+            return DONE;
         }
         self.submissions.push(id, kind, text, cost);
         budget.deficit -= cost as u32;
         budget.turn = budget.turn.saturating_sub(cost);
-        record.first_lines.note_line();
-        let ends_in_cr = record.lines.ends_in_cr();
         if kind == Kind::Command {
             client.hold = Hold::Answer;
         }
-        client.consume_line(now);
-        if !is_utf8 {
-            self.hint_at_utf8(id, ends_in_cr);
+        record.ear.consume(Said::Line, rules, now);
+        if !is_utf8 && !record.ear.was_told_not_utf8() {
+            self.hint_at_utf8(id);
         }
-        Step::Again
+        AGAIN
     }
 
-    /// Tells once that what a client sends is not UTF-8, and what it may do about that.
-    fn hint_at_utf8(&mut self, id: ClientId, ends_in_cr: bool) {
-        let record = &mut self.clients[id].record;
-        let told = std::mem::replace(&mut record.told_not_utf8, true);
-        let hint = match record.is_telnet() {
+    /// Tells what a client may do about what it sends not being UTF-8.
+    fn hint_at_utf8(&mut self, id: ClientId) {
+        let ear = &self.clients[id].record.ear;
+        let hint = match ear.is_telnet() {
             true => Notice::NotUtf8BeforeBinary,
-            false if ends_in_cr => Notice::NotUtf8ThroughTelnet,
+            false if ear.ends_in_cr() => Notice::NotUtf8ThroughTelnet,
             false => Notice::NotUtf8,
         };
-        if !told {
-            self.answer_in_turn(id, &hint);
-        }
+        self.answer_in_turn(id, &hint);
     }
 
     /// Tells a client something behind what it has said before; it is heard on after that.
@@ -254,42 +252,23 @@ impl<S: Socket> Hub<S> {
         self.submissions.push(id, Kind::Answer, &notice.to_line(self.config.lang()), 0);
     }
 
-    /// There is no whole line: an unterminated chunk may have become one by now.
-    fn cut_chunk_if_due(&mut self, id: ClientId, now: Instant) -> Step {
-        let client = &mut self.clients[id];
-        let is_due = match client.input {
-            Input::Readable => return Step::Read,
-            Input::Quiet => client.chunk_due(&self.config).is_some_and(|due| due <= now),
-            Input::Ended => client.record.lines.is_pending(),
-        };
-        if is_due {
-            client.record.lines.cut();
-            return Step::Again;
-        }
-        if client.input == Input::Ended {
-            self.end(id, now);
-        }
-        Step::Over(Visit::Done)
-    }
-
     /// Reads once.
-    fn read(&mut self, id: ClientId, budget: &mut Budget, now: Instant) -> Step {
+    fn read(&mut self, id: ClientId, budget: &mut Budget, rules: &LineRules, now: Instant) -> Step {
         let scratch_bytes = budget.read.min(self.scratch.len());
-        let client = &mut self.clients[id];
-        match client.hear(&mut self.scratch[..scratch_bytes], self.config.raw, now) {
+        match self.clients[id].hear(&mut self.scratch[..scratch_bytes], rules, now) {
             Heard::Bytes { read, answers } => {
                 budget.read -= read;
                 self.answer_telnet(id, answers);
             }
-            Heard::NothingYet | Heard::End => {}
+            Heard::Nothing => {}
             // It is tried again in the next round, and so counts as something done in this one.
             Heard::Interrupted => {
                 budget.read -= 1;
-                return Step::Over(Visit::More);
+                return MORE;
             }
             Heard::Broken(leave) => self.break_off(id, leave, now),
         }
-        Step::Again
+        AGAIN
     }
 
     /// A client's connection is broken and all it has sent is read. An unterminated rest becomes
@@ -298,7 +277,7 @@ impl<S: Socket> Hub<S> {
     fn break_off(&mut self, id: ClientId, leave: Leave, now: Instant) {
         let client = &mut self.clients[id];
         client.input = Input::Ended;
-        if client.life() == Life::Arriving || !client.record.lines.is_pending() {
+        if client.life() == Life::Arriving || !client.record.ear.is_pending() {
             self.enter(id, Life::Gone(leave), now);
         } else if client.life() == Life::Member {
             self.enter(id, Life::Deaf(leave), now);
@@ -309,7 +288,7 @@ impl<S: Socket> Hub<S> {
     fn answer_telnet(&mut self, id: ClientId, answers: Vec<u8>) {
         let head = self.transcript.head();
         let client = &mut self.clients[id];
-        if !client.record.is_telnet() || answers.is_empty() {
+        if !client.record.ear.is_telnet() || answers.is_empty() {
             return;
         }
         let is_new = client.life() == Life::Arriving;

@@ -38,7 +38,6 @@ use crate::pace::Throttle;
 use crate::room::ClientId;
 use crate::room::presence::Presence;
 use crate::room::transcript::{SERVER, Transcript};
-use crate::wire::stranger::Sniffed;
 use crate::words::names::Names;
 use crate::words::notice::Notice;
 
@@ -235,7 +234,9 @@ impl<S: Socket> Hub<S> {
     /// or may become a request, is waited for a little longer.
     fn note_arrival(&mut self, id: ClientId, at: Instant, now: Instant) {
         let client = &mut self.clients[id];
-        if client.input != Input::Quiet || client.sniff(&self.config) == Sniffed::NotYet {
+        let is_unread = matches!(client.input, Input::Readable | Input::Ended);
+        let is_request = client.record.ear.request_due(&self.config.line_rules()).is_some();
+        if is_unread || is_request {
             client.change_moments(|its| its.greet_at = Some(at));
         } else {
             self.greet(id, now);
@@ -267,10 +268,13 @@ impl<S: Socket> Hub<S> {
 
     /// All is done with a client that is to be done at this moment.
     fn file(&mut self, id: ClientId, now: Instant) {
-        if let Some(leave) = self.clients[id].is_spent(&self.config, now) {
+        let head = self.transcript.head();
+        let client = &mut self.clients[id];
+        if let Life::Deaf(leave) = client.life()
+            && client.is_spent(&self.config, now)
+        {
             self.enter(id, Life::Gone(leave), now);
         }
-        let head = self.transcript.head();
         self.agenda.file(id, &mut self.clients[id], head, &self.config, now);
     }
 

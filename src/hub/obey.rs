@@ -1,6 +1,7 @@
 //! What becomes of a command. Every reply is private and stands where its asker sees it stand:
 //! commands are carried out in the order in which things were said.
 
+use std::num::NonZeroU64;
 use std::time::Instant;
 
 use super::Hub;
@@ -77,8 +78,8 @@ impl<S: Socket> Hub<S> {
     }
 
     fn message_back(&mut self, id: ClientId, text: &str, now: Instant) {
-        let asked = self.clients[id].record.answers_go_to();
-        match asked.and_then(|serial| self.member(serial)) {
+        let asked = self.clients[id].record.answers_go_to;
+        match asked.and_then(|serial| self.member(serial.get())) {
             Some(to) => self.whisper(id, to, text, now),
             None => self.tell(id, &Notice::NobodyToAnswer, now),
         }
@@ -97,7 +98,7 @@ impl<S: Socket> Hub<S> {
         if from != to && !self.is_without(to, from.serial) {
             let head = self.transcript.head();
             let other = &mut self.clients[to];
-            other.record.extras().answers_go_to = Some(from.serial);
+            other.record.answers_go_to = NonZeroU64::new(from.serial);
             other.reading.message(head, line.clone());
             self.file(to, now);
         }
@@ -247,7 +248,7 @@ impl<S: Socket> Hub<S> {
         if !words.is_empty() {
             self.say(id.serial, &["", ": "], words);
         }
-        let is_telnet = self.clients[id].record.is_telnet();
+        let is_telnet = self.clients[id].record.ear.is_telnet();
         let bye = if is_telnet { Notice::Bye } else { Notice::ByeToNc };
         self.tell(id, &bye, now);
         self.end(id, now);

@@ -13,7 +13,6 @@ use super::agenda::Pass;
 use crate::config::Config;
 use crate::hub::client::{Leave, Life, Socket, Spoken};
 use crate::room::ClientId;
-use crate::wire::stranger::Sniffed;
 
 /// So many looks count as a write: one is memory that has left the cache, the other a system call.
 const LOOKS_PER_WRITE: usize = 64;
@@ -92,10 +91,8 @@ impl<S: Socket> Hub<S> {
         if !client.wants_offer(head) {
             return false;
         }
-        let spoken = match client.is_flushed() {
-            true => Spoken::default(),
-            false => client.speak(&self.transcript, &self.config.terms(), now),
-        };
+        // One that has all that it is to get is only to be closed.
+        let spoken = client.speak(&self.transcript, &self.config.terms(), now);
         slice.count(&spoken);
         self.counts.missed += spoken.missed;
         self.after_speaking(id, spoken.broken, now);
@@ -126,6 +123,7 @@ impl<S: Socket> Hub<S> {
 
     /// What a client lacks is about to be overwritten, and it cannot be written to.
     fn lapse_if_endangered(&mut self, id: ClientId, pass: &Pass, now: Instant) {
+        let rules = self.config.line_rules();
         let client = &mut self.clients[id];
         if client.reading.has_lapsed() {
             return;
@@ -136,7 +134,7 @@ impl<S: Socket> Hub<S> {
             // It is offered nothing before it is greeted, so it is greeted before it is overrun;
             // but not one that has begun what may be a request.
             Life::Arriving if position >= pass.greeted_below => return,
-            Life::Arriving if client.sniff(&self.config) == Sniffed::NotYet => {
+            Life::Arriving if client.record.ear.request_due(&rules).is_some() => {
                 client.reading.lapse(&self.transcript);
             }
             Life::Arriving => self.greet(id, now),

@@ -1,27 +1,40 @@
 //! Bytes in, lines out.
 //!
-//! The rules this room keeps:
+//! What a client means by its bytes is told by how it sends them. The rules of this file:
 //!
 //! - LF, CR LF, CR NUL (telnet) and a lone CR (raw `socat`) all end a line; empty lines are
-//!   nothing.
+//!   nothing. NULs around a line are no text: C programs send the NUL of a string, or the whole
+//!   zeroed buffer. Where a client ends lines with nothing else, a NUL ends one. A byte order mark
+//!   at the beginning of a line is no text either.
+//! - BS, DEL and Ctrl-U take back a character or the line, as in a terminal: see [`erase`].
 //! - A line of more than [`LineRules::line_bytes_max`] is discarded to its end and told of once.
-//!   One of more than [`LineRules::endless_bytes_max`] is [`Input::Endless`].
+//!   One of more than [`LineRules::endless_bytes_max`] is [`Found::Endless`].
 //! - However the bytes are cut into reads, the lines are the same.
-//! - A peer that has never ended a line may be one that never will (a script that sends each
-//!   message as a chunk). Its unterminated chunk is a line once it has been quiet:
-//!   [`Lines::chunk_due`].
-//! - In raw mode there are no lines: what was read is handed out as it came. Only the beginning of
-//!   a UTF-8 character waits for its rest, for [`CHARACTER_WAIT`].
+//! - A client that has never ended a line may be one that never will (a script that sends each
+//!   message as a chunk). Its unterminated chunk is a line once it has been quiet: [`Lines::due`].
+//!   One that has ended a line is given more time, for the rest of a line that is on its way.
+//! - A client whose keys come one by one ends its lines itself. Two single characters that come
+//!   one after the other, before the first became a line, are such keys.
+//! - The beginning of a UTF-8 character waits for its rest, for [`CHARACTER_WAIT`].
+//! - In raw mode there are no lines: what was read is handed out as it came, in whole characters.
 //!
 //! It never reads a socket or a clock and does not know what a line means.
 
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
-use memchr::memchr2;
+use memchr::{memchr2, memchr3};
+
+use super::erase;
 
 /// How long the rest of a character is waited for, if nothing else follows it. A lost packet comes
 /// again within a few seconds.
 pub const CHARACTER_WAIT: Duration = Duration::from_secs(5);
+
+/// How long the end of a line is waited for from a client that has ended one before.
+pub const LINE_WAIT: Duration = Duration::from_secs(2);
+
+const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
 /// What is a line, and how long it may be.
 #[derive(Clone, Copy, Debug)]
@@ -41,11 +54,11 @@ pub struct LineRules {
     pub raw: bool,
 }
 
-/// What a peer has sent, as far as it can be told yet.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Input<'a> {
-    /// A whole line without its end; in raw mode a chunk. Never empty.
-    Line(&'a [u8]),
+/// What a client has sent, as far as it can be told yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// A whole line, or in raw mode a chunk: see [`Lines::line`]. Never empty.
+    Line,
     /// A line longer than allowed; it is being discarded.
     TooLong,
     /// So long without an end that there is no hope for one.
@@ -54,228 +67,338 @@ pub enum Input<'a> {
     NotYet,
 }
 
-/// The bytes of one peer that are not yet whole lines.
-///
-/// `start <= searched <= buffer.len()`; there is no line end in `start..searched`.
-/// The buffer is empty, and without an allocation, when nothing is pending.
+/// How a client has ended its lines so far, and so what a rest without an end is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Habit {
+    /// Not at all: the rest is a line once it has been quiet.
+    #[default]
+    Chunks,
+    /// With a line end: the rest is a line if its end does not come for a while.
+    Lines,
+    /// Not yet, but its keys come one by one: the rest is none before its end comes.
+    Keys,
+    /// As one that types, and it has ended a line; or as telnet does.
+    Typed,
+}
+
+impl Habit {
+    /// Whether a NUL ends a line, as nothing else has yet.
+    fn has_nul_ends(self) -> bool {
+        matches!(self, Habit::Chunks | Habit::Keys)
+    }
+}
+
+/// The bytes of one client that are not yet whole lines.
 #[derive(Debug, Default)]
 pub struct Lines {
-    buffer: Vec<u8>,
-    start: u32,
-    searched: u32,
-    /// Where the line ends that [`Lines::peek`] saw last.
-    end: u32,
-    /// How many bytes of the present, too long line have been thrown away; 0 for a normal line.
-    discarded: u32,
+    /// `None`, so without an allocation, when nothing is pending.
+    pending: Option<Box<Pending>>,
+    habit: Habit,
+    /// The last line end had a CR.
+    ends_in_cr: bool,
     /// A line was too long and [`Lines::consume`] has not been called for it.
     long_untold: bool,
-    /// The last byte taken was a CR: a NUL right behind it belongs to it.
-    after_cr: bool,
-    /// There has been a line end: whoever has sent one will send more.
-    has_ended_a_line: bool,
-    /// What is pending is to be taken as a line though it has no end.
-    cut: bool,
+}
+
+/// `start <= searched <= bytes.len()`; no line ends in `start..searched`.
+#[derive(Debug)]
+struct Pending {
+    bytes: Vec<u8>,
+    start: usize,
+    searched: usize,
+    /// The line that was found last, and where it ends.
+    line: Range<usize>,
+    end: usize,
+    /// What stands before this is a line though it has no end.
+    cut_at: usize,
+    /// How many bytes of the present, too long line have been thrown away; 0 for a normal line.
+    discarded: usize,
+    /// When the first byte of the present line was read.
+    since: Instant,
+}
+
+impl Pending {
+    fn new(since: Instant) -> Pending {
+        let (bytes, line) = (Vec::new(), 0..0);
+        Pending { bytes, start: 0, searched: 0, line, end: 0, cut_at: 0, discarded: 0, since }
+    }
+
+    fn text(&self) -> &[u8] {
+        &self.bytes[self.start..]
+    }
+
+    fn is_empty(&self) -> bool {
+        self.start == self.bytes.len() && self.discarded == 0
+    }
+
+    /// Where the present line ends, and the byte that ends it, if that has come.
+    fn find_end(&self, habit: Habit) -> (usize, Option<u8>) {
+        let rest = &self.bytes[self.searched..];
+        let found = if habit.has_nul_ends() {
+            memchr3(b'\n', b'\r', 0, rest)
+        } else {
+            memchr2(b'\n', b'\r', rest)
+        };
+        match found {
+            Some(at) => (self.searched + at, Some(rest[at])),
+            None => (self.bytes.len(), None),
+        }
+    }
+
+    /// The line ends here: what is taken back and the NULs around it are no part of it.
+    fn take(&mut self, end: usize) {
+        self.start = end - erase::take_back(&mut self.bytes[self.start..end]);
+        let text = trimmed(&self.bytes[self.start..end]);
+        self.line = self.start + text.start..self.start + text.end;
+        self.end = end;
+        if self.line.is_empty() {
+            self.start = end;
+        }
+    }
+
+    /// Throws away what has come of a line that is too long.
+    fn discard_to(&mut self, end: usize) {
+        self.discarded = self.discarded.saturating_add(end - self.start);
+        self.start = end;
+        self.searched = end;
+        if self.start == self.bytes.len() {
+            self.bytes = Vec::new();
+            (self.start, self.searched, self.cut_at) = (0, 0, 0);
+        }
+    }
 }
 
 impl Lines {
-    /// Takes in what was read. Call [`Lines::peek`] until it says [`Input::NotYet`] before pushing
+    /// Takes in what was read. Call [`Lines::find`] until it says [`Found::NotYet`] before pushing
     /// more, or the buffer grows.
-    pub fn push(&mut self, bytes: &[u8]) {
-        let start = self.start as usize;
-        self.buffer.drain(..start);
-        self.searched -= self.start;
-        self.start = 0;
-        self.buffer.extend_from_slice(bytes);
-        self.cut = false;
-        self.check();
+    pub fn push(&mut self, bytes: &[u8], rules: &LineRules, now: Instant) {
+        if bytes.is_empty() {
+            return;
+        }
+        let pending = self.pending.get_or_insert_with(|| Box::new(Pending::new(now)));
+        pending.bytes.drain(..pending.start);
+        pending.searched -= pending.start;
+        (pending.start, pending.cut_at) = (0, 0);
+        if !rules.raw {
+            self.habit = note_keys(self.habit, pending, bytes, rules, now);
+        }
+        pending.bytes.extend_from_slice(bytes);
     }
 
-    /// The next line, left where it is. Call [`Lines::consume`] to go on to the one after it.
-    pub fn peek(&mut self, rules: &LineRules) -> Input<'_> {
-        if self.long_untold {
-            return Input::TooLong;
-        }
+    /// Looks for the next line. It stays where it is: [`Lines::consume`] goes on to the one after.
+    pub fn find(&mut self, rules: &LineRules) -> Found {
         if rules.raw {
-            return self.peek_chunk(rules);
+            return self.find_chunk(rules);
         }
-        if self.discarded as usize > rules.endless_bytes_max {
-            return Input::Endless;
-        }
-        self.skip_line_ends();
-        let pending = &self.buffer[self.searched as usize..];
-        match memchr2(b'\n', b'\r', pending) {
-            Some(at) => self.found_end(self.searched + at as u32, rules),
-            None => self.found_no_end(rules),
+        loop {
+            if self.long_untold {
+                return Found::TooLong;
+            }
+            if self.pending.as_ref().is_some_and(|its| its.discarded > rules.endless_bytes_max) {
+                return Found::Endless;
+            }
+            self.skip_line_ends();
+            let Some(pending) = self.pending.as_deref_mut() else { return Found::NotYet };
+            if pending.start == pending.bytes.len() {
+                return Found::NotYet;
+            }
+            let (mut end, ended_by) = pending.find_end(self.habit);
+            let is_cut = pending.cut_at > pending.start;
+            if is_cut {
+                end = end.min(pending.cut_at);
+            }
+            let text = trimmed(&pending.bytes[pending.start..end]);
+            // NULs behind the text count for nothing, but they are not kept without a bound.
+            let is_endless = end - pending.start > rules.endless_bytes_max;
+            if pending.discarded > 0 || text.len() > rules.line_bytes_max || is_endless {
+                self.long_untold = pending.discarded == 0;
+                pending.discard_to(end);
+                continue;
+            }
+            pending.searched = end;
+            if ended_by.is_none() && !is_cut {
+                return Found::NotYet;
+            }
+            pending.take(end);
+            let is_nothing = pending.line.is_empty();
+            self.note_end(ended_by);
+            if !is_nothing {
+                return Found::Line;
+            }
         }
     }
 
-    /// Whether the line that [`Lines::peek`] has just said ends in a CR, as those of telnet do.
-    pub fn ends_in_cr(&self) -> bool {
-        self.buffer.get(self.end as usize) == Some(&b'\r')
+    /// The line that [`Lines::find`] has found.
+    pub fn line(&self) -> &[u8] {
+        self.pending.as_deref().map_or(&[], |its| &its.bytes[its.line.clone()])
     }
 
-    /// Goes on behind what [`Lines::peek`] said.
-    pub fn consume(&mut self) {
-        if self.long_untold {
-            self.long_untold = false;
+    /// Goes on behind what [`Lines::find`] has found.
+    pub fn consume(&mut self, rules: &LineRules, now: Instant) {
+        if std::mem::take(&mut self.long_untold) {
             return;
         }
-        self.start = self.end;
-        self.searched = self.searched.max(self.end);
-        self.cut = false;
-        self.skip_line_ends_unless_raw();
-        self.forget_if_empty();
+        let Some(pending) = &mut self.pending else { return };
+        (pending.start, pending.since) = (pending.end, now);
+        pending.searched = pending.searched.max(pending.end);
+        match rules.raw {
+            true => self.forget_if_empty(),
+            false => self.skip_line_ends(),
+        }
     }
 
-    /// Makes a line of what is pending, though it has no end: the chunk was due, or the input
-    /// ended.
+    /// Makes a line of what is pending, though it has no end: it was due, or the input ended.
     pub fn cut(&mut self) {
-        if self.discarded > 0 {
-            self.discarded = 0;
-            return;
+        if let Some(pending) = &mut self.pending {
+            pending.discarded = 0;
+            pending.cut_at = pending.bytes.len();
         }
-        self.cut = true;
+        self.forget_if_empty();
     }
 
     /// The bytes that are waiting for the rest of their line, and whole lines not taken yet.
     pub fn pending(&self) -> &[u8] {
-        &self.buffer[self.start as usize..]
-    }
-
-    /// Whether what is pending is taken as a line though it has no end.
-    pub fn is_cut(&self) -> bool {
-        self.cut
-    }
-
-    /// The peer is known to end its lines: an unterminated chunk is none.
-    pub fn expect_line_ends(&mut self) {
-        self.has_ended_a_line = true;
+        self.pending.as_deref().map_or(&[], Pending::text)
     }
 
     /// Whether bytes are waiting for the rest of their line.
     pub fn is_pending(&self) -> bool {
-        self.buffer.len() > self.start as usize || self.discarded > 0
+        self.pending.is_some()
     }
 
-    /// When what is pending is a line though it has no end, if the first byte of it was read at
-    /// `first` and the newest at `last`; `None` if never.
+    /// Whether all that is pending is taken as a line though it has no end.
+    pub fn is_cut(&self) -> bool {
+        self.pending.as_deref().is_some_and(|its| its.cut_at == its.bytes.len())
+    }
+
+    /// When the first byte of what is pending was read.
+    pub fn since(&self) -> Option<Instant> {
+        self.pending.as_deref().map(|its| its.since)
+    }
+
+    /// Whether the last line end had a CR, as those of telnet and of Windows have.
+    pub fn ends_in_cr(&self) -> bool {
+        self.ends_in_cr
+    }
+
+    /// The client is known to end its lines itself: an unterminated rest is none.
+    pub fn expect_line_ends(&mut self) {
+        self.habit = Habit::Typed;
+    }
+
+    /// When what is pending is a line though it has no end, if the newest byte of it was read at
+    /// `last`; `None` if never.
     ///
     /// Call it only when there is nothing more to read for now, and then [`Lines::cut`].
-    pub fn chunk_due(&self, rules: &LineRules, first: Instant, last: Instant) -> Option<Instant> {
-        if !self.is_pending() {
-            return None;
-        }
+    pub fn due(&self, rules: &LineRules, last: Instant) -> Option<Instant> {
+        let pending = self.pending.as_deref()?;
+        let text = pending.text();
         if rules.raw {
             // All but the beginning of a character is handed out at once.
             return Some(last + CHARACTER_WAIT);
         }
-        if self.has_ended_a_line {
-            return None;
-        }
-        let (quiet, oldest) = (last + rules.chunk_quiet, first + rules.chunk_age_max);
-        Some(if self.is_one_character() { oldest } else { quiet.min(oldest) })
+        let due = match self.habit {
+            Habit::Keys | Habit::Typed => return None,
+            // What comes later would be a line, but is of the one thrown away.
+            Habit::Lines if pending.discarded > 0 => return None,
+            Habit::Lines => last + LINE_WAIT,
+            Habit::Chunks if is_one_character(text) => pending.since + rules.chunk_age_max,
+            Habit::Chunks => (last + rules.chunk_quiet).min(pending.since + rules.chunk_age_max),
+        };
+        let is_whole = whole_characters(text) == text.len();
+        Some(if is_whole { due } else { due.max(last + CHARACTER_WAIT) })
     }
 
-    fn peek_chunk(&mut self, rules: &LineRules) -> Input<'_> {
-        let pending = &self.buffer[self.start as usize..];
-        let longest = &pending[..pending.len().min(rules.line_bytes_max)];
+    fn find_chunk(&mut self, rules: &LineRules) -> Found {
+        let Some(pending) = self.pending.as_deref_mut() else { return Found::NotYet };
+        let text = pending.text();
+        let longest = &text[..text.len().min(rules.line_bytes_max)];
+        let is_cut = pending.cut_at > pending.start;
         let whole = match whole_characters(longest) {
-            0 if self.cut || pending.len() > longest.len() => longest.len(),
+            0 if is_cut || text.len() > longest.len() => longest.len(),
             whole => whole,
         };
-        self.end = self.start + whole as u32;
-        match whole {
-            0 => Input::NotYet,
-            _ => Input::Line(&self.buffer[self.start as usize..self.end as usize]),
-        }
+        pending.end = pending.start + whole;
+        pending.line = pending.start..pending.end;
+        if whole == 0 { Found::NotYet } else { Found::Line }
     }
 
-    fn found_end(&mut self, end: u32, rules: &LineRules) -> Input<'_> {
-        self.has_ended_a_line = true;
-        self.searched = end;
-        let too_long = (end - self.start) as usize > rules.line_bytes_max;
-        if self.discarded > 0 || too_long {
-            self.discard_to(end);
-            return self.peek(rules);
-        }
-        self.end = end;
-        Input::Line(&self.buffer[self.start as usize..end as usize])
+    /// A line has ended so; `None` is by being cut.
+    fn note_end(&mut self, ended_by: Option<u8>) {
+        let Some(byte @ (b'\n' | b'\r')) = ended_by else { return };
+        self.ends_in_cr = byte == b'\r';
+        self.habit = match self.habit {
+            Habit::Chunks | Habit::Lines => Habit::Lines,
+            Habit::Keys | Habit::Typed => Habit::Typed,
+        };
     }
 
-    fn found_no_end(&mut self, rules: &LineRules) -> Input<'_> {
-        self.searched = self.buffer.len() as u32;
-        let pending = self.searched - self.start;
-        let too_long = pending as usize > rules.line_bytes_max;
-        if self.discarded > 0 || too_long {
-            self.discard_to(self.searched);
+    /// Steps over what is no text at the start: the end of the line just taken, empty lines, NULs
+    /// and byte order marks.
+    fn skip_line_ends(&mut self) {
+        while let Some(pending) = self.pending.as_deref_mut() {
+            let is_discarding = pending.discarded > 0;
+            let skipped = match pending.text() {
+                [b'\n' | b'\r', ..] => 1,
+                [0, ..] if !is_discarding || self.habit.has_nul_ends() => 1,
+                text if !is_discarding && text.starts_with(BYTE_ORDER_MARK) => {
+                    BYTE_ORDER_MARK.len()
+                }
+                _ => break,
+            };
+            let byte = pending.bytes[pending.start];
+            pending.start += skipped;
+            pending.searched = pending.searched.max(pending.start);
+            pending.discarded = 0;
+            self.note_end(Some(byte));
             self.forget_if_empty();
         }
-        if self.long_untold {
-            return Input::TooLong;
-        }
-        if self.discarded as usize > rules.endless_bytes_max {
-            return Input::Endless;
-        }
-        if self.cut && pending > 0 && self.discarded == 0 {
-            self.end = self.searched;
-            return Input::Line(&self.buffer[self.start as usize..]);
-        }
-        Input::NotYet
-    }
-
-    /// Throws away what is of a line that is too long.
-    fn discard_to(&mut self, end: u32) {
-        self.long_untold = self.discarded == 0;
-        self.discarded = self.discarded.saturating_add(end - self.start);
-        self.start = end;
-    }
-
-    fn skip_line_ends_unless_raw(&mut self) {
-        if self.has_ended_a_line {
-            self.skip_line_ends();
-        }
-    }
-
-    /// Steps over line ends at the start: the one of the line just taken, and empty lines.
-    fn skip_line_ends(&mut self) {
-        while let Some(byte) = self.buffer.get(self.start as usize) {
-            match byte {
-                b'\n' | b'\r' => {
-                    self.has_ended_a_line = true;
-                    self.discarded = 0;
-                }
-                0 if self.after_cr => {}
-                _ => {
-                    self.after_cr = false;
-                    break;
-                }
-            }
-            self.after_cr = *byte == b'\r';
-            self.start += 1;
-        }
-        self.searched = self.searched.max(self.start);
         self.forget_if_empty();
     }
 
-    fn is_one_character(&self) -> bool {
-        let pending = &self.buffer[self.start as usize..];
-        match std::str::from_utf8(pending) {
-            Ok(text) => text.chars().count() == 1,
-            Err(error) => error.valid_up_to() == 0 && error.error_len().is_none(),
-        }
-    }
-
     fn forget_if_empty(&mut self) {
-        if self.start as usize == self.buffer.len() {
-            self.buffer = Vec::new();
-            (self.start, self.searched, self.end) = (0, 0, 0);
+        if self.pending.as_deref().is_some_and(Pending::is_empty) {
+            self.pending = None;
         }
-        self.check();
     }
+}
 
-    fn check(&self) {
-        debug_assert!(self.start <= self.searched);
-        debug_assert!(self.searched as usize <= self.buffer.len());
+/// What the habit is when these bytes come behind what is pending. What a client has typed and left
+/// is a line when it sends whole chunks again.
+fn note_keys(
+    habit: Habit,
+    pending: &mut Pending,
+    bytes: &[u8],
+    rules: &LineRules,
+    now: Instant,
+) -> Habit {
+    let is_key = is_one_character(bytes);
+    match habit {
+        Habit::Chunks if is_key && is_one_character(&pending.bytes) => Habit::Keys,
+        Habit::Keys
+            if !is_key
+                && !pending.bytes.is_empty()
+                && now >= pending.since + rules.chunk_age_max =>
+        {
+            pending.cut_at = pending.bytes.len();
+            Habit::Chunks
+        }
+        habit => habit,
+    }
+}
+
+/// Where the text stands between the NULs around it.
+fn trimmed(bytes: &[u8]) -> Range<usize> {
+    let is_text = |byte: &u8| *byte != 0;
+    let start = bytes.iter().position(is_text).unwrap_or(bytes.len());
+    let end = bytes.iter().rposition(is_text).map_or(start, |last| last + 1);
+    start..end
+}
+
+fn is_one_character(bytes: &[u8]) -> bool {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => text.chars().count() == 1,
+        Err(error) => error.valid_up_to() == 0 && error.error_len().is_none(),
     }
 }
 
@@ -308,7 +431,7 @@ mod tests {
         let mut lines = Lines::default();
         let mut said = Vec::new();
         for bytes in reads {
-            lines.push(bytes);
+            lines.push(bytes, rules, Instant::now());
             take_all(&mut lines, rules, &mut said);
         }
         if eof {
@@ -320,13 +443,13 @@ mod tests {
 
     fn take_all(lines: &mut Lines, rules: &LineRules, said: &mut Vec<String>) {
         for _ in 0..1000 {
-            said.push(match lines.peek(rules) {
-                Input::Line(line) => String::from_utf8_lossy(line).into_owned(),
-                Input::TooLong => "<too long>".to_owned(),
-                Input::Endless => return said.push("<endless>".to_owned()),
-                Input::NotYet => return,
+            said.push(match lines.find(rules) {
+                Found::Line => String::from_utf8_lossy(lines.line()).into_owned(),
+                Found::TooLong => "<too long>".to_owned(),
+                Found::Endless => return said.push("<endless>".to_owned()),
+                Found::NotYet => return,
             });
-            lines.consume();
+            lines.consume(rules, Instant::now());
         }
         panic!("there is no end to what is said");
     }
@@ -334,27 +457,49 @@ mod tests {
     #[test]
     fn every_kind_of_line_end_ends_a_line_and_empty_lines_are_nothing() {
         let input: &[u8] = b"a\nb\r\nc\rd\r\0e\n\n\r\n\0f\n";
-        assert_eq!(read(&RULES, &[input], false), ["a", "b", "c", "d", "e", "\0f"]);
+        assert_eq!(read(&RULES, &[input], false), ["a", "b", "c", "d", "e", "f"]);
         assert_eq!(read(&RULES, &[b"a\n"], true), ["a"]);
     }
 
     #[test]
-    fn a_nul_belongs_to_a_cr_only_right_behind_it() {
-        let (mut lines, mut said) = (Lines::default(), Vec::new());
-        lines.push(b"\ra");
-        lines.cut();
-        take_all(&mut lines, &RULES, &mut said);
-        lines.push(b"\0b\n");
-        take_all(&mut lines, &RULES, &mut said);
-        assert_eq!(said, ["a", "\0b"]);
+    fn nuls_around_a_line_are_no_text_and_count_for_no_limit() {
+        assert_eq!(read(&RULES, &[b"\0\0a\0b\0\0\n\0c\0\n"], false), ["a", "b", "c"]);
+        assert_eq!(read(&RULES, &[b"x\n\0a\0b\0\0\n"], false), ["x", "a\0b"]);
+        let padded = [&b"x\n0123456789abcdef"[..], &[0; 40], b"\n", &[0; 99], b"y\n"].concat();
+        assert_eq!(read(&RULES, &[&padded], false), ["x", "0123456789abcdef", "y"]);
+        assert_eq!(read(&RULES, &[b"x\ny", &[0; 99]], false), ["x", "<too long>", "<endless>"]);
+    }
+
+    #[test]
+    fn a_nul_ends_the_lines_of_a_client_that_ends_them_with_nothing_else() {
+        assert_eq!(
+            read(&RULES, &[b"hello\0world\0", b"/who\0"], false),
+            ["hello", "world", "/who"]
+        );
+        assert_eq!(read(&RULES, &[&[b'x'; 17], b"\0hello\0"], false), ["<too long>", "hello"]);
+    }
+
+    #[test]
+    fn a_byte_order_mark_at_the_beginning_of_a_line_is_no_text() {
+        let mark = BYTE_ORDER_MARK;
+        assert_eq!(read(&RULES, &[mark, b"a\n", mark, b"\n", &mark[..2], &mark[2..]], true), ["a"]);
+        assert_eq!(read(&RULES, &[b"a", mark, b"\n"], false), ["a\u{feff}"]);
+    }
+
+    #[test]
+    fn what_is_taken_back_is_no_part_of_the_line() {
+        assert_eq!(
+            read(&RULES, &[b"hellp", b"\x08o\n\x7f\x08\n", b"x\x15\0y\n"], false),
+            ["hello", "y"]
+        );
     }
 
     #[test]
     fn the_end_of_a_line_goes_with_it() {
-        let mut lines = Lines::default();
-        lines.push(b"a\r\n\n");
-        assert_eq!(lines.peek(&RULES), Input::Line(b"a"));
-        lines.consume();
+        let (mut lines, now) = (Lines::default(), Instant::now());
+        lines.push(b"a\r\n\n", &RULES, now);
+        assert_eq!((lines.find(&RULES), lines.line()), (Found::Line, &b"a"[..]));
+        lines.consume(&RULES, now);
         assert!(!lines.is_pending());
     }
 
@@ -398,11 +543,11 @@ mod tests {
         let mut lines = Lines::default();
         let mut said = Vec::new();
         for more in [&[b'x'; 20][..], b"xx"] {
-            lines.push(more);
+            lines.push(more, &RULES, Instant::now());
             take_all(&mut lines, &RULES, &mut said);
         }
         lines.cut();
-        lines.push(b"hello");
+        lines.push(b"hello", &RULES, Instant::now());
         lines.cut();
         take_all(&mut lines, &RULES, &mut said);
         assert_eq!(said, ["<too long>", "hello"]);
@@ -411,66 +556,97 @@ mod tests {
     #[test]
     fn what_waits_can_be_seen() {
         let mut lines = Lines::default();
-        lines.push(b"one\ntw");
+        lines.push(b"one\ntw", &RULES, Instant::now());
         assert_eq!(lines.pending(), b"one\ntw");
         take_all(&mut lines, &RULES, &mut Vec::new());
         assert_eq!(lines.pending(), b"tw");
     }
 
     #[test]
-    fn a_line_that_is_thrown_away_is_still_waited_for() {
-        let (mut lines, now) = (Lines::default(), Instant::now());
-        lines.push(&[b'x'; 20]);
-        take_all(&mut lines, &RULES, &mut Vec::new());
-        assert!(lines.pending().is_empty() && lines.is_pending());
-        assert_eq!(lines.chunk_due(&RULES, now, now), Some(now + RULES.chunk_quiet));
-    }
-
-    #[test]
     fn nothing_pending_holds_no_memory() {
         let mut lines = Lines::default();
-        lines.push(b"hello\r\n");
+        lines.push(b"hello\r\n", &RULES, Instant::now());
         take_all(&mut lines, &RULES, &mut Vec::new());
         assert!(!lines.is_pending());
-        assert_eq!(lines.buffer.capacity(), 0);
+        assert!(size_of::<Lines>() <= 16);
     }
 
-    #[test]
-    fn a_chunk_is_due_after_quiet_and_one_character_after_a_second() {
-        let (mut lines, first) = (Lines::default(), Instant::now());
-        let last = first + Duration::from_millis(100);
-        let due = |lines: &Lines| lines.chunk_due(&RULES, first, last);
-        assert_eq!(due(&lines), None);
-        lines.push("네".as_bytes());
-        assert_eq!(due(&lines), Some(first + RULES.chunk_age_max));
-        lines.push("네".as_bytes());
-        assert_eq!(due(&lines), Some(last + RULES.chunk_quiet));
-        let late = first + Duration::from_millis(950);
-        assert_eq!(lines.chunk_due(&RULES, first, late), Some(first + RULES.chunk_age_max));
-    }
-
-    #[test]
-    fn part_of_a_character_waits_like_one_and_what_can_be_none_does_not() {
-        let now = Instant::now();
-        let (quiet, old) = (now + RULES.chunk_quiet, now + RULES.chunk_age_max);
-        for (chunk, due) in [(&b"\xea\xb0"[..], old), (b"a\xea\xb0", quiet), (b"\xff", quiet)] {
-            let mut lines = Lines::default();
-            lines.push(chunk);
-            assert_eq!(lines.chunk_due(&RULES, now, now), Some(due), "{}", chunk.escape_ascii());
+    /// What is said when these come, each so many milliseconds after the one before.
+    fn timed(reads: &[(u64, &str)]) -> Vec<String> {
+        let (mut lines, mut now, mut said) = (Lines::default(), Instant::now(), Vec::new());
+        let mut last = now;
+        for (ms, text) in reads.iter().chain([&(60_000, "")]) {
+            now += Duration::from_millis(*ms);
+            if lines.due(&RULES, last).is_some_and(|due| due <= now) {
+                lines.cut();
+                take_all(&mut lines, &RULES, &mut said);
+            }
+            if !text.is_empty() {
+                lines.push(text.as_bytes(), &RULES, now);
+                last = now;
+            }
+            take_all(&mut lines, &RULES, &mut said);
         }
+        said
     }
 
     #[test]
-    fn whoever_has_ended_a_line_is_waited_for() {
+    fn a_chunk_is_a_line_after_quiet_and_one_character_after_a_second() {
+        assert_eq!(timed(&[(0, "hello"), (200, "world")]), ["hello", "world"]);
+        assert_eq!(timed(&[(0, "hel"), (199, "lo")]), ["hello"]);
+        let steady: Vec<(u64, &str)> = (0..8).map(|_| (150, "ab")).collect();
+        assert_eq!(timed(&steady), ["ababababababab", "ab"]);
+        assert_eq!(timed(&[(0, "네"), (1000, "네"), (1000, "word")]), ["네", "네", "word"]);
+        assert_eq!(timed(&[(0, "네"), (300, "word")]), ["네word"]);
+    }
+
+    #[test]
+    fn a_line_that_is_thrown_away_ends_where_it_is_quiet() {
+        assert_eq!(timed(&[(0, "0123456789abcdefg"), (200, "hi")]), ["<too long>", "hi"]);
+        let behind_a_line = [(0, "a\n0123456789abcdefg"), (9000, "hi"), (0, "\nb\n")];
+        assert_eq!(timed(&behind_a_line), ["a", "<too long>", "b"]);
+    }
+
+    #[test]
+    fn half_a_character_waits_for_its_rest() {
+        for half in [&b"\xea\xb0"[..], b"a\xea\xb0"] {
+            let (mut lines, now) = (Lines::default(), Instant::now());
+            lines.push(half, &RULES, now);
+            assert_eq!(lines.due(&RULES, now), Some(now + CHARACTER_WAIT));
+        }
         let (mut lines, now) = (Lines::default(), Instant::now());
-        lines.push(b"one\ntw");
-        take_all(&mut lines, &RULES, &mut Vec::new());
-        assert!(lines.is_pending());
-        assert_eq!(lines.chunk_due(&RULES, now, now), None);
-        let mut of_telnet = Lines::default();
+        lines.push(b"\xff", &RULES, now);
+        assert_eq!(lines.due(&RULES, now), Some(now + RULES.chunk_quiet));
+    }
+
+    #[test]
+    fn keys_that_come_one_by_one_are_a_line_when_it_is_ended() {
+        assert_eq!(timed(&[(0, "h"), (300, "i"), (5000, "!"), (300, "\r")]), ["hi!"]);
+        assert_eq!(
+            timed(&[(0, "안"), (900, "녕"), (300, "\n"), (0, "h"), (9000, "i\r")]),
+            ["안녕", "hi"]
+        );
+        assert_eq!(timed(&[(0, "h"), (300, "x"), (300, "\x08"), (300, "i"), (0, "\r\n")]), ["hi"]);
+        // A single character that was a line before the next came is no key.
+        assert_eq!(timed(&[(0, "h"), (1000, "i")]), ["h", "i"]);
+    }
+
+    #[test]
+    fn what_was_typed_and_left_is_a_line_when_chunks_come_again() {
+        let left = [(0, "h"), (300, "i"), (2000, "a chunk"), (2000, "more")];
+        assert_eq!(timed(&left), ["hi", "a chunk", "more"]);
+        // Two keys that came together are no chunk.
+        assert_eq!(timed(&[(0, "h"), (300, "el"), (0, "lo"), (90, "\n")]), ["hello"]);
+    }
+
+    #[test]
+    fn a_client_that_has_ended_a_line_has_more_time_for_the_next() {
+        assert_eq!(timed(&[(0, "one\ntw"), (1900, "o\n")]), ["one", "two"]);
+        assert_eq!(timed(&[(0, "one\ntwo"), (2000, "three")]), ["one", "two", "three"]);
+        let (mut of_telnet, now) = (Lines::default(), Instant::now());
         of_telnet.expect_line_ends();
-        of_telnet.push(b"tw");
-        assert_eq!(of_telnet.chunk_due(&RULES, now, now), None);
+        of_telnet.push(b"tw", &RULES, now);
+        assert_eq!(of_telnet.due(&RULES, now), None);
     }
 
     #[test]

@@ -2,6 +2,8 @@
 //!
 //! Nothing here knows a socket, a clock, or who else is there.
 
+pub mod ear;
+pub mod erase;
 pub mod line;
 pub mod stranger;
 pub mod telnet;

@@ -15,7 +15,7 @@ fn cut_at<'a>(bytes: &'a [u8], cuts: &[prop::sample::Index]) -> Vec<Deed<'a>> {
 proptest! {
     #[test]
     fn however_the_input_is_cut_the_lines_are_those_of_the_rule(
-        input in "[a-c\n\r\0]{0,200}|([a-z]{0,90}[\r\n]{1,2}){0,9}",
+        input in "[a-c\n\r\0\x08\x15\u{feff}]{0,200}|([a-z\0]{0,90}[\r\n]{1,2}){0,9}|[a-c\0]{0,99}",
         cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..20),
     ) {
         let (rules, input) = (property::rules(16, false), input.as_bytes());

@@ -122,17 +122,6 @@ impl Life {
     }
 }
 
-/// What there is to read of a client.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Input {
-    /// Nothing before the next event, and of what was read nothing more can be taken.
-    Quiet,
-    /// There may be something.
-    Readable,
-    /// It has ended; what was read may not be taken yet.
-    Ended,
-}
-
 /// Why a client is not read though there is something to read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Hold {

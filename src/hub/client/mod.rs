@@ -11,7 +11,6 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use memchr::memchr;
 use rustix::io::Errno;
 
 use crate::config::Config;
@@ -19,16 +18,16 @@ use crate::hub::agenda::Queues;
 use crate::pace::{Allowance, Pace};
 use crate::room::reading::{Reading, Terms};
 use crate::room::transcript::Transcript;
-use crate::wire::line::Lines;
-use crate::wire::stranger::FirstLines;
-use crate::wire::telnet::IAC;
+use crate::wire::ear::Ear;
+use crate::wire::line::LineRules;
 
 mod life;
 mod record;
 mod timing;
 
-pub use life::{Admission, Hold, Input, Leave, Life};
-pub use record::{Extras, Moments, Record};
+pub use crate::wire::ear::Input;
+pub use life::{Admission, Hold, Leave, Life};
+pub use record::{Moments, Record};
 
 /// How long a socket is left alone for which the kernel had no memory. No event tells when it has
 /// some again.
@@ -54,10 +53,8 @@ pub enum Heard {
         /// What it is to be answered as a telnet peer.
         answers: Vec<u8>,
     },
-    /// Nothing now: wait for the next event.
-    NothingYet,
-    /// The end of its input.
-    End,
+    /// Nothing now, or never again.
+    Nothing,
     /// A signal came in between: try again.
     Interrupted,
     /// The connection is broken.
@@ -131,12 +128,9 @@ impl<S: Socket> Client<S> {
                 ip: address.ip(),
                 port: address.port(),
                 serial,
-                lines: Lines::default(),
+                ear: Ear::new(now),
                 allowance: Allowance::new(pace, now),
-                heard_at: now,
-                first_lines: FirstLines::default(),
-                told_not_utf8: false,
-                extras: None,
+                answers_go_to: None,
             }),
             moments: None,
         }
@@ -176,39 +170,38 @@ impl<S: Socket> Client<S> {
         self.life.is_heard() && self.hold == Hold::None && !is_full
     }
 
-    /// Whether it is to be heard: there is something to read or take, and nothing makes it wait.
-    pub fn wants_hearing(&self, config: &Config, now: Instant) -> bool {
-        if self.input == Input::Quiet {
-            return self.chunk_due(config).is_some_and(|due| due <= now);
+    /// In which queues it is to stand, of a room whose transcript ends at `head`.
+    pub fn wants(&self, head: u64, config: &Config, now: Instant) -> Queues {
+        match self.life {
+            Life::Arriving | Life::Deaf(_) => Queues::of(self.wants_hearing(config, now), false),
+            Life::Member => Queues::of(self.wants_hearing(config, now), self.wants_offer(head)),
+            Life::Ending => Queues::of(false, self.wants_offer(head)) | Queues::ENDING,
+            Life::Closing(_) => Queues::of(false, self.wants_offer(head)),
+            Life::Draining(_) if self.input == Input::Quiet => Queues::default(),
+            // Its last command is still to be carried out.
+            Life::Gone(_) if self.hold == Hold::Answer => Queues::default(),
+            Life::Draining(_) | Life::Gone(_) => Queues::LEAVING,
         }
-        self.may_be_heard(config)
     }
 
-    /// Whether it is to be offered something before the next pass, or has all that it is to get.
+    /// Whether there is something to read or take, and nothing makes it wait.
+    fn wants_hearing(&self, config: &Config, now: Instant) -> bool {
+        match self.input {
+            Input::Quiet => false,
+            Input::Unfinished => self.chunk_due(config).is_some_and(|due| due <= now),
+            Input::Readable | Input::Ended => self.may_be_heard(config),
+        }
+    }
+
+    /// Whether it is to be offered something, or has all that it is to get before it is closed.
     pub fn wants_offer(&self, head: u64) -> bool {
         self.writable && self.is_behind(head) || self.is_flushed()
     }
 
-    /// Whether *release* has something to do with it.
-    pub fn wants_release(&self) -> bool {
-        match self.life {
-            // Its last command is still to be carried out.
-            Life::Gone(_) => self.hold != Hold::Answer,
-            Life::Draining(_) => self.input != Input::Quiet,
-            _ => false,
-        }
-    }
-
-    /// Whether its input is over and its last line may not be appended yet.
-    pub fn is_ending(&self) -> bool {
-        self.life == Life::Ending
-    }
-
-    /// Why it is to go now: it is deaf, and there is nothing more that it may say.
-    pub fn is_spent(&self, config: &Config, now: Instant) -> Option<Leave> {
-        let Life::Deaf(leave) = self.life else { return None };
+    /// Whether there is nothing more that it may say, if it is deaf.
+    pub fn is_spent(&self, config: &Config, now: Instant) -> bool {
         let waits = self.hold != Hold::None || self.moments().retry_at.is_some();
-        (!waits && !self.wants_hearing(config, now)).then_some(leave)
+        !waits && !self.wants_hearing(config, now)
     }
 
     /// Whether there is anything it lacks and can be given, of what stands before `head`.
@@ -226,55 +219,34 @@ impl<S: Socket> Client<S> {
         is_closing && !self.reading.is_behind(self.moments().until)
     }
 
-    /// Reads once, at most as much as `scratch` holds. Telnet commands are taken out, but not in
-    /// raw mode.
-    pub fn hear(&mut self, scratch: &mut [u8], raw: bool, now: Instant) -> Heard {
+    /// Reads once, at most as much as `scratch` holds.
+    pub fn hear(&mut self, scratch: &mut [u8], rules: &LineRules, now: Instant) -> Heard {
         match self.socket.read(scratch) {
             Ok(0) => {
                 self.input = Input::Ended;
-                Heard::End
+                Heard::Nothing
             }
             Ok(read) => {
-                let mut answers = Vec::new();
-                let text = match raw {
-                    true => read,
-                    false => self.take_commands(&mut scratch[..read], &mut answers),
-                };
-                self.record.lines.push(&scratch[..text]);
-                self.record.heard_at = now;
-                if self.record.lines.is_pending() {
-                    self.change_moments(|its| _ = its.chunk_since.get_or_insert(now));
+                let answers = self.record.ear.take_in(&mut scratch[..read], rules, now);
+                if self.record.ear.has_ended() {
+                    self.input = Input::Ended;
                 }
                 Heard::Bytes { read, answers }
             }
-            Err(error) => match error.kind() {
-                ErrorKind::WouldBlock => {
-                    self.input = Input::Quiet;
-                    Heard::NothingYet
-                }
-                ErrorKind::Interrupted => Heard::Interrupted,
-                _ if is_short_of_memory(&error) => {
-                    self.input = Input::Quiet;
-                    self.try_again_later(now);
-                    Heard::NothingYet
-                }
-                _ => Heard::Broken(Leave::from_error(&error)),
-            },
+            Err(error) if error.kind() == ErrorKind::Interrupted => Heard::Interrupted,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => self.heard_nothing(),
+            Err(error) if is_short_of_memory(&error) => {
+                self.try_again_later(now);
+                self.heard_nothing()
+            }
+            Err(error) => Heard::Broken(Leave::from_error(&error)),
         }
     }
 
-    /// Takes the telnet commands out of what was read; says how much text is left.
-    fn take_commands(&mut self, bytes: &mut [u8], answers: &mut Vec<u8>) -> usize {
-        if !self.record.is_telnet() && memchr(IAC, bytes).is_none() {
-            return bytes.len();
-        }
-        let telnet = self.record.extras().telnet.get_or_insert_default();
-        let text = telnet.take_in(bytes, answers);
-        if telnet.has_ended() {
-            self.input = Input::Ended;
-        }
-        self.record.lines.expect_line_ends();
-        text
+    fn heard_nothing(&mut self) -> Heard {
+        let is_unfinished = self.record.ear.is_pending();
+        self.input = if is_unfinished { Input::Unfinished } else { Input::Quiet };
+        Heard::Nothing
     }
 
     /// Writes what it lacks until it has it, its socket is full, or it has come as much further as
@@ -385,13 +357,6 @@ impl<S: Socket> Client<S> {
         if may_try {
             self.note(true, true);
         }
-    }
-
-    /// Goes on behind the line that was just taken.
-    pub fn consume_line(&mut self, now: Instant) {
-        self.record.lines.consume();
-        let pending = self.record.lines.is_pending();
-        self.change_moments(|its| its.chunk_since = pending.then_some(now));
     }
 
     /// Throws away what its socket has to read; whether there will be no more, or it was enough.

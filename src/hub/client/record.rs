@@ -3,12 +3,11 @@
 //! It stands in boxes, because there may be many thousand connections at rest.
 
 use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroU64;
 use std::time::Instant;
 
 use crate::pace::Allowance;
-use crate::wire::line::Lines;
-use crate::wire::stranger::FirstLines;
-use crate::wire::telnet::Telnet;
+use crate::wire::ear::Ear;
 
 /// The moments that matter only while something is pending. They stand in a box of their own, so
 /// that a client at rest, of whom there are thousands, is small.
@@ -20,8 +19,6 @@ pub struct Moments {
     pub until: u64,
     /// Not to be read before this, because it talked too fast.
     pub paused_until: Option<Instant>,
-    /// When the oldest byte of its unterminated chunk was read.
-    pub chunk_since: Option<Instant>,
     /// Since when it has taken nothing of what waits for it, or its connection is broken; `None`
     /// while nothing waits.
     pub stalled_since: Option<Instant>,
@@ -45,46 +42,16 @@ pub struct Record {
     /// Its number, never used twice; clients count from 1.
     pub serial: u64,
     /// What it is about to say.
-    pub lines: Lines,
+    pub ear: Ear,
     /// How much it may still say at once.
     pub allowance: Allowance,
-    /// When anything was read from it last.
-    pub heard_at: Instant,
-    /// How far its first lines have shown that it is a chat client.
-    pub first_lines: FirstLines,
-    /// It has been told that what it sends is not UTF-8.
-    pub told_not_utf8: bool,
-    /// What few clients have.
-    pub extras: Option<Box<Extras>>,
-}
-
-/// What is remembered of few clients only.
-#[derive(Debug, Default)]
-pub struct Extras {
-    /// It is a telnet peer: it has sent a telnet command.
-    pub telnet: Option<Telnet>,
     /// The serial of the client that last sent it a private message.
-    pub answers_go_to: Option<u64>,
+    pub answers_go_to: Option<NonZeroU64>,
 }
 
 impl Record {
     /// Where the peer is.
     pub fn address(&self) -> SocketAddr {
         SocketAddr::new(self.ip, self.port)
-    }
-
-    /// Whether it has sent a telnet command.
-    pub fn is_telnet(&self) -> bool {
-        self.extras.as_ref().is_some_and(|extras| extras.telnet.is_some())
-    }
-
-    /// The serial of the client that last sent it a private message.
-    pub fn answers_go_to(&self) -> Option<u64> {
-        self.extras.as_ref().and_then(|extras| extras.answers_go_to)
-    }
-
-    /// What few clients have, made if it is not there.
-    pub fn extras(&mut self) -> &mut Extras {
-        self.extras.get_or_insert_default()
     }
 }

@@ -4,16 +4,17 @@ use std::time::Instant;
 
 use super::{Client, Hold, Input, Life, Socket};
 use crate::config::Config;
-use crate::wire::stranger::{REQUEST_WAIT, Sniffed};
 
 impl<S: Socket> Client<S> {
     /// When it has to be looked at though nothing happens.
     pub fn next_deadline(&self, config: &Config) -> Option<Instant> {
-        let idle = || (!config.idle.is_zero()).then(|| self.record.heard_at + config.idle);
-        let Some(its) = self.moments.as_deref() else {
-            return if self.life == Life::Member { idle() } else { None };
-        };
+        if self.moments.is_none() && self.input != Input::Unfinished {
+            let may_be_idle = self.life == Life::Member && !config.idle.is_zero();
+            return may_be_idle.then(|| self.record.ear.silent_at(config.idle));
+        }
+        let its = self.moments();
         let stalled = |limit| its.stalled_since.map(|since| since + limit);
+        let idle = || (!config.idle.is_zero()).then(|| self.record.ear.silent_at(config.idle));
         let due = match self.life {
             Life::Arriving => [self.greeting_due(config), self.chunk_due(config), None, None],
             Life::Member => {
@@ -27,37 +28,17 @@ impl<S: Socket> Client<S> {
         due.into_iter().chain([its.retry_at]).flatten().min()
     }
 
-    /// When what is pending is a line without an end: only if nothing more can be read, and not
-    /// while it is not being read.
+    /// When what is pending is a line without an end: not while it is not being read.
     pub fn chunk_due(&self, config: &Config) -> Option<Instant> {
-        // Bytes are pending only if it is known since when.
-        let first = self.moments.as_deref()?.chunk_since?;
-        if self.input != Input::Quiet || !self.may_be_heard(config) {
-            return None;
-        }
-        let due = self.record.lines.chunk_due(&config.line_rules(), first, self.record.heard_at)?;
-        Some(match self.sniff(config) {
-            Sniffed::NotYet => due.max(first + REQUEST_WAIT),
-            Sniffed::Chat | Sniffed::Stranger(_) => due,
-        })
+        let waits = self.input == Input::Unfinished && self.may_be_heard(config);
+        if waits { self.record.ear.due(&config.line_rules()) } else { None }
     }
 
     /// When it is welcomed and announced, if it is still to be: not while what it has sent may
     /// become a request.
     pub fn greeting_due(&self, config: &Config) -> Option<Instant> {
-        let its = self.moments();
-        let due = its.greet_at?;
-        Some(match (its.chunk_since, self.sniff(config)) {
-            (Some(first), Sniffed::NotYet) => due.max(first + REQUEST_WAIT),
-            _ => due,
-        })
-    }
-
-    /// Whether the line that is pending is that of a chat client.
-    pub fn sniff(&self, config: &Config) -> Sniffed {
-        let lines = &self.record.lines;
-        let is_whole = lines.is_cut() || self.input == Input::Ended;
-        self.record.first_lines.sniff(lines.pending(), config.max_line, is_whole)
+        let due = self.moments().greet_at?;
+        Some(self.record.ear.request_due(&config.line_rules()).map_or(due, |at| at.max(due)))
     }
 
     /// Whether it is deaf, has been for as long as it may be, and would still have to wait before
@@ -70,8 +51,8 @@ impl<S: Socket> Client<S> {
 
     /// Whether it has said nothing for so long that it is to be closed.
     pub fn is_idle(&self, config: &Config, now: Instant) -> bool {
-        let silent = now.saturating_duration_since(self.record.heard_at);
-        !config.idle.is_zero() && silent >= config.idle && self.input == Input::Quiet
+        let is_silent = matches!(self.input, Input::Quiet | Input::Unfinished);
+        !config.idle.is_zero() && is_silent && self.record.ear.silent_at(config.idle) <= now
     }
 
     /// Whether it has taken nothing for so long that it is to be given up.

@@ -7,10 +7,11 @@ use std::time::Instant;
 use chinwag::hub::client::{Client, Heard, Input, Socket};
 use chinwag::pace::Pace;
 use chinwag::room::reading::Reading;
+use chinwag::wire::ear::{Ear, Said};
 use chinwag::wire::line::LineRules;
 use chinwag::wire::telnet::IAC;
 
-use super::line::{self, Deed, Plain, Said};
+use super::line::{self, Deed, Plain};
 use super::telnet;
 
 /// The bytes say first what the rules are and how the rest of them is cut into reads.
@@ -55,8 +56,8 @@ fn read<'a>(deed: &Deed<'a>) -> Option<&'a [u8]> {
     }
 }
 
-/// From the socket to the lines: the text among the commands, in lines, and one who is no telnet
-/// is never answered.
+/// From the socket to what is said: the text among the commands, in lines, and one that is no
+/// telnet is never answered. What a stranger sends ends it.
 pub fn a_client_hears_what_the_rules_say(rules: &LineRules, deeds: &[Deed]) {
     let now = Instant::now();
     let all: Vec<u8> = deeds.iter().filter_map(read).flatten().copied().collect();
@@ -67,29 +68,55 @@ pub fn a_client_hears_what_the_rules_say(rules: &LineRules, deeds: &[Deed]) {
         Client::new(Sent(&[]), address, 1, Reading::new(0), &Pace::per_second(0, 1), now);
     let mut end = 0;
     for deed in deeds {
-        let expected = match deed {
-            Deed::Cut => {
-                client.record.lines.cut();
-                lines.after(deed)
-            }
+        let (input, expected) = match deed {
+            Deed::Cut => (Input::Ended, lines.after(deed)),
             Deed::Read(bytes) => {
                 let start = end;
                 end += bytes.len();
                 client.socket.0 = bytes;
-                let heard = client.hear(&mut vec![0; bytes.len()], rules.raw, now);
+                let heard = client.hear(&mut vec![0; bytes.len()], rules, now);
                 let answers = commands.answers(start, end);
                 assert_eq!(heard, Heard::Bytes { read: bytes.len(), answers });
-                lines.after(&Deed::Read(&commands.text(start, end)))
+                if client.record.ear.is_telnet() {
+                    lines.expect_line_ends();
+                }
+                (Input::Readable, lines.after(&Deed::Read(&commands.text(start, end))))
             }
         };
-        let said = line::take_all(&mut client.record.lines, rules);
+        let Some(said) = take_all(&mut client.record.ear, input, rules, now) else { return };
         assert_eq!(said, expected, "after {deed:?}");
-        assert_eq!(client.record.is_telnet(), all[..end].contains(&IAC));
+        assert_eq!(client.record.ear.is_telnet(), all[..end].contains(&IAC));
         let has_ended = client.input == Input::Ended;
         assert_eq!(has_ended, commands.has_ended(end));
-        if has_ended || expected.last() == Some(&Said::Endless) {
+        if has_ended || expected.last() == Some(&line::Said::Endless) {
             return;
         }
+    }
+}
+
+/// Everything that is there to be taken; `None` if the client leaves, or is a stranger, or may
+/// become one.
+fn take_all(
+    ear: &mut Ear,
+    input: Input,
+    rules: &LineRules,
+    now: Instant,
+) -> Option<Vec<line::Said>> {
+    let mut all = Vec::new();
+    loop {
+        let said = ear.next(input, rules, now);
+        all.push(match said {
+            Said::Line => line::Said::Line(ear.line().to_vec()),
+            Said::TooLong => line::Said::TooLong,
+            Said::Endless => {
+                all.push(line::Said::Endless);
+                return Some(all);
+            }
+            Said::NotYet if ear.request_due(rules).is_some() => return None,
+            Said::NotYet | Said::Over => return Some(all),
+            Said::Farewell | Said::Stranger(_) => return None,
+        });
+        ear.consume(said, rules, now);
     }
 }
 

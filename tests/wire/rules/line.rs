@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use chinwag::wire::line::{Input, LineRules, Lines};
+use chinwag::wire::erase::take_back;
+use chinwag::wire::line::{CHARACTER_WAIT, Found, LineRules, Lines};
 
 /// What may happen to the input of one peer.
 #[derive(Clone, Copy, Debug)]
@@ -35,50 +36,52 @@ pub fn rules(line_bytes_max: usize, raw: bool) -> LineRules {
 /// What each deed brings is what the rule says, no sooner and no later, and what is pending is
 /// within its bounds.
 pub fn lines_are_those_of_the_rule(rules: &LineRules, deeds: &[Deed]) {
+    let now = Instant::now();
     let (mut lines, mut plain) = (Lines::default(), Plain::new(rules));
     for deed in deeds {
         match deed {
-            Deed::Read(bytes) => lines.push(bytes),
+            Deed::Read(bytes) => lines.push(bytes, rules, now),
             Deed::Cut => lines.cut(),
         }
-        let said = take_all(&mut lines, rules);
+        let said = take_all(&mut lines, rules, now);
         assert_eq!(said, plain.after(deed), "after {deed:?}");
         if said.last() == Some(&Said::Endless) {
             return;
         }
-        plain.check_pending(&lines);
+        plain.check_pending(&lines, now);
     }
 }
 
 /// Everything that is there to be taken.
-pub fn take_all(lines: &mut Lines, rules: &LineRules) -> Vec<Said> {
+fn take_all(lines: &mut Lines, rules: &LineRules, now: Instant) -> Vec<Said> {
     let mut said = Vec::new();
     loop {
-        said.push(match lines.peek(rules) {
-            Input::Line(line) => Said::Line(line.to_vec()),
-            Input::TooLong => Said::TooLong,
-            Input::Endless => {
+        said.push(match lines.find(rules) {
+            Found::Line => Said::Line(lines.line().to_vec()),
+            Found::TooLong => Said::TooLong,
+            Found::Endless => {
                 said.push(Said::Endless);
                 return said;
             }
-            Input::NotYet => return said,
+            Found::NotYet => return said,
         });
-        lines.consume();
+        lines.consume(rules, now);
     }
 }
 
 /// In raw mode nothing is lost, and no character is cut but where it must be.
 pub fn raw_bytes_are_all_there(rules: &LineRules, deeds: &[Deed]) {
+    let now = Instant::now();
     let (mut lines, mut sent, mut got) = (Lines::default(), Vec::new(), Vec::new());
     for deed in deeds.iter().chain([&Deed::Cut]) {
         match deed {
             Deed::Read(bytes) => {
                 sent.extend_from_slice(bytes);
-                lines.push(bytes);
+                lines.push(bytes, rules, now);
             }
             Deed::Cut => lines.cut(),
         }
-        for said in take_all(&mut lines, rules) {
+        for said in take_all(&mut lines, rules, now) {
             let Said::Line(chunk) = said else { panic!("{said:?} in raw mode") };
             assert!((1..=rules.line_bytes_max).contains(&chunk.len()), "{chunk:?}");
             got.push(chunk);
@@ -98,13 +101,22 @@ pub fn raw_bytes_are_all_there(rules: &LineRules, deeds: &[Deed]) {
 pub struct Plain<'a> {
     rules: &'a LineRules,
     line: Vec<u8>,
-    after_cr: bool,
+    is_told: bool,
     has_ended_a_line: bool,
+    has_keys: bool,
 }
+
+const MARK: &[u8] = "\u{feff}".as_bytes();
 
 impl<'a> Plain<'a> {
     pub fn new(rules: &'a LineRules) -> Plain<'a> {
-        Plain { rules, line: Vec::new(), after_cr: false, has_ended_a_line: false }
+        let (line, is_told) = (Vec::new(), false);
+        Plain { rules, line, is_told, has_ended_a_line: false, has_keys: false }
+    }
+
+    /// It ends its lines itself.
+    pub fn expect_line_ends(&mut self) {
+        (self.has_keys, self.has_ended_a_line) = (true, true);
     }
 
     /// What this brings.
@@ -113,11 +125,14 @@ impl<'a> Plain<'a> {
         match deed {
             Deed::Cut => self.end_line(&mut said),
             Deed::Read(bytes) => {
+                let are_keys = is_one_character(&self.line) && is_one_character(bytes);
+                self.has_keys |= are_keys && !self.is_told && !self.has_ended_a_line;
                 for byte in *bytes {
                     self.take(*byte, &mut said);
-                    if said.last() == Some(&Said::Endless) {
-                        break;
-                    }
+                }
+                self.judge(&mut said);
+                if let Some(end) = said.iter().position(|said| *said == Said::Endless) {
+                    said.truncate(end + 1);
                 }
             }
         }
@@ -125,39 +140,67 @@ impl<'a> Plain<'a> {
     }
 
     fn take(&mut self, byte: u8, said: &mut Vec<Said>) {
-        let after_cr = std::mem::replace(&mut self.after_cr, byte == b'\r');
         match byte {
-            0 if after_cr => {}
             b'\n' | b'\r' => {
-                self.has_ended_a_line = true;
                 self.end_line(said);
+                self.has_ended_a_line = true;
             }
+            0 if !self.has_ended_a_line => self.end_line(said),
+            0 if self.line.is_empty() => {}
             byte => {
                 self.line.push(byte);
-                let bytes = self.line.len();
-                said.extend((bytes == self.rules.line_bytes_max + 1).then_some(Said::TooLong));
-                said.extend((bytes == self.rules.endless_bytes_max + 1).then_some(Said::Endless));
+                if self.line == MARK {
+                    self.line.clear();
+                }
             }
+        }
+    }
+
+    /// What is said of a line that is too long, as soon as it is looked at.
+    fn judge(&mut self, said: &mut Vec<Said>) {
+        let is_endless = self.line.len() > self.rules.endless_bytes_max;
+        let is_too_long = trimmed(&self.line).len() > self.rules.line_bytes_max || is_endless;
+        if is_too_long && !self.is_told {
+            self.is_told = true;
+            said.push(Said::TooLong);
+        }
+        if self.is_told && is_endless {
+            said.push(Said::Endless);
         }
     }
 
     fn end_line(&mut self, said: &mut Vec<Said>) {
-        let line = std::mem::take(&mut self.line);
-        if (1..=self.rules.line_bytes_max).contains(&line.len()) {
-            said.push(Said::Line(line));
+        self.judge(said);
+        let mut line = std::mem::take(&mut self.line);
+        if std::mem::take(&mut self.is_told) {
+            return;
         }
+        let left = take_back(&mut line);
+        let line = trimmed(&line[line.len() - left..]).to_vec();
+        said.extend((!line.is_empty()).then_some(Said::Line(line)));
     }
 
     /// What waits is the line that has no end yet, or nothing of it if it is too long already.
-    pub fn check_pending(&self, lines: &Lines) {
+    pub fn check_pending(&self, lines: &Lines, now: Instant) {
         assert_eq!(lines.is_pending(), !self.line.is_empty());
-        let is_kept = self.line.len() <= self.rules.line_bytes_max;
-        assert_eq!(lines.pending(), if is_kept { self.line.as_slice() } else { &[] });
-        let (first, last) = (Instant::now(), Instant::now() + Duration::from_millis(50));
-        let due = lines.chunk_due(self.rules, first, last);
-        let may_be_due = lines.is_pending() && !self.has_ended_a_line;
-        assert_eq!(due.is_some(), may_be_due);
-        let latest = first + self.rules.chunk_age_max;
-        assert!(due.is_none_or(|due| (last..=latest).contains(&due)));
+        assert_eq!(lines.pending(), if self.is_told { &[] } else { self.line.as_slice() });
+        let last = now + Duration::from_millis(50);
+        let due = lines.due(self.rules, last);
+        let is_waited_for = self.has_keys || self.has_ended_a_line && self.is_told;
+        assert_eq!(due.is_some(), lines.is_pending() && !is_waited_for);
+        assert!(due.is_none_or(|due| (last..=last + CHARACTER_WAIT).contains(&due)));
+    }
+}
+
+fn trimmed(line: &[u8]) -> &[u8] {
+    let start = line.iter().position(|byte| *byte != 0).unwrap_or(line.len());
+    let end = line.iter().rposition(|byte| *byte != 0).map_or(start, |at| at + 1);
+    &line[start..end]
+}
+
+fn is_one_character(bytes: &[u8]) -> bool {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => text.chars().count() == 1,
+        Err(error) => error.valid_up_to() == 0 && error.error_len().is_none(),
     }
 }

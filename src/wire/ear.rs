@@ -1,0 +1,189 @@
+//! What one client sends, as what it says: the only thing that the hub asks of the wire.
+//!
+//! Bytes come in by [`Ear::take_in`], which takes the commands of telnet out; [`Ear::next`] hands
+//! out one thing after the other. It never knows who else is there, nor what a line means.
+
+use std::time::{Duration, Instant};
+
+use memchr::memchr;
+
+use super::line::{Found, LineRules, Lines};
+use super::stranger::{FirstLines, REQUEST_WAIT, Sniffed, Stranger};
+use super::telnet::{self, IAC, Telnet};
+
+/// What a client has said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Said {
+    /// A line, or in raw mode a chunk: see [`Ear::line`].
+    Line,
+    /// A line longer than allowed, of which nothing is kept.
+    TooLong,
+    /// So much without a line end that there is no hope for one.
+    Endless,
+    /// That it leaves, as a telnet user means it.
+    Farewell,
+    /// It speaks another protocol.
+    Stranger(Stranger),
+    /// Nothing yet: there may be more to read, or something is waited for.
+    NotYet,
+    /// Its input has ended, and all that came is taken.
+    Over,
+}
+
+/// What there is to read of a client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Input {
+    /// Nothing before the next event.
+    Quiet,
+    /// Nothing either, but what was read may become a line without its end: see [`Ear::due`].
+    Unfinished,
+    /// There may be something.
+    Readable,
+    /// It has ended; what was read may not be taken yet.
+    Ended,
+}
+
+/// The bytes of one client on their way to being said.
+#[derive(Debug)]
+pub struct Ear {
+    lines: Lines,
+    /// It has sent a telnet command.
+    telnet: Option<Box<Telnet>>,
+    first_lines: FirstLines,
+    told_not_utf8: bool,
+    /// When anything was read last.
+    heard_at: Instant,
+}
+
+impl Ear {
+    /// That of a client that has connected now.
+    pub fn new(now: Instant) -> Ear {
+        Ear {
+            lines: Lines::default(),
+            telnet: None,
+            first_lines: FirstLines::default(),
+            told_not_utf8: false,
+            heard_at: now,
+        }
+    }
+
+    /// Takes in what was read; gives what is to be answered as telnet.
+    pub fn take_in(&mut self, bytes: &mut [u8], rules: &LineRules, now: Instant) -> Vec<u8> {
+        let mut answers = Vec::new();
+        let text = match rules.raw {
+            true => bytes.len(),
+            false => self.take_commands(bytes, &mut answers),
+        };
+        self.lines.push(&bytes[..text], rules, now);
+        self.heard_at = now;
+        answers
+    }
+
+    /// Takes the telnet commands out of what was read; says how much text is left.
+    fn take_commands(&mut self, bytes: &mut [u8], answers: &mut Vec<u8>) -> usize {
+        if self.telnet.is_none() && memchr(IAC, bytes).is_none() {
+            return bytes.len();
+        }
+        let text = self.telnet.get_or_insert_default().take_in(bytes, answers);
+        self.lines.expect_line_ends();
+        text
+    }
+
+    /// What it says next. [`Ear::consume`] goes on behind a line, or one that was too long.
+    pub fn next(&mut self, input: Input, rules: &LineRules, now: Instant) -> Said {
+        loop {
+            let is_whole = input == Input::Ended || self.lines.is_cut();
+            match self.sniff(is_whole, rules) {
+                Sniffed::Stranger(stranger) => return Said::Stranger(stranger),
+                Sniffed::Chat if self.is_farewell(self.lines.pending()) => return Said::Farewell,
+                Sniffed::Chat => match self.lines.find(rules) {
+                    Found::Line if self.is_farewell(self.lines.line()) => return Said::Farewell,
+                    Found::Line => return Said::Line,
+                    Found::TooLong => return Said::TooLong,
+                    Found::Endless => return Said::Endless,
+                    Found::NotYet => {}
+                },
+                Sniffed::NotYet => {}
+            }
+            let is_due = match input {
+                Input::Readable => return Said::NotYet,
+                Input::Quiet | Input::Unfinished => self.due(rules).is_some_and(|due| due <= now),
+                Input::Ended if self.lines.is_pending() => true,
+                Input::Ended => return Said::Over,
+            };
+            if !is_due {
+                return Said::NotYet;
+            }
+            self.lines.cut();
+        }
+    }
+
+    /// The line that [`Ear::next`] has just given.
+    pub fn line(&self) -> &[u8] {
+        self.lines.line()
+    }
+
+    /// Goes on behind what [`Ear::next`] has given.
+    pub fn consume(&mut self, said: Said, rules: &LineRules, now: Instant) {
+        match said {
+            Said::TooLong => self.first_lines.note_too_long(),
+            _ => self.first_lines.note_line(),
+        }
+        self.lines.consume(rules, now);
+    }
+
+    /// When what is pending is a line though it has no end.
+    pub fn due(&self, rules: &LineRules) -> Option<Instant> {
+        let due = self.lines.due(rules, self.heard_at)?;
+        Some(self.request_due(rules).map_or(due, |request| due.max(request)))
+    }
+
+    /// Until when what it has sent may become a request; `None` if it is none.
+    pub fn request_due(&self, rules: &LineRules) -> Option<Instant> {
+        let since = self.lines.since()?;
+        (self.sniff(self.lines.is_cut(), rules) == Sniffed::NotYet).then(|| since + REQUEST_WAIT)
+    }
+
+    fn sniff(&self, is_whole: bool, rules: &LineRules) -> Sniffed {
+        self.first_lines.sniff(self.lines.pending(), rules.line_bytes_max, is_whole)
+    }
+
+    fn is_farewell(&self, line: &[u8]) -> bool {
+        self.is_telnet() && telnet::is_farewell(line)
+    }
+
+    /// What has come and is not taken.
+    pub fn pending(&self) -> &[u8] {
+        self.lines.pending()
+    }
+
+    /// Whether anything has come that is not taken, or is being thrown away.
+    pub fn is_pending(&self) -> bool {
+        self.lines.is_pending()
+    }
+
+    /// Whether it has sent a telnet command.
+    pub fn is_telnet(&self) -> bool {
+        self.telnet.is_some()
+    }
+
+    /// Whether it has ended its session as telnet does.
+    pub fn has_ended(&self) -> bool {
+        self.telnet.as_deref().is_some_and(Telnet::has_ended)
+    }
+
+    /// Whether its lines end with a CR, as those of telnet do.
+    pub fn ends_in_cr(&self) -> bool {
+        self.lines.ends_in_cr()
+    }
+
+    /// When nothing will have come for so long.
+    pub fn silent_at(&self, silence: Duration) -> Instant {
+        self.heard_at + silence
+    }
+
+    /// Notes that it was told that what it sends is not UTF-8; says whether it was before.
+    pub fn was_told_not_utf8(&mut self) -> bool {
+        std::mem::replace(&mut self.told_not_utf8, true)
+    }
+}
