@@ -212,6 +212,12 @@ pub struct Config {
     #[arg(value_parser = parse_seconds, help_heading = "Limits")]
     pub chunk_age: Duration,
 
+    /// Wait for the end of a line at most this many seconds, once a client has ended a line before
+    /// [0.001..]
+    #[arg(long, env = "CHINWAG_LINE_WAIT", value_name = "SECONDS", default_value = "2")]
+    #[arg(value_parser = parse_seconds, help_heading = "Limits")]
+    pub line_wait: Duration,
+
     /// Seconds after which a client that has taken no byte of what waits for it is reset. What a
     /// last offer puts into the kernel counts as taken, so it may be twice as long [0.001..]
     #[arg(long, env = "CHINWAG_STUCK", value_name = "SECONDS", default_value = "60")]
@@ -390,6 +396,7 @@ impl Config {
             endless_bytes_max: self.max_endless,
             chunk_quiet: self.chunk_quiet,
             chunk_age_max: self.chunk_age,
+            line_wait: self.line_wait,
             raw: self.raw,
         }
     }

@@ -31,9 +31,6 @@ use super::erase;
 /// again within a few seconds.
 pub const CHARACTER_WAIT: Duration = Duration::from_secs(5);
 
-/// How long the end of a line is waited for from a client that has ended one before.
-pub const LINE_WAIT: Duration = Duration::from_secs(2);
-
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
 /// What is a line, and how long it may be.
@@ -50,6 +47,9 @@ pub struct LineRules {
     /// A chunk is a line at the latest this long after its first byte; and a chunk of one character
     /// waits as long, since it may be a terminal that sends each key as it is typed.
     pub chunk_age_max: Duration,
+    /// What a client that has ended a line has sent without an end is a line after this much quiet.
+    /// The rest of a line may be on its way: a lost packet comes again within a second or two.
+    pub line_wait: Duration,
     /// Chunks as they come instead of lines.
     pub raw: bool,
 }
@@ -301,7 +301,7 @@ impl Lines {
             Habit::Keys | Habit::Typed => return None,
             // What comes later would be a line, but is of the one thrown away.
             Habit::Lines if pending.discarded > 0 => return None,
-            Habit::Lines => last + LINE_WAIT,
+            Habit::Lines => last + rules.line_wait,
             Habit::Chunks if is_one_character(text) => pending.since + rules.chunk_age_max,
             Habit::Chunks => (last + rules.chunk_quiet).min(pending.since + rules.chunk_age_max),
         };
@@ -422,6 +422,7 @@ mod tests {
         endless_bytes_max: 64,
         chunk_quiet: Duration::from_millis(200),
         chunk_age_max: Duration::from_secs(1),
+        line_wait: Duration::from_secs(2),
         raw: false,
     };
     const RAW: LineRules = LineRules { raw: true, ..RULES };

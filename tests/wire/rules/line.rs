@@ -29,6 +29,7 @@ pub fn rules(line_bytes_max: usize, raw: bool) -> LineRules {
         endless_bytes_max: 4 * line_bytes_max,
         chunk_quiet: Duration::from_millis(200),
         chunk_age_max: Duration::from_secs(1),
+        line_wait: Duration::from_secs(2),
         raw,
     }
 }
