@@ -413,10 +413,10 @@ impl Server {
         if let Some(signal) = self.interrupted {
             return Some(Ended::Interrupted(signal));
         }
+        let late = self.stop_by? <= now;
         let over = self.hub.connections() == 0;
         // Whoever reads standard output gets the last line too, if that comes about in time.
         let said = !self.hub.is_busy() && !self.console.is_behind();
-        let late = self.stop_by? <= now;
         (over && (said || late)).then_some(Ended::Stopped)
     }
 }

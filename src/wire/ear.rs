@@ -91,7 +91,7 @@ impl Ear {
 
     /// What it says next. [`Ear::consume`] goes on behind a line, or one that was too long.
     pub fn next(&mut self, input: Input, rules: &LineRules, now: Instant) -> Said {
-        loop {
+        while self.lines.is_pending() {
             let is_whole = input == Input::Ended || self.lines.is_cut();
             match self.sniff(is_whole, rules) {
                 Sniffed::Stranger(stranger) => return Said::Stranger(stranger),
@@ -106,16 +106,16 @@ impl Ear {
                 Sniffed::NotYet => {}
             }
             let is_due = match input {
-                Input::Readable => return Said::NotYet,
+                Input::Readable => false,
                 Input::Quiet | Input::Unfinished => self.due(rules).is_some_and(|due| due <= now),
-                Input::Ended if self.lines.is_pending() => true,
-                Input::Ended => return Said::Over,
+                Input::Ended => true,
             };
             if !is_due {
                 return Said::NotYet;
             }
             self.lines.cut();
         }
+        if input == Input::Ended { Said::Over } else { Said::NotYet }
     }
 
     /// The line that [`Ear::next`] has just given.

@@ -220,9 +220,7 @@ impl Lines {
                 return Found::NotYet;
             }
             pending.take(end);
-            let is_nothing = pending.line.is_empty();
-            self.note_end(ended_by);
-            if !is_nothing {
+            if !pending.line.is_empty() {
                 return Found::Line;
             }
         }
@@ -323,9 +321,10 @@ impl Lines {
         if whole == 0 { Found::NotYet } else { Found::Line }
     }
 
-    /// A line has ended so; `None` is by being cut.
-    fn note_end(&mut self, ended_by: Option<u8>) {
-        let Some(byte @ (b'\n' | b'\r')) = ended_by else { return };
+    fn note_end(&mut self, byte: u8) {
+        if byte != b'\n' && byte != b'\r' {
+            return;
+        }
         self.ends_in_cr = byte == b'\r';
         self.habit = match self.habit {
             Habit::Chunks | Habit::Lines => Habit::Lines,
@@ -350,7 +349,7 @@ impl Lines {
             pending.start += skipped;
             pending.searched = pending.searched.max(pending.start);
             pending.discarded = 0;
-            self.note_end(Some(byte));
+            self.note_end(byte);
             self.forget_if_empty();
         }
         self.forget_if_empty();

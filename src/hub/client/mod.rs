@@ -195,7 +195,10 @@ impl<S: Socket> Client<S> {
 
     /// Whether it is to be offered something, or has all that it is to get before it is closed.
     pub fn wants_offer(&self, head: u64) -> bool {
-        self.writable && self.is_behind(head) || self.is_flushed()
+        match self.life {
+            Life::Closing(_) if self.is_flushed() => true,
+            _ => self.writable && self.is_behind(head),
+        }
     }
 
     /// Whether there is nothing more that it may say, if it is deaf.
@@ -207,16 +210,21 @@ impl<S: Socket> Client<S> {
     /// Whether there is anything it lacks and can be given, of what stands before `head`.
     pub fn is_behind(&self, head: u64) -> bool {
         match self.life {
-            Life::Member | Life::Ending => self.reading.is_behind(head),
-            Life::Closing(_) => self.reading.is_behind(self.moments().until.min(head)),
+            Life::Member | Life::Ending | Life::Closing(_) => {
+                self.reading.is_behind(self.end(head))
+            }
             Life::Arriving | Life::Deaf(_) | Life::Draining(_) | Life::Gone(_) => false,
         }
     }
 
-    /// Whether it has been given all that it is to get before it is closed.
+    /// Up to where it is served, of what stands before `head`.
+    fn end(&self, head: u64) -> u64 {
+        if matches!(self.life, Life::Closing(_)) { self.moments().until.min(head) } else { head }
+    }
+
+    /// Whether it has been given all that it is to get, if it is being closed.
     pub fn is_flushed(&self) -> bool {
-        let is_closing = matches!(self.life, Life::Closing(_));
-        is_closing && !self.reading.is_behind(self.moments().until)
+        !self.reading.is_behind(self.moments().until)
     }
 
     /// Reads once, at most as much as `scratch` holds.
@@ -253,67 +261,56 @@ impl<S: Socket> Client<S> {
     /// the terms allow.
     pub fn speak(&mut self, transcript: &Transcript, terms: &Terms, now: Instant) -> Spoken {
         let mut spoken = Spoken::default();
-        let start = self.reading.position();
-        let head = transcript.head();
-        while self.writable && self.is_behind(head) {
+        let (start, end) = (self.reading.position(), self.end(transcript.head()));
+        while self.writable && self.reading.is_behind(end) && !spoken.short {
             if spoken.bytes > 0 && self.reading.position() - start >= terms.bytes_max as u64 {
                 break;
             }
-            let whole = self.write_once(transcript, terms, &mut spoken, now);
-            if !whole {
-                spoken.short = true;
-                break;
-            }
+            self.write_once(transcript, end, terms, &mut spoken, now);
         }
         spoken.passed = self.reading.position().saturating_sub(start) as usize;
-        self.note_progress(head, spoken.bytes > 0, now);
+        let is_waited_for = self.reading.is_behind(end) || self.life != Life::Member;
+        if is_waited_for || self.moments.is_some() {
+            self.change_moments(|its| {
+                // Since when it has taken nothing of what waits for it.
+                its.stalled_since = match spoken.bytes {
+                    _ if !is_waited_for => None,
+                    0 => its.stalled_since.or(Some(now)),
+                    _ => Some(now),
+                };
+            });
+        }
         spoken
     }
 
-    /// Notes since when it has taken nothing of what waits for it.
-    fn note_progress(&mut self, head: u64, took_something: bool, now: Instant) {
-        if self.is_behind(head) || self.life != Life::Member {
-            self.change_moments(|its| match took_something {
-                true => its.stalled_since = Some(now),
-                false => _ = its.stalled_since.get_or_insert(now),
-            });
-        } else if self.moments.is_some() {
-            self.change_moments(|its| its.stalled_since = None);
-        }
-    }
-
-    /// Offers once what it lacks; `true` if all of it was taken.
+    /// Offers once what it lacks of all before `end`.
     fn write_once(
         &mut self,
         transcript: &Transcript,
+        end: u64,
         terms: &Terms,
         spoken: &mut Spoken,
         now: Instant,
-    ) -> bool {
-        let end = match self.life {
-            Life::Closing(_) => self.moments().until.min(transcript.head()),
-            _ => transcript.head(),
-        };
+    ) {
         let offer = self.reading.offer(transcript, end, terms);
         spoken.missed += offer.missed();
         let result = match offer.slices() {
             // All that it lacked was left out for it.
-            [] => return true,
+            [] => return,
             [one] => self.socket.write(one),
             many => self.socket.write_vectored(many),
         };
         spoken.writes += 1;
         let offered = offer.bytes();
+        spoken.short = !matches!(result, Ok(taken) if taken == offered);
         match result {
             Ok(0) => spoken.broken = Some(Leave::Lost(ErrorKind::WriteZero)),
             Ok(bytes) => {
                 self.reading.took(bytes);
                 spoken.bytes += bytes;
-                return bytes == offered;
             }
             Err(error) => self.note_write_error(&error, spoken, now),
         }
-        false
     }
 
     fn note_write_error(&mut self, error: &io::Error, spoken: &mut Spoken, now: Instant) {

@@ -249,6 +249,9 @@ impl Reading {
         end: u64,
         terms: &Terms,
     ) -> Offer<'a> {
+        if self.form.is_none() && self.aside.is_none() {
+            return Offer::of(transcript.bytes(self.position, end), terms.bytes_max);
+        }
         let missed = self.prepare(transcript, end, terms);
         self.check(transcript);
         let mut offer = Offer::new(missed);

@@ -19,6 +19,15 @@ impl<'a> Offer<'a> {
         Offer { slices: [IoSlice::new(&[]); SLICES_MAX], count: 0, bytes: 0, missed }
     }
 
+    /// At most so many of these bytes, which stand in two pieces.
+    pub(super) fn of((first, second): (&'a [u8], &'a [u8]), bytes_max: usize) -> Offer<'a> {
+        let mut offer = Offer::new(0);
+        if offer.add(first, bytes_max) {
+            offer.add(second, bytes_max);
+        }
+        offer
+    }
+
     /// The pieces, none of them empty.
     pub fn slices(&self) -> &[IoSlice<'a>] {
         &self.slices[..self.count]
