@@ -137,6 +137,8 @@ fn messages_of_others_do_not_keep_a_lagging_client_from_speaking() {
     let mut small = small(Config { rate: 0, ..Config::default() });
     let (alice, bob) = (small.connect(1), small.connect(2));
     bob.pipe.borrow_mut().room = Some(0);
+    // This reply and the messages together are more than its replies alone may be.
+    small.say(&bob, "/help\n");
     small.say(&alice, "/msg guest2 hello\n".repeat(1000));
     let text = alice.take_text();
     let refused = text.matches("* not sent: guest2 has too much unread\n").count();
@@ -156,12 +158,15 @@ fn messages_of_others_do_not_keep_a_lagging_client_from_speaking() {
 fn the_dead_do_not_wait_for_their_greeting() {
     let greeting = 3600 * SECOND;
     let mut small = Small::new(Config { greeting, per_address: 0, ..Config::default() });
-    for _ in 0..100 {
+    for begun in ["", "hello"].repeat(50) {
         let client = small.connect(1);
+        small.say(&client, begun);
         client.pipe.borrow_mut().broken = Some(Errno::CONNRESET);
         small.note(&client);
     }
     assert_eq!((small.hub.connections(), small.hub.wait()), (0, Wait::Forever));
+    // Nor is anyone told of them, or of what they had begun to say.
+    assert_eq!(small.said(), "");
 }
 
 #[test]
