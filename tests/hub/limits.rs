@@ -213,3 +213,27 @@ fn a_small_turn_behind_a_full_one_waits_a_moment_for_more() {
     small.end(&alice);
     assert_eq!(bob.take_text(), "guest1: goodbye\n* guest1 left\n");
 }
+
+#[test]
+fn a_stop_does_not_wait_behind_a_full_turn() {
+    let mut small = small(Config { rate: 0, per_address: 0, ..Config::default() });
+    let (alice, bob) = (small.connect(1), small.connect(2));
+    small.say(&alice, format!("{}\n", "a".repeat(1000)).repeat(40));
+    small.say(&alice, "the rest\n");
+    bob.take_text();
+    small.hub.stop(small.now);
+    small.turns();
+    assert_eq!(bob.take_text(), "guest1: the rest\n* server shutting down\n");
+}
+
+#[test]
+fn a_turn_with_no_room_for_the_next_line_is_not_kept_back() {
+    let config = Config { rate: 0, window: 32768, max_line: 8000, ..Config::default() };
+    let mut small = small(config);
+    let (alice, bob) = (small.connect(1), small.connect(2));
+    let [short, large] = [1500, 7000].map(|bytes| format!("{}\n", "a".repeat(bytes)));
+    small.say(&alice, &large);
+    bob.take_text();
+    small.say(&alice, [short, large].concat());
+    assert_eq!(bob.take_text().lines().count(), 2);
+}
