@@ -13,6 +13,7 @@ use ipnet::IpNet;
 use log::LevelFilter;
 
 use crate::pace::Pace;
+use crate::room::forms::Form;
 use crate::room::reading::Terms;
 use crate::wire::line::LineRules;
 use crate::words::names::NAME_BYTES_MAX;
@@ -147,13 +148,6 @@ pub struct Config {
     #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(8192..=1 << 20))]
     #[arg(default_value_t = 8192)]
     pub max_private: usize,
-
-    /// Bytes made ready at once for one reader that does not get the conversation as it is, such as
-    /// one without echo, or a telnet peer [1024..=1048576]
-    #[arg(long, env = "CHINWAG_RENDERED", value_name = "BYTES", help_heading = "Limits")]
-    #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(1024..=1 << 20))]
-    #[arg(default_value_t = 16384)]
-    pub rendered: usize,
 
     /// Connections from one address (IPv6: from one /64 network); 0 is no limit [0..]
     #[arg(long, env = "CHINWAG_PER_ADDRESS", value_name = "CONNECTIONS", default_value_t = 64)]
@@ -401,10 +395,14 @@ impl Config {
         }
     }
 
-    /// How much a reader is offered at once.
-    pub fn terms(&self) -> Terms {
-        let (bytes_max, rendered_bytes_max) = (self.write_bytes, self.rendered);
-        Terms { bytes_max, rendered_bytes_max, lang: self.lang() }
+    /// The form in which the conversation is printed on standard output: lines.
+    pub fn log_form(&self) -> Form {
+        if self.raw && !self.quiet { Form::Log } else { Form::Plain }
+    }
+
+    /// How much a reader of this form is offered at once.
+    pub fn terms(&self, form: Form) -> Terms {
+        Terms { bytes_max: self.write_bytes, lang: self.lang(), form }
     }
 
     /// The language of the server's own words; English if nothing is said.

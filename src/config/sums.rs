@@ -76,10 +76,11 @@ impl Config {
         const RECORD: usize = 4096;
         let input = 2 * (self.max_line + READ_BYTES_MAX);
         let private = 3 * self.max_private;
-        let output = private + 2 * (self.rendered + STANDING_BYTES_MAX);
+        let output = private + 2 * STANDING_BYTES_MAX;
         // A connection that is being refused has all that too.
         let connections = clients.saturating_add(DOORWAY_MAX);
-        let shared = transcript::memory_bytes_max(self.window) + 2 * self.turn_bytes_max();
+        // Two forms of the conversation: plain, and either CR LF or the log of a raw one.
+        let shared = 2 * transcript::memory_bytes_max(self.window) + 2 * self.turn_bytes_max();
         let own = PROGRAM_BYTES + shared + connections * (RECORD + input + output);
         // The kernel doubles both sizes for its bookkeeping (socket(7)).
         let kernel = connections * 2 * (self.send_buffer + self.receive_buffer);
@@ -160,13 +161,14 @@ mod tests {
         assert_eq!(of(65, 10, 1).warnings(1000), [""; 0]);
     }
 
-    /// By hand: a connection has 4 KiB of its own, twice 4 + 16 KiB of input, twice 8 + 16 + 8 KiB
-    /// of output and 8 of messages, and in the kernel twice 32 + 32 KiB; 32 more of them are in the
-    /// doorway. The program has 8 MiB, the window 4 and its index twice 8, and a turn twice 63 KiB.
+    /// By hand: a connection has 4 KiB of its own, twice 4 + 16 KiB of input, twice 8 + 8 KiB of
+    /// output and 8 of messages, and in the kernel twice 32 + 32 KiB; 32 more of them are in the
+    /// doorway. The program has 8 MiB, each of two windows 4 and its index twice 8, and a turn
+    /// twice 63 KiB.
     #[test]
     fn the_memory_of_a_server_is_its_own_and_so_much_for_each_connection() {
         let own = |connections: usize| {
-            (8 << 20) + (4 << 20) + (16 << 20) + (126 << 10) + connections * (4 + 40 + 72) * 1024
+            (8 << 20) + 2 * (20 << 20) + (126 << 10) + connections * (4 + 40 + 40) * 1024
         };
         let config = Config::default();
         assert_eq!(config.memory_bytes_max(0), (own(32), 32 * 128 * 1024));

@@ -13,8 +13,7 @@ use super::{Hub, Stop};
 use crate::config::DOORWAY_MAX;
 use crate::hub::client::{Admission, Client, Leave, Life, Socket};
 use crate::room::ClientId;
-use crate::room::reading::{Reading, Rendering};
-use crate::room::without::Without;
+use crate::room::reading::Reading;
 use crate::words::notice::{Counted, Notice, Shown, joined_raw};
 
 impl<S: Socket> Hub<S> {
@@ -95,9 +94,12 @@ impl<S: Socket> Hub<S> {
     }
 
     fn newcomer(&mut self, socket: S, address: SocketAddr, now: Instant) -> Client<S> {
-        let (head, serial) = (self.transcript.head(), self.next_serial);
+        let (head, serial) = (self.forms.plain().head(), self.next_serial);
         self.next_serial += 1;
-        let reading = Reading::rendered(head, self.rendering(serial));
+        let mut reading = Reading::new(head);
+        if self.config.no_echo {
+            reading.change_without(|without| without.add(serial));
+        }
         Client::new(socket, address, serial, reading, &self.config.pace(), now)
     }
 
@@ -109,6 +111,7 @@ impl<S: Socket> Hub<S> {
             return;
         }
         let (start, address) = (client.reading.position(), client.record.address());
+        let (before, _) = self.forms.of(client.form).start_at_or_after(start);
         self.enter(id, Life::Member, now);
         self.members.insert(id.serial, id.key as u32);
         let shown = Shown((!self.config.hide_addresses).then_some(address));
@@ -117,7 +120,7 @@ impl<S: Socket> Hub<S> {
         if !self.config.raw {
             let welcome = Notice::welcome(&name, shown, self.here()).to_line(self.config.lang());
             self.tell_lines_at(id, start, welcome, now);
-            if let Some(history) = self.history(id, self.config.history, start) {
+            if let Some(history) = self.history(id, self.config.history, before) {
                 self.tell_lines_at(id, start, history, now);
             }
         }
@@ -154,13 +157,5 @@ impl<S: Socket> Hub<S> {
         let id = self.clients.insert(client);
         self.close(id, Leave::Refused, notice, now);
         self.file(id, now);
-    }
-
-    fn rendering(&self, serial: u64) -> Rendering {
-        let without = match self.config.no_echo {
-            true => Without::only(serial),
-            false => Without::default(),
-        };
-        Rendering { without, ..Rendering::default() }
     }
 }

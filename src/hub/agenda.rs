@@ -31,6 +31,7 @@ use super::client::Client;
 use super::deadlines::Deadlines;
 use crate::config::Config;
 use crate::room::ClientId;
+use crate::room::forms::FORMS;
 
 /// Queues in which a client stands, or is to stand. Only the agenda puts it there.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -81,6 +82,13 @@ pub struct Talker {
 pub struct Pass {
     /// The key that is looked at next.
     pub next: usize,
+    /// By form.
+    pub bounds: [Bounds; FORMS],
+}
+
+/// Whom a pass must not leave behind, in one form.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
     /// A client below this that cannot be written to must lapse: the next turn overwrites it.
     pub endangered_below: u64,
     /// A newcomer below this is greeted now: a turn earlier, so that it is offered what it lacks

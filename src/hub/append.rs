@@ -5,11 +5,12 @@
 
 use std::time::{Duration, Instant};
 
-use super::agenda::Pass;
+use super::agenda::{Bounds, Pass};
 use super::{Hub, Stop};
 use crate::bus::queue::{Kind, Submission};
 use crate::hub::client::{Hold, Leave, Life, Socket};
 use crate::room::ClientId;
+use crate::room::forms::{FORMS, Form};
 use crate::room::transcript::SERVER;
 use crate::words::command::Command;
 use crate::words::notice::Notice;
@@ -52,16 +53,25 @@ impl<S: Socket> Hub<S> {
         if self.agenda.pass.is_some() || self.is_corked(now) {
             return;
         }
-        let before = self.transcript.head();
+        let before = self.forms.plain().head();
         self.append_a_turn(now);
-        if self.transcript.head() > before {
-            let endangered_below = self.endangered_below();
-            let greeted_below = self.transcript.endangered_below(3 * self.config.turn_bytes_max());
-            self.agenda.pass = Some(Pass { next: 0, endangered_below, greeted_below });
+        if self.forms.plain().head() > before {
+            self.agenda.pass = Some(Pass { next: 0, bounds: self.bounds() });
         }
         if self.submissions.is_empty() {
             self.settle(now);
         }
+    }
+
+    /// What a pass must know of each form.
+    fn bounds(&self) -> [Bounds; FORMS] {
+        let turn = self.config.turn_bytes_max();
+        let bounds = |form| {
+            let below = |turns| self.forms.of(form).endangered_below(turns * turn);
+            Bounds { endangered_below: below(2), greeted_below: below(3) }
+        };
+        let plain = bounds(Form::Plain);
+        Form::ALL.map(|form| if self.forms.is_read(form) { bounds(form) } else { plain })
     }
 
     /// Whether what was submitted waits for more, now that all was heard. No client's end waits for
@@ -87,10 +97,10 @@ impl<S: Socket> Hub<S> {
 
     /// All that was submitted is appended: those that ended get what stands now, and no more.
     fn settle(&mut self, now: Instant) {
-        let head = self.transcript.head();
         for id in self.agenda.take_ending() {
             let Some(client) = self.clients.get(id) else { continue };
             if client.life() == Life::Ending {
+                let head = self.head(id);
                 self.close_at(id, head, Leave::Quit, now);
                 self.file(id, now);
             }
@@ -104,10 +114,10 @@ impl<S: Socket> Hub<S> {
         let author = submission.author;
         let text = self.submissions.text(submission);
         match submission.kind {
-            Kind::AsItIs => self.transcript.append(author.serial, &[text]),
+            Kind::AsItIs => self.forms.append(author.serial, &[text]),
             Kind::Line => {
                 let name = self.names.of(author.serial).to_string();
-                self.transcript.append(author.serial, &[name.as_bytes(), b": ", text, b"\n"]);
+                self.forms.append(author.serial, &[name.as_bytes(), b": ", text, b"\n"]);
             }
             Kind::Command => {
                 let line = String::from_utf8_lossy(text).into_owned();
@@ -126,7 +136,7 @@ impl<S: Socket> Hub<S> {
         if told {
             let notice = Notice::Left { name: &self.names.of(serial).to_string() };
             let line = notice.to_line(self.config.lang());
-            self.transcript.append(SERVER, &[&line]);
+            self.forms.append(SERVER, &[&line]);
         }
         self.names.release(serial, now);
     }

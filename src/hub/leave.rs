@@ -46,6 +46,7 @@ impl<S: Socket> Hub<S> {
             Admission::Exempt => {}
             Admission::Refused => self.refused -= 1,
         }
+        self.forms.leave(client.form);
         client.into_socket()
     }
 
@@ -83,7 +84,7 @@ impl<S: Socket> Hub<S> {
     /// Stops reading a client and gives it these last bytes; it is closed when it has them and all
     /// before.
     pub(super) fn close_with(&mut self, id: ClientId, leave: Leave, words: Vec<u8>, now: Instant) {
-        let head = self.transcript.head();
+        let head = self.head(id);
         let client = &mut self.clients[id];
         if client.life() == Life::Arriving {
             // It has been told nothing, so nothing before this is for it, nor is what was to answer
@@ -91,7 +92,7 @@ impl<S: Socket> Hub<S> {
             client.reading = Reading::new(head);
         }
         if !words.is_empty() {
-            client.reading.detour(head, words);
+            client.reading.detour(head, client.form.render(words));
         }
         self.close_at(id, head, leave, now);
     }
@@ -138,8 +139,8 @@ impl<S: Socket> Hub<S> {
     /// Closes everyone once the last line is appended.
     pub(super) fn close_all(&mut self, now: Instant) {
         self.stop = Stop::LastLineSaid;
-        let head = self.transcript.head();
         for id in self.clients.ids(|client| client.life().is_heard()) {
+            let head = self.head(id);
             self.close_at(id, head, Leave::Stopping, now);
             self.file(id, now);
         }

@@ -16,7 +16,7 @@ use crate::bus::queue::Kind;
 use crate::config::{NAMED_BYTES_MAX, QUANTUM_BYTES, STANDING_BYTES_MAX};
 use crate::hub::client::{Admission, Heard, Hold, Input, Leave, Life, Socket};
 use crate::room::ClientId;
-use crate::room::reading::{LineEnds, Rendering};
+use crate::room::forms::Form;
 use crate::room::transcript::charge;
 use crate::wire::ear::Said;
 use crate::wire::line::LineRules;
@@ -204,7 +204,7 @@ impl<S: Socket> Hub<S> {
             self.refuse_line(id, Said::Line, bytes_max, rules, now);
             return AGAIN;
         }
-        let cost = cost(text, kind, &self.names.of(id.serial));
+        let cost = cost(text, kind, &self.names.of(id.serial)) + self.forms.extra();
         // A line that is larger than any turn has one to itself.
         if cost > budget.turn && budget.turn < self.config.turn_bytes_max() {
             return ControlFlow::Break(Visit::CutShort);
@@ -228,8 +228,12 @@ impl<S: Socket> Hub<S> {
             client.hold = Hold::Answer;
         }
         record.ear.consume(Said::Line, rules, now);
+        let ends_in_cr = record.ear.ends_in_cr() && !rules.raw;
         if !is_utf8 && !record.ear.was_told_not_utf8() {
             self.hint_at_utf8(id);
+        }
+        if ends_in_cr {
+            self.change_form(id, Form::CrLf);
         }
         AGAIN
     }
@@ -284,21 +288,17 @@ impl<S: Socket> Hub<S> {
         }
     }
 
-    /// Answers a telnet peer's commands; from its first one on its lines end as telnet wants it.
+    /// Answers a telnet client's commands; from its first one on its lines end as telnet wants it.
     fn answer_telnet(&mut self, id: ClientId, answers: Vec<u8>) {
-        let head = self.transcript.head();
-        let client = &mut self.clients[id];
-        if !client.record.ear.is_telnet() || answers.is_empty() {
+        if answers.is_empty() {
             return;
         }
+        self.change_form(id, Form::CrLf);
+        let head = self.head(id);
+        let client = &mut self.clients[id];
         let is_new = client.life() == Life::Arriving;
         let at = if is_new { client.reading.position() } else { head };
-        let line_ends = client.reading.rendering().map(|its| its.line_ends);
-        if line_ends != Some(LineEnds::CrLf) {
-            let crlf = |its: &mut Rendering| its.line_ends = LineEnds::CrLf;
-            client.reading.change_rendering(&self.transcript, crlf);
-        }
-        client.reading.detour_as_it_is(at, answers);
+        client.reading.detour(at, answers);
     }
 
     /// A client's input has ended and every line of it is submitted. One that leaves before its

@@ -36,6 +36,7 @@ use crate::bus::queue::Submissions;
 use crate::config::{Config, READ_BYTES_MAX};
 use crate::pace::Throttle;
 use crate::room::ClientId;
+use crate::room::forms::{Form, Forms};
 use crate::room::presence::Presence;
 use crate::room::transcript::{SERVER, Transcript};
 use crate::words::names::Names;
@@ -54,7 +55,7 @@ pub struct Hub<S> {
     clients_max: usize,
     clients: Clients<S>,
     agenda: Agenda,
-    transcript: Transcript,
+    forms: Forms,
     submissions: Submissions,
     cork: Cork,
     presence: Presence,
@@ -113,11 +114,13 @@ pub enum Wait {
 impl<S: Socket> Hub<S> {
     /// A hub without anyone in it, for at most `clients_max` at once.
     pub fn new(config: Config, clients_max: usize) -> Hub<S> {
+        let mut forms = Forms::new(config.window);
+        forms.join(config.log_form());
         Hub {
             clients_max,
             clients: Clients::default(),
             agenda: Agenda::default(),
-            transcript: Transcript::new(config.window),
+            forms,
             submissions: Submissions::default(),
             cork: Cork::default(),
             presence: Presence::new(config.notice_pace(), config.summary),
@@ -137,12 +140,18 @@ impl<S: Socket> Hub<S> {
 
     /// What has been said.
     pub fn transcript(&self) -> &Transcript {
-        &self.transcript
+        self.forms.plain()
     }
 
-    /// The position below which a reader who takes nothing must lapse now, before more is said.
-    pub fn endangered_below(&self) -> u64 {
-        self.transcript.endangered_below(2 * self.config.turn_bytes_max())
+    /// The same in a form that has a reader.
+    pub fn transcript_in(&self, form: Form) -> &Transcript {
+        self.forms.of(form)
+    }
+
+    /// The position below which a reader of this form that takes nothing must lapse now, before
+    /// more is said.
+    pub fn endangered_below(&self, form: Form) -> u64 {
+        self.forms.of(form).endangered_below(2 * self.config.turn_bytes_max())
     }
 
     /// How many connections there are, those that are being closed or refused included.
@@ -259,7 +268,7 @@ impl<S: Socket> Hub<S> {
         }
         if matches!(life, Life::Deaf(_)) {
             // It is offered nothing any more, so it lets go of the window.
-            client.reading.lapse(&self.transcript);
+            client.reading.lapse(self.forms.of(client.form));
         }
         if before.is_in_room() && !life.is_in_room() {
             self.depart(id, now);
@@ -268,8 +277,8 @@ impl<S: Socket> Hub<S> {
 
     /// All is done with a client that is to be done at this moment.
     fn file(&mut self, id: ClientId, now: Instant) {
-        let head = self.transcript.head();
         let client = &mut self.clients[id];
+        let head = self.forms.of(client.form).head();
         if let Life::Deaf(leave) = client.life()
             && client.is_spent(&self.config, now)
         {
@@ -285,7 +294,7 @@ impl<S: Socket> Hub<S> {
 
     /// Gives a client lines that only it is to see, at the head of this moment.
     fn tell_lines(&mut self, id: ClientId, lines: Vec<u8>, now: Instant) {
-        self.tell_lines_at(id, self.transcript.head(), lines, now);
+        self.tell_lines_at(id, self.head(id), lines, now);
     }
 
     /// The same at this position, behind all that only it is to see and was told before.
@@ -294,10 +303,30 @@ impl<S: Socket> Hub<S> {
         if client.life() != Life::Member {
             return;
         }
-        client.reading.detour(at, lines);
+        client.reading.detour(at, client.form.render(lines));
         let bytes_max = 2 * self.config.max_private;
         if client.reading.reply_bytes() > bytes_max {
             self.close(id, Leave::TooManyReplies, &Notice::TooManyReplies { bytes_max }, now);
         }
+    }
+
+    /// The position behind all that was said, in the form that a client reads.
+    fn head(&self, id: ClientId) -> u64 {
+        self.forms.of(self.clients[id].form).head()
+    }
+
+    /// Gives a client another form, at once if it has all that was said, else when it has.
+    fn change_form(&mut self, id: ClientId, form: Form) {
+        let head = self.head(id);
+        let client = &mut self.clients[id];
+        client.next_form = form;
+        let may_change = client.life().is_heard() && !client.reading.is_behind(head);
+        if client.form == form || !may_change {
+            return;
+        }
+        self.forms.leave(client.form);
+        self.forms.join(form);
+        client.form = form;
+        client.reading.begin_at(self.forms.of(form).head());
     }
 }

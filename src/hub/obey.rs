@@ -30,10 +30,12 @@ impl<S: Socket> Hub<S> {
             Command::Answer(text) => self.message_back(id, text, now),
             Command::Nick(name) => self.rename(id, name, now),
             Command::Echo(on) => self.set_echo(id, on, now),
-            Command::History(lines) => match self.history(id, lines, self.transcript.head()) {
-                Some(lines) => self.tell_lines(id, lines, now),
-                None => self.tell(id, &Notice::NoHistory, now),
-            },
+            Command::History(lines) => {
+                match self.history(id, lines, self.forms.plain().lines_said()) {
+                    Some(lines) => self.tell_lines(id, lines, now),
+                    None => self.tell(id, &Notice::NoHistory, now),
+                }
+            }
             Command::Ignore(name) => self.ignore(id, name, now),
             Command::Ignored => self.tell_ignored(id, now),
             Command::Unignore(name) => self.unignore(id, name, now),
@@ -53,7 +55,7 @@ impl<S: Socket> Hub<S> {
     fn say(&mut self, author: u64, [before, behind]: &[&str; 2], text: &str) {
         let name = self.names.of(author);
         let line = format!("{before}{name}{behind}{text}\n");
-        self.transcript.append(author, &[line.as_bytes()]);
+        self.forms.append(author, &[line.as_bytes()]);
     }
 
     /// Which client is meant by a name, if it is here.
@@ -96,10 +98,10 @@ impl<S: Socket> Hub<S> {
             return self.tell(from, &Notice::NotDelivered { name: &to_name }, now);
         }
         if from != to && !self.is_without(to, from.serial) {
-            let head = self.transcript.head();
+            let head = self.head(to);
             let other = &mut self.clients[to];
             other.record.answers_go_to = NonZeroU64::new(from.serial);
-            other.reading.message(head, line.clone());
+            other.reading.message(head, other.form.render(line.clone()));
             self.file(to, now);
         }
         self.tell_lines(from, line, now);
@@ -117,7 +119,7 @@ impl<S: Socket> Hub<S> {
             Ok(()) => {
                 // Its bearer has worded the name, so a client that ignores it does not see it.
                 let line = Notice::Renamed { from: &from, to: &to }.to_line(self.config.lang());
-                self.transcript.append(serial, &[&line]);
+                self.forms.append(serial, &[&line]);
                 if self.is_without(id, serial) {
                     self.tell_lines(id, line, now);
                 }
@@ -146,22 +148,23 @@ impl<S: Socket> Hub<S> {
         self.tell(id, &notice, now);
     }
 
-    /// The newest lines that clients have said before this position, at most so many, without those
+    /// The newest of the first `before` lines that clients have said, at most so many, without those
     /// of whom this one ignores; `None` if there are none.
     pub(super) fn history(&self, id: ClientId, lines: usize, before: u64) -> Option<Vec<u8>> {
-        let without = self.clients[id].reading.rendering().map(|its| &its.without);
+        let without = self.clients[id].reading.without();
         let is_left_out = |author| without.is_some_and(|without| without.contains(author));
         // A notice about someone, who has worded part of it, is nothing that was said.
-        let is_notice = |line: &Line| self.transcript.bytes(line.start, line.start + 1).0 == b"*";
+        let is_notice =
+            |line: &Line| self.forms.plain().bytes(line.start, line.start + 1).0 == b"*";
         let is_wanted = |line: &Line| {
             let author = line.author;
-            let is_said = author != SERVER && line.start < before && !is_notice(line);
+            let is_said = author != SERVER && line.number < before && !is_notice(line);
             is_said && (author == id.serial || !is_left_out(author))
         };
-        let newest = self.transcript.newest(lines, self.config.history_bytes, is_wanted);
+        let newest = self.forms.plain().newest(lines, self.config.history_bytes, is_wanted);
         let mut text = Notice::History.to_line(self.config.lang());
         for line in &newest {
-            let (first, second) = self.transcript.bytes(line.start, line.end);
+            let (first, second) = self.forms.plain().bytes(line.start, line.end);
             text.extend_from_slice(first);
             text.extend_from_slice(second);
         }
@@ -183,13 +186,12 @@ impl<S: Socket> Hub<S> {
             return self.tell(id, &Notice::IgnoringYourself, now);
         }
         // What one that has gone has said is appended, or waits among the submissions.
-        let end = self.transcript.head() + self.submissions.charged() as u64;
+        let end = self.head(id) + self.submissions.charged() as u64;
         let is_here = |author| self.members.contains_key(&author);
         let reading = &mut self.clients[id].reading;
         let position = reading.position();
-        let mut ignored = Ok(());
-        reading.change_rendering(&self.transcript, |its| {
-            ignored = its.without.ignore(other.serial, id.serial, position, end, is_here);
+        let ignored = reading.change_without(|without| {
+            without.ignore(other.serial, id.serial, position, end, is_here)
         });
         if ignored.is_err() {
             return self.tell(id, &Notice::IgnoringTooMany { most: IGNORED_MAX }, now);
@@ -212,8 +214,7 @@ impl<S: Socket> Hub<S> {
     }
 
     fn tell_ignored(&mut self, id: ClientId, now: Instant) {
-        let rendering = self.clients[id].reading.rendering();
-        let ignored = rendering.into_iter().flat_map(|its| its.without.iter());
+        let ignored = self.clients[id].reading.without().into_iter().flat_map(Without::iter);
         let ignored = ignored.filter(|author| *author != id.serial);
         let ignored = ignored.filter(|author| self.members.contains_key(author));
         let names: Vec<String> = ignored.map(|author| self.names.of(author).to_string()).collect();
@@ -224,13 +225,12 @@ impl<S: Socket> Hub<S> {
     }
 
     fn is_without(&self, id: ClientId, author: u64) -> bool {
-        let rendering = self.clients[id].reading.rendering();
-        rendering.is_some_and(|its| its.without.contains(author))
+        let without = self.clients[id].reading.without();
+        without.is_some_and(|without| without.contains(author))
     }
 
     fn change_without(&mut self, id: ClientId, change: impl FnOnce(&mut Without)) {
-        let reading = &mut self.clients[id].reading;
-        reading.change_rendering(&self.transcript, |its| change(&mut its.without));
+        self.clients[id].reading.change_without(change);
     }
 
     fn tell_who(&mut self, id: ClientId, now: Instant) {

@@ -86,13 +86,17 @@ impl<S: Socket> Hub<S> {
     /// Offers a client what it lacks, if it lacks anything and can be written to. Says whether it
     /// took all it was offered; a client that does is never overrun.
     fn offer(&mut self, id: ClientId, slice: &mut Slice, now: Instant) -> bool {
-        let head = self.transcript.head();
         let client = &mut self.clients[id];
-        if !client.wants_offer(head) {
+        let transcript = self.forms.of(client.form);
+        if !client.wants_offer(transcript.head()) {
             return false;
         }
         // One that has all that it is to get is only to be closed.
-        let spoken = client.speak(&self.transcript, &self.config.terms(), now);
+        let spoken = client.speak(transcript, &self.config.terms(client.form), now);
+        if client.form != client.next_form {
+            let next = client.next_form;
+            self.change_form(id, next);
+        }
         slice.count(&spoken);
         self.counts.missed += spoken.missed;
         self.after_speaking(id, spoken.broken, now);
@@ -128,19 +132,21 @@ impl<S: Socket> Hub<S> {
         if client.reading.has_lapsed() {
             return;
         }
+        let transcript = self.forms.of(client.form);
+        let bounds = pass.bounds[client.form as usize];
         let (position, is_behind) =
-            (client.reading.position(), client.is_behind(self.transcript.head()));
+            (client.reading.position(), client.is_behind(transcript.head()));
         match client.life() {
             // It is offered nothing before it is greeted, so it is greeted before it is overrun;
             // but not one that has begun what may be a request.
-            Life::Arriving if position >= pass.greeted_below => return,
+            Life::Arriving if position >= bounds.greeted_below => return,
             Life::Arriving if client.record.ear.request_due(&rules).is_some() => {
-                client.reading.lapse(&self.transcript);
+                client.reading.lapse(transcript);
             }
             Life::Arriving => self.greet(id, now),
-            _ if !is_behind || position >= pass.endangered_below => return,
+            _ if !is_behind || position >= bounds.endangered_below => return,
             _ if self.config.raw => self.enter(id, Life::Gone(Leave::Lapsed), now),
-            _ => client.reading.lapse(&self.transcript),
+            _ => client.reading.lapse(transcript),
         }
         self.file(id, now);
     }

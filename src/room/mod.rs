@@ -5,6 +5,7 @@
 pub use client_id::ClientId;
 
 mod client_id;
+pub mod forms;
 pub mod presence;
 pub mod reading;
 pub mod transcript;

@@ -59,9 +59,11 @@ pub const SERVER: u64 = 0;
 /// A bounded window of what has been said.
 #[derive(Debug)]
 pub struct Transcript {
-    /// The byte at position p stands at `p % ring.len()`.
+    /// The byte at position p stands at `(p - base) % ring.len()`.
     ring: Vec<u8>,
     window_bytes_max: usize,
+    /// The position at which it began.
+    base: u64,
     head: u64,
     /// The entries in the window, oldest first; the first one starts at the tail.
     index: VecDeque<Entry>,
@@ -78,11 +80,19 @@ impl Transcript {
         Transcript {
             ring: vec![0; window_bytes_max.min(RING_BYTES_AT_START)],
             window_bytes_max,
+            base: 0,
             head: 0,
             index: VecDeque::new(),
             forgotten: 0,
             charged: 0,
         }
+    }
+
+    /// An empty one with the same window, in which the next line has the same number. Its head lies
+    /// behind every position of this one, each line of which may be a byte longer there.
+    pub fn continued(&self) -> Transcript {
+        let (base, forgotten) = (self.head + self.lines_said(), self.lines_said());
+        Transcript { base, head: base, forgotten, ..Transcript::new(self.window_bytes_max) }
     }
 
     /// The position after the last byte said.
@@ -210,13 +220,13 @@ impl Transcript {
     /// Doubles the ring until it holds `needed` bytes, or as many as the window.
     ///
     /// It is as large as the window before anything leaves that. So while it grows, every byte
-    /// stands at its own position, and stays there.
+    /// stands at its own place, and stays there.
     fn grow(&mut self, needed: usize) {
         let mut ring_bytes = self.ring.len();
         while ring_bytes < needed.min(self.window_bytes_max) {
             ring_bytes = (ring_bytes * 2).min(self.window_bytes_max);
         }
-        debug_assert!(ring_bytes == self.ring.len() || self.forgotten == 0);
+        debug_assert!(ring_bytes == self.ring.len() || self.tail() == self.base);
         self.ring.reserve_exact(ring_bytes - self.ring.len());
         self.ring.resize(ring_bytes, 0);
     }
@@ -230,7 +240,7 @@ impl Transcript {
     }
 
     fn place(&self, position: u64) -> usize {
-        (position % self.ring.len() as u64) as usize
+        ((position - self.base) % self.ring.len() as u64) as usize
     }
 
     fn line(&self, place: usize) -> Line {

@@ -35,6 +35,11 @@ impl Without {
         without
     }
 
+    /// Whether nobody is left out.
+    pub fn is_empty(&self) -> bool {
+        self.authors.is_empty()
+    }
+
     /// Whether the lines of this author are left out.
     pub fn contains(&self, serial: u64) -> bool {
         self.authors.iter().any(|author| author.serial == serial)

@@ -9,7 +9,8 @@ use std::time::Instant;
 
 use log::warn;
 
-use crate::room::reading::{LineEnds, Reading, Rendering, Terms};
+use crate::room::forms::Form;
+use crate::room::reading::{Reading, Terms};
 use crate::room::transcript::Transcript;
 use crate::stdio::sink::{RETRY, Sink, Written, tell_unusable};
 
@@ -29,17 +30,14 @@ pub struct Console {
 impl Console {
     /// Prints on `stdout`, at most `terms.bytes_max` bytes a turn. What cannot be opened is not
     /// printed on, and that is told.
-    pub fn new(stdout: BorrowedFd<'_>, quiet: bool, raw: bool, terms: Terms) -> Console {
-        // In raw mode what is said has no line ends, but a log of it should have.
-        let line_ends = if raw { LineEnds::LineFeed } else { LineEnds::AsTheyAre };
-        let rendering = Rendering { line_ends, ..Rendering::default() };
+    pub fn new(stdout: BorrowedFd<'_>, quiet: bool, terms: Terms) -> Console {
         let sink = Sink::open(stdout).inspect_err(|error| {
             warn!("nothing is printed on standard output, {error}");
             tell_unusable(stdout, "the conversation", error).unwrap_or_default();
         });
         Console {
             sink: sink.ok(),
-            reading: Reading::rendered(0, rendering),
+            reading: Reading::new(0),
             retry_at: None,
             quiet,
             terms,
@@ -87,6 +85,11 @@ impl Console {
         if self.has_work() { Some(now) } else { self.retry_at }
     }
 
+    /// The form in which it reads the conversation.
+    pub fn form(&self) -> Form {
+        self.terms.form
+    }
+
     fn end(&self, transcript: &Transcript) -> u64 {
         if self.quiet { 0 } else { transcript.head() }
     }
@@ -101,7 +104,7 @@ impl Console {
             let written = self.sink.as_mut().map_or(Written::Closed, |sink| sink.write(piece));
             match written {
                 Written::Bytes(bytes) => {
-                    self.reading.took(bytes);
+                    self.reading.took(bytes, transcript);
                     left = left.saturating_sub(bytes.max(1));
                 }
                 Written::Blocked => {

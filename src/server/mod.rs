@@ -127,7 +127,7 @@ impl Server {
             .map_err(system("catch signals"))?;
         let listening = listen_all(&config, registry)?;
         let mut console =
-            Console::new(rustix::stdio::stdout(), config.quiet, config.raw, config.terms());
+            Console::new(rustix::stdio::stdout(), config.quiet, config.terms(config.log_form()));
         let reserve = File::open("/dev/null").map_err(system("keep a descriptor in reserve"))?;
         config.warnings(clients_max).iter().for_each(|warning| warn!("{warning}"));
         tell_bounds(&config, clients_max);
@@ -304,7 +304,9 @@ impl Server {
     /// Everyone is offered what is new, the operator included.
     fn speak(&mut self, now: Instant) {
         self.hub.speak(now);
-        self.console.speak(self.hub.transcript(), self.hub.endangered_below(), now);
+        let form = self.console.form();
+        let below = self.hub.endangered_below(form);
+        self.console.speak(self.hub.transcript_in(form), below, now);
         self.journal.relay(now);
     }
 

@@ -32,7 +32,6 @@ pub fn config(random: &mut Random, base: &Config) -> Config {
 fn make_lively(random: &mut Random, config: &mut Config) {
     config.max_private = 800;
     config.history_bytes = 300;
-    config.rendered = [1, 100, 16384][random.below(3)];
     config.greeting = Duration::from_millis([0, 0, 100, 1000][random.below(4)]);
 }
 

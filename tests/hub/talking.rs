@@ -156,7 +156,11 @@ impl World {
                     peer.note_line(max_line);
                     peer.has_ended = true;
                 }
-                (Part::Text, b'\n' | b'\r') => peer.note_line(max_line),
+                (Part::Text, b'\n') => peer.note_line(max_line),
+                (Part::Text, b'\r') => {
+                    peer.dialogue.note_cr();
+                    peer.note_line(max_line);
+                }
                 (Part::Text, 0) => {}
                 (Part::Text, byte) => {
                     peer.line.push(*byte);

@@ -52,8 +52,12 @@ fn parts(bytes: &[u8], last: Part) -> Vec<(u8, Part)> {
 pub struct Dialogue {
     /// It has sent a command.
     pub begun: bool,
-    /// It has been answered: from here on every line ends as telnet wants it.
+    /// It has been answered.
     answered: bool,
+    /// It has ended a line with a CR.
+    sends_cr: bool,
+    /// It has got a line that ends so.
+    has_cr_lf: bool,
     asks: Asked,
     /// What it has asked before anything that ends its session; later it may be too late.
     asks_in_time: Asked,
@@ -93,14 +97,21 @@ impl Dialogue {
         assert!(known, "{answer:?} answers nothing");
     }
 
-    /// Checks how a line ends; gives it as it would end without telnet.
-    pub fn check_line(&self, line: &[u8]) -> Vec<u8> {
+    /// Notes that the peer has ended a line with a CR.
+    pub fn note_cr(&mut self) {
+        self.sends_cr = true;
+    }
+
+    /// Checks how a line ends; gives it as it would end in a file. A telnet, and a peer that ends
+    /// its lines so, gets CR LF: perhaps not at once, but then always.
+    pub fn check_line(&mut self, line: &[u8]) -> Vec<u8> {
         assert!(!line.contains(&0xff), "a command in the middle of `{}`", line.escape_ascii());
         let Some(text) = line.strip_suffix(b"\r\n") else {
-            assert!(!self.answered, "`{}` ends in LF alone", line.escape_ascii());
+            assert!(!self.has_cr_lf, "`{}` ends in LF alone", line.escape_ascii());
             return line.to_vec();
         };
-        assert!(self.begun, "CR LF for one that is no telnet");
+        assert!(self.begun || self.sends_cr, "CR LF for a peer that ends its lines with LF");
+        self.has_cr_lf = true;
         [text, b"\n"].concat()
     }
 

@@ -16,6 +16,7 @@ use rustix::io::Errno;
 use crate::config::Config;
 use crate::hub::agenda::Queues;
 use crate::pace::{Allowance, Pace};
+use crate::room::forms::Form;
 use crate::room::reading::{Reading, Terms};
 use crate::room::transcript::Transcript;
 use crate::wire::ear::Ear;
@@ -96,6 +97,10 @@ pub struct Client<S> {
     pub queues: Queues,
     /// Its place in the conversation.
     pub reading: Reading,
+    /// The form in which it reads that.
+    pub form: Form,
+    /// The form that it is to have as soon as it has all that was said.
+    pub next_form: Form,
     /// What a pass does not look at.
     pub record: Box<Record>,
     /// `None` when none of them matters, which is so for most clients at most times.
@@ -124,6 +129,8 @@ impl<S: Socket> Client<S> {
             admission: Admission::Limited,
             queues: Queues::default(),
             reading,
+            form: Form::Plain,
+            next_form: Form::Plain,
             record: Box::new(Record {
                 ip: address.ip(),
                 port: address.port(),
@@ -306,7 +313,7 @@ impl<S: Socket> Client<S> {
         match result {
             Ok(0) => spoken.broken = Some(Leave::Lost(ErrorKind::WriteZero)),
             Ok(bytes) => {
-                self.reading.took(bytes);
+                self.reading.took(bytes, transcript);
                 spoken.bytes += bytes;
             }
             Err(error) => self.note_write_error(&error, spoken, now),

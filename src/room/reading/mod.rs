@@ -1,19 +1,22 @@
 //! One reader's place in a transcript, and what only that reader is to see.
 //!
-//! Whoever keeps up is a position and nothing else. What is rare stands aside in a box: *detours*
-//! (at this position, first these private bytes), the *torn rest* of what was half sent when its
-//! reader lapsed, and the output of a *rendered* reader, who does not want the shared bytes as
-//! they are.
+//! A reader that keeps up is a position and nothing else. What is rare stands aside in a box:
+//! *detours* (at this position, first these private bytes), and the *torn rest* of what was half
+//! sent when its reader lapsed. A reader that leaves authors out steps over their lines: what it is
+//! offered is the shared bytes between them.
+//!
+//! What a reader lacks is a row of pieces, and one walk over them, [`Reading::next_piece`], is both
+//! what is offered and how far it has come with what was taken.
 //!
 //! What always holds: a position lies between the transcript's tail and head, or its reader has
 //! lapsed; detours stand in the order of their positions, each at the boundary of a line; the box
-//! is there only while something is in it. This room knows neither sockets nor who reads.
+//! is there only while something is in it. This file knows neither sockets nor who reads.
 
 use std::collections::VecDeque;
 
+use crate::room::forms::Form;
 use crate::room::transcript::Transcript;
 use crate::room::without::Without;
-use crate::wire::telnet;
 use crate::words::notice::{Lang, Notice};
 
 pub use offer::Offer;
@@ -23,70 +26,31 @@ mod offer;
 /// What a detour is charged beside its text: its place in the queue and the allocator's overhead.
 pub const DETOUR_BYTES: usize = 64;
 
-/// How the transcript's bytes become a reader's: `None` is *plain*, as they are, without copying.
-type WireForm = Option<Box<Rendering>>;
-
-/// What a *rendered* reader wants otherwise: it is given line by line, through a buffer of its own.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Rendering {
-    /// The authors whose lines are left out.
-    pub without: Without,
-    /// How its lines end.
-    pub line_ends: LineEnds,
-}
-
-/// How a reader's lines end.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum LineEnds {
-    /// As the entries do: with a line feed, or in raw mode as it comes.
-    #[default]
-    AsTheyAre,
-    /// With a line feed, also where the entry has none.
-    LineFeed,
-    /// With CR LF, as telnet wants it.
-    CrLf,
-}
-
-impl LineEnds {
-    /// Adds an entry, or a private text, with its lines ended so.
-    fn render(self, pieces: &[&[u8]], out: &mut Vec<u8>) {
-        for piece in pieces {
-            match self {
-                LineEnds::AsTheyAre | LineEnds::LineFeed => out.extend_from_slice(piece),
-                LineEnds::CrLf => telnet::push_rendered(piece, out),
-            }
-        }
-        if self == LineEnds::LineFeed && out.last() != Some(&b'\n') {
-            out.push(b'\n');
-        }
-    }
-}
-
-/// How much a reader is offered at once.
+/// How much a reader is offered at once, and how.
 #[derive(Clone, Copy, Debug)]
 pub struct Terms {
     /// The most bytes of one offer.
     pub bytes_max: usize,
-    /// A rendered reader has about this much output made ready at a time, and more when that is
-    /// gone: enough for one write to a socket, little enough for thousands of them.
-    pub rendered_bytes_max: usize,
     /// In which language it is told of a gap.
     pub lang: Lang,
+    /// In which form: that of the transcript that it reads.
+    pub form: Form,
 }
 
 /// A reader's place in a transcript.
 #[derive(Debug)]
 pub struct Reading {
     position: u64,
-    form: WireForm,
+    /// The authors whose lines are left out.
+    without: Option<Box<Without>>,
     aside: Option<Box<Aside>>,
 }
 
 /// What stands between a reader and the shared bytes.
 #[derive(Debug, Default)]
 struct Aside {
-    /// What goes out before everything else, and how much of it has: the torn rest, the line that
-    /// tells of a gap, or rendered output.
+    /// What goes out before everything else, and how much of it has: the torn rest, and the line
+    /// that tells of a gap.
     before: Vec<u8>,
     before_sent: usize,
     /// Where its gap begins, if it has lapsed: the first line that it did not begin.
@@ -114,16 +78,41 @@ struct Detour {
     is_message: bool,
 }
 
-impl Reading {
-    /// A plain reader of everything that is said from `position` on.
-    pub fn new(position: u64) -> Reading {
-        Reading { position, form: None, aside: None }
+/// How far a walk over what a reader lacks has come.
+#[derive(Clone, Copy, Debug)]
+struct Cursor {
+    position: u64,
+    before_sent: usize,
+    /// The detour that comes next, and how much of it is behind.
+    detour: usize,
+    detour_sent: usize,
+}
+
+/// One piece of what a reader lacks.
+enum Piece<'a> {
+    Before(&'a [u8]),
+    Private(&'a [u8]),
+    /// Shared bytes, from the position of the cursor on.
+    Shared(&'a [u8], &'a [u8]),
+}
+
+impl<'a> Piece<'a> {
+    fn slices(&self) -> [&'a [u8]; 2] {
+        match *self {
+            Piece::Before(bytes) | Piece::Private(bytes) => [bytes, &[]],
+            Piece::Shared(first, second) => [first, second],
+        }
     }
 
-    /// A reader of everything that is said from `position` on, rendered for it.
-    pub fn rendered(position: u64, rendering: Rendering) -> Reading {
-        let plain = rendering == Rendering::default();
-        Reading { form: (!plain).then(|| Box::new(rendering)), ..Reading::new(position) }
+    fn len(&self) -> usize {
+        self.slices().iter().map(|slice| slice.len()).sum()
+    }
+}
+
+impl Reading {
+    /// A reader of everything that is said from `position` on.
+    pub fn new(position: u64) -> Reading {
+        Reading { position, without: None, aside: None }
     }
 
     /// Goes to `position` without having been offered what stands before it; what only it is to see
@@ -166,70 +155,27 @@ impl Reading {
         self.aside.as_ref().map_or(0, |aside| aside.message_bytes)
     }
 
-    /// Changes how it wants what is said, from the next line on.
-    pub fn change_rendering(
-        &mut self,
-        transcript: &Transcript,
-        change: impl FnOnce(&mut Rendering),
-    ) {
-        let mut rendering = self.form.as_deref().cloned().unwrap_or_default();
-        change(&mut rendering);
-        if self.form.is_none() {
-            self.finish_line(transcript);
-        }
-        self.form = (rendering != Rendering::default()).then(|| Box::new(rendering));
+    /// The authors whose lines are left out.
+    pub fn without(&self) -> Option<&Without> {
+        self.without.as_deref()
     }
 
-    /// How it wants what is said; `None` is as it is.
-    pub fn rendering(&self) -> Option<&Rendering> {
-        self.form.as_deref()
-    }
-
-    /// Takes the rest of a half-sent line aside, so that what comes next begins a line.
-    fn finish_line(&mut self, transcript: &Transcript) {
-        let (_, start) = transcript.start_at_or_after(self.position);
-        if self.has_lapsed() || start == self.position {
-            return;
-        }
-        let (first, second) = transcript.bytes(self.position, start);
-        let aside = self.aside.get_or_insert_default();
-        debug_assert!(aside.before_sent == aside.before.len());
-        aside.before = [first, second].concat();
-        aside.before_sent = 0;
-        self.position = start;
+    /// Changes whose lines are left out, from the next line on.
+    pub fn change_without<T>(&mut self, change: impl FnOnce(&mut Without) -> T) -> T {
+        let mut without = self.without.take().unwrap_or_default();
+        let result = change(&mut without);
+        self.without = (!without.is_empty()).then_some(without);
+        result
     }
 
     /// Adds lines that only this reader sees, after all that has been said up to `head`.
     pub fn detour(&mut self, head: u64, text: Vec<u8>) {
-        let text = self.with_its_line_ends(text);
-        self.detour_as_it_is(head, text);
+        self.push_detour(Detour { at: head, text, is_message: false });
     }
 
     /// Adds a line from another client that only this reader sees.
     pub fn message(&mut self, head: u64, text: Vec<u8>) {
-        let text = self.with_its_line_ends(text);
         self.push_detour(Detour { at: head, text, is_message: true });
-    }
-
-    fn with_its_line_ends(&self, text: Vec<u8>) -> Vec<u8> {
-        match self.line_ends() {
-            LineEnds::AsTheyAre | LineEnds::LineFeed => text,
-            LineEnds::CrLf => {
-                let mut rendered = Vec::with_capacity(text.len() + 1);
-                LineEnds::CrLf.render(&[&text], &mut rendered);
-                rendered
-            }
-        }
-    }
-
-    fn line_ends(&self) -> LineEnds {
-        self.form.as_deref().map(|form| form.line_ends).unwrap_or_default()
-    }
-
-    /// Adds bytes that only this reader gets, whatever they are, after all that has been said up to
-    /// `head`.
-    pub fn detour_as_it_is(&mut self, head: u64, text: Vec<u8>) {
-        self.push_detour(Detour { at: head, text, is_message: false });
     }
 
     fn push_detour(&mut self, detour: Detour) {
@@ -241,50 +187,117 @@ impl Reading {
     /// What it lacks of all that stands before `end`, in one go.
     ///
     /// Call [`Reading::took`] with what was taken of it; and this again while it is behind and took
-    /// all. It may be empty though the reader was behind before: for
-    /// a rendered reader, what is left out is nothing to send.
+    /// all. It may be empty though the reader was behind before: what is left out is nothing to
+    /// send.
     pub fn offer<'a>(
         &'a mut self,
         transcript: &'a Transcript,
         end: u64,
         terms: &Terms,
     ) -> Offer<'a> {
-        if self.form.is_none() && self.aside.is_none() {
+        if self.without.is_none() && self.aside.is_none() {
             return Offer::of(transcript.bytes(self.position, end), terms.bytes_max);
         }
         let missed = self.prepare(transcript, end, terms);
         self.check(transcript);
-        let mut offer = Offer::new(missed);
-        self.gather(transcript, end, terms.bytes_max, &mut offer);
+        let (mut offer, mut cursor) = (Offer::new(missed), self.cursor());
+        while let Some(piece) = self.next_piece(&mut cursor, transcript, end) {
+            let whole = piece.slices().iter().all(|slice| offer.add(slice, terms.bytes_max));
+            if !whole {
+                break;
+            }
+            self.advance(&mut cursor, &piece, piece.len());
+        }
         offer
     }
 
     /// Moves on behind the first `bytes` bytes of the last offer.
-    pub fn took(&mut self, mut bytes: usize) {
-        let Some(aside) = &mut self.aside else {
+    pub fn took(&mut self, mut bytes: usize, transcript: &Transcript) {
+        if self.without.is_none() && self.aside.is_none() {
             self.position += bytes as u64;
             return;
-        };
-        let before = bytes.min(aside.before.len() - aside.before_sent);
-        aside.before_sent += before;
-        bytes -= before;
-        while let Some(detour) = aside.detours.front() {
-            let shared = bytes.min((detour.at.saturating_sub(self.position)) as usize);
-            self.position += shared as u64;
-            bytes -= shared;
-            if self.position < detour.at {
-                break;
-            }
-            let private = bytes.min(detour.text.len() - aside.detour_sent);
-            aside.detour_sent += private;
-            bytes -= private;
-            if aside.detour_sent < detour.text.len() {
-                break;
-            }
-            aside.drop_detour();
         }
-        self.position += bytes as u64;
+        let mut cursor = self.cursor();
+        while bytes > 0 {
+            let piece = self.next_piece(&mut cursor, transcript, transcript.head());
+            let Some(piece) = piece else { break };
+            let taken = bytes.min(piece.len());
+            self.advance(&mut cursor, &piece, taken);
+            bytes -= taken;
+        }
+        debug_assert_eq!(bytes, 0);
+        self.go_to(&cursor);
+    }
+
+    fn cursor(&self) -> Cursor {
+        let (before_sent, detour_sent) =
+            self.aside.as_deref().map_or((0, 0), |aside| (aside.before_sent, aside.detour_sent));
+        Cursor { position: self.position, before_sent, detour: 0, detour_sent }
+    }
+
+    fn go_to(&mut self, cursor: &Cursor) {
+        self.position = cursor.position;
+        if let Some(aside) = &mut self.aside {
+            (0..cursor.detour).for_each(|_| aside.drop_detour());
+            (aside.before_sent, aside.detour_sent) = (cursor.before_sent, cursor.detour_sent);
+        }
         self.drop_aside_if_empty();
+    }
+
+    /// The next piece of what it lacks before `end`, none of them empty. The cursor steps over what
+    /// is left out before it.
+    fn next_piece<'a>(
+        &'a self,
+        cursor: &mut Cursor,
+        transcript: &'a Transcript,
+        end: u64,
+    ) -> Option<Piece<'a>> {
+        let aside = self.aside.as_deref();
+        if let Some(before @ [_, ..]) = aside.map(|aside| &aside.before[cursor.before_sent..]) {
+            return Some(Piece::Before(before));
+        }
+        let detour = aside.and_then(|aside| aside.detours.get(cursor.detour));
+        let has_lapsed = aside.is_some_and(|aside| aside.gap.is_some());
+        let limit = detour.map_or(end, |detour| detour.at);
+        if !has_lapsed && cursor.position < limit {
+            let until = self.step_over(cursor, transcript, limit);
+            if cursor.position < until {
+                let (first, second) = transcript.bytes(cursor.position, until);
+                return Some(Piece::Shared(first, second));
+            }
+        }
+        let due = detour.filter(|detour| detour.at <= cursor.position)?;
+        Some(Piece::Private(&due.text[cursor.detour_sent..]))
+    }
+
+    /// Steps over the lines that are left out, at most to `limit`; says up to where the ones behind
+    /// them are wanted. A line that was begun is finished.
+    fn step_over(&self, cursor: &mut Cursor, transcript: &Transcript, limit: u64) -> u64 {
+        let Some(without) = self.without.as_deref() else { return limit };
+        for line in transcript.lines_from(cursor.position) {
+            if line.start >= limit {
+                break;
+            }
+            if !without.contains(line.author) {
+                continue;
+            }
+            if line.start > cursor.position {
+                return line.start;
+            }
+            cursor.position = line.end;
+        }
+        limit
+    }
+
+    fn advance(&self, cursor: &mut Cursor, piece: &Piece<'_>, bytes: usize) {
+        match piece {
+            Piece::Before(_) => cursor.before_sent += bytes,
+            Piece::Shared(..) => cursor.position += bytes as u64,
+            Piece::Private(text) if bytes == text.len() => {
+                (cursor.detour, cursor.detour_sent) = (cursor.detour + 1, 0);
+            }
+            Piece::Private(_) => cursor.detour_sent += bytes,
+        }
     }
 
     /// Gives its position up, before the bytes there are overwritten.
@@ -296,38 +309,38 @@ impl Reading {
             return;
         }
         let (line, start) = transcript.start_at_or_after(self.position);
-        self.finish_line(transcript);
+        let (first, second) = transcript.bytes(self.position, start);
         let aside = self.aside.get_or_insert_default();
+        if start > self.position {
+            debug_assert!(aside.before_sent == aside.before.len());
+            (aside.before, aside.before_sent) = ([first, second].concat(), 0);
+            self.position = start;
+        }
         aside.gap = Some(Unread { line, start });
     }
 
-    /// Makes ready what has to be made before it can be offered; says how many lines are told as
-    /// missed from now on.
+    /// Makes ready what has to be made before it can be offered, and steps over what is left out;
+    /// says how many lines are told as missed from now on.
     fn prepare(&mut self, transcript: &Transcript, end: u64, terms: &Terms) -> u64 {
-        let unsent = |aside: &Aside| aside.before_sent < aside.before.len();
-        if self.aside.as_deref().is_some_and(unsent) {
-            return 0;
-        }
-        let mut missed = 0;
         if let Some(aside) = &mut self.aside {
-            aside.before.clear();
-            aside.before_sent = 0;
-        }
-        if self.has_lapsed() {
-            if !self.is_detour_due() {
-                missed = self.resume(transcript, terms.lang);
+            if aside.before_sent < aside.before.len() {
+                return 0;
             }
-        } else {
-            self.render(transcript, end, terms.rendered_bytes_max);
+            (aside.before, aside.before_sent) = (Vec::new(), 0);
         }
-        self.drop_aside_if_empty();
+        let missed = match self.has_lapsed() && !self.is_detour_due() {
+            true => self.resume(transcript, terms),
+            false => 0,
+        };
+        let mut cursor = self.cursor();
+        self.next_piece(&mut cursor, transcript, end);
+        self.go_to(&cursor);
         missed
     }
 
     /// Takes a lapsed reader up again in the middle of the window, with room on both sides: so much
     /// to read at once, so much time before it lapses again. Says how many lines it has missed.
-    fn resume(&mut self, transcript: &Transcript, lang: Lang) -> u64 {
-        let line_ends = self.line_ends();
+    fn resume(&mut self, transcript: &Transcript, terms: &Terms) -> u64 {
         let Some(aside) = &mut self.aside else { return 0 };
         let Some(unread) = aside.gap.take() else { return 0 };
         let half = transcript.window_bytes_max() as u64 / 2;
@@ -336,87 +349,9 @@ impl Reading {
         self.position = position;
         let lines = next - unread.line;
         if lines > 0 {
-            let notice = Notice::Missed { lines }.to_line(lang);
-            line_ends.render(&[&notice], &mut aside.before);
+            aside.before = terms.form.render(Notice::Missed { lines }.to_line(terms.lang));
         }
         lines
-    }
-
-    fn render(&mut self, transcript: &Transcript, end: u64, bytes_max: usize) {
-        let Some(rendering) = self.form.as_deref() else { return };
-        let aside = self.aside.get_or_insert_default();
-        let mut lines = transcript.lines_from(self.position);
-        while aside.before.len() < bytes_max {
-            let due = aside.detours.front().is_some_and(|detour| detour.at <= self.position);
-            if due {
-                aside.render_detour();
-                continue;
-            }
-            if self.position >= end {
-                break;
-            }
-            let Some(line) = lines.next() else { break };
-            self.position = line.end;
-            if rendering.without.contains(line.author) {
-                continue;
-            }
-            let (first, second) = transcript.bytes(line.start, line.end);
-            rendering.line_ends.render(&[first, second], &mut aside.before);
-        }
-    }
-
-    fn gather<'a>(&'a self, transcript: &'a Transcript, end: u64, max: usize, to: &mut Offer<'a>) {
-        if let Some(aside) = self.aside.as_deref() {
-            let whole = to.add(&aside.before[aside.before_sent..], max);
-            if !whole {
-                return;
-            }
-        }
-        match self.form {
-            _ if self.has_lapsed() => self.gather_due(max, to),
-            None => self.gather_plain(transcript, end, max, to),
-            // All that is offered to a rendered reader has been made ready.
-            Some(_) => {}
-        }
-    }
-
-    /// The detours that stand before the gap of a lapsed reader.
-    fn gather_due<'a>(&'a self, max: usize, to: &mut Offer<'a>) {
-        let Some(aside) = self.aside.as_deref() else { return };
-        let mut sent = aside.detour_sent;
-        for detour in aside.detours.iter().take_while(|detour| detour.at <= self.position) {
-            let whole = to.add(&detour.text[sent..], max);
-            if !whole {
-                return;
-            }
-            sent = 0;
-        }
-    }
-
-    fn gather_plain<'a>(
-        &'a self,
-        transcript: &'a Transcript,
-        end: u64,
-        max: usize,
-        to: &mut Offer<'a>,
-    ) {
-        let mut position = self.position;
-        let mut shared = |until: u64, to: &mut Offer<'a>| {
-            let (first, second) = transcript.bytes(position, until.max(position));
-            position = until.max(position);
-            to.add(first, max) && to.add(second, max)
-        };
-        if let Some(aside) = self.aside.as_deref() {
-            let mut sent = aside.detour_sent;
-            for detour in &aside.detours {
-                let whole = shared(detour.at, to) && to.add(&detour.text[sent..], max);
-                if !whole {
-                    return;
-                }
-                sent = 0;
-            }
-        }
-        shared(end, to);
     }
 
     fn is_detour_due(&self) -> bool {
@@ -458,19 +393,11 @@ impl Aside {
         if let Some(detour) = self.detours.pop_front() {
             *self.charged_for(&detour) -= detour.charge();
         }
-        self.detour_sent = 0;
     }
 
     /// Where a detour is charged.
     fn charged_for(&mut self, detour: &Detour) -> &mut usize {
         if detour.is_message { &mut self.message_bytes } else { &mut self.reply_bytes }
-    }
-
-    fn render_detour(&mut self) {
-        if let Some(detour) = self.detours.front() {
-            self.before.extend_from_slice(&detour.text[self.detour_sent..]);
-        }
-        self.drop_detour();
     }
 }
 
@@ -481,7 +408,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn terms(bytes_max: usize) -> Terms {
-        Terms { bytes_max, rendered_bytes_max: 64, lang: Lang::En }
+        Terms { bytes_max, lang: Lang::En, form: Form::Plain }
     }
 
     /// Takes what is offered, at most `bytes`, in one go.
@@ -490,7 +417,7 @@ mod tests {
         let taken: Vec<u8> = offer.slices().iter().flat_map(|slice| slice.to_vec()).collect();
         assert_eq!(taken.len(), offer.bytes());
         assert!(taken.len() <= bytes && offer.slices().iter().all(|slice| !slice.is_empty()));
-        reading.took(taken.len());
+        reading.took(taken.len(), transcript);
         taken
     }
 
@@ -547,45 +474,51 @@ mod tests {
         let mut reading = Reading::new(0);
         say(&mut transcript, 7, "mine");
         assert_eq!(take(&mut reading, &transcript, 2), b"mi");
-        reading.change_rendering(&transcript, |its| its.without.add(7));
-        let without = Rendering { without: Without::only(7), ..Rendering::default() };
-        assert_eq!(reading.rendering(), Some(&without));
+        reading.change_without(|without| without.add(7));
+        assert_eq!(reading.without(), Some(&Without::only(7)));
         say(&mut transcript, 7, "mine");
         say(&mut transcript, 8, "yours");
         assert_eq!(take_all(&mut reading, &transcript), "ne\nyours\n");
-        reading.change_rendering(&transcript, |its| its.without.remove(7));
-        assert_eq!(reading.rendering(), None);
+        reading.change_without(|without| without.remove(7));
+        assert_eq!(reading.without(), None);
         say(&mut transcript, 7, "mine");
         assert_eq!(take_all(&mut reading, &transcript), "mine\n");
     }
 
     #[test]
-    fn whose_lines_end_in_cr_lf_has_everything_so() {
+    fn a_gap_is_told_in_the_form_of_its_reader() {
         let mut transcript = Transcript::new(64);
-        let rendering = Rendering { line_ends: LineEnds::CrLf, ..Rendering::default() };
-        let mut reading = Reading::rendered(0, rendering);
+        let mut reading = Reading::new(0);
         reading.lapse(&transcript);
-        (0..5).for_each(|_| say(&mut transcript, 1, "0123456789abcde"));
-        reading.detour(transcript.head(), b"* private\n".to_vec());
-        let lines = "0123456789abcde\r\n0123456789abcde\r\n* private\r\n";
-        let all = format!("* you missed 3 lines\r\n{lines}");
-        assert_eq!(take_all(&mut reading, &transcript), all);
+        (0..5).for_each(|_| say(&mut transcript, 1, "0123456789abcd\r"));
+        let terms = Terms { form: Form::CrLf, ..terms(1000) };
+        let offer = reading.offer(&transcript, transcript.head(), &terms);
+        assert_eq!(offer.slices()[0].to_vec(), b"* you missed 3 lines\r\n");
     }
 
     #[test]
-    fn no_more_lines_are_rendered_when_there_is_enough() {
+    fn lines_that_are_left_out_are_stepped_over_wherever_they_stand() {
         let mut transcript = Transcript::new(1000);
-        let rendering = Rendering { line_ends: LineEnds::LineFeed, ..Rendering::default() };
-        let mut reading = Reading::rendered(0, rendering);
-        (0..9).for_each(|_| say(&mut transcript, 1, "0123456789abcde"));
-        assert_eq!(take(&mut reading, &transcript, 1000).len(), 64);
+        let mut reading = Reading::new(0);
+        reading.change_without(|without| without.add(7));
+        for author in [7, 8, 7, 7, 8, 9, 7] {
+            say(&mut transcript, author, &format!("of {author}"));
+        }
+        // In one go, and it has all then; or byte by byte.
+        let mut slow = Reading::new(0);
+        slow.change_without(|without| without.add(7));
+        assert_eq!(take(&mut reading, &transcript, 1000), b"of 8\nof 8\nof 9\n");
+        assert!(take(&mut reading, &transcript, 1000).is_empty());
+        assert!(!reading.is_behind(transcript.head()));
+        let taken: Vec<u8> = (0..15).flat_map(|_| take(&mut slow, &transcript, 1)).collect();
+        assert_eq!(taken, b"of 8\nof 8\nof 9\n");
     }
 
     #[test]
     fn what_is_for_one_alone_before_it_begins_comes_first_where_it_begins() {
         let mut transcript = Transcript::new(1000);
         let mut reading = Reading::new(0);
-        reading.detour_as_it_is(0, b"* early\n".to_vec());
+        reading.detour(0, b"* early\n".to_vec());
         say(&mut transcript, 1, "one");
         reading.begin_at(transcript.head());
         reading.detour(transcript.head(), b"* welcome\n".to_vec());
@@ -630,17 +563,17 @@ mod tests {
     }
 
     #[test]
-    fn a_rendered_reader_misses_only_what_it_did_not_want() {
+    fn a_reader_that_leaves_out_authors_misses_only_what_it_did_not_want() {
         let mut transcript = Transcript::new(1000);
-        let rendering = Rendering { without: Without::only(7), line_ends: LineEnds::LineFeed };
-        let mut reading = Reading::rendered(0, rendering);
-        transcript.append(7, &[b"mine"]);
-        transcript.append(8, &[b"yours"]);
+        let mut reading = Reading::new(0);
+        reading.change_without(|without| without.add(7));
+        say(&mut transcript, 7, "mine");
+        say(&mut transcript, 8, "yours");
         reading.detour(transcript.head(), b"* private\n".to_vec());
-        transcript.append(8, &[b"again\n"]);
-        transcript.append(7, &[b"mine"]);
+        say(&mut transcript, 8, "again");
+        say(&mut transcript, 7, "mine");
         assert_eq!(take_all(&mut reading, &transcript), "yours\n* private\nagain\n");
-        transcript.append(7, &[b"mine"]);
+        say(&mut transcript, 7, "mine");
         assert!(take(&mut reading, &transcript, 10).is_empty());
         assert!(!reading.is_behind(transcript.head()));
     }
@@ -692,15 +625,12 @@ mod tests {
         #![proptest_config(crate::cases())]
 
         #[test]
-        fn nothing_is_torn_doubled_or_lost_untold(steps in steps(), rendered in any::<bool>()) {
+        fn nothing_is_torn_doubled_or_lost_untold(steps in steps(), leaves_out in any::<bool>()) {
             let mut transcript = Transcript::new(128);
-            let mut reading = match rendered {
-                true => {
-                    let without = Without::only(77);
-                    Reading::rendered(0, Rendering { without, ..Default::default() })
-                }
-                false => Reading::new(0),
-            };
+            let mut reading = Reading::new(0);
+            if leaves_out {
+                reading.change_without(|without| without.add(77));
+            }
             let (mut said, mut private, mut taken) = (0, 0, Vec::new());
             for step in steps {
                 match step {

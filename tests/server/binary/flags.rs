@@ -187,7 +187,6 @@ const WRONG: &[&[&str]] = &[
     &["--write-bytes", "8192"],
     &["--max-endless", "4095"],
     &["--max-line", "100", "--max-endless", "99"],
-    &["--rendered", "1"],
     &["--chunk-quiet", "0"],
     &["--drain-bytes", "0"],
     &["--keepalive", "0.5"],

@@ -1,0 +1,156 @@
+//! The conversation in the forms that its readers want.
+//!
+//! Bytes are shared, so a form is made once for all that read it: each is a transcript of its own
+//! with the same lines. It is made when its first reader comes and begins with the next line. It
+//! goes with its last reader. So a client changes its form only where it has all that was said, and
+//! no position is ever translated.
+//!
+//! The plain one is always there, and is what everything else is made of.
+
+use crate::room::transcript::Transcript;
+use crate::wire::telnet;
+
+/// How the lines of a reader end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Form {
+    /// With a line feed; in raw mode as they came.
+    #[default]
+    Plain,
+    /// With CR LF, as telnet wants it and each client that ends its own lines so.
+    CrLf,
+    /// In raw mode with a line feed, though the chunk had none: a log of it has lines.
+    Log,
+}
+
+/// How many forms there are.
+pub const FORMS: usize = 3;
+
+/// What an entry takes more in a form than in the plain one, at most.
+const FORM_BYTES_MAX: usize = 1;
+
+impl Form {
+    /// All of them, in their order.
+    pub const ALL: [Form; FORMS] = [Form::Plain, Form::CrLf, Form::Log];
+
+    /// A whole entry, or a private text, in this form.
+    pub fn render(self, text: Vec<u8>) -> Vec<u8> {
+        let mut rendered = Vec::with_capacity(text.len() + FORM_BYTES_MAX);
+        match self {
+            Form::Plain => return text,
+            Form::CrLf => telnet::push_rendered(&text, &mut rendered),
+            Form::Log => {
+                rendered.extend_from_slice(&text);
+                if text.last() != Some(&b'\n') {
+                    rendered.push(b'\n');
+                }
+            }
+        }
+        rendered
+    }
+}
+
+/// One transcript for each form that has a reader.
+#[derive(Debug)]
+pub struct Forms {
+    plain: Transcript,
+    others: [Option<Box<Rendered>>; FORMS - 1],
+}
+
+#[derive(Debug)]
+struct Rendered {
+    transcript: Transcript,
+    readers: usize,
+}
+
+impl Forms {
+    /// A conversation in which nothing was said; each form holds at most so many bytes of it.
+    pub fn new(window_bytes_max: usize) -> Forms {
+        Forms { plain: Transcript::new(window_bytes_max), others: [None, None] }
+    }
+
+    /// What was said, as it was.
+    pub fn plain(&self) -> &Transcript {
+        &self.plain
+    }
+
+    /// What was said, in this form; one that nobody reads has what the plain one has.
+    pub fn of(&self, form: Form) -> &Transcript {
+        let other = (form as usize).checked_sub(1).and_then(|at| self.others[at].as_deref());
+        other.map_or(&self.plain, |its| &its.transcript)
+    }
+
+    /// Appends one entry, made of `parts` one after the other.
+    pub fn append(&mut self, author: u64, parts: &[&[u8]]) {
+        self.plain.append(author, parts);
+        for form in [Form::CrLf, Form::Log] {
+            if let Some(other) = &mut self.others[form as usize - 1] {
+                other.transcript.append(author, &[&form.render(parts.concat())]);
+            }
+        }
+    }
+
+    /// A reader has come to a form: it begins at its head.
+    pub fn join(&mut self, form: Form) {
+        let Some(at) = (form as usize).checked_sub(1) else { return };
+        let other = self.others[at].get_or_insert_with(|| {
+            Box::new(Rendered { transcript: self.plain.continued(), readers: 0 })
+        });
+        other.readers += 1;
+    }
+
+    /// A reader has left a form.
+    pub fn leave(&mut self, form: Form) {
+        let Some(at) = (form as usize).checked_sub(1) else { return };
+        let Some(other) = &mut self.others[at] else { return };
+        other.readers -= 1;
+        if other.readers == 0 {
+            self.others[at] = None;
+        }
+    }
+
+    /// Whether this form has a reader, beside the plain one.
+    pub fn is_read(&self, form: Form) -> bool {
+        (form as usize).checked_sub(1).is_some_and(|at| self.others[at].is_some())
+    }
+
+    /// What an entry of so many bytes is charged more for the forms that have readers.
+    pub fn extra(&self) -> usize {
+        if self.others.iter().any(Option::is_some) { FORM_BYTES_MAX } else { 0 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(transcript: &Transcript, from: u64) -> String {
+        let (first, second) = transcript.bytes(from, transcript.head());
+        String::from_utf8([first, second].concat()).unwrap()
+    }
+
+    #[test]
+    fn a_form_begins_with_its_first_reader_and_goes_with_its_last() {
+        let mut forms = Forms::new(1000);
+        forms.append(1, &[b"a: ", b"one", b"\n"]);
+        assert_eq!(forms.extra(), 0);
+        forms.join(Form::CrLf);
+        forms.join(Form::CrLf);
+        let start = forms.of(Form::CrLf).head();
+        assert!(start >= forms.plain().head());
+        forms.append(1, &[b"a: ", b"two", b"\n"]);
+        assert_eq!(text(forms.of(Form::CrLf), start), "a: two\r\n");
+        assert_eq!(text(forms.plain(), 0), "a: one\na: two\n");
+        // Both know the same lines by the same numbers.
+        assert_eq!(forms.of(Form::CrLf).lines_said(), forms.plain().lines_said());
+        forms.leave(Form::CrLf);
+        assert_eq!(forms.extra(), 1);
+        forms.leave(Form::CrLf);
+        assert_eq!(forms.extra(), 0);
+    }
+
+    #[test]
+    fn a_log_of_chunks_has_lines() {
+        let log = |text: &str| String::from_utf8(Form::Log.render(text.into())).unwrap();
+        assert_eq!((log("a"), log("a\n")), ("a\n".to_owned(), "a\n".to_owned()));
+    }
+}
