@@ -14,17 +14,20 @@ mod accepting;
 mod asking;
 #[path = "../support/corpus.rs"]
 mod corpus;
+mod dialects;
 mod limits;
 mod model;
 mod orders;
 mod people;
 mod private;
+mod protocols;
 mod random;
 mod running;
 mod small;
 mod strangers;
 mod talking;
 mod telnet;
+mod typing;
 mod wire;
 mod world;
 

@@ -100,7 +100,12 @@ pub struct Seat {
 impl Seat {
     /// All that the client was sent since the last time.
     pub fn take_text(&self) -> String {
-        String::from_utf8(std::mem::take(&mut self.pipe.borrow_mut().received)).unwrap()
+        String::from_utf8(self.take_bytes()).unwrap()
+    }
+
+    /// The same, though it may be telnet.
+    pub fn take_bytes(&self) -> Vec<u8> {
+        std::mem::take(&mut self.pipe.borrow_mut().received)
     }
 }
 
@@ -113,6 +118,15 @@ pub struct Small {
 impl Small {
     pub fn new(config: Config) -> Small {
         Small { hub: Hub::new(config, 1000), now: Instant::now() }
+    }
+
+    /// A hub that greets at once, and two clients that have read that they are here: `guest1` and
+    /// `guest2`.
+    pub fn with_two(config: Config) -> (Small, [Seat; 2]) {
+        let mut small = Small::new(Config { greeting: Duration::ZERO, ..config });
+        let two = [small.connect(1), small.connect(2)];
+        two.iter().for_each(|seat| _ = seat.take_text());
+        (small, two)
     }
 
     /// A client from the address 10.0.0.`last` connects.
@@ -193,4 +207,9 @@ impl Small {
         let (first, second) = transcript.bytes(transcript.tail(), transcript.head());
         String::from_utf8([first, second].concat()).unwrap()
     }
+}
+
+/// What `guest1` has said, wherever that was parted into messages. Nobody else has said anything.
+pub fn all_said(heard: &str) -> String {
+    heard.lines().map(|line| line.strip_prefix("guest1: ").unwrap()).collect()
 }
