@@ -1,6 +1,9 @@
 //! The clients that are out there, run as they are: each does something at the end of its input, at
 //! the end of a line or at the end of the connection that a server must know.
 
+mod dialects;
+mod keys;
+mod protocols;
 mod strangers;
 mod telnet;
 
