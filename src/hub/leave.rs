@@ -69,7 +69,7 @@ impl<S: Socket> Hub<S> {
 
     /// Stops reading a client and says why; it is closed when it has that and all before it.
     pub(super) fn close(&mut self, id: ClientId, leave: Leave, notice: &Notice<'_>, now: Instant) {
-        let words = self.parting_words(notice);
+        let words = self.clients[id].form.render(self.parting_words(notice));
         self.close_with(id, leave, words, now);
     }
 
@@ -92,7 +92,7 @@ impl<S: Socket> Hub<S> {
             client.reading = Reading::new(head);
         }
         if !words.is_empty() {
-            client.reading.detour(head, client.form.render(words));
+            client.reading.detour(head, words);
         }
         self.close_at(id, head, leave, now);
     }

@@ -172,7 +172,7 @@ impl Ear {
         self.telnet.as_deref().is_some_and(Telnet::has_ended)
     }
 
-    /// Whether its lines end with a CR, as those of telnet do.
+    /// Whether it has ended a line with a CR, as telnet and Windows do.
     pub fn ends_in_cr(&self) -> bool {
         self.lines.ends_in_cr()
     }

@@ -6,7 +6,8 @@
 //!   nothing. NULs around a line are no text: C programs send the NUL of a string, or the whole
 //!   zeroed buffer. Where a client ends lines with nothing else, a NUL ends one. A byte order mark
 //!   at the beginning of a line is no text either.
-//! - BS, DEL and Ctrl-U take back a character or the line, as in a terminal: see [`erase`].
+//! - Where keys come one by one, or by telnet, BS, DEL and Ctrl-U take back a character or the
+//!   line, as a terminal would: see [`erase`].
 //! - A line of more than [`LineRules::line_bytes_max`] is discarded to its end and told of once.
 //!   One of more than [`LineRules::endless_bytes_max`] is [`Found::Endless`].
 //! - However the bytes are cut into reads, the lines are the same.
@@ -82,6 +83,11 @@ enum Habit {
 }
 
 impl Habit {
+    /// Whether a terminal stands behind it that edits no line by itself.
+    fn is_typed(self) -> bool {
+        matches!(self, Habit::Keys | Habit::Typed)
+    }
+
     /// Whether a NUL ends a line, as nothing else has yet.
     fn has_nul_ends(self) -> bool {
         matches!(self, Habit::Chunks | Habit::Keys)
@@ -94,7 +100,7 @@ pub struct Lines {
     /// `None`, so without an allocation, when nothing is pending.
     pending: Option<Box<Pending>>,
     habit: Habit,
-    /// The last line end had a CR.
+    /// It has ended a line with a CR.
     ends_in_cr: bool,
     /// A line was too long and [`Lines::consume`] has not been called for it.
     long_untold: bool,
@@ -146,8 +152,10 @@ impl Pending {
     }
 
     /// The line ends here: what is taken back and the NULs around it are no part of it.
-    fn take(&mut self, end: usize) {
-        self.start = end - erase::take_back(&mut self.bytes[self.start..end]);
+    fn take(&mut self, end: usize, habit: Habit) {
+        if habit.is_typed() {
+            self.start = end - erase::take_back(&mut self.bytes[self.start..end]);
+        }
         let text = trimmed(&self.bytes[self.start..end]);
         self.line = self.start + text.start..self.start + text.end;
         self.end = end;
@@ -219,7 +227,7 @@ impl Lines {
             if ended_by.is_none() && !is_cut {
                 return Found::NotYet;
             }
-            pending.take(end);
+            pending.take(end, self.habit);
             if !pending.line.is_empty() {
                 return Found::Line;
             }
@@ -274,7 +282,7 @@ impl Lines {
         self.pending.as_deref().map(|its| its.since)
     }
 
-    /// Whether the last line end had a CR, as those of telnet and of Windows have.
+    /// Whether it has ended a line with a CR, as telnet and Windows do.
     pub fn ends_in_cr(&self) -> bool {
         self.ends_in_cr
     }
@@ -325,7 +333,7 @@ impl Lines {
         if byte != b'\n' && byte != b'\r' {
             return;
         }
-        self.ends_in_cr = byte == b'\r';
+        self.ends_in_cr |= byte == b'\r';
         self.habit = match self.habit {
             Habit::Chunks | Habit::Lines => Habit::Lines,
             Habit::Keys | Habit::Typed => Habit::Typed,
@@ -487,11 +495,16 @@ mod tests {
     }
 
     #[test]
-    fn what_is_taken_back_is_no_part_of_the_line() {
-        assert_eq!(
-            read(&RULES, &[b"hellp", b"\x08o\n\x7f\x08\n", b"x\x15\0y\n"], false),
-            ["hello", "y"]
-        );
+    fn what_was_typed_and_taken_back_is_no_part_of_the_line() {
+        let mut lines = Lines::default();
+        lines.expect_line_ends();
+        let mut said = Vec::new();
+        for typed in [&b"hellp"[..], b"\x08o\n\x7f\x08\n", b"x\x15\0y\n"] {
+            lines.push(typed, &RULES, Instant::now());
+            take_all(&mut lines, &RULES, &mut said);
+        }
+        assert_eq!(said, ["hello", "y"]);
+        assert_eq!(read(&RULES, &[b"a\x08\x7fb\n"], false), ["a\x08\x7fb"]);
     }
 
     #[test]

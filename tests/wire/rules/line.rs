@@ -176,7 +176,7 @@ impl<'a> Plain<'a> {
         if std::mem::take(&mut self.is_told) {
             return;
         }
-        let left = take_back(&mut line);
+        let left = if self.has_keys { take_back(&mut line) } else { line.len() };
         let line = trimmed(&line[line.len() - left..]).to_vec();
         said.extend((!line.is_empty()).then_some(Said::Line(line)));
     }
