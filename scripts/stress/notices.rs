@@ -4,7 +4,7 @@
 
 use std::sync::LazyLock;
 
-use chinwag::words::notice::{Lang, Notice};
+use chinwag::words::notice::{Lang, Notice, Shown};
 use clap::ValueEnum;
 use memchr::memmem;
 
@@ -52,7 +52,7 @@ impl Notices {
         let too_many = Notice::TooManyFromAddress { per_address: NUMBER };
         Notices {
             // Where addresses are shown, only what follows the name is different.
-            welcome: form(Notice::WelcomeHidden { name: NAME, here: 1 }),
+            welcome: form(Notice::welcome(NAME, Shown(None), 1)),
             missed: form(Notice::Missed { lines: NUMBER as u64 }),
             missed_one: Notice::Missed { lines: 1 }.to_line(lang),
             too_long: form(Notice::LineTooLong { bytes_max: NUMBER }),
@@ -104,8 +104,6 @@ impl Form {
 
 #[cfg(test)]
 mod tests {
-    use chinwag::words::notice::Shown;
-
     use super::*;
 
     #[test]

@@ -33,15 +33,16 @@ impl Lang {
     }
 }
 
-/// An address as it stands in a sentence: in brackets, or nothing where it is hidden. An IPv4 peer
-/// of an IPv6 socket is shown as what it is.
+/// An address as it stands behind a word: in brackets, or nothing where it is hidden. A blank parts
+/// it from the word, but not with `{:#}`. An IPv4 peer of an IPv6 socket is shown as what it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shown(pub Option<SocketAddr>);
 
 impl fmt::Display for Shown {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Shown(Some(address)) = self else { return Ok(()) };
-        write!(f, "({})", SocketAddr::new(address.ip().to_canonical(), address.port()))
+        let blank = if f.alternate() { "" } else { " " };
+        write!(f, "{blank}({})", SocketAddr::new(address.ip().to_canonical(), address.port()))
     }
 }
 
@@ -89,20 +90,12 @@ macro_rules! notices {
 notices! {
     /// To a newcomer: who it is, where it comes from (unless hidden), how many are here with it.
     Welcome { name: &'a str, address: Shown, here: usize }
-        en "welcome, you are {name} {address}, {here} here"
-        ko "환영합니다, {name} {address}님. 지금 {here}명이 있습니다";
-    /// The same where addresses are hidden.
-    WelcomeHidden { name: &'a str, here: usize }
-        en "welcome, you are {name}, {here} here"
-        ko "환영합니다, {name}님. 지금 {here}명이 있습니다";
-    /// To all: someone came.
+        en "welcome, you are {name}{address}, {here} here"
+        ko "환영합니다, {name}{address}님. 지금 {here}명이 있습니다";
+    /// To all: someone came, and where it comes from (unless hidden).
     Joined { name: &'a str, address: Shown }
-        en "{name} {address} joined"
-        ko "{name} 유저{address}가 접속했습니다.";
-    /// The same where addresses are hidden.
-    JoinedHidden { name: &'a str }
-        en "{name} joined"
-        ko "{name} 유저가 접속했습니다.";
+        en "{name}{address} joined"
+        ko "{name} 유저{address:#}가 접속했습니다.";
     /// To all: someone went.
     Left { name: &'a str }
         en "{name} left"
@@ -300,19 +293,13 @@ impl Notice<'_> {
     }
 
     /// Who came, with the address if that is shown.
-    pub fn joined(name: &str, shown: Shown) -> Notice<'_> {
-        match shown.0 {
-            Some(_) => Notice::Joined { name, address: shown },
-            None => Notice::JoinedHidden { name },
-        }
+    pub fn joined(name: &str, address: Shown) -> Notice<'_> {
+        Notice::Joined { name, address }
     }
 
     /// Who someone is, with the address if that is shown.
-    pub fn welcome(name: &str, shown: Shown, here: usize) -> Notice<'_> {
-        match shown.0 {
-            Some(_) => Notice::Welcome { name, address: shown, here },
-            None => Notice::WelcomeHidden { name, here },
-        }
+    pub fn welcome(name: &str, address: Shown, here: usize) -> Notice<'_> {
+        Notice::Welcome { name, address, here }
     }
 
     /// What came and went, as few words as say it.
@@ -334,7 +321,7 @@ impl fmt::Display for Notice<'_> {
 
 /// The one notice of raw mode, as clients of the old server know it: to the letter, no line end.
 pub fn joined_raw(shown: Shown) -> String {
-    format!("유저{shown}가 접속했습니다.")
+    format!("유저{shown:#}가 접속했습니다.")
 }
 
 /// A command as `/help` tells of it: how it is written, and what it does.
@@ -428,6 +415,27 @@ mod tests {
         assert_eq!(Notice::Missed { lines: 1 }.text(Lang::Ko), "1줄을 놓쳤습니다");
         let counted = [0, 1, 2].map(|count| Counted(count, "line").to_string());
         assert_eq!(counted, ["0 lines", "1 line", "2 lines"]);
+    }
+
+    #[test]
+    fn a_hidden_address_leaves_nothing_behind_in_any_language() {
+        let hidden = Shown(None);
+        for (notice, en, ko) in [
+            (
+                Notice::welcome("bob", address("[::1]:7"), 2),
+                "welcome, you are bob ([::1]:7), 2 here",
+                "환영합니다, bob ([::1]:7)님. 지금 2명이 있습니다",
+            ),
+            (
+                Notice::welcome("bob", hidden, 2),
+                "welcome, you are bob, 2 here",
+                "환영합니다, bob님. 지금 2명이 있습니다",
+            ),
+            (Notice::joined("bob", hidden), "bob joined", "bob 유저가 접속했습니다."),
+        ] {
+            assert_eq!((&*notice.text(Lang::En), &*notice.text(Lang::Ko)), (en, ko));
+        }
+        assert_eq!(joined_raw(hidden), "유저가 접속했습니다.");
     }
 
     #[test]
