@@ -324,64 +324,44 @@ pub fn joined_raw(shown: Shown) -> String {
     format!("유저{shown:#}가 접속했습니다.")
 }
 
-/// A command as `/help` tells of it: how it is written, and what it does.
-struct Help {
-    usage: [&'static str; LANGS],
-    what: [&'static str; LANGS],
-}
-
-const HELP: [Help; 13] = [
-    Help { usage: ["/help", "/help"], what: ["this list", "이 목록"] },
-    Help { usage: ["/who", "/who"], what: ["who is here", "누가 있는지"] },
-    Help { usage: ["/nick NAME", "/nick 이름"], what: ["take a name", "이름 정하기"] },
-    Help { usage: ["/me TEXT", "/me 글"], what: ["say what you do", "하는 일을 말하기"] },
-    Help {
-        usage: ["/msg NAME TEXT", "/msg 이름 글"],
-        what: ["say it to one only", "한 사람에게만 말하기"],
-    },
-    Help {
-        usage: ["/r TEXT", "/r 글"],
-        what: ["answer the last who did", "마지막 귓속말에 답하기"],
-    },
-    Help {
-        usage: ["/history [LINES]", "/history [줄 수]"],
-        what: ["what was said before", "지난 대화 보기"],
-    },
-    Help {
-        usage: ["/echo on|off", "/echo on|off"],
-        what: ["see your own lines or not", "자기 말을 볼지 말지"],
-    },
-    Help {
-        usage: ["/ignore [NAME]", "/ignore [이름]"],
-        what: ["see nothing of someone; or whom", "한 사람의 말을 보지 않기, 또는 그 목록"],
-    },
-    Help { usage: ["/unignore NAME", "/unignore 이름"], what: ["see it again", "다시 보기"] },
-    Help {
-        usage: ["/quit [TEXT]", "/quit [글]"],
-        what: ["say a last line, and leave", "마지막 말을 남기고 나가기"],
-    },
-    Help { usage: ["//TEXT", "//글"], what: ["say /TEXT", "/글이라고 말하기"] },
-    Help {
-        usage: ["anything else", "그 밖의 것"],
-        what: ["is said to everyone", "모두에게 말하기"],
-    },
+/// The commands as `/help` tells of them, in each language: how one is written, and what it does.
+const HELP: [[(&str, &str); LANGS]; 13] = [
+    [("/help", "this list"), ("/help", "이 목록")],
+    [("/who", "who is here"), ("/who", "누가 있는지")],
+    [("/nick NAME", "take a name"), ("/nick 이름", "이름 정하기")],
+    [("/me TEXT", "say what you do"), ("/me 글", "하는 일을 말하기")],
+    [("/msg NAME TEXT", "say it to one only"), ("/msg 이름 글", "한 사람에게만 말하기")],
+    [("/r TEXT", "answer the last who did"), ("/r 글", "마지막 귓속말에 답하기")],
+    [("/history [LINES]", "what was said before"), ("/history [줄 수]", "지난 대화 보기")],
+    [("/echo on|off", "see your own lines or not"), ("/echo on|off", "자기 말을 볼지 말지")],
+    [
+        ("/ignore [NAME]", "see nothing of someone; or whom"),
+        ("/ignore [이름]", "한 사람의 말을 보지 않기, 또는 그 목록"),
+    ],
+    [("/unignore NAME", "see it again"), ("/unignore 이름", "다시 보기")],
+    [("/quit [TEXT]", "say a last line, and leave"), ("/quit [글]", "마지막 말을 남기고 나가기")],
+    [("//TEXT", "say /TEXT"), ("//글", "/글이라고 말하기")],
+    [("anything else", "is said to everyone"), ("그 밖의 것", "모두에게 말하기")],
 ];
 
 /// All commands, a line each, with what they do lined up by the columns of a terminal.
 pub fn help(lang: Lang) -> Vec<u8> {
-    let usage = |help: &Help| help.usage[lang as usize];
-    let columns = HELP.iter().map(|help| usage(help).width()).max().unwrap_or(0);
-    let line = |help: &Help| {
-        let gap = columns - usage(help).width() + 2;
-        format!("* {}{:gap$}{}\n", usage(help), "", help.what[lang as usize])
+    let rows = HELP.map(|row| row[lang as usize]);
+    let columns = rows.iter().map(|(usage, _)| usage.width()).max().unwrap_or(0);
+    let line = |(usage, what): (&str, &str)| {
+        let gap = columns - usage.width() + 2;
+        format!("* {usage}{:gap$}{what}\n", "")
     };
-    HELP.iter().map(line).collect::<String>().into_bytes()
+    rows.map(line).concat().into_bytes()
 }
 
-/// How a command is written, given its first word.
+/// How a command is written, given its first word in any case.
 pub fn usage(command: &str, lang: Lang) -> &'static str {
-    let of = |help: &&Help| help.usage[0].split(' ').next() == Some(command);
-    HELP.iter().find(of).map_or("/help", |help| help.usage[lang as usize])
+    let is_it = |usage: &str| {
+        usage.split(' ').next().is_some_and(|word| word.eq_ignore_ascii_case(command))
+    };
+    let row = HELP.iter().find(|row| is_it(row[Lang::En as usize].0));
+    row.map_or("/help", |row| row[lang as usize].0)
 }
 
 #[cfg(test)]
@@ -469,7 +449,7 @@ mod tests {
     #[test]
     fn a_command_is_shown_as_it_is_written() {
         assert_eq!(usage("/msg", Lang::En), "/msg NAME TEXT");
-        assert_eq!(usage("/nick", Lang::Ko), "/nick 이름");
+        assert_eq!(usage("/NICK", Lang::Ko), "/nick 이름");
     }
 
     #[test]
@@ -478,9 +458,9 @@ mod tests {
             let text = String::from_utf8(help(lang)).unwrap();
             assert_eq!(text.lines().count(), HELP.len());
             let mut widths = Vec::new();
-            for (line, help) in text.lines().zip(&HELP) {
+            for (line, row) in text.lines().zip(&HELP) {
                 assert!(line.starts_with("* "), "{line}");
-                let before = line.strip_suffix(help.what[lang as usize]).unwrap();
+                let before = line.strip_suffix(row[lang as usize].1).unwrap();
                 widths.push(before.width());
             }
             widths.dedup();
