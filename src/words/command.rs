@@ -38,7 +38,7 @@ pub enum Command<'a> {
     /// To leave, with some last words or none.
     Quit(&'a str),
     /// A command that lacks something, or has something that it should not have: its first word.
-    Misused(&'static str),
+    Misused(&'a str),
     /// No command: its first word.
     Unknown(&'a str),
 }
@@ -54,21 +54,23 @@ impl<'a> Command<'a> {
             return Command::Say(asked);
         }
         let (word, rest) = split_word(line);
-        match word.to_ascii_lowercase().as_str() {
-            "/help" => Command::Help,
-            "/who" => Command::Who,
-            "/me" => needs_text("/me", rest, Command::Me),
+        let command = match word.to_ascii_lowercase().as_str() {
+            "/help" => Some(Command::Help),
+            "/who" => Some(Command::Who),
+            "/me" => text(rest).map(Command::Me),
             "/msg" => message(rest),
-            "/r" => needs_text("/r", rest, Command::Answer),
-            "/nick" => needs_word("/nick", rest, Command::Nick),
-            "/echo" => echo(rest),
-            "/history" => history(rest),
-            "/ignore" if rest.is_empty() => Command::Ignored,
-            "/ignore" => needs_word("/ignore", rest, Command::Ignore),
-            "/unignore" => needs_word("/unignore", rest, Command::Unignore),
-            "/quit" => Command::Quit(rest),
-            _ => Command::Unknown(word),
-        }
+            "/r" => text(rest).map(Command::Answer),
+            "/nick" => one_word(rest).map(Command::Nick),
+            "/echo" => switch(rest).map(Command::Echo),
+            "/history" if rest.is_empty() => Some(Command::History(HISTORY_LINES)),
+            "/history" => rest.parse().ok().map(Command::History),
+            "/ignore" if rest.is_empty() => Some(Command::Ignored),
+            "/ignore" => one_word(rest).map(Command::Ignore),
+            "/unignore" => one_word(rest).map(Command::Unignore),
+            "/quit" => Some(Command::Quit(rest)),
+            _ => return Command::Unknown(word),
+        };
+        command.unwrap_or(Command::Misused(word))
     }
 }
 
@@ -80,46 +82,25 @@ fn split_word(text: &str) -> (&str, &str) {
     }
 }
 
-fn needs_text<'a>(
-    word: &'static str,
-    text: &'a str,
-    command: fn(&'a str) -> Command<'a>,
-) -> Command<'a> {
-    if text.is_empty() { Command::Misused(word) } else { command(text) }
+/// Text that is not empty.
+fn text(rest: &str) -> Option<&str> {
+    (!rest.is_empty()).then_some(rest)
 }
 
-fn needs_word<'a>(
-    word: &'static str,
-    text: &'a str,
-    command: fn(&'a str) -> Command<'a>,
-) -> Command<'a> {
-    match split_word(text) {
-        ("", _) => Command::Misused(word),
-        (only, "") => command(only),
-        _ => Command::Misused(word),
-    }
+fn one_word(rest: &str) -> Option<&str> {
+    text(rest).filter(|word| !word.contains(char::is_whitespace))
 }
 
-fn message(rest: &str) -> Command<'_> {
-    match split_word(rest) {
-        (_, "") => Command::Misused("/msg"),
-        (to, text) => Command::Message { to, text },
-    }
+fn message(rest: &str) -> Option<Command<'_>> {
+    let (to, words) = split_word(rest);
+    text(words).map(|text| Command::Message { to, text })
 }
 
-fn echo(rest: &str) -> Command<'_> {
+fn switch(rest: &str) -> Option<bool> {
     match rest {
-        "on" => Command::Echo(true),
-        "off" => Command::Echo(false),
-        _ => Command::Misused("/echo"),
-    }
-}
-
-fn history(rest: &str) -> Command<'_> {
-    match rest.parse() {
-        _ if rest.is_empty() => Command::History(HISTORY_LINES),
-        Ok(lines) => Command::History(lines),
-        Err(_) => Command::Misused("/history"),
+        "on" => Some(true),
+        "off" => Some(false),
+        _ => None,
     }
 }
 
@@ -163,6 +144,7 @@ mod tests {
         for (line, word) in [
             ("/me", "/me"),
             ("/me ", "/me"),
+            ("/ME", "/ME"),
             ("/msg", "/msg"),
             ("/msg bob", "/msg"),
             ("/r", "/r"),

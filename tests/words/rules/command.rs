@@ -72,26 +72,19 @@ fn plainly(line: &str) -> Command<'_> {
         ("/who", _) => Command::Who,
         ("/quit", _) => Command::Quit(text),
         ("/me", [_, ..]) => Command::Me(text),
-        ("/me", _) => Command::Misused("/me"),
         ("/r", [_, ..]) => Command::Answer(text),
-        ("/r", _) => Command::Misused("/r"),
         ("/msg", [to, _, ..]) => Command::Message { to, text: text[to.len()..].trim() },
-        ("/msg", _) => Command::Misused("/msg"),
         ("/nick", [name]) => Command::Nick(name),
-        ("/nick", _) => Command::Misused("/nick"),
         ("/echo", ["on"]) => Command::Echo(true),
         ("/echo", ["off"]) => Command::Echo(false),
-        ("/echo", _) => Command::Misused("/echo"),
         ("/ignore", []) => Command::Ignored,
         ("/ignore", [name]) => Command::Ignore(name),
-        ("/ignore", _) => Command::Misused("/ignore"),
         ("/unignore", [name]) => Command::Unignore(name),
-        ("/unignore", _) => Command::Misused("/unignore"),
         ("/history", []) => Command::History(20),
-        ("/history", [lines]) => {
-            lines.parse().map_or(Command::Misused("/history"), Command::History)
+        ("/history", [lines]) => lines.parse().map_or(Command::Misused(word), Command::History),
+        ("/me" | "/r" | "/msg" | "/nick" | "/echo" | "/ignore" | "/unignore" | "/history", _) => {
+            Command::Misused(word)
         }
-        ("/history", _) => Command::Misused("/history"),
         _ => Command::Unknown(word),
     }
 }
