@@ -33,6 +33,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 use std::time::Duration;
 
+use chinwag::server::journal::usage_line;
 use clap::Parser;
 use stress::{Outcome, app, flags};
 
@@ -61,7 +62,7 @@ fn main() -> ExitCode {
         Ok(flags) => flags,
         Err(error) if !error.use_stderr() => error.exit(),
         Err(error) => {
-            eprintln!("soak: {}", app::one_line(&error));
+            eprintln!("soak: {}", usage_line(&error));
             return ExitCode::from(app::USAGE);
         }
     };

@@ -11,7 +11,7 @@ use std::process::ExitCode;
 
 use chinwag::config::Config;
 use chinwag::join::{self, flags::Flags as JoinFlags};
-use chinwag::server::journal::{Journal, tell_error};
+use chinwag::server::journal::{Journal, tell_error, usage_line};
 use chinwag::server::{Ended, Server};
 use chinwag::words::notice::Lang;
 use clap::builder::{OsStr, Resettable};
@@ -126,10 +126,6 @@ fn tell_usage(error: &clap::Error) -> ExitCode {
         let printed = writeln!(io::stdout(), "{}", text.trim_end());
         return if printed.is_ok() { ExitCode::SUCCESS } else { ExitCode::from(FAILED) };
     }
-    let text = error.to_string();
-    let told = text.lines().map(str::trim).take_while(|line| !line.starts_with("Usage:"));
-    let told = told.filter(|line| !line.is_empty() && !line.starts_with("For more information"));
-    let line = told.collect::<Vec<_>>().join("; ");
-    tell_error(line.strip_prefix("error: ").unwrap_or(&line));
+    tell_error(&usage_line(error));
     ExitCode::from(USAGE)
 }

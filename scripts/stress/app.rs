@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use chinwag::server::journal::usage_line;
 use clap::Parser;
 use clap::error::ErrorKind;
 
@@ -44,7 +45,7 @@ pub fn run(arguments: &[OsString], out: &mut dyn Write, err: &mut dyn Write) -> 
             let shown = write!(out, "{}", error.render());
             return if shown.is_ok() { RIGHT } else { FAILED };
         }
-        Err(error) => (USAGE, one_line(&error)),
+        Err(error) => (USAGE, usage_line(&error)),
     };
     // Whoever has closed standard error does not want to know.
     writeln!(err, "stress: {told}").unwrap_or_default();
@@ -60,15 +61,6 @@ impl<E: Into<Box<dyn std::error::Error>>> From<E> for Failure {
     fn from(error: E) -> Failure {
         Failure::Other(error.into())
     }
-}
-
-/// What is wrong with a flag, without how it is used.
-pub fn one_line(error: &clap::Error) -> String {
-    let text = error.to_string();
-    let told = text.lines().map(str::trim).take_while(|line| !line.starts_with("Usage:"));
-    let told = told.filter(|line| !line.is_empty() && !line.starts_with("For more information"));
-    let line = told.collect::<Vec<_>>().join("; ");
-    line.strip_prefix("error: ").unwrap_or(&line).to_owned()
 }
 
 fn measure_and_show(flags: &Flags, out: &mut dyn Write) -> Result<(), Failure> {

@@ -190,6 +190,15 @@ pub fn tell_error(message: &str) {
     drop(told);
 }
 
+/// What is wrong with a flag: clap's error as one line, without how the flag is used.
+pub fn usage_line(error: &clap::Error) -> String {
+    let text = error.to_string();
+    let told = text.lines().map(str::trim).take_while(|line| !line.starts_with("Usage:"));
+    let told = told.filter(|line| !line.is_empty() && !line.starts_with("For more information"));
+    let line = told.collect::<Vec<_>>().join("; ");
+    line.strip_prefix("error: ").unwrap_or(&line).to_owned()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
