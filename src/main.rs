@@ -15,7 +15,6 @@ use chinwag::server::journal::{Journal, tell_error, usage_line};
 use chinwag::server::{Ended, Server};
 use chinwag::words::notice::Lang;
 use clap::builder::{OsStr, Resettable};
-use clap::error::ErrorKind;
 use clap::{Arg, Parser, Subcommand};
 
 /// A chat server for anything that can open a TCP connection: nc, telnet, a script
@@ -43,23 +42,35 @@ enum Command {
     Join(JoinFlags),
 }
 
+const STOPPED: u8 = 0;
 const FAILED: u8 = 1;
 const USAGE: u8 = 2;
 const SIGNAL: u8 = 128;
 
+/// How it ended badly: the exit code, and why.
+type Failure = (u8, String);
+
 fn main() -> ExitCode {
-    let mut config = match Flags::try_parse() {
-        Ok(Flags { command: Some(Command::Serve(config)), .. }) => *config,
-        Ok(Flags { command: Some(Command::Join(flags)), .. }) => return join(flags),
-        Ok(Flags { command: None, config }) => config,
-        Err(error) => return tell_usage(&error),
-    };
-    config.lang.get_or_insert_with(lang_of_environment);
-    if let Err(message) = config.check() {
-        tell_error(&message);
-        return ExitCode::from(USAGE);
+    match run() {
+        Ok(code) => ExitCode::from(code),
+        Err((code, why)) => {
+            tell_error(&why);
+            ExitCode::from(code)
+        }
     }
-    serve(config)
+}
+
+fn run() -> Result<u8, Failure> {
+    match Flags::try_parse() {
+        Ok(Flags { command: Some(Command::Serve(config)), .. }) => serve(*config),
+        Ok(Flags { command: Some(Command::Join(flags)), .. }) => join(flags),
+        Ok(Flags { command: None, config }) => serve(config),
+        Err(error) if error.use_stderr() => Err((USAGE, usage_line(&error))),
+        Err(help) => {
+            let printed = writeln!(io::stdout(), "{}", help.render().to_string().trim_end());
+            Ok(if printed.is_ok() { STOPPED } else { FAILED })
+        }
+    }
 }
 
 /// The language of whoever starts the server, as locale(7) finds it.
@@ -82,50 +93,26 @@ fn without_empty_variable(flag: Arg) -> Arg {
     flag
 }
 
-fn serve(config: Config) -> ExitCode {
-    let journal = match Journal::start(config.log_level) {
-        Ok(journal) => journal,
-        Err(error) => {
-            tell_error(&format!("cannot log: {error}"));
-            return ExitCode::from(FAILED);
-        }
-    };
-    match Server::bind(config, journal) {
-        Ok(server) => match server.run() {
-            Ok(Ended::Stopped) => ExitCode::SUCCESS,
-            Ok(Ended::Interrupted(signal)) => ExitCode::from(SIGNAL + signal as u8),
-            Err(_) => ExitCode::from(FAILED),
-        },
-        Err(error) => {
-            tell_error(&error.to_string());
-            ExitCode::from(FAILED)
-        }
-    }
+fn serve(mut config: Config) -> Result<u8, Failure> {
+    config.lang.get_or_insert_with(lang_of_environment);
+    config.check().map_err(|why| (USAGE, why))?;
+    let journal = Journal::start(config.log_level)
+        .map_err(|error| (FAILED, format!("cannot log: {error}")))?;
+    let server = Server::bind(config, journal).map_err(|error| (FAILED, error.to_string()))?;
+    Ok(match server.run() {
+        Ok(Ended::Stopped) => STOPPED,
+        Ok(Ended::Interrupted(signal)) => SIGNAL + signal as u8,
+        // It has been logged.
+        Err(_) => FAILED,
+    })
 }
 
-fn join(flags: JoinFlags) -> ExitCode {
-    if let Err(message) = flags.check() {
-        tell_error(&message);
-        return ExitCode::from(USAGE);
-    }
+fn join(flags: JoinFlags) -> Result<u8, Failure> {
+    flags.check().map_err(|why| (USAGE, why))?;
     match join::run(flags) {
-        Ok(join::Ended::Left) => ExitCode::SUCCESS,
-        Ok(join::Ended::Lost) => ExitCode::from(FAILED),
-        Ok(join::Ended::Signal(signal)) => ExitCode::from(SIGNAL + signal as u8),
-        Err(error) => {
-            tell_error(&error.to_string());
-            ExitCode::from(FAILED)
-        }
+        Ok(join::Ended::Left) => Ok(STOPPED),
+        Ok(join::Ended::Lost) => Ok(FAILED),
+        Ok(join::Ended::Signal(signal)) => Ok(SIGNAL + signal as u8),
+        Err(error) => Err((FAILED, error.to_string())),
     }
-}
-
-/// Help and the version are printed as they are; an error is made one line.
-fn tell_usage(error: &clap::Error) -> ExitCode {
-    if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
-        let text = error.render().to_string();
-        let printed = writeln!(io::stdout(), "{}", text.trim_end());
-        return if printed.is_ok() { ExitCode::SUCCESS } else { ExitCode::from(FAILED) };
-    }
-    tell_error(&usage_line(error));
-    ExitCode::from(USAGE)
 }
