@@ -24,7 +24,6 @@ pub struct Console {
     /// Only what is announced is printed, not the conversation.
     quiet: bool,
     terms: Terms,
-    behind: bool,
 }
 
 impl Console {
@@ -41,48 +40,37 @@ impl Console {
             retry_at: None,
             quiet,
             terms,
-            behind: false,
         }
     }
 
     /// Prints a line that is not part of the conversation, before anything is said.
     pub fn announce(&mut self, line: &str) {
         self.reading.detour(0, format!("{line}\n").into_bytes());
-        self.behind = true;
     }
 
     /// Prints what it lacks, as far as it is taken. To be called in each turn, after what is said
     /// is appended; `endangered_below` is where the next turn may overwrite.
     pub fn speak(&mut self, transcript: &Transcript, endangered_below: u64, now: Instant) {
-        if self.sink.is_none() {
-            return;
-        }
         if self.retry_at.is_none_or(|at| at <= now) {
             self.retry_at = None;
             self.print(transcript, now);
         }
-        self.behind = self.reading.is_behind(self.end(transcript));
         let endangered = self.retry_at.is_some() && self.reading.position() < endangered_below;
-        if self.quiet && (endangered || !self.behind) {
-            (self.sink, self.retry_at) = (None, None);
+        if self.quiet && (endangered || !self.is_behind(transcript)) {
+            self.sink = None;
         } else if endangered {
             self.reading.lapse(transcript);
         }
     }
 
     /// Whether there is something that it has not printed yet and may be able to print.
-    pub fn is_behind(&self) -> bool {
-        self.sink.is_some() && self.behind
+    pub fn is_behind(&self, transcript: &Transcript) -> bool {
+        self.sink.is_some() && self.reading.is_behind(self.end(transcript))
     }
 
-    /// Whether it can print more in the next turn.
-    pub fn has_work(&self) -> bool {
-        self.is_behind() && self.retry_at.is_none()
-    }
-
-    /// When it wants to be called though nothing happens.
-    pub fn next_deadline(&self, now: Instant) -> Option<Instant> {
-        if self.has_work() { Some(now) } else { self.retry_at }
+    /// When it wants to be called though nothing happens: at once if it can print more.
+    pub fn next_deadline(&self, transcript: &Transcript, now: Instant) -> Option<Instant> {
+        self.is_behind(transcript).then(|| self.retry_at.unwrap_or(now))
     }
 
     /// The form in which it reads the conversation.
@@ -96,25 +84,21 @@ impl Console {
 
     fn print(&mut self, transcript: &Transcript, now: Instant) {
         let end = self.end(transcript);
-        let mut left = self.terms.bytes_max;
-        while left > 0 && self.reading.is_behind(end) {
-            let offer =
-                self.reading.offer(transcript, end, &Terms { bytes_max: left, ..self.terms });
+        let mut terms = self.terms;
+        while terms.bytes_max > 0 && self.reading.is_behind(end) {
+            let Some(sink) = &mut self.sink else { return };
+            let offer = self.reading.offer(transcript, end, &terms);
             let Some(piece) = offer.slices().first() else { continue };
-            let written = self.sink.as_mut().map_or(Written::Closed, |sink| sink.write(piece));
-            match written {
+            match sink.write(piece) {
                 Written::Bytes(bytes) => {
                     self.reading.took(bytes, transcript);
-                    left = left.saturating_sub(bytes.max(1));
+                    terms.bytes_max = terms.bytes_max.saturating_sub(bytes.max(1));
                 }
                 Written::Blocked => {
                     self.retry_at = Some(now + RETRY);
                     return;
                 }
-                Written::Closed => {
-                    (self.sink, self.retry_at) = (None, None);
-                    return;
-                }
+                Written::Closed => self.sink = None,
             }
         }
     }

@@ -189,7 +189,7 @@ impl Server {
     fn wait(&mut self) -> io::Result<Instant> {
         let now = Instant::now();
         let others = [
-            self.console.next_deadline(now),
+            self.console.next_deadline(self.hub.transcript_in(self.console.form()), now),
             self.journal.next_deadline(now),
             self.stop_by,
             self.listening.iter().filter_map(|one| one.door.retry_at(now)).min(),
@@ -418,7 +418,8 @@ impl Server {
         let late = self.stop_by? <= now;
         let over = self.hub.connections() == 0;
         // Whoever reads standard output gets the last line too, if that comes about in time.
-        let said = !self.hub.is_busy() && !self.console.is_behind();
+        let printed = self.hub.transcript_in(self.console.form());
+        let said = !self.hub.is_busy() && !self.console.is_behind(printed);
         (over && (said || late)).then_some(Ended::Stopped)
     }
 }
