@@ -40,9 +40,12 @@ mod signals;
 /// The events of one poll, at most; more take another. Enough that a storm takes few calls.
 const EVENTS_MAX: usize = 1024;
 
-/// Client tokens are slab keys, which count from 0; the others count from the end.
+/// A token below this is a client's: its slab key. From here on the listeners are counted, also
+/// those that are closed: an event of one is never taken for a client's.
+const LISTENERS: usize = usize::MAX / 2;
+
+/// No listener and no client has this token.
 const SIGNALS: Token = Token(usize::MAX - 1);
-const LISTENERS_END: usize = usize::MAX - 2;
 
 /// The server could not be started.
 #[derive(Debug)]
@@ -249,10 +252,11 @@ impl Server {
             let writable = event.is_writable() || event.is_write_closed() || broken;
             match event.token() {
                 SIGNALS => signalled = true,
-                Token(number) => match self.listening.get_mut(LISTENERS_END.wrapping_sub(number)) {
-                    Some(one) => one.door.note(),
-                    None => self.hub.note(number, readable, writable, now),
-                },
+                Token(key @ ..LISTENERS) => self.hub.note(key, readable, writable, now),
+                Token(number) => {
+                    let one = self.listening.get_mut(number - LISTENERS);
+                    one.into_iter().for_each(|one| one.door.note());
+                }
             }
         }
         signalled
@@ -448,7 +452,7 @@ fn listen_all(config: &Config, registry: &Registry) -> Result<Vec<Listening>, St
     let mut listening: Vec<Listening> = Vec::new();
     for listener in listeners::listen_all(config)? {
         let mut listener = TcpListener::from_std(listener);
-        let token = Token(LISTENERS_END - listening.len());
+        let token = Token(LISTENERS + listening.len());
         registry
             .register(&mut listener, token, Interest::READABLE)
             .map_err(|error| StartError::System("watch a listener", error))?;
