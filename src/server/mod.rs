@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use log::{error, info, warn};
 use mio::net::{TcpListener, TcpStream};
-use mio::{Events, Interest, Poll, Registry, Token};
+use mio::{Events, Interest, Poll, Token};
 use signal_hook_mio::v1_0::Signals;
 use socket2::SockRef;
 
@@ -128,16 +128,23 @@ impl Server {
         registry
             .register(&mut signals, SIGNALS, Interest::READABLE)
             .map_err(system("catch signals"))?;
-        let listening = listen_all(&config, registry)?;
+        let listeners = listeners::listen_all(&config)?;
         let mut console =
             Console::new(rustix::stdio::stdout(), config.quiet, config.terms(config.log_form()));
         let reserve = File::open("/dev/null").map_err(system("keep a descriptor in reserve"))?;
         config.warnings(clients_max).iter().for_each(|warning| warn!("{warning}"));
         tell_bounds(&config, clients_max);
-        for Listening { listener, .. } in &listening {
+        let mut listening = Vec::new();
+        for listener in listeners {
+            let mut listener = TcpListener::from_std(listener);
+            let token = Token(LISTENERS + listening.len());
+            registry
+                .register(&mut listener, token, Interest::READABLE)
+                .map_err(system("watch a listener"))?;
             let address = listener.local_addr().map_err(system("ask for the address"))?;
             console.announce(&format!("listening on {address}"));
             info!("listening on {address}");
+            listening.push(Listening { listener, door: Door::default() });
         }
         Ok(Server {
             poll,
@@ -445,18 +452,4 @@ fn turn_away(mut socket: TcpStream, word: &[u8]) {
     let said = socket.write(word).and_then(|_| socket.shutdown(Shutdown::Write));
     let read = said.and_then(|()| socket.read(&mut scratch));
     drop(read);
-}
-
-/// Listens wherever it is asked to, and watches for newcomers.
-fn listen_all(config: &Config, registry: &Registry) -> Result<Vec<Listening>, StartError> {
-    let mut listening: Vec<Listening> = Vec::new();
-    for listener in listeners::listen_all(config)? {
-        let mut listener = TcpListener::from_std(listener);
-        let token = Token(LISTENERS + listening.len());
-        registry
-            .register(&mut listener, token, Interest::READABLE)
-            .map_err(|error| StartError::System("watch a listener", error))?;
-        listening.push(Listening { listener, door: Door::default() });
-    }
-    Ok(listening)
 }
