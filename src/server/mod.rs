@@ -168,19 +168,15 @@ impl Server {
     /// Serves until a signal ends it. An error is one of the poll itself, which nothing can mend.
     pub fn run(mut self) -> io::Result<Ended> {
         let ended = loop {
-            match self.turn() {
-                Ok(None) => {}
-                Ok(Some(ended)) => break Ok(ended),
-                Err(error) => {
-                    error!("the poll failed: {error}");
-                    break Err(error);
-                }
+            let turned = self.turn().inspect_err(|error| error!("the poll failed: {error}"));
+            if let Some(ended) = turned? {
+                break ended;
             }
         };
-        if let Ok(Ended::Stopped) = ended {
+        if ended == Ended::Stopped {
             info!("stopped");
         }
-        ended
+        Ok(ended)
     }
 
     /// One pass of the loop; `Some` when it was the last.
@@ -198,19 +194,19 @@ impl Server {
     /// something happens.
     fn wait(&mut self) -> io::Result<Instant> {
         let now = Instant::now();
-        let others = [
+        let hub = match self.hub.wait() {
+            Wait::No => Some(now),
+            Wait::Until(at) => Some(at),
+            Wait::Forever => None,
+        };
+        let deadlines = [
+            hub,
             self.console.next_deadline(self.hub.transcript_in(self.console.form()), now),
             self.journal.next_deadline(now),
             self.stop_by,
             self.listening.iter().filter_map(|one| one.door.retry_at(now)).min(),
         ];
-        let others = others.into_iter().flatten().min();
-        let until = match self.hub.wait() {
-            Wait::No => Some(now),
-            Wait::Until(at) => Some(others.map_or(at, |other| at.min(other))),
-            Wait::Forever => others,
-        };
-        self.poll_events(until)?;
+        self.poll_events(deadlines.into_iter().flatten().min())?;
         Ok(Instant::now())
     }
 
@@ -448,8 +444,6 @@ impl Socket for TcpStream {
 /// Says a last word to a peer there is no room for, as best it can be done without waiting: its
 /// input is read away once, since a close with input unread would take the word back.
 fn turn_away(mut socket: TcpStream, word: &[u8]) {
-    let mut scratch = [0; 1024];
     let said = socket.write(word).and_then(|_| socket.shutdown(Shutdown::Write));
-    let read = said.and_then(|()| socket.read(&mut scratch));
-    drop(read);
+    said.and_then(|()| socket.read(&mut [0; 1024])).unwrap_or_default();
 }
