@@ -48,13 +48,12 @@ impl Journal {
         rustix::stdio::dup2_stderr(&writer)?;
         let inner = SimpleLogger::new().with_level(level).with_utc_timestamps();
         log::set_max_level(level);
-        log::set_boxed_logger(Box::new(Logger { inner })).map_err(io::Error::other)?;
+        log::set_boxed_logger(Box::new(Logger(inner))).map_err(io::Error::other)?;
         let sink = Sink::open(stderr.as_fd()).inspect_err(|error| {
             tell_unusable(stderr.as_fd(), "the log", error).unwrap_or_default();
         });
-        let sink = sink.ok();
-        let journal =
-            Journal { pipe: reader, stderr, sink, pending: Backlog::default(), retry_at: None };
+        let (sink, pending) = (sink.ok(), Backlog::default());
+        let journal = Journal { pipe: reader, stderr, sink, pending, retry_at: None };
         journal.hook_panics()?;
         Ok(journal)
     }
@@ -137,13 +136,11 @@ impl Drop for Journal {
     }
 }
 
-struct Logger {
-    inner: SimpleLogger,
-}
+struct Logger(SimpleLogger);
 
 impl Log for Logger {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        self.inner.enabled(metadata)
+        self.0.enabled(metadata)
     }
 
     fn log(&self, record: &Record<'_>) {
@@ -155,17 +152,13 @@ impl Log for Logger {
             return;
         }
         let text = one_line(&record.args().to_string());
-        self.inner.log(
-            &Record::builder()
-                .metadata(record.metadata().clone())
-                .args(format_args!("{text}"))
-                .build(),
-        );
+        let metadata = record.metadata().clone();
+        self.0.log(&Record::builder().metadata(metadata).args(format_args!("{text}")).build());
         WRITTEN.store(true, Ordering::Relaxed);
     }
 
     fn flush(&self) {
-        self.inner.flush();
+        self.0.flush();
     }
 }
 
@@ -186,8 +179,7 @@ fn one_line(text: &str) -> String {
 
 /// Tells an error on standard error before or after logging; a closed one cannot be told.
 pub fn tell_error(message: &str) {
-    let told = writeln!(io::stderr(), "chinwag: {message}");
-    drop(told);
+    writeln!(io::stderr(), "chinwag: {message}").unwrap_or_default();
 }
 
 /// What is wrong with a flag: clap's error as one line, without how the flag is used.
