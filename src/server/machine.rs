@@ -11,14 +11,11 @@ pub const MIB: usize = 1 << 20;
 /// How many clients there may be: as many as is asked for, or as there are descriptors for.
 pub fn clients_max(config: &Config) -> usize {
     let possible = descriptors_max().saturating_sub(DESCRIPTORS_RESERVED).max(1);
-    match config.max_clients {
-        Some(asked) if asked > possible => {
-            warn!("--max-clients {asked} needs more descriptors than there are; it is {possible}");
-            possible
-        }
-        Some(asked) => asked,
-        None => possible,
+    let asked = config.max_clients.unwrap_or(possible);
+    if asked > possible {
+        warn!("--max-clients {asked} needs more descriptors than there are; it is {possible}");
     }
+    asked.min(possible)
 }
 
 /// Raises the soft limit of open descriptors to the hard one, and says what it is.
