@@ -15,15 +15,11 @@ pub fn listen_all(config: &Config) -> Result<Vec<TcpListener>, StartError> {
     for listen in &config.listen {
         let (first, second) = listen.addresses();
         let listener = try_on(first, config)?;
-        let Some(mut second) = second else {
-            listeners.push(listener);
-            continue;
-        };
         // The port that was taken, if any was asked for.
         let port = listener.local_addr().map_err(|error| failed(first, error))?.port();
-        second.set_port(port);
         listeners.push(listener);
-        match try_on(second, config) {
+        let Some(second) = second else { continue };
+        match try_on(SocketAddr::new(second.ip(), port), config) {
             Err(StartError::Listen { error, .. }) if is_without_ipv6(&error) => {}
             listener => listeners.push(listener?),
         }
