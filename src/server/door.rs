@@ -4,8 +4,12 @@
 //! event for the peers that wait, not even when descriptors are free again. So the door remembers
 //! that someone may be waiting until `accept` has said that nobody is, and after a failure tries
 //! again by itself. It is a value: it knows errors and instants, not sockets or the clock.
+//!
+//! A *door* is where newcomers wait to be accepted. The *doorway* is behind it: there stand those
+//! that were accepted only to be told why they are refused
+//! ([`DOORWAY_MAX`](crate::config::DOORWAY_MAX)).
 
-use std::io::{self, ErrorKind};
+use std::io;
 use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
@@ -18,6 +22,22 @@ pub const RETRY: Duration = Duration::from_millis(100);
 /// that accepting itself fails, whatever the error says: then the door is left alone for [`RETRY`],
 /// or it would be tried without a pause.
 pub const BROKEN_MAX: u32 = 32;
+
+/// Errors of a connection that broke before it was accepted (accept(2)), and of a call that a
+/// signal broke off.
+const ONE_PEERS: [Errno; 11] = [
+    Errno::INTR,
+    Errno::CONNABORTED,
+    Errno::PROTO,
+    Errno::NETDOWN,
+    Errno::NOPROTOOPT,
+    Errno::HOSTDOWN,
+    Errno::NONET,
+    Errno::HOSTUNREACH,
+    Errno::OPNOTSUPP,
+    Errno::NETUNREACH,
+    Errno::TIMEDOUT,
+];
 
 /// What to do after an `accept` that failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,15 +93,14 @@ impl Door {
 
     /// Accepting failed.
     pub fn failed(&mut self, error: &io::Error, now: Instant) -> Next {
-        match error.kind() {
-            ErrorKind::WouldBlock => {
+        match Errno::from_io_error(error) {
+            Some(Errno::AGAIN) => {
                 self.waiting = false;
                 (self.retry_at, self.broken) = (None, 0);
                 Next::Nobody
             }
-            ErrorKind::Interrupted | ErrorKind::ConnectionAborted => self.broke(now),
-            _ if is_one_peers(error) => self.broke(now),
-            _ if is_short_of_descriptors(error) => {
+            Some(errno) if ONE_PEERS.contains(&errno) => self.broke(now),
+            Some(Errno::MFILE | Errno::NFILE) => {
                 let since = *self.short_since.get_or_insert(now);
                 if now.duration_since(since) >= RETRY {
                     return Next::TurnAway;
@@ -106,26 +125,6 @@ impl Door {
         self.retry_at = Some(now + RETRY);
         Next::Later
     }
-}
-
-/// Errors of a connection that broke before it was accepted (accept(2)).
-fn is_one_peers(error: &io::Error) -> bool {
-    const ONE_PEERS: [Errno; 9] = [
-        Errno::PROTO,
-        Errno::NETDOWN,
-        Errno::NOPROTOOPT,
-        Errno::HOSTDOWN,
-        Errno::NONET,
-        Errno::HOSTUNREACH,
-        Errno::OPNOTSUPP,
-        Errno::NETUNREACH,
-        Errno::TIMEDOUT,
-    ];
-    Errno::from_io_error(error).is_some_and(|errno| ONE_PEERS.contains(&errno))
-}
-
-fn is_short_of_descriptors(error: &io::Error) -> bool {
-    matches!(Errno::from_io_error(error), Some(Errno::MFILE | Errno::NFILE))
 }
 
 #[cfg(test)]
