@@ -18,10 +18,7 @@ pub struct Pace {
 impl Pace {
     /// A pace of `per_second` in the long run and `burst` at once; 0 a second means no limit.
     pub fn per_second(per_second: u32, burst: u32) -> Pace {
-        let every = match per_second {
-            0 => Duration::ZERO,
-            _ => Duration::from_secs(1) / per_second,
-        };
+        let every = Duration::from_secs(1).checked_div(per_second).unwrap_or_default();
         Pace { every, burst: burst.max(1) }
     }
 }
@@ -126,8 +123,7 @@ impl Throttle {
     /// since it was last told.
     pub fn count(&mut self, now: Instant) -> Option<u64> {
         self.untold += 1;
-        let quiet = self.told_at.is_some_and(|at| now.duration_since(at) < Self::QUIET);
-        if quiet {
+        if self.told_at.is_some_and(|at| now.duration_since(at) < Self::QUIET) {
             return None;
         }
         self.told_at = Some(now);

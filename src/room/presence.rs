@@ -52,9 +52,7 @@ impl Presence {
 
     /// The summary, when it is due; the next one begins.
     pub fn take_summary(&mut self, here: usize, now: Instant) -> Option<Notice<'static>> {
-        if self.summary_due.is_none_or(|due| now < due) {
-            return None;
-        }
+        self.summary_due.filter(|due| *due <= now)?;
         self.take_untold(here)
     }
 
