@@ -14,16 +14,17 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
-use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::time::Duration;
 
-use rustix::event::{PollFd, PollFlags, Timespec};
+use rustix::event::PollFlags;
 use rustix::fs::{FileType, OFlags};
 use rustix::io::Errno;
 use rustix::net::SendFlags;
 use rustix::termios::{LocalModes, Termios, isatty};
 
+use super::ready;
 use crate::stdio::backlog::Backlog;
 
 /// How long a stream that takes nothing is left alone. Nothing tells us when it takes something
@@ -184,8 +185,6 @@ fn write_if_asked(stream: &OwnedFd, bytes: &[u8]) -> io::Result<usize> {
 }
 
 /// Whether a descriptor says that it can be written to now.
-pub fn is_writable(stream: impl std::os::fd::AsFd) -> io::Result<bool> {
-    let mut polled = [PollFd::new(&stream, PollFlags::OUT)];
-    rustix::event::poll(&mut polled, Some(&Timespec { tv_sec: 0, tv_nsec: 0 }))?;
-    Ok(polled[0].revents().contains(PollFlags::OUT))
+pub fn is_writable(stream: impl AsFd) -> io::Result<bool> {
+    Ok(ready(stream, PollFlags::OUT)?.contains(PollFlags::OUT))
 }

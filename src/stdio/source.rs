@@ -7,7 +7,9 @@
 use std::io::{self, ErrorKind};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
-use rustix::event::{PollFd, PollFlags, Timespec};
+use rustix::event::PollFlags;
+
+use super::ready;
 
 /// Standard input.
 #[derive(Debug)]
@@ -38,12 +40,11 @@ impl Source {
 
     /// Reads what is there.
     pub fn read(&mut self, buffer: &mut [u8]) -> Taken {
-        let mut polled = [PollFd::new(&self.input, PollFlags::IN)];
-        let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
-        if !matches!(rustix::event::poll(&mut polled, Some(&at_once)), Ok(1..)) {
+        let ready = ready(&self.input, PollFlags::IN).unwrap_or(PollFlags::empty());
+        if ready.is_empty() {
             return Taken::NotYet;
         }
-        let hung_up = polled[0].revents().intersects(PollFlags::HUP | PollFlags::ERR);
+        let hung_up = ready.intersects(PollFlags::HUP | PollFlags::ERR);
         match rustix::io::read(&self.input, buffer).map_err(io::Error::from) {
             Ok(0) => Taken::Ended { hung_up },
             Ok(bytes) => Taken::Bytes(bytes),
