@@ -94,23 +94,19 @@ impl Sink {
             FileType::RegularFile => return Ok(Sink::File(File::from(own))),
             _ => {}
         }
-        let again = open_again(&format!("/proc/self/fd/{}", stream.as_raw_fd()));
-        match again {
+        match open_again(&format!("/proc/self/fd/{}", stream.as_raw_fd())) {
             Ok(again) if isatty(&again) => Ok(Sink::Terminal(again)),
             Ok(again) => Ok(Sink::File(again)),
             Err(_) if !isatty(stream) => Ok(Sink::Asked(own)),
-            Err(error) if !is_controlling(stream) => Err(unusable(&error)),
-            Err(_) => open_again("/dev/tty").map(Sink::Terminal).map_err(|error| unusable(&error)),
+            Err(error) if !is_controlling(stream) => Err(unusable(error)),
+            Err(_) => open_again("/dev/tty").map(Sink::Terminal).map_err(unusable),
         }
     }
 
     /// The same for a program that serves nobody else: where there is no other way, it may wait for
     /// whoever reads the stream.
     pub fn open_patiently(stream: BorrowedFd<'_>) -> io::Result<Sink> {
-        match Sink::open(stream) {
-            Err(_) => Ok(Sink::Asked(stream.try_clone_to_owned()?)),
-            opened => opened,
-        }
+        Sink::open(stream).or_else(|_| Ok(Sink::Asked(stream.try_clone_to_owned()?)))
     }
 
     /// Writes as much as is taken at once.
@@ -158,7 +154,7 @@ fn would_stop_us(terminal: &File) -> bool {
     in_background && rustix::termios::tcgetattr(terminal).is_ok_and(stops)
 }
 
-fn unusable(error: &io::Error) -> io::Error {
+fn unusable(error: io::Error) -> io::Error {
     let why = format!("a terminal that it may not open for itself ({error})");
     io::Error::new(error.kind(), why)
 }
