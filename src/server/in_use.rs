@@ -3,7 +3,6 @@
 //! that the address is in use, and not otherwise.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::ops::RangeInclusive;
 
 /// The state of a listener, as proc(5) numbers it.
 const LISTENING: &str = "0A";
@@ -16,18 +15,19 @@ pub fn cause(asked: SocketAddr) -> String {
 }
 
 fn cause_in(asked: SocketAddr, tables: &str, range: &str) -> String {
-    let ends: Vec<(SocketAddr, &str)> = tables.lines().filter_map(end).collect();
-    let mut ours = ends.iter().filter(|(end, _)| is_in_the_way(*end, asked)).peekable();
-    let port = asked.port();
-    if ours.peek().is_none() {
+    let in_the_way = tables.lines().filter_map(end).filter(|(end, _)| is_in_the_way(*end, asked));
+    let states: Vec<&str> = in_the_way.map(|(_, state)| state).collect();
+    if states.is_empty() {
         return String::new();
     }
-    if ours.any(|(_, state)| *state == LISTENING) {
+    if states.contains(&LISTENING) {
         return "; another program listens there".to_owned();
     }
+    let port = asked.port();
     let mut cause = format!("; an outgoing connection of this machine uses port {port}");
-    if let Some(range) = parse_range(range).filter(|range| range.contains(&port)) {
-        let (first, last) = range.into_inner();
+    if let Some((first, last)) = parse_range(range)
+        && (first..=last).contains(&port)
+    {
         cause.push_str(&format!(
             ", which is one of those that the kernel gives to such ({first} to {last}); \
              `sysctl net.ipv4.ip_local_reserved_ports={port}` keeps it for the server"
@@ -66,9 +66,9 @@ fn parse_address(text: &str) -> Option<IpAddr> {
 }
 
 /// Two numbers with blanks between.
-fn parse_range(text: &str) -> Option<RangeInclusive<u16>> {
-    let mut ends = text.split_whitespace().map_while(|end| end.parse().ok());
-    Some(ends.next()?..=ends.next()?)
+fn parse_range(text: &str) -> Option<(u16, u16)> {
+    let (first, last) = text.trim().split_once(char::is_whitespace)?;
+    Some((first.parse().ok()?, last.trim().parse().ok()?))
 }
 
 #[cfg(test)]
