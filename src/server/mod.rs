@@ -371,8 +371,7 @@ impl Server {
     }
 
     fn note_failed_accept(&mut self, place: usize, error: &io::Error, now: Instant) {
-        let next = self.listening[place].door.failed(error, now);
-        match next {
+        match self.listening[place].door.failed(error, now) {
             Next::Again | Next::Nobody => return,
             Next::Later => {}
             Next::TurnAway => self.turn_away_one(place, now),
@@ -396,12 +395,8 @@ impl Server {
                 turn_away(socket, &self.hub.full_line());
                 self.keep_reserve();
             }
-            Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                door.failed(&error, now);
-            }
-            Err(_) => {
-                door.later(now);
-            }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => _ = door.failed(&error, now),
+            Err(_) => _ = door.later(now),
         }
     }
 
