@@ -54,15 +54,13 @@ const EXCERPT_BYTES_MAX: usize = EXCERPT_CHARACTERS_MAX * char::MAX.len_utf8();
 /// stands in `out` already is the caller's.
 pub fn push_safe(bytes: &[u8], out: &mut String) -> bool {
     let mut pen = Pen { out, blanks: 0, marks: 0 };
-    match std::str::from_utf8(bytes) {
+    let text = std::str::from_utf8(bytes);
+    match text {
         Ok(text) if is_plain(bytes) => pen.out.push_str(text),
         Ok(text) => pen.write(text),
-        Err(_) => {
-            pen.write_pieces(bytes);
-            return false;
-        }
+        Err(_) => pen.write_pieces(bytes),
     }
-    true
+    text.is_ok()
 }
 
 /// Some foreign bytes for the log: safe, one line, the first [`EXCERPT_CHARACTERS_MAX`] characters
@@ -169,14 +167,11 @@ impl Pen<'_> {
     }
 
     fn fate(&mut self, character: char) -> Fate {
-        match Look::of(character) {
-            Look::Visible => {
+        let look = Look::of(character);
+        match look {
+            Look::Visible | Look::Forbidden => {
                 (self.blanks, self.marks) = (0, 0);
-                Fate::Kept
-            }
-            Look::Forbidden => {
-                (self.blanks, self.marks) = (0, 0);
-                Fate::Escaped
+                if look == Look::Visible { Fate::Kept } else { Fate::Escaped }
             }
             Look::Invisible => Fate::Kept,
             Look::Mark => {
