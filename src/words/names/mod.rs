@@ -163,11 +163,10 @@ impl Names {
     pub fn find(&self, text: &str) -> Option<u64> {
         let folded = folded(bare(text));
         let known = self.by_folded.get(folded.as_str());
-        let is_called_so = |serial: &&u64| {
-            self.bearers.get(serial).is_some_and(|bearer| *bearer.name.folded == *folded)
-        };
-        if let Some(bearer) = known.filter(is_called_so) {
-            return Some(*bearer);
+        let its_name = known.and_then(|serial| self.bearers.get(serial)).map(|bearer| &bearer.name);
+        // It may be kept for its bearer, which has another name now.
+        if its_name.is_some_and(|name| *name.folded == *folded) {
+            return known.copied();
         }
         let digits = folded.strip_prefix(GUEST)?;
         let serial = digits.parse().ok().filter(|serial: &u64| serial.to_string() == digits)?;
