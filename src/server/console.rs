@@ -34,13 +34,7 @@ impl Console {
             warn!("nothing is printed on standard output, {error}");
             tell_unusable(stdout, "the conversation", error).unwrap_or_default();
         });
-        Console {
-            sink: sink.ok(),
-            reading: Reading::new(0),
-            retry_at: None,
-            quiet,
-            terms,
-        }
+        Console { sink: sink.ok(), reading: Reading::new(0), retry_at: None, quiet, terms }
     }
 
     /// Prints a line that is not part of the conversation, before anything is said.

@@ -2,10 +2,17 @@
 //!
 //! The rules this room keeps:
 //!
-//! - Who has never sent an [`IAC`] is no telnet, and there is no [`Telnet`] for it: it is sent no
-//!   IAC, ever. The first read that holds one is also the first for its new [`Telnet`].
+//! - A client that has never sent a command is no telnet: it is sent no [`IAC`], ever. A byte 255
+//!   before anything but a command is a letter of Latin-1 and stays in the text. One that is
+//!   doubled is no command either, since two such letters in a row look the same.
+//! - There is no [`Telnet`] for a client that has never sent an IAC. The first read that holds one
+//!   is also the first for its new [`Telnet`].
+//! - The mark of UTF-16 at the very beginning is no command, though it looks like `IAC DONT`. From
+//!   it on every byte is text.
 //! - Commands are taken out of the text and forgotten; nothing is buffered, only the place
 //!   between two bytes. However the bytes are cut into reads, the text is the same.
+//! - Erasures become the control characters that a terminal has for them. They are carried out
+//!   where the text becomes lines.
 //! - Everything is refused, each option once in each direction, so no two peers can refuse each
 //!   other for ever. Two options are not: the timing mark (RFC 860), since the usual telnet, after
 //!   Ctrl-C, throws away what it is sent until its mark is answered; and binary (RFC 856), which
@@ -31,6 +38,12 @@ const WONT: u8 = 252;
 const WILL: u8 = 251;
 /// Begins a subnegotiation: all up to `IAC SE` is of one option, and none of it text.
 const SB: u8 = 250;
+/// Erase line: the peer takes back what it has sent of its line.
+const EL: u8 = 248;
+/// Erase character: the peer takes back the last character of its line.
+const EC: u8 = 247;
+/// Are you there: the peer wants to see an answer.
+const AYT: u8 = 246;
 const SE: u8 = 240;
 /// End-of-file: the peer has said all it wanted to (RFC 1184).
 const EOF: u8 = 236;
@@ -42,13 +55,31 @@ const BINARY: u8 = 0;
 /// The option that is no state but a question: have you dealt with all up to here? (RFC 860)
 const TIMING_MARK: u8 = 6;
 
+/// What an [`AYT`] is answered: a line, since it is to be seen.
+const YES: &[u8] = b"[chinwag: yes]\r\n";
+
+/// What a terminal sends to erase a character: BS of ASCII.
+const BACKSPACE: u8 = 8;
+/// What a terminal sends to erase a line: NAK of ASCII, Ctrl-U.
+const KILL: u8 = 21;
+
 /// What a terminal sends for Ctrl-D when its keys are passed on as they are: EOT of ASCII.
 const END_OF_TRANSMISSION: u8 = 4;
 
 /// Where in the protocol the next byte of a peer stands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Place {
+    /// Before the very first byte.
     #[default]
+    Start,
+    /// Behind an IAC that is the very first byte.
+    FirstCommand,
+    /// Behind `IAC DONT` at the very beginning, which is the mark of UTF-16 as well.
+    Mark,
+    /// Behind the mark of UTF-16 and one byte.
+    MarkEnd,
+    /// In UTF-16.
+    Utf16,
     Text,
     /// Behind an IAC.
     Command,
@@ -79,10 +110,19 @@ enum Verb {
 enum Meaning {
     /// It was of a command.
     Nothing,
-    /// It is text, though it stands behind an IAC.
-    Text,
-    /// It ended a `DO TIMING-MARK`.
-    TimingMark,
+    /// It stands for this byte of text, or this erasure.
+    Text(u8),
+    /// It is text, and so is the IAC before it.
+    LoneIac(u8),
+}
+
+/// What is to be sent for the bytes of one read.
+struct Answers<'a> {
+    bytes: &'a mut Vec<u8>,
+    /// There was a `DO TIMING-MARK`.
+    has_timing_mark: bool,
+    /// There was an [`AYT`].
+    has_question: bool,
 }
 
 /// A set of option numbers.
@@ -98,14 +138,21 @@ impl Options {
         *word |= bit;
         is_new
     }
+
+    fn contains(&self, option: u8) -> bool {
+        self.0[(option / 64) as usize] & 1 << (option % 64) != 0
+    }
 }
 
-/// What is remembered of a peer that speaks telnet.
+/// What is remembered of a peer that may speak telnet.
 ///
-/// Make it only for a peer that has sent an [`IAC`].
+/// Make it only for a peer that has sent an [`IAC`], and ask [`Telnet::has_begun`] whether it
+/// speaks telnet.
 #[derive(Debug, Default)]
 pub struct Telnet {
     place: Place,
+    /// An IAC that ended the read before was text after all, and is still to be handed out.
+    owes_iac: bool,
     /// What is no longer answered if the peer says WILL: what was refused, and [`BINARY`] as soon
     /// as the server has asked for it, since then WILL is itself the answer.
     settled_will: Options,
@@ -115,41 +162,67 @@ pub struct Telnet {
 
 impl Telnet {
     /// Takes the commands out of what was read: moves the text to the front of `bytes` and returns
-    /// how many bytes of it there are. Appends to `answers` what is to be sent.
+    /// how many bytes of it there are. Appends to `answers` what is to be sent. Call
+    /// [`Telnet::take_lone_iac`] before the text is used.
     ///
     /// All calls in a peer's life append at most 3 bytes of `DO BINARY` and 2 * 255 * 3 of
-    /// refusals; and each call at most 3 more, for all its `DO TIMING-MARK` however many: one
-    /// answer, behind the last of them, says of each that all before it has been dealt with. The
-    /// usual telnet does not count them; it goes on showing output at the first answer.
+    /// refusals; and each call at most one answer more for all its `DO TIMING-MARK` and one for all
+    /// its `AYT`, however many. One answer, behind the last of them, says of each that all before
+    /// it has been dealt with. The usual telnet does not count them; it goes on showing output at
+    /// the first answer.
     ///
-    /// A byte behind an IAC that is no command is text, and only the IAC is lost: some peers that
-    /// are no telnet send a byte 255. An IAC in a subnegotiation before anything but SE and IAC
-    /// means that its end was lost: it ends there, and the command counts, as in BSD's telnet.
+    /// An IAC in a subnegotiation before anything but SE and IAC means that its end was lost: it
+    /// ends there, and the command counts, as in BSD's telnet.
     pub fn take_in(&mut self, bytes: &mut [u8], answers: &mut Vec<u8>) -> usize {
+        let mut answers = Answers { bytes: answers, has_timing_mark: false, has_question: false };
         let (mut text_end, mut at) = (0, 0);
-        let mut has_timing_mark = false;
+        self.owes_iac = false;
         loop {
             let run = self.run(&bytes[at..]);
-            if self.place == Place::Text {
+            if self.is_in_text() {
                 bytes.copy_within(at..at + run, text_end);
                 text_end += run;
             }
+            if self.place == Place::Start && run > 0 {
+                self.place = Place::Text;
+            }
             at += run;
             let Some(&byte) = bytes.get(at) else { break };
-            match self.step(byte, answers) {
-                Meaning::Nothing => {}
-                Meaning::Text => {
-                    bytes[text_end] = byte;
-                    text_end += 1;
+            let text: &[u8] = match self.step(byte, &mut answers) {
+                Meaning::Nothing => &[],
+                Meaning::Text(byte) => &[byte],
+                // The IAC came with the read before: there is no room for it here.
+                Meaning::LoneIac(byte) if at == 0 => {
+                    self.owes_iac = true;
+                    &[byte]
                 }
-                Meaning::TimingMark => has_timing_mark = true,
-            }
+                Meaning::LoneIac(byte) => &[IAC, byte],
+            };
+            bytes[text_end..text_end + text.len()].copy_from_slice(text);
+            text_end += text.len();
             at += 1;
         }
-        if has_timing_mark {
-            answers.extend([IAC, WILL, TIMING_MARK]);
-        }
+        answers.finish();
         text_end
+    }
+
+    /// Whether an IAC that ended the read before has turned out to be text. It stands before the
+    /// text that [`Telnet::take_in`] has just handed out, in which there was no room for it.
+    ///
+    /// `is_last` says that nothing more will be read. An IAC that still waits for its command is
+    /// text then, unless the peer speaks telnet.
+    pub fn take_lone_iac(&mut self, is_last: bool) -> bool {
+        let waits = matches!(self.place, Place::FirstCommand | Place::Command);
+        if is_last && waits && !self.has_begun() {
+            self.place = Place::Text;
+            return true;
+        }
+        std::mem::take(&mut self.owes_iac)
+    }
+
+    /// Whether the peer has sent a command: it speaks telnet.
+    pub fn has_begun(&self) -> bool {
+        self.settled_will.contains(BINARY)
     }
 
     /// Whether the peer has ended its session with `IAC EOF`. What came before counts; all after
@@ -161,33 +234,62 @@ impl Telnet {
     /// How many bytes at the front are alike: text, all of a subnegotiation, or behind the end.
     fn run(&self, bytes: &[u8]) -> usize {
         match self.place {
-            Place::Text | Place::Subnegotiation => memchr(IAC, bytes).unwrap_or(bytes.len()),
+            Place::Start | Place::Text | Place::Subnegotiation => {
+                memchr(IAC, bytes).unwrap_or(bytes.len())
+            }
+            Place::Utf16 | Place::End => bytes.len(),
+            Place::FirstCommand | Place::Mark | Place::MarkEnd => 0,
             Place::Command | Place::Option(_) | Place::SubnegotiationCommand => 0,
-            Place::End => bytes.len(),
         }
     }
 
+    fn is_in_text(&self) -> bool {
+        matches!(self.place, Place::Start | Place::Text | Place::Utf16)
+    }
+
     /// Takes the byte behind a run.
-    fn step(&mut self, byte: u8, answers: &mut Vec<u8>) -> Meaning {
+    fn step(&mut self, byte: u8, answers: &mut Answers<'_>) -> Meaning {
         match self.place {
-            Place::Text => self.begin_command(answers),
-            Place::Command => return self.command(byte),
-            Place::Option(verb) => return self.option(verb, byte, answers),
+            Place::Start => self.place = Place::FirstCommand,
+            Place::FirstCommand if byte == DONT => self.place = Place::Mark,
+            Place::Mark => return self.option_or_mark(byte, answers),
+            Place::MarkEnd => {
+                self.place = Place::Utf16;
+                return Meaning::Text(DONT);
+            }
+            Place::Text => self.place = Place::Command,
+            Place::FirstCommand | Place::Command => return self.command(byte, answers),
+            Place::Option(verb) => self.option(verb, byte, answers),
             Place::Subnegotiation => self.place = Place::SubnegotiationCommand,
-            Place::SubnegotiationCommand => return self.subnegotiation_command(byte),
-            Place::End => {}
+            Place::SubnegotiationCommand => return self.subnegotiation_command(byte, answers),
+            Place::Utf16 | Place::End => {}
         }
         Meaning::Nothing
     }
 
-    fn begin_command(&mut self, answers: &mut Vec<u8>) {
-        self.place = Place::Command;
+    /// Takes the byte behind `IAC DONT` at the very beginning: no peer refuses an option that is
+    /// none before it was offered any, but a text in UTF-16 begins so.
+    ///
+    /// The two bytes of the mark are handed out in the place of the character behind it: there is
+    /// room for one byte at a time, and by its mark alone this text is known and thrown away.
+    fn option_or_mark(&mut self, byte: u8, answers: &mut Answers<'_>) -> Meaning {
+        if is_option(byte) {
+            self.place = Place::Text;
+            self.begin(answers);
+            return Meaning::Nothing;
+        }
+        self.place = Place::MarkEnd;
+        Meaning::Text(IAC)
+    }
+
+    /// The peer speaks telnet.
+    fn begin(&mut self, answers: &mut Answers<'_>) {
         if self.settled_will.insert(BINARY) {
-            answers.extend([IAC, DO, BINARY]);
+            answers.bytes.extend([IAC, DO, BINARY]);
         }
     }
 
-    fn command(&mut self, byte: u8) -> Meaning {
+    fn command(&mut self, byte: u8, answers: &mut Answers<'_>) -> Meaning {
         self.place = match byte {
             SB => Place::Subnegotiation,
             WILL => Place::Option(Verb::Will),
@@ -196,31 +298,58 @@ impl Telnet {
             EOF => Place::End,
             _ => Place::Text,
         };
+        if (COMMAND_MIN..IAC).contains(&byte) {
+            self.begin(answers);
+        }
+        answers.has_question |= byte == AYT;
         match byte {
-            IAC | ..COMMAND_MIN => Meaning::Text,
+            IAC => Meaning::Text(IAC),
+            ..COMMAND_MIN => Meaning::LoneIac(byte),
+            EC => Meaning::Text(BACKSPACE),
+            EL => Meaning::Text(KILL),
             _ => Meaning::Nothing,
         }
     }
 
-    fn option(&mut self, verb: Verb, option: u8, answers: &mut Vec<u8>) -> Meaning {
+    fn option(&mut self, verb: Verb, option: u8, answers: &mut Answers<'_>) {
         self.place = Place::Text;
         match verb {
-            Verb::Do if option == TIMING_MARK => return Meaning::TimingMark,
-            Verb::Do if self.settled_do.insert(option) => answers.extend([IAC, WONT, option]),
-            Verb::Will if self.settled_will.insert(option) => answers.extend([IAC, DONT, option]),
+            Verb::Do if option == TIMING_MARK => answers.has_timing_mark = true,
+            Verb::Do if self.settled_do.insert(option) => {
+                answers.bytes.extend([IAC, WONT, option]);
+            }
+            Verb::Will if self.settled_will.insert(option) => {
+                answers.bytes.extend([IAC, DONT, option]);
+            }
             Verb::Do | Verb::Will | Verb::Refusal => {}
         }
-        Meaning::Nothing
     }
 
-    fn subnegotiation_command(&mut self, byte: u8) -> Meaning {
+    fn subnegotiation_command(&mut self, byte: u8, answers: &mut Answers<'_>) -> Meaning {
         match byte {
             IAC => self.place = Place::Subnegotiation,
             SE => self.place = Place::Text,
-            _ => return self.command(byte),
+            _ => return self.command(byte, answers),
         }
         Meaning::Nothing
     }
+}
+
+impl Answers<'_> {
+    /// Appends what is answered once for all questions of a read.
+    fn finish(self) {
+        if self.has_question {
+            self.bytes.extend(YES);
+        }
+        if self.has_timing_mark {
+            self.bytes.extend([IAC, WILL, TIMING_MARK]);
+        }
+    }
+}
+
+/// Whether this is the number of an option, as IANA has them.
+fn is_option(number: u8) -> bool {
+    matches!(number, ..50 | 138..=140 | 255)
 }
 
 /// Appends text as a telnet peer wants it: each LF as CR LF (RFC 854).
@@ -263,6 +392,7 @@ mod tests {
         for bytes in reads {
             let mut bytes = bytes.to_vec();
             let text_len = telnet.take_in(&mut bytes, &mut answers);
+            text.extend(telnet.take_lone_iac(false).then_some(IAC));
             text.extend_from_slice(&bytes[..text_len]);
         }
         (text, answers)
@@ -277,11 +407,27 @@ mod tests {
     }
 
     #[test]
-    fn binary_is_asked_for_at_the_first_iac_and_never_again() {
+    fn binary_is_asked_for_at_the_first_command_and_never_again() {
         let mut telnet = Telnet::default();
-        assert_eq!(read_all(&mut telnet, &[b"hi"]), (b"hi".to_vec(), vec![]));
-        assert_eq!(read_all(&mut telnet, &[b"a\xff"]), (b"a".to_vec(), ASKED.to_vec()));
-        assert_eq!(read_all(&mut telnet, &[b"\xf1b\xff\xf1"]), (b"b".to_vec(), vec![]));
+        for (read, text, answers, has_begun) in [
+            (&b"hi"[..], &b"hi"[..], &[][..], false),
+            (b"a\xff\xffb\xffc\xff", b"a\xffb\xffc", &[], false),
+            (b"\xf1b\xff", b"b", &ASKED, true),
+            (b"\xf1", b"", &[], true),
+        ] {
+            assert_eq!(read_all(&mut telnet, &[read]), (text.to_vec(), answers.to_vec()));
+            assert_eq!(telnet.has_begun(), has_begun, "{}", read.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn every_command_begins_and_no_other_byte_does() {
+        for byte in 0..=255 {
+            let mut telnet = Telnet::default();
+            let (_, answers) = read_all(&mut telnet, &[&[b'x', IAC, byte]]);
+            assert_eq!(telnet.has_begun(), (EOF..IAC).contains(&byte), "{byte}");
+            assert_eq!(!answers.is_empty(), telnet.has_begun(), "{byte}");
+        }
     }
 
     #[test]
@@ -334,21 +480,84 @@ mod tests {
     }
 
     #[test]
-    fn commands_without_an_option_are_swallowed() {
-        let commands = (COMMAND_MIN + 1..SB).flat_map(|command| [b'x', IAC, command]);
-        let commands: Vec<u8> = commands.collect();
+    fn commands_that_ask_nothing_are_swallowed() {
+        let is_swallowed = |command: &u8| ![EC, EL, AYT].contains(command);
+        let commands = (COMMAND_MIN + 1..SB).filter(is_swallowed);
+        let commands: Vec<u8> = commands.flat_map(|command| [b'x', IAC, command]).collect();
         assert_eq!(read(&[&commands]), (vec![b'x'; commands.len() / 3], vec![]));
     }
 
     #[test]
-    fn a_doubled_iac_is_one_byte_of_text() {
-        assert_eq!(text(b"a\xff\xffb\xff\xff\xff\xff"), b"a\xffb\xff\xff");
-        assert_eq!(read(&[b"a\xff", b"\xffb"]).0, b"a\xffb");
+    fn an_erasure_is_the_key_that_erases() {
+        assert_eq!(read(&[b"ab\xff\xf7c\xff\xf8d"]), (b"ab\x08c\x15d".to_vec(), vec![]));
+        assert_eq!(read(&[b"ab\xff", b"\xf7c\xff", b"\xf8d"]).0, b"ab\x08c\x15d");
     }
 
     #[test]
-    fn an_iac_before_what_is_no_command_is_lost_alone() {
-        assert_eq!(text(b"hi\xff\nyou\xff\0\xff\xeb"), b"hi\nyou\0\xeb");
+    fn are_you_there_is_answered_with_a_line_once_a_read() {
+        let asked: &[u8] = b"a\xff\xf6b\xff\xf6";
+        assert_eq!(read(&[asked]), (b"ab".to_vec(), b"[chinwag: yes]\r\n".to_vec()));
+        assert_eq!(read(&[asked, b"hi", asked]).1, YES.repeat(2));
+        let with_mark: &[u8] = b"\xff\xfd\x06\xff\xf6";
+        assert_eq!(answers(with_mark), [YES, &MARK].concat());
+    }
+
+    #[test]
+    fn a_doubled_iac_is_one_byte_of_text() {
+        let text = |reads: &[&[u8]]| read_all(&mut Telnet::default(), reads);
+        let doubled: &[u8] = b"a\xff\xffb\xff\xff\xff\xff";
+        assert_eq!(text(&[doubled]), (b"a\xffb\xff\xff".to_vec(), vec![]));
+        assert_eq!(text(&[b"a\xff", b"\xffb"]), (b"a\xffb".to_vec(), vec![]));
+    }
+
+    #[test]
+    fn an_iac_before_what_is_no_command_is_text_with_it() {
+        let latin1: &[u8] = b"\xff\nhi\xff\nyou\xff\0\xff\xeb";
+        for reads in [vec![latin1], latin1.chunks(1).collect(), latin1.chunks(4).collect()] {
+            assert_eq!(read_all(&mut Telnet::default(), &reads), (latin1.to_vec(), vec![]));
+        }
+        // To one that speaks telnet it is no other.
+        assert_eq!(text(b"\xff\xf1\xff\nhi\xff\xff\n"), b"\xff\nhi\xff\n");
+    }
+
+    #[test]
+    fn an_iac_at_the_end_is_text_unless_the_peer_speaks_telnet() {
+        for (read, is_text) in [
+            (&b"hi\xff"[..], true),
+            (b"\xff", true),
+            (b"hi\xff\xff", false),
+            (b"\xff\xf1hi\xff", false),
+        ] {
+            let mut telnet = Telnet::default();
+            telnet.take_in(&mut read.to_vec(), &mut Vec::new());
+            assert!(!telnet.take_lone_iac(false));
+            assert_eq!(telnet.take_lone_iac(true), is_text, "{}", read.escape_ascii());
+            assert!(!telnet.take_lone_iac(true));
+        }
+    }
+
+    #[test]
+    fn the_mark_of_utf16_is_no_command_and_all_behind_it_is_text() {
+        let little: &[u8] = b"\xff\xfeh\0\xff\xfdi\0\xff\xf6";
+        let text: &[u8] = b"\xff\xfe\xff\xfdi\0\xff\xf6";
+        for reads in [vec![little], little.chunks(1).collect(), little.chunks(3).collect()] {
+            let mut telnet = Telnet::default();
+            assert_eq!(read_all(&mut telnet, &reads), (text.to_vec(), vec![]));
+            assert!(!telnet.has_begun());
+        }
+        let big: &[u8] = b"\xfe\xff\0h\0i";
+        assert_eq!(read_all(&mut Telnet::default(), &[big]), (big.to_vec(), vec![]));
+    }
+
+    #[test]
+    fn a_refused_option_at_the_very_beginning_is_a_command() {
+        for option in [BINARY, 1, 3, 31, 49, 255] {
+            let mut telnet = Telnet::default();
+            let (text, answers) = read_all(&mut telnet, &[&[IAC, DONT], &[option, b'x']]);
+            assert_eq!((text, answers), (b"x".to_vec(), ASKED.to_vec()), "{option}");
+            assert!(telnet.has_begun());
+        }
+        assert_eq!(text(b"hi\xff\xfeh"), b"hi");
     }
 
     #[test]

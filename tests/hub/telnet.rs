@@ -50,8 +50,10 @@ fn parts(bytes: &[u8], last: Part) -> Vec<(u8, Part)> {
 /// How far a peer's dialogue has come.
 #[derive(Debug, Default)]
 pub struct Dialogue {
-    /// It has sent a command.
+    /// It has sent a command: the byte behind an IAC tells.
     pub begun: bool,
+    /// It has sent an IAC.
+    has_sent_iac: bool,
     /// It has been answered.
     answered: bool,
     /// It has ended a line with a CR.
@@ -75,7 +77,8 @@ struct Asked {
 impl Dialogue {
     /// Notes a byte that the peer has sent.
     pub fn note_sent(&mut self, part: Part, in_time: bool) {
-        self.begun |= part == Part::Command;
+        self.begun |= self.has_sent_iac && part != Part::Text;
+        self.has_sent_iac |= part == Part::Command;
         self.asks.anything = self.begun;
         self.asks.marks += usize::from(part == Part::Mark);
         self.asks.options += usize::from(part == Part::Option);

@@ -6,12 +6,17 @@ use proptest::prelude::*;
 use crate::rules::telnet::{self as property, DO, DONT, EOF, SB, SE, TIMING_MARK, WILL};
 
 const MARK: [u8; 3] = [IAC, WILL, TIMING_MARK];
+const NO_OPERATION: [u8; 2] = [IAC, 241];
+
+/// The commands that erase, and the keys that do.
+const ERASES: [(u8, u8); 2] = [(247, 8), (248, 21)];
 
 fn read_all(telnet: &mut Telnet, reads: &[&[u8]]) -> (Vec<u8>, Vec<u8>) {
     let (mut text, mut answers) = (Vec::new(), Vec::new());
     for bytes in reads {
         let mut bytes = bytes.to_vec();
         let text_len = telnet.take_in(&mut bytes, &mut answers);
+        text.extend(telnet.take_lone_iac(false).then_some(IAC));
         text.extend_from_slice(&bytes[..text_len]);
     }
     (text, answers)
@@ -21,7 +26,10 @@ fn read_all(telnet: &mut Telnet, reads: &[&[u8]]) -> (Vec<u8>, Vec<u8>) {
 fn part() -> impl Strategy<Value = (Vec<u8>, Vec<u8>)> {
     let plain = "[a-z가-힣\r\n]{0,20}".prop_map(String::into_bytes);
     let doubled = Just((vec![IAC, IAC], vec![IAC]));
-    let command = (SE + 1..SB).prop_map(|command| (vec![IAC, command], vec![]));
+    let command = (SE + 1..SB).prop_map(|command| {
+        let erases = ERASES.iter().find(|(its, _)| *its == command);
+        (vec![IAC, command], erases.map(|(_, key)| *key).into_iter().collect())
+    });
     let option = (WILL..=DONT, any::<u8>());
     let option = option.prop_map(|(verb, option)| (vec![IAC, verb, option], vec![]));
     let data = prop::collection::vec(prop_oneof![any::<u8>(), Just(IAC)], 0..10);
@@ -44,10 +52,19 @@ fn subnegotiation(data: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// Bytes in which commands, whole and broken, are frequent.
+/// Bytes in which commands, whole and broken, are frequent, and perhaps the mark of UTF-16.
 fn noise() -> impl Strategy<Value = Vec<u8>> {
     let byte = prop_oneof![3 => Just(IAC), 3 => EOF..=DONT, 1 => 0..8u8, 1 => any::<u8>()];
-    prop::collection::vec(byte, 0..100)
+    let beginning = prop_oneof![3 => Just(vec![]), 1 => Just(vec![IAC, DONT])];
+    (beginning, prop::collection::vec(byte, 0..100)).prop_map(|(one, two)| [one, two].concat())
+}
+
+/// Text in which a byte 255 is a letter.
+fn latin1() -> impl Strategy<Value = Vec<u8>> {
+    let letter =
+        prop_oneof![2 => Just(IAC), 3 => b' '..=b'~', 3 => 0xc0..0xec_u8, 1 => Just(b'\n')];
+    let text = prop::collection::vec(letter, 0..40);
+    text.prop_filter("two in a row are one", |text| !text.windows(2).any(|two| two == [IAC, IAC]))
 }
 
 fn cut_at<'a>(bytes: &'a [u8], cuts: &[prop::sample::Index]) -> Vec<&'a [u8]> {
@@ -93,10 +110,24 @@ proptest! {
     }
 
     #[test]
+    fn text_with_a_lone_byte_255_is_unchanged_and_unanswered(
+        text in latin1(),
+        cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..20),
+    ) {
+        let mut telnet = Telnet::default();
+        let (mut same, answers) = read_all(&mut telnet, &cut_at(&text, &cuts));
+        same.extend(telnet.take_lone_iac(true).then_some(IAC));
+        prop_assert_eq!(same, text);
+        prop_assert_eq!(answers, Vec::<u8>::new());
+        prop_assert!(!telnet.has_begun());
+    }
+
+    #[test]
     fn text_among_commands_is_exactly_the_text(parts in prop::collection::vec(part(), 0..30)) {
         let (bytes, text): (Vec<_>, Vec<_>) = parts.into_iter().unzip();
         let bytes = bytes.concat();
-        let (read, _) = read_all(&mut Telnet::default(), &[&bytes]);
+        // At the very beginning, a refused option that is none would be the mark of UTF-16.
+        let (read, _) = read_all(&mut Telnet::default(), &[&NO_OPERATION, &bytes]);
         prop_assert_eq!(read, text.concat());
     }
 

@@ -7,6 +7,9 @@ pub const DO: u8 = 253;
 const WONT: u8 = 252;
 pub const WILL: u8 = 251;
 pub const SB: u8 = 250;
+const EL: u8 = 248;
+const EC: u8 = 247;
+const AYT: u8 = 246;
 pub const SE: u8 = 240;
 pub const EOF: u8 = 236;
 const BINARY: u8 = 0;
@@ -21,10 +24,15 @@ pub fn commands_are_taken_out_and_nothing_else(reads: &[&[u8]]) {
         end += read.len();
         let (mut bytes, mut answers) = (read.to_vec(), Vec::new());
         let text_bytes = telnet.take_in(&mut bytes, &mut answers);
-        assert_eq!(&bytes[..text_bytes], plain.text(start, end), "text of {read:?}");
+        let iac = telnet.take_lone_iac(false).then_some(IAC);
+        let text: Vec<u8> = iac.into_iter().chain(bytes[..text_bytes].iter().copied()).collect();
+        assert_eq!(text, plain.text(start, end), "text of {read:?}");
+        assert_eq!(iac.is_some(), plain.has_late_iac(start, end), "text of {read:?}");
         assert_eq!(answers, plain.answers(start, end), "answers to {read:?}");
+        assert_eq!(telnet.has_begun(), plain.has_begun(end));
         assert_eq!(telnet.has_ended(), plain.has_ended(end));
     }
+    assert_eq!(telnet.take_lone_iac(true), plain.waits && !plain.has_begun(end));
 }
 
 /// What is made ready for a telnet peer is text to it, each line end as it wants it.
@@ -48,25 +56,56 @@ pub struct Plain {
     text: Vec<(usize, u8)>,
     answers: Vec<(usize, [u8; 3])>,
     marks: Vec<(usize, ())>,
+    questions: Vec<(usize, ())>,
+    begun_at: Option<usize>,
     ended_at: Option<usize>,
+    /// The last byte is an IAC in the text, and what it begins is not known.
+    waits: bool,
 }
 
 impl Plain {
     pub fn of(bytes: &[u8]) -> Plain {
-        let (mut plain, mut at) = (Plain::default(), 0);
+        let mut plain = Plain::default();
+        let mut at = plain.beginning(bytes);
         while at < bytes.len() && plain.ended_at.is_none() {
             at += plain.piece(&bytes[at..], at);
         }
         plain
     }
 
+    /// Takes what stands for something else at the very beginning than later; says how long it is.
+    fn beginning(&mut self, bytes: &[u8]) -> usize {
+        match bytes {
+            [IAC, DONT] => 2,
+            [IAC, DONT, ..50 | 138..=140 | 255, ..] => {
+                self.begin(2);
+                3
+            }
+            [IAC, DONT, rest @ ..] => {
+                // The mark of UTF-16 in the place of the character behind it, and all that follows.
+                let text = [IAC, DONT].iter().chain(rest.iter().skip(2));
+                self.text = (2..bytes.len()).zip(text.copied()).collect();
+                bytes.len()
+            }
+            _ => 0,
+        }
+    }
+
+    fn begin(&mut self, at: usize) {
+        self.begun_at.get_or_insert(at);
+        self.answer(at, [IAC, DO, BINARY]);
+    }
+
     /// Takes the next text byte or command; says how long it is.
     fn piece(&mut self, bytes: &[u8], at: usize) -> usize {
-        if bytes[0] == IAC {
-            self.answer(at, [IAC, DO, BINARY]);
+        if let [IAC, EOF..=DONT, ..] = bytes {
+            self.begin(at + 1);
         }
         match *bytes {
-            [IAC] => return 1,
+            [IAC] => {
+                self.waits = true;
+                return 1;
+            }
             [IAC, WILL..=DONT] => {}
             [IAC, WILL, BINARY, ..] => return 3,
             [IAC, DO, TIMING_MARK, ..] => {
@@ -85,7 +124,10 @@ impl Plain {
             [IAC, SB, ref data @ ..] => return 2 + subnegotiation_bytes(data),
             [IAC, EOF, ..] => self.ended_at = Some(at + 1),
             [IAC, IAC, ..] => self.text.push((at + 1, IAC)),
-            [IAC, byte @ ..EOF, ..] => self.text.push((at + 1, byte)),
+            [IAC, byte @ ..EOF, ..] => self.text.extend([(at + 1, IAC), (at + 1, byte)]),
+            [IAC, EC, ..] => self.text.push((at + 1, b'\x08')),
+            [IAC, EL, ..] => self.text.push((at + 1, b'\x15')),
+            [IAC, AYT, ..] => self.questions.push((at + 1, ())),
             [IAC, ..] => {}
             [byte, ..] => {
                 self.text.push((at, byte));
@@ -108,13 +150,28 @@ impl Plain {
         between(&self.text, start, end).iter().map(|(_, byte)| *byte).collect()
     }
 
-    /// What a read of these bytes is answered: all marks in it at once, and last.
+    /// Whether an IAC of that text stands before these bytes.
+    pub fn has_late_iac(&self, start: usize, end: usize) -> bool {
+        matches!(between(&self.text, start, end), [(one, IAC), (two, _), ..]
+            if *one == start && *two == start)
+    }
+
+    /// What a read of these bytes is answered: all questions in it at once, and last.
     pub fn answers(&self, start: usize, end: usize) -> Vec<u8> {
         let there = between(&self.answers, start, end).iter();
-        let mut answers: Vec<[u8; 3]> = there.map(|(_, answer)| *answer).collect();
-        let marked = !between(&self.marks, start, end).is_empty();
-        answers.extend(marked.then_some([IAC, WILL, TIMING_MARK]));
-        answers.concat()
+        let mut answers: Vec<u8> = there.flat_map(|(_, answer)| *answer).collect();
+        if !between(&self.questions, start, end).is_empty() {
+            answers.extend(b"[chinwag: yes]\r\n");
+        }
+        if !between(&self.marks, start, end).is_empty() {
+            answers.extend([IAC, WILL, TIMING_MARK]);
+        }
+        answers
+    }
+
+    /// Whether it has sent a command before that.
+    pub fn has_begun(&self, end: usize) -> bool {
+        self.begun_at.is_some_and(|at| at < end)
     }
 
     /// Whether its session has ended before that.
