@@ -5,5 +5,6 @@
 pub mod ear;
 pub mod erase;
 pub mod line;
+mod protocol;
 pub mod stranger;
 pub mod telnet;

@@ -72,3 +72,112 @@ fn a_line_of_any_length_is_that_of_a_person() {
         assert!(said.ends_with("guest1: GET / HTTP/1.1\n"), "{length} bytes: {said:?}");
     }
 }
+
+/// Others see nothing of a stranger but that it came, if it came to that.
+fn told_alone(hello: &[u8]) -> String {
+    let mut small = Small::new(Config::default());
+    let stranger = small.connect(1);
+    small.say(&stranger, hello);
+    small.pass(GAP);
+    assert_eq!(small.said(), "", "{}", hello.escape_ascii());
+    small.end(&stranger);
+    assert!(stranger.pipe.borrow().closed, "{}", hello.escape_ascii());
+    String::from_utf8_lossy(&stranger.pipe.borrow().received).into_owned()
+}
+
+#[test]
+fn a_stranger_is_told_in_its_own_form_and_none_of_it_is_said() {
+    let line = |protocol| {
+        format!("* this is a chat server and does not speak {protocol}; try nc or telnet\n")
+    };
+    let answer = |version, protocol| {
+        let body = line(protocol);
+        format!(
+            "{version} 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\n\
+             Content-Length: {}\r\nConnection: close\r\n\r\n{body}",
+            body.len()
+        )
+    };
+    let http = answer("HTTP/1.1", "HTTP");
+    let (rtsp, sip) = (answer("RTSP/1.0", "RTSP"), answer("SIP/2.0", "SIP"));
+    let irc = "ERROR :this is a chat server and does not speak IRC; try nc or telnet\r\n";
+    for (hello, told) in [
+        (&b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\x12\x04\0\0\0\0\0"[..], http.as_str()),
+        (b"OPTIONS rtsp://a/b RTSP/1.0\r\nCSeq: 1\r\n\r\n", &rtsp),
+        (b"OPTIONS / RTSP/1.0\r\n\r\n", &rtsp),
+        (b"DESCRIBE rtsp://a/b RTSP/1.0\r\nCSeq: 2\r\n\r\n", &rtsp),
+        (b"INVITE sip:bob@a SIP/2.0\r\nVia: SIP/2.0/TCP a\r\n\r\n", &sip),
+        (b"OPTIONS sip:nm SIP/2.0\r\nVia: SIP/2.0/TCP nm\r\n\r\n", &sip),
+        (b"PROXY TCP4 10.0.0.1 10.0.0.2 4000 50005\r\nhello\r\n", &line("PROXY")),
+        (b"PROXY UNKNOWN\r\n", &line("PROXY")),
+        (
+            b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\x0a\0\0\x01\x0a\0\0\x02\x0f\xa0\xc3\x55",
+            &line("PROXY"),
+        ),
+        (b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0", &line("PROXY")),
+        (b"CAP LS 302\r\nNICK x\r\nUSER x 0 * :X\r\n", irc),
+        (b"NICK x\r\nUSER x 0 * :X Y\r\n", irc),
+        (b"PASS p\r\nNICK x\r\n", irc),
+        (b"PASS p\nUSER x 0 * :X\n", irc),
+    ] {
+        assert_eq!(told_alone(hello), told, "{}", hello.escape_ascii());
+    }
+}
+
+#[test]
+fn a_stranger_is_recognised_at_every_cut() {
+    for hello in [
+        &b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"[..],
+        b"DESCRIBE rtsp://a/b RTSP/1.0\r\nCSeq: 2\r\n\r\n",
+        b"OPTIONS sip:nm SIP/2.0\r\nVia: SIP/2.0/TCP nm\r\n\r\n",
+        b"PROXY TCP6 ::1 ::1 4000 50005\r\nhello\r\n",
+        b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\x0a\0\0\x01\x0a\0\0\x02\x0f\xa0\xc3\x55",
+        b"CAP LS 302\r\nNICK x\r\nUSER x 0 * :X\r\n",
+        b"SSH-2.0-OpenSSH_9.2p1 Debian-2\r\n\0\0\x05\xdc\x06\x14",
+    ] {
+        // A single letter may be a message.
+        for cut in 2..hello.len() {
+            let pieces = [&hello[..cut], &hello[cut..]];
+            let said = said_by_stranger(&Config::default(), &pieces);
+            let is_silent =
+                said.lines().all(|line| line.ends_with("joined") || line.ends_with("left"));
+            assert!(is_silent, "{} cut at {cut}: {said:?}", hello.escape_ascii());
+        }
+    }
+}
+
+#[test]
+fn what_only_resembles_a_protocol_is_said_by_a_person() {
+    for (words, said) in [
+        (&b"what is HTTP/1.1\n"[..], "what is HTTP/1.1"),
+        (b"I speak HTTP/1.1\r\n", "I speak HTTP/1.1"),
+        (b"I *love* HTTP/1.1\n", "I *love* HTTP/1.1"),
+        (b"what http means in HTTP/1.1\n", "what http means in HTTP/1.1"),
+        (b"see /etc/services for HTTP/1.1\n", "see /etc/services for HTTP/1.1"),
+        (b"connect me with HTTP/1.1\n", "connect me with HTTP/1.1"),
+        (b"Connect over HTTP/2\n", "Connect over HTTP/2"),
+        (b"we use SIP/2.0\n", "we use SIP/2.0"),
+        (b"SSH-2.0-OpenSSH is what it says\n", "SSH-2.0-OpenSSH is what it says"),
+        (b"SSH-2.0-OpenSSH_9.2 is what it says\r\n", "SSH-2.0-OpenSSH_9.2 is what it says"),
+        (b"SSH-2.0- is how it begins\n", "SSH-2.0- is how it begins"),
+        (b"PROXY UNKNOWN is all I get\n", "PROXY UNKNOWN is all I get"),
+        (b"PROXY TCP4 what?\n", "PROXY TCP4 what?"),
+        (b"CAP LSD\n", "CAP LSD"),
+        (b"NICK is my name\nUSER is my role\n", "USER is my role"),
+        (b"NICK bob\nhello\n", "hello"),
+        (b"hello\0\0\0\0\n", "hello\\x00\\x00\\x00\\x00"),
+        (b"hello\n\0\0\0\0", "hello"),
+        (b"a\0b \x1b[Ac\td\n", "a\\x00b \\x1b[Ac d"),
+        (b"\xb0\xa1\0\0\0\n", "\u{fffd}\u{fffd}\\x00\\x00\\x00"),
+        (b"caf\xe9\r\0caf\xe9\r\0", "caf\u{fffd}"),
+        (b"\r\0\r\0hello\r\0", "hello"),
+        (b"\xfe\xe9\n", "\u{fffd}\u{fffd}"),
+    ] {
+        let mut small = Small::new(Config::default());
+        let person = small.connect(1);
+        small.say(&person, words);
+        small.pass(GAP);
+        let all = small.said();
+        assert!(all.contains(&format!("guest1: {said}\n")), "{}: {all}", words.escape_ascii());
+    }
+}
