@@ -4,9 +4,13 @@
 //!
 //! - A protocol is known by the whole form of its first line, not by a word that a person may use
 //!   too.
+//! - A binary protocol is known by what no text has: a NUL, and with it a control character or
+//!   bytes that are no UTF-8. A text that a C program pads with NULs is still a text.
 //!
 //! It sees the bytes of one beginning. It never knows how they were cut into reads, nor what the
 //! client is told.
+
+use memchr::memchr;
 
 use super::stranger::Stranger;
 
@@ -51,11 +55,15 @@ const PROXY_2: &[u8] = b"\0\r\nQUIT\n";
 /// What may become the first line of SSH, IRC or PROXY protocol version 1.
 const BEGINNINGS: [&[u8]; 4] = [SSH, b"CAP LS", b"PROXY TCP", b"PROXY UNKNOWN"];
 
+/// How much is searched for what no text has. A binary protocol shows it in its first message.
+const SEARCHED_BYTES_MAX: usize = 1024;
+
 /// The protocol that begins with these bytes, whatever follows. No line ends stand before them.
 pub(super) fn of_bytes(bytes: &[u8]) -> Option<Stranger> {
     match bytes {
         [0x16, 3, ..] => Some(Stranger::Tls),
         _ if bytes.starts_with(PROXY_2) => Some(Stranger::Proxy),
+        _ if is_utf16(bytes) => Some(Stranger::Utf16),
         _ => None,
     }
 }
@@ -103,6 +111,17 @@ pub(super) fn is_field(line: &[u8]) -> bool {
     let name = line.split(|byte| *byte == b':').next().unwrap_or_default();
     let is_token = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
     (1..line.len()).contains(&name.len()) && name.iter().all(is_token)
+}
+
+/// Whether the first line, or what stands right behind its end, has a NUL, and what was read with
+/// it is no text. `bytes` begins with that line.
+pub(super) fn is_binary(line: &[u8], bytes: &[u8]) -> bool {
+    let behind = without_line_ends(&bytes[line.len()..]);
+    if memchr(0, line).is_none() && behind.first() != Some(&0) {
+        return false;
+    }
+    let bytes = &bytes[..bytes.len().min(SEARCHED_BYTES_MAX)];
+    bytes.iter().any(is_foreign_control) || is_broken(bytes) && !is_padded(bytes)
 }
 
 /// What stands behind the line ends at the front. A NUL right behind a CR is of a line end of
@@ -212,6 +231,38 @@ fn is_registration(line: &[u8]) -> bool {
         Some(b"USER") => words.count() >= 4,
         _ => false,
     }
+}
+
+/// Whether this is UTF-16: its mark, or two characters of ASCII with a NUL beside each.
+///
+/// A NUL and a CR in front may be the rest of one line end of telnet and another.
+fn is_utf16(bytes: &[u8]) -> bool {
+    let is_ascii = |byte: u8| matches!(byte, b' '..=b'~' | b'\t' | b'\n');
+    match *bytes {
+        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => true,
+        [0, one, 0, ..] => is_ascii(one),
+        [one, 0, two, 0, ..] => is_ascii(one) && (is_ascii(two) || two == b'\r'),
+        _ => false,
+    }
+}
+
+/// Whether this control is of no text: none that parts it, goes back in it or colours it.
+fn is_foreign_control(byte: &u8) -> bool {
+    const BACKSPACE: u8 = 8;
+    const ESCAPE: u8 = 0x1b;
+    let is_of_text = matches!(*byte, 0 | b'\t' | b'\n' | b'\r' | BACKSPACE | ESCAPE);
+    byte.is_ascii_control() && !is_of_text
+}
+
+/// Whether there is anything that is no UTF-8, whatever follows.
+fn is_broken(bytes: &[u8]) -> bool {
+    std::str::from_utf8(bytes).is_err_and(|error| error.error_len().is_some())
+}
+
+/// Whether nothing but NULs and line ends stands behind the first NUL.
+fn is_padded(bytes: &[u8]) -> bool {
+    let mut behind = bytes.iter().skip_while(|byte| **byte != 0);
+    behind.all(|byte| matches!(*byte, 0 | b'\r' | b'\n'))
 }
 
 fn is_number(word: &[u8]) -> bool {

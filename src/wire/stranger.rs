@@ -2,8 +2,9 @@
 //!
 //! What they send would be noise to everyone here. Worse, a web page can make a visitor's browser
 //! send a request to this port, with the visitor's cookies in it, and a body that the page words.
-//! None of that may be said or obeyed. So a stranger is told in one line, in the form of its own
-//! protocol if that has lines, and closed.
+//! It can make it send STUN too, with words of the page in it. None of that may be said or obeyed.
+//! So a stranger is told in one line, in the form of its own protocol if that has lines, and is
+//! closed.
 //!
 //! The rules this file keeps:
 //!
@@ -50,6 +51,10 @@ pub enum Stranger {
     Irc,
     /// The PROXY protocol, version 1 or 2: a proxy in front of this server says for whom it speaks.
     Proxy,
+    /// Text in UTF-16, of a chat client that is set to it.
+    Utf16,
+    /// A binary protocol of which no more is known.
+    Binary,
 }
 
 /// What a beginning shows.
@@ -83,7 +88,8 @@ impl FirstLines {
         }
         let rest = protocol::without_line_ends(pending);
         let end = memchr2(b'\r', b'\n', rest);
-        let line = rest[..end.unwrap_or(rest.len())].trim_ascii_start();
+        let first = &rest[..end.unwrap_or(rest.len())];
+        let line = first.trim_ascii_start();
         if protocol::is_header(line) || self.first_was_too_long && protocol::is_field(line) {
             return Sniffed::Stranger(Stranger::Http);
         }
@@ -103,6 +109,7 @@ impl FirstLines {
         match protocol::of_bytes(rest).or(of_text) {
             Some(stranger) => Sniffed::Stranger(stranger),
             None if may_become => Sniffed::NotYet,
+            None if protocol::is_binary(first, rest) => Sniffed::Stranger(Stranger::Binary),
             None => Sniffed::Chat,
         }
     }
@@ -131,6 +138,8 @@ impl Stranger {
             Stranger::Tls => not_chat("TLS").to_line(lang),
             Stranger::Ssh => not_chat("SSH").to_line(lang),
             Stranger::Proxy => not_chat("PROXY").to_line(lang),
+            Stranger::Utf16 => Notice::Utf16.to_line(lang),
+            Stranger::Binary => Notice::NotText.to_line(lang),
         }
     }
 }
@@ -183,6 +192,12 @@ mod tests {
             (b"PROXY TCP4 10.0.0.1 10.0.0.2 1 2\r\n", Sniffed::Stranger(Stranger::Proxy)),
             (b"\r\n\r\n\0\r\nQUIT\n", Sniffed::Stranger(Stranger::Proxy)),
             (b"NICK x\r\nUSER x 0 * :X\r\n", Sniffed::Stranger(Stranger::Irc)),
+            (b"\xff\xfe", Sniffed::Stranger(Stranger::Utf16)),
+            (b"\xfe\xff", Sniffed::Stranger(Stranger::Utf16)),
+            (b"h\0i\0", Sniffed::Stranger(Stranger::Utf16)),
+            (b"\0h\0", Sniffed::Stranger(Stranger::Utf16)),
+            (b"\x05\x01\0", Sniffed::Stranger(Stranger::Binary)),
+            (b"a\0\xff", Sniffed::Stranger(Stranger::Binary)),
         ] {
             assert_eq!(sniff(beginning), is, "{}", beginning.escape_ascii());
         }
@@ -305,7 +320,7 @@ mod tests {
         for stranger in [Stranger::Tls, Stranger::Ssh, Stranger::Proxy] {
             assert!(told(stranger).starts_with("* this is a chat server and does not speak "));
         }
-        for stranger in [Stranger::Irc, Stranger::Tls] {
+        for stranger in [Stranger::Irc, Stranger::Tls, Stranger::Utf16, Stranger::Binary] {
             assert_eq!(told(stranger).lines().count(), 1);
         }
     }

@@ -180,6 +180,14 @@ notices! {
     NotChat { protocol: &'a str }
         en "this is a chat server and does not speak {protocol}; try nc or telnet"
         ko "여기는 채팅 서버이며 {protocol}을(를) 쓰지 않습니다. nc나 telnet으로 접속하세요";
+    /// To a peer that speaks a binary protocol.
+    NotText
+        en "this is a chat server and takes only text in UTF-8; try nc or telnet"
+        ko "여기는 채팅 서버이며 UTF-8로 쓴 글만 받습니다. nc나 telnet으로 접속하세요";
+    /// To a peer whose text is in UTF-16.
+    Utf16
+        en "this is a chat server for UTF-8 and you send UTF-16; set your client to UTF-8"
+        ko "여기는 UTF-8 채팅 서버인데 UTF-16으로 보내고 있습니다. 프로그램을 UTF-8로 바꾸세요";
     /// To all: the server stops.
     Stopping
         en "server shutting down"

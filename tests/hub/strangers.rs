@@ -14,6 +14,9 @@ const GAP: Duration = Duration::from_millis(300);
 
 const HEAD: &str = "Host: a\r\nCookie: secret\r\nContent-Length: 20\r\n\r\nsecret\n/nick secret\n";
 
+/// What a web page may have a browser send to a TURN server, with a name of its choice.
+const STUN: &[u8] = b"\0\x03\0\x14\x21\x12\xa4\x42abcdefghijkl\0\x06\0\x10\n/nick page\nhello\n";
+
 /// All that is said when a stranger sends these pieces, with a gap between them.
 fn said_by_stranger(config: &Config, pieces: &[&[u8]]) -> String {
     let mut small = Small::new(config.clone());
@@ -134,6 +137,7 @@ fn a_stranger_is_recognised_at_every_cut() {
         b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\x0a\0\0\x01\x0a\0\0\x02\x0f\xa0\xc3\x55",
         b"CAP LS 302\r\nNICK x\r\nUSER x 0 * :X\r\n",
         b"SSH-2.0-OpenSSH_9.2p1 Debian-2\r\n\0\0\x05\xdc\x06\x14",
+        STUN,
     ] {
         // A single letter may be a message.
         for cut in 2..hello.len() {
@@ -142,6 +146,43 @@ fn a_stranger_is_recognised_at_every_cut() {
             let is_silent =
                 said.lines().all(|line| line.ends_with("joined") || line.ends_with("left"));
             assert!(is_silent, "{} cut at {cut}: {said:?}", hello.escape_ascii());
+        }
+    }
+}
+
+#[test]
+fn a_binary_protocol_is_let_go_and_none_of_it_is_said() {
+    let told = "* this is a chat server and takes only text in UTF-8; try nc or telnet\n";
+    for hello in [
+        // RDP, SMB, STUN, PostgreSQL, SOCKS, MQTT, AMQP, BitTorrent, a request for a name.
+        &b"\x03\0\0\x2a\x25\xe0\0\0\0\0\0Cookie: mstshash=a\r\n\x01\0\x08\0\x03\0\0\0"[..],
+        b"\0\0\0\x85\xffSMBr\0\0\0\0\x18\x53\xc8\0\0",
+        b"\0\x01\0\0\x21\x12\xa4\x42abcdefghijkl",
+        b"\0\0\0\x08\x04\xd2\x16\x2f",
+        b"\0\0\0\x54\0\x03\0\0user\0me\0database\0here\0\0",
+        b"\0\0\0\x0a\0\x03\0\0\0\0",
+        b"\x05\x01\0",
+        b"\x10\x16\0\x04MQTT\x04\x02\0\x3c\0\x0aaaaaaaaaaa",
+        b"AMQP\0\0\x09\x01",
+        b"\x13BitTorrent protocol\0\0\0\0\0\x10\0\x05",
+        b"\0\x1e\0\x06\x01\0\0\x01\0\0\0\0\0\0\x07version\x04bind\0\0\x10\0\x03",
+        STUN,
+        // Words in UTF-16 without a mark, few of whose bytes are NUL.
+        b"\x48\xc5\x20\0\x55\xb1\x0a\0",
+        b"\x48\xc5\x0d\0\x0a\0\x55\xb1\x0d\0\x0a\0",
+    ] {
+        assert_eq!(told_alone(hello), told, "{}", hello.escape_ascii());
+    }
+}
+
+#[test]
+fn utf16_is_told_by_its_name_once_and_none_of_it_is_said() {
+    let told = "* this is a chat server for UTF-8 and you send UTF-16; set your client to UTF-8\n";
+    let little = |text: &str| text.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<_>>();
+    let big = |text: &str| text.encode_utf16().flat_map(u16::to_be_bytes).collect::<Vec<_>>();
+    for text in ["hello\r\nhow are you?\r\n", "\u{feff}hi\n", "\u{feff}안녕 hi\n", "a\n"] {
+        for hello in [little(text), big(text)] {
+            assert_eq!(told_alone(&hello), told, "{}", hello.escape_ascii());
         }
     }
 }
