@@ -72,7 +72,7 @@ impl Ear {
         let mut answers = Vec::new();
         let text = match rules.raw {
             true => bytes.len(),
-            false => self.take_commands(bytes, &mut answers),
+            false => self.take_commands(bytes, &mut answers, rules, now),
         };
         self.lines.push(&bytes[..text], rules, now);
         self.heard_at = now;
@@ -80,20 +80,32 @@ impl Ear {
     }
 
     /// Takes the telnet commands out of what was read; says how much text is left.
-    fn take_commands(&mut self, bytes: &mut [u8], answers: &mut Vec<u8>) -> usize {
+    fn take_commands(
+        &mut self,
+        bytes: &mut [u8],
+        answers: &mut Vec<u8>,
+        rules: &LineRules,
+        now: Instant,
+    ) -> usize {
         if self.telnet.is_none() && memchr(IAC, bytes).is_none() {
             return bytes.len();
         }
-        let text = self.telnet.get_or_insert_default().take_in(bytes, answers);
-        self.lines.expect_line_ends();
+        let telnet = self.telnet.get_or_insert_default();
+        let text = telnet.take_in(bytes, answers);
+        if telnet.take_lone_iac() {
+            self.lines.push(&[IAC], rules, now);
+        }
+        if telnet.has_begun() {
+            self.lines.expect_line_ends();
+        }
         text
     }
 
     /// What it says next. [`Ear::consume`] goes on behind a line, or one that was too long.
     pub fn next(&mut self, input: Input, rules: &LineRules, now: Instant) -> Said {
+        let is_last = input == Input::Ended;
         while self.lines.is_pending() {
-            let is_whole = input == Input::Ended || self.lines.is_cut();
-            match self.sniff(is_whole, rules) {
+            match self.sniff(is_last || self.lines.is_cut(), rules) {
                 Sniffed::Stranger(stranger) => return Said::Stranger(stranger),
                 Sniffed::Chat if self.is_farewell(self.lines.pending()) => return Said::Farewell,
                 Sniffed::Chat => match self.lines.find(rules) {
@@ -115,7 +127,7 @@ impl Ear {
             }
             self.lines.cut();
         }
-        if input == Input::Ended { Said::Over } else { Said::NotYet }
+        if is_last { Said::Over } else { Said::NotYet }
     }
 
     /// The line that [`Ear::next`] has just given.
@@ -134,7 +146,7 @@ impl Ear {
 
     /// When what is pending is a line though it has no end.
     pub fn due(&self, rules: &LineRules) -> Option<Instant> {
-        let due = self.lines.due(rules, self.heard_at)?;
+        let due = self.lines.due(rules)?;
         Some(self.request_due(rules).map_or(due, |request| due.max(request)))
     }
 
@@ -145,7 +157,11 @@ impl Ear {
     }
 
     fn sniff(&self, is_whole: bool, rules: &LineRules) -> Sniffed {
-        self.first_lines.sniff(self.lines.pending(), rules.line_bytes_max, is_whole)
+        match self.first_lines.sniff(self.lines.pending(), rules.line_bytes_max, is_whole) {
+            // A bare relay carries any bytes.
+            Sniffed::Stranger(Stranger::Binary | Stranger::Utf16) if rules.raw => Sniffed::Chat,
+            sniffed => sniffed,
+        }
     }
 
     fn is_farewell(&self, line: &[u8]) -> bool {
@@ -164,7 +180,7 @@ impl Ear {
 
     /// Whether it has sent a telnet command.
     pub fn is_telnet(&self) -> bool {
-        self.telnet.is_some()
+        self.telnet.as_deref().is_some_and(Telnet::has_begun)
     }
 
     /// Whether it has ended its session as telnet does.

@@ -13,7 +13,8 @@
 //! - However the bytes are cut into reads, the lines are the same.
 //! - A client that has never ended a line may be one that never will (a script that sends each
 //!   message as a chunk). Its unterminated chunk is a line once it has been quiet: [`Lines::due`].
-//!   One that has ended a line is given more time, for the rest of a line that is on its way.
+//!   One that has also ended lines is given more time. One that has always ended what it sent is
+//!   waited for: only when it goes on with another chunk, the one before is a line.
 //! - A client whose keys come one by one ends its lines itself. Two single characters that come
 //!   one after the other, before the first became a line, are such keys.
 //! - The beginning of a UTF-8 character waits for its rest, for [`CHARACTER_WAIT`].
@@ -48,8 +49,8 @@ pub struct LineRules {
     /// A chunk is a line at the latest this long after its first byte; and a chunk of one character
     /// waits as long, since it may be a terminal that sends each key as it is typed.
     pub chunk_age_max: Duration,
-    /// What a client that has ended a line has sent without an end is a line after this much quiet.
-    /// The rest of a line may be on its way: a lost packet comes again within a second or two.
+    /// What a client has sent without an end is a line after this much quiet, if it has ended lines
+    /// before. The rest may be on its way: a lost packet comes again within a second or two.
     pub line_wait: Duration,
     /// Chunks as they come instead of lines.
     pub raw: bool,
@@ -74,7 +75,9 @@ enum Habit {
     /// Not at all: the rest is a line once it has been quiet.
     #[default]
     Chunks,
-    /// With a line end: the rest is a line if its end does not come for a while.
+    /// With line ends, but what came last had none: the rest is a line after a while.
+    Mixed,
+    /// With line ends, behind all that was read: the rest is none before its end comes.
     Lines,
     /// Not yet, but its keys come one by one: the rest is none before its end comes.
     Keys,
@@ -87,11 +90,17 @@ impl Habit {
     fn is_typed(self) -> bool {
         matches!(self, Habit::Keys | Habit::Typed)
     }
+}
 
-    /// Whether a NUL ends a line, as nothing else has yet.
-    fn has_nul_ends(self) -> bool {
-        matches!(self, Habit::Chunks | Habit::Keys)
-    }
+/// With what a client has ended a line so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Ends {
+    /// Nothing, or NULs.
+    #[default]
+    None,
+    LineFeed,
+    /// Once with a CR, alone or with more behind it.
+    Cr,
 }
 
 /// The bytes of one client that are not yet whole lines.
@@ -100,8 +109,7 @@ pub struct Lines {
     /// `None`, so without an allocation, when nothing is pending.
     pending: Option<Box<Pending>>,
     habit: Habit,
-    /// It has ended a line with a CR.
-    ends_in_cr: bool,
+    ends: Ends,
     /// A line was too long and [`Lines::consume`] has not been called for it.
     long_untold: bool,
 }
@@ -119,14 +127,25 @@ struct Pending {
     cut_at: usize,
     /// How many bytes of the present, too long line have been thrown away; 0 for a normal line.
     discarded: usize,
-    /// When the first byte of the present line was read.
+    /// When the first byte of the present line was read, and the newest.
     since: Instant,
+    last: Instant,
 }
 
 impl Pending {
     fn new(since: Instant) -> Pending {
         let (bytes, line) = (Vec::new(), 0..0);
-        Pending { bytes, start: 0, searched: 0, line, end: 0, cut_at: 0, discarded: 0, since }
+        Pending {
+            bytes,
+            start: 0,
+            searched: 0,
+            line,
+            end: 0,
+            cut_at: 0,
+            discarded: 0,
+            since,
+            last: since,
+        }
     }
 
     fn text(&self) -> &[u8] {
@@ -138,9 +157,9 @@ impl Pending {
     }
 
     /// Where the present line ends, and the byte that ends it, if that has come.
-    fn find_end(&self, habit: Habit) -> (usize, Option<u8>) {
+    fn find_end(&self, ends: Ends) -> (usize, Option<u8>) {
         let rest = &self.bytes[self.searched..];
-        let found = if habit.has_nul_ends() {
+        let found = if ends == Ends::None {
             memchr3(b'\n', b'\r', 0, rest)
         } else {
             memchr2(b'\n', b'\r', rest)
@@ -188,9 +207,10 @@ impl Lines {
         pending.searched -= pending.start;
         (pending.start, pending.cut_at) = (0, 0);
         if !rules.raw {
-            self.habit = note_keys(self.habit, pending, bytes, rules, now);
+            self.habit = habit_with(self.habit, pending, bytes, rules, now);
         }
         pending.bytes.extend_from_slice(bytes);
+        pending.last = now;
     }
 
     /// Looks for the next line. It stays where it is: [`Lines::consume`] goes on to the one after.
@@ -210,7 +230,7 @@ impl Lines {
             if pending.start == pending.bytes.len() {
                 return Found::NotYet;
             }
-            let (mut end, ended_by) = pending.find_end(self.habit);
+            let (mut end, ended_by) = pending.find_end(self.ends);
             let is_cut = pending.cut_at > pending.start;
             if is_cut {
                 end = end.min(pending.cut_at);
@@ -284,30 +304,30 @@ impl Lines {
 
     /// Whether it has ended a line with a CR, as telnet and Windows do.
     pub fn ends_in_cr(&self) -> bool {
-        self.ends_in_cr
+        self.ends == Ends::Cr
     }
 
     /// The client is known to end its lines itself: an unterminated rest is none.
     pub fn expect_line_ends(&mut self) {
         self.habit = Habit::Typed;
+        self.note_end(b'\n');
     }
 
-    /// When what is pending is a line though it has no end, if the newest byte of it was read at
-    /// `last`; `None` if never.
+    /// When what is pending is a line though it has no end; `None` if never.
     ///
     /// Call it only when there is nothing more to read for now, and then [`Lines::cut`].
-    pub fn due(&self, rules: &LineRules, last: Instant) -> Option<Instant> {
+    pub fn due(&self, rules: &LineRules) -> Option<Instant> {
         let pending = self.pending.as_deref()?;
-        let text = pending.text();
+        let (text, last) = (pending.text(), pending.last);
         if rules.raw {
             // All but the beginning of a character is handed out at once.
             return Some(last + CHARACTER_WAIT);
         }
         let due = match self.habit {
-            Habit::Keys | Habit::Typed => return None,
+            Habit::Lines | Habit::Keys | Habit::Typed => return None,
             // What comes later would be a line, but is of the one thrown away.
-            Habit::Lines if pending.discarded > 0 => return None,
-            Habit::Lines => last + rules.line_wait,
+            Habit::Mixed if pending.discarded > 0 => return None,
+            Habit::Mixed => last + rules.line_wait,
             Habit::Chunks if is_one_character(text) => pending.since + rules.chunk_age_max,
             Habit::Chunks => (last + rules.chunk_quiet).min(pending.since + rules.chunk_age_max),
         };
@@ -330,14 +350,14 @@ impl Lines {
     }
 
     fn note_end(&mut self, byte: u8) {
-        if byte != b'\n' && byte != b'\r' {
-            return;
+        match byte {
+            b'\r' => self.ends = Ends::Cr,
+            b'\n' if self.ends == Ends::None => self.ends = Ends::LineFeed,
+            _ => return,
         }
-        self.ends_in_cr |= byte == b'\r';
-        self.habit = match self.habit {
-            Habit::Chunks | Habit::Lines => Habit::Lines,
-            Habit::Keys | Habit::Typed => Habit::Typed,
-        };
+        if self.habit == Habit::Keys {
+            self.habit = Habit::Typed;
+        }
     }
 
     /// Steps over what is no text at the start: the end of the line just taken, empty lines, NULs
@@ -347,7 +367,7 @@ impl Lines {
             let is_discarding = pending.discarded > 0;
             let skipped = match pending.text() {
                 [b'\n' | b'\r', ..] => 1,
-                [0, ..] if !is_discarding || self.habit.has_nul_ends() => 1,
+                [0, ..] if !is_discarding || self.ends == Ends::None => 1,
                 text if !is_discarding && text.starts_with(BYTE_ORDER_MARK) => {
                     BYTE_ORDER_MARK.len()
                 }
@@ -370,23 +390,27 @@ impl Lines {
     }
 }
 
-/// What the habit is when these bytes come behind what is pending. What a client has typed and left
-/// is a line when it sends whole chunks again.
-fn note_keys(
+/// What the habit is when these bytes come behind what is pending. What a client has left without
+/// an end is a line when it goes on in whole chunks.
+fn habit_with(
     habit: Habit,
     pending: &mut Pending,
     bytes: &[u8],
     rules: &LineRules,
     now: Instant,
 ) -> Habit {
-    let is_key = is_one_character(bytes);
+    let has_end = memchr2(b'\n', b'\r', bytes).is_some();
+    let ends = matches!(bytes.last(), Some(b'\n' | b'\r'));
+    let is_left = |wait| !pending.bytes.is_empty() && now >= pending.last + wait;
     match habit {
-        Habit::Chunks if is_key && is_one_character(&pending.bytes) => Habit::Keys,
-        Habit::Keys
-            if !is_key
-                && !pending.bytes.is_empty()
-                && now >= pending.since + rules.chunk_age_max =>
-        {
+        Habit::Chunks if is_one_character(bytes) && is_one_character(&pending.bytes) => Habit::Keys,
+        Habit::Chunks | Habit::Mixed | Habit::Lines if ends => Habit::Lines,
+        Habit::Chunks | Habit::Lines if has_end => Habit::Mixed,
+        Habit::Lines if is_left(rules.line_wait) => {
+            pending.cut_at = pending.bytes.len();
+            Habit::Mixed
+        }
+        Habit::Keys if is_chunk(bytes) && is_left(rules.chunk_age_max) => {
             pending.cut_at = pending.bytes.len();
             Habit::Chunks
         }
@@ -400,6 +424,11 @@ fn trimmed(bytes: &[u8]) -> Range<usize> {
     let start = bytes.iter().position(is_text).unwrap_or(bytes.len());
     let end = bytes.iter().rposition(is_text).map_or(start, |last| last + 1);
     start..end
+}
+
+/// Whether these are more than one key: two characters begin.
+fn is_chunk(bytes: &[u8]) -> bool {
+    bytes.iter().filter(|byte| **byte & 0b1100_0000 != 0b1000_0000).count() > 1
 }
 
 fn is_one_character(bytes: &[u8]) -> bool {
@@ -587,16 +616,14 @@ mod tests {
     /// What is said when these come, each so many milliseconds after the one before.
     fn timed(reads: &[(u64, &str)]) -> Vec<String> {
         let (mut lines, mut now, mut said) = (Lines::default(), Instant::now(), Vec::new());
-        let mut last = now;
         for (ms, text) in reads.iter().chain([&(60_000, "")]) {
             now += Duration::from_millis(*ms);
-            if lines.due(&RULES, last).is_some_and(|due| due <= now) {
+            if lines.due(&RULES).is_some_and(|due| due <= now) {
                 lines.cut();
                 take_all(&mut lines, &RULES, &mut said);
             }
             if !text.is_empty() {
                 lines.push(text.as_bytes(), &RULES, now);
-                last = now;
             }
             take_all(&mut lines, &RULES, &mut said);
         }
@@ -616,7 +643,7 @@ mod tests {
     #[test]
     fn a_line_that_is_thrown_away_ends_where_it_is_quiet() {
         assert_eq!(timed(&[(0, "0123456789abcdefg"), (200, "hi")]), ["<too long>", "hi"]);
-        let behind_a_line = [(0, "a\n0123456789abcdefg"), (9000, "hi"), (0, "\nb\n")];
+        let behind_a_line = [(0, "a\n0123456789abcdefg"), (1000, "hi"), (0, "\nb\n")];
         assert_eq!(timed(&behind_a_line), ["a", "<too long>", "b"]);
     }
 
@@ -625,11 +652,11 @@ mod tests {
         for half in [&b"\xea\xb0"[..], b"a\xea\xb0"] {
             let (mut lines, now) = (Lines::default(), Instant::now());
             lines.push(half, &RULES, now);
-            assert_eq!(lines.due(&RULES, now), Some(now + CHARACTER_WAIT));
+            assert_eq!(lines.due(&RULES), Some(now + CHARACTER_WAIT));
         }
         let (mut lines, now) = (Lines::default(), Instant::now());
         lines.push(b"\xff", &RULES, now);
-        assert_eq!(lines.due(&RULES, now), Some(now + RULES.chunk_quiet));
+        assert_eq!(lines.due(&RULES), Some(now + RULES.chunk_quiet));
     }
 
     #[test]
@@ -653,13 +680,20 @@ mod tests {
     }
 
     #[test]
-    fn a_client_that_has_ended_a_line_has_more_time_for_the_next() {
+    fn a_client_whose_chunk_has_a_line_end_inside_has_more_time() {
         assert_eq!(timed(&[(0, "one\ntw"), (1900, "o\n")]), ["one", "two"]);
         assert_eq!(timed(&[(0, "one\ntwo"), (2000, "three")]), ["one", "two", "three"]);
+    }
+
+    #[test]
+    fn a_client_that_ends_what_it_sends_is_waited_for_unless_chunks_follow() {
+        assert_eq!(timed(&[(0, "one\n"), (0, "fo"), (9000, "ur\n")]), ["one", "four"]);
+        let chunks = [(0, "one\n"), (0, "two"), (2000, "three"), (2000, "four")];
+        assert_eq!(timed(&chunks), ["one", "two", "three", "four"]);
         let (mut of_telnet, now) = (Lines::default(), Instant::now());
         of_telnet.expect_line_ends();
         of_telnet.push(b"tw", &RULES, now);
-        assert_eq!(of_telnet.due(&RULES, now), None);
+        assert_eq!(of_telnet.due(&RULES), None);
     }
 
     #[test]

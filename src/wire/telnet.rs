@@ -208,15 +208,7 @@ impl Telnet {
 
     /// Whether an IAC that ended the read before has turned out to be text. It stands before the
     /// text that [`Telnet::take_in`] has just handed out, in which there was no room for it.
-    ///
-    /// `is_last` says that nothing more will be read. An IAC that still waits for its command is
-    /// text then, unless the peer speaks telnet.
-    pub fn take_lone_iac(&mut self, is_last: bool) -> bool {
-        let waits = matches!(self.place, Place::FirstCommand | Place::Command);
-        if is_last && waits && !self.has_begun() {
-            self.place = Place::Text;
-            return true;
-        }
+    pub fn take_lone_iac(&mut self) -> bool {
         std::mem::take(&mut self.owes_iac)
     }
 
@@ -392,7 +384,7 @@ mod tests {
         for bytes in reads {
             let mut bytes = bytes.to_vec();
             let text_len = telnet.take_in(&mut bytes, &mut answers);
-            text.extend(telnet.take_lone_iac(false).then_some(IAC));
+            text.extend(telnet.take_lone_iac().then_some(IAC));
             text.extend_from_slice(&bytes[..text_len]);
         }
         (text, answers)
@@ -518,22 +510,6 @@ mod tests {
         }
         // To one that speaks telnet it is no other.
         assert_eq!(text(b"\xff\xf1\xff\nhi\xff\xff\n"), b"\xff\nhi\xff\n");
-    }
-
-    #[test]
-    fn an_iac_at_the_end_is_text_unless_the_peer_speaks_telnet() {
-        for (read, is_text) in [
-            (&b"hi\xff"[..], true),
-            (b"\xff", true),
-            (b"hi\xff\xff", false),
-            (b"\xff\xf1hi\xff", false),
-        ] {
-            let mut telnet = Telnet::default();
-            telnet.take_in(&mut read.to_vec(), &mut Vec::new());
-            assert!(!telnet.take_lone_iac(false));
-            assert_eq!(telnet.take_lone_iac(true), is_text, "{}", read.escape_ascii());
-            assert!(!telnet.take_lone_iac(true));
-        }
     }
 
     #[test]

@@ -42,7 +42,6 @@ fn http_2_is_let_go() {
 }
 
 #[test]
-#[ignore = "not yet"]
 fn rtsp_is_let_go() {
     let packets: [&[u8]; 3] = [
         b"OPTIONS rtsp://host:50005/x RTSP/1.0\r\nCSeq: 1\r\nUser-Agent: curl/7.88.1\r\n\r\n",
@@ -53,7 +52,6 @@ fn rtsp_is_let_go() {
 }
 
 #[test]
-#[ignore = "not yet"]
 fn sip_is_let_go() {
     let packets: [&[u8]; 3] = [
         b"OPTIONS sip:nm SIP/2.0\r\nVia: SIP/2.0/TCP nm;branch=foo\r\nFrom: <sip:nm@nm>\r\n\r\n",
@@ -64,7 +62,6 @@ fn sip_is_let_go() {
 }
 
 #[test]
-#[ignore = "not yet"]
 fn a_proxy_that_tells_its_clients_address_is_let_go() {
     let packets: [&[u8]; 5] = [
         b"PROXY TCP4 192.168.0.1 192.168.0.11 56324 50005\r\n",
@@ -77,7 +74,6 @@ fn a_proxy_that_tells_its_clients_address_is_let_go() {
 }
 
 #[test]
-#[ignore = "not yet"]
 fn irc_is_told_in_one_error() {
     let answer = answer_to(b"CAP LS 302\r\nNICK a\r\nUSER a 0 * :a\r\n");
     let is_one_line = answer.ends_with('\n') && answer.lines().count() == 1;
@@ -85,7 +81,6 @@ fn irc_is_told_in_one_error() {
 }
 
 #[test]
-#[ignore = "not yet"]
 fn binary_protocols_are_let_go() {
     let packets: [&[u8]; 4] = [
         // RDP: a request to connect (X.224).
@@ -101,7 +96,6 @@ fn binary_protocols_are_let_go() {
 }
 
 #[test]
-#[ignore = "not yet"]
 fn a_person_may_begin_with_words_about_a_protocol() {
     for words in [
         "is http/2 faster than HTTP/1.1",

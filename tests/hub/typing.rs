@@ -38,7 +38,6 @@ fn type_keys(small: &mut Small, seat: &Seat, keys: &str, gap: Duration) {
 }
 
 #[test]
-#[ignore = "not yet"]
 fn a_line_typed_key_by_key_is_one_message() {
     for gap in [50, 300, 900].map(Duration::from_millis) {
         for line in ["hi", "hello there", "안녕", "안녕하세요", "a b"] {
@@ -52,7 +51,6 @@ fn a_line_typed_key_by_key_is_one_message() {
 }
 
 #[test]
-#[ignore = "not yet"]
 fn a_command_typed_key_by_key_is_one() {
     let (mut small, [alice, bob]) = Small::with_two(Config::default());
     type_keys(&mut small, &alice, "/who\r", GAP);
@@ -64,7 +62,6 @@ fn a_command_typed_key_by_key_is_one() {
 }
 
 #[test]
-#[ignore = "not yet"]
 fn a_line_that_is_being_typed_waits_for_its_end() {
     let (mut small, [alice, bob]) = Small::with_two(Config::default());
     type_keys(&mut small, &alice, "hell", GAP);
@@ -75,7 +72,6 @@ fn a_line_that_is_being_typed_waits_for_its_end() {
 }
 
 #[test]
-#[ignore = "not yet"]
 fn a_key_of_several_bytes_in_several_reads_is_one() {
     let (mut small, [alice, bob]) = Small::with_two(Config::default());
     for key in "안녕하세요\r".chars() {
@@ -86,7 +82,6 @@ fn a_key_of_several_bytes_in_several_reads_is_one() {
 }
 
 #[test]
-#[ignore = "not yet"]
 fn a_line_printed_byte_by_byte_is_one_message() {
     let (mut small, [alice, bob]) = Small::with_two(Config::default());
     let line = "temperature 23.5 C, humidity 41 %, all is well";
@@ -121,7 +116,6 @@ fn words_without_line_ends_are_heard_after_their_quiet() {
 }
 
 #[test]
-#[ignore = "not yet"]
 fn what_was_typed_is_said_when_whole_words_come_again() {
     let (mut small, [alice, bob]) = Small::with_two(Config::default());
     type_keys(&mut small, &alice, "hey", GAP);
@@ -148,7 +142,6 @@ fn what_was_typed_is_said_when_the_input_ends() {
 }
 
 #[test]
-#[ignore = "not yet"]
 fn a_typed_key_can_be_taken_back() {
     for (typed, said) in ERASED {
         let (mut small, [alice, bob]) = Small::with_two(Config::default());
@@ -161,7 +154,6 @@ fn a_typed_key_can_be_taken_back() {
 }
 
 #[test]
-#[ignore = "not yet"]
 fn telnet_takes_back_what_it_erases_in_a_line() {
     for (typed, said) in ERASED {
         let (mut small, [alice, bob]) = Small::with_two(Config::default());
@@ -174,7 +166,6 @@ fn telnet_takes_back_what_it_erases_in_a_line() {
 }
 
 #[test]
-#[ignore = "not yet"]
 fn erasing_ends_at_the_start_of_the_line() {
     for erase in ["\x08\x08\x08", "\x7f\x7f", "\x15"] {
         let (mut small, [alice, bob]) = Small::with_two(Config::default());
@@ -186,7 +177,6 @@ fn erasing_ends_at_the_start_of_the_line() {
 }
 
 #[test]
-#[ignore = "not yet"]
 fn what_is_erased_is_so_however_it_is_cut_into_reads() {
     let line = "안녀\x7f녕\x08\x08a\x15안녕\x7f!\r\n".as_bytes();
     for cut in 0..line.len() {
@@ -200,7 +190,6 @@ fn what_is_erased_is_so_however_it_is_cut_into_reads() {
 }
 
 #[test]
-#[ignore = "not yet"]
 fn telnet_erases_by_its_commands() {
     const ERASE_CHARACTER: &[u8] = b"\xff\xf7";
     const ERASE_LINE: &[u8] = b"\xff\xf8";
@@ -225,7 +214,6 @@ fn telnet_erases_by_its_commands() {
 }
 
 #[test]
-#[ignore = "not yet"]
 fn telnet_that_asks_whether_we_are_there_sees_an_answer() {
     let (mut small, [alice, bob]) = Small::with_two(Config::default());
     small.say(&alice, NO_OPERATION);

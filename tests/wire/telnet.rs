@@ -16,7 +16,7 @@ fn read_all(telnet: &mut Telnet, reads: &[&[u8]]) -> (Vec<u8>, Vec<u8>) {
     for bytes in reads {
         let mut bytes = bytes.to_vec();
         let text_len = telnet.take_in(&mut bytes, &mut answers);
-        text.extend(telnet.take_lone_iac(false).then_some(IAC));
+        text.extend(telnet.take_lone_iac().then_some(IAC));
         text.extend_from_slice(&bytes[..text_len]);
     }
     (text, answers)
@@ -115,9 +115,10 @@ proptest! {
         cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..20),
     ) {
         let mut telnet = Telnet::default();
-        let (mut same, answers) = read_all(&mut telnet, &cut_at(&text, &cuts));
-        same.extend(telnet.take_lone_iac(true).then_some(IAC));
-        prop_assert_eq!(same, text);
+        let (same, answers) = read_all(&mut telnet, &cut_at(&text, &cuts));
+        // Behind an IAC at the very end a command may come.
+        let rest = text.strip_prefix(same.as_slice());
+        prop_assert!(matches!(rest, Some([] | [IAC])), "{rest:?}");
         prop_assert_eq!(answers, Vec::<u8>::new());
         prop_assert!(!telnet.has_begun());
     }

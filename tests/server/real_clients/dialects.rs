@@ -37,7 +37,7 @@ fn nc_is_sent_plain_lines_to_the_byte() {
 }
 
 #[test]
-#[ignore = "not yet; needs nc"]
+#[ignore = "needs nc"]
 fn nc_that_ends_lines_in_cr_lf_is_sent_cr_lf() {
     let server = Server::start(&[]);
     for end in [r"\r\n", r"\r"] {
@@ -50,7 +50,7 @@ fn nc_that_ends_lines_in_cr_lf_is_sent_cr_lf() {
 }
 
 #[test]
-#[ignore = "not yet; needs nc"]
+#[ignore = "needs nc"]
 fn nc_that_sends_a_byte_of_latin_1_is_sent_no_telnet() {
     let server = Server::start(&[]);
     let shown = bytes_shown_by(&server, r"printf 'Lou\377s\nna\357ve\n' | nc -N $HOST $PORT");
@@ -59,7 +59,7 @@ fn nc_that_sends_a_byte_of_latin_1_is_sent_no_telnet() {
 }
 
 #[test]
-#[ignore = "not yet; needs nc"]
+#[ignore = "needs nc"]
 fn strings_of_c_are_messages() {
     let server = Server::start(&[]);
     let shown = shown_by(&server, r"printf 'hello\0world\0/who\0' | nc -N $HOST $PORT");
@@ -94,7 +94,7 @@ int main(void) {
 "#;
 
 #[test]
-#[ignore = "not yet; needs gcc"]
+#[ignore = "needs gcc"]
 fn a_zeroed_buffer_of_c_is_a_message_without_its_zeros() {
     let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join("zeroed_buffer");
     let source = program.with_extension("c");
@@ -108,7 +108,7 @@ fn a_zeroed_buffer_of_c_is_a_message_without_its_zeros() {
 }
 
 #[test]
-#[ignore = "not yet; needs nc"]
+#[ignore = "needs nc"]
 fn a_file_with_a_byte_order_mark_is_sent_without_it() {
     let server = Server::start(&[]);
     let shown = shown_by(&server, r"printf '\357\273\277hello\r\n' | nc -N $HOST $PORT");
@@ -118,7 +118,7 @@ fn a_file_with_a_byte_order_mark_is_sent_without_it() {
 }
 
 #[test]
-#[ignore = "not yet; needs nc"]
+#[ignore = "needs nc"]
 fn a_file_in_utf16_is_told_so() {
     let server = Server::start(&[]);
     for encoding in ["UTF-16", "UTF-16LE", "UTF-16BE"] {
@@ -170,7 +170,7 @@ for message in ["/who", "again", "bye"]:
 "#;
 
 #[test]
-#[ignore = "not yet; needs python3"]
+#[ignore = "needs python3"]
 fn a_client_that_takes_lines_at_cr_lf_gets_them() {
     for framing in ["line_receiver", "asynchat"] {
         let server = Server::start(&[]);

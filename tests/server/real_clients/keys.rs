@@ -63,19 +63,19 @@ fn assert_comes_of_keys(lines: &[(&str, &str)]) {
 }
 
 #[test]
-#[ignore = "not yet; needs socat, nc, ss"]
+#[ignore = "needs socat, nc, ss"]
 fn keys_of_a_raw_terminal_make_a_line_at_enter() {
     assert_comes_of_keys(&[("hello\r", "guest2: hello"), ("안녕하세요\r", "guest2: 안녕하세요")]);
 }
 
 #[test]
-#[ignore = "not yet; needs socat, nc, ss"]
+#[ignore = "needs socat, nc, ss"]
 fn a_command_is_typed_on_a_raw_terminal_key_by_key() {
     assert_comes_of_keys(&[("/nick kim\r", "* guest2 is now kim"), ("/who\r", "")]);
 }
 
 #[test]
-#[ignore = "not yet; needs socat, nc, ss"]
+#[ignore = "needs socat, nc, ss"]
 fn backspace_on_a_raw_terminal_takes_back_a_character() {
     assert_comes_of_keys(&[
         ("hellp\x7fo\r", "guest2: hello"),
@@ -105,7 +105,7 @@ fn type_and_send(server: &Server, client: &mut Program, typed: &str, name: &str)
 }
 
 #[test]
-#[ignore = "not yet; needs telnet, ss"]
+#[ignore = "needs telnet, ss"]
 fn telnet_takes_back_by_send_ec_and_send_el() {
     for telnet in ["telnet $HOST $PORT", "telnet -- $HOST -$PORT"] {
         for (typed, name, rest, said) in
@@ -122,7 +122,7 @@ fn telnet_takes_back_by_send_ec_and_send_el() {
 }
 
 #[test]
-#[ignore = "not yet; needs telnet, ss"]
+#[ignore = "needs telnet, ss"]
 fn send_ayt_of_telnet_is_answered_visibly() {
     let server = Server::start(&[]);
     let (mut client, _watcher) = start_telnet(&server, "telnet $HOST $PORT");

@@ -26,20 +26,20 @@ fn curl_that_begins_with_http_2_is_let_go() {
 }
 
 #[test]
-#[ignore = "not yet; needs curl"]
+#[ignore = "needs curl"]
 fn curl_behind_a_proxy_that_tells_its_address_is_let_go() {
     shown_to("curl -s --haproxy-protocol http://$HOST:$PORT/ || true");
 }
 
 #[test]
-#[ignore = "not yet; needs curl"]
+#[ignore = "needs curl"]
 fn curl_that_speaks_rtsp_is_told_so_or_let_go() {
     let shown = shown_to("curl -s -i rtsp://$HOST:$PORT/x || true");
     assert!(!shown.contains("HTTP/1.1"), "{shown:?}");
 }
 
 #[test]
-#[ignore = "not yet; needs curl"]
+#[ignore = "needs curl"]
 fn curl_that_speaks_smb_is_let_go() {
     // It does not always end when it is let go.
     shown_to("curl -s -m 2 -u a:b smb://$HOST:$PORT/share/file || true");
@@ -51,14 +51,14 @@ fn shown_to_nc(packet: &str) -> String {
 }
 
 #[test]
-#[ignore = "not yet; needs nc"]
+#[ignore = "needs nc"]
 fn a_client_of_irc_is_told_in_its_own_form() {
     let shown = shown_to_nc(r"CAP LS 302\r\nNICK a\r\nUSER a 0 * :a\r\n");
     assert!(shown.starts_with("ERROR :") && shown.lines().count() == 1, "{shown:?}");
 }
 
 #[test]
-#[ignore = "not yet; needs nc"]
+#[ignore = "needs nc"]
 fn first_packets_of_other_protocols_are_let_go() {
     for packet in [
         r"OPTIONS sip:nm SIP/2.0\r\nVia: SIP/2.0/TCP nm;branch=foo\r\n\r\n",

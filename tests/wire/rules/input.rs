@@ -73,10 +73,6 @@ pub fn a_client_hears_what_the_rules_say(rules: &LineRules, deeds: &[Deed]) {
             Deed::Read(bytes) => {
                 let start = end;
                 end += bytes.len();
-                if commands.has_late_iac(start, end) {
-                    // It is handed out apart.
-                    return;
-                }
                 client.socket.0 = bytes;
                 let heard = client.hear(&mut vec![0; bytes.len()], rules, now);
                 let answers = commands.answers(start, end);

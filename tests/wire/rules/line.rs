@@ -104,6 +104,8 @@ pub struct Plain<'a> {
     line: Vec<u8>,
     is_told: bool,
     has_ended_a_line: bool,
+    /// It ended with a line end all that was read together with one.
+    ends_reads: bool,
     has_keys: bool,
 }
 
@@ -112,7 +114,7 @@ const MARK: &[u8] = "\u{feff}".as_bytes();
 impl<'a> Plain<'a> {
     pub fn new(rules: &'a LineRules) -> Plain<'a> {
         let (line, is_told) = (Vec::new(), false);
-        Plain { rules, line, is_told, has_ended_a_line: false, has_keys: false }
+        Plain { rules, line, is_told, has_ended_a_line: false, ends_reads: false, has_keys: false }
     }
 
     /// It ends its lines itself.
@@ -128,6 +130,10 @@ impl<'a> Plain<'a> {
             Deed::Read(bytes) => {
                 let are_keys = is_one_character(&self.line) && is_one_character(bytes);
                 self.has_keys |= are_keys && !self.is_told && !self.has_ended_a_line;
+                let is_end = |byte: &u8| matches!(byte, b'\n' | b'\r');
+                if bytes.iter().any(is_end) {
+                    self.ends_reads = bytes.last().is_some_and(is_end);
+                }
                 for byte in *bytes {
                     self.take(*byte, &mut said);
                 }
@@ -185,11 +191,11 @@ impl<'a> Plain<'a> {
     pub fn check_pending(&self, lines: &Lines, now: Instant) {
         assert_eq!(lines.is_pending(), !self.line.is_empty());
         assert_eq!(lines.pending(), if self.is_told { &[] } else { self.line.as_slice() });
-        let last = now + Duration::from_millis(50);
-        let due = lines.due(self.rules, last);
-        let is_waited_for = self.has_keys || self.has_ended_a_line && self.is_told;
+        let due = lines.due(self.rules);
+        let is_waited_for =
+            self.has_keys || self.ends_reads || self.has_ended_a_line && self.is_told;
         assert_eq!(due.is_some(), lines.is_pending() && !is_waited_for);
-        assert!(due.is_none_or(|due| (last..=last + CHARACTER_WAIT).contains(&due)));
+        assert!(due.is_none_or(|due| (now..=now + CHARACTER_WAIT).contains(&due)));
     }
 }
 

@@ -24,7 +24,7 @@ pub fn commands_are_taken_out_and_nothing_else(reads: &[&[u8]]) {
         end += read.len();
         let (mut bytes, mut answers) = (read.to_vec(), Vec::new());
         let text_bytes = telnet.take_in(&mut bytes, &mut answers);
-        let iac = telnet.take_lone_iac(false).then_some(IAC);
+        let iac = telnet.take_lone_iac().then_some(IAC);
         let text: Vec<u8> = iac.into_iter().chain(bytes[..text_bytes].iter().copied()).collect();
         assert_eq!(text, plain.text(start, end), "text of {read:?}");
         assert_eq!(iac.is_some(), plain.has_late_iac(start, end), "text of {read:?}");
@@ -32,7 +32,6 @@ pub fn commands_are_taken_out_and_nothing_else(reads: &[&[u8]]) {
         assert_eq!(telnet.has_begun(), plain.has_begun(end));
         assert_eq!(telnet.has_ended(), plain.has_ended(end));
     }
-    assert_eq!(telnet.take_lone_iac(true), plain.waits && !plain.has_begun(end));
 }
 
 /// What is made ready for a telnet peer is text to it, each line end as it wants it.
@@ -59,8 +58,6 @@ pub struct Plain {
     questions: Vec<(usize, ())>,
     begun_at: Option<usize>,
     ended_at: Option<usize>,
-    /// The last byte is an IAC in the text, and what it begins is not known.
-    waits: bool,
 }
 
 impl Plain {
@@ -102,10 +99,7 @@ impl Plain {
             self.begin(at + 1);
         }
         match *bytes {
-            [IAC] => {
-                self.waits = true;
-                return 1;
-            }
+            [IAC] => return 1,
             [IAC, WILL..=DONT] => {}
             [IAC, WILL, BINARY, ..] => return 3,
             [IAC, DO, TIMING_MARK, ..] => {
