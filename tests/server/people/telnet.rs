@@ -33,7 +33,7 @@ fn with_telnet(server: &Server) -> [Client; 2] {
 fn whoever_has_sent_no_telnet_command_is_sent_none() {
     let server = Server::start(&[]);
     let [mut alice, mut bob] = with_telnet(&server);
-    bob.send(b"hello\r\n\xf4\xfd\x06\xec\x04\n");
+    bob.send(b"hello\n\xf4\xfd\x06\xec\x04\n");
     alice.send(b"one\xff\xff\xff\xf4\xff\xfd\x06\r\n\xff\xfb\x18\r\n");
     bob.send("/help\n/who\n/msg guest1 hi\ndone\n");
     bob.read_until_last("guest2: done\n");
