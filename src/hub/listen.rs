@@ -298,7 +298,7 @@ impl<S: Socket> Hub<S> {
         let client = &mut self.clients[id];
         let is_new = client.life() == Life::Arriving;
         let at = if is_new { client.reading.position() } else { head };
-        client.reading.detour(at, answers);
+        client.reading.detour_bytes(at, answers);
     }
 
     /// A client's input has ended and every line of it is submitted. One that leaves before its

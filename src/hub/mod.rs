@@ -320,13 +320,13 @@ impl<S: Socket> Hub<S> {
         let head = self.head(id);
         let client = &mut self.clients[id];
         client.next_form = form;
-        let may_change = client.life().is_heard() && !client.reading.is_behind(head);
+        let may_change = client.life().is_heard() && client.reading.may_change_form(head);
         if client.form == form || !may_change {
             return;
         }
         self.forms.leave(client.form);
         self.forms.join(form);
         client.form = form;
-        client.reading.begin_at(self.forms.of(form).head());
+        client.reading.change_form(self.forms.of(form).head(), form);
     }
 }

@@ -74,8 +74,18 @@ struct Unread {
 struct Detour {
     at: u64,
     text: Vec<u8>,
-    /// It is a message from another client.
-    is_message: bool,
+    kind: Kind,
+}
+
+/// What the bytes of a detour are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// Lines of the server's.
+    Reply,
+    /// A message from another client.
+    Message,
+    /// Bytes in which nothing is a line.
+    Bytes,
 }
 
 /// How far a walk over what a reader lacks has come.
@@ -115,17 +125,28 @@ impl Reading {
         Reading { position, without: None, aside: None }
     }
 
-    /// Goes to `position` without having been offered what stands before it; what only it is to see
-    /// comes first.
-    ///
-    /// It is our own fault if it has been offered anything before.
-    pub fn begin_at(&mut self, position: u64) {
-        debug_assert!(self.aside.as_deref().is_none_or(|aside| {
+    /// Whether it has all that was said before `head`, and stands where a line begins: it may go on
+    /// in another form.
+    pub fn may_change_form(&self, head: u64) -> bool {
+        let aside = self.aside.as_deref();
+        let is_whole = aside.is_none_or(|aside| {
             aside.before.is_empty() && aside.detour_sent == 0 && aside.gap.is_none()
-        }));
-        self.position = position;
-        if let Some(aside) = &mut self.aside {
-            aside.detours.iter_mut().for_each(|detour| detour.at = position);
+        });
+        self.position >= head && is_whole
+    }
+
+    /// Goes on at the head of the transcript of another form; what only it is to see comes first.
+    pub fn change_form(&mut self, head: u64, form: Form) {
+        self.position = head;
+        let Some(aside) = &mut self.aside else { return };
+        for mut detour in std::mem::take(&mut aside.detours) {
+            *aside.charged_for(&detour) -= detour.charge();
+            detour.at = head;
+            if detour.kind != Kind::Bytes {
+                detour.text = form.render(detour.text);
+            }
+            *aside.charged_for(&detour) += detour.charge();
+            aside.detours.push_back(detour);
         }
     }
 
@@ -170,12 +191,17 @@ impl Reading {
 
     /// Adds lines that only this reader sees, after all that has been said up to `head`.
     pub fn detour(&mut self, head: u64, text: Vec<u8>) {
-        self.push_detour(Detour { at: head, text, is_message: false });
+        self.push_detour(Detour { at: head, text, kind: Kind::Reply });
     }
 
     /// Adds a line from another client that only this reader sees.
     pub fn message(&mut self, head: u64, text: Vec<u8>) {
-        self.push_detour(Detour { at: head, text, is_message: true });
+        self.push_detour(Detour { at: head, text, kind: Kind::Message });
+    }
+
+    /// Adds bytes that only this reader gets, in whatever form it reads.
+    pub fn detour_bytes(&mut self, head: u64, text: Vec<u8>) {
+        self.push_detour(Detour { at: head, text, kind: Kind::Bytes });
     }
 
     fn push_detour(&mut self, detour: Detour) {
@@ -397,7 +423,10 @@ impl Aside {
 
     /// Where a detour is charged.
     fn charged_for(&mut self, detour: &Detour) -> &mut usize {
-        if detour.is_message { &mut self.message_bytes } else { &mut self.reply_bytes }
+        match detour.kind {
+            Kind::Message => &mut self.message_bytes,
+            Kind::Reply | Kind::Bytes => &mut self.reply_bytes,
+        }
     }
 }
 
@@ -515,15 +544,20 @@ mod tests {
     }
 
     #[test]
-    fn what_is_for_one_alone_before_it_begins_comes_first_where_it_begins() {
-        let mut transcript = Transcript::new(1000);
-        let mut reading = Reading::new(0);
-        reading.detour(0, b"* early\n".to_vec());
-        say(&mut transcript, 1, "one");
-        reading.begin_at(transcript.head());
-        reading.detour(transcript.head(), b"* welcome\n".to_vec());
-        say(&mut transcript, 1, "two");
-        assert_eq!(take_all(&mut reading, &transcript), "* early\n* welcome\ntwo\n");
+    fn a_reader_that_changes_its_form_goes_on_where_a_line_begins() {
+        let (mut plain, mut reading) = (Transcript::new(1000), Reading::new(0));
+        say(&mut plain, 1, "one");
+        take(&mut reading, &plain, 2);
+        assert!(!reading.may_change_form(plain.head()));
+        take(&mut reading, &plain, 2);
+        reading.detour(plain.head(), b"* welcome\n".to_vec());
+        reading.detour_bytes(plain.head(), b"\xff\n".to_vec());
+        assert!(reading.may_change_form(plain.head()));
+        let mut other = plain.continued();
+        reading.change_form(other.head(), Form::CrLf);
+        assert_eq!(reading.reply_bytes(), 13 + 2 * DETOUR_BYTES);
+        other.append(1, &[b"two\r\n"]);
+        assert_eq!(take(&mut reading, &other, 1000), b"* welcome\r\n\xff\ntwo\r\n");
     }
 
     #[test]
