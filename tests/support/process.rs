@@ -148,7 +148,7 @@ impl Collected {
 
     /// All that was read so far, with the line ends that a terminal makes taken back.
     pub fn text(&self) -> String {
-        super::text_of(&self.shared).replace("\r\n", "\n")
+        super::text_of(&self.shared).replace('\r', "")
     }
 
     /// Waits until this text was read; all that was read is returned.
