@@ -14,14 +14,13 @@ use chinwag::join::{self, flags::Flags as JoinFlags};
 use chinwag::server::journal::{Journal, tell_error, usage_line};
 use chinwag::server::{Ended, Server};
 use chinwag::words::notice::Lang;
-use clap::builder::{OsStr, Resettable};
 use clap::{Arg, Parser, Subcommand};
 
 /// A chat server for anything that can open a TCP connection: nc, telnet, a script
 #[derive(Parser)]
 #[command(version, propagate_version = true, args_conflicts_with_subcommands = true)]
 #[command(allow_negative_numbers = true)]
-#[command(max_term_width = 100, mut_args(without_empty_variable))]
+#[command(max_term_width = 100, mut_args(with_variable))]
 #[command(
     after_help = "Everyone who connects is in one conversation: chinwag join, or nc localhost 50005"
 )]
@@ -35,7 +34,7 @@ struct Flags {
 #[derive(Subcommand)]
 enum Command {
     /// Start the server; the same as no command at all
-    #[command(display_name = "chinwag", mut_args(without_empty_variable))]
+    #[command(display_name = "chinwag", mut_args(with_variable))]
     Serve(Box<Config>),
     /// Talk: the client for a terminal, or for a pipe
     #[command(display_name = "chinwag join")]
@@ -82,15 +81,14 @@ fn lang_of_environment() -> Lang {
     Lang::of_locale(&locale.unwrap_or_default())
 }
 
-/// A variable that is set to nothing is as good as none, as scripts that pass one on expect. What
-/// is in the others is not shown in the help.
-fn without_empty_variable(flag: Arg) -> Arg {
-    let value = flag.get_env().and_then(env::var_os);
-    let flag = flag.hide_env_values(true);
-    if value.is_some_and(|value| value.is_empty()) {
-        return flag.env(Resettable::<OsStr>::Reset);
+/// The flag `--max-line` is also the variable `CHINWAG_MAX_LINE`. One that is set to nothing is as
+/// good as none, as scripts that pass one on expect. What is in it is not shown in the help.
+fn with_variable(flag: Arg) -> Arg {
+    let name = format!("CHINWAG_{}", flag.get_id().as_str().to_uppercase());
+    match env::var_os(&name) {
+        Some(value) if value.is_empty() => flag,
+        _ => flag.env(name).hide_env_values(true),
     }
-    flag
 }
 
 fn serve(mut config: Config) -> Result<u8, Failure> {

@@ -7,8 +7,8 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
-use clap::builder::RangedU64ValueParser;
-use clap::{Args, Parser};
+use clap::builder::{BoolishValueParser, Resettable, Str};
+use clap::{Arg, Parser, value_parser};
 use ipnet::IpNet;
 use log::LevelFilter;
 
@@ -19,9 +19,9 @@ use crate::wire::line::LineRules;
 use crate::words::names::NAME_BYTES_MAX;
 use crate::words::notice::Lang;
 
-use parse::{parse_exempt, parse_level, parse_listen};
-use parse::{parse_keepalive, parse_user_timeout};
-use parse::{parse_seconds, parse_seconds_or_never, parse_switch};
+use parse::{
+    count, exempt, keepalive, level, listen, seconds, seconds_or_zero, size, user_timeout,
+};
 
 mod parse;
 mod sums;
@@ -65,264 +65,223 @@ const _: () = assert!(DOORWAY_MAX + 20 <= DESCRIPTORS_RESERVED);
 const _: () = assert!(WINDOW_BYTES_MIN as usize / WINDOW_SHARE >= STANDING_BYTES_MAX);
 
 const WINDOW_BYTES_MIN: u64 = 32 * 1024;
-const WINDOW_BYTES_MAX: u64 = 1 << 30;
 const LINE_BYTES_MAX: u64 = (STANDING_BYTES_MAX - NAMED_BYTES_MAX) as u64;
 
 /// The settings of a server. `Config::default()` is what it has without any flag.
-#[derive(Args, Clone, Debug)]
+#[derive(Clone, Debug, Parser)]
+#[command(mut_args(under_headings()))]
 pub struct Config {
     /// Address and port to listen on; give it again for more. A port alone is every address, of
     /// IPv6 too where there is IPv6; port 0 takes a free one
-    #[arg(long, env = "CHINWAG_LISTEN", value_name = "ADDR", value_delimiter = ',')]
-    #[arg(value_parser = parse_listen, default_values_t = [Listen::Everywhere(PORT)])]
+    #[arg(long, value_name = "ADDR", value_delimiter = ',', value_parser = listen)]
+    #[arg(default_values_t = [Listen::Everywhere(PORT)])]
     pub listen: Vec<Listen>,
 
     /// Relay bytes as they come, without names or line ends, for scripts made for a bare relay
-    #[arg(long, env = "CHINWAG_RAW", value_parser = parse_switch)]
+    #[arg(long, value_parser = BoolishValueParser::new())]
     pub raw: bool,
 
     /// Do not send a client's own messages back to it
-    #[arg(long, env = "CHINWAG_NO_ECHO", value_parser = parse_switch)]
+    #[arg(long, value_parser = BoolishValueParser::new())]
     pub no_echo: bool,
 
     /// Leave addresses out of what everybody sees
-    #[arg(long, env = "CHINWAG_HIDE_ADDRESSES", value_parser = parse_switch)]
+    #[arg(long, value_parser = BoolishValueParser::new())]
     pub hide_addresses: bool,
 
     /// Lines said earlier that a newcomer is shown, as far as --history-bytes allows [0..]
-    #[arg(long, env = "CHINWAG_HISTORY", value_name = "LINES", default_value_t = 0)]
+    #[arg(long, value_name = "LINES", default_value_t = 0)]
     pub history: usize,
 
     /// Language of the server's own words: en or ko
     /// [default: as LC_ALL, LC_MESSAGES or LANG says, else en]
-    #[arg(long, env = "CHINWAG_LANG", value_name = "LANG", value_enum)]
-    #[arg(hide_possible_values = true)]
+    #[arg(long, value_name = "LANG", value_enum, hide_possible_values = true)]
     pub lang: Option<Lang>,
 
     /// Do not print the conversation on standard output
-    #[arg(long, env = "CHINWAG_QUIET", value_parser = parse_switch)]
+    #[arg(long, value_parser = BoolishValueParser::new())]
     pub quiet: bool,
 
     /// What is logged on standard error: off, error, warn, info, debug or trace
-    #[arg(long, env = "CHINWAG_LOG_LEVEL", value_name = "LEVEL", default_value = "info")]
-    #[arg(value_parser = parse_level)]
+    #[arg(long, value_name = "LEVEL", default_value = "info", value_parser = level)]
     pub log_level: LevelFilter,
 
     /// Clients at once; more are told `server full` [1..]
     /// [default: the descriptors this process may open, less 64]
-    #[arg(long, env = "CHINWAG_MAX_CLIENTS", value_name = "CLIENTS", help_heading = "Limits")]
-    #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
+    #[arg(long, value_name = "CLIENTS", value_parser = size(1..), help_heading = "Limits")]
     pub max_clients: Option<usize>,
 
     /// Bytes of a line; a longer one is thrown away and its sender told [1..=8057]
-    #[arg(long, env = "CHINWAG_MAX_LINE", value_name = "BYTES", help_heading = "Limits")]
-    #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(1..=LINE_BYTES_MAX))]
-    #[arg(default_value_t = 4096)]
+    #[arg(long, value_name = "BYTES", default_value_t = 4096)]
+    #[arg(value_parser = size(1..=LINE_BYTES_MAX))]
     pub max_line: usize,
 
     /// Bytes without a line end at which a client is closed; at least --max-line [1..=1073741824]
-    #[arg(long, env = "CHINWAG_MAX_ENDLESS", value_name = "BYTES", help_heading = "Limits")]
-    #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(1..=1 << 30))]
-    #[arg(default_value_t = 65536)]
+    #[arg(long, value_name = "BYTES", default_value_t = 65536, value_parser = size(1..=1 << 30))]
     pub max_endless: usize,
 
     /// Bytes of conversation kept for slow readers, all sharing them; who falls further behind is
     /// told how many lines it missed [32768..=1073741824]
-    #[arg(long, env = "CHINWAG_WINDOW", value_name = "BYTES", help_heading = "Limits")]
-    #[arg(value_parser =
-        RangedU64ValueParser::<usize>::new().range(WINDOW_BYTES_MIN..=WINDOW_BYTES_MAX))]
-    #[arg(default_value_t = 4194304)]
+    #[arg(long, value_name = "BYTES", default_value_t = 4194304)]
+    #[arg(value_parser = size(WINDOW_BYTES_MIN..=1 << 30))]
     pub window: usize,
 
     /// Bytes of what was said earlier that are shown at most: to a newcomer, or with /history
     /// [0..=7000]
-    #[arg(long, env = "CHINWAG_HISTORY_BYTES", value_name = "BYTES", help_heading = "Limits")]
-    #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(0..=7000))]
-    #[arg(default_value_t = 4096)]
+    #[arg(long, value_name = "BYTES", default_value_t = 4096, value_parser = size(0..=7000))]
     pub history_bytes: usize,
 
     /// Bytes of private replies that may wait for one client; with more it is not read, with twice
     /// as many it is closed. As many of private messages may wait, more are refused
     /// [8192..=1048576]
-    #[arg(long, env = "CHINWAG_MAX_PRIVATE", value_name = "BYTES", help_heading = "Limits")]
-    #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(8192..=1 << 20))]
-    #[arg(default_value_t = 8192)]
+    #[arg(long, value_name = "BYTES", default_value_t = 8192, value_parser = size(8192..=1 << 20))]
     pub max_private: usize,
 
     /// Connections from one address (IPv6: from one /64 network); 0 is no limit [0..]
-    #[arg(long, env = "CHINWAG_PER_ADDRESS", value_name = "CONNECTIONS", default_value_t = 64)]
-    #[arg(help_heading = "Limits")]
+    #[arg(long, value_name = "CONNECTIONS", default_value_t = 64)]
     pub per_address: usize,
 
     /// Lines a second of one client in the long run; it is not read until the next is due, nothing
     /// is lost; 0 is no limit [0..=1000000]
-    #[arg(long, env = "CHINWAG_RATE", value_name = "LINES", default_value_t = 10)]
-    #[arg(value_parser = RangedU64ValueParser::<u32>::new().range(0..=1_000_000))]
-    #[arg(help_heading = "Limits")]
+    #[arg(long, value_name = "LINES", default_value_t = 10, value_parser = count(0..=1_000_000))]
     pub rate: u32,
 
     /// Lines that the clients of one address may say at once before --rate holds for each of them
     /// [1..=1000000]
-    #[arg(long, env = "CHINWAG_BURST", value_name = "LINES", default_value_t = 20)]
-    #[arg(value_parser = RangedU64ValueParser::<u32>::new().range(1..=1_000_000))]
-    #[arg(help_heading = "Limits")]
+    #[arg(long, value_name = "LINES", default_value_t = 20, value_parser = count(1..=1_000_000))]
     pub burst: u32,
 
     /// Network whose clients --per-address and --rate do not hold for; give it again for more, or
     /// `none` [default: 127.0.0.0/8 and ::1/128]
-    #[arg(long, env = "CHINWAG_EXEMPT", value_name = "CIDR", value_delimiter = ',')]
-    #[arg(value_parser = parse_exempt, help_heading = "Limits")]
+    #[arg(long, value_name = "CIDR", value_delimiter = ',', value_parser = exempt)]
     pub exempt: Vec<Exempt>,
 
     /// Join and leave notices a second, and at once; what is more comes as one summary a second,
     /// with 0 all of it [0..=50]
-    #[arg(long, env = "CHINWAG_NOTICES", value_name = "NOTICES", default_value_t = 10)]
-    #[arg(value_parser = RangedU64ValueParser::<u32>::new().range(0..=50))]
-    #[arg(help_heading = "Limits")]
+    #[arg(long, value_name = "NOTICES", default_value_t = 10, value_parser = count(0..=50))]
     pub notices: u32,
 
     /// Seconds for which more joins and leaves than --notices are collected into one summary
     /// [0.001..]
-    #[arg(long, env = "CHINWAG_SUMMARY", value_name = "SECONDS", default_value = "1")]
-    #[arg(value_parser = parse_seconds, help_heading = "Limits")]
+    #[arg(long, value_name = "SECONDS", default_value = "1", value_parser = seconds)]
     pub summary: Duration,
 
     /// Seconds for which a newcomer's first words are waited for before it is greeted and
     /// announced: a browser that has come to the wrong door is told apart by them; 0 is not at all
     /// [0..]
-    #[arg(long, env = "CHINWAG_GREETING", value_name = "SECONDS", default_value = "0.1")]
-    #[arg(value_parser = parse_seconds_or_never, help_heading = "Limits")]
+    #[arg(long, value_name = "SECONDS", default_value = "0.1", value_parser = seconds_or_zero)]
     pub greeting: Duration,
 
     /// Seconds of quiet after which what a peer that has never ended a line has sent is a message
     /// [0.001..]
-    #[arg(long, env = "CHINWAG_CHUNK_QUIET", value_name = "SECONDS", default_value = "0.2")]
-    #[arg(value_parser = parse_seconds, help_heading = "Limits")]
+    #[arg(long, value_name = "SECONDS", default_value = "0.2", value_parser = seconds)]
     pub chunk_quiet: Duration,
 
     /// Seconds after the first byte of such a message at which it is one at the latest, and a
     /// single character is one [0.001..]
-    #[arg(long, env = "CHINWAG_CHUNK_AGE", value_name = "SECONDS", default_value = "1")]
-    #[arg(value_parser = parse_seconds, help_heading = "Limits")]
+    #[arg(long, value_name = "SECONDS", default_value = "1", value_parser = seconds)]
     pub chunk_age: Duration,
 
     /// Wait for the end of a line at most this many seconds, once a client has ended a line before
     /// [0.001..]
-    #[arg(long, env = "CHINWAG_LINE_WAIT", value_name = "SECONDS", default_value = "2")]
-    #[arg(value_parser = parse_seconds, help_heading = "Limits")]
+    #[arg(long, value_name = "SECONDS", default_value = "2", value_parser = seconds)]
     pub line_wait: Duration,
 
     /// Seconds after which a client that has taken no byte of what waits for it is reset. What a
     /// last offer puts into the kernel counts as taken, so it may be twice as long [0.001..]
-    #[arg(long, env = "CHINWAG_STUCK", value_name = "SECONDS", default_value = "60")]
-    #[arg(value_parser = parse_seconds, help_heading = "Limits")]
+    #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = seconds)]
     pub stuck: Duration,
 
     /// Seconds after which a client that has said nothing is closed; 0 is never [0..]
-    #[arg(long, env = "CHINWAG_IDLE", value_name = "SECONDS", default_value = "0")]
-    #[arg(value_parser = parse_seconds_or_never, help_heading = "Limits")]
+    #[arg(long, value_name = "SECONDS", default_value = "0", value_parser = seconds_or_zero)]
     pub idle: Duration,
 
     /// Seconds without progress after which a client that is being closed is reset [0.001..]
-    #[arg(long, env = "CHINWAG_FLUSH", value_name = "SECONDS", default_value = "5")]
-    #[arg(value_parser = parse_seconds, help_heading = "Limits")]
+    #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = seconds)]
     pub flush: Duration,
 
     /// Seconds for which input is thrown away after the goodbye, so that the peer can read it
     /// [0.001..]
-    #[arg(long, env = "CHINWAG_DRAIN", value_name = "SECONDS", default_value = "1")]
-    #[arg(value_parser = parse_seconds, help_heading = "Limits")]
+    #[arg(long, value_name = "SECONDS", default_value = "1", value_parser = seconds)]
     pub drain: Duration,
 
     /// Bytes of input thrown away after the goodbye [1..=1073741824]
-    #[arg(long, env = "CHINWAG_DRAIN_BYTES", value_name = "BYTES", default_value_t = 65536)]
-    #[arg(value_parser = RangedU64ValueParser::<u32>::new().range(1..=1 << 30))]
-    #[arg(help_heading = "Limits")]
+    #[arg(long, value_name = "BYTES", default_value_t = 65536, value_parser = count(1..=1 << 30))]
     pub drain_bytes: u32,
 
     /// Seconds that a stop may take, until all that was said is delivered [0.001..]
-    #[arg(long, env = "CHINWAG_SHUTDOWN", value_name = "SECONDS", default_value = "5")]
-    #[arg(value_parser = parse_seconds, help_heading = "Limits")]
+    #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = seconds)]
     pub shutdown: Duration,
 
     /// Bytes of conversation taken in between two rounds of sending, if they are at most a quarter
     /// of --window. A round fits one write if they are 1 KiB less than twice --send-buffer
     /// [8192..=16777216]
-    #[arg(long, env = "CHINWAG_TURN_BYTES", value_name = "BYTES", help_heading = "Tuning")]
-    #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(8192..=1 << 24))]
-    #[arg(default_value_t = 64512)]
+    #[arg(long, value_name = "BYTES", default_value_t = 64512, value_parser = size(8192..=1 << 24))]
+    #[arg(help_heading = "Tuning")]
     pub turn_bytes: usize,
 
     /// Bytes offered to one client at once; at least --turn-bytes [8192..=16777216]
-    #[arg(long, env = "CHINWAG_WRITE_BYTES", value_name = "BYTES", help_heading = "Tuning")]
-    #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(8192..=1 << 24))]
-    #[arg(default_value_t = 65536)]
+    #[arg(long, value_name = "BYTES", default_value_t = 65536, value_parser = size(8192..=1 << 24))]
     pub write_bytes: usize,
 
     /// Writes after which a round of sending looks at newcomers and signals [1..]
-    #[arg(long, env = "CHINWAG_SLICE_WRITES", value_name = "WRITES", default_value_t = 1000)]
-    #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
-    #[arg(help_heading = "Tuning")]
+    #[arg(long, value_name = "WRITES", default_value_t = 1000, value_parser = size(1..))]
     pub slice_writes: usize,
 
     /// Bytes taken by clients after which a round of sending looks at newcomers and signals [1..]
-    #[arg(long, env = "CHINWAG_SLICE_BYTES", value_name = "BYTES", default_value_t = 4194304)]
-    #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
-    #[arg(help_heading = "Tuning")]
+    #[arg(long, value_name = "BYTES", default_value_t = 4194304, value_parser = size(1..))]
     pub slice_bytes: usize,
 
     /// Connections that may wait in the kernel to be accepted, and that are accepted in one turn;
     /// it may allow fewer (somaxconn)
     /// [1..=65535]
-    #[arg(long, env = "CHINWAG_ACCEPT_QUEUE", value_name = "CONNECTIONS", default_value_t = 4096)]
-    #[arg(value_parser = RangedU64ValueParser::<i32>::new().range(1..=65535))]
-    #[arg(help_heading = "Tuning")]
+    #[arg(long, value_name = "CONNECTIONS", default_value_t = 4096)]
+    #[arg(value_parser = value_parser!(i32).range(1..=65535))]
     pub accept_queue: i32,
 
     /// Bytes of each client's send buffer in the kernel (SO_SNDBUF) [4096..=268435456]
-    #[arg(long, env = "CHINWAG_SEND_BUFFER", value_name = "BYTES", default_value_t = 32768)]
-    #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(4096..=1 << 28))]
-    #[arg(help_heading = "Tuning")]
+    #[arg(long, value_name = "BYTES", default_value_t = 32768, value_parser = size(4096..=1 << 28))]
     pub send_buffer: usize,
 
     /// Bytes in it that are not on their way yet and at which it takes no more (TCP_NOTSENT_LOWAT);
     /// the shared transcript does the buffering [1..=268435456]
-    #[arg(long, env = "CHINWAG_UNSENT", value_name = "BYTES", default_value_t = 16384)]
-    #[arg(value_parser = RangedU64ValueParser::<u32>::new().range(1..=1 << 28))]
-    #[arg(help_heading = "Tuning")]
+    #[arg(long, value_name = "BYTES", default_value_t = 16384, value_parser = count(1..=1 << 28))]
     pub unsent: u32,
 
     /// Bytes of each client's receive buffer in the kernel (SO_RCVBUF) [2048..=268435456]
-    #[arg(long, env = "CHINWAG_RECEIVE_BUFFER", value_name = "BYTES", default_value_t = 32768)]
-    #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(2048..=1 << 28))]
-    #[arg(help_heading = "Tuning")]
+    #[arg(long, value_name = "BYTES", default_value_t = 32768, value_parser = size(2048..=1 << 28))]
     pub receive_buffer: usize,
 
     /// Seconds of silence after which the kernel asks whether a peer is still there (TCP
     /// keepalive): a packet each way, 167 of them a second for 10000 silent clients [1..=32767]
-    #[arg(long, env = "CHINWAG_KEEPALIVE", value_name = "SECONDS", default_value = "60")]
-    #[arg(value_parser = parse_keepalive, help_heading = "Tuning")]
+    #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = keepalive)]
     pub keepalive: Duration,
 
     /// Seconds between its further questions while there is no answer [1..=32767]
-    #[arg(long, env = "CHINWAG_KEEPALIVE_INTERVAL", value_name = "SECONDS", default_value = "20")]
-    #[arg(value_parser = parse_keepalive, help_heading = "Tuning")]
+    #[arg(long, value_name = "SECONDS", default_value = "20", value_parser = keepalive)]
     pub keepalive_interval: Duration,
 
     /// Questions without an answer after which it gives the peer up, if --user-timeout is 0: else
     /// that decides [1..=127]
-    #[arg(long, env = "CHINWAG_KEEPALIVE_PROBES", value_name = "PROBES", default_value_t = 3)]
-    #[arg(value_parser = RangedU64ValueParser::<u32>::new().range(1..=127))]
-    #[arg(help_heading = "Tuning")]
+    #[arg(long, value_name = "PROBES", default_value_t = 3, value_parser = count(1..=127))]
     pub keepalive_probes: u32,
 
     /// Seconds that sent bytes and questions may stay unanswered before the kernel gives the peer
     /// up (TCP_USER_TIMEOUT); more than --stuck, or either may be the first; long enough for
     /// --keepalive-probes, or a lost one ends a silent client; 0 leaves sent bytes to the kernel,
     /// which tries for a quarter of an hour [0..=2147483]
-    #[arg(long, env = "CHINWAG_USER_TIMEOUT", value_name = "SECONDS", default_value = "125")]
-    #[arg(value_parser = parse_user_timeout, help_heading = "Tuning")]
+    #[arg(long, value_name = "SECONDS", default_value = "125", value_parser = user_timeout)]
     pub user_timeout: Duration,
+}
+
+/// A flag without a heading stands under that of the flag before it.
+fn under_headings() -> impl FnMut(Arg) -> Arg {
+    let mut heading: Option<Str> = None;
+    move |flag| {
+        let own = flag.get_help_heading().map(|own| own.to_owned().into());
+        heading = own.or(heading.take());
+        flag.help_heading(Resettable::from(heading.clone()))
+    }
 }
 
 /// Where to listen.
@@ -368,12 +327,7 @@ pub enum Exempt {
 
 impl Default for Config {
     fn default() -> Config {
-        #[derive(Parser)]
-        struct Flags {
-            #[command(flatten)]
-            config: Config,
-        }
-        Flags::parse_from(["chinwag"]).config
+        Config::parse_from(["chinwag"])
     }
 }
 
@@ -441,7 +395,9 @@ impl Config {
 
 #[cfg(test)]
 mod tests {
-    use super::parse::parse_exempt;
+    use clap::CommandFactory;
+
+    use super::parse::exempt;
     use super::*;
 
     #[test]
@@ -451,7 +407,7 @@ mod tests {
         assert!(config.is_exempt(address("127.9.9.9")));
         assert!(config.is_exempt(address("::ffff:127.0.0.1")));
         assert!(!config.is_exempt(address("10.0.0.1")));
-        let exempt = vec![parse_exempt("10.0.0.0/8").unwrap()];
+        let exempt = vec![exempt("10.0.0.0/8").unwrap()];
         let config = Config { exempt, ..config };
         assert!(config.is_exempt(address("10.1.2.3")));
         assert!(!config.is_exempt(address("127.0.0.1")));
@@ -461,17 +417,19 @@ mod tests {
 
     #[test]
     fn the_longest_line_stands_whole_beside_the_longest_name() {
-        #[derive(Parser)]
-        struct Flags {
-            #[command(flatten)]
-            config: Config,
-        }
         let longest = STANDING_BYTES_MAX - "~ ".len() - NAME_BYTES_MAX - " \n".len();
         let parsed = |bytes: usize| {
             let flags = ["chinwag", "--max-line", &bytes.to_string()];
-            Flags::try_parse_from(flags).ok().map(|flags| flags.config.max_line)
+            Config::try_parse_from(flags).ok().map(|config| config.max_line)
         };
         assert_eq!((parsed(longest), parsed(longest + 1)), (Some(longest), None));
+    }
+
+    #[test]
+    fn the_defaults_do_not_depend_on_the_environment() {
+        let command = Config::command();
+        let variable = command.get_arguments().find_map(|flag| flag.get_env());
+        assert_eq!(variable, None);
     }
 
     #[test]

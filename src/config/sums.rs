@@ -15,20 +15,17 @@ const PROGRAM_BYTES: usize = 8 << 20;
 impl Config {
     /// What the settings owe each other; the error names the flags.
     pub fn check(&self) -> Result<(), String> {
-        if self.write_bytes < self.turn_bytes_max() {
-            return Err(format!(
-                "--write-bytes {} is less than --turn-bytes {}: who keeps up would fall behind",
-                self.write_bytes,
-                self.turn_bytes_max()
-            ));
+        let (turn, line) = (self.turn_bytes_max(), self.max_line);
+        let pairs = [
+            (self.write_bytes, "write-bytes", turn, "turn-bytes", "who keeps up would fall behind"),
+            (self.max_endless, "max-endless", line, "max-line", "it would do nothing up to that"),
+        ];
+        match pairs.into_iter().find(|(small, _, large, ..)| small < large) {
+            Some((small, few, large, many, why)) => {
+                Err(format!("--{few} {small} is less than --{many} {large}: {why}"))
+            }
+            None => Ok(()),
         }
-        if self.max_endless < self.max_line {
-            return Err(format!(
-                "--max-endless {} is less than --max-line {}: it would do nothing up to that",
-                self.max_endless, self.max_line
-            ));
-        }
-        Ok(())
     }
 
     /// What is allowed and probably not meant, with room for so many clients; each names its flags.

@@ -33,7 +33,7 @@ fn flags() -> Vec<Arg> {
 }
 
 fn variable(flag: &Arg) -> String {
-    flag.get_env().unwrap().to_str().unwrap().to_owned()
+    format!("CHINWAG_{}", flag.get_long().unwrap().to_uppercase().replace('-', "_"))
 }
 
 /// The binary with exactly these arguments, in the environment of the test.
@@ -93,9 +93,7 @@ fn help_says_unit_default_and_variable_of_every_flag() {
             let name = format!("--{}", flag.get_long().unwrap());
             let said = described.iter().find(|said| said.split(' ').next() == Some(&name));
             let said = said.unwrap_or_else(|| panic!("help does not know {name}"));
-            let in_capitals = name[2..].to_uppercase().replace('-', "_");
-            assert_eq!(variable(&flag), format!("CHINWAG_{in_capitals}"));
-            assert!(said.contains(&format!("[env: {}", variable(&flag))), "{said}");
+            assert!(said.contains(&format!("[env: {}]", variable(&flag))), "{said}");
             if flag.get_action().takes_values() {
                 let unit = UNITS.iter().find(|unit| said.contains(&format!("<{unit}>")));
                 assert!(unit.is_some(), "no unit: {said}");
