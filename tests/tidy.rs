@@ -12,6 +12,9 @@ use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use chinwag::config::Config;
+use clap::{Arg, CommandFactory, Parser};
+
 /// The folders in the order in which a line passes them: a file uses its own and those before it.
 const FOLDERS: [&str; 10] =
     ["words", "pace", "wire", "room", "bus", "config", "hub", "stdio", "server", "join"];
@@ -192,17 +195,28 @@ fn lines_are_short_and_nothing_is_left_over() {
 }
 
 #[test]
-fn the_readme_knows_every_flag_and_no_other() {
-    let readme = fs::read_to_string(root().join("README.md")).unwrap();
-    let known = [flags(&help(&["--help"])), flags(&help(&["join", "--help"]))].concat();
-    for flag in &known {
-        assert!(readme.contains(&format!("`{flag}")), "README.md: say what {flag} is for");
+fn every_flag_that_a_page_names_exists() {
+    let known: HashSet<String> = [Config::command(), Joining::command()]
+        .iter()
+        .flat_map(|command| command.get_arguments().filter_map(Arg::get_long))
+        .chain(["help", "version"])
+        .map(|flag| format!("--{flag}"))
+        .collect();
+    for page in ["README.md", "SECURITY.md"] {
+        let text = fs::read_to_string(root().join(page)).unwrap();
+        // Behind it come the flags of other programs.
+        let ours = text.split("## Figures").next().unwrap();
+        for flag in flags(ours).into_iter().filter(|flag| flag != "--release") {
+            assert!(known.contains(&flag), "{page}: there is no {flag}");
+        }
     }
-    let ours = readme.split("## Figures").next().unwrap();
-    for flag in flags(ours) {
-        let others = ["--release"].contains(&flag.as_str());
-        assert!(others || known.contains(&flag), "README.md: there is no {flag}");
-    }
+}
+
+/// The client with its flags.
+#[derive(Parser)]
+struct Joining {
+    #[command(flatten)]
+    _flags: chinwag::join::flags::Flags,
 }
 
 #[test]
@@ -250,12 +264,6 @@ fn every_folder_of_tests_says_what_it_is_for() {
         let is_file = root().join("tests").join(&name).is_file();
         assert!(is_told || is_file, "tests/README.md: say what {name} is for");
     }
-}
-
-/// What the program says of itself.
-fn help(arguments: &[&str]) -> String {
-    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_chinwag"));
-    String::from_utf8(command.args(arguments).output().unwrap().stdout).unwrap()
 }
 
 /// Every `--word` in a text.

@@ -1,7 +1,11 @@
 //! Every limit and switch of the server: its unit, its reason, what happens at it, and its flag.
 //!
-//! The doc comment of a field is what `--help` says of it. The values are plain: this room opens
-//! nothing and starts nothing. What they owe each other and add up to is in `sums`.
+//! The doc comment of a field is what `--help` says of it. `-h` shows the first dozen of them. The
+//! last eleven, from [`Config::summary`] on, are flags like the others, but only this page shows
+//! them. Each flag is also a variable: `CHINWAG_MAX_LINE` for `--max-line`.
+//!
+//! The values are plain: this room opens nothing and starts nothing. What they owe each other and
+//! add up to is in `sums`.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -71,30 +75,37 @@ const LINE_BYTES_MAX: u64 = (STANDING_BYTES_MAX - NAMED_BYTES_MAX) as u64;
 #[derive(Clone, Debug, Parser)]
 #[command(mut_args(under_headings()))]
 pub struct Config {
-    /// Address and port to listen on; give it again for more. A port alone is every address, of
-    /// IPv6 too where there is IPv6; port 0 takes a free one
+    /// Listen on this address and port; repeat for more
+    ///
+    /// A port alone means every address, IPv4 and IPv6. Port 0 takes a free port. Host names are
+    /// not looked up.
     #[arg(long, value_name = "ADDR", value_delimiter = ',', value_parser = listen)]
     #[arg(default_values_t = [Listen::Everywhere(PORT)])]
     pub listen: Vec<Listen>,
 
-    /// Relay bytes as they come, without names or line ends, for scripts made for a bare relay
+    /// Relay bytes unchanged, without names or added line ends
+    ///
+    /// For scripts written for a bare relay.
     #[arg(long, value_parser = BoolishValueParser::new())]
     pub raw: bool,
 
-    /// Do not send a client's own messages back to it
+    /// Do not send a client its own messages
     #[arg(long, value_parser = BoolishValueParser::new())]
     pub no_echo: bool,
 
-    /// Leave addresses out of what everybody sees
+    /// Keep the addresses of clients out of the conversation
     #[arg(long, value_parser = BoolishValueParser::new())]
     pub hide_addresses: bool,
 
-    /// Lines said earlier that a newcomer is shown, as far as --history-bytes allows [0..]
+    /// Show a new client at most this many earlier lines
+    ///
+    /// The server's own lines do not count. --history-bytes limits their size. [0..]
     #[arg(long, value_name = "LINES", default_value_t = 0)]
     pub history: usize,
 
-    /// Language of the server's own words: en or ko
-    /// [default: as LC_ALL, LC_MESSAGES or LANG says, else en]
+    /// Language of the server's own lines: en or ko [default: the locale's, or en]
+    ///
+    /// The first of LC_ALL, LC_MESSAGES and LANG that is set is the locale.
     #[arg(long, value_name = "LANG", value_enum, hide_possible_values = true)]
     pub lang: Option<Lang>,
 
@@ -102,184 +113,196 @@ pub struct Config {
     #[arg(long, value_parser = BoolishValueParser::new())]
     pub quiet: bool,
 
-    /// What is logged on standard error: off, error, warn, info, debug or trace
+    /// Log level on standard error: off, error, warn, info, debug or trace
     #[arg(long, value_name = "LEVEL", default_value = "info", value_parser = level)]
     pub log_level: LevelFilter,
 
-    /// Clients at once; more are told `server full` [1..]
-    /// [default: the descriptors this process may open, less 64]
-    #[arg(long, value_name = "CLIENTS", value_parser = size(1..), help_heading = "Limits")]
+    /// Accept at most this many clients [default: `ulimit -Hn` less 64]
+    ///
+    /// Any further client reads `* server full (N)` and is disconnected. [1..]
+    #[arg(long, value_name = "CLIENTS", value_parser = size(1..))]
     pub max_clients: Option<usize>,
 
-    /// Bytes of a line; a longer one is thrown away and its sender told [1..=8057]
+    /// Accept at most this many from one address; 0 is no limit
+    ///
+    /// For IPv6, a /64 network counts as one address. [0..]
+    #[arg(long, value_name = "CLIENTS", default_value_t = 64)]
+    pub per_address: usize,
+
+    /// Read at most this many lines per second of a client; 0 is no limit
+    ///
+    /// The server reads a faster client later, so nothing is lost. [0..=1000000]
+    #[arg(long, value_name = "LINES", default_value_t = 10, value_parser = count(0..=1_000_000))]
+    pub rate: u32,
+
+    /// Disconnect a client that sends nothing for this long; 0 is never
+    ///
+    /// Every byte counts, also one that is not shown. [0..]
+    #[arg(long, value_name = "SECONDS", default_value = "0", value_parser = seconds_or_zero)]
+    pub idle: Duration,
+
+    /// Drop a line with more bytes than this, and tell its sender [1..=8057]
     #[arg(long, value_name = "BYTES", default_value_t = 4096)]
-    #[arg(value_parser = size(1..=LINE_BYTES_MAX))]
+    #[arg(value_parser = size(1..=LINE_BYTES_MAX), help_heading = "Limits")]
     pub max_line: usize,
 
-    /// Bytes without a line end at which a client is closed; at least --max-line [1..=1073741824]
+    /// Disconnect a client that sends this many bytes without a line end. At least --max-line.
+    /// [1..=1073741824]
     #[arg(long, value_name = "BYTES", default_value_t = 65536, value_parser = size(1..=1 << 30))]
     pub max_endless: usize,
 
-    /// Bytes of conversation kept for slow readers, all sharing them; who falls further behind is
-    /// told how many lines it missed [32768..=1073741824]
+    /// Keep this much of the conversation for slow clients. All of them share it. A client that
+    /// falls further behind is told how many lines it missed. [32768..=1073741824]
     #[arg(long, value_name = "BYTES", default_value_t = 4194304)]
     #[arg(value_parser = size(WINDOW_BYTES_MIN..=1 << 30))]
     pub window: usize,
 
-    /// Bytes of what was said earlier that are shown at most: to a newcomer, or with /history
-    /// [0..=7000]
+    /// Show at most this many bytes of earlier lines, to a new client or by /history [0..=7000]
     #[arg(long, value_name = "BYTES", default_value_t = 4096, value_parser = size(0..=7000))]
     pub history_bytes: usize,
 
-    /// Bytes of private replies that may wait for one client; with more it is not read, with twice
-    /// as many it is closed. As many of private messages may wait, more are refused
+    /// Stop reading from a client while this many bytes of replies wait for it. At twice as many,
+    /// disconnect it. Private messages to it have a limit of the same size: more are refused.
     /// [8192..=1048576]
     #[arg(long, value_name = "BYTES", default_value_t = 8192, value_parser = size(8192..=1 << 20))]
     pub max_private: usize,
 
-    /// Connections from one address (IPv6: from one /64 network); 0 is no limit [0..]
-    #[arg(long, value_name = "CONNECTIONS", default_value_t = 64)]
-    pub per_address: usize,
-
-    /// Lines a second of one client in the long run; it is not read until the next is due, nothing
-    /// is lost; 0 is no limit [0..=1000000]
-    #[arg(long, value_name = "LINES", default_value_t = 10, value_parser = count(0..=1_000_000))]
-    pub rate: u32,
-
-    /// Lines that the clients of one address may say at once before --rate holds for each of them
+    /// Lines that the clients of one address may send at once, before --rate applies
     /// [1..=1000000]
     #[arg(long, value_name = "LINES", default_value_t = 20, value_parser = count(1..=1_000_000))]
     pub burst: u32,
 
-    /// Network whose clients --per-address and --rate do not hold for; give it again for more, or
-    /// `none` [default: 127.0.0.0/8 and ::1/128]
+    /// Network that is exempt from --per-address and --rate; repeat for more. `none` exempts
+    /// nobody. [default: 127.0.0.0/8 and ::1/128]
     #[arg(long, value_name = "CIDR", value_delimiter = ',', value_parser = exempt)]
     pub exempt: Vec<Exempt>,
 
-    /// Join and leave notices a second, and at once; what is more comes as one summary a second,
-    /// with 0 all of it [0..=50]
+    /// Join and leave notices per second, and at once. Beyond that, and always with 0, one line a
+    /// second sums them up. [0..=50]
     #[arg(long, value_name = "NOTICES", default_value_t = 10, value_parser = count(0..=50))]
     pub notices: u32,
 
-    /// Seconds for which more joins and leaves than --notices are collected into one summary
-    /// [0.001..]
-    #[arg(long, value_name = "SECONDS", default_value = "1", value_parser = seconds)]
-    pub summary: Duration,
-
-    /// Seconds for which a newcomer's first words are waited for before it is greeted and
-    /// announced: a browser that has come to the wrong door is told apart by them; 0 is not at all
-    /// [0..]
+    /// Wait this long for a new client's first bytes before it is welcomed. Browsers and other
+    /// clients that speak HTTP, TLS or SSH are turned away before that. 0 does not wait. [0..]
     #[arg(long, value_name = "SECONDS", default_value = "0.1", value_parser = seconds_or_zero)]
     pub greeting: Duration,
 
-    /// Seconds of quiet after which what a peer that has never ended a line has sent is a message
-    /// [0.001..]
+    /// Treat input without a line end as a message after this much silence. This applies until the
+    /// client sends its first line end. [0.001..]
     #[arg(long, value_name = "SECONDS", default_value = "0.2", value_parser = seconds)]
     pub chunk_quiet: Duration,
 
-    /// Seconds after the first byte of such a message at which it is one at the latest, and a
-    /// single character is one [0.001..]
-    #[arg(long, value_name = "SECONDS", default_value = "1", value_parser = seconds)]
-    pub chunk_age: Duration,
-
-    /// Wait for the end of a line at most this many seconds, once a client has ended a line before
-    /// [0.001..]
-    #[arg(long, value_name = "SECONDS", default_value = "2", value_parser = seconds)]
-    pub line_wait: Duration,
-
-    /// Seconds after which a client that has taken no byte of what waits for it is reset. What a
-    /// last offer puts into the kernel counts as taken, so it may be twice as long [0.001..]
+    /// Reset a client that reads nothing for this long while data waits for it. It may take twice
+    /// as long: data that the kernel takes counts as read. [0.001..]
     #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = seconds)]
     pub stuck: Duration,
 
-    /// Seconds after which a client that has said nothing is closed; 0 is never [0..]
-    #[arg(long, value_name = "SECONDS", default_value = "0", value_parser = seconds_or_zero)]
-    pub idle: Duration,
-
-    /// Seconds without progress after which a client that is being closed is reset [0.001..]
-    #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = seconds)]
-    pub flush: Duration,
-
-    /// Seconds for which input is thrown away after the goodbye, so that the peer can read it
-    /// [0.001..]
-    #[arg(long, value_name = "SECONDS", default_value = "1", value_parser = seconds)]
-    pub drain: Duration,
-
-    /// Bytes of input thrown away after the goodbye [1..=1073741824]
-    #[arg(long, value_name = "BYTES", default_value_t = 65536, value_parser = count(1..=1 << 30))]
-    pub drain_bytes: u32,
-
-    /// Seconds that a stop may take, until all that was said is delivered [0.001..]
+    /// Take at most this long to deliver everything when the server stops [0.001..]
     #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = seconds)]
     pub shutdown: Duration,
 
-    /// Bytes of conversation taken in between two rounds of sending, if they are at most a quarter
-    /// of --window. A round fits one write if they are 1 KiB less than twice --send-buffer
-    /// [8192..=16777216]
+    /// Read at most this much from all clients between two rounds of sending. At most a quarter of
+    /// --window counts. A round is one write per client if this is 1 KiB less than twice
+    /// --send-buffer. [8192..=16777216]
     #[arg(long, value_name = "BYTES", default_value_t = 64512, value_parser = size(8192..=1 << 24))]
     #[arg(help_heading = "Tuning")]
     pub turn_bytes: usize,
 
-    /// Bytes offered to one client at once; at least --turn-bytes [8192..=16777216]
+    /// Write at most this much to a client at once. At least --turn-bytes. [8192..=16777216]
     #[arg(long, value_name = "BYTES", default_value_t = 65536, value_parser = size(8192..=1 << 24))]
     pub write_bytes: usize,
 
-    /// Writes after which a round of sending looks at newcomers and signals [1..]
-    #[arg(long, value_name = "WRITES", default_value_t = 1000, value_parser = size(1..))]
-    pub slice_writes: usize,
-
-    /// Bytes taken by clients after which a round of sending looks at newcomers and signals [1..]
-    #[arg(long, value_name = "BYTES", default_value_t = 4194304, value_parser = size(1..))]
-    pub slice_bytes: usize,
-
-    /// Connections that may wait in the kernel to be accepted, and that are accepted in one turn;
-    /// it may allow fewer (somaxconn)
-    /// [1..=65535]
+    /// Connections that may wait to be accepted; one turn accepts as many. The kernel may allow
+    /// fewer (net.core.somaxconn). [1..=65535]
     #[arg(long, value_name = "CONNECTIONS", default_value_t = 4096)]
     #[arg(value_parser = value_parser!(i32).range(1..=65535))]
     pub accept_queue: i32,
 
-    /// Bytes of each client's send buffer in the kernel (SO_SNDBUF) [4096..=268435456]
+    /// Kernel send buffer of each client (SO_SNDBUF) [4096..=268435456]
     #[arg(long, value_name = "BYTES", default_value_t = 32768, value_parser = size(4096..=1 << 28))]
     pub send_buffer: usize,
 
-    /// Bytes in it that are not on their way yet and at which it takes no more (TCP_NOTSENT_LOWAT);
-    /// the shared transcript does the buffering [1..=268435456]
-    #[arg(long, value_name = "BYTES", default_value_t = 16384, value_parser = count(1..=1 << 28))]
-    pub unsent: u32,
-
-    /// Bytes of each client's receive buffer in the kernel (SO_RCVBUF) [2048..=268435456]
+    /// Kernel receive buffer of each client (SO_RCVBUF) [2048..=268435456]
     #[arg(long, value_name = "BYTES", default_value_t = 32768, value_parser = size(2048..=1 << 28))]
     pub receive_buffer: usize,
 
-    /// Seconds of silence after which the kernel asks whether a peer is still there (TCP
-    /// keepalive): a packet each way, 167 of them a second for 10000 silent clients [1..=32767]
+    /// Probe a connection that is silent for this long (TCP_KEEPIDLE). A probe is a packet each
+    /// way: 167 per second for 10000 silent clients. [1..=32767]
     #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = keepalive)]
     pub keepalive: Duration,
 
-    /// Seconds between its further questions while there is no answer [1..=32767]
+    /// Drop a connection that leaves data or probes unacknowledged for this long
+    /// (TCP_USER_TIMEOUT). Make it longer than --stuck and than several probes. 0 leaves data to
+    /// the kernel, which retries for about 15 minutes. [0..=2147483]
+    #[arg(long, value_name = "SECONDS", default_value = "125", value_parser = user_timeout)]
+    pub user_timeout: Duration,
+
+    /// Collect joins and leaves beyond --notices for this long into one line [0.001..]
+    #[arg(long, value_name = "SECONDS", default_value = "1", value_parser = seconds)]
+    #[arg(help_heading = HIDDEN)]
+    pub summary: Duration,
+
+    /// Longest wait for a message without a line end, from its first byte. A single character
+    /// always waits this long. [0.001..]
+    #[arg(long, value_name = "SECONDS", default_value = "1", value_parser = seconds)]
+    pub chunk_age: Duration,
+
+    /// Longest wait for the end of a line, once the client has ended a line before. Then what came
+    /// is a line. [0.001..]
+    #[arg(long, value_name = "SECONDS", default_value = "2", value_parser = seconds)]
+    pub line_wait: Duration,
+
+    /// Reset a client that is being disconnected and reads nothing for this long. Like --stuck, it
+    /// may take twice as long. [0.001..]
+    #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = seconds)]
+    pub flush: Duration,
+
+    /// Read and discard input for this long after the last line to a client. A close with unread
+    /// input would reset the connection, and the client might not read that line. [0.001..]
+    #[arg(long, value_name = "SECONDS", default_value = "1", value_parser = seconds)]
+    pub drain: Duration,
+
+    /// Discard at most this much input after the last line to a client [1..=1073741824]
+    #[arg(long, value_name = "BYTES", default_value_t = 65536, value_parser = count(1..=1 << 30))]
+    pub drain_bytes: u32,
+
+    /// Look for new clients and signals after this many writes of a round of sending [1..]
+    #[arg(long, value_name = "WRITES", default_value_t = 1000, value_parser = size(1..))]
+    pub slice_writes: usize,
+
+    /// Look for new clients and signals after this many bytes of a round of sending [1..]
+    #[arg(long, value_name = "BYTES", default_value_t = 4194304, value_parser = size(1..))]
+    pub slice_bytes: usize,
+
+    /// Stop writing to a client with this many bytes still unsent (TCP_NOTSENT_LOWAT). The shared
+    /// transcript does the buffering. [1..=268435456]
+    #[arg(long, value_name = "BYTES", default_value_t = 16384, value_parser = count(1..=1 << 28))]
+    pub unsent: u32,
+
+    /// Time between further probes while no answer comes (TCP_KEEPINTVL) [1..=32767]
     #[arg(long, value_name = "SECONDS", default_value = "20", value_parser = keepalive)]
     pub keepalive_interval: Duration,
 
-    /// Questions without an answer after which it gives the peer up, if --user-timeout is 0: else
-    /// that decides [1..=127]
+    /// Unanswered probes before the connection is dropped (TCP_KEEPCNT). They decide only if
+    /// --user-timeout is 0. With the defaults --user-timeout decides, after 3 or 4 probes: 125 to
+    /// 150 s after the last packet, as the kernel's timers are late by up to an eighth. A link that
+    /// is down for less than 40 s costs no connection. [1..=127]
     #[arg(long, value_name = "PROBES", default_value_t = 3, value_parser = count(1..=127))]
     pub keepalive_probes: u32,
-
-    /// Seconds that sent bytes and questions may stay unanswered before the kernel gives the peer
-    /// up (TCP_USER_TIMEOUT); more than --stuck, or either may be the first; long enough for
-    /// --keepalive-probes, or a lost one ends a silent client; 0 leaves sent bytes to the kernel,
-    /// which tries for a quarter of an hour [0..=2147483]
-    #[arg(long, value_name = "SECONDS", default_value = "125", value_parser = user_timeout)]
-    pub user_timeout: Duration,
 }
 
-/// A flag without a heading stands under that of the flag before it.
+/// Flags that nobody had to set yet: only this page describes them.
+const HIDDEN: &str = "Hidden";
+
+/// A flag without a heading stands under that of the flag before it. `-h` shows those above the
+/// first heading, `--help` all but the hidden ones.
 fn under_headings() -> impl FnMut(Arg) -> Arg {
     let mut heading: Option<Str> = None;
     move |flag| {
         let own = flag.get_help_heading().map(|own| own.to_owned().into());
         heading = own.or(heading.take());
+        let is_hidden = heading.as_ref().is_some_and(|heading| heading == HIDDEN);
+        let flag = flag.hide(is_hidden).hide_short_help(heading.is_some());
         flag.help_heading(Resettable::from(heading.clone()))
     }
 }

@@ -12,7 +12,7 @@ use crate::join::said::may_be_name;
 /// The settings of the client.
 #[derive(Args, Clone, Debug)]
 pub struct Flags {
-    /// The server: a name or address, with or without a port
+    /// The server: HOST or HOST:PORT, by name or address
     #[arg(value_name = "ADDR", default_value = "127.0.0.1", value_parser = parse_address)]
     pub server: Address,
 
@@ -20,11 +20,11 @@ pub struct Flags {
     #[arg(value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
     pub port: Option<u16>,
 
-    /// What to be called there
+    /// Take this name after connecting
     #[arg(long, value_name = "NAME", value_parser = parse_nick)]
     pub nick: Option<String>,
 
-    /// Colours: auto (on a terminal, unless NO_COLOR is set), always or never
+    /// Use colours: always, never, or auto (on a terminal, unless NO_COLOR is set)
     #[arg(long, value_name = "WHEN", value_enum, default_value_t = Color::Auto)]
     #[arg(hide_possible_values = true)]
     pub color: Color,
@@ -33,7 +33,7 @@ pub struct Flags {
     #[arg(long)]
     pub timestamps: bool,
 
-    /// Ring when someone says your name, or something to you alone
+    /// Ring the bell for mentions and private messages
     #[arg(long)]
     pub bell: bool,
 }

@@ -67,43 +67,58 @@ fn assert_one_line(output: &Output, code: i32, what: &str) -> String {
     told
 }
 
-/// What `--help` says of each flag, on one line.
-fn described(help: &str) -> Vec<String> {
-    let mut described: Vec<String> = Vec::new();
-    for line in help.lines() {
-        let text = line.trim_start();
-        // Further in, a line of text may begin with the name of another flag.
-        if text.starts_with("--") && line.len() - text.len() == 6 {
-            described.push(text.to_owned());
-        } else if let Some(flag) = described.last_mut() {
-            flag.push(' ');
-            flag.push_str(text);
-        }
-    }
-    described
+/// What help prints with this argument, on a terminal of 80 columns.
+fn help(arguments: &[&str]) -> String {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_chinwag"));
+    let output = command.args(arguments).env("COLUMNS", "80").output().unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// Whether this help has the flag in a line of its own.
+fn shows(help: &str, flag: &Arg) -> bool {
+    let name = format!("--{}", flag.get_long().unwrap());
+    help.lines().any(|line| line.split_whitespace().next() == Some(&name))
+}
+
+/// What the documentation of a flag says.
+fn described(flag: &Arg) -> String {
+    flag.get_long_help().or(flag.get_help()).unwrap().to_string()
 }
 
 #[test]
-fn help_says_unit_default_and_variable_of_every_flag() {
-    for arguments in [&["--help"][..], &["serve", "--help"]] {
-        let output = run(arguments);
-        assert_eq!(output.status.code(), Some(0));
-        let described = described(&String::from_utf8(output.stdout).unwrap());
-        for flag in flags() {
-            let name = format!("--{}", flag.get_long().unwrap());
-            let said = described.iter().find(|said| said.split(' ').next() == Some(&name));
-            let said = said.unwrap_or_else(|| panic!("help does not know {name}"));
-            assert!(said.contains(&format!("[env: {}]", variable(&flag))), "{said}");
-            if flag.get_action().takes_values() {
-                let unit = UNITS.iter().find(|unit| said.contains(&format!("<{unit}>")));
-                assert!(unit.is_some(), "no unit: {said}");
-                assert!(said.contains("[default: "), "no default: {said}");
-            }
-        }
+fn every_flag_says_its_unit_and_default() {
+    for flag in flags().iter().filter(|flag| flag.get_action().takes_values()) {
+        let unit = flag.get_value_names().unwrap()[0].as_str();
+        assert!(UNITS.contains(&unit), "{}: no unit", flag.get_id());
+        let is_told = described(flag).contains("[default: ");
+        assert!(is_told || !flag.get_default_values().is_empty(), "{}: no default", flag.get_id());
     }
 }
 
-/// The range that help states for a flag, such as `[1..=50]`: its ends, the second if there is one.
+#[test]
+fn short_help_is_a_screen_and_long_help_all_but_hidden_flags() {
+    for subcommand in [&[][..], &["serve"]] {
+        let of = |flag| help(&[subcommand, &[flag]].concat());
+        let (short, long) = (of("-h"), of("--help"));
+        assert!(short.lines().count() <= 40, "{} lines", short.lines().count());
+        for flag in flags() {
+            let is_usual = flag.get_help_heading().is_none();
+            assert_eq!(shows(&short, &flag), is_usual, "{} in {short}", flag.get_id());
+            assert_eq!(shows(&long, &flag), !flag.is_hide_set(), "{} in {long}", flag.get_id());
+        }
+        assert!(long.contains("CHINWAG_MAX_LINE for --max-line") && !long.contains("[env"));
+    }
+    assert!(flags().iter().any(|flag| flag.is_hide_set()));
+}
+
+#[test]
+fn the_help_of_join_has_its_keys() {
+    let help = help(&["join", "--help"]);
+    assert!(help.contains("\nKeys:\n") && help.contains("Ctrl-C "), "{help}");
+}
+
+/// The range that is stated for a flag, such as `[1..=50]`: its ends, the second if there is one.
 fn range(said: &str) -> Option<(f64, Option<f64>)> {
     let mut brackets = said.split('[').skip(1).filter_map(|rest| rest.split(']').next());
     let (least, most) = brackets.find_map(|text| text.split_once(".."))?;
@@ -111,19 +126,17 @@ fn range(said: &str) -> Option<(f64, Option<f64>)> {
 }
 
 #[test]
-fn help_says_the_range_of_every_number_and_it_is_what_is_taken() {
+fn every_number_says_its_range_and_takes_no_other() {
     const NO_NUMBERS: [&str; 4] = ["ADDR", "CIDR", "LANG", "LEVEL"];
     let takes = |flag: &Arg, value: f64| {
         let command = Config::augment_args(clap::Command::new("chinwag"));
         let value = format!("--{}={value}", flag.get_long().unwrap());
         command.try_get_matches_from(["chinwag", &value]).is_ok()
     };
-    let described = described(&String::from_utf8(run(&["--help"]).stdout).unwrap());
     for flag in flags().iter().filter(|flag| flag.get_action().takes_values()) {
         let unit = flag.get_value_names().unwrap()[0].as_str();
-        let name = format!("--{} ", flag.get_long().unwrap());
-        let said = described.iter().find(|said| said.starts_with(&name)).unwrap();
-        let range = range(said);
+        let said = format!("{}: {}", flag.get_id(), described(flag));
+        let range = range(&said);
         assert_eq!(range.is_none(), NO_NUMBERS.contains(&unit), "{said}");
         let Some((least, most)) = range else { continue };
         let step = if unit == "SECONDS" { 0.0001 } else { 1.0 };
