@@ -14,7 +14,7 @@ let the machine do nothing else. bench.md, bench.json and cost.svg are in target
 
   --install  installs what is missing of redis-server, nats-server, ngircd, ncat and python3
              (Debian, apt-get); no service is started
-  --keep     puts the results into scripts/results and their tables into README.md
+  --keep     puts the runs and the picture into scripts/results, the tables into its README.md
 END
 }
 
@@ -58,9 +58,8 @@ CARGO_TARGET_DIR=target/peers/tokio \
 PATH="$PATH:/usr/sbin" cargo run --quiet --locked --release --example bench -- "$@"
 
 if [ $keep = yes ]; then
-    mkdir -p scripts/results
-    cp target/bench/bench.md target/bench/bench.json target/bench/cost.svg scripts/results
-    # What stands between the two marks in the README is that file.
+    cp target/bench/bench.json target/bench/cost.svg scripts/results
+    # What stands between the two marks is bench.md.
     sed -i -e '/<!-- bench.md -->/,/<!-- end of bench.md -->/{//!d}' \
-        -e '/<!-- bench.md -->/r scripts/results/bench.md' README.md
+        -e '/<!-- bench.md -->/r target/bench/bench.md' scripts/results/README.md
 fi

@@ -49,29 +49,29 @@ pub fn tables(results: &Results, peers: &[Peer], many: usize) -> String {
     let connecting = peers.iter().filter(|peer| !bare.contains(peer));
     let talking: Vec<_> = talking.map(|peer| talking_row(results, *peer)).collect();
     let connecting: Vec<_> = connecting.map(|peer| connecting_row(results, *peer, many)).collect();
-    let storm = format!("{} connect", thousands(many));
+    let storm = format!("CPU per connection, {} at once", thousands(many));
     let connecting_head = [
         "",
         &storm,
-        "until all are in",
-        "an idle one",
-        "a tenth of 50 never reads",
-        "the others, CPU",
-        "memory beside",
+        "time to connect all",
+        "memory of an idle client",
+        "5 of 50 never read",
+        "CPU per delivery to the other 45",
+        "memory growth",
     ];
     [table(&TALKING_HEAD, &talking), table(&connecting_head, &connecting)].join("\n")
 }
 
 /// One message at a time, a flood, and talkers beside a flooder and beside someone busy.
 const TALKING_HEAD: [&str; 8] = [
-    "CPU a delivery",
-    "to 1 000",
-    "to 5 000",
-    "to 15 000",
-    "flood to 1 000",
+    "CPU per delivery",
+    "1 000 clients",
+    "5 000 clients",
+    "15 000 clients",
+    "flood, 1 000 clients",
     "flood, deliveries/s",
-    "beside it, p99",
-    "beside 1 000 a second, p99",
+    "p99 beside a flooder",
+    "p99 beside 1 000 messages/s",
 ];
 
 fn talking_row(results: &Results, peer: Peer) -> [String; 8] {
@@ -118,10 +118,10 @@ fn outcome(results: &Results, peer: Peer) -> String {
     let most = |metric| results.range(Load::Stuck, peer, metric).map(|(_, most)| most);
     match (most(Metric::Stalled), most(Metric::Lost), most(Metric::Closed)) {
         (None, ..) => "–".to_owned(),
-        (Some(1.0), ..) => "**all stand still**".to_owned(),
-        (_, Some(lost), _) if lost > 0.0 => "goes on, lines are lost".to_owned(),
-        (.., Some(closed)) if closed >= STUCK as f64 => "goes on, closes them".to_owned(),
-        _ => "goes on".to_owned(),
+        (Some(1.0), ..) => "**all clients stall**".to_owned(),
+        (_, Some(lost), _) if lost > 0.0 => "continues, loses lines".to_owned(),
+        (.., Some(closed)) if closed >= STUCK as f64 => "continues, closes them".to_owned(),
+        _ => "continues".to_owned(),
     }
 }
 

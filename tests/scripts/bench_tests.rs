@@ -8,9 +8,11 @@ use std::time::Duration;
 
 use crate::bench::app::{Flags, compare};
 use crate::bench::peer::Peer;
+use crate::bench::report;
+use crate::bench::results::Results;
 use crate::bench::room::{Pace, Room, Talk, Until};
 use crate::stress::Outcome;
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 
 const CLIENTS: usize = 20;
 const MESSAGES: u64 = 200;
@@ -103,11 +105,16 @@ fn a_message_that_comes_twice_is_a_fault() {
 }
 
 #[test]
-fn the_readme_has_the_tables_of_the_last_comparison() {
-    let root = env!("CARGO_MANIFEST_DIR");
-    let read = |name: &str| std::fs::read_to_string(format!("{root}/{name}")).unwrap();
-    let (readme, results) = (read("README.md"), read("scripts/results/bench.md"));
-    assert!(readme.contains(&results), "scripts/bench.sh --keep puts them there");
+fn the_results_page_has_the_tables_of_the_kept_runs() {
+    let kept = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/results");
+    let read = |name: &str| std::fs::read_to_string(format!("{kept}/{name}")).unwrap();
+    let (page, all) = (read("README.md"), read("bench.json"));
+    let all: serde_json::Value = serde_json::from_str(&all).unwrap();
+    let mut results = Results::default();
+    results.add_json(&all["results"]).unwrap();
+    let tables = report::tables(&results, Peer::value_variants(), 15_000);
+    assert!(page.contains(&tables), "scripts/bench.sh --keep puts them there: {tables}");
+    assert!(page.contains(all["machine"].as_str().unwrap()), "{}", all["machine"]);
 }
 
 #[test]

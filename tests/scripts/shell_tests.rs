@@ -115,6 +115,28 @@ fn a_demonstration_without_tmux_says_how_to_get_it() {
 }
 
 #[test]
+fn keeping_a_comparison_replaces_the_tables_of_the_page() {
+    let elsewhere = Elsewhere::new("/bin/true");
+    let write = |name: &str, text: &str| {
+        let path = elsewhere.root.join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    };
+    let page =
+        |tables| format!("before\n<!-- bench.md -->\n{tables}<!-- end of bench.md -->\nbehind\n");
+    write("scripts/results/README.md", &page("| old |\n| old |\n"));
+    write("target/bench/bench.md", "| new |\n");
+    write("target/bench/bench.json", "{}");
+    write("target/bench/cost.svg", "<svg/>");
+    let output = elsewhere.script("bench.sh", &["--keep"]).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let read =
+        |name| fs::read_to_string(elsewhere.root.join("scripts/results").join(name)).unwrap();
+    assert_eq!(read("README.md"), page("| new |\n"));
+    assert_eq!((read("bench.json"), read("cost.svg")), ("{}".to_owned(), "<svg/>".to_owned()));
+}
+
+#[test]
 fn a_script_runs_what_cargo_builds_wherever_that_is() {
     for (name, arguments, ran) in [
         ("soak.sh", &["--seconds", "3"][..], &["soak -- --defaults", "soak -- --seconds 3"][..]),
