@@ -4,6 +4,11 @@
 //! appended once to one shared [`transcript`](room::transcript), and everyone reads it at their own
 //! pace. Nothing in the loop can wait: one stuck reader costs nobody else anything.
 //!
+//! What a client still has to get is not a queue but a position in the transcript. Sending is one
+//! `write` of everything from there to the head. So a thousand messages are one system call, and a
+//! thousand slow readers cost a thousand integers. The poll is epoll on Linux, edge-triggered, and
+//! every socket is registered once.
+//!
 //! # The turn
 //!
 //! One pass of the loop ([`server`]) is six steps in this order:

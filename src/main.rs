@@ -53,6 +53,7 @@ Exit codes:
   1        it could not start, or it failed
   2        a flag is wrong
   128 + N  a second signal N ended it at once
+  For 1 and 2, one line on standard error says why: for an address in use, by what.
 
 Signals:
   INT, TERM, HUP, XCPU  deliver everything, say goodbye, then exit

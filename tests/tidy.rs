@@ -61,6 +61,22 @@ const TOP: [&str; 11] = [
     "tests",
 ];
 
+/// The pages that link to each other.
+const PAGES: [&str; 6] = [
+    "README.md",
+    "SECURITY.md",
+    "CONTRIBUTING.md",
+    "tests/README.md",
+    "scripts/README.md",
+    "scripts/results/README.md",
+];
+
+/// Words for people, which a client is not.
+const PERSONS: [&str; 2] = ["whoever", "those who"];
+
+/// A visitor reads it on one or two screens.
+const README_BYTES_MAX: usize = 6200;
+
 const COLUMNS_MAX: usize = 100;
 const LINES_MAX: usize = 500;
 
@@ -204,10 +220,9 @@ fn every_flag_that_a_page_names_exists() {
         .collect();
     for page in ["README.md", "SECURITY.md"] {
         let text = fs::read_to_string(root().join(page)).unwrap();
-        // Behind it come the flags of other programs.
-        let ours = text.split("## Figures").next().unwrap();
-        for flag in flags(ours).into_iter().filter(|flag| flag != "--release") {
-            assert!(known.contains(&flag), "{page}: there is no {flag}");
+        for flag in flags(&text) {
+            let is_of_cargo = ["--release", "--example", "--test"].contains(&flag.as_str());
+            assert!(is_of_cargo || known.contains(&flag), "{page}: there is no {flag}");
         }
     }
 }
@@ -217,6 +232,46 @@ fn every_flag_that_a_page_names_exists() {
 struct Joining {
     #[command(flatten)]
     _flags: chinwag::join::flags::Flags,
+}
+
+#[test]
+fn the_readme_is_short() {
+    let bytes = fs::read(root().join("README.md")).unwrap().len();
+    assert!(bytes <= README_BYTES_MAX, "README.md: {bytes} bytes: move some where it belongs");
+}
+
+#[test]
+fn what_a_visitor_reads_calls_a_client_it() {
+    let page = |name| fs::read_to_string(root().join(name)).unwrap();
+    let texts = [
+        ("README.md", page("README.md")),
+        ("SECURITY.md", page("SECURITY.md")),
+        ("--help", help(&["--help"])),
+        ("join --help", help(&["join", "--help"])),
+    ];
+    for (name, text) in texts {
+        let text = text.to_lowercase().split_whitespace().collect::<Vec<_>>().join(" ");
+        let word = PERSONS.iter().find(|word| text.contains(*word));
+        assert!(word.is_none(), "{name}: {word:?}: a client is *it*");
+    }
+}
+
+#[test]
+fn every_link_of_a_page_leads_to_a_file() {
+    for page in PAGES {
+        let path = root().join(page);
+        let text = fs::read_to_string(&path).unwrap();
+        let links = text.split("](").skip(1).filter_map(|rest| rest.split([')', '#']).next());
+        for link in links.filter(|link| !link.contains("://")) {
+            assert!(path.with_file_name(link).exists(), "{page}: there is no {link}");
+        }
+    }
+}
+
+/// What the program says of itself.
+fn help(arguments: &[&str]) -> String {
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_chinwag"));
+    String::from_utf8(command.args(arguments).output().unwrap().stdout).unwrap()
 }
 
 #[test]

@@ -1,14 +1,56 @@
 //! The terminal client: `chinwag join`.
 //!
-//! One thread and one poll over the terminal and the socket, so that what is being typed stays as
-//! it is while lines arrive. On a terminal it is a [`seat`]; through pipes it is a [`relay`]. The
-//! rest are values: [`keys`], [`edit`], [`columns`], [`wrap`], [`screen`] for the person, [`wire`],
-//! [`said`], [`pending`], [`people`], [`paint`] for the conversation, [`typing`] and [`talk`] that
-//! join them. Of those in contact with the world, [`watch`] knows mio, [`terminal`] the terminal,
-//! [`source`](crate::stdio::source) standard input, [`history`] a file.
+//! It keeps the prompt, with what is being typed, on the last row, while lines arrive above it:
 //!
-//! It never knows the server's insides: what it knows of the conversation it has read from the
-//! wire, and any server that speaks in lines will do.
+//! ```text
+//! $ chinwag join --nick 민수
+//! * welcome, you are guest3 (127.0.0.1:40116), 3 here
+//! guest1: 안녕하세요
+//! guest2: is anybody he
+//! >> yes, here I a
+//! ```
+//!
+//! It works with any server that speaks in lines, and never knows the insides of this one: what it
+//! knows of the conversation, it has read from the wire. If a server ends no lines, 0.3 s of
+//! silence end one. `join --help` lists the keys.
+//!
+//! # On a terminal
+//!
+//! - The terminal scrolls and copies the conversation as usual, and is restored at every exit.
+//! - A long line continues in the next row, two columns in. So no text of a client stands where a
+//!   line of the server begins.
+//! - A line that was sent stays dimmed above the prompt until the server sends it back. After 2 s
+//!   without that, it is shown as it was typed, after `>> `.
+//! - Tab completes commands and names. If there are several, it shows them.
+//! - One step of the cursor is a syllable, or a letter with its marks.
+//! - Typed lines are kept in `~/.local/state/chinwag/history`, or below `XDG_STATE_HOME`. Only you
+//!   can read that file.
+//! - Pasted text is sent line by line; a rest without a line end stays at the prompt. A line has
+//!   at most 16 KiB.
+//! - What the server sends is made safe to show, and cut at 64 KiB per line.
+//! - Every name has one colour, always the same.
+//! - The client's own messages begin with `-- `.
+//!
+//! If the connection is lost, it reconnects after 1 s, then less often, at last every 30 s. Then it
+//! asks for its name, again every 5 s for at most 2 minutes, because its old connection may still
+//! have that name. It also asks for `/history 20`. It does both only if the server's greeting
+//! begins with `* `.
+//!
+//! # Without a terminal
+//!
+//! On a pipe, or a terminal that is `dumb`, there is no prompt and no colour. `echo hi | chinwag
+//! join` sends its input as it comes and tells the server at its end. It prints what the server
+//! sends until the server closes the connection. While nobody reads its output, it reads nothing
+//! from the server. If its output is closed, it still sends.
+//!
+//! # Inside
+//!
+//! One thread and one poll over the terminal and the socket. On a terminal it is a [`seat`];
+//! through pipes it is a [`relay`]. The rest are values: [`keys`], [`edit`], [`columns`], [`wrap`],
+//! [`screen`] for the person, [`wire`], [`said`], [`pending`], [`people`], [`paint`] for the
+//! conversation, [`typing`] and [`talk`] that join them. Of those in contact with the world,
+//! [`watch`] knows mio, [`terminal`] the terminal, [`source`](crate::stdio::source) standard input,
+//! [`history`] a file.
 
 pub mod columns;
 pub mod edit;

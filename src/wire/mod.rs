@@ -1,6 +1,51 @@
-//! Bytes become what a client has said.
+//! The wire: bytes become what a client has said.
 //!
 //! Nothing here knows a socket, a clock, or who else is there.
+//!
+//! # Lines
+//!
+//! LF, CR LF, CR NUL and a lone CR all end a line; empty lines are ignored. BS, DEL and Ctrl-U take
+//! back a character or the line, as in a terminal. Every line that the server sends ends in LF; it
+//! ends in CR LF for telnet, and for a client that ends its own lines so. A line that begins with
+//! `* ` is the server's. Any other is a client's: it begins with a name, with `~ ` (`/me`), or with
+//! `[` (`/msg`).
+//!
+//! A line that is longer than `--max-line` is dropped, and the server tells its sender once. At
+//! `--max-endless` bytes without a line end, the server disconnects the client. See [`mod@line`].
+//!
+//! # Messages without a line end
+//!
+//! Some scripts send each message without a line end. So as long as a client has never ended a
+//! line, its input becomes a message after 200 ms of silence (`--chunk-quiet`), or one second after
+//! its first byte (`--chunk-age`). A single character waits for the whole second, since it may be a
+//! key of a terminal that sends each one. A lone `네` is heard too. Two messages that are closer
+//! together than 200 ms may become one. Once a client has ended a line, the rest of a line has two
+//! seconds (`--line-wait`) to arrive; then it is a line too.
+//!
+//! # `--raw`
+//!
+//! This is for scripts that were written for a bare relay. There are no names, commands, welcome or
+//! goodbye, and no line end is added. The server relays what it reads to every client, the sender
+//! included. Only the first bytes of a UTF-8 character wait for the rest, at most 5 s. The server's
+//! only words are `유저(ADDRESS:PORT)가 접속했습니다.` when a client connects, at most ten per second. A
+//! client that falls behind is disconnected, since nothing could tell it of the gap. Bytes are not
+//! made safe for a terminal.
+//!
+//! # telnet
+//!
+//! A client that sends a telnet command (RFC 854) is answered in telnet; no other client ever reads
+//! such a byte. On any port but 23, GNU telnet sends no command by itself. Until it has sent one,
+//! it takes some bytes of Korean text for its control keys, even with `-8`. `telnet -- HOST -50005`
+//! negotiates from the start, and every telnet does after one Ctrl-C. From then on text in every
+//! language arrives whole, and Ctrl-D leaves. The telnet of busybox needs neither. See [`telnet`].
+//!
+//! # Other protocols
+//!
+//! A browser, or another client on the wrong port, reads one line and is disconnected. So is a
+//! client of TLS, SSH, IRC, SIP, RTSP, the PROXY protocol or a binary protocol, and one that sends
+//! UTF-16. No other client notices it if it speaks at once, as such clients do. A client that is
+//! silent for `--greeting` is welcomed and announced. One that leaves earlier and has sent nothing
+//! was never announced. See [`stranger`].
 
 pub mod ear;
 pub mod erase;

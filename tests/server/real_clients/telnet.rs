@@ -108,7 +108,7 @@ fn telnet_that_loses_bytes_is_told_the_cure_and_it_works() {
     assert_is_said(&mut client, &mut watcher, &KOREAN);
 }
 
-/// What the README says of it: if this fails, there is better news to tell there.
+/// What `src/wire/mod.rs` says of it: if this fails, there is better news to tell there.
 #[test]
 #[ignore = "needs telnet"]
 fn telnet_that_was_not_told_takes_korean_for_its_keys_in_eight_bits_too() {
