@@ -20,7 +20,7 @@ use clap::{Arg, Parser, Subcommand};
 #[derive(Parser)]
 #[command(version, propagate_version = true, args_conflicts_with_subcommands = true)]
 #[command(allow_negative_numbers = true, max_term_width = 100, mut_args(with_variable))]
-#[command(after_help = HOW_TO_JOIN, after_long_help = FOR_OPERATORS)]
+#[command(after_help = HOW_TO_JOIN, after_long_help = include_str!("help.txt"))]
 struct Flags {
     #[command(subcommand)]
     command: Option<Command>,
@@ -32,68 +32,14 @@ struct Flags {
 enum Command {
     /// Start the server; the same as no command at all
     #[command(display_name = "chinwag", mut_args(with_variable))]
-    #[command(after_help = HOW_TO_JOIN, after_long_help = FOR_OPERATORS)]
+    #[command(after_help = HOW_TO_JOIN, after_long_help = include_str!("help.txt"))]
     Serve(Box<Config>),
     /// Join a conversation, on a terminal or through a pipe
-    #[command(display_name = "chinwag join", after_long_help = KEYS)]
+    #[command(display_name = "chinwag join", after_long_help = include_str!("join/help.txt"))]
     Join(JoinFlags),
 }
 
 const HOW_TO_JOIN: &str = "Join with `chinwag join` or `nc localhost 50005`.";
-
-/// What `--help` says below the flags.
-const FOR_OPERATORS: &str = "\
-Environment:
-  Each flag is also a variable: CHINWAG_MAX_LINE for --max-line. An empty one counts as unset.
-  A few more flags exist, which nobody had to set yet. `cargo doc --open` describes them on the
-  page of chinwag::config.
-
-Exit codes:
-  0        a signal stopped it
-  1        it could not start, or it failed
-  2        a flag is wrong
-  128 + N  a second signal N ended it at once
-  For 1 and 2, one line on standard error says why: for an address in use, by what.
-
-Signals:
-  INT, TERM, HUP, XCPU  deliver everything, say goodbye, then exit
-  USR1                  log the number of clients, of lines, of missed lines, and the memory
-  USR2, XFSZ, timers    log the signal and go on
-  The server ignores HUP if nohup started it.
-
-Output:
-  The server prints the conversation, and first `listening on ADDRESS:PORT` for each listener.
-  After `su`, the terminal is another user's, and the server may not open it. It says so there once
-  and prints nothing more. `chinwag 2>&1 | cat` shows everything.
-
-Join with `chinwag join` or `nc localhost 50005`.";
-
-/// What `chinwag join --help` says below the flags.
-const KEYS: &str = "\
-Keys:
-  Enter                       send the line; it stays dimmed until the server sends it back
-  Tab                         complete a command or a name
-  Up, Down, Ctrl-P, Ctrl-N    earlier lines, also those of earlier sessions
-  Left, Right, Ctrl-B, Ctrl-F move by a character
-  Home, End, Ctrl-A, Ctrl-E   move to the start or the end
-  Alt-B, Alt-F, Ctrl-Left, Ctrl-Right
-                              move by a word
-  Backspace, Delete, Ctrl-D   delete a character
-  Ctrl-W, Alt-Backspace       cut back to the blank, to the start of the word
-  Alt-D                       cut to the end of the word
-  Ctrl-U, Ctrl-K              cut to the start, to the end
-  Ctrl-Y                      paste what was cut last
-  Ctrl-T                      swap two characters
-  Ctrl-L                      clear the screen
-  Ctrl-Z                      suspend; `fg` resumes
-  Ctrl-C                      clear the line; on an empty line, leave
-  Ctrl-D                      on an empty line, leave
-
-Exit codes:
-  0        you left, or all was sent and the server closed the connection
-  1        it could not connect, or it lost the connection
-  2        a flag is wrong
-  128 + N  signal N ended it";
 
 const STOPPED: u8 = 0;
 const FAILED: u8 = 1;
