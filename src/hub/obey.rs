@@ -148,8 +148,8 @@ impl<S: Socket> Hub<S> {
         self.tell(id, &notice, now);
     }
 
-    /// The newest of the first `before` lines that clients have said, at most so many, without those
-    /// of whom this one ignores; `None` if there are none.
+    /// The newest lines that clients have said, of those with a number below `before`: at most
+    /// `lines`, without the ignored clients'. `None` if there are none.
     pub(super) fn history(&self, id: ClientId, lines: usize, before: u64) -> Option<Vec<u8>> {
         let without = self.clients[id].reading.without();
         let is_left_out = |author| without.is_some_and(|without| without.contains(author));

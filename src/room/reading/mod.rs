@@ -5,7 +5,7 @@
 //! sent when its reader lapsed. A reader that leaves authors out steps over their lines: what it is
 //! offered is the shared bytes between them.
 //!
-//! What a reader lacks is a row of pieces, and one walk over them, [`Reading::next_piece`], is both
+//! What a reader lacks is a row of pieces, and one walk over them is both
 //! what is offered and how far it has come with what was taken.
 //!
 //! What always holds: a position lies between the transcript's tail and head, or its reader has
