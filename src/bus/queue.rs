@@ -64,8 +64,11 @@ impl Submissions {
         self.charged
     }
 
-    /// Submits an entry of the server's as it will stand.
+    /// Submits an entry of the server's as it will stand, if it has anything to say.
     pub fn push_notice(&mut self, line: &[u8]) {
+        if line.is_empty() {
+            return;
+        }
         let server = ClientId { serial: SERVER, key: 0 };
         self.push(server, Kind::AsItIs, line, charge(line.len()));
     }

@@ -22,6 +22,7 @@ use crate::room::reading::Terms;
 use crate::wire::line::LineRules;
 use crate::words::names::NAME_BYTES_MAX;
 use crate::words::notice::Lang;
+use crate::words::voice::Voice;
 
 use parse::{
     count, exempt, keepalive, level, listen, seconds, seconds_or_zero, size, user_timeout,
@@ -385,6 +386,16 @@ impl Config {
     /// The language of the server's own words; English if nothing is said.
     pub fn lang(&self) -> Lang {
         self.lang.unwrap_or_default()
+    }
+
+    /// How the server speaks.
+    pub fn voice(&self) -> Voice {
+        Voice { lang: self.lang(), is_mute: self.raw }
+    }
+
+    /// How long the first words of a newcomer are waited for. A bare relay waits for nothing.
+    pub fn greeting_time(&self) -> Duration {
+        if self.raw { Duration::ZERO } else { self.greeting }
     }
 
     /// How fast a client that is not exempt may say lines.

@@ -14,7 +14,7 @@ use crate::config::DOORWAY_MAX;
 use crate::hub::client::{Admission, Client, Leave, Life, Socket};
 use crate::room::ClientId;
 use crate::room::reading::Reading;
-use crate::words::notice::{Counted, Notice, Shown, joined_raw};
+use crate::words::notice::{Counted, Notice, Shown};
 
 impl<S: Socket> Hub<S> {
     /// The key that the next one let in will have, for the registration that comes before.
@@ -43,7 +43,7 @@ impl<S: Socket> Hub<S> {
         }
         let notice = self.refusal(address.ip())?;
         self.tell_refused(address, &notice, now);
-        Some(self.parting_words(&notice))
+        Some(self.config.voice().line(&notice))
     }
 
     /// Why a newcomer from there may not come in, if it may not.
@@ -64,7 +64,7 @@ impl<S: Socket> Hub<S> {
 
     /// What is said to those there is no room for, not even in the doorway: nothing in raw mode.
     pub fn full_line(&self) -> Vec<u8> {
-        self.parting_words(&Notice::Full { clients_max: self.clients_max })
+        self.config.voice().line(&Notice::Full { clients_max: self.clients_max })
     }
 
     /// Whether one more connection would be refused because everyone is here who may be.
@@ -85,7 +85,7 @@ impl<S: Socket> Hub<S> {
             self.addresses.came(address.ip());
         }
         let id = self.clients.insert(client);
-        if self.config.greeting.is_zero() || self.config.raw {
+        if self.config.greeting_time().is_zero() {
             self.greet(id, now);
         } else {
             self.agenda.expect(id, now + self.config.greeting);
@@ -117,20 +117,15 @@ impl<S: Socket> Hub<S> {
         let shown = Shown((!self.config.hide_addresses).then_some(address));
         let name = self.names.of(id.serial).to_string();
         debug!("{name} ({address}) joined");
-        if !self.config.raw {
-            let welcome = Notice::welcome(&name, shown, self.here()).to_line(self.config.lang());
-            self.tell_lines_at(id, start, welcome, now);
-            if let Some(history) = self.history(id, self.config.history, before) {
-                self.tell_lines_at(id, start, history, now);
-            }
+        let voice = self.config.voice();
+        let welcome = voice.line(&Notice::welcome(&name, shown, self.here()));
+        self.tell_lines_at(id, start, welcome, now);
+        if let Some(history) = self.history(id, self.config.history, before) {
+            self.tell_lines_at(id, start, voice.words(|_| history), now);
         }
         let alone = self.may_tell_alone(address.ip(), now);
-        if self.stop == Stop::No && self.presence.joined(alone, self.config.raw, now) {
-            let line = match self.config.raw {
-                true => joined_raw(shown).into_bytes(),
-                false => Notice::joined(&name, shown).to_line(self.config.lang()),
-            };
-            self.submissions.push_notice(&line);
+        if self.stop == Stop::No && self.presence.joined(alone, now) {
+            self.submissions.push_notice(&voice.joined(&name, shown));
         }
     }
 

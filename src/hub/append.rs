@@ -135,7 +135,7 @@ impl<S: Socket> Hub<S> {
     fn append_departure(&mut self, serial: u64, told: bool, now: Instant) {
         if told {
             let notice = Notice::Left { name: &self.names.of(serial).to_string() };
-            let line = notice.to_line(self.config.lang());
+            let line = self.config.voice().line(&notice);
             self.forms.append(SERVER, &[&line]);
         }
         self.names.release(serial, now);

@@ -10,11 +10,13 @@ use log::{debug, warn};
 use super::{Hub, Stop};
 use crate::bus::queue::Kind;
 use crate::config::NAMED_BYTES_MAX;
-use crate::hub::client::{Admission, Hold, Leave, Life, Socket};
+use crate::hub::client::{Admission, Hold, Input, Leave, Life, Socket};
 use crate::room::ClientId;
 use crate::room::reading::Reading;
 use crate::room::transcript::charge;
+use crate::wire::stranger::Stranger;
 use crate::words::notice::{Counted, Notice};
+use crate::words::text::Excerpt;
 
 impl<S: Socket> Hub<S> {
     /// Does with those that leave what is to be done: throws away what the shut down still send,
@@ -58,7 +60,7 @@ impl<S: Socket> Hub<S> {
         if let Some(leave) = leave {
             debug!("{} ({address}) left: {leave}", self.names.of(id.serial));
         }
-        let told = self.stop == Stop::No && !self.config.raw && {
+        let told = self.stop == Stop::No && !self.config.voice().is_mute && {
             let alone = self.may_tell_alone(address.ip(), now);
             self.presence.left(alone, now)
         };
@@ -67,18 +69,42 @@ impl<S: Socket> Hub<S> {
         self.submissions.push(id, Kind::Departure { told }, &[], charge);
     }
 
-    /// Stops reading a client and says why; it is closed when it has that and all before it.
-    pub(super) fn close(&mut self, id: ClientId, leave: Leave, notice: &Notice<'_>, now: Instant) {
-        let words = self.clients[id].form.render(self.parting_words(notice));
-        self.close_with(id, leave, words, now);
+    /// A client's input has ended and every line of it is submitted. One that leaves before its
+    /// welcome without a word was never here.
+    pub(super) fn end(&mut self, id: ClientId, now: Instant) {
+        match self.clients[id].life() {
+            Life::Arriving => self.close_with(id, Leave::Quit, Vec::new(), now),
+            Life::Member => self.enter(id, Life::Ending, now),
+            Life::Deaf(leave) => self.enter(id, Life::Gone(leave), now),
+            Life::Ending | Life::Closing(_) | Life::Draining(_) | Life::Gone(_) => {}
+        }
     }
 
-    /// What is said last, so that its reader knows why it is closed: nothing in raw mode.
-    pub(super) fn parting_words(&self, notice: &Notice<'_>) -> Vec<u8> {
-        match self.config.raw {
-            true => Vec::new(),
-            false => notice.to_line(self.config.lang()),
+    /// A client's connection is broken and all it has sent is read. An unterminated rest becomes
+    /// its last line, as at the end of input: a peer that exits with unread data resets the
+    /// connection, which is no error. One that was not greeted yet leaves without notice.
+    pub(super) fn break_off(&mut self, id: ClientId, leave: Leave, now: Instant) {
+        let client = &mut self.clients[id];
+        client.input = Input::Ended;
+        if client.life() == Life::Arriving || !client.record.ear.is_pending() {
+            self.enter(id, Life::Gone(leave), now);
+        } else if client.life() == Life::Member {
+            self.enter(id, Life::Deaf(leave), now);
         }
+    }
+
+    /// Closes a client of another protocol. Nothing that it has sent is said.
+    pub(super) fn let_go(&mut self, id: ClientId, stranger: Stranger, now: Instant) {
+        let record = &self.clients[id].record;
+        debug!("{} is not a chat client: {}", record.address(), Excerpt(record.ear.pending()));
+        let goodbye = self.config.voice().words(|lang| stranger.goodbye(lang));
+        self.close_with(id, Leave::NotChat, goodbye, now);
+    }
+
+    /// Stops reading a client and says why; it is closed when it has that and all before it.
+    pub(super) fn close(&mut self, id: ClientId, leave: Leave, notice: &Notice<'_>, now: Instant) {
+        let words = self.clients[id].form.render(self.config.voice().line(notice));
+        self.close_with(id, leave, words, now);
     }
 
     /// Stops reading a client and gives it these last bytes; it is closed when it has them and all
@@ -120,11 +146,9 @@ impl<S: Socket> Hub<S> {
             self.file(id, now);
         }
         if let Some(summary) = self.presence.take_untold(self.here()) {
-            self.submissions.push_notice(&summary.to_line(self.config.lang()));
+            self.submissions.push_notice(&self.config.voice().line(&summary));
         }
-        if !self.config.raw {
-            self.submissions.push_notice(&Notice::Stopping.to_line(self.config.lang()));
-        }
+        self.submissions.push_notice(&self.config.voice().line(&Notice::Stopping));
     }
 
     /// Gives up everyone who is still there; `release` hands their sockets out, to be reset.

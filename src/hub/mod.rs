@@ -26,6 +26,7 @@ mod leave;
 mod listen;
 mod obey;
 mod speak;
+mod submit;
 
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -289,7 +290,7 @@ impl<S: Socket> Hub<S> {
 
     /// Gives a client a notice that only it is to see, at the head of this moment.
     fn tell(&mut self, id: ClientId, notice: &Notice<'_>, now: Instant) {
-        self.tell_lines(id, notice.to_line(self.config.lang()), now);
+        self.tell_lines(id, self.config.voice().line(notice), now);
     }
 
     /// Gives a client lines that only it is to see, at the head of this moment.
@@ -300,7 +301,7 @@ impl<S: Socket> Hub<S> {
     /// The same at this position, behind all that only it is to see and was told before.
     fn tell_lines_at(&mut self, id: ClientId, at: u64, lines: Vec<u8>, now: Instant) {
         let client = &mut self.clients[id];
-        if client.life() != Life::Member {
+        if client.life() != Life::Member || lines.is_empty() {
             return;
         }
         client.reading.detour(at, client.form.render(lines));

@@ -145,7 +145,8 @@ impl<S: Socket> Hub<S> {
             }
             Life::Arriving => self.greet(id, now),
             _ if !is_behind || position >= bounds.endangered_below => return,
-            _ if self.config.raw => self.enter(id, Life::Gone(Leave::Lapsed), now),
+            // A gap could not be told.
+            _ if self.config.voice().is_mute => self.enter(id, Life::Gone(Leave::Lapsed), now),
             _ => client.reading.lapse(transcript),
         }
         self.file(id, now);

@@ -27,12 +27,8 @@ impl Presence {
         Presence { pace, collected, bucket, joined: 0, left: 0, summary_due: None }
     }
 
-    /// A client came: `true` if this is to be told by itself, which it is only if it `may` be. In
-    /// raw mode what is not told is not summed up either.
-    pub fn joined(&mut self, may: bool, raw: bool, now: Instant) -> bool {
-        if raw {
-            return may && self.is_paid(now);
-        }
+    /// A client came: `true` if this is to be told by itself, which it is only if it `may` be.
+    pub fn joined(&mut self, may: bool, now: Instant) -> bool {
         let told = self.is_told(may, now);
         self.joined += u64::from(!told);
         told
@@ -89,7 +85,7 @@ mod tests {
         let (pace, second, now) =
             (Pace::per_second(10, 10), Duration::from_secs(1), Instant::now());
         let mut presence = Presence::new(Some(pace), second);
-        let told = (0..500).filter(|_| presence.joined(true, false, now)).count();
+        let told = (0..500).filter(|_| presence.joined(true, now)).count();
         let left = (0..20).filter(|_| presence.left(true, now)).count();
         assert_eq!((told, left), (10, 0));
         assert!(presence.take_summary(480, now).is_none());
@@ -98,21 +94,20 @@ mod tests {
         let summary = presence.take_summary(480, due).unwrap().to_string();
         assert_eq!(summary, "490 joined, 20 left (480 here)");
         assert_eq!(presence.summary_due(), None);
-        assert!(!presence.joined(false, false, due));
+        assert!(!presence.joined(false, due));
         presence.take_untold(1);
-        assert!(presence.joined(true, false, due));
+        assert!(presence.joined(true, due));
     }
 
     #[test]
     fn without_a_pace_all_is_summed_up() {
         let (second, now) = (Duration::from_secs(1), Instant::now());
         let mut presence = Presence::new(None, second);
-        let told = [presence.joined(true, false, now), presence.left(true, now)];
+        let told = [presence.joined(true, now), presence.left(true, now)];
         assert_eq!(told, [false; 2]);
-        assert!(!presence.joined(true, true, now));
         let summary = presence.take_summary(0, now + second).unwrap().to_string();
         assert_eq!(summary, "1 joined, 1 left (0 here)");
-        assert!(!presence.joined(true, false, now + 2 * second));
+        assert!(!presence.joined(true, now + 2 * second));
     }
 
     #[test]
@@ -124,7 +119,7 @@ mod tests {
         for millisecond in 0..3000 {
             let now = start + Duration::from_millis(millisecond);
             presence.take_summary(1, now);
-            told[millisecond as usize / 1000] += u32::from(presence.joined(true, false, now));
+            told[millisecond as usize / 1000] += u32::from(presence.joined(true, now));
         }
         assert_eq!(told, [10, 0, 0]);
     }

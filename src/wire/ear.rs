@@ -14,8 +14,10 @@ use super::telnet::{self, IAC, Telnet};
 /// What a client has said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Said {
-    /// A line, or in raw mode a chunk: see [`Ear::line`].
+    /// A line: see [`Ear::line`].
     Line,
+    /// In raw mode bytes as they came, which are no line.
+    Chunk,
     /// A line longer than allowed, of which nothing is kept.
     TooLong,
     /// So much without a line end that there is no hope for one.
@@ -110,6 +112,7 @@ impl Ear {
                 Sniffed::Chat if self.is_farewell(self.lines.pending()) => return Said::Farewell,
                 Sniffed::Chat => match self.lines.find(rules) {
                     Found::Line if self.is_farewell(self.lines.line()) => return Said::Farewell,
+                    Found::Line if rules.raw => return Said::Chunk,
                     Found::Line => return Said::Line,
                     Found::TooLong => return Said::TooLong,
                     Found::Endless => return Said::Endless,

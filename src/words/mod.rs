@@ -6,3 +6,4 @@ pub mod command;
 pub mod names;
 pub mod notice;
 pub mod text;
+pub mod voice;

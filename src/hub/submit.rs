@@ -1,0 +1,126 @@
+//! The second half of *listen*: a line that a client has sent becomes a submission, if it fits.
+//!
+//! It is made safe to show, charged as what it will be in the transcript, and held to the pace of
+//! its author. What does not fit into this turn or this round stays where it is: nothing is taken
+//! out of the ear before it is submitted.
+
+use std::fmt::Display;
+use std::ops::ControlFlow;
+use std::time::Instant;
+
+use super::Hub;
+use super::listen::{AGAIN, Budget, DONE, MORE, Step, Visit};
+use crate::bus::queue::Kind;
+use crate::config::{NAMED_BYTES_MAX, STANDING_BYTES_MAX};
+use crate::hub::client::{Admission, Hold, Socket};
+use crate::room::ClientId;
+use crate::room::forms::Form;
+use crate::room::transcript::charge;
+use crate::wire::ear::Said;
+use crate::wire::line::LineRules;
+use crate::words::names::NAME_BYTES_MAX;
+use crate::words::notice::Notice;
+use crate::words::text::push_safe;
+
+impl<S: Socket> Hub<S> {
+    /// Takes in the line that is there: makes it safe to show and submits it.
+    pub(super) fn take_line(
+        &mut self,
+        id: ClientId,
+        said: Said,
+        budget: &mut Budget,
+        rules: &LineRules,
+        now: Instant,
+    ) -> Step {
+        let client = &mut self.clients[id];
+        let record = &mut client.record;
+        let line = record.ear.line();
+        self.safe.clear();
+        let is_utf8 = said == Said::Chunk || push_safe(line, &mut self.safe);
+        let (text, kind) = match self.safe.as_bytes() {
+            _ if said == Said::Chunk => (line, Kind::AsItIs),
+            text @ [b'/', ..] => (text, Kind::Command),
+            text => (text, Kind::Line),
+        };
+        if text.len() + NAMED_BYTES_MAX > STANDING_BYTES_MAX {
+            let bytes_max = STANDING_BYTES_MAX - NAMED_BYTES_MAX;
+            self.refuse_line(id, said, bytes_max, rules, now);
+            return AGAIN;
+        }
+        let cost = cost(text, kind, &self.names.of(id.serial)) + self.forms.extra();
+        // A line that is larger than any turn has one to itself.
+        if cost > budget.turn && budget.turn < self.config.turn_bytes_max() {
+            return ControlFlow::Break(Visit::CutShort);
+        }
+        if cost > budget.deficit as usize {
+            return MORE;
+        }
+        let (address, pace) = (record.ip, self.config.pace());
+        let advanced = || self.addresses.may_say(address, &pace, now);
+        if client.admission != Admission::Exempt
+            && let Err(due) = record.allowance.take(&pace, advanced, now)
+        {
+            client.hold = Hold::Pace;
+            client.change_moments(|its| its.paused_until = Some(due));
+            return DONE;
+        }
+        self.submissions.push(id, kind, text, cost);
+        budget.deficit -= cost as u32;
+        budget.turn = budget.turn.saturating_sub(cost);
+        if kind == Kind::Command {
+            client.hold = Hold::Answer;
+        }
+        record.ear.consume(said, rules, now);
+        let ends_in_cr = record.ear.ends_in_cr();
+        if !is_utf8 && !record.ear.was_told_not_utf8() {
+            self.hint_at_utf8(id);
+        }
+        if ends_in_cr {
+            self.change_form(id, Form::CrLf);
+        }
+        AGAIN
+    }
+
+    /// Tells what a client may do about what it sends not being UTF-8.
+    fn hint_at_utf8(&mut self, id: ClientId) {
+        let ear = &self.clients[id].record.ear;
+        let hint = match ear.is_telnet() {
+            true => Notice::NotUtf8BeforeBinary,
+            false if ear.ends_in_cr() => Notice::NotUtf8ThroughTelnet,
+            false => Notice::NotUtf8,
+        };
+        self.answer_in_turn(id, &hint);
+    }
+
+    /// Tells a client something behind what it has said before; it is heard on after that.
+    fn answer_in_turn(&mut self, id: ClientId, notice: &Notice<'_>) {
+        self.clients[id].hold = Hold::Answer;
+        // It takes nothing of the transcript.
+        self.submissions.push(id, Kind::Answer, &self.config.voice().line(notice), 0);
+    }
+
+    /// A line is too long: nothing of it is said, and its author is told.
+    pub(super) fn refuse_line(
+        &mut self,
+        id: ClientId,
+        said: Said,
+        bytes_max: usize,
+        rules: &LineRules,
+        now: Instant,
+    ) {
+        self.clients[id].record.ear.consume(said, rules, now);
+        self.answer_in_turn(id, &Notice::LineTooLong { bytes_max });
+    }
+}
+
+/// What a text will be charged in the transcript, at most: with the name before it, or what a
+/// command may say to all of two names.
+fn cost(text: &[u8], kind: Kind, name: &impl Display) -> usize {
+    const MARKS_BYTES: usize = 3;
+    const COMMAND_BYTES: usize = 3 * NAME_BYTES_MAX;
+    match kind {
+        Kind::AsItIs | Kind::Answer | Kind::Departure { .. } => charge(text.len()),
+        Kind::Line => charge(name.to_string().len() + text.len() + MARKS_BYTES),
+        Kind::Command => charge(text.len() + COMMAND_BYTES),
+    }
+}
