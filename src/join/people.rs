@@ -7,25 +7,11 @@ use std::collections::VecDeque;
 
 use super::pending::Me;
 use super::said::{Said, may_be_name};
+use crate::words::command::{COMMANDS, Row};
 use crate::words::names::bare;
 
 /// The most names that are remembered; who has been silent longest is forgotten.
 const NAMES_MAX: usize = 200;
-
-/// What can be asked of the server.
-const COMMANDS: [&str; 11] = [
-    "/echo",
-    "/help",
-    "/history",
-    "/ignore",
-    "/me",
-    "/msg",
-    "/nick",
-    "/quit",
-    "/r",
-    "/unignore",
-    "/who",
-];
 
 /// The names that have been seen, the latest first.
 #[derive(Debug, Default)]
@@ -68,7 +54,7 @@ impl People {
         }
         let is_first = start == 0;
         let found: Vec<&str> = match word.starts_with('/') && is_first {
-            true => COMMANDS.into_iter().filter(|command| command.starts_with(word)).collect(),
+            true => COMMANDS.iter().map(Row::name).filter(|name| name.starts_with(word)).collect(),
             false => self.others(me).filter(|name| begins(name, word)).collect(),
         };
         let behind = if is_first && !word.starts_with('/') { ": " } else { " " };

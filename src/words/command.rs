@@ -1,7 +1,9 @@
-//! What a line asks of the server, if it asks anything.
+//! What a line asks of the server, if it asks anything. One table has all commands.
 //!
 //! A line that begins with `/` is a command; with `//` it is said, without the first of the two.
 //! This room reads words only: it does not know who gave them or what becomes of them.
+
+use super::notice::{LANGS, Lang};
 
 /// What a line is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,23 +56,58 @@ impl<'a> Command<'a> {
             return Command::Say(asked);
         }
         let (word, rest) = split_word(line);
-        let command = match word.to_ascii_lowercase().as_str() {
-            "/help" => Some(Command::Help),
-            "/who" => Some(Command::Who),
-            "/me" => text(rest).map(Command::Me),
-            "/msg" => message(rest),
-            "/r" => text(rest).map(Command::Answer),
-            "/nick" => one_word(rest).map(Command::Nick),
-            "/echo" => switch(rest).map(Command::Echo),
-            "/history" if rest.is_empty() => Some(Command::History(HISTORY_LINES)),
-            "/history" => rest.parse().ok().map(Command::History),
-            "/ignore" if rest.is_empty() => Some(Command::Ignored),
-            "/ignore" => one_word(rest).map(Command::Ignore),
-            "/unignore" => one_word(rest).map(Command::Unignore),
-            "/quit" => Some(Command::Quit(rest)),
-            _ => return Command::Unknown(word),
-        };
-        command.unwrap_or(Command::Misused(word))
+        let Some(row) = Row::find(word) else { return Command::Unknown(word) };
+        (row.0)(rest).unwrap_or(Command::Misused(word))
+    }
+}
+
+/// A command: what it asks with the text behind its name, or `None` if that text is wrong; and its
+/// help in each language.
+#[derive(Debug)]
+pub struct Row(fn(&str) -> Option<Command<'_>>, [(&'static str, &'static str); LANGS]);
+
+/// All commands, in the order of `/help`.
+#[rustfmt::skip] // A row is what a command asks, and below it how each language tells of it.
+pub static COMMANDS: [Row; 11] = [
+    Row(|_| Some(Command::Help),
+        [("/help", "this list"), ("/help", "이 목록")]),
+    Row(|_| Some(Command::Who),
+        [("/who", "who is here"), ("/who", "누가 있는지")]),
+    Row(|rest| one_word(rest).map(Command::Nick),
+        [("/nick NAME", "take a name"), ("/nick 이름", "이름 정하기")]),
+    Row(|rest| text(rest).map(Command::Me),
+        [("/me TEXT", "say what you do"), ("/me 글", "하는 일을 말하기")]),
+    Row(message,
+        [("/msg NAME TEXT", "say it to one only"), ("/msg 이름 글", "한 사람에게만 말하기")]),
+    Row(|rest| text(rest).map(Command::Answer),
+        [("/r TEXT", "answer the last who did"), ("/r 글", "마지막 귓속말에 답하기")]),
+    Row(history,
+        [("/history [LINES]", "what was said before"), ("/history [줄 수]", "지난 대화 보기")]),
+    Row(echo,
+        [("/echo on|off", "see your own lines or not"), ("/echo on|off", "자기 말을 볼지 말지")]),
+    Row(ignore,
+        [("/ignore [NAME]", "see nothing of someone; or whom"),
+         ("/ignore [이름]", "한 사람의 말을 보지 않기, 또는 그 목록")]),
+    Row(|rest| one_word(rest).map(Command::Unignore),
+        [("/unignore NAME", "see it again"), ("/unignore 이름", "다시 보기")]),
+    Row(|rest| Some(Command::Quit(rest)),
+        [("/quit [TEXT]", "say a last line, and leave"), ("/quit [글]", "마지막 말을 남기고 나가기")]),
+];
+
+impl Row {
+    /// The command that has this name, in any case.
+    pub fn find(name: &str) -> Option<&'static Row> {
+        COMMANDS.iter().find(|row| row.name().eq_ignore_ascii_case(name))
+    }
+
+    /// Its name, with the `/`.
+    pub fn name(&self) -> &'static str {
+        split_word(self.help(Lang::En).0).0
+    }
+
+    /// How it is written, and what it does.
+    pub fn help(&self, lang: Lang) -> (&'static str, &'static str) {
+        self.1[lang as usize]
     }
 }
 
@@ -96,10 +133,19 @@ fn message(rest: &str) -> Option<Command<'_>> {
     text(words).map(|text| Command::Message { to, text })
 }
 
-fn switch(rest: &str) -> Option<bool> {
+fn history(rest: &str) -> Option<Command<'_>> {
+    let lines = if rest.is_empty() { Some(HISTORY_LINES) } else { rest.parse().ok() };
+    lines.map(Command::History)
+}
+
+fn ignore(rest: &str) -> Option<Command<'_>> {
+    if rest.is_empty() { Some(Command::Ignored) } else { one_word(rest).map(Command::Ignore) }
+}
+
+fn echo(rest: &str) -> Option<Command<'_>> {
     match rest {
-        "on" => Some(true),
-        "off" => Some(false),
+        "on" => Some(Command::Echo(true)),
+        "off" => Some(Command::Echo(false)),
         _ => None,
     }
 }

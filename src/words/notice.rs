@@ -11,6 +11,8 @@ use std::net::SocketAddr;
 use clap::ValueEnum;
 use unicode_width::UnicodeWidthStr;
 
+use super::command::{COMMANDS, Row};
+
 /// The language of the server's own words.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Lang {
@@ -22,7 +24,7 @@ pub enum Lang {
 }
 
 /// How many languages there are: every list of words has as many.
-const LANGS: usize = 2;
+pub const LANGS: usize = 2;
 
 impl Lang {
     /// The language of a locale as POSIX names it, such as `ko_KR.UTF-8`; English if it is none of
@@ -332,44 +334,27 @@ pub fn joined_raw(shown: Shown) -> String {
     format!("유저{shown:#}가 접속했습니다.")
 }
 
-/// The commands as `/help` tells of them, in each language: how one is written, and what it does.
-const HELP: [[(&str, &str); LANGS]; 13] = [
-    [("/help", "this list"), ("/help", "이 목록")],
-    [("/who", "who is here"), ("/who", "누가 있는지")],
-    [("/nick NAME", "take a name"), ("/nick 이름", "이름 정하기")],
-    [("/me TEXT", "say what you do"), ("/me 글", "하는 일을 말하기")],
-    [("/msg NAME TEXT", "say it to one only"), ("/msg 이름 글", "한 사람에게만 말하기")],
-    [("/r TEXT", "answer the last who did"), ("/r 글", "마지막 귓속말에 답하기")],
-    [("/history [LINES]", "what was said before"), ("/history [줄 수]", "지난 대화 보기")],
-    [("/echo on|off", "see your own lines or not"), ("/echo on|off", "자기 말을 볼지 말지")],
-    [
-        ("/ignore [NAME]", "see nothing of someone; or whom"),
-        ("/ignore [이름]", "한 사람의 말을 보지 않기, 또는 그 목록"),
-    ],
-    [("/unignore NAME", "see it again"), ("/unignore 이름", "다시 보기")],
-    [("/quit [TEXT]", "say a last line, and leave"), ("/quit [글]", "마지막 말을 남기고 나가기")],
+/// What `/help` tells of behind the commands, in each language: what to write, and what it does.
+const NO_COMMANDS: [[(&str, &str); LANGS]; 2] = [
     [("//TEXT", "say /TEXT"), ("//글", "/글이라고 말하기")],
     [("anything else", "is said to everyone"), ("그 밖의 것", "모두에게 말하기")],
 ];
 
 /// All commands, a line each, with what they do lined up by the columns of a terminal.
 pub fn help(lang: Lang) -> Vec<u8> {
-    let rows = HELP.map(|row| row[lang as usize]);
-    let columns = rows.iter().map(|(usage, _)| usage.width()).max().unwrap_or(0);
+    let commands = COMMANDS.iter().map(|row| row.help(lang));
+    let rows = commands.chain(NO_COMMANDS.map(|row| row[lang as usize]));
+    let columns = rows.clone().map(|(usage, _)| usage.width()).max().unwrap_or(0);
     let line = |(usage, what): (&str, &str)| {
         let gap = columns - usage.width() + 2;
         format!("* {usage}{:gap$}{what}\n", "")
     };
-    rows.map(line).concat().into_bytes()
+    rows.map(line).collect::<String>().into_bytes()
 }
 
-/// How a command is written, given its first word in any case.
+/// How a command is written, given its name in any case.
 pub fn usage(command: &str, lang: Lang) -> &'static str {
-    let is_it = |usage: &str| {
-        usage.split(' ').next().is_some_and(|word| word.eq_ignore_ascii_case(command))
-    };
-    let row = HELP.iter().find(|row| is_it(row[Lang::En as usize].0));
-    row.map_or("/help", |row| row[lang as usize].0)
+    Row::find(command).map_or("/help", |row| row.help(lang).0)
 }
 
 #[cfg(test)]
@@ -464,12 +449,15 @@ mod tests {
     fn help_is_lined_up_in_every_language() {
         for lang in [Lang::En, Lang::Ko] {
             let text = String::from_utf8(help(lang)).unwrap();
-            assert_eq!(text.lines().count(), HELP.len());
+            assert_eq!(text.lines().count(), COMMANDS.len() + NO_COMMANDS.len());
             let mut widths = Vec::new();
-            for (line, row) in text.lines().zip(&HELP) {
+            for (line, row) in text.lines().zip(&COMMANDS) {
                 assert!(line.starts_with("* "), "{line}");
-                let before = line.strip_suffix(row[lang as usize].1).unwrap();
+                let before = line.strip_suffix(row.help(lang).1).unwrap();
                 widths.push(before.width());
+            }
+            for (line, row) in text.lines().rev().zip(NO_COMMANDS.iter().rev()) {
+                widths.push(line.strip_suffix(row[lang as usize].1).unwrap().width());
             }
             widths.dedup();
             assert_eq!(widths.len(), 1, "{text}");
