@@ -14,6 +14,7 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use super::said::Said;
+use crate::words::command::Command;
 use crate::words::names::bare;
 use crate::words::text::push_safe;
 
@@ -114,8 +115,12 @@ impl Pending {
     /// A line was sent. What is returned is to be shown at once.
     #[must_use]
     pub fn sent(&mut self, line: &str, now: Instant) -> Vec<String> {
-        self.heed(line);
-        if self.habit == Habit::Silent || !is_echoed(line) {
+        let command = Command::parse(line);
+        if let Command::Echo(on) = command {
+            // What is asked of the server about echoes is known before it answers.
+            self.habit = if on { Habit::Unknown } else { Habit::Silent };
+        }
+        if self.habit == Habit::Silent || !is_echoed(&command) {
             self.note_shown(line.to_owned());
             return vec![line.to_owned()];
         }
@@ -200,21 +205,12 @@ impl Pending {
             self.shown.pop_front();
         }
     }
-
-    /// What is asked of the server about echoes is known before it answers.
-    fn heed(&mut self, line: &str) {
-        match line.trim_end() {
-            "/echo off" => self.habit = Habit::Silent,
-            "/echo on" => self.habit = Habit::Unknown,
-            _ => {}
-        }
-    }
 }
 
 /// Whether a server sends this back: a command is answered instead, unless it says something.
-fn is_echoed(line: &str) -> bool {
-    let is_command = line.starts_with('/') && !line.starts_with("//");
-    !is_command || ["/me ", "/msg ", "/r "].iter().any(|command| line.starts_with(command))
+fn is_echoed(command: &Command<'_>) -> bool {
+    use Command::{Answer, Me, Message, Say};
+    matches!(command, Say(_) | Me(_) | Message { .. } | Answer(_))
 }
 
 fn speaker<'a>(said: &Said<'a>) -> Option<&'a str> {
@@ -228,19 +224,13 @@ fn speaker<'a>(said: &Said<'a>) -> Option<&'a str> {
 /// Whether this is what a server makes of the line that was sent; one without commands takes it as
 /// it is.
 fn answers(line: &str, said: &Said<'_>) -> bool {
-    match *said {
-        Said::By { text, .. } => {
-            let unescaped = line.strip_prefix('/').filter(|rest| rest.starts_with('/'));
-            is_same(line, text) || unescaped.is_some_and(|line| is_same(line, text))
-        }
-        Said::Act { text, .. } => line.strip_prefix("/me ").is_some_and(|act| is_same(act, text)),
-        Said::Private { text, .. } => {
-            let reply = line.strip_prefix("/r ");
-            let message = || line.strip_prefix("/msg ")?.trim_start().split_once(' ');
-            let words = reply.or_else(|| message().map(|(_, words)| words));
-            words.is_some_and(|words| is_same(words, text))
-        }
-        Said::Server { .. } | Said::Other => false,
+    match (*said, Command::parse(line)) {
+        (Said::By { text, .. }, _) if is_same(line, text) => true,
+        (Said::By { text, .. }, Command::Say(words))
+        | (Said::Act { text, .. }, Command::Me(words))
+        | (Said::Private { text, .. }, Command::Message { text: words, .. })
+        | (Said::Private { text, .. }, Command::Answer(words)) => is_same(words, text),
+        _ => false,
     }
 }
 
@@ -401,6 +391,22 @@ mod tests {
         ] {
             assert!(scene.send(line).is_empty(), "{line}");
             assert_eq!(scene.hear(echo), Echo::Instead(vec![]), "{line}");
+        }
+    }
+
+    #[test]
+    fn commands_are_known_as_the_server_knows_them() {
+        let mut scene = Scene::greeted(Some("bob"));
+        for (line, echo) in [
+            ("/ME waves", "~ bob waves"),
+            ("/Msg eve\u{3000}hi", "[bob -> eve] hi"),
+            ("/r\tho", "[bob -> eve] ho"),
+        ] {
+            assert!(scene.send(line).is_empty(), "{line}");
+            assert_eq!(scene.hear(echo), Echo::Instead(vec![]), "{line}");
+        }
+        for line in ["/msg eve", "/me ", "/Echo  off", "hi"] {
+            assert_eq!(scene.send(line), [line]);
         }
     }
 

@@ -16,6 +16,7 @@ use super::pending::{Echo, Me, Pending};
 use super::people::People;
 use super::said::{Said, greeted_name};
 use super::wire::{Hearing, Outgoing};
+use crate::words::command::Command;
 use crate::words::names::{bare, called};
 
 /// The prompt, also before a line of our own that nobody sent back.
@@ -124,14 +125,13 @@ impl Talk {
 
     /// Says a line.
     pub fn say(&mut self, line: &str, now: Instant) {
-        let mut words = line.split_whitespace();
-        match (words.next(), words.next()) {
-            (Some("/nick"), Some(name)) => {
+        match Command::parse(line) {
+            Command::Nick(name) => {
                 self.me.ask(name);
                 self.asked = Some(bare(name).to_owned());
                 self.regain = None;
             }
-            (Some("/quit"), _) => self.quitting = true,
+            Command::Quit(_) => self.quitting = true,
             _ => {}
         }
         self.outgoing.push_line(line);
@@ -398,6 +398,15 @@ mod tests {
     }
 
     #[test]
+    fn a_name_is_one_word_behind_the_command_in_any_case() {
+        let mut scene = Scene::new(None);
+        scene.say("/nick no name");
+        assert!(!scene.talk.me.is("no"));
+        scene.say("/Nick eve");
+        assert!(scene.talk.me.is("eve"));
+    }
+
+    #[test]
     fn a_name_copied_from_the_screen_is_known_when_it_is_given() {
         let mut scene = Scene::new(None);
         scene.hear("* welcome, you are guest1, 1 here\n");
@@ -481,7 +490,7 @@ mod tests {
         let mut scene = Scene::new(None);
         scene.say("/quitter");
         assert!(!scene.talk.is_quitting());
-        scene.say("/quit bye");
+        scene.say("/QUIT bye");
         assert!(scene.talk.is_quitting());
     }
 }
