@@ -13,6 +13,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use chinwag::config::Config;
+use chinwag::words::command::COMMANDS;
+use chinwag::words::notice::Lang;
 use clap::{Arg, CommandFactory, Parser};
 
 /// The folders in the order in which a line passes them: a file uses its own and those before it.
@@ -232,6 +234,24 @@ fn every_flag_that_a_page_names_exists() {
 struct Joining {
     #[command(flatten)]
     _flags: chinwag::join::flags::Flags,
+}
+
+#[test]
+fn the_readme_lists_every_command_and_no_other() {
+    let page = fs::read_to_string(root().join("README.md")).unwrap();
+    let rows = page.lines().filter(|line| line.starts_with("| `/"));
+    let cells = rows.filter_map(|row| row.split(" | ").next());
+    let mut listed: Vec<&str> = cells.flat_map(|cell| cell.split('`').skip(1).step_by(2)).collect();
+    // A column ends at a `|`, so the page writes `on|off` as two.
+    let usages = COMMANDS.iter().flat_map(|row| {
+        let (usage, _) = row.help(Lang::En);
+        let (name, rest) = usage.split_at(row.name().len());
+        rest.split('|').map(move |choice| format!("{name} {}", choice.trim()).trim().to_owned())
+    });
+    let mut usages: Vec<String> = usages.collect();
+    listed.sort_unstable();
+    usages.sort_unstable();
+    assert_eq!(listed, usages, "README.md: list the commands as `COMMANDS` has them");
 }
 
 #[test]
