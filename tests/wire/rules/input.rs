@@ -108,7 +108,7 @@ fn take_all(
     loop {
         let said = ear.next(input, rules, now);
         all.push(match said {
-            Said::Line => line::Said::Line(ear.line().to_vec()),
+            Said::Line | Said::Chunk => line::Said::Line(ear.line().to_vec()),
             Said::TooLong => line::Said::TooLong,
             Said::Endless => {
                 all.push(line::Said::Endless);
