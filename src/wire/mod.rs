@@ -1,12 +1,16 @@
 //! The wire: bytes become what a client has said.
 //!
-//! Nothing here knows a socket, a clock, or who else is there.
+//! Nothing here knows a socket, a clock, or another client. The hub knows one value of this folder,
+//! the [`ear`] of a client. What was read goes in; the ear takes the commands of telnet out, asks
+//! [`stranger`] whether a chat client has sent it, and finds the [lines](mod@line). What comes out
+//! is one [`Said`](ear::Said) after the other. So no other file asks which protocol a client speaks.
 //!
 //! # Lines
 //!
-//! LF, CR LF, CR NUL and a lone CR all end a line; empty lines are ignored. BS, DEL and Ctrl-U take
-//! back a character or the line, as in a terminal. Every line that the server sends ends in LF; it
-//! ends in CR LF for telnet, and for a client that ends its own lines so. A line that begins with
+//! LF, CR LF, CR NUL and a lone CR all end a line; empty lines are ignored. NULs around a line and
+//! a byte order mark before it are no text. A NUL ends the lines of a client that ends them with
+//! nothing else. Every line that the server sends ends in LF; it ends in CR LF for telnet, and for
+//! a client that has ended a line with CR or CR LF. A line that begins with
 //! `* ` is the server's. Any other is a client's: it begins with a name, with `~ ` (`/me`), or with
 //! `[` (`/msg`).
 //!
@@ -19,8 +23,18 @@
 //! line, its input becomes a message after 200 ms of silence (`--chunk-quiet`), or one second after
 //! its first byte (`--chunk-age`). A single character waits for the whole second, since it may be a
 //! key of a terminal that sends each one. A lone `네` is heard too. Two messages that are closer
-//! together than 200 ms may become one. Once a client has ended a line, the rest of a line has two
-//! seconds (`--line-wait`) to arrive; then it is a line too.
+//! together than 200 ms may become one.
+//!
+//! If such a message has a line end inside, the rest has two seconds (`--line-wait`) to end; then
+//! it is a line too. A client that ends all that it sends is waited for. Only when another piece
+//! without a line end follows, more than two seconds later, the piece before is a line.
+//!
+//! # Keys
+//!
+//! A terminal that edits no line by itself sends each key as it is typed. Two single characters,
+//! one within a second of the other, are such keys: from then on a line ends only where it is
+//! ended. BS and DEL take back a character, Ctrl-U the line; telnet does the same by its commands.
+//! See [`erase`].
 //!
 //! # `--raw`
 //!
