@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn a_trouble_is_told_at_once_and_then_every_five_seconds_with_its_count() {
+    fn a_trouble_is_told_at_once_then_every_5_s_with_its_count() {
         let (mut throttle, start) = (Throttle::default(), Instant::now());
         assert_eq!(throttle.count(start), Some(1));
         assert_eq!(throttle.count(start + SECOND), None);

@@ -76,6 +76,12 @@ const PAGES: [&str; 6] = [
 /// Words for people, which a client is not.
 const PERSONS: [&str; 2] = ["whoever", "those who"];
 
+/// The same in the name of a test.
+const PERSONS_IN_A_NAME: [&str; 3] = ["who_", "whoever", "those_who"];
+
+/// The name of a test is one short sentence.
+const TEST_NAME_BYTES_MAX: usize = 60;
+
 /// A visitor reads it on one or two screens.
 const README_BYTES_MAX: usize = 6200;
 
@@ -305,6 +311,20 @@ fn every_test_that_is_named_as_a_proof_exists() {
     assert!(named.len() > 20, "tests/README.md: each promise names the tests that hold it");
     for name in named {
         assert!(tests.contains(name), "tests/README.md: there is no test {name}: name another");
+    }
+}
+
+#[test]
+fn the_name_of_a_test_is_short_and_calls_a_client_it() {
+    let folders = ["src", "tests", "scripts"].into_iter();
+    for path in folders.flat_map(|folder| files_below(folder, ".rs")) {
+        let code = fs::read_to_string(&path).unwrap();
+        for name in code.split("#[test]\n").skip(1).filter_map(function_name) {
+            let (place, bytes) = (format!("{}: {name}", path.display()), name.len());
+            assert!(bytes <= TEST_NAME_BYTES_MAX, "{place}: {bytes} bytes: say less");
+            let word = PERSONS_IN_A_NAME.iter().find(|word| name.contains(*word));
+            assert!(word.is_none(), "{place}: {word:?}: a client is *it*");
+        }
     }
 }
 

@@ -163,7 +163,7 @@ mod tests {
     /// doorway. The program has 8 MiB, each of two windows 4 and its index twice 8, and a turn
     /// twice 63 KiB.
     #[test]
-    fn the_memory_of_a_server_is_its_own_and_so_much_for_each_connection() {
+    fn the_memory_bound_is_a_base_plus_so_much_per_connection() {
         let own = |connections: usize| {
             (8 << 20) + 2 * (20 << 20) + (126 << 10) + connections * (4 + 40 + 40) * 1024
         };

@@ -293,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn an_echo_tells_who_we_are() {
+    fn an_echo_tells_us_our_own_name() {
         let mut scene = Scene::greeted(None);
         assert!(scene.send("hi").is_empty());
         assert_eq!(scene.hear("guest7: hi"), Echo::Instead(vec![]));
@@ -319,7 +319,7 @@ mod tests {
     }
 
     #[test]
-    fn without_an_echo_the_line_is_shown_after_two_seconds_and_later_ones_at_once() {
+    fn without_echo_a_line_shows_after_2_s_and_later_ones_at_once() {
         let mut scene = Scene::greeted(None);
         assert!(scene.send("hi").is_empty());
         assert!(scene.pass(1).is_empty());
@@ -338,7 +338,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_held_back_while_we_do_not_know_who_we_are() {
+    fn nothing_is_held_back_while_we_do_not_know_our_name() {
         let mut scene = Scene::greeted(None);
         assert!(scene.send("hi").is_empty());
         assert_eq!(scene.pass(2), ["hi"]);
@@ -346,7 +346,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_guess_of_who_we_are_is_given_up() {
+    fn a_wrong_guess_of_our_name_is_given_up() {
         let mut scene = Scene::greeted(None);
         assert!(scene.send("hi").is_empty());
         assert_eq!(scene.hear("eve: hi"), Echo::Instead(vec![]));
@@ -377,7 +377,7 @@ mod tests {
     }
 
     #[test]
-    fn commands_that_say_something_come_back_and_others_are_shown_at_once() {
+    fn commands_that_say_something_echo_and_others_show_at_once() {
         let mut scene = Scene::greeted(Some("bob"));
         assert_eq!(scene.send("/who"), ["/who"]);
         for (line, echo) in [

@@ -67,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn pauses_grow_up_to_half_a_minute_and_a_good_connection_makes_them_short() {
+    fn pauses_grow_to_30_s_and_a_good_connection_makes_them_short() {
         let mut redial = Redial::new(vec![address(1)]);
         let pauses: Vec<u64> = (0..7).map(|_| redial.next_pause().as_secs()).collect();
         assert_eq!(pauses, [1, 2, 4, 8, 16, 30, 30]);

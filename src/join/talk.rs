@@ -389,7 +389,7 @@ mod tests {
     }
 
     #[test]
-    fn a_notice_with_both_names_says_who_we_are_in_any_language() {
+    fn a_notice_with_both_names_tells_our_name_in_any_language() {
         let mut scene = Scene::new(Some("bob"));
         scene.hear("* welcome, you are guest1 (a), 1 here\n* eve left\n* bob left\n");
         assert_eq!(scene.talk.me.name(), Some("guest1"));

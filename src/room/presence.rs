@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn a_storm_that_outlasts_its_summary_is_not_told_one_by_one_behind_it() {
+    fn a_storm_longer_than_its_summary_is_not_told_one_by_one() {
         let (pace, second, start) =
             (Pace::per_second(10, 10), Duration::from_secs(1), Instant::now());
         let mut presence = Presence::new(Some(pace), second);

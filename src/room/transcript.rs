@@ -317,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn the_newest_lines_are_those_of_the_wanted_found_in_bounded_time() {
+    fn the_newest_wanted_lines_are_found_in_bounded_time() {
         let mut transcript = Transcript::new(16 * LOOKS_MAX);
         transcript.append(1, &[b"one\n"]);
         let mut looks = Vec::new();
@@ -336,7 +336,7 @@ mod tests {
     }
 
     #[test]
-    fn the_ring_doubles_when_it_is_full_and_ends_as_large_as_the_window() {
+    fn the_ring_doubles_when_full_and_ends_as_large_as_the_window() {
         const START: usize = RING_BYTES_AT_START;
         let mut transcript = Transcript::new(2 * START + 10);
         let mut append = |bytes: usize| {
@@ -352,7 +352,7 @@ mod tests {
     }
 
     #[test]
-    fn the_memory_that_is_told_of_is_enough_for_the_shortest_entries() {
+    fn the_memory_bound_is_enough_for_the_shortest_entries() {
         let window = ENTRY_BYTES_MIN * 4097;
         let mut transcript = Transcript::new(window);
         assert_eq!(transcript.window_bytes_max(), window);
@@ -406,7 +406,7 @@ mod tests {
         }
 
         #[test]
-        fn whoever_is_not_endangered_loses_nothing(
+        fn a_position_that_is_not_endangered_loses_nothing(
             window in 64usize..512,
             before in prop::collection::vec(1usize..48, 1..100),
             after in prop::collection::vec(1usize..48, 0..10),

@@ -492,7 +492,7 @@ mod tests {
     }
 
     #[test]
-    fn every_kind_of_line_end_ends_a_line_and_empty_lines_are_nothing() {
+    fn every_kind_of_line_end_counts_and_empty_lines_are_nothing() {
         let input: &[u8] = b"a\nb\r\nc\rd\r\0e\n\n\r\n\0f\n";
         assert_eq!(read(&RULES, &[input], false), ["a", "b", "c", "d", "e", "f"]);
         assert_eq!(read(&RULES, &[b"a\n"], true), ["a"]);
@@ -508,7 +508,7 @@ mod tests {
     }
 
     #[test]
-    fn a_nul_ends_the_lines_of_a_client_that_ends_them_with_nothing_else() {
+    fn a_nul_ends_the_lines_of_a_client_without_other_line_ends() {
         assert_eq!(
             read(&RULES, &[b"hello\0world\0", b"/who\0"], false),
             ["hello", "world", "/who"]
@@ -631,7 +631,7 @@ mod tests {
     }
 
     #[test]
-    fn a_chunk_is_a_line_after_quiet_and_one_character_after_a_second() {
+    fn a_chunk_is_a_line_after_quiet_one_character_after_a_second() {
         assert_eq!(timed(&[(0, "hello"), (200, "world")]), ["hello", "world"]);
         assert_eq!(timed(&[(0, "hel"), (199, "lo")]), ["hello"]);
         let steady: Vec<(u64, &str)> = (0..8).map(|_| (150, "ab")).collect();
@@ -686,7 +686,7 @@ mod tests {
     }
 
     #[test]
-    fn a_client_that_ends_what_it_sends_is_waited_for_unless_chunks_follow() {
+    fn a_client_that_ends_lines_is_waited_for_unless_chunks_follow() {
         assert_eq!(timed(&[(0, "one\n"), (0, "fo"), (9000, "ur\n")]), ["one", "four"]);
         let chunks = [(0, "one\n"), (0, "two"), (2000, "three"), (2000, "four")];
         assert_eq!(timed(&chunks), ["one", "two", "three", "four"]);

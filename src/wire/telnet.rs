@@ -423,7 +423,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_peer_says_of_its_binary_is_an_answer_and_is_not_answered() {
+    fn what_a_peer_says_of_its_binary_option_is_not_answered() {
         assert_eq!(answers(b"\xff\xfb\x00\xff\xfc\x00\xff\xfb\x00"), []);
         assert_eq!(answers(b"\xff\xfe\x00"), []);
     }

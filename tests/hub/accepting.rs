@@ -59,7 +59,7 @@ impl Listener {
 }
 
 #[test]
-fn who_waits_is_let_in_soon_after_a_shortage_and_the_door_is_not_worn_out() {
+fn waiting_clients_get_in_soon_after_a_shortage_with_few_tries() {
     for seed in 0..2000 {
         let mut random = Random::seeded(seed);
         let shortage = Some(SHORTAGES[random.below(SHORTAGES.len())]);

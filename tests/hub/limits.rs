@@ -133,7 +133,7 @@ fn a_crowd_that_has_gone_costs_nothing() {
 }
 
 #[test]
-fn messages_of_others_do_not_keep_a_lagging_client_from_speaking() {
+fn messages_do_not_keep_a_lagging_client_from_speaking() {
     let mut small = small(Config { rate: 0, ..Config::default() });
     let (alice, bob) = (small.connect(1), small.connect(2));
     bob.pipe.borrow_mut().room = Some(0);

@@ -77,7 +77,7 @@ fn talk(seed: u64, base: &Config, stalls: bool) -> Vec<Vec<u8>> {
 }
 
 #[test]
-fn who_stalls_changes_nothing_for_the_others() {
+fn a_stalled_client_changes_nothing_for_the_others() {
     let base = Config::default();
     for seed in 0..64 {
         let failing = Seed(seed);
@@ -124,7 +124,7 @@ fn quiet_world(people: usize, greeting: Duration) -> World {
 }
 
 #[test]
-fn a_telnet_newcomer_begins_where_it_is_greeted_however_much_was_said_before() {
+fn a_telnet_newcomer_begins_where_it_is_greeted_however_late() {
     let mut world = quiet_world(2, Duration::from_secs(1));
     world.peers[1].is_telnet = true;
     for number in 0..40 {
@@ -139,7 +139,7 @@ fn a_telnet_newcomer_begins_where_it_is_greeted_however_much_was_said_before() {
 }
 
 #[test]
-fn who_is_ignored_is_so_to_its_last_line_though_it_has_gone() {
+fn the_last_line_of_an_ignored_client_that_left_is_not_heard() {
     let mut world = quiet_world(3, Duration::ZERO);
     world.say(0, b"/ignore guest2\n");
     world.settle();
@@ -164,7 +164,7 @@ fn who_is_ignored_is_so_to_its_last_line_though_it_has_gone() {
 }
 
 #[test]
-fn who_is_reset_is_heard_to_its_last_command_though_the_window_has_moved_on() {
+fn a_reset_client_is_heard_to_its_last_command_past_the_window() {
     let mut world = quiet_world(2, Duration::ZERO);
     world.settle();
     for number in 0..60 {
@@ -179,7 +179,7 @@ fn who_is_reset_is_heard_to_its_last_command_though_the_window_has_moved_on() {
 }
 
 #[test]
-fn who_ends_and_is_reset_is_heard_to_its_last_line_though_that_takes_more_than_a_turn() {
+fn a_client_that_ends_and_is_reset_is_heard_over_several_turns() {
     let mut world = quiet_world(2, Duration::ZERO);
     world.peers[0].is_telnet = true;
     world.settle();

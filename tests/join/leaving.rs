@@ -65,7 +65,7 @@ fn a_signal_ends_it_and_the_terminal_is_given_back() {
 }
 
 #[test]
-fn a_server_that_ends_the_connection_after_quit_is_not_called_again() {
+fn a_server_that_closes_after_quit_is_not_called_again() {
     let server = Fake::listen();
     let mut seat = Seat::join(server.address, &[]);
     let mut client = server.accept();
@@ -104,7 +104,7 @@ fn ctrl_z_stops_the_job_and_fg_goes_on() {
 
 /// Someone else may stop and continue it: then the terminal is not as we left it.
 #[test]
-fn stopped_and_continued_from_outside_it_takes_the_terminal_again() {
+fn stopped_and_continued_by_another_it_retakes_the_terminal() {
     let (_server, mut seat) = begin();
     seat.keys("half");
     seat.wait_for_prompt(">> half", 7);

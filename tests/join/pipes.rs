@@ -176,7 +176,7 @@ fn a_closed_output_is_no_reason_not_to_send() {
 }
 
 #[test]
-fn an_output_that_takes_nothing_pauses_the_server_and_nothing_is_lost() {
+fn a_stuck_output_pauses_the_server_and_nothing_is_lost() {
     let server = Fake::listen();
     let mut command = client(server.address);
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();

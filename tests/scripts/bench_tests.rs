@@ -74,7 +74,7 @@ fn every_delivery_is_counted_once() {
 }
 
 #[test]
-fn of_those_who_talk_beside_a_flooder_every_delivery_is_timed_too() {
+fn talkers_beside_a_flooder_have_every_delivery_timed_too() {
     let paces = [FLOODER[0], Pace::Every(Duration::from_millis(1))];
     let talk = talk_over(&paces, |line| line.as_bytes().to_vec()).unwrap();
     let each = MESSAGES * CLIENTS as u64;

@@ -200,7 +200,7 @@ impl Drop for Demonstration {
 
 #[test]
 #[ignore = "needs tmux and nc"]
-fn a_demonstration_shows_a_conversation_in_four_panes_and_ends_as_a_whole() {
+fn a_demonstration_talks_in_four_panes_and_ends_as_a_whole() {
     let demonstration = Demonstration::start();
     let panes = demonstration.panes("#{pane_id}");
     assert_eq!(panes.len(), 4);

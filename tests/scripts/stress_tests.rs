@@ -42,7 +42,7 @@ fn every_delivery_of_the_server_is_counted_and_right() {
 }
 
 #[test]
-fn who_is_accepted_is_not_waited_for_before_more_connect() {
+fn more_clients_connect_before_the_accepted_ones_are_let_in() {
     let flags = ["--listen", "127.0.0.1:0", "--quiet", "--lang", "en", "--greeting", "3600"];
     let server = Started::new(Path::new(env!("CARGO_BIN_EXE_chinwag")), &flags).unwrap();
     let greeting = Greeting::Welcome(Some(Connections::of(server.pid()).unwrap()));
@@ -262,7 +262,7 @@ fn a_server_that_is_wrong_about_one_line_to_all_is_found() {
 }
 
 #[test]
-fn a_server_that_is_wrong_about_one_line_to_one_that_drips_is_found() {
+fn a_server_that_is_wrong_in_one_line_to_a_slow_one_is_found() {
     for wrong in FAULTS {
         let flags = &THREE_AND_ONE_THAT_DRIPS;
         Run::against_fake(wrong, To::Last, IN_THE_MIDDLE, flags).assert_found(wrong);
@@ -281,7 +281,7 @@ fn a_server_that_is_wrong_about_the_last_message_is_found() {
 }
 
 #[test]
-fn a_last_message_that_does_not_come_is_not_waited_for_without_end() {
+fn a_last_message_that_does_not_come_is_not_awaited_for_ever() {
     // Nor if others talk meanwhile.
     thread::scope(|scope| {
         for (wrong, to) in [(Wrong::Drops, To::Last), (Wrong::DropsAndChats, To::All)] {
@@ -435,7 +435,7 @@ fn a_wrong_flag_is_one_line_and_exit_code_2() {
 }
 
 #[test]
-fn who_cannot_be_reached_or_lets_nobody_in_is_told_in_one_line() {
+fn a_server_that_is_not_there_or_is_full_is_told_in_one_line() {
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let full = ["--listen", "127.0.0.1:0", "--quiet", "--lang", "en", "--max-clients", "5"];
     let full = Started::new(Path::new(env!("CARGO_BIN_EXE_chinwag")), &full).unwrap();
@@ -478,7 +478,7 @@ fn a_flood_that_a_rate_limit_holds_back_ends_and_tells_why() {
 }
 
 #[test]
-fn a_server_of_any_language_passes_and_what_it_says_is_understood() {
+fn a_server_of_any_language_passes_and_is_understood() {
     for lang in ["en", "ko"] {
         let flags = ["--lang", lang, "--max-clients", "12", "--window", "32768"];
         for hidden in [&[][..], &["--hide-addresses"]] {
@@ -515,7 +515,7 @@ fn the_help_tells_unit_and_default_of_each_flag() {
 }
 
 #[test]
-fn memory_that_grows_from_round_to_round_is_found_and_a_step_is_no_growth() {
+fn memory_growth_over_rounds_is_found_and_a_step_is_no_growth() {
     let rest = |kib: u64| Rest { resident_bytes: kib * 1024, descriptors: 0, connections: 0 };
     let rounds = |of: fn(u64) -> u64| (0..30).map(|at| rest(of(at))).collect::<Vec<_>>();
     assert!(rest::check_growth(&rounds(|at| 4000 + 10 * at)).is_err());

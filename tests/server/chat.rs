@@ -22,7 +22,7 @@ const SMALL_FLOOD_LINES: usize = 10_000;
 // Who is there.
 
 #[test]
-fn the_welcome_says_who_where_and_how_many_and_comes_before_the_own_join_notice() {
+fn the_welcome_says_name_address_and_count_before_the_join() {
     let server = Server::start(&[]);
     let mut clients = Vec::new();
     for (name, here) in [("guest1", 1), ("guest2", 2)] {
@@ -38,7 +38,7 @@ fn the_welcome_says_who_where_and_how_many_and_comes_before_the_own_join_notice(
 }
 
 #[test]
-fn who_joins_and_who_leaves_is_told_to_everyone() {
+fn each_join_and_each_leave_is_told_to_everyone() {
     let server = Server::start(&[]);
     let (mut alice, _) = server.join();
     let (bob, _) = server.join();
@@ -144,7 +144,7 @@ fn newcomers_are_shown_as_many_lines_as_was_asked_for() {
 }
 
 #[test]
-fn history_is_what_clients_said_however_many_came_and_went_since() {
+fn history_is_what_clients_said_however_many_came_and_went() {
     let server = Server::start(&["--history", "3", "--notices", "50", "--hide-addresses"]);
     let (mut alice, _) = server.join();
     alice.send("zero\none\ntwo\n/me waves\n/nick alice\n");
@@ -193,7 +193,7 @@ fn without_echo_a_line_reaches_everyone_but_its_sender() {
 }
 
 #[test]
-fn every_kind_of_line_end_ends_a_line_and_empty_lines_are_ignored() {
+fn every_kind_of_line_end_counts_and_empty_lines_are_ignored() {
     let server = Server::start(&[]);
     let (mut alice, _) = server.join();
     alice.send(b"a\nb\r\nc\rd\r\0e\n\n\r\n\r\r\r\0\nf\r");
@@ -223,7 +223,7 @@ fn a_message_without_a_line_end_is_heard() {
 }
 
 #[test]
-fn whoever_has_ended_a_line_is_waited_for() {
+fn a_client_that_has_ended_a_line_is_waited_for() {
     let server = Server::start(&[]);
     let (mut alice, _) = server.join();
     let (mut bob, _) = server.join();
@@ -260,7 +260,7 @@ fn a_syllable_split_between_two_packets_arrives_whole() {
 // Coming and going.
 
 #[test]
-fn who_ends_its_input_is_heard_to_the_last_byte_and_reads_its_own_last_line() {
+fn a_client_that_ends_its_input_is_heard_and_reads_to_the_end() {
     let server = Server::start(&[]);
     let (mut alice, _) = server.join();
     let (mut bob, _) = server.join();
@@ -276,7 +276,7 @@ fn who_ends_its_input_is_heard_to_the_last_byte_and_reads_its_own_last_line() {
 }
 
 #[test]
-fn who_says_all_and_ends_before_it_is_let_in_is_heard() {
+fn a_client_that_ends_before_it_is_let_in_is_heard() {
     let server = Server::start(&["--notices", "50"]);
     let (mut alice, _) = server.join();
     for number in 2..12 {
@@ -315,7 +315,7 @@ fn data_and_the_end_of_input_in_one_packet_are_both_heard() {
 }
 
 #[test]
-fn a_client_that_vanishes_hurts_nobody_and_its_last_line_is_heard() {
+fn a_vanished_client_hurts_nobody_and_its_last_line_is_heard() {
     let server = Server::start(&["--notices", "50"]);
     let (mut alice, _) = server.join();
     let (mut bob, _) = server.join();
@@ -375,7 +375,7 @@ fn all_see_the_same_lines_in_the_same_order() {
 }
 
 #[test]
-fn who_keeps_up_gets_every_line_once_and_a_stuck_reader_delays_nobody() {
+fn a_client_beside_a_stuck_one_gets_every_line_exactly_once() {
     let server = Server::start(&[]);
     let (mut speaker, name) = server.join();
     let (mut reader, _) = server.join();
@@ -392,7 +392,7 @@ fn who_keeps_up_gets_every_line_once_and_a_stuck_reader_delays_nobody() {
 }
 
 #[test]
-fn who_lapses_is_told_exactly_how_many_lines_it_missed() {
+fn a_lapsed_client_is_told_exactly_how_many_lines_it_missed() {
     for flags in [&["--window", "32768"][..], &["--window", "32768", "--no-echo"]] {
         let server = Server::start(flags);
         let (mut speaker, name) = server.join();

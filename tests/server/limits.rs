@@ -21,7 +21,7 @@ fn fill(speaker: (&mut Client, &str)) {
 // Who may come in.
 
 #[test]
-fn more_than_max_clients_are_told_so_and_there_is_room_when_one_has_left() {
+fn more_than_max_clients_are_told_so_until_one_has_left() {
     let server = Server::start(&["--max-clients", "2"]);
     let (mut alice, _) = server.join();
     let (mut bob, _) = server.join();
@@ -73,7 +73,7 @@ fn more_than_per_address_are_refused_and_other_addresses_get_in() {
 }
 
 #[test]
-fn whoever_is_exempt_may_come_as_often_as_it_likes() {
+fn an_exempt_address_may_come_as_often_as_it_likes() {
     let server = Server::start(&["--per-address", "1", "--exempt", "127.0.0.2/32"]);
     let from = |last| Client::new(connect_from([127, 0, 0, last], server.address));
     let _first = join(from(2));
@@ -87,7 +87,7 @@ fn whoever_is_exempt_may_come_as_often_as_it_likes() {
 // What may be said.
 
 #[test]
-fn a_line_of_max_line_bytes_passes_and_one_byte_more_is_told_to_its_sender_only() {
+fn max_line_bytes_pass_and_one_more_is_told_to_the_sender_alone() {
     let server = Server::start(&["--max-line", "10"]);
     let (mut alice, _) = server.join();
     let (mut bob, _) = server.join();
@@ -208,7 +208,7 @@ fn no_more_than_so_many_notices_are_told_at_once() {
 // How long anyone may take.
 
 #[test]
-fn who_says_nothing_for_the_idle_time_is_closed_and_told_why() {
+fn a_client_silent_for_the_idle_time_is_closed_and_told_why() {
     let server = Server::start(&["--idle", "2"]);
     let (mut alice, _) = server.join();
     let (mut bob, _) = server.join();
@@ -225,7 +225,7 @@ fn who_says_nothing_for_the_idle_time_is_closed_and_told_why() {
 }
 
 #[test]
-fn who_takes_nothing_for_the_stuck_time_is_reset_and_logged() {
+fn a_client_stuck_for_the_stuck_time_is_reset_and_logged() {
     let server = Server::start(&["--stuck", "1"]);
     let (mut alice, name) = server.join();
     let (mut stuck, stuck_name) = server.join_narrow();
@@ -252,7 +252,7 @@ fn a_stop_waits_for_the_stuck_no_longer_than_its_time() {
 }
 
 #[test]
-fn who_ends_its_input_and_reads_nothing_is_reset_after_the_flush_time() {
+fn an_ended_client_that_is_stuck_is_reset_after_the_flush_time() {
     let server = Server::start(&["--flush", "1", "--stuck", "600"]);
     let (mut alice, name) = server.join();
     let (mut stuck, stuck_name) = server.join_narrow();
@@ -301,7 +301,7 @@ fn history_is_bounded_in_bytes_and_never_begins_inside_a_line() {
 }
 
 #[test]
-fn who_never_reads_costs_no_memory() {
+fn a_client_that_never_reads_costs_no_memory() {
     const MIB: usize = 1 << 20;
     let server = Server::start(&["--window", "1048576"]);
     let (mut alice, name) = server.join();
@@ -316,7 +316,7 @@ fn who_never_reads_costs_no_memory() {
 }
 
 #[test]
-fn who_leaves_its_replies_unread_is_not_read_until_it_reads_them() {
+fn a_client_is_not_read_until_it_reads_its_replies() {
     const LINES: usize = 5000;
     let server = Server::start(&["--max-line", "5"]);
     let (mut alice, _) = server.join();

@@ -26,7 +26,7 @@ fn raw_notice(client: &Client) -> String {
 }
 
 #[test]
-fn a_raw_server_says_who_joined_and_nothing_else() {
+fn a_raw_server_announces_joins_and_nothing_else() {
     let mut server = Server::start(&["--raw", "--history", "9"]);
     let mut alice = server.connect();
     alice.read_until(&raw_notice(&alice));
@@ -42,7 +42,7 @@ fn a_raw_server_says_who_joined_and_nothing_else() {
 }
 
 #[test]
-fn a_raw_server_relays_bytes_as_they_come_to_everyone_their_sender_included() {
+fn a_raw_server_relays_bytes_unchanged_to_all_sender_included() {
     let server = Server::start(&["--raw"]);
     let (mut alice, mut bob) = two_raw(&server);
     let messages: [&[u8]; 5] =
@@ -115,7 +115,7 @@ fn a_raw_server_prints_one_line_for_each_message() {
 }
 
 #[test]
-fn who_cannot_keep_up_with_a_raw_server_is_let_go_and_nobody_else() {
+fn a_raw_server_closes_only_the_client_that_cannot_keep_up() {
     let server = Server::start(&["--raw", "--window", "32768"]);
     let mut speaker = join_raw(&server);
     let mut stuck = narrow(server.address);

@@ -80,7 +80,7 @@ fn marks(answers: &[u8]) -> usize {
 
 proptest! {
     #[test]
-    fn however_the_input_is_cut_commands_are_taken_out_and_nothing_else(
+    fn however_the_input_is_cut_only_commands_are_taken_out(
         input in noise(),
         cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..20),
     ) {

@@ -480,7 +480,7 @@ mod tests {
     }
 
     #[test]
-    fn all_that_one_lacks_is_offered_at_once_as_far_as_there_is_room() {
+    fn all_that_a_reader_lacks_is_offered_at_once_up_to_its_room() {
         let mut transcript = Transcript::new(1000);
         let mut reading = Reading::new(0);
         say(&mut transcript, 1, "one");
@@ -498,7 +498,7 @@ mod tests {
     }
 
     #[test]
-    fn who_changes_its_mind_gets_the_line_it_has_begun() {
+    fn a_reader_that_changes_its_mind_gets_the_line_it_has_begun() {
         let mut transcript = Transcript::new(1000);
         let mut reading = Reading::new(0);
         say(&mut transcript, 7, "mine");
@@ -561,7 +561,7 @@ mod tests {
     }
 
     #[test]
-    fn who_lapses_gets_the_torn_rest_the_count_and_its_detours() {
+    fn a_lapsed_reader_gets_the_torn_rest_the_count_and_its_detours() {
         let mut transcript = Transcript::new(64);
         let mut reading = Reading::new(0);
         say(&mut transcript, 1, "a line of sixteen");
@@ -597,7 +597,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reader_that_leaves_out_authors_misses_only_what_it_did_not_want() {
+    fn a_reader_that_leaves_out_authors_misses_only_their_lines() {
         let mut transcript = Transcript::new(1000);
         let mut reading = Reading::new(0);
         reading.change_without(|without| without.add(7));

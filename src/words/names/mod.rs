@@ -322,7 +322,7 @@ mod tests {
     }
 
     #[test]
-    fn who_has_a_name_is_found_by_it_alone() {
+    fn a_client_with_a_name_is_found_by_it_alone() {
         let mut room = Room::new();
         room.take(7, "Straße").unwrap();
         assert_eq!(room.names.of(7).to_string(), "Straße");

@@ -61,7 +61,7 @@ fn a_signal_that_means_nothing_is_logged_and_ends_nothing() {
 }
 
 #[test]
-fn usr1_logs_how_many_are_here_what_was_said_and_missed_and_the_memory() {
+fn usr1_logs_clients_lines_said_and_missed_and_the_memory() {
     const LINES: usize = 2000;
     let server = Server::start(&["--window", "32768"]);
     let (mut late, _) = server.join_narrow();
@@ -172,7 +172,7 @@ fn what_comes_together_with_the_signal_does_not_hold_the_stop() {
 }
 
 #[test]
-fn all_that_was_said_before_the_signal_is_delivered_to_who_reads_on() {
+fn all_said_before_the_signal_reaches_a_client_that_reads_on() {
     const LINES: usize = 12_000;
     let mut server = Server::start(&PATIENT);
     let (mut late, _) = server.join();
@@ -200,7 +200,7 @@ fn all_that_was_said_before_the_signal_is_delivered_to_who_reads_on() {
 }
 
 #[test]
-fn a_server_that_was_killed_can_be_started_again_at_once_on_its_port() {
+fn a_killed_server_can_be_started_again_at_once_on_its_port() {
     let mut server = Server::start(&[]);
     let address = server.address.to_string();
     let clients: Vec<(Client, String)> = (0..5).map(|_| server.join()).collect();

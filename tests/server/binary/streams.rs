@@ -137,14 +137,14 @@ fn assert_pause_is_told(its: OwnedFd, what: &str, resume: impl FnOnce() -> Colle
 }
 
 #[test]
-fn a_full_standard_output_is_told_what_it_missed_when_it_is_read_again() {
+fn a_full_standard_output_is_told_what_it_missed_when_read() {
     for (its, ours, what) in [pipe(), socket(), terminal()] {
         assert_pause_is_told(its, what, || Collected::from(ours));
     }
 }
 
 #[test]
-fn a_stopped_terminal_is_told_what_it_missed_when_it_is_continued() {
+fn a_stopped_terminal_is_told_what_it_missed_when_continued() {
     let (its, ours, what) = terminal();
     let program = its.try_clone().unwrap();
     let printed = Collected::from(ours);
@@ -159,7 +159,7 @@ fn a_stopped_terminal_is_told_what_it_missed_when_it_is_continued() {
 }
 
 #[test]
-fn what_waits_for_a_full_standard_output_is_printed_before_the_end() {
+fn lines_for_a_full_standard_output_are_printed_before_the_end() {
     let (its, ours, _) = pipe();
     rustix::pipe::fcntl_setpipe_size(&its, 4096).unwrap();
     let mut server = start_printing_on(its, &["--shutdown", "60", "--log-level", "debug"]);
@@ -329,7 +329,7 @@ fn a_full_standard_error_is_told_how_many_records_were_dropped() {
 }
 
 #[test]
-fn a_stopped_standard_error_is_told_how_many_records_were_dropped() {
+fn a_stopped_standard_error_is_told_how_many_records_it_missed() {
     let (its, ours, what) = terminal();
     let program = its.as_fd().try_clone_to_owned().unwrap();
     let logged = Collected::from(ours);

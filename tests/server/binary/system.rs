@@ -49,7 +49,7 @@ fn the_hard_limit_of_descriptors_says_how_many_get_in() {
 }
 
 #[test]
-fn more_clients_than_there_are_descriptors_are_promised_to_nobody() {
+fn more_clients_than_descriptors_allow_are_not_promised() {
     let server = start_limited("ulimit -n 100", &["--max-clients", "1000"]);
     wait_for("the bound", || server.stderr().contains("at most 36 clients").then_some(()));
     assert!(server.stderr().contains("--max-clients 1000"), "{}", server.stderr());

@@ -148,31 +148,31 @@ fn assert_is_heard_under_flood(program: &str) {
 
 #[test]
 #[ignore = "needs nc"]
-fn nc_that_ends_its_input_while_others_talk_gets_all_that_is_its_own() {
+fn nc_that_ends_in_a_flood_gets_its_own_lines() {
     assert_ends_whole_under_flood("nc -N $HOST $PORT");
 }
 
 #[test]
 #[ignore = "needs ncat"]
-fn ncat_that_ends_its_input_while_others_talk_gets_all_that_is_its_own() {
+fn ncat_that_ends_in_a_flood_gets_its_own_lines() {
     assert_ends_whole_under_flood("ncat $HOST $PORT");
 }
 
 #[test]
 #[ignore = "needs socat"]
-fn socat_that_ends_its_input_while_others_talk_gets_all_that_is_its_own() {
+fn socat_that_ends_in_a_flood_gets_its_own_lines() {
     assert_ends_whole_under_flood("socat -t 20 - TCP:$HOST:$PORT");
 }
 
 #[test]
 #[ignore = "needs busybox"]
-fn the_nc_of_busybox_that_ends_its_input_while_others_talk_gets_all_that_is_its_own() {
+fn the_nc_of_busybox_that_ends_in_a_flood_gets_its_own_lines() {
     assert_ends_whole_under_flood("busybox nc $HOST $PORT");
 }
 
 #[test]
 #[ignore = "needs plink"]
-fn plink_that_ends_its_input_while_others_talk_gets_all_that_is_its_own() {
+fn plink_that_ends_in_a_flood_gets_its_own_lines() {
     assert_ends_whole_under_flood("plink -batch -raw -P $PORT $HOST");
 }
 
@@ -188,25 +188,25 @@ while got := peer.recv(4096):
 
 #[test]
 #[ignore = "needs python3"]
-fn a_script_that_ends_its_input_while_others_talk_gets_all_that_is_its_own() {
+fn a_script_that_ends_in_a_flood_gets_its_own_lines() {
     assert_ends_whole_under_flood(&format!("python3 -c '{PYTHON}'"));
 }
 
 #[test]
 #[ignore = "needs bash"]
-fn a_script_of_bash_that_goes_with_all_unread_is_heard_to_its_last_byte() {
+fn a_bash_script_that_reads_nothing_is_heard_to_its_last_byte() {
     let script = "exec 3<>/dev/tcp/$HOST/$PORT; cat >&3";
     assert_is_heard_under_flood(&format!("exec bash -c '{script}'"));
 }
 
 #[test]
 #[ignore = "needs telnet"]
-fn telnet_that_goes_when_its_input_ends_is_heard_to_its_last_byte() {
+fn telnet_that_exits_is_heard_to_its_last_byte() {
     assert_is_heard_under_flood("exec telnet $HOST $PORT");
 }
 
 #[test]
 #[ignore = "needs busybox"]
-fn the_telnet_of_busybox_that_goes_when_its_input_ends_is_heard_to_its_last_byte() {
+fn the_telnet_of_busybox_that_exits_is_heard_to_its_last_byte() {
     assert_is_heard_under_flood("exec busybox telnet $HOST $PORT");
 }

@@ -55,7 +55,7 @@ fn assert_told_now_and_then(server: &Server, since: Instant) {
 
 #[test]
 #[ignore = "needs strace"]
-fn an_accept_that_fails_once_or_twenty_times_costs_nobody_a_place() {
+fn an_accept_that_fails_1_or_20_times_costs_nobody_a_place() {
     for_each_error(&[&SHORTAGES[..], &ONE_PEERS].concat(), |error| {
         for when in ["1", "1..20"] {
             let start = Instant::now();
@@ -71,7 +71,7 @@ fn an_accept_that_fails_once_or_twenty_times_costs_nobody_a_place() {
 
 #[test]
 #[ignore = "needs strace"]
-fn while_accept_fails_for_ever_those_inside_talk_and_the_processor_rests() {
+fn while_accept_fails_clients_talk_and_the_processor_rests() {
     for_each_error(&[&SHORTAGES[..], &ONE_PEERS].concat(), |error| {
         let start_of_all = Instant::now();
         // Each of the first two is one accept, and one more that finds nobody.
@@ -123,7 +123,7 @@ fn exhaust(server: &Server) -> (Vec<Client>, u64) {
 }
 
 #[test]
-fn without_a_descriptor_everyone_is_told_so_and_let_go_until_there_are_some_again() {
+fn newcomers_are_told_full_and_closed_until_descriptors_return() {
     let server = Server::start(&["--max-clients", "100"]);
     let (start, (mut alice, _)) = (Instant::now(), server.join());
     // Twice: what it needs to say so is there again afterwards. In between there is not even that.
@@ -159,7 +159,7 @@ fn wait_after_shortage() -> Duration {
 }
 
 #[test]
-fn those_who_wait_are_served_within_200_ms_of_the_end_of_a_shortage() {
+fn clients_wait_at_most_200_ms_after_the_end_of_a_shortage() {
     const WITHIN: Duration = Duration::from_millis(200);
     // On a machine that does something else it may take longer, but not each time.
     let mut waits = Vec::new();
@@ -170,7 +170,7 @@ fn those_who_wait_are_served_within_200_ms_of_the_end_of_a_shortage() {
 }
 
 #[test]
-fn who_comes_as_others_leave_gets_their_places() {
+fn clients_that_come_as_others_leave_get_their_places() {
     const LEAVING: usize = 20;
     let server = Server::start(&["--max-clients", "40"]);
     let mut clients = connect_many(&server, 40);
@@ -258,7 +258,7 @@ impl Drop for Folder {
 }
 
 #[test]
-fn an_ordinary_user_without_a_home_can_run_it_and_it_makes_no_file() {
+fn an_ordinary_user_without_a_home_runs_it_and_it_makes_no_file() {
     let folder = Folder::with_the_program("ordinary");
     let server = process::start_piped(folder.command(&["--log-level", "trace"]));
     let status = std::fs::read_to_string(format!("/proc/{}/status", server.child.id())).unwrap();
@@ -275,7 +275,7 @@ fn an_ordinary_user_without_a_home_can_run_it_and_it_makes_no_file() {
 }
 
 #[test]
-fn a_port_that_only_the_superuser_may_take_is_one_line_and_exit_code_1() {
+fn a_port_for_the_superuser_alone_is_one_line_and_exit_code_1() {
     let first = std::fs::read_to_string("/proc/sys/net/ipv4/ip_unprivileged_port_start").unwrap();
     if first.trim().parse::<u16>().unwrap() <= 80 {
         println!("skipped: on this machine everybody may take port 80");

@@ -81,13 +81,13 @@ fn assert_bound_holds(clients_max: usize) {
 
 #[test]
 #[ignore = "needs root and a control group for memory"]
-fn the_bound_of_memory_that_is_printed_holds_for_many_at_their_worst() {
+fn the_printed_bound_of_memory_holds_for_many_at_their_worst() {
     assert_bound_holds(200);
 }
 
 #[test]
 #[ignore = "needs root and a control group for memory"]
-fn the_bound_of_memory_that_is_printed_holds_for_one_alone() {
+fn the_printed_bound_of_memory_holds_for_one_alone() {
     assert_bound_holds(1);
 }
 
@@ -211,7 +211,7 @@ const HOSTILE: [&[u8]; 12] = [
 ];
 
 #[test]
-fn whatever_is_sent_is_one_printable_record_and_line_at_every_level_of_the_log() {
+fn whatever_is_sent_is_one_printable_log_record_at_every_level() {
     let server = Server::start(&["--log-level", "trace", "--greeting", "60"]);
     let (mut connected, mut strangers) = (0, 0);
     for hostile in HOSTILE {

@@ -105,7 +105,7 @@ fn lines_of(name: &str, heard: &str) -> String {
 // Those who talk without end.
 
 #[test]
-fn a_flooder_gets_no_more_of_the_server_than_fifty_who_talk_beside_it() {
+fn a_flooder_gets_no_more_of_the_server_than_fifty_talkers() {
     const TALKERS: usize = 50;
     let server = Server::start(&["--quiet", "--summary", NEVER]);
     let mut everyone = people(&server, TALKERS + 1);
@@ -145,7 +145,7 @@ fn a_flooder_gets_no_more_of_the_server_than_fifty_who_talk_beside_it() {
 }
 
 #[test]
-fn fifty_who_talk_beside_a_flooder_hear_each_other_exactly() {
+fn fifty_talkers_beside_a_flooder_hear_each_other_exactly() {
     const ROUNDS: usize = 10;
     const LINES: usize = 256;
     let server = Server::start(&["--quiet", "--summary", NEVER]);
@@ -203,7 +203,7 @@ fn a_line_without_an_end_is_read_no_further_than_its_limit() {
 }
 
 #[test]
-fn lines_that_are_too_long_are_not_read_while_nobody_reads_the_replies() {
+fn too_long_lines_are_not_read_while_their_replies_are_unread() {
     const LINE_BYTES: usize = 5000;
     let server = Server::start(&["--quiet", "--stuck", NEVER]);
     let mut others = people(&server, 2);
@@ -229,7 +229,7 @@ fn lines_that_are_too_long_are_not_read_while_nobody_reads_the_replies() {
 // Those who ask without end.
 
 #[test]
-fn who_asks_without_end_and_reads_nothing_waits_and_then_gets_every_answer() {
+fn a_client_that_asks_much_before_it_reads_gets_every_answer() {
     const QUESTION: &str = "/who\n";
     const QUESTIONS: usize = 1_000_000;
     // More than the connection takes of them while nobody reads.
@@ -258,7 +258,7 @@ fn who_asks_without_end_and_reads_nothing_waits_and_then_gets_every_answer() {
 }
 
 #[test]
-fn private_messages_to_one_who_does_not_read_are_refused_and_take_no_memory() {
+fn private_messages_to_a_stuck_client_are_refused_and_not_kept() {
     const EACH: usize = 100;
     let flags = ["--quiet", "--window", "65536", "--stuck", NEVER, "--summary", NEVER];
     let server = Server::start(&flags);
@@ -303,7 +303,7 @@ fn private_messages_to_one_who_does_not_read_are_refused_and_take_no_memory() {
 // Those who come without end.
 
 #[test]
-fn five_thousand_who_drip_a_line_byte_by_byte_cost_little_and_disturb_nobody() {
+fn five_thousand_that_drip_bytes_cost_little_and_disturb_nobody() {
     const DRIPPING: usize = 5000;
     let server = Server::start(&["--quiet", "--summary", NEVER]);
     let mut others = people(&server, 2);
@@ -326,7 +326,7 @@ fn five_thousand_who_drip_a_line_byte_by_byte_cost_little_and_disturb_nobody() {
 }
 
 #[test]
-fn thousands_who_come_and_vanish_leave_nothing_and_disturb_nobody() {
+fn thousands_that_come_and_go_leave_nothing_and_disturb_nobody() {
     const STORMS: usize = 20;
     const EACH: usize = 250;
     let server = Server::start(&["--quiet", "--summary", "0.2"]);
@@ -371,7 +371,7 @@ fn thousands_who_come_and_vanish_leave_nothing_and_disturb_nobody() {
 }
 
 #[test]
-fn five_thousand_who_come_at_once_are_welcomed_while_ten_hear_each_other_exactly() {
+fn five_thousand_newcomers_at_once_get_in_and_disturb_no_talk() {
     const NEWCOMERS: usize = 5000;
     let server = Server::start(&["--quiet", "--summary", NEVER]);
     let mut talkers = people(&server, 10);
@@ -396,7 +396,7 @@ fn five_thousand_who_come_at_once_are_welcomed_while_ten_hear_each_other_exactly
 // Those who are strangers.
 
 #[test]
-fn who_is_too_fast_is_not_read_and_nothing_of_it_is_lost_and_others_are_unhurt() {
+fn a_client_that_is_too_fast_loses_nothing_and_hurts_nobody() {
     const LINE_BYTES: usize = 1024;
     let server = Server::start(&["--exempt", "none", "--rate", "30", "--quiet"]);
     let from = |last: u8| Client::new(connect_from([127, 0, 0, last], server.address));

@@ -85,7 +85,7 @@ impl Scene {
 
 #[test]
 #[ignore = "needs ip, nsenter and unshare"]
-fn an_idle_peer_behind_a_dead_link_is_gone_after_so_many_questions() {
+fn an_idle_peer_on_a_dead_link_is_gone_after_so_many_probes() {
     in_own_network(|| {
         let asked = ["--keepalive", "1", "--keepalive-interval", "1", "--keepalive-probes", "2"];
         let mut scene = Scene::new(&[&asked[..], &["--user-timeout", "0"]].concat());
@@ -96,7 +96,7 @@ fn an_idle_peer_behind_a_dead_link_is_gone_after_so_many_questions() {
 
 #[test]
 #[ignore = "needs ip, nsenter and unshare"]
-fn an_idle_peer_behind_a_dead_link_is_gone_after_the_user_timeout() {
+fn an_idle_peer_on_a_dead_link_is_gone_after_the_user_timeout() {
     in_own_network(|| {
         // It goes long before as many questions have been asked.
         let asked = ["--keepalive", "1", "--keepalive-interval", "1", "--keepalive-probes", "99"];
@@ -169,7 +169,7 @@ fn is_survived_by_all() -> bool {
 
 #[test]
 #[ignore = "needs ip, nsenter and unshare"]
-fn a_silent_client_behind_a_dead_link_is_gone_within_150_s_by_default() {
+fn by_default_a_silent_peer_on_a_dead_link_is_gone_within_150_s() {
     in_own_network(|| {
         let flags = ten_times_as_fast();
         let mut scene = Scene::new(&flags.iter().map(String::as_str).collect::<Vec<_>>());
@@ -196,7 +196,7 @@ fn a_peer_that_answers_is_never_given_up_however_silent_it_is() {
 
 #[test]
 #[ignore = "needs ip, nsenter and unshare"]
-fn who_leaves_what_was_sent_unacknowledged_is_gone_after_the_user_timeout() {
+fn a_peer_that_acknowledges_nothing_goes_after_the_user_timeout() {
     in_own_network(|| {
         let mut scene = Scene::new(&["--user-timeout", "1"]);
         scene.dying.cut();
@@ -208,7 +208,7 @@ fn who_leaves_what_was_sent_unacknowledged_is_gone_after_the_user_timeout() {
 
 #[test]
 #[ignore = "needs ip, nsenter and unshare"]
-fn who_is_behind_and_behind_a_dead_link_is_gone_after_the_stuck_time() {
+fn a_peer_that_lags_on_a_dead_link_is_gone_after_the_stuck_time() {
     in_own_network(|| {
         let mut scene = Scene::new(&["--stuck", "1"]);
         scene.dying.cut();
@@ -219,7 +219,7 @@ fn who_is_behind_and_behind_a_dead_link_is_gone_after_the_stuck_time() {
 
 #[test]
 #[ignore = "needs ip, nsenter and unshare"]
-fn who_ended_its_input_and_is_behind_a_dead_link_is_given_up_after_the_flush_time() {
+fn a_peer_that_ended_on_a_dead_link_goes_after_the_flush_time() {
     in_own_network(|| {
         let mut scene = Scene::with(&["--flush", "1"], |link, server| narrow(link.door(server)));
         scene.say_much();
@@ -233,7 +233,7 @@ fn who_ended_its_input_and_is_behind_a_dead_link_is_given_up_after_the_flush_tim
 
 #[test]
 #[ignore = "needs ip, nsenter and unshare"]
-fn who_ended_its_input_and_vanished_is_let_go_and_nothing_stays_in_the_kernel() {
+fn a_peer_that_ended_and_vanished_leaves_nothing_in_the_kernel() {
     in_own_network(|| {
         let mut scene = Scene::new(&["--user-timeout", "1"]);
         scene.end_unnoticed();
@@ -248,7 +248,7 @@ fn who_ended_its_input_and_vanished_is_let_go_and_nothing_stays_in_the_kernel() 
 
 #[test]
 #[ignore = "needs ip, nsenter, tc and unshare"]
-fn who_talks_over_a_slow_link_hears_all_in_order_and_delays_nobody() {
+fn a_client_on_a_slow_link_hears_all_in_order_and_delays_nobody() {
     in_own_network(|| {
         let mut scene = Scene::new(&["--stuck", "4", "--user-timeout", "15"]);
         scene.dying.slow_down(&scene.machine, "1mbit");
@@ -283,7 +283,7 @@ fn connect_from(ours: Ipv6Addr, theirs: SocketAddr) -> Client {
 
 #[test]
 #[ignore = "needs ip, nsenter and unshare"]
-fn addresses_of_one_network_of_64_bits_count_as_one_and_others_do_not() {
+fn only_addresses_of_one_network_of_64_bits_count_as_one() {
     in_own_network(|| {
         let mut machine = Machine::new();
         let (link, other) = (machine.link(), machine.link());

@@ -35,7 +35,7 @@ fn say((client, name): &mut Person, first: usize, bytes: usize) -> usize {
 }
 
 #[test]
-fn a_thousand_that_never_read_cost_the_kernel_and_the_server_little() {
+fn a_thousand_that_never_read_cost_kernel_and_server_little() {
     const STUCK: usize = 1000;
     // Without one, what the kernel holds is not known; all the rest is.
     let cage = Cage::make("chinwag-readers");
@@ -66,7 +66,7 @@ fn a_thousand_that_never_read_cost_the_kernel_and_the_server_little() {
 }
 
 #[test]
-fn most_may_be_stuck_and_those_who_talk_hear_everything() {
+fn most_may_be_stuck_and_the_talkers_hear_everything() {
     const STUCK: usize = 1800;
     const TALKING: usize = 200;
     let flags = ["--window", "1048576", "--quiet", "--stuck", NEVER, "--summary", NEVER];
@@ -84,7 +84,7 @@ fn most_may_be_stuck_and_those_who_talk_hear_everything() {
 }
 
 #[test]
-fn who_takes_a_byte_now_and_then_is_not_stuck_and_is_told_what_it_missed() {
+fn a_very_slow_reader_is_not_stuck_and_is_told_what_it_missed() {
     let stuck_time = Duration::from_secs(1);
     let server = Server::start(&["--stuck", "1", "--window", "65536"]);
     let mut alice = server.join();
@@ -182,24 +182,24 @@ fn assert_the_stopped_are_reset_when_their_time_is_over(script: &str) {
 }
 
 #[test]
-fn a_client_that_is_stopped_within_the_window_loses_nothing() {
+fn a_client_stopped_within_the_window_loses_nothing() {
     assert_nothing_is_lost_within_the_window(&join_script());
 }
 
 #[test]
 #[ignore = "needs nc"]
-fn nc_that_is_stopped_within_the_window_loses_nothing() {
+fn nc_stopped_within_the_window_loses_nothing() {
     assert_nothing_is_lost_within_the_window(NC);
 }
 
 #[test]
-fn a_client_that_is_stopped_beyond_the_window_is_told_what_it_missed() {
+fn a_client_stopped_beyond_the_window_is_told_what_it_missed() {
     assert_what_is_lost_beyond_the_window_is_told(&join_script());
 }
 
 #[test]
 #[ignore = "needs nc"]
-fn nc_that_is_stopped_beyond_the_window_is_told_what_it_missed() {
+fn nc_stopped_beyond_the_window_is_told_what_it_missed() {
     assert_what_is_lost_beyond_the_window_is_told(NC);
 }
 
@@ -217,7 +217,7 @@ fn nc_that_is_stopped_for_too_long_is_reset_in_time() {
 // What they leave behind.
 
 #[test]
-fn the_stuck_leave_nothing_in_the_kernel_however_they_are_closed() {
+fn stuck_clients_leave_nothing_in_the_kernel_however_they_close() {
     let server = Server::start(&["--stuck", "1", "--flush", "1", "--max-endless", "8192"]);
     let mut alice = server.join();
     let mut stuck: Vec<Client> = (0..4).map(|_| narrow(server.address)).collect();
@@ -236,7 +236,7 @@ fn the_stuck_leave_nothing_in_the_kernel_however_they_are_closed() {
 }
 
 #[test]
-fn who_goes_and_does_not_take_what_is_on_its_way_is_given_up_by_the_kernel() {
+fn what_a_gone_client_does_not_take_the_kernel_gives_up() {
     let server = Server::start(&["--user-timeout", "2", "--stuck", "1", "--drain", "0.1"]);
     let mut alice = server.join();
     let mut bob = narrow(server.address);

@@ -31,7 +31,7 @@ fn help_lists_all_commands_to_its_asker_alone() {
 }
 
 #[test]
-fn what_is_no_command_or_lacks_something_is_told_to_its_sender_alone() {
+fn a_wrong_command_is_told_to_its_sender_alone() {
     let server = Server::start(&[]);
     let [mut alice, mut bob] = people(&server);
     for (command, usage) in [
@@ -108,7 +108,7 @@ fn commands_cost_as_much_of_the_rate_as_lines() {
 }
 
 #[test]
-fn many_commands_in_one_write_are_answered_one_after_the_other_among_the_own_lines() {
+fn commands_in_one_write_are_answered_in_order_among_own_lines() {
     let server = Server::start(&[]);
     let [mut alice, mut bob] = people(&server);
     let lines: String = (0..200).map(|number| format!("{number}\n/who\n")).collect();
@@ -168,7 +168,7 @@ fn everyone_chooses_whether_their_own_lines_come_back() {
 }
 
 #[test]
-fn last_words_are_told_all_before_them_is_delivered_and_nothing_after_them_is_heard() {
+fn quit_delivers_all_before_it_its_last_words_and_nothing_after() {
     let server = Server::start(&["--notices", "50"]);
     let [mut alice] = people(&server);
     for (command, words) in [

@@ -6,7 +6,7 @@ use crate::support::{Server, wait_for};
 const JOINED: &str = "가 접속했습니다.\n";
 
 #[test]
-fn a_korean_server_says_all_of_it_in_korean_behind_the_same_mark() {
+fn a_korean_server_says_all_in_korean_behind_the_same_mark() {
     let mut server = Server::start(&["--lang", "ko", "--history", "5", "--max-line", "100"]);
     let mut alice = server.connect();
     alice.read_until(JOINED);
@@ -72,7 +72,7 @@ fn is_korean(flags: &[&str], variables: &[(&str, &str)]) -> bool {
 }
 
 #[test]
-fn the_language_is_that_of_the_flag_then_of_the_environment_then_english() {
+fn the_language_is_from_the_flag_the_environment_or_english() {
     assert!(!is_korean(&[], &[]));
     assert!(is_korean(&["--lang", "ko"], &[]));
     assert!(is_korean(&[], &[("LC_ALL", "ko_KR.UTF-8")]));

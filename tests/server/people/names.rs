@@ -10,7 +10,7 @@ fn rename(client: &mut Client, witness: &mut Client, from: &str, to: &str) {
 }
 
 #[test]
-fn a_new_name_is_told_to_all_where_it_was_taken_and_lines_bear_it_from_there_on() {
+fn a_new_name_is_told_to_all_and_lines_bear_it_from_there_on() {
     let server = Server::start(&[]);
     let [mut alice, mut bob] = people(&server);
     alice.send("one\n/nick 철수\ntwo\n/nick Юрий\nthree\n");
@@ -22,7 +22,7 @@ fn a_new_name_is_told_to_all_where_it_was_taken_and_lines_bear_it_from_there_on(
 }
 
 #[test]
-fn a_name_that_is_refused_is_told_to_its_asker_alone_and_changes_nothing() {
+fn a_refused_name_is_told_to_its_asker_and_changes_nothing() {
     let server = Server::start(&[]);
     let [mut alice, mut bob] = people(&server);
     rename(&mut bob, &mut alice, "guest2", "mike");
@@ -108,7 +108,7 @@ fn the_longest_name_passes() {
 }
 
 #[test]
-fn only_the_case_of_ones_own_name_can_be_changed_and_the_same_name_again_is_no_news() {
+fn the_case_of_a_name_can_be_changed_by_its_bearer_alone() {
     let server = Server::start(&[]);
     let [mut alice, mut bob] = people(&server);
     rename(&mut alice, &mut bob, "guest1", "alice");
@@ -133,7 +133,7 @@ fn hangul_is_the_same_name_composed_and_decomposed() {
 }
 
 #[test]
-fn a_name_is_free_when_all_have_been_told_that_its_bearer_left_and_not_before() {
+fn a_name_is_free_only_after_all_were_told_that_its_bearer_left() {
     let server = Server::start(&["--drain", "600"]);
     let [mut alice, mut bob, mut carol] = people(&server);
     rename(&mut carol, &mut alice, "guest3", "carol");
@@ -183,7 +183,7 @@ fn a_name_given_up_by_leaving_is_kept_for_its_address() {
 }
 
 #[test]
-fn who_has_a_name_is_found_by_it_in_any_case_and_by_nothing_else() {
+fn a_client_is_found_by_its_name_in_any_case_and_nothing_else() {
     let server = Server::start(&[]);
     let [mut alice, mut bob, mut carol] = people(&server);
     rename(&mut bob, &mut alice, "guest2", "Юрий");
@@ -212,7 +212,7 @@ fn who_has_a_name_is_found_by_it_in_any_case_and_by_nothing_else() {
 }
 
 #[test]
-fn who_knows_all_by_their_newest_names() {
+fn all_are_listed_by_their_newest_names() {
     let server = Server::start(&[]);
     let [mut alice, mut bob, carol] = people(&server);
     rename(&mut bob, &mut alice, "guest2", "민수");

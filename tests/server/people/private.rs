@@ -49,7 +49,7 @@ fn a_message_to_oneself_is_shown_once() {
 }
 
 #[test]
-fn nothing_of_one_who_is_ignored_is_seen_whatever_it_is_called() {
+fn nothing_of_an_ignored_client_is_seen_whatever_its_name() {
     let server = Server::start(&[]);
     let [mut alice, mut bob, mut carol] = people(&server);
     assert_eq!(ask(&mut alice, &mut carol, "/ignore"), "* ignoring nobody\n");
@@ -103,7 +103,7 @@ fn a_client_without_echo_is_told_its_new_name() {
 }
 
 #[test]
-fn nobody_is_ignored_who_is_not_there_and_the_next_with_the_name_is_not_either() {
+fn only_clients_here_are_ignored_not_later_bearers_of_the_name() {
     let server = Server::start(&[]);
     let [mut alice, mut bob, mut carol] = people(&server);
     let nobody = "* nobody here is called dave\n";
@@ -126,7 +126,7 @@ fn nobody_is_ignored_who_is_not_there_and_the_next_with_the_name_is_not_either()
 }
 
 #[test]
-fn no_more_than_fifty_are_ignored_and_who_has_left_makes_room() {
+fn at_most_fifty_are_ignored_and_one_that_left_makes_room() {
     let server = Server::start(&[]);
     let (mut alice, _) = server.enter();
     let mut crowd: Vec<(Client, String)> = (0..51).map(|_| server.enter()).collect();
@@ -143,7 +143,7 @@ fn no_more_than_fifty_are_ignored_and_who_has_left_makes_room() {
 }
 
 #[test]
-fn who_has_8_kib_unread_gets_no_more_private_messages_and_their_sender_is_told() {
+fn private_messages_beyond_8_kib_unread_are_refused_and_told() {
     let server = Server::start(&["--window", "32768"]);
     let [mut alice] = people(&server);
     let (mut bob, _) = server.join_narrow();

@@ -48,7 +48,7 @@ fn assert_nobody_speaks_as_the_server(read: &str, notices: &[&str]) {
 }
 
 #[test]
-fn no_escape_sequence_reaches_any_reader_or_the_operator_whatever_it_is_sent_as() {
+fn no_escape_sequence_reaches_a_reader_or_the_operator() {
     let server = Server::start(&[]);
     let [mut alice, mut bob, mut carol, mut dave] = people(&server);
     carol.send(b"\xff\xf1");
@@ -87,7 +87,7 @@ fn no_escape_sequence_reaches_any_reader_or_the_operator_whatever_it_is_sent_as(
 }
 
 #[test]
-fn what_would_act_on_a_terminal_is_shown_and_what_people_write_passes() {
+fn what_acts_on_a_terminal_is_shown_and_ordinary_text_passes() {
     let server = Server::start(&[]);
     let [mut alice, mut bob] = people(&server);
     for (sent, shown) in [
@@ -198,7 +198,7 @@ fn nobody_makes_a_line_that_begins_like_one_of_the_server() {
 }
 
 #[test]
-fn a_line_that_escaping_makes_too_long_is_told_to_its_sender_and_not_said() {
+fn a_line_that_escaping_makes_too_long_is_told_to_its_sender() {
     let server = Server::start(&[]);
     let [mut alice, mut bob] = people(&server);
     let notice = "* line too long, not sent: 8057 bytes is the most\n";
@@ -215,7 +215,7 @@ fn a_line_that_escaping_makes_too_long_is_told_to_its_sender_and_not_said() {
 }
 
 #[test]
-fn what_a_stranger_sent_is_one_short_printable_record_of_the_log() {
+fn what_a_stranger_sent_is_one_short_printable_log_record() {
     let server = Server::start(&["--log-level", "debug"]);
     let hostile = "GET /\u{1b}]0;owned\u{7}\u{202e}\u{9b}2J HTTP/1.1\r\nHost: a\n* forged\n";
     let mut stranger = server.connect();

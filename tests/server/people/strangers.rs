@@ -25,7 +25,7 @@ const HELLO: &[u8] = b"\x16\x03\x01\x02\0\x01\0\x01\xfc\x03\x03\xff\xfd\x03\xff\
 const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: localhost\r\nUser-Agent: x\r\n\r\n";
 
 #[test]
-fn strangers_are_told_in_one_line_and_nobody_sees_anything_of_them() {
+fn strangers_are_told_in_one_line_and_nobody_sees_them() {
     let server = Server::start(&["--greeting", "60"]);
     let mut alice = server.connect();
     alice.send("hello\n");
@@ -65,7 +65,7 @@ fn strangers_are_told_in_one_line_and_nobody_sees_anything_of_them() {
 }
 
 #[test]
-fn a_request_after_the_greeting_is_told_the_same_and_none_of_it_is_said() {
+fn a_request_after_the_greeting_is_answered_too_and_not_said() {
     let server = Server::start(&[]);
     let [mut alice] = people(&server);
     let (mut stranger, name) = server.join();
@@ -79,7 +79,7 @@ fn a_request_after_the_greeting_is_told_the_same_and_none_of_it_is_said() {
 }
 
 #[test]
-fn whoever_has_spoken_may_talk_about_http() {
+fn a_client_that_has_spoken_may_talk_about_http() {
     let server = Server::start(&[]);
     let [mut alice, mut bob] = people(&server);
     for line in ["hello", "GET / HTTP/1.1", "SSH-2.0-x"] {
@@ -89,7 +89,7 @@ fn whoever_has_spoken_may_talk_about_http() {
 }
 
 #[test]
-fn who_says_nothing_is_greeted_after_the_greeting_time_and_who_speaks_at_once() {
+fn a_silent_client_is_greeted_late_and_one_that_speaks_at_once() {
     let server = Server::start(&["--greeting", "0.5"]);
     let start = Instant::now();
     let mut slow = server.connect();

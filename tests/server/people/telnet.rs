@@ -30,7 +30,7 @@ fn with_telnet(server: &Server) -> [Client; 2] {
 }
 
 #[test]
-fn whoever_has_sent_no_telnet_command_is_sent_none() {
+fn a_client_that_sent_no_telnet_command_is_sent_none() {
     let server = Server::start(&[]);
     let [mut alice, mut bob] = with_telnet(&server);
     bob.send(b"hello\n\xf4\xfd\x06\xec\x04\n");
@@ -64,7 +64,7 @@ fn a_telnet_that_begins_before_it_is_greeted_is_welcome() {
 }
 
 #[test]
-fn lines_for_telnet_end_in_cr_lf_replies_and_the_notice_of_missed_lines_too() {
+fn all_lines_for_telnet_end_in_cr_lf_replies_and_notices_too() {
     let server = Server::start(&["--window", "32768"]);
     let [mut bob] = people(&server);
     let (mut alice, _) = server.join_narrow();
@@ -109,7 +109,7 @@ fn an_interrupt_ends_nothing_and_its_timing_mark_is_answered() {
 }
 
 #[test]
-fn the_end_of_file_and_a_lone_control_d_end_a_session_with_all_before_them_delivered() {
+fn end_of_file_and_a_lone_control_d_deliver_all_before_the_end() {
     let server = Server::start(&["--notices", "50"]);
     let [mut bob] = people(&server);
     let ends: [&[u8]; 5] =
@@ -140,7 +140,7 @@ fn an_unfinished_line_before_the_end_of_file_is_said() {
 }
 
 #[test]
-fn control_d_is_text_to_whoever_speaks_no_telnet_or_has_more_on_its_line() {
+fn control_d_is_text_without_telnet_or_beside_other_text() {
     let server = Server::start(&[]);
     let [mut alice, mut bob] = with_telnet(&server);
     bob.send(b"\x04\n");

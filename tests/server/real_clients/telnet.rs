@@ -111,7 +111,7 @@ fn telnet_that_loses_bytes_is_told_the_cure_and_it_works() {
 /// What `src/wire/mod.rs` says of it: if this fails, there is better news to tell there.
 #[test]
 #[ignore = "needs telnet"]
-fn telnet_that_was_not_told_takes_korean_for_its_keys_in_eight_bits_too() {
+fn telnet_as_it_comes_takes_korean_for_its_keys_even_in_8_bits() {
     for program in [PLAIN, "telnet -8 $HOST $PORT"] {
         let server = Server::start(&[]);
         let (mut client, _watcher) = start(&server, program, "iutf8");

@@ -104,7 +104,7 @@ fn a_reset_in_the_middle_of_what_a_client_is_sent_hurts_nobody() {
 }
 
 #[test]
-fn a_reset_while_commands_wait_for_their_replies_to_be_read_hurts_nobody() {
+fn a_reset_while_commands_wait_for_unread_replies_hurts_nobody() {
     let mut scene = Scene::new(&[]);
     let (mut victim, name) = join(narrow(scene.server.address));
     scene.alice.read_until(&format!("* {name} ("));
@@ -120,7 +120,7 @@ fn a_reset_while_commands_wait_for_their_replies_to_be_read_hurts_nobody() {
 }
 
 #[test]
-fn a_reset_of_who_talked_too_fast_loses_nothing_it_had_said() {
+fn a_reset_of_a_client_that_is_too_fast_loses_nothing_it_said() {
     let paced = ["--rate", "20", "--burst", "5", "--exempt", "127.0.0.1/32"];
     let mut scene = Scene::new(&paced);
     for somebody_speaks in [false, true] {
@@ -164,7 +164,7 @@ fn a_reset_before_anyone_was_greeted_is_seen_by_nobody() {
 }
 
 #[test]
-fn a_reset_behind_the_goodbye_frees_at_once_what_would_have_been_waited_for() {
+fn a_reset_behind_the_goodbye_frees_the_connection_at_once() {
     let mut scene = Scene::new(&["--drain", "600", "--flush", "600"]);
     let (mut victim, name) = scene.join();
     victim.send("/quit\n");
@@ -215,7 +215,7 @@ fn told(heard: &str) -> (usize, usize) {
 }
 
 #[test]
-fn a_whole_crowd_that_resets_at_once_is_told_as_gone_to_the_last() {
+fn every_leave_of_a_crowd_that_resets_at_once_is_told() {
     let mut scene = Scene::new(&["--greeting", "0"]);
     let crowd: Vec<Client> = (0..CROWD).map(|_| scene.server.enter().0).collect();
     scene.server.pause();

@@ -61,13 +61,13 @@ fn harmless_signals_by_the_thousand_disturb_nothing() {
 }
 
 #[test]
-fn a_server_that_is_stopped_and_goes_on_without_end_loses_nothing() {
+fn a_server_that_is_stopped_over_and_over_loses_nothing() {
     // Each time its wait for events is interrupted.
     assert_disturbs_nothing(&["STOP", "CONT"], 200);
 }
 
 #[test]
-fn a_stop_under_load_with_someone_stuck_delivers_all_that_was_said_and_ends_in_time() {
+fn a_stop_under_load_delivers_all_in_time_though_one_is_stuck() {
     let mut server = Server::start(&["--shutdown", "4", "--flush", "60", "--stuck", "60"]);
     let talkers: Vec<(Client, String)> = (0..3).map(|_| server.enter()).collect();
     let (stuck, stuck_name) = join(narrow(server.address));

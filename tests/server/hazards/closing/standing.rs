@@ -33,7 +33,7 @@ fn stand_still(server: &Server, meanwhile: impl FnOnce()) {
 }
 
 #[test]
-fn who_is_behind_and_reads_stays_though_the_server_stood_still_for_the_stuck_time() {
+fn a_client_that_reads_stays_though_the_server_stood_still() {
     let server = Server::start(&["--stuck", "2"]);
     let (mut alice, name) = server.join();
     let (mut bob, bob_name) = join(narrow(server.address));
@@ -61,7 +61,7 @@ fn who_is_behind_and_reads_stays_though_the_server_stood_still_for_the_stuck_tim
 }
 
 #[test]
-fn who_ended_its_input_gets_all_though_the_server_stood_still_for_the_flush_time() {
+fn a_client_that_ended_gets_all_though_the_server_stood_still() {
     let server = Server::start(&["--flush", "1"]);
     let (mut alice, name) = server.join();
     let (mut bob, bob_name) = join(narrow(server.address));
@@ -78,7 +78,7 @@ fn who_ended_its_input_gets_all_though_the_server_stood_still_for_the_flush_time
 }
 
 #[test]
-fn who_said_something_meanwhile_is_not_idle_however_many_others_did_too() {
+fn of_a_crowd_that_spoke_meanwhile_no_client_counts_as_idle() {
     // More than there are events in one batch.
     const CROWD: usize = 1100;
     let server = Server::start(&["--idle", "3", "--greeting", "0", "--quiet"]);
@@ -136,7 +136,7 @@ fn a_stranger_whose_first_words_came_meanwhile_is_not_announced() {
 }
 
 #[test]
-fn a_message_without_an_end_whose_rest_came_meanwhile_is_one_message() {
+fn an_unended_message_whose_rest_came_meanwhile_is_one_message() {
     let server = Server::start(&["--chunk-quiet", "1", "--chunk-age", "1"]);
     let (mut alice, _) = server.join();
     let (mut bob, name) = server.join();
