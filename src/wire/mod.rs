@@ -1,9 +1,9 @@
 //! The wire: bytes become what a client has said.
 //!
 //! Nothing here knows a socket, a clock, or another client. The hub knows one value of this folder,
-//! the [`ear`] of a client. What was read goes in; the ear takes the commands of telnet out, asks
+//! the [`ear`] of a client. What was read goes in. The ear takes the commands of telnet out, asks
 //! [`stranger`] whether a chat client has sent it, and finds the [lines](mod@line). What comes out
-//! is one [`Said`](ear::Said) after the other. So no other file asks which protocol a client speaks.
+//! is one [`Said`](ear::Said) after the other. So no other file asks which protocol it was.
 //!
 //! # Lines
 //!
