@@ -67,12 +67,12 @@ impl<S: Socket> Hub<S> {
         self.config.voice().line(&Notice::Full { clients_max: self.clients_max })
     }
 
-    /// Whether one more connection would be refused because everyone is here who may be.
+    /// Whether one more connection would be refused because the server is full.
     pub fn is_full(&self) -> bool {
         self.clients.count() - self.refused >= self.clients_max
     }
 
-    /// Whether everyone is here who may be, but someone is on the way out: then accept next turn.
+    /// Whether the server is full, but a client is on the way out: then accept next turn.
     pub fn is_making_room(&self) -> bool {
         self.is_full() && self.agenda.is_making_room()
     }
@@ -103,7 +103,7 @@ impl<S: Socket> Hub<S> {
         Client::new(socket, address, serial, reading, &self.config.pace(), now)
     }
 
-    /// A newcomer becomes one of the conversation: it is told who it is, and all are told that it
+    /// A newcomer becomes one of the conversation: it is told its name, and all are told that it
     /// came. Nothing happens to one that has been greeted.
     pub(super) fn greet(&mut self, id: ClientId, now: Instant) {
         let client = &self.clients[id];

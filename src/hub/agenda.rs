@@ -86,7 +86,7 @@ pub struct Pass {
     pub bounds: [Bounds; FORMS],
 }
 
-/// Whom a pass must not leave behind, in one form.
+/// Which clients a pass must not leave behind, in one form.
 #[derive(Clone, Copy, Debug)]
 pub struct Bounds {
     /// A client below this that cannot be written to must lapse: the next turn overwrites it.

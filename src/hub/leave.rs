@@ -151,7 +151,7 @@ impl<S: Socket> Hub<S> {
         self.submissions.push_notice(&self.config.voice().line(&Notice::Stopping));
     }
 
-    /// Gives up everyone who is still there; `release` hands their sockets out, to be reset.
+    /// Gives up every client that is still there; `release` hands their sockets out, to be reset.
     pub fn abandon(&mut self, now: Instant) {
         for id in self.clients.ids(|_| true) {
             self.enter(id, Life::Gone(Leave::TooSlow), now);

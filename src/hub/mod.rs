@@ -1,4 +1,4 @@
-//! Everyone who is connected, and what passes between them.
+//! All connected clients, and what passes between them.
 //!
 //! The hub is the middle of a turn, one verb each, to be called in this order: [`Hub::note`] for
 //! every event and [`Hub::note_time`] once, then [`Hub::listen`], [`Hub::release`],
@@ -220,7 +220,8 @@ impl<S: Socket> Hub<S> {
         client.note_time(now);
         let its = client.moments();
         match client.life() {
-            // One that seems stuck is offered once more before it is given up: it may be us who
+            // One that seems stuck is offered once more before it is given up: it may be this
+            // process that
             // were stopped.
             _ if client.is_stuck(&self.config, now) => client.note(false, true),
             Life::Arriving if client.greeting_due(&self.config).is_some_and(|at| at <= now) => {

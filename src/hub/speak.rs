@@ -1,4 +1,5 @@
-//! The step *speak*: everyone who lacks something is offered it, once a turn, in one system call.
+//! The step *speak*: each client that lacks something is offered it, once a turn, in one system
+//! call.
 //!
 //! A *pass* walks over everyone in the order of the slab, cut in slices, so that between two of
 //! them newcomers and signals are looked at. Those whose socket has just become able to take what

@@ -1,4 +1,4 @@
-//! One conversation: what was said in it, how far its readers are, who came and went.
+//! One conversation: what was said in it, how far its readers are, which clients came and went.
 //!
 //! Nothing here knows a socket, a clock, or a command.
 

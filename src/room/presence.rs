@@ -1,4 +1,4 @@
-//! Who came and who went: told one by one while they are few, summed up while they are many.
+//! Joins and leaves: told one by one while they are few, summed up while they are many.
 
 use std::time::{Duration, Instant};
 
@@ -60,7 +60,7 @@ impl Presence {
     }
 
     fn is_told(&mut self, may: bool, now: Instant) -> bool {
-        // While a summary is being collected everyone is in it: who came first is told first. Each
+        // While a summary is being collected every client is in it: the first to come is told first. Each
         // takes its token all the same, or a storm that outlasts the summary would be told one by
         // one again right behind it, and each of those lines is a write to everyone.
         let paid = may && self.is_paid(now);

@@ -4,7 +4,7 @@
 //! still be on its way to this reader. So it is kept, with the position behind which nothing of it
 //! stands. No verb here looks at more than the list, which is short.
 //!
-//! This file never knows what was said, or who is connected.
+//! This file never knows what was said, or which clients are connected.
 
 /// How many authors a reader can leave out that are still here: each is looked at for every line
 /// that it is given. As many again may have gone.

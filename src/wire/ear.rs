@@ -1,7 +1,7 @@
 //! What one client sends, as what it says: the only thing that the hub asks of the wire.
 //!
 //! Bytes come in by [`Ear::take_in`], which takes the commands of telnet out; [`Ear::next`] hands
-//! out one thing after the other. It never knows who else is there, nor what a line means.
+//! out one thing after the other. It knows no other client, nor what a line means.
 
 use std::time::{Duration, Instant};
 

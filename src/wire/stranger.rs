@@ -49,7 +49,7 @@ pub enum Stranger {
     Ssh,
     /// IRC (RFC 2812, 3.1).
     Irc,
-    /// The PROXY protocol, version 1 or 2: a proxy in front of this server says for whom it speaks.
+    /// The PROXY protocol, version 1 or 2: a proxy in front of this server names its client.
     Proxy,
     /// Text in UTF-16, of a chat client that is set to it.
     Utf16,

@@ -25,7 +25,7 @@
 //!
 //! This room never knows a socket or a clock, nor what is a line. Nor can it mend a command of
 //! which TCP delivered one byte apart, as urgent data: telnet sends a byte of its *Synch*
-//! (`IAC DM`) so, which one depends on the telnet. Whoever reads must keep urgent bytes in line.
+//! (`IAC DM`) so, which one depends on the telnet. The socket must keep urgent bytes in line.
 
 use memchr::{memchr, memchr2};
 

@@ -10,7 +10,7 @@ use crate::pace::Allowance;
 use crate::wire::ear::Ear;
 
 /// The moments that matter only while something is pending. They stand in a box of their own, so
-/// that a client at rest, of whom there are thousands, is small.
+/// that a client at rest, of which there are thousands, is small.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Moments {
     /// When it is welcomed and announced though its first words are still waited for.

@@ -10,7 +10,7 @@
 //!
 //! What always holds: a position lies between the transcript's tail and head, or its reader has
 //! lapsed; detours stand in the order of their positions, each at the boundary of a line; the box
-//! is there only while something is in it. This file knows neither sockets nor who reads.
+//! is there only while something is in it. This file knows neither sockets nor clients.
 
 use std::collections::VecDeque;
 
