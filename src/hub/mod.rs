@@ -220,9 +220,8 @@ impl<S: Socket> Hub<S> {
         client.note_time(now);
         let its = client.moments();
         match client.life() {
-            // One that seems stuck is offered once more before it is given up: it may be this
-            // process that
-            // were stopped.
+            // One that seems stuck is offered once more before it is given up: this process may
+            // have been stopped itself.
             _ if client.is_stuck(&self.config, now) => client.note(false, true),
             Life::Arriving if client.greeting_due(&self.config).is_some_and(|at| at <= now) => {
                 self.greet(id, now);

@@ -60,9 +60,9 @@ impl Presence {
     }
 
     fn is_told(&mut self, may: bool, now: Instant) -> bool {
-        // While a summary is being collected every client is in it: the first to come is told first. Each
-        // takes its token all the same, or a storm that outlasts the summary would be told one by
-        // one again right behind it, and each of those lines is a write to everyone.
+        // While a summary is collected, every client is in it: so notices keep the order in which
+        // clients came. Each takes its token all the same. Else a storm that outlasts the summary
+        // would be told one by one again behind it, and each such line is a write to everyone.
         let paid = may && self.is_paid(now);
         let told = paid && self.summary_due.is_none();
         if !told {
