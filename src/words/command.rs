@@ -1,55 +1,55 @@
-//! What a line asks of the server, if it asks anything. One table has all commands.
+//! The command in a line, if it is one.
 //!
-//! A line that begins with `/` is a command; with `//` it is said, without the first of the two.
-//! This room reads words only: it does not know who gave them or what becomes of them.
+//! A line that begins with `/` is a command. One that begins with `//` is a message, without the
+//! first slash.
 
 use super::notice::{LANGS, Lang};
 
 /// What a line is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Command<'a> {
-    /// To be said to all.
+    /// A message to all.
     Say(&'a str),
-    /// To be shown to all as what its sender does.
+    /// An action of the sender, shown to all.
     Me(&'a str),
-    /// To be said to one.
+    /// A private message.
     Message {
-        /// Whom.
+        /// The recipient.
         to: &'a str,
-        /// What.
+        /// The text.
         text: &'a str,
     },
-    /// To be said to the one who has last said something to its sender alone.
+    /// A private message to the sender of the last one.
     Answer(&'a str),
-    /// To be called so.
+    /// Take this name.
     Nick(&'a str),
-    /// Whether to get one's own lines.
+    /// Whether the client gets its own lines.
     Echo(bool),
-    /// The newest lines, so many.
+    /// Show this many of the newest lines.
     History(usize),
-    /// Not to see someone's lines.
+    /// Hide this client's lines.
     Ignore(&'a str),
-    /// To be told whose lines one does not see.
+    /// List the clients whose lines are hidden.
     Ignored,
-    /// To see someone's lines again.
+    /// Show this client's lines again.
     Unignore(&'a str),
-    /// Who is here.
+    /// List the clients that are here.
     Who,
-    /// What commands there are.
+    /// List the commands.
     Help,
-    /// To leave, with some last words or none.
+    /// Leave, with a last message or none.
     Quit(&'a str),
-    /// A command that lacks something, or has something that it should not have: its first word.
+    /// A command with a missing or wrong argument: its first word.
     Misused(&'a str),
-    /// No command: its first word.
+    /// An unknown command: its first word.
     Unknown(&'a str),
 }
 
-/// How many lines `/history` shows when it is not said.
+/// How many lines `/history` shows by default.
 const HISTORY_LINES: usize = 20;
 
 impl<'a> Command<'a> {
-    /// What this line asks; it is text that is safe to show.
+    /// Parses a line; its text is safe to show already.
     pub fn parse(line: &'a str) -> Command<'a> {
         let Some(asked) = line.strip_prefix('/') else { return Command::Say(line) };
         if asked.starts_with('/') {
@@ -111,7 +111,7 @@ impl Row {
     }
 }
 
-/// The first word, and what stands behind it, without the blanks around.
+/// The first word and the rest, without the blanks around them.
 fn split_word(text: &str) -> (&str, &str) {
     match text.split_once(char::is_whitespace) {
         Some((word, rest)) => (word, rest.trim()),

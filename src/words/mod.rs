@@ -1,6 +1,6 @@
-//! What is said, as text: what is safe to show, names, the server's own words, commands.
+//! Messages as text: what is safe to show, names, the server's own lines, commands.
 //!
-//! Nothing here knows how text comes or goes, who says it, or when.
+//! Nothing here knows how text arrives or is sent, by which client, or when.
 
 pub mod command;
 pub mod names;

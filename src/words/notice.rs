@@ -1,9 +1,9 @@
-//! What the server itself says: one table, so that another language is one more column. Where
-//! English counts one thing otherwise than many, the sentence stands there twice.
+//! The server's own lines, in one table: another language is one more column. Where English needs a
+//! singular, the sentence stands there twice.
 //!
-//! Every notice is a line of its own that begins with `* `, which no line of a client does: those
-//! begin with a name, `~ ` or `[`. A notice without its words in some language does not compile.
-//! This room knows words only, not who reads them or when.
+//! Every notice is a line of its own. It begins with `* `, and no client's line does: those begin
+//! with a name, `~ ` or `[`. A notice that lacks a translation does not compile. This module knows
+//! words only, not when or to which client they go.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -13,7 +13,7 @@ use unicode_width::UnicodeWidthStr;
 
 use super::command::{COMMANDS, Row};
 
-/// The language of the server's own words.
+/// The language of the server's own lines.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Lang {
     /// English.
@@ -23,20 +23,21 @@ pub enum Lang {
     Ko,
 }
 
-/// How many languages there are: every list of words has as many.
+/// The number of languages: every list of words has this many.
 pub const LANGS: usize = 2;
 
 impl Lang {
-    /// The language of a locale as POSIX names it, such as `ko_KR.UTF-8`; English if it is none of
-    /// ours.
+    /// The language of a locale as POSIX names it, such as `ko_KR.UTF-8`. English if it is not in
+    /// this list.
     pub fn of_locale(locale: &str) -> Lang {
         let language = locale.split(['_', '.', '@', '-']).next().unwrap_or_default();
         Lang::from_str(language, true).unwrap_or_default()
     }
 }
 
-/// An address as it stands behind a word: in brackets, or nothing where it is hidden. A blank parts
-/// it from the word, but not with `{:#}`. An IPv4 peer of an IPv6 socket is shown as what it is.
+/// An address as it follows a word: in brackets, or nothing if addresses are hidden. A blank
+/// separates the two, except with `{:#}`. An IPv4 client of an IPv6 socket is shown with its IPv4
+/// address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shown(pub Option<SocketAddr>);
 
@@ -48,7 +49,7 @@ impl fmt::Display for Shown {
     }
 }
 
-/// So many things, as an English sentence of the log counts them: `1 line`, `2 lines`.
+/// A number of things, as an English log line counts them: `1 line`, `2 lines`.
 #[derive(Clone, Copy, Debug)]
 pub struct Counted(pub u64, pub &'static str);
 
@@ -59,7 +60,7 @@ impl fmt::Display for Counted {
     }
 }
 
-/// Makes the notices, and their words in each language, of one table.
+/// Generates the notices, and their words in each language, from one table.
 macro_rules! notices {
     ($(
         $(#[$doc:meta])*
@@ -67,7 +68,7 @@ macro_rules! notices {
             en $en:literal $(, if $is_one:expr => $one:literal)?
             ko $ko:literal;
     )*) => {
-        /// One thing that the server has to say.
+        /// One notice of the server.
         #[derive(Clone, Copy, Debug)]
         #[expect(missing_docs, reason = "the fields are the words of the sentence they stand in")]
         pub enum Notice<'a> {
@@ -75,7 +76,7 @@ macro_rules! notices {
         }
 
         impl Notice<'_> {
-            /// Its words, without mark and line end.
+            /// Its words, without the mark and the line end.
             pub fn text(&self, lang: Lang) -> String {
                 match *self {
                     $( Notice::$notice $({ $($field),* })? => match lang {
@@ -90,51 +91,51 @@ macro_rules! notices {
 }
 
 notices! {
-    /// To a newcomer: who it is, where it comes from (unless hidden), how many are here with it.
+    /// To a new client: its name, its address (unless hidden), and how many clients are here.
     Welcome { name: &'a str, address: Shown, here: usize }
         en "welcome, you are {name}{address}, {here} here"
         ko "환영합니다, {name}{address}님. 지금 {here}명이 있습니다";
-    /// To all: someone came, and where it comes from (unless hidden).
+    /// To all: a client joined, and its address (unless hidden).
     Joined { name: &'a str, address: Shown }
         en "{name}{address} joined"
         ko "{name} 유저{address:#}가 접속했습니다.";
-    /// To all: someone went.
+    /// To all: a client left.
     Left { name: &'a str }
         en "{name} left"
         ko "{name}님이 나갔습니다";
-    /// To all: someone has taken a name.
+    /// To all: a client has taken a name.
     Renamed { from: &'a str, to: &'a str }
         en "{from} is now {to}"
         ko "{from}님의 이름이 이제 {to}입니다";
-    /// To all, instead of single notices when too many come.
+    /// To all, instead of single notices when too many join.
     ManyJoined { joined: u64, here: usize }
         en "{joined} joined ({here} here)"
         ko "{joined}명이 접속했습니다 (지금 {here}명)";
-    /// To all, instead of single notices when too many go.
+    /// To all, instead of single notices when too many leave.
     ManyLeft { left: u64, here: usize }
         en "{left} left ({here} here)"
         ko "{left}명이 나갔습니다 (지금 {here}명)";
-    /// To all, instead of single notices when too many come and go.
+    /// To all, instead of single notices when too many join and leave.
     ManyJoinedAndLeft { joined: u64, left: u64, here: usize }
         en "{joined} joined, {left} left ({here} here)"
         ko "{joined}명이 접속하고 {left}명이 나갔습니다 (지금 {here}명)";
-    /// Before lines said earlier.
+    /// Before earlier lines.
     History
         en "history"
         ko "지난 대화";
-    /// After lines said earlier.
+    /// After earlier lines.
     Now
         en "now"
         ko "여기부터 지금";
-    /// Instead of lines said earlier, where there are none to show.
+    /// Instead of earlier lines, if there are none.
     NoHistory
         en "no history"
         ko "지난 대화가 없습니다";
-    /// To one that could not keep up.
+    /// To a client that fell behind.
     Missed { lines: u64 }
         en "you missed {lines} lines", if lines == 1 => "you missed 1 line"
         ko "{lines}줄을 놓쳤습니다";
-    /// To the sender of a line that was thrown away.
+    /// To the sender of a line that was dropped.
     LineTooLong { bytes_max: usize }
         en "line too long, not sent: {bytes_max} bytes is the most", if bytes_max == 1 =>
             "line too long, not sent: 1 byte is the most"
@@ -143,50 +144,50 @@ notices! {
     NotUtf8
         en "what you type is not UTF-8, so others see \u{fffd}; set your terminal to UTF-8"
         ko "입력이 UTF-8이 아니어서 다른 사람에게는 \u{fffd}로 보입니다. 터미널을 UTF-8로 바꾸세요";
-    /// The same to one that ends its lines as telnet does and has sent no telnet command: GNU
-    /// telnet, perhaps, which then takes bytes of what is typed for its keys.
+    /// The same to a client that ends its lines as telnet does and has sent no telnet command. It
+    /// may be GNU telnet, which then takes some bytes of typed text for its control keys.
     NotUtf8ThroughTelnet
         en "what you type is not UTF-8, so others see \u{fffd}; with telnet press Ctrl-C once, or \
             start it as telnet -- HOST -PORT; else set your terminal to UTF-8"
         ko "입력이 UTF-8이 아니어서 다른 사람에게는 \u{fffd}로 보입니다. telnet에서는 Ctrl-C를 한 번 \
             누르거나 telnet -- 주소 -포트로 접속하세요. 아니면 터미널을 UTF-8로 바꾸세요";
-    /// The same to one that has sent telnet commands, perhaps in the middle of this line: it has
-    /// been asked for its binary mode, in which it takes no bytes.
+    /// The same to a client that has sent telnet commands, perhaps in the middle of this line. The
+    /// server has asked it for binary mode, in which it passes all bytes.
     NotUtf8BeforeBinary
         en "what you typed was not UTF-8, so others see \u{fffd}; telnet passes it whole from now \
             on; if it does not, set your terminal to UTF-8"
         ko "입력이 UTF-8이 아니어서 다른 사람에게는 \u{fffd}로 보입니다. telnet이 이제부터는 그대로 \
             보냅니다. 그래도 같으면 터미널을 UTF-8로 바꾸세요";
-    /// To a sender who is given up: so much without a line end.
+    /// To a client that is disconnected for sending this much without a line end.
     Endless { bytes_max: usize }
         en "closed: {bytes_max} bytes without a line end", if bytes_max == 1 =>
             "closed: 1 byte without a line end"
         ko "연결을 끊습니다: 줄바꿈 없이 {bytes_max}바이트";
-    /// To one that has said nothing for so long.
+    /// To a client that is disconnected for sending nothing for this long.
     Idle { seconds: u64 }
         en "closed: nothing said for {seconds} s"
         ko "연결을 끊습니다: {seconds}초 동안 말이 없었습니다";
-    /// To one whose replies have piled up unread.
+    /// To a client that is disconnected with too many unread replies.
     TooManyReplies { bytes_max: usize }
         en "closed: {bytes_max} bytes of replies unread"
         ko "연결을 끊습니다: 읽지 않은 답이 {bytes_max}바이트";
-    /// To a peer there is no room for.
+    /// To a client that is refused: the server is full.
     Full { clients_max: usize }
         en "server full ({clients_max})"
         ko "서버가 가득 찼습니다 ({clients_max})";
-    /// To a peer with too many connections already.
+    /// To a client that is refused: too many connections from its address.
     TooManyFromAddress { per_address: usize }
         en "too many connections from your address ({per_address}, --per-address)"
         ko "같은 주소에서 온 연결이 너무 많습니다 ({per_address}, --per-address)";
-    /// To a peer that speaks another protocol.
+    /// To a client of another protocol.
     NotChat { protocol: &'a str }
         en "this is a chat server and does not speak {protocol}; try nc or telnet"
         ko "여기는 채팅 서버이며 {protocol}을(를) 쓰지 않습니다. nc나 telnet으로 접속하세요";
-    /// To a peer that speaks a binary protocol.
+    /// To a client of a binary protocol.
     NotText
         en "this is a chat server and takes only text in UTF-8; try nc or telnet"
         ko "여기는 채팅 서버이며 UTF-8로 쓴 글만 받습니다. nc나 telnet으로 접속하세요";
-    /// To a peer whose text is in UTF-16.
+    /// To a client that sends UTF-16.
     Utf16
         en "this is a chat server for UTF-8 and you send UTF-16; set your client to UTF-8"
         ko "여기는 UTF-8 채팅 서버인데 UTF-16으로 보내고 있습니다. 프로그램을 UTF-8로 바꾸세요";
@@ -194,125 +195,126 @@ notices! {
     Stopping
         en "server shutting down"
         ko "서버를 종료합니다";
-    /// To one whose command is none.
+    /// To a client that sent an unknown command.
     Unknown { command: &'a str }
         en "no such command: {command}; /help lists them, //text says /text"
         ko "없는 명령입니다: {command}. /help로 목록을 보세요. //글은 /글로 보냅니다";
-    /// To one whose command lacks something.
+    /// To a client whose command has a missing or wrong argument.
     Usage { usage: &'a str }
         en "usage: {usage}"
         ko "사용법: {usage}";
-    /// How many are here, and who.
+    /// How many are here, and their names.
     Here { here: usize, names: &'a str }
         en "{here} here: {names}"
         ko "지금 {here}명: {names}";
-    /// The same when they are too many to be named.
+    /// The same if they are too many to list.
     HereAndMore { here: usize, names: &'a str, more: usize }
         en "{here} here: {names} and {more} more"
         ko "지금 {here}명: {names} 외 {more}명";
-    /// To a telnet peer that leaves with a command; its program ends with the connection.
+    /// To a telnet client that leaves by `/quit`: it exits when the connection closes.
     Bye
         en "bye"
         ko "안녕히 가세요";
-    /// To any other client that does: nc shows nothing when the server closes, and stays.
+    /// To any other client that leaves by `/quit`: nc shows nothing when the server closes, and
+    /// keeps running.
     ByeToNc
         en "bye (Ctrl-C ends nc)"
         ko "안녕히 가세요 (nc는 Ctrl-C로 끝납니다)";
-    /// Nobody here has this name.
+    /// No client here has this name.
     Nobody { name: &'a str }
         en "nobody here is called {name}"
         ko "{name}이라는 사람이 없습니다";
-    /// To one that wants to answer, but to whom?
+    /// To a client that sent `/r`, but has no private message from a client that is still here.
     NobodyToAnswer
         en "nobody to answer: you have had no private message from anyone here"
         ko "답할 사람이 없습니다: 지금 있는 사람에게서 받은 귓속말이 없습니다";
-    /// A private message was not delivered.
+    /// A private message was refused: too much waits for its recipient.
     NotDelivered { name: &'a str }
         en "not sent: {name} has too much unread"
         ko "보내지 않았습니다: {name}님이 읽지 않은 것이 너무 많습니다";
-    /// Own lines are sent back from now on.
+    /// From now on a client gets its own lines.
     EchoOn
         en "echo is on: you see your own lines"
         ko "에코 켜짐: 자기 말이 보입니다";
-    /// Own lines are not sent back from now on.
+    /// From now on a client does not get its own lines.
     EchoOff
         en "echo is off: you do not see your own lines"
         ko "에코 꺼짐: 자기 말이 보이지 않습니다";
-    /// Someone's lines are left out from now on.
+    /// From now on a client does not see this one's lines.
     Ignoring { name: &'a str }
         en "ignoring {name}"
         ko "{name}님을 무시합니다";
-    /// Someone's lines are no longer left out.
+    /// From now on a client sees this one's lines again.
     NoLongerIgnoring { name: &'a str }
         en "no longer ignoring {name}"
         ko "{name}님을 더는 무시하지 않습니다";
-    /// They were not left out before either.
+    /// `/unignore` of a client that was not ignored.
     NotIgnoring { name: &'a str }
         en "you are not ignoring {name}"
         ko "{name}님을 무시하고 있지 않습니다";
-    /// Whose lines are left out.
+    /// The clients that are ignored.
     IgnoringThese { names: &'a str }
         en "ignoring: {names}"
         ko "무시하는 사람: {names}";
-    /// Nobody's lines are left out.
+    /// No client is ignored.
     IgnoringNobody
         en "ignoring nobody"
         ko "무시하는 사람이 없습니다";
-    /// So many are left out that no more can be.
+    /// The client ignores as many as it may.
     IgnoringTooMany { most: usize }
         en "you are ignoring {most} already, which is the most"
         ko "이미 {most}명을 무시하고 있어 더는 안 됩니다";
-    /// One cannot leave out oneself so.
+    /// A client cannot ignore itself.
     IgnoringYourself
         en "that is you; /echo off hides your own lines"
         ko "자기 자신입니다. /echo off는 자기 말을 감춥니다";
-    /// A name of more characters than there may be.
+    /// The name has too many characters.
     NameTooLong { characters_max: usize }
         en "that name is too long: {characters_max} characters is the most"
         ko "이름이 너무 깁니다: 최대 {characters_max}자";
-    /// A character that names do not have.
+    /// The name has a character that is not allowed.
     NameCharacter { character: &'a str }
         en "a name has no {character}: only letters, digits, _ - and ."
         ko "이름에 {character}을(를) 쓸 수 없습니다: 글자, 숫자, _ - . 만 됩니다";
-    /// A character that names do not begin with.
+    /// The name begins with a character that may only follow others.
     NameFirst { character: &'a str }
         en "a name does not begin with {character}, but with a letter or a digit"
         ko "이름은 {character}(으)로 시작할 수 없습니다: 글자나 숫자로 시작하세요";
-    /// A name that could be taken for the server's, or looks like one of those.
+    /// The name is reserved for the server, or looks like one that is.
     NameReserved { name: &'a str }
         en "{name} is reserved"
         ko "{name}은(는) 쓸 수 없는 이름입니다";
-    /// It has this name already.
+    /// The client has this name already.
     NameIsYours { name: &'a str }
         en "you are {name} already"
         ko "이미 {name}님입니다";
-    /// Someone here has this name.
+    /// Another client has this name.
     NameTaken { name: &'a str }
         en "{name} is taken"
         ko "{name}은(는) 이미 쓰는 이름입니다";
-    /// Someone here has a name that this one could be taken for.
+    /// Another client has a name that looks like this one.
     NameLooksTaken { name: &'a str }
         en "{name} looks like the name of someone here"
         ko "{name}은(는) 여기 있는 사람의 이름과 비슷하게 보입니다";
 }
 
 impl Notice<'_> {
-    /// The notice as it is sent, with its mark and its line end.
+    /// The notice as sent, with its mark and its line end.
     pub fn to_line(&self, lang: Lang) -> Vec<u8> {
         format!("* {}\n", self.text(lang)).into_bytes()
     }
 
-    /// Who came, with the address if that is shown.
+    /// A client joined, with its address if that is shown.
     pub fn joined(name: &str, address: Shown) -> Notice<'_> {
         Notice::Joined { name, address }
     }
 
-    /// Who someone is, with the address if that is shown.
+    /// A new client's name, with its address if that is shown.
     pub fn welcome(name: &str, address: Shown, here: usize) -> Notice<'_> {
         Notice::Welcome { name, address, here }
     }
 
-    /// What came and went, as few words as say it.
+    /// The shortest notice for these numbers of joins and leaves.
     pub fn summary(joined: u64, left: u64, here: usize) -> Notice<'static> {
         match (joined, left) {
             (joined, 0) => Notice::ManyJoined { joined, here },
@@ -322,14 +324,14 @@ impl Notice<'_> {
     }
 }
 
-/// In the log, which is English.
+/// As the log has it, which is always English.
 impl fmt::Display for Notice<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text(Lang::En))
     }
 }
 
-/// The one notice of raw mode, as clients of the old server know it: to the letter, no line end.
+/// The one notice of raw mode, exactly as clients of the old server expect it, without a line end.
 pub fn joined_raw(shown: Shown) -> String {
     format!("유저{shown:#}가 접속했습니다.")
 }
@@ -340,7 +342,7 @@ const NO_COMMANDS: [[(&str, &str); LANGS]; 2] = [
     [("anything else", "is said to everyone"), ("그 밖의 것", "모두에게 말하기")],
 ];
 
-/// All commands, a line each, with what they do lined up by the columns of a terminal.
+/// All commands, one line each, aligned by the columns of a terminal.
 pub fn help(lang: Lang) -> Vec<u8> {
     let commands = COMMANDS.iter().map(|row| row.help(lang));
     let rows = commands.chain(NO_COMMANDS.map(|row| row[lang as usize]));
@@ -352,7 +354,7 @@ pub fn help(lang: Lang) -> Vec<u8> {
     rows.map(line).collect::<String>().into_bytes()
 }
 
-/// How a command is written, given its name in any case.
+/// The syntax of a command, given its first word in any case.
 pub fn usage(command: &str, lang: Lang) -> &'static str {
     Row::find(command).map_or("/help", |row| row.help(lang).0)
 }

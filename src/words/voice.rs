@@ -1,7 +1,7 @@
 //! How the server speaks: in one language, or not at all where it only relays.
 //!
-//! Clients of a bare relay take every byte for a message. So to them the server says only who came,
-//! in the words that the old server had.
+//! Clients of a bare relay take every byte for a message. So the server sends them one notice only,
+//! that a client joined, in the words of the old server.
 
 use super::notice::{Lang, Notice, Shown, joined_raw};
 
@@ -25,7 +25,7 @@ impl Voice {
         if self.is_mute { Vec::new() } else { words(self.lang) }
     }
 
-    /// That someone came, which a mute server says too.
+    /// That a client joined, which a mute server says too.
     pub fn joined(self, name: &str, address: Shown) -> Vec<u8> {
         match self.is_mute {
             true => joined_raw(address).into_bytes(),

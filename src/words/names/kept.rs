@@ -1,29 +1,29 @@
-//! The names that were given up a moment ago, kept for the clients that had them.
+//! Names given up recently, reserved for the clients that had them.
 //!
-//! The rules this room keeps:
+//! The rules of this module:
 //!
-//! - A name is kept for [`KEPT_FOR`]: for the client that has taken another, or, if that has left,
-//!   for its network. So a client whose connection broke gets its name back, and no other can speak
-//!   under it meanwhile.
-//! - Of each client one name is kept, that which it had last.
-//! - The oldest goes first: of a network that has `KEPT_PER_NETWORK_MAX`, and of all beyond
-//!   `KEPT_MAX`.
+//! - A name is kept for [`KEPT_FOR`], for the client that has taken another. If that client has
+//!   left, the name is kept for its network. So a client whose connection broke gets its name back,
+//!   and no other can use the name meanwhile.
+//! - At most one name per client is kept: its latest.
+//! - The oldest is dropped first: of a network that has `KEPT_PER_NETWORK_MAX` names, or of all if
+//!   there are `KEPT_MAX`.
 //!
-//! It never knows a clock: the present moment is handed in, and later each time.
+//! It does not know a clock: each call gets the present moment, never an earlier one than the last.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use super::{Claimant, Name};
 
-/// How long a name is kept: a client that has lost its connection is back by then.
+/// How long a name is kept. A client that lost its connection reconnects within this time.
 pub const KEPT_FOR: Duration = Duration::from_secs(30);
 
-/// The most names that are kept. One has at most 3 KiB, so all of them take less than 2 MiB. One
-/// that is pushed out is free at once, as all were without this.
+/// At most this many names are kept. One has at most 3 KiB, so all of them take less than 2 MiB. A
+/// name that is dropped early is free at once.
 const KEPT_MAX: usize = 512;
 
-/// The most of one network, so that it cannot push out the names of all others.
+/// At most this many per network, so that one network cannot drop the names of all others.
 const KEPT_PER_NETWORK_MAX: usize = 32;
 
 /// A name that was given up.
@@ -38,7 +38,7 @@ pub struct Kept {
 }
 
 impl Kept {
-    /// What a client gives up by taking another name, or by leaving.
+    /// The name that a client gives up when it takes another, or when it leaves.
     pub fn new(bearer: Claimant, name: Name, has_left: bool, now: Instant) -> Kept {
         Kept { bearer, name, has_left, until: now + KEPT_FOR }
     }
@@ -50,15 +50,15 @@ impl Kept {
     }
 }
 
-/// All that are kept, the oldest first, and at most one of each bearer.
+/// All kept names, oldest first, at most one per bearer.
 #[derive(Debug, Default)]
 pub struct KeptNames {
     queue: VecDeque<Kept>,
 }
 
 impl KeptNames {
-    /// Keeps a name; what is kept of this bearer must have been taken out. Gives back the one that
-    /// it pushes out.
+    /// Keeps a name. The caller has removed any other name kept for this bearer. Returns the name
+    /// that this one pushes out.
     #[must_use]
     pub fn push(&mut self, kept: Kept) -> Option<Kept> {
         debug_assert!(self.place_of(kept.bearer.serial).is_none(), "two of one bearer");
@@ -75,23 +75,23 @@ impl KeptNames {
         pushed_out
     }
 
-    /// Takes out what is kept of this bearer.
+    /// Removes the name kept for this bearer.
     pub fn take_of(&mut self, serial: u64) -> Option<Kept> {
         self.queue.remove(self.place_of(serial)?)
     }
 
-    /// What is kept of this bearer.
+    /// The name kept for this bearer.
     pub fn of(&self, serial: u64) -> Option<&Name> {
         Some(&self.queue.get(self.place_of(serial)?)?.name)
     }
 
-    /// Takes out one that has been kept long enough.
+    /// Removes a name that has been kept long enough.
     pub fn take_due(&mut self, now: Instant) -> Option<Kept> {
         let is_due = self.queue.front().is_some_and(|kept| kept.until <= now);
         is_due.then(|| self.queue.pop_front()).flatten()
     }
 
-    /// Whether that client may have what is kept of this bearer, if anything is.
+    /// Whether the claimant may have the name kept for this bearer, if there is one.
     pub fn is_for(&self, bearer: u64, claimant: Claimant) -> bool {
         self.queue.iter().any(|kept| kept.bearer.serial == bearer && kept.is_for(claimant))
     }

@@ -1,15 +1,14 @@
-//! Who is called what.
+//! The names of the clients.
 //!
-//! Everyone is `guest` and their serial until they take a name. The rules this room keeps:
+//! A client is `guest` and its serial until it takes a name. The rules of this module:
 //!
 //! - A name is the same in any case, and no two look alike: see [`name`].
-//! - A name that was given up is kept a while for the client that had it: see [`kept`]. No other
-//!   can take it meanwhile, nor one that looks like it.
-//! - A guest costs nothing here; only names have entries. What someone is called is one look into a
-//!   hash map.
+//! - A name that was given up is kept a while for the client that had it: see [`kept`]. Meanwhile
+//!   no other client can take that name, or one that looks like it.
+//! - A guest needs no entry, only a name does. The name of a client is one look-up in a hash map.
 //!
-//! It never knows a socket, a clock or who is connected, and not what a person is told when a name
-//! is refused.
+//! It does not know sockets, a clock, or which clients are connected, nor the notice that refuses a
+//! name.
 
 pub mod kept;
 pub mod name;
@@ -25,20 +24,20 @@ use name::{GUEST, folded};
 
 pub use name::{NAME_BYTES_MAX, NAME_CHARACTERS_MAX, Name, Refusal, bare, called};
 
-/// A client that asks for a name.
+/// A client that requests a name.
 #[derive(Clone, Copy, Debug)]
 pub struct Claimant {
-    /// Its serial, which no other client ever has.
+    /// Its serial, which is never used again.
     pub serial: u64,
-    /// Its address, or the network that counts as one.
+    /// Its address, or the network that counts as one address.
     pub network: IpAddr,
 }
 
-/// Who is called what. Serials are never used twice, so a name cannot pass to a newcomer by itself.
+/// The names of the clients. Serials are never reused, so a new client cannot inherit a name.
 ///
 /// Each name in `bearers` and in `kept` has its folded form in `by_folded` and its looks in
-/// `by_look`, and nothing else is in these two. What two names share is one serial's: both are its
-/// own, the one that it bears and the one that is kept for it.
+/// `by_look`. These two maps hold nothing else. If two names share an entry, both belong to one
+/// serial: its current name and its kept one.
 #[derive(Debug, Default)]
 pub struct Names {
     bearers: HashMap<u64, Bearer>,
@@ -54,10 +53,11 @@ struct Bearer {
 }
 
 impl Names {
-    /// Gives the claimant the name, and keeps for it the one that it had.
+    /// Gives the claimant the name, and keeps the one that it had.
     ///
-    /// On `Err`, which is [`Refusal::Taken`] or [`Refusal::LooksLikeTaken`], all is as before. To
-    /// its bearer a name is free: its case can be changed. So it is to one that it is kept for.
+    /// On `Err` ([`Refusal::Taken`] or [`Refusal::LooksLikeTaken`]) nothing has changed. The
+    /// claimant's own name is free to it, so it can change the case. So is a name that is kept for
+    /// it.
     pub fn take(&mut self, claimant: Claimant, name: Name, now: Instant) -> Result<(), Refusal> {
         self.free_those_due(now);
         let Claimant { serial, network } = claimant;
@@ -74,29 +74,29 @@ impl Names {
             Some(had) if had.name.folded != folded => {
                 self.keep(Kept::new(claimant, had.name, false, now));
             }
-            // Its case is another, which gives up no name.
+            // Only the case changes, so no name is given up.
             Some(had) => self.unindex(serial, &had.name),
             None => {}
         }
         Ok(())
     }
 
-    /// Keeps the name of a client that has left, for its network. Nothing happens to one without a
-    /// name.
+    /// Keeps the name of a client that has left, for its network. It does nothing for a guest.
     pub fn release(&mut self, serial: u64, now: Instant) {
         self.free_those_due(now);
         let Some(Bearer { name, network }) = self.bearers.remove(&serial) else { return };
         self.keep(Kept::new(Claimant { serial, network }, name, true, now));
     }
 
-    /// Whether a name of this client, if it is one's, is not to be had by the claimant.
+    /// Whether this client's name, if there is a client, is closed to the claimant.
     fn is_of_another(&self, serial: Option<&u64>, claimant: Claimant) -> bool {
         serial.is_some_and(|serial| {
             *serial != claimant.serial && !self.kept.is_for(*serial, claimant)
         })
     }
 
-    /// Frees what was kept of others and for the claimant, if it looks like the name that it takes.
+    /// Frees names kept for others that the claimant may have, if they look like the name that it
+    /// takes.
     fn free_those_in_the_way(&mut self, claimant: Claimant, name: &Name) {
         let of_looks = name.looks.iter().filter_map(|look| self.by_look.get(look));
         let of_it = of_looks.chain(self.by_folded.get(&name.folded));
@@ -113,7 +113,7 @@ impl Names {
         }
     }
 
-    /// Keeps a name, instead of another of the same bearer.
+    /// Keeps a name, in place of another of the same bearer.
     fn keep(&mut self, kept: Kept) {
         let instead_of = self.kept.take_of(kept.bearer.serial);
         self.index(kept.bearer.serial, &kept.name);
@@ -133,7 +133,7 @@ impl Names {
         self.by_look.extend(name.looks.iter().map(|look| (Arc::clone(look), serial)));
     }
 
-    /// A client has this name no longer. What the name shares with its other one stays.
+    /// Removes the entries of a client's name, except those that its other name shares.
     fn unindex(&mut self, serial: u64, name: &Name) {
         let bears = self.bearers.get(&serial).map(|bearer| &bearer.name);
         let others = [bears, self.kept.of(serial)];
@@ -148,7 +148,7 @@ impl Names {
         }
     }
 
-    /// What `serial` is called: its name as it is [`called`], or `guest` and its serial.
+    /// The name of `serial` as it is [`called`], or `guest` and the serial.
     pub fn of(&self, serial: u64) -> impl Display {
         match self.bearers.get(&serial) {
             Some(bearer) => Called::Name(&bearer.name.called),
@@ -156,15 +156,16 @@ impl Names {
         }
     }
 
-    /// Whom this text means: a name in any case, or `guest` and a serial.
+    /// The client that this text names: a name in any case, or `guest` and a serial.
     ///
-    /// Whether a guest of that serial is here the caller knows. One that has taken a name is found
-    /// by it alone, so that each has one name at a time; text that looks like a name is not it.
+    /// The caller knows whether a guest of that serial is here. A client with a name is found by
+    /// that name alone, so that it has one name at a time. Text that only looks like a name does
+    /// not match.
     pub fn find(&self, text: &str) -> Option<u64> {
         let folded = folded(bare(text));
         let known = self.by_folded.get(folded.as_str());
         let its_name = known.and_then(|serial| self.bearers.get(serial)).map(|bearer| &bearer.name);
-        // It may be kept for its bearer, which has another name now.
+        // It may be a kept name, of a client that has another name now.
         if its_name.is_some_and(|name| *name.folded == *folded) {
             return known.copied();
         }
@@ -197,7 +198,7 @@ mod tests {
     use std::net::Ipv6Addr;
     use std::time::Duration;
 
-    /// What becomes of `text` when `taken` is someone else's.
+    /// The result of taking `text` when another client has `taken`.
     fn beside(taken: &str, text: &str) -> Result<(), Refusal> {
         let mut room = Room::new();
         room.take(1, taken).unwrap();

@@ -1,17 +1,17 @@
-//! What may be a name, and when two of them are one or look alike.
+//! Which texts are names, and when two names are equal or look alike.
 //!
 //! - A name is 1 to [`NAME_CHARACTERS_MAX`] characters of NFC text (UAX #15): letters and digits of
 //!   any script, the marks that belong to them, `_`, `-` and `.`. It begins with a letter or digit.
-//! - There is nothing in it that cannot be seen or that moves what stands around it, and no letter
-//!   or mark that looks like a sign of the line: `ː` is not `:`.
-//! - Names are the same in any case (canonical caseless matching, Unicode 3.13).
-//! - No two names look alike (skeletons of UTS #39). A name is looked at in three forms: as it is
-//!   written, in small letters and in capitals. That is wide on purpose: `m1ke` is refused beside
-//!   `mike`, since `M1KE` and `MIKE` look alike and case tells nobody apart.
-//! - Some words belong to the server, and whatever looks like one of them, with joints or without:
-//!   `ad-min`.
+//! - It contains nothing that is invisible or that reorders the text around it. It contains no
+//!   letter or mark that looks like a sign of the line: `ː` is not `:`.
+//! - Names are compared without case (canonical caseless matching, Unicode 3.13).
+//! - No two names look alike (skeletons of UTS #39). Three forms of a name are compared: as
+//!   written, in lower case and in upper case. That is strict on purpose: `m1ke` is refused beside
+//!   `mike`, since `M1KE` and `MIKE` look alike and case does not distinguish names.
+//! - Some words are reserved for the server. So is everything that looks like one, with joints or
+//!   without: `ad-min`.
 //!
-//! It knows one name at a time, and never who has which.
+//! It knows one name at a time, not which client has it.
 
 use std::collections::HashSet;
 use std::sync::{Arc, LazyLock};
@@ -25,26 +25,26 @@ use unicode_security::{GeneralSecurityProfile, skeleton};
 
 use crate::words::text::Look;
 
-/// The most characters of a name, counted after NFC: what fits beside what is said on a line of a
-/// terminal. A longer one is refused, not cut.
+/// At most this many characters, counted after NFC: a name leaves room for the message on a line of
+/// a terminal. A longer name is refused, not cut.
 pub const NAME_CHARACTERS_MAX: usize = 32;
 
-/// The most bytes of a name as it is shown: no character of UTF-8 has more than 4, and
-/// `LEFT_TO_RIGHT` may stand behind it. `guest` and the greatest serial have 25.
+/// At most this many bytes as shown: a character of UTF-8 has at most 4, and `LEFT_TO_RIGHT` may
+/// follow. `guest` and the greatest serial have 25.
 pub const NAME_BYTES_MAX: usize = NAME_CHARACTERS_MAX * 4 + LEFT_TO_RIGHT.len_utf8();
 
-/// Stands behind a name that is written right to left, or a terminal would draw what comes behind
-/// the name before it: the `: ` between `שרה` and what she says in Hebrew.
+/// Follows a name that is written right to left. Without it a terminal would draw the following
+/// text before the name: the `: ` between `שרה` and her message in Hebrew.
 const LEFT_TO_RIGHT: char = '\u{200e}';
 
-/// The most marks in a row (UTS #39, 5.4). No living script stacks more; what does is there to
-/// write over the neighbours' lines.
+/// At most this many marks in a row (UTS #39, 5.4). No living script stacks more. A taller stack is
+/// drawn over the neighbouring lines.
 const MARKS_MAX: usize = 4;
 
-/// What a client without a name is called, before its serial.
+/// The name of a client that has taken none, before its serial.
 pub(super) const GUEST: &str = "guest";
 
-/// The server's own words. Written with a capital so that all three forms are there: `AII`, with
+/// The reserved words. They begin with a capital, so that all three forms are there: `AII`, with
 /// two capital i, looks like `All` and like neither `all` nor `ALL`. [`GUEST`] has a rule of its
 /// own.
 const RESERVED: [&str; 20] = [
@@ -70,53 +70,53 @@ const RESERVED: [&str; 20] = [
     "전체",
 ];
 
-/// What may stand between letters and digits.
+/// The characters allowed between letters and digits.
 const JOINTS: [char; 3] = ['_', '-', '.'];
 
-/// What makes a line what it is, or a list: no letter of a name may look like it.
+/// The signs that give a line or a list its meaning: no letter of a name may look like one.
 const SIGNS: [char; 7] = [' ', '*', ',', '/', ':', '[', '~'];
 
-/// Letters that look like a slash, but without which nobody can write Japanese.
+/// Letters that look like a slash, but that Japanese cannot do without.
 const MIMICS_IN_USE: [char; 3] = ['ノ', 'ﾉ', '丿'];
 
 /// The looks of [`RESERVED`].
 static RESERVED_LOOKS: LazyLock<HashSet<String>> =
     LazyLock::new(|| RESERVED.into_iter().flat_map(looks).collect());
 
-/// Why a name is not given.
+/// Why a name is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// It has no character.
+    /// It is empty.
     Empty,
     /// It has more than [`NAME_CHARACTERS_MAX`] characters.
     TooLong,
-    /// This character may not be there: nowhere in a name, or not after the one before it. It may
-    /// be one that must not be shown as it is.
+    /// This character is not allowed: nowhere in a name, or not after the one before it. It may be
+    /// one that is not safe to show.
     Character(char),
-    /// This character may stand in a name, but not at its beginning.
+    /// This character is allowed in a name, but not at its start.
     FirstCharacter(char),
-    /// It is a word of the server, or looks like one.
+    /// It is a reserved word, or looks like one.
     Reserved,
-    /// Someone else is called so, in this or another case, or was until a moment ago.
+    /// Another client has it, in this or another case, or had it a moment ago.
     Taken,
-    /// It looks like the name of someone else, or like one that is kept.
+    /// It looks like another client's name, or like a kept one.
     LooksLikeTaken,
 }
 
-/// A name that keeps the rules; it need not be free.
+/// A name that follows the rules; it need not be free.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Name {
-    /// NFC, as its bearer wrote it, and as it is [`called`].
+    /// In NFC, as its bearer wrote it, and as it is [`called`].
     pub(super) called: String,
     /// The same for names that differ only in case.
     pub(super) folded: Arc<str>,
-    /// One of them is one of another's if the two look alike. None is there twice.
+    /// Two names look alike if they share one of these. There are no duplicates.
     pub(super) looks: Vec<Arc<str>>,
 }
 
 impl Name {
-    /// The name this text is, or the first rule it breaks. Blanks around it are not removed; what
-    /// was copied from a screen is [`bare`].
+    /// Parses a name, or returns the first rule that it breaks. Blanks around it are not removed.
+    /// Text copied from a screen is made [`bare`] first.
     pub fn parse(text: &str) -> Result<Name, Refusal> {
         let text: String = bare(text).nfc().take(NAME_CHARACTERS_MAX + 1).collect();
         if text.chars().count() > NAME_CHARACTERS_MAX {
@@ -138,25 +138,25 @@ impl Name {
         Ok(Name { called: called(&text), folded: folded(&text).into(), looks })
     }
 
-    /// The name as it was written, in NFC.
+    /// The name as written, in NFC.
     pub fn as_str(&self) -> &str {
         bare(&self.called)
     }
 }
 
-/// A name as it stands before other text, with the mark behind it if it needs one.
+/// A name as it is shown before other text, with the mark after it if it needs one.
 pub fn called(name: &str) -> String {
     let mut called = bare(name).to_owned();
     called.extend(ends_right_to_left(&called).then_some(LEFT_TO_RIGHT));
     called
 }
 
-/// A name as it is compared, without the mark that [`called`] may have put behind it.
+/// A name without the mark that [`called`] may have added.
 pub fn bare(name: &str) -> &str {
     name.strip_suffix(LEFT_TO_RIGHT).unwrap_or(name)
 }
 
-/// What a character is in a name.
+/// The role of a character in a name.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
     LetterOrDigit,
@@ -164,9 +164,9 @@ enum Kind {
     Joint,
 }
 
-/// Something that is seen, by the general category (UAX #44). Enclosing marks are not in: they draw
-/// around what is not theirs. Letters that are numbers or symbols (`Ⅷ`, `ⓐ`) and digits that are
-/// not decimal (`½`) are no name's either.
+/// A visible character's role, by its general category (UAX #44). Enclosing marks are not allowed:
+/// they draw around their neighbours. Nor are letters that are numbers or symbols (`Ⅷ`, `ⓐ`), nor
+/// digits that are not decimal (`½`).
 fn kind(c: char) -> Option<Kind> {
     use GeneralCategory as Is;
     match c.general_category() {
@@ -175,7 +175,7 @@ fn kind(c: char) -> Option<Kind> {
             Some(Kind::LetterOrDigit)
         }
         Is::OtherLetter | Is::DecimalNumber => Some(Kind::LetterOrDigit),
-        // Most of them imitate punctuation, or letters.
+        // Most of these imitate punctuation, or letters.
         Is::ModifierLetter if c.identifier_allowed() => Some(Kind::LetterOrDigit),
         Is::NonspacingMark | Is::SpacingMark if is_in_use(c) => Some(Kind::Mark),
         _ if JOINTS.contains(&c) => Some(Kind::Joint),
@@ -183,10 +183,9 @@ fn kind(c: char) -> Option<Kind> {
     }
 }
 
-/// Whether a mark is one that people write with: those of the General Security Profile (UTS #39,
-/// 3.1), and of the marks that belong to one script those of living scripts that few write, and
-/// the vowels of Hebrew. The profile leaves the latter out since most identifiers have no need of
-/// them; but their letters are no names without.
+/// Whether people write with this mark. Those of the General Security Profile (UTS #39, 3.1) are
+/// allowed. So are marks of one living script that few people write, and the vowels of Hebrew. The
+/// profile leaves these out since most identifiers do not need them, but names in these scripts do.
 fn is_in_use(mark: char) -> bool {
     let is_at_home = !matches!(mark.script(), Script::Common | Script::Inherited);
     let its_type = mark.identifier_type();
@@ -195,8 +194,8 @@ fn is_in_use(mark: char) -> bool {
             && matches!(its_type, Some(IdentifierType::Limited_Use | IdentifierType::Uncommon_Use))
 }
 
-/// Whether a letter looks like one of the signs of a line (`NAME: text`, `[A -> B] text`), or has a
-/// blank in it.
+/// Whether a letter looks like one of the signs of a line (`NAME: text`, `[A -> B] text`), or
+/// contains a blank.
 fn imitates_a_sign(letter: char) -> bool {
     !MIMICS_IN_USE.contains(&letter) && has_a_sign(&looks(letter.encode_utf8(&mut [0; 4])))
 }
@@ -224,11 +223,11 @@ fn check_characters(text: &str) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Whether a mark may come after this base and these marks.
+/// Whether a mark may follow this base and these marks.
 ///
-/// Out of place it would be unseen or would make something that is seen as something else: a
-/// Khmer virama on a Latin letter, the same mark twice, a second dot on an `i` (UTS #39, 5.4). So
-/// a mark stands on a letter of a script it belongs to (Script_Extensions, UAX #24).
+/// Out of place it would be invisible, or would turn a visible character into another: a Khmer
+/// virama on a Latin letter, the same mark twice, a second dot on an `i` (UTS #39, 5.4). So a mark
+/// needs a letter of a script that it belongs to (Script_Extensions, UAX #24).
 fn may_stand_on(mark: char, base: char, marks: &[char]) -> bool {
     let (its, of_base): (ScriptExtension, _) = (mark.script_extension(), base.script_extension());
     let everywhere = its.is_common() || its.is_inherited();
@@ -237,19 +236,19 @@ fn may_stand_on(mark: char, base: char, marks: &[char]) -> bool {
     at_home && !hidden && marks.len() < MARKS_MAX && marks.last() != Some(&mark)
 }
 
-/// Whether a letter looks like one that would hide a dot above it: `ı` with a dot is an `i`.
+/// Whether a letter looks like one that hides a dot above it: `ı` with a dot is an `i`.
 fn has_a_dot(base: char) -> bool {
     skeleton(base.encode_utf8(&mut [0; 4])).any(|c| matches!(c, 'i' | 'j' | 'l'))
 }
 
-/// Whether what stands behind this would be drawn before it (UAX #9): its last letter, or digit of
-/// such a script, is one that is written right to left.
+/// Whether text after this would be drawn before it (UAX #9): its last letter, or digit of such a
+/// script, is written right to left.
 fn ends_right_to_left(name: &str) -> bool {
     let mut backwards = name.chars().rev();
     backwards.find(|c| c.is_alphabetic() || is_right_to_left(*c)).is_some_and(is_right_to_left)
 }
 
-/// Whether it stands in one of the blocks that Unicode keeps for scripts written right to left
+/// Whether it is in one of the blocks that Unicode reserves for scripts written right to left
 /// (Bidi_Class R and AL, and AN for their digits).
 fn is_right_to_left(c: char) -> bool {
     matches!(c,
@@ -257,20 +256,21 @@ fn is_right_to_left(c: char) -> bool {
         | '\u{10800}'..='\u{10fff}' | '\u{1e800}'..='\u{1efff}')
 }
 
-/// One text for all that are canonically caseless matches (Unicode 3.13, D145), by full folding:
-/// `ß` is `ss`, a final sigma is a sigma, and `ı` is not `i`, since nobody says they write Turkish.
+/// One form for all canonically caseless matches (Unicode 3.13, D145), by full folding: `ß` is
+/// `ss`, a final sigma is a sigma, and `ı` is not `i`, since the language is unknown and may not be
+/// Turkish.
 ///
-/// D145 decomposes once more behind the folding. That changes nothing, which a test asks of every
+/// D145 decomposes once more after the folding. That changes nothing: a test checks every
 /// character.
 pub(super) fn folded(text: &str) -> String {
     let decomposed: String = text.nfd().collect();
     UniCase::unicode(decomposed).to_folded_case()
 }
 
-/// The skeletons (UTS #39, 4) of a name as it is written, in small letters and in capitals.
+/// The skeletons (UTS #39, 4) of a name as written, in lower case and in upper case.
 ///
-/// The compatibility decomposition comes first since the table of UTS #39 leaves out much that
-/// differs only in its make: `ｄ`, `𝐝`, `ᵈ`.
+/// The compatibility decomposition comes first, since the table of UTS #39 omits many characters
+/// that differ only in style: `ｄ`, `𝐝`, `ᵈ`.
 fn looks(text: &str) -> [String; 3] {
     let written: String = text.nfkd().collect();
     let small = folded(&written);
@@ -278,14 +278,13 @@ fn looks(text: &str) -> [String; 3] {
     [written, small, capitals].map(|form| skeleton(&form).collect())
 }
 
-/// Whether this look is that of a word of the server's, or of a guest, whatever joints are put into
-/// it.
+/// Whether this look is that of a reserved word, or of a guest, with or without joints.
 fn is_reserved(look: &str) -> bool {
     let word = look.replace(JOINTS, "");
     RESERVED_LOOKS.contains(&word) || is_guest(&word)
 }
 
-/// Whether this look is that of `guest`, alone or with digits. In a skeleton 0 is `O` and 1 is `l`.
+/// Whether this look is `guest`, alone or with digits. In a skeleton 0 is `O` and 1 is `l`.
 fn is_guest(look: &str) -> bool {
     let digit =
         |c: char| matches!(c, 'O' | 'l') || c.general_category() == GeneralCategory::DecimalNumber;

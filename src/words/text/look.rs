@@ -1,38 +1,38 @@
-//! What a character looks like on a terminal: one table, for what is said and for names.
+//! What a character looks like on a terminal: one table, for messages and for names.
 //!
-//! It says what terminals draw, by the character alone. It never knows what is done about that.
+//! It tells what terminals draw for a single character. It does not know what is done about that.
 //!
-//! A character that a font lacks is a box on most terminals and blank on some. That holds for every
-//! script, so it says nothing here: unassigned and private characters are visible.
+//! A character that the font lacks is a box on most terminals and blank on some. That can happen in
+//! every script, so it does not count here: unassigned and private characters are visible.
 
 use unicode_properties::{GeneralCategory, UnicodeGeneralCategory};
 
-/// What a terminal makes of a character.
+/// What a terminal draws for a character.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Look {
-    /// Something to see.
+    /// A visible character.
     Visible,
-    /// Something on the character before it, without a column of its own: a nonspacing or enclosing
-    /// combining mark. A spacing one is as visible as a letter.
+    /// A mark on the character before it, without a column of its own: a nonspacing or enclosing
+    /// combining mark. A spacing mark is as visible as a letter.
     Mark,
-    /// Room without anything in it, one or two columns of it.
+    /// Empty space, one or two columns wide.
     Blank,
     /// Nothing at all.
     Invisible,
-    /// It acts on the terminal, or on the text around it.
+    /// A character that controls the terminal or the text around it.
     Forbidden,
 }
 
 impl Look {
     /// How this character looks.
     ///
-    /// Invisible are Unicode's default ignorable characters, less those that are blank or
-    /// forbidden, and with them the filler of Khitan, the format controls of hieroglyphs and the
+    /// Unicode's default ignorable characters are invisible, except those that are blank or
+    /// forbidden here. So are the Khitan filler, the hieroglyph format controls and the
     /// noncharacters.
     pub fn of(character: char) -> Look {
         match character {
             ' ' => Look::Blank,
-            // Most of what is said here, and so asked first.
+            // The most frequent characters, so they are checked first.
             '!'..='~' | '가'..='힣' => Look::Visible,
             _ => of_the_others(character),
         }
@@ -50,7 +50,7 @@ fn of_the_others(character: char) -> Look {
         }
         // Hangul fillers, the Mongolian vowel separator, the Braille pattern without dots.
         '\u{115f}' | '\u{1160}' | '\u{3164}' | '\u{ffa0}' | '\u{180e}' | '\u{2800}' => Look::Blank,
-        // What stands for an object; the blanks of hieroglyphs; the head of no note.
+        // The object replacement character; the blanks of hieroglyphs; the null notehead.
         '\u{fffc}' | '\u{13441}' | '\u{13442}' | '\u{1d159}' => Look::Blank,
         '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{17b4}' | '\u{17b5}' | '\u{feff}' => Look::Invisible,
         '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{2060}'..='\u{2065}' => {
@@ -71,8 +71,8 @@ fn of_the_others(character: char) -> Look {
     }
 }
 
-/// Whether it stands among the letters and signs with which most is written. No mark and no blank
-/// stands among them, so nothing is looked up, which takes longer.
+/// Whether it is in a block of common letters and signs. Those blocks contain no mark and no blank,
+/// so the slower table look-up is skipped.
 fn is_usual(character: char) -> bool {
     matches!(character,
         // Latin, Greek, Cyrillic, Armenian; Hebrew, Arabic, Devanagari, Thai.
@@ -88,7 +88,7 @@ fn is_usual(character: char) -> bool {
         | '\u{ff00}'..='\u{ffdf}' | '\u{1f000}'..='\u{1fffd}')
 }
 
-/// Whether Unicode will never make a character of it (23.7): some terminals draw nothing for one.
+/// Whether it is a noncharacter (Unicode 23.7): some terminals draw nothing for one.
 fn is_noncharacter(character: char) -> bool {
     let ends_a_plane = u32::from(character) & 0xfffe == 0xfffe;
     ends_a_plane || matches!(character, '\u{fdd0}'..='\u{fdef}')

@@ -1,28 +1,29 @@
-//! What is safe to show on a terminal.
+//! Text that is safe to show on a terminal.
 //!
-//! Whoever reads the conversation reads it on a terminal that obeys what is sent to it. The rules
-//! that keep it from obeying a stranger:
+//! Clients print the conversation on terminals, and a terminal obeys the control sequences that it
+//! gets. These rules keep one client from controlling another's terminal:
 //!
-//! - C0, DEL and C1 controls are shown as an escape, and with them every sequence that moves the
-//!   cursor, sets the title or makes the terminal answer: without its first byte it is letters. A
-//!   TAB is a space; an LF ends a line and is never within one.
+//! - C0, DEL and C1 controls are shown as escapes. So is the first byte of every sequence that
+//!   moves the cursor, sets the title or makes the terminal answer; the rest of it is harmless
+//!   text. A TAB becomes a space; an LF ends a line and is never within one.
 //! - Bidirectional embeddings, overrides and isolates, line and paragraph separators, deprecated
-//!   format characters and interlinear annotation are escaped too: they show another text than
-//!   was sent, or break the line. What people write with lives: joiners, the marks of direction,
-//!   variation selectors, tags.
-//! - What is not UTF-8 becomes U+FFFD.
-//! - More than [`BLANKS_MAX`] blanks in a row are cut to that: a long run pushes what follows to
-//!   the terminal's next row, where it may look like a line of the server.
-//! - More than [`MARKS_MAX`] marks on one character are cut to that: a high pile is drawn over the
-//!   lines around it.
+//!   format characters and interlinear annotation are escaped too. They break the line, or show
+//!   another text than was sent. Characters that people need to write are kept: joiners, the marks
+//!   of direction, variation selectors, tags.
+//! - Invalid UTF-8 becomes U+FFFD.
+//! - At most [`BLANKS_MAX`] blanks in a row are kept. A longer run could push what follows to the
+//!   start of the terminal's next row, where it may look like a line of the server.
+//! - At most [`MARKS_MAX`] marks on one character are kept. A taller stack is drawn over the lines
+//!   around it.
 //!
-//! An escape is there to be seen, not to be undone: whoever types `\x1b` shows the same. That is
-//! why safe text stays as it is when it is made safe again.
+//! An escape is for display and cannot be undone: typing `\x1b` shows the same. So text that is
+//! safe stays the same when it is made safe again.
 //!
-//! The terminal must read UTF-8: to one that reads bytes, most Hangul has a C1 in it.
+//! The terminal must expect UTF-8. In a terminal that reads single bytes, most Hangul contains C1
+//! controls.
 //!
-//! This room knows bytes and characters, and by [`Look`] what a terminal draws. It never knows who
-//! wrote them or who will read them, what a line is or what it means.
+//! This module knows bytes and characters, and by [`Look`] what a terminal draws. It does not know
+//! senders or readers, nor what a line means.
 
 mod look;
 
@@ -30,28 +31,27 @@ use std::fmt::{self, Write};
 
 pub use look::Look;
 
-/// The most blanks in a row, as many as a tab stop. The first of a longer run are kept as they are.
+/// At most this many blanks in a row, which is a tab stop. The first of a longer run are kept.
 pub const BLANKS_MAX: usize = 8;
 
-/// The most marks on one character: eight are in use, in Tibetan. More are drawn over the lines
-/// above and below. The first of a larger pile are kept as they are.
+/// At most this many marks on one character: Tibetan uses eight. More would be drawn over the lines
+/// above and below. The first of a taller stack are kept.
 pub const MARKS_MAX: usize = 8;
 
-/// Safe text has at most this many bytes for one that came in: a byte such as ESC becomes `\x1b`.
+/// Safe text has at most this many bytes per input byte: ESC becomes `\x1b`.
 pub const SAFE_BYTES_PER_BYTE_MAX: usize = 4;
 
-/// The most characters of an [`Excerpt`], the `…` apart: enough to know a line again, and a record
-/// of the log with one in it is still one row.
+/// At most this many characters in an [`Excerpt`], without the `…`. They identify a line, and a log
+/// record that contains one still fits on one row.
 pub const EXCERPT_CHARACTERS_MAX: usize = 64;
 
-/// What an [`Excerpt`] looks at, however much there is: all of its characters, were they the
-/// longest.
+/// An [`Excerpt`] reads at most this many bytes, which holds all its characters at their longest.
 const EXCERPT_BYTES_MAX: usize = EXCERPT_CHARACTERS_MAX * char::MAX.len_utf8();
 
-/// Appends what is safe to show of `bytes` to `out`; says whether it was valid UTF-8.
+/// Appends `bytes` to `out`, made safe to show. Returns whether they were valid UTF-8.
 ///
-/// `bytes` is a whole line without its end. A run of blanks is counted from its first byte: what
-/// stands in `out` already is the caller's.
+/// `bytes` is a whole line without its end. Runs of blanks are counted from its first byte,
+/// whatever `out` ends with.
 pub fn push_safe(bytes: &[u8], out: &mut String) -> bool {
     let mut pen = Pen { out, blanks: 0, marks: 0 };
     let text = std::str::from_utf8(bytes);
@@ -63,11 +63,11 @@ pub fn push_safe(bytes: &[u8], out: &mut String) -> bool {
     text.is_ok()
 }
 
-/// Some foreign bytes for the log: safe, one line, the first [`EXCERPT_CHARACTERS_MAX`] characters
-/// with `…` behind them if there is more.
+/// Bytes of a client, for the log: safe, on one line, the first [`EXCERPT_CHARACTERS_MAX`]
+/// characters, and `…` if there are more.
 ///
-/// It costs the same for a gibibyte as for a line. So it does not look behind a very long run of
-/// blanks.
+/// The cost does not depend on the length, a gibibyte or a line. So it does not look beyond a very
+/// long run of blanks.
 #[derive(Clone, Copy)]
 pub struct Excerpt<'a>(pub &'a [u8]);
 
@@ -85,10 +85,10 @@ impl fmt::Display for Excerpt<'_> {
     }
 }
 
-/// At most the first [`EXCERPT_BYTES_MAX`] bytes, cut where a character begins: one that was whole
-/// must not look broken.
+/// At most the first [`EXCERPT_BYTES_MAX`] bytes, cut between characters, so that no whole
+/// character looks broken.
 ///
-/// Where four bytes in a row begin nothing, the last of them belongs to no character anyway.
+/// If none of four bytes in a row begins a character, the last of them is invalid anyway.
 fn beginning(bytes: &[u8]) -> &[u8] {
     if bytes.len() <= EXCERPT_BYTES_MAX {
         return bytes;
@@ -98,16 +98,17 @@ fn beginning(bytes: &[u8]) -> &[u8] {
     &bytes[..cuts.rev().find(begins).unwrap_or(EXCERPT_BYTES_MAX)]
 }
 
-/// Printable ASCII without long runs of blanks, as most lines are: nothing in it is to be changed.
+/// Whether this is printable ASCII without long runs of blanks, as most lines are. Nothing in it
+/// needs a change.
 ///
-/// It looks at every byte even if the first is none, which costs less than to ask each time.
+/// It reads every byte even after a mismatch: that is faster than to branch on each.
 fn is_plain(bytes: &[u8]) -> bool {
     let is_printable = bytes.iter().fold(true, |all, byte| all & matches!(byte, b' '..=b'~'));
     is_printable && !has_long_run(bytes)
 }
 
-/// Whether there are more than [`BLANKS_MAX`] spaces in a row: looked at from behind, one byte that
-/// is none rules out all runs that it would stand in.
+/// Whether there are more than [`BLANKS_MAX`] spaces in a row. It looks from behind: one other byte
+/// rules out all runs that would contain it.
 fn has_long_run(bytes: &[u8]) -> bool {
     let mut rest = bytes;
     while let Some(run) = rest.get(..=BLANKS_MAX) {
@@ -119,17 +120,17 @@ fn has_long_run(bytes: &[u8]) -> bool {
     false
 }
 
-/// Writes text safely, and remembers what it must not write more of.
+/// Writes safe text, and counts what has a limit.
 struct Pen<'a> {
     out: &'a mut String,
-    /// How many blanks the text just written ends with, those that were cut included. Marks on
-    /// them and what is invisible do not count: what stands on a blank leaves it one.
+    /// How many blanks the text just written ends with, including those cut. Marks and invisible
+    /// characters on a blank do not change the count.
     blanks: usize,
-    /// How many marks the character written last has, those that were cut included.
+    /// How many marks the last character has, including those cut.
     marks: usize,
 }
 
-/// What becomes of a character.
+/// What happens to a character.
 enum Fate {
     Kept,
     Space,
@@ -138,7 +139,7 @@ enum Fate {
 }
 
 impl Pen<'_> {
-    /// Writes what is UTF-8 in these bytes, and one U+FFFD for each piece between that is not.
+    /// Writes the valid UTF-8 of these bytes, and one U+FFFD for each invalid piece.
     fn write_pieces(&mut self, bytes: &[u8]) {
         for chunk in bytes.utf8_chunks() {
             self.write(chunk.valid());
@@ -185,7 +186,7 @@ impl Pen<'_> {
         }
     }
 
-    /// What becomes of a blank that is counted. Marks behind one that is cut stand on the one
+    /// What happens to a blank that has been counted. Marks after a cut blank apply to the blank
     /// before it.
     fn blank(&mut self, blank: char) -> Fate {
         if self.blanks > BLANKS_MAX {
