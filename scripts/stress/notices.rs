@@ -52,7 +52,7 @@ impl Notices {
         let too_many = Notice::TooManyFromAddress { per_address: NUMBER };
         Notices {
             // Where addresses are shown, only what follows the name is different.
-            welcome: form(Notice::welcome(NAME, Shown(None), 1)),
+            welcome: form(Notice::Welcome { name: NAME, address: Shown(None), here: 1 }),
             missed: form(Notice::Missed { lines: NUMBER as u64 }),
             missed_one: Notice::Missed { lines: 1 }.to_line(lang),
             too_long: form(Notice::LineTooLong { bytes_max: NUMBER }),
@@ -111,9 +111,9 @@ mod tests {
         for lang in Lang::value_variants().iter().copied() {
             let address = Shown("10.0.0.7:1234".parse().ok());
             for address in [address, Shown(None)] {
-                let welcome = Notice::welcome("guest120", address, 7).to_line(lang);
+                let welcome = Notice::Welcome { name: "guest120", address, here: 7 }.to_line(lang);
                 assert_eq!(told(&welcome), Some(Told::Welcome(b"guest120")));
-                assert_eq!(told(&Notice::joined("guest120", address).to_line(lang)), None);
+                assert_eq!(told(&Notice::Joined { name: "guest120", address }.to_line(lang)), None);
             }
             for (notice, tells) in [
                 (Notice::Missed { lines: 12 }, Told::Missed(Some(12))),

@@ -85,10 +85,11 @@ impl<S: Socket> Hub<S> {
             self.addresses.came(address.ip());
         }
         let id = self.clients.insert(client);
-        if self.config.greeting_time().is_zero() {
+        let greeting = self.config.greeting_time();
+        if greeting.is_zero() {
             self.greet(id, now);
         } else {
-            self.agenda.expect(id, now + self.config.greeting);
+            self.agenda.add_arrival(id, now + greeting);
         }
         self.file(id, now);
     }
@@ -118,7 +119,8 @@ impl<S: Socket> Hub<S> {
         let name = self.names.of(id.serial).to_string();
         debug!("{name} ({address}) joined");
         let voice = self.config.voice();
-        let welcome = voice.line(&Notice::welcome(&name, shown, self.here()));
+        let welcome =
+            voice.line(&Notice::Welcome { name: &name, address: shown, here: self.here() });
         self.tell_lines_at(id, start, welcome, now);
         if let Some(history) = self.history(id, self.config.history, before) {
             self.tell_lines_at(id, start, voice.words(|_| history), now);

@@ -27,7 +27,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::ops::BitOr;
 use std::time::Instant;
 
-use super::client::Client;
+use super::client::{Client, Socket};
 use super::deadlines::Deadlines;
 use crate::config::Config;
 use crate::room::ClientId;
@@ -38,17 +38,20 @@ use crate::room::forms::FORMS;
 pub struct Queues(u8);
 
 impl Queues {
-    const TALKING: Queues = Queues(1);
-    const READY: Queues = Queues(2);
+    /// It has something to be heard.
+    pub const TALKING: Queues = Queues(1);
+    /// It can be offered something.
+    pub const READY: Queues = Queues(2);
+    /// It has a deadline.
     const TIMED: Queues = Queues(4);
     /// To be looked at in *release*.
     pub const LEAVING: Queues = Queues(8);
     /// Its input is over, and its last line may not be appended yet.
     pub const ENDING: Queues = Queues(16);
 
-    /// That of a client that has something to be heard, or can be offered something.
-    pub fn of(is_talking: bool, is_ready: bool) -> Queues {
-        Queues(u8::from(is_talking) | u8::from(is_ready) << 1)
+    /// These queues if that is so, else none.
+    pub fn when(self, is_so: bool) -> Queues {
+        if is_so { self } else { Queues::default() }
     }
 
     fn has(self, queue: Queues) -> bool {
@@ -118,7 +121,7 @@ pub struct Agenda {
 impl Agenda {
     /// Derives where a client stands now. To be called once, when all is done with it that is to be
     /// done at this moment.
-    pub fn file<S: super::client::Socket>(
+    pub fn file<S: Socket>(
         &mut self,
         id: ClientId,
         client: &mut Client<S>,
@@ -132,7 +135,7 @@ impl Agenda {
             self.enter(id, new);
         }
         let deadline = client.next_deadline(config);
-        let timed = if deadline.is_some() { Queues::TIMED } else { Queues::default() };
+        let timed = Queues::TIMED.when(deadline.is_some());
         if (timed | client.queues).has(Queues::TIMED) {
             self.deadlines.change(id, deadline);
             client.queues.leave(Queues::TIMED);
@@ -155,9 +158,9 @@ impl Agenda {
         }
     }
 
-    /// A client is no more.
+    /// A client is no more. It is no newcomer by then.
     pub fn forget(&mut self, id: ClientId) {
-        self.arrivals.remove(&id.serial);
+        debug_assert!(!self.arrivals.contains_key(&id.serial));
         self.deadlines.change(id, None);
     }
 
@@ -240,12 +243,12 @@ impl Agenda {
     }
 
     /// A newcomer is to be welcomed at this moment, if it says nothing before.
-    pub fn expect(&mut self, id: ClientId, at: Instant) {
+    pub fn add_arrival(&mut self, id: ClientId, at: Instant) {
         self.arrivals.insert(id.serial, (at, id.key));
     }
 
     /// A newcomer is one no longer.
-    pub fn expect_no_more(&mut self, id: ClientId) {
+    pub fn remove_arrival(&mut self, id: ClientId) {
         self.arrivals.remove(&id.serial);
     }
 

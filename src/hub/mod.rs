@@ -259,7 +259,7 @@ impl<S: Socket> Hub<S> {
         let before = client.enter(life);
         if before == Life::Arriving {
             client.change_moments(|its| its.greet_at = None);
-            self.agenda.expect_no_more(id);
+            self.agenda.remove_arrival(id);
             if let Some(leave) = life.leave() {
                 debug!("{} left: {leave}", client.record.address());
             }

@@ -53,7 +53,8 @@ impl Form {
 #[derive(Debug)]
 pub struct Forms {
     plain: Transcript,
-    others: [Option<Box<Rendered>>; FORMS - 1],
+    /// By form; the plain one is not among them.
+    others: [Option<Box<Rendered>>; FORMS],
 }
 
 #[derive(Debug)]
@@ -65,7 +66,7 @@ struct Rendered {
 impl Forms {
     /// A conversation in which nothing was said; each form holds at most so many bytes of it.
     pub fn new(window_bytes_max: usize) -> Forms {
-        Forms { plain: Transcript::new(window_bytes_max), others: [None, None] }
+        Forms { plain: Transcript::new(window_bytes_max), others: Default::default() }
     }
 
     /// What was said, as it was.
@@ -75,15 +76,14 @@ impl Forms {
 
     /// What was said, in this form; one that nobody reads has what the plain one has.
     pub fn of(&self, form: Form) -> &Transcript {
-        let other = (form as usize).checked_sub(1).and_then(|at| self.others[at].as_deref());
-        other.map_or(&self.plain, |its| &its.transcript)
+        self.others[form as usize].as_deref().map_or(&self.plain, |its| &its.transcript)
     }
 
     /// Appends one entry, made of `parts` one after the other.
     pub fn append(&mut self, author: u64, parts: &[&[u8]]) {
         self.plain.append(author, parts);
-        for form in [Form::CrLf, Form::Log] {
-            if let Some(other) = &mut self.others[form as usize - 1] {
+        for (form, other) in Form::ALL.into_iter().zip(&mut self.others) {
+            if let Some(other) = other {
                 other.transcript.append(author, &[&form.render(parts.concat())]);
             }
         }
@@ -91,29 +91,28 @@ impl Forms {
 
     /// A reader has come to a form: it begins at its head.
     pub fn join(&mut self, form: Form) {
-        let Some(at) = (form as usize).checked_sub(1) else { return };
-        let other = self.others[at].get_or_insert_with(|| {
-            Box::new(Rendered { transcript: self.plain.continued(), readers: 0 })
-        });
-        other.readers += 1;
+        if form == Form::Plain {
+            return;
+        }
+        let begin = || Box::new(Rendered { transcript: self.plain.continued(), readers: 0 });
+        self.others[form as usize].get_or_insert_with(begin).readers += 1;
     }
 
     /// A reader has left a form.
     pub fn leave(&mut self, form: Form) {
-        let Some(at) = (form as usize).checked_sub(1) else { return };
-        let Some(other) = &mut self.others[at] else { return };
-        other.readers -= 1;
-        if other.readers == 0 {
-            self.others[at] = None;
+        let other = &mut self.others[form as usize];
+        if let Some(its) = other {
+            its.readers -= 1;
         }
+        other.take_if(|its| its.readers == 0);
     }
 
     /// Whether this form has a reader, beside the plain one.
     pub fn is_read(&self, form: Form) -> bool {
-        (form as usize).checked_sub(1).is_some_and(|at| self.others[at].is_some())
+        self.others[form as usize].is_some()
     }
 
-    /// What an entry of so many bytes is charged more for the forms that have readers.
+    /// What an entry is charged more for the forms that have readers.
     pub fn extra(&self) -> usize {
         if self.others.iter().any(Option::is_some) { FORM_BYTES_MAX } else { 0 }
     }

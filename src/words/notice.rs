@@ -304,16 +304,6 @@ impl Notice<'_> {
         format!("* {}\n", self.text(lang)).into_bytes()
     }
 
-    /// A client joined, with its address if that is shown.
-    pub fn joined(name: &str, address: Shown) -> Notice<'_> {
-        Notice::Joined { name, address }
-    }
-
-    /// A new client's name, with its address if that is shown.
-    pub fn welcome(name: &str, address: Shown, here: usize) -> Notice<'_> {
-        Notice::Welcome { name, address, here }
-    }
-
     /// The shortest notice for these numbers of joins and leaves.
     pub fn summary(joined: u64, left: u64, here: usize) -> Notice<'static> {
         match (joined, left) {
@@ -369,9 +359,12 @@ mod tests {
 
     #[test]
     fn notices_are_marked_lines() {
-        let joined = Notice::joined("guest3", address("127.0.0.1:40112"));
+        let joined = Notice::Joined { name: "guest3", address: address("127.0.0.1:40112") };
         assert_eq!(joined.to_line(Lang::En), b"* guest3 (127.0.0.1:40112) joined\n");
-        assert_eq!(Notice::joined("guest3", Shown(None)).to_string(), "guest3 joined");
+        assert_eq!(
+            Notice::Joined { name: "guest3", address: Shown(None) }.to_string(),
+            "guest3 joined"
+        );
         let summary = Notice::summary(532, 12, 1204);
         assert_eq!(summary.to_line(Lang::En), b"* 532 joined, 12 left (1204 here)\n");
         assert_eq!(Notice::Missed { lines: 7 }.to_line(Lang::En), b"* you missed 7 lines\n");
@@ -397,16 +390,20 @@ mod tests {
         let hidden = Shown(None);
         for (notice, en, ko) in [
             (
-                Notice::welcome("bob", address("[::1]:7"), 2),
+                Notice::Welcome { name: "bob", address: address("[::1]:7"), here: 2 },
                 "welcome, you are bob ([::1]:7), 2 here",
                 "환영합니다, bob ([::1]:7)님. 지금 2명이 있습니다",
             ),
             (
-                Notice::welcome("bob", hidden, 2),
+                Notice::Welcome { name: "bob", address: hidden, here: 2 },
                 "welcome, you are bob, 2 here",
                 "환영합니다, bob님. 지금 2명이 있습니다",
             ),
-            (Notice::joined("bob", hidden), "bob joined", "bob 유저가 접속했습니다."),
+            (
+                Notice::Joined { name: "bob", address: hidden },
+                "bob joined",
+                "bob 유저가 접속했습니다.",
+            ),
         ] {
             assert_eq!((&*notice.text(Lang::En), &*notice.text(Lang::Ko)), (en, ko));
         }
@@ -416,7 +413,7 @@ mod tests {
     #[test]
     fn the_korean_join_notice_contains_that_of_the_old_server() {
         let shown = address("10.0.0.7:1234");
-        let text = Notice::joined("guest3", shown).text(Lang::Ko);
+        let text = Notice::Joined { name: "guest3", address: shown }.text(Lang::Ko);
         assert_eq!(text, "guest3 유저(10.0.0.7:1234)가 접속했습니다.");
         assert!(text.contains(&joined_raw(shown)));
     }

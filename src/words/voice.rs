@@ -29,7 +29,7 @@ impl Voice {
     pub fn joined(self, name: &str, address: Shown) -> Vec<u8> {
         match self.is_mute {
             true => joined_raw(address).into_bytes(),
-            false => Notice::joined(name, address).to_line(self.lang),
+            false => Notice::Joined { name, address }.to_line(self.lang),
         }
     }
 }

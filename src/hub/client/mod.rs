@@ -179,15 +179,16 @@ impl<S: Socket> Client<S> {
 
     /// In which queues it is to stand, of a room whose transcript ends at `head`.
     pub fn wants(&self, head: u64, config: &Config, now: Instant) -> Queues {
+        let talking = || Queues::TALKING.when(self.wants_hearing(config, now));
+        let ready = || Queues::READY.when(self.wants_offer(head));
         match self.life {
-            Life::Arriving | Life::Deaf(_) => Queues::of(self.wants_hearing(config, now), false),
-            Life::Member => Queues::of(self.wants_hearing(config, now), self.wants_offer(head)),
-            Life::Ending => Queues::of(false, self.wants_offer(head)) | Queues::ENDING,
-            Life::Closing(_) => Queues::of(false, self.wants_offer(head)),
-            Life::Draining(_) if self.input == Input::Quiet => Queues::default(),
+            Life::Arriving | Life::Deaf(_) => talking(),
+            Life::Member => talking() | ready(),
+            Life::Ending => ready() | Queues::ENDING,
+            Life::Closing(_) => ready(),
+            Life::Draining(_) => Queues::LEAVING.when(self.input != Input::Quiet),
             // Its last command is still to be carried out.
-            Life::Gone(_) if self.hold == Hold::Answer => Queues::default(),
-            Life::Draining(_) | Life::Gone(_) => Queues::LEAVING,
+            Life::Gone(_) => Queues::LEAVING.when(self.hold != Hold::Answer),
         }
     }
 
