@@ -50,11 +50,10 @@
 //!
 //! Values, which know neither sockets nor the clock: [`words`] is what is said, as text; [`pace`]
 //! how often a thing may happen; [`wire`] makes text of bytes; [`room`] is one conversation;
-//! [`bus`] what is said but not yet in order; [`config`] every limit and switch. Generic over
-//! `Read + Write`, with the present moment handed in, so that a simulation can run it: [`hub`],
-//! everyone who is connected. The world: [`stdio`] are standard streams that never wait,
-//! [`server`] the loop (the only folder of the server that knows mio), [`join`] the terminal client
-//! with a loop of its own, and `main`.
+//! [`config`] every limit and switch. Generic over `Read + Write`, with the present moment handed
+//! in, so that a simulation can run it: [`hub`], all clients and all rooms. The world: [`stdio`]
+//! are standard streams that never wait, [`server`] the loop (the only folder of the server that
+//! knows mio), [`join`] the terminal client with a loop of its own, and `main`.
 
 #![forbid(unsafe_code)]
 
@@ -65,8 +64,6 @@ pub mod pace;
 pub mod wire;
 
 pub mod room;
-
-pub mod bus;
 
 pub mod config;
 

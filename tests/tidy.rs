@@ -18,8 +18,8 @@ use chinwag::words::notice::Lang;
 use clap::{Arg, CommandFactory, Parser};
 
 /// The folders in the order in which a line passes them: a file uses its own and those before it.
-const FOLDERS: [&str; 10] =
-    ["words", "pace", "wire", "room", "bus", "config", "hub", "stdio", "server", "join"];
+const FOLDERS: [&str; 9] =
+    ["words", "pace", "wire", "room", "config", "hub", "stdio", "server", "join"];
 
 /// All before this one are values; it is generic over the socket; the rest is the world.
 const GENERIC: &str = "hub";

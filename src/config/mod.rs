@@ -59,6 +59,10 @@ pub const DOORWAY_MAX: usize = 32;
 /// turn takes nearly all goes round twice.
 pub const SEND_BUFFER_SPARE: usize = 1024;
 
+/// How many rooms clients of one address may have made at the same time, if it is not exempt. More
+/// are refused, and their maker is told.
+pub const ROOMS_PER_ADDRESS: usize = 16;
+
 /// How much is read from one client at once, at most.
 pub const READ_BYTES_MAX: usize = 16 * 1024;
 
@@ -380,7 +384,7 @@ impl Config {
 
     /// How much a reader of this form is offered at once.
     pub fn terms(&self, form: Form) -> Terms {
-        Terms { bytes_max: self.write_bytes, lang: self.lang(), form }
+        Terms { bytes_max: self.write_bytes, lang: self.lang(), form, lines_end: u64::MAX }
     }
 
     /// The language of the server's own words; English if nothing is said.

@@ -12,8 +12,8 @@ use log::{debug, warn};
 use super::{Hub, Stop};
 use crate::config::DOORWAY_MAX;
 use crate::hub::client::{Admission, Client, Leave, Life, Socket};
-use crate::room::ClientId;
 use crate::room::reading::Reading;
+use crate::room::{ClientId, RoomId};
 use crate::words::notice::{Counted, Notice, Shown};
 
 impl<S: Socket> Hub<S> {
@@ -22,14 +22,18 @@ impl<S: Socket> Hub<S> {
         self.clients.next_key()
     }
 
-    /// Lets a newcomer in, or tells it why not. Its socket is registered for [`Hub::next_key`].
+    /// Lets a newcomer into this room, or tells it why not. Its socket is registered for
+    /// [`Hub::next_key`].
     ///
     /// Ask [`Hub::turned_away`] first.
-    pub fn admit(&mut self, socket: S, address: SocketAddr, now: Instant) {
-        match self.refusal(address.ip()) {
-            Some(notice) => self.refuse(socket, address, &notice, now),
-            None => self.let_in(socket, address, now),
+    pub fn admit(&mut self, socket: S, address: SocketAddr, room: RoomId, now: Instant) {
+        let refusal = self.refusal(address.ip());
+        let id = self.insert(socket, address, room, now);
+        match refusal {
+            Some(notice) => self.refuse(id, address, &notice, now),
+            None => self.let_in(id, address.ip(), now),
         }
+        self.file(id, now);
     }
 
     /// What a newcomer is to be told, as best it can be done at once, that may not come in when
@@ -49,27 +53,27 @@ impl<S: Socket> Hub<S> {
     /// Why a newcomer from there may not come in, if it may not.
     fn refusal(&self, address: IpAddr) -> Option<Notice<'static>> {
         if self.is_full() {
-            return Some(Notice::Full { clients_max: self.clients_max });
+            return Some(Notice::Full { clients_max: self.gate.clients_max });
         }
         let per_address = self.config.per_address;
-        let too_many = per_address > 0 && self.addresses.connections(address) >= per_address;
+        let too_many = per_address > 0 && self.gate.addresses.connections(address) >= per_address;
         (too_many && !self.config.is_exempt(address))
             .then_some(Notice::TooManyFromAddress { per_address })
     }
 
     /// Whether there is room in the doorway for one more to be refused politely.
     fn has_doorway(&self) -> bool {
-        self.refused < DOORWAY_MAX
+        self.gate.refused < DOORWAY_MAX
     }
 
     /// What is said to those there is no room for, not even in the doorway: nothing in raw mode.
     pub fn full_line(&self) -> Vec<u8> {
-        self.config.voice().line(&Notice::Full { clients_max: self.clients_max })
+        self.config.voice().line(&Notice::Full { clients_max: self.gate.clients_max })
     }
 
     /// Whether one more connection would be refused because the server is full.
     pub fn is_full(&self) -> bool {
-        self.clients.count() - self.refused >= self.clients_max
+        self.clients.count() - self.gate.refused >= self.gate.clients_max
     }
 
     /// Whether the server is full, but a client is on the way out: then accept next turn.
@@ -77,31 +81,32 @@ impl<S: Socket> Hub<S> {
         self.is_full() && self.agenda.is_making_room()
     }
 
-    fn let_in(&mut self, socket: S, address: SocketAddr, now: Instant) {
-        let mut client = self.newcomer(socket, address, now);
-        if self.config.is_exempt(address.ip()) {
-            client.admission = Admission::Exempt;
-        } else {
-            self.addresses.came(address.ip());
+    /// A connection reads a room from this moment on.
+    fn insert(&mut self, socket: S, address: SocketAddr, room: RoomId, now: Instant) -> ClientId {
+        let serial = self.clients.next_serial();
+        let mut reading = Reading::new(self.rooms[room].forms.plain().head());
+        if self.config.no_echo {
+            reading.change_without(|without| without.add(serial));
         }
+        let place = (room, reading);
+        let client = Client::new(socket, address, serial, place, &self.config.pace(), now);
         let id = self.clients.insert(client);
+        self.clients[id].record.place = self.rooms[room].readers.add(id.key);
+        id
+    }
+
+    fn let_in(&mut self, id: ClientId, address: IpAddr, now: Instant) {
+        if self.config.is_exempt(address) {
+            self.clients[id].admission = Admission::Exempt;
+        } else {
+            self.gate.addresses.came(address);
+        }
         let greeting = self.config.greeting_time();
         if greeting.is_zero() {
             self.greet(id, now);
         } else {
             self.agenda.add_arrival(id, now + greeting);
         }
-        self.file(id, now);
-    }
-
-    fn newcomer(&mut self, socket: S, address: SocketAddr, now: Instant) -> Client<S> {
-        let (head, serial) = (self.forms.plain().head(), self.next_serial);
-        self.next_serial += 1;
-        let mut reading = Reading::new(head);
-        if self.config.no_echo {
-            reading.change_without(|without| without.add(serial));
-        }
-        Client::new(socket, address, serial, reading, &self.config.pace(), now)
     }
 
     /// A newcomer becomes one of the conversation: it is told its name, and all are told that it
@@ -112,28 +117,48 @@ impl<S: Socket> Hub<S> {
             return;
         }
         let (start, address) = (client.reading.position(), client.record.address());
-        let (before, _) = self.forms.of(client.form).start_at_or_after(start);
+        let (before, _) = self.room_of(id).forms.of(client.form).start_at_or_after(start);
         self.enter(id, Life::Member, now);
-        self.members.insert(id.serial, id.key as u32);
+        self.clients.join(id);
+        let room = &mut self.rooms[self.clients[id].room];
+        room.here += 1;
+        let here = room.here;
         let shown = Shown((!self.config.hide_addresses).then_some(address));
         let name = self.names.of(id.serial).to_string();
         debug!("{name} ({address}) joined");
+        let welcome = Notice::Welcome { name: &name, address: shown, here };
+        self.tell_lines_at(id, start, self.config.voice().line(&welcome), now);
+        self.tell_of_room(id, start, before, now);
+        self.announce(id, now);
+    }
+
+    /// A client that has come into its room is told what that is about and what was said there, at
+    /// this position: the lines with a number below `before`.
+    pub(super) fn tell_of_room(&mut self, id: ClientId, at: u64, before: u64, now: Instant) {
         let voice = self.config.voice();
-        let welcome =
-            voice.line(&Notice::Welcome { name: &name, address: shown, here: self.here() });
-        self.tell_lines_at(id, start, welcome, now);
-        if let Some(history) = self.history(id, self.config.history, before) {
-            self.tell_lines_at(id, start, voice.words(|_| history), now);
+        let topic = self.room_of(id).topic().map(|topic| voice.line(&Notice::Topic { topic }));
+        let history = self.history(id, self.config.history, before);
+        let history = history.map(|history| voice.words(|_| history));
+        for lines in [topic, history].into_iter().flatten() {
+            self.tell_lines_at(id, at, lines, now);
         }
+    }
+
+    /// All in a client's room are told that it came.
+    pub(super) fn announce(&mut self, id: ClientId, now: Instant) {
+        let address = self.clients[id].record.address();
         let alone = self.may_tell_alone(address.ip(), now);
-        if self.stop == Stop::No && self.presence.joined(alone, now) {
-            self.submissions.push_notice(&voice.joined(&name, shown));
+        let room = &mut self.rooms[self.clients[id].room];
+        if self.stop == Stop::No && room.presence.joined(alone, now) {
+            let shown = Shown((!self.config.hide_addresses).then_some(address));
+            let name = &self.names.of(id.serial).to_string();
+            room.submissions.push_notice(&self.config.voice().joined(name, shown));
         }
     }
 
     /// Whether a coming or going from there may be told by itself, as far as its address goes.
     pub(super) fn may_tell_alone(&mut self, address: IpAddr, now: Instant) -> bool {
-        self.addresses.may_tell(address, &self.config.address_notice_pace(), now)
+        self.gate.addresses.may_tell(address, &self.config.address_notice_pace(), now)
     }
 
     fn tell_refused(&mut self, address: SocketAddr, notice: &Notice<'_>, now: Instant) {
@@ -146,13 +171,10 @@ impl<S: Socket> Hub<S> {
         }
     }
 
-    fn refuse(&mut self, socket: S, address: SocketAddr, notice: &Notice<'_>, now: Instant) {
+    fn refuse(&mut self, id: ClientId, address: SocketAddr, notice: &Notice<'_>, now: Instant) {
         self.tell_refused(address, notice, now);
-        let mut client = self.newcomer(socket, address, now);
-        client.admission = Admission::Refused;
-        self.refused += 1;
-        let id = self.clients.insert(client);
+        self.clients[id].admission = Admission::Refused;
+        self.gate.refused += 1;
         self.close(id, Leave::Refused, notice, now);
-        self.file(id, now);
     }
 }

@@ -1,26 +1,29 @@
-//! The table of all connections.
+//! The table of all connections, and which of them are in a conversation.
 //!
 //! [`Clients::get`] is for a client that may be gone by now, indexing for one that must be there:
 //! if it is not, the fault is ours.
 
+use std::collections::BTreeMap;
 use std::ops::{Index, IndexMut};
 
 use slab::Slab;
 
 use super::client::Client;
 use crate::room::ClientId;
+use crate::room::transcript::SERVER;
 
 /// All connections, each with its id.
 #[derive(Debug)]
 pub struct Clients<S> {
     slab: Slab<Client<S>>,
-    /// No key is as large as this.
-    keys_end: usize,
+    /// Where in the table those are that have been welcomed and have not left, by their serials.
+    members: BTreeMap<u64, u32>,
+    last_serial: u64,
 }
 
 impl<S> Default for Clients<S> {
     fn default() -> Self {
-        Clients { slab: Slab::new(), keys_end: 0 }
+        Clients { slab: Slab::new(), members: BTreeMap::new(), last_serial: SERVER }
     }
 }
 
@@ -30,9 +33,10 @@ impl<S> Clients<S> {
         self.slab.len()
     }
 
-    /// One past the largest key in use: a walk over all keys ends here.
-    pub fn keys_end(&self) -> usize {
-        self.keys_end
+    /// A serial that no client has had.
+    pub fn next_serial(&mut self) -> u64 {
+        self.last_serial += 1;
+        self.last_serial
     }
 
     /// The key that the next one will have.
@@ -44,7 +48,6 @@ impl<S> Clients<S> {
     pub fn insert(&mut self, client: Client<S>) -> ClientId {
         let serial = client.record.serial;
         let key = self.slab.insert(client);
-        self.keys_end = self.keys_end.max(key + 1);
         ClientId { serial, key }
     }
 
@@ -52,9 +55,6 @@ impl<S> Clients<S> {
     pub fn remove(&mut self, id: ClientId) -> Client<S> {
         let client = self.slab.remove(id.key);
         assert_eq!(client.record.serial, id.serial);
-        while self.keys_end > 0 && !self.slab.contains(self.keys_end - 1) {
-            self.keys_end -= 1;
-        }
         client
     }
 
@@ -66,6 +66,31 @@ impl<S> Clients<S> {
     /// One that may be gone by now.
     pub fn get(&mut self, id: ClientId) -> Option<&mut Client<S>> {
         self.slab.get_mut(id.key).filter(|client| client.record.serial == id.serial)
+    }
+
+    /// The one with this key stands in this place among the readers of its room.
+    pub fn move_to(&mut self, key: usize, place: u32) {
+        self.slab[key].record.place = place;
+    }
+
+    /// One is welcomed.
+    pub fn join(&mut self, id: ClientId) {
+        self.members.insert(id.serial, id.key as u32);
+    }
+
+    /// One that was welcomed has left.
+    pub fn leave(&mut self, id: ClientId) {
+        self.members.remove(&id.serial);
+    }
+
+    /// How many have been welcomed and have not left.
+    pub fn here(&self) -> usize {
+        self.members.len()
+    }
+
+    /// The one with this serial, if it was welcomed and has not left.
+    pub fn member(&self, serial: u64) -> Option<ClientId> {
+        self.members.get(&serial).map(|key| ClientId { serial, key: *key as usize })
     }
 
     /// The ids of those that are `wanted`.

@@ -1,24 +1,41 @@
-//! Which client needs attention when, even without an event: one ordered set for everybody.
+//! Which client or room needs attention when, even without an event: one ordered set for all.
 //!
-//! Every client has at most one entry, its earliest deadline, so the set is never larger than the
-//! number of clients and finding the next one costs nothing. This file never reads a clock and does
-//! not know what a deadline is for: the client that is due looks at itself.
+//! Each has at most one entry, its earliest deadline. So the set is never larger than their number,
+//! and finding the next one costs nothing. This file never reads a clock and does not know what a
+//! deadline is for: the one that is due looks at itself.
 
 use std::collections::{BTreeSet, HashMap};
+use std::hash::Hash;
 use std::time::Instant;
 
-use crate::room::ClientId;
+use crate::room::queues::Queues;
 
-/// The set of deadlines: each entry of `set` is that of its client in `of`, and there is no other.
-#[derive(Debug, Default)]
-pub struct Deadlines {
-    set: BTreeSet<(Instant, ClientId)>,
-    of: HashMap<ClientId, Instant>,
+/// The set of deadlines: each entry of `set` is that of its id in `of`, and there is no other.
+#[derive(Debug)]
+pub struct Deadlines<Id> {
+    set: BTreeSet<(Instant, Id)>,
+    of: HashMap<Id, Instant>,
 }
 
-impl Deadlines {
-    /// Moves the one deadline of a client to this moment; `None` means that it has none.
-    pub fn change(&mut self, id: ClientId, to: Option<Instant>) {
+impl<Id> Default for Deadlines<Id> {
+    fn default() -> Self {
+        Deadlines { set: BTreeSet::new(), of: HashMap::new() }
+    }
+}
+
+impl<Id: Copy + Ord + Hash> Deadlines<Id> {
+    /// The same as [`Deadlines::change`] for one in these queues; tells whether it is timed then.
+    /// One that was not and is not costs no look at the set.
+    pub fn file(&mut self, id: Id, queues: Queues, to: Option<Instant>) -> Queues {
+        let timed = Queues::TIMED.when(to.is_some());
+        if (timed | queues).has(Queues::TIMED) {
+            self.change(id, to);
+        }
+        timed
+    }
+
+    /// Moves the one deadline of this id to this moment; `None` means that it has none.
+    pub fn change(&mut self, id: Id, to: Option<Instant>) {
         let from = self.of.get(&id).copied();
         if from == to {
             return;
@@ -39,7 +56,7 @@ impl Deadlines {
     }
 
     /// Takes out all deadlines that have come.
-    pub fn take_due(&mut self, now: Instant) -> Vec<ClientId> {
+    pub fn take_due(&mut self, now: Instant) -> Vec<Id> {
         let mut due = Vec::new();
         while let Some((at, id)) = self.set.first().copied().filter(|(at, _)| *at <= now) {
             self.set.remove(&(at, id));
@@ -53,6 +70,7 @@ impl Deadlines {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::room::ClientId;
     use std::time::Duration;
 
     #[test]

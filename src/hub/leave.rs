@@ -8,12 +8,14 @@ use std::time::Instant;
 use log::{debug, warn};
 
 use super::{Hub, Stop};
-use crate::bus::queue::Kind;
 use crate::config::NAMED_BYTES_MAX;
 use crate::hub::client::{Admission, Hold, Input, Leave, Life, Socket};
-use crate::room::ClientId;
+use crate::room::forms::Form;
+use crate::room::queues::Queues;
 use crate::room::reading::Reading;
+use crate::room::submissions::Kind;
 use crate::room::transcript::charge;
+use crate::room::{ClientId, RoomId};
 use crate::wire::stranger::Stranger;
 use crate::words::notice::{Counted, Notice};
 use crate::words::text::Excerpt;
@@ -28,7 +30,7 @@ impl<S: Socket> Hub<S> {
             let Some(client) = self.clients.get(id) else { continue };
             self.agenda.released(client);
             if let Life::Draining(leave) = client.life()
-                && client.discard(&mut self.scratch)
+                && client.discard(&mut self.scratch.read)
             {
                 self.enter(id, Life::Gone(leave), now);
             }
@@ -37,6 +39,19 @@ impl<S: Socket> Hub<S> {
                 _ => self.file(id, now),
             }
         }
+        for id in self.agenda.take_silent() {
+            self.close_room(id);
+        }
+    }
+
+    /// Closes a room, if still nobody is in it.
+    fn close_room(&mut self, id: RoomId) {
+        let room = &mut self.rooms[id];
+        room.queues.leave(Queues::LEAVING);
+        if room.is_empty() && !room.queues.has(Queues::OF_ROOMS) {
+            self.agenda.forget_room(id);
+            self.rooms.close(id);
+        }
     }
 
     fn free(&mut self, id: ClientId, leave: Leave, now: Instant) -> S {
@@ -44,29 +59,56 @@ impl<S: Socket> Hub<S> {
         self.agenda.forget(id);
         let client = self.clients.remove(id);
         match client.admission {
-            Admission::Limited => self.addresses.left(client.record.ip, now),
+            Admission::Limited => self.gate.addresses.left(client.record.ip, now),
             Admission::Exempt => {}
-            Admission::Refused => self.refused -= 1,
+            Admission::Refused => self.gate.refused -= 1,
         }
-        self.forms.leave(client.form);
+        self.stop_reading(client.room, client.record.place, client.form, now);
         client.into_socket()
     }
 
-    /// A client has left the conversation, and all are told. What it is still to get it gets.
-    pub(super) fn depart(&mut self, id: ClientId, now: Instant) {
-        let client = &self.clients[id];
+    /// A connection no longer reads a room.
+    pub(super) fn stop_reading(&mut self, id: RoomId, place: u32, form: Form, now: Instant) {
+        let room = &mut self.rooms[id];
+        room.readers.remove(place);
+        room.forms.leave(form);
+        self.close_holes(id);
+        self.agenda.file_room(id, &mut self.rooms[id], now);
+    }
+
+    /// Between passes the places of those that left are closed.
+    pub(super) fn close_holes(&mut self, id: RoomId) {
+        let room = &mut self.rooms[id];
+        if room.pass.is_none() {
+            room.readers.close_holes(|key, place| self.clients.move_to(key, place));
+        }
+    }
+
+    /// A client has left the server. Those in its room are told, if it was in one. What it is
+    /// still to get it gets.
+    pub(super) fn depart(&mut self, id: ClientId, before: Life, now: Instant) {
+        let client = &mut self.clients[id];
         let (address, leave) = (client.record.address(), client.life().leave());
-        self.members.remove(&id.serial);
+        let (room, moving_to) = (client.room, client.moments().moving_to);
+        client.change_moments(|its| its.moving_to = None);
+        self.clients.leave(id);
         if let Some(leave) = leave {
             debug!("{} ({address}) left: {leave}", self.names.of(id.serial));
         }
-        let told = self.stop == Stop::No && !self.config.voice().is_mute && {
-            let alone = self.may_tell_alone(address.ip(), now);
-            self.presence.left(alone, now)
-        };
+        if let Some(to) = moving_to {
+            self.rooms[to].coming -= 1;
+            self.agenda.file_room(to, &mut self.rooms[to], now);
+        }
+        let alone = self.may_tell_alone(address.ip(), now);
+        let may_tell = self.stop == Stop::No && !self.config.voice().is_mute;
+        let room_id = room;
+        let room = &mut self.rooms[room];
+        room.here -= usize::from(before.is_in_room());
+        let told = may_tell && before.is_in_room() && room.presence.left(alone, now);
         // In every language, what stands around the name is shorter than another name.
         let charge = if told { charge(2 * NAMED_BYTES_MAX) } else { 0 };
-        self.submissions.push(id, Kind::Departure { told }, &[], charge);
+        room.submissions.push(id, Kind::Departure { told }, &[], charge);
+        self.agenda.file_room(room_id, room, now);
     }
 
     /// A client's input has ended and every line of it is submitted. One that leaves before its
@@ -76,7 +118,8 @@ impl<S: Socket> Hub<S> {
             Life::Arriving => self.close_with(id, Leave::Quit, Vec::new(), now),
             Life::Member => self.enter(id, Life::Ending, now),
             Life::Deaf(leave) => self.enter(id, Life::Gone(leave), now),
-            Life::Ending | Life::Closing(_) | Life::Draining(_) | Life::Gone(_) => {}
+            Life::Moving | Life::Ending => {}
+            Life::Closing(_) | Life::Draining(_) | Life::Gone(_) => {}
         }
     }
 
@@ -120,18 +163,28 @@ impl<S: Socket> Hub<S> {
         if !words.is_empty() {
             client.reading.detour(head, words);
         }
-        self.close_at(id, head, leave, now);
+        self.close_here(id, leave, now);
     }
 
-    /// Stops reading a client; it is closed when it has all that was said before `until`, or at
+    /// Stops reading a client. It is closed when it has all that it is to get at this moment, or at
     /// once if it cannot be given anything.
-    pub(super) fn close_at(&mut self, id: ClientId, until: u64, leave: Leave, now: Instant) {
-        let client = &mut self.clients[id];
-        if let Life::Deaf(leave) = client.life() {
+    pub(super) fn close_here(&mut self, id: ClientId, leave: Leave, now: Instant) {
+        if let Life::Deaf(leave) = self.clients[id].life() {
             return self.enter(id, Life::Gone(leave), now);
         }
-        client.change_moments(|its| its.until = until);
+        self.end_here(id);
         self.enter(id, Life::Closing(leave), now);
+    }
+
+    /// A client gets what it is to get at this moment, and nothing of what is said after that.
+    pub(super) fn end_here(&mut self, id: ClientId) {
+        let client = &mut self.clients[id];
+        if client.life().has_end() {
+            return;
+        }
+        let transcript = self.rooms[client.room].forms.of(client.form);
+        let end = (transcript.head(), transcript.lines_said());
+        client.change_moments(|its| (its.until, its.lines_until) = end);
     }
 
     /// Begins the stop: nobody is read or admitted any more; everyone gets all that was said and a
@@ -145,10 +198,11 @@ impl<S: Socket> Hub<S> {
             self.greet(id, now);
             self.file(id, now);
         }
-        if let Some(summary) = self.presence.take_untold(self.here()) {
-            self.submissions.push_notice(&self.config.voice().line(&summary));
+        for id in self.rooms.ids() {
+            let room = &mut self.rooms[id];
+            room.stop(self.config.voice());
+            self.agenda.submitted(id, room);
         }
-        self.submissions.push_notice(&self.config.voice().line(&Notice::Stopping));
     }
 
     /// Gives up every client that is still there; `release` hands their sockets out, to be reset.
@@ -164,14 +218,24 @@ impl<S: Socket> Hub<S> {
     pub(super) fn close_all(&mut self, now: Instant) {
         self.stop = Stop::LastLineSaid;
         for id in self.clients.ids(|client| client.life().is_heard()) {
-            let head = self.head(id);
-            self.close_at(id, head, Leave::Stopping, now);
+            self.close_here(id, Leave::Stopping, now);
             self.file(id, now);
         }
-        while let Some(talker) = self.agenda.next_talker() {
-            if let Some(client) = self.clients.get(talker.id) {
-                self.agenda.dismiss(client);
+        for id in self.clients.ids(|client| client.life() == Life::Moving) {
+            self.close(id, Leave::Stopping, &Notice::Stopping, now);
+            self.file(id, now);
+        }
+        for id in self.rooms.ids() {
+            let room = &mut self.rooms[id];
+            while let Some(turn) = room.turns.take() {
+                if let Some(client) = self.clients.get(turn.id) {
+                    self.agenda.dismiss(client);
+                }
             }
+            self.agenda.file_room(id, room, now);
+        }
+        while let Some(turn) = self.agenda.talking.take() {
+            self.agenda.dismiss_room(&mut self.rooms[turn.id]);
         }
     }
 

@@ -24,53 +24,58 @@ mod admit;
 mod append;
 mod leave;
 mod listen;
+mod moving;
 mod obey;
+pub mod rooms;
 mod speak;
 mod submit;
 
-use std::collections::BTreeMap;
 use std::time::Instant;
 
 use log::debug;
 
-use crate::bus::queue::Submissions;
 use crate::config::{Config, READ_BYTES_MAX};
 use crate::pace::Throttle;
-use crate::room::ClientId;
-use crate::room::forms::{Form, Forms};
-use crate::room::presence::Presence;
-use crate::room::transcript::{SERVER, Transcript};
+use crate::room::forms::Form;
+use crate::room::transcript::Transcript;
+use crate::room::{ClientId, LOBBY, Room};
 use crate::words::names::Names;
 use crate::words::notice::Notice;
 
 use addresses::Addresses;
 use agenda::Agenda;
-use append::Cork;
 use client::{Input, Leave, Life, Socket};
 use clients::Clients;
+use rooms::Rooms;
 
-/// Everyone, and the one conversation they are in.
+/// Everyone, and the rooms in which they talk.
 #[derive(Debug)]
 pub struct Hub<S> {
     config: Config,
-    clients_max: usize,
+    gate: Gate,
     clients: Clients<S>,
+    rooms: Rooms,
     agenda: Agenda,
-    forms: Forms,
-    submissions: Submissions,
-    cork: Cork,
-    presence: Presence,
-    next_serial: u64,
-    /// Where in the table the members are, by their serials.
-    members: BTreeMap<u64, u32>,
     names: Names,
-    addresses: Addresses,
-    /// How many connections are being told why they may not come in.
-    refused: usize,
     stop: Stop,
     troubles: Troubles,
     counts: Counts,
-    scratch: Box<[u8]>,
+    scratch: Scratch,
+}
+
+/// Which newcomers may come in.
+#[derive(Debug)]
+struct Gate {
+    clients_max: usize,
+    addresses: Addresses,
+    /// How many connections are being told why they may not come in.
+    refused: usize,
+}
+
+/// Room for what is read once and for one line of it, so that neither costs an allocation.
+#[derive(Debug)]
+struct Scratch {
+    read: Box<[u8]>,
     /// The line that is being heard, safe to show.
     safe: String,
 }
@@ -80,8 +85,11 @@ pub struct Hub<S> {
 pub struct Counts {
     /// How many lines clients were told that they missed, all together.
     pub missed: u64,
-    /// How many places of the table passes have looked at: what they cost beside their writes.
+    /// How many places among the readers of a room passes have looked at: what they cost beside
+    /// their writes.
     pub looks: u64,
+    /// How many lines were said in all rooms.
+    pub said: u64,
 }
 
 /// How far a stop has gone.
@@ -114,45 +122,47 @@ pub enum Wait {
 
 impl<S: Socket> Hub<S> {
     /// A hub without anyone in it, for at most `clients_max` at once.
-    pub fn new(config: Config, clients_max: usize) -> Hub<S> {
-        let mut forms = Forms::new(config.window);
-        forms.join(config.log_form());
+    pub fn new(config: Config, clients_max: usize, now: Instant) -> Hub<S> {
+        let gate = Gate { clients_max, addresses: Addresses::new(clients_max), refused: 0 };
+        let scratch = Scratch { read: vec![0; READ_BYTES_MAX].into(), safe: String::new() };
         Hub {
-            clients_max,
+            gate,
             clients: Clients::default(),
+            rooms: Rooms::new(&config, now),
             agenda: Agenda::default(),
-            forms,
-            submissions: Submissions::default(),
-            cork: Cork::default(),
-            presence: Presence::new(config.notice_pace(), config.summary),
-            next_serial: SERVER + 1,
-            members: BTreeMap::new(),
             names: Names::default(),
-            addresses: Addresses::new(clients_max),
-            refused: 0,
             stop: Stop::No,
             troubles: Troubles::default(),
             counts: Counts::default(),
-            scratch: vec![0; READ_BYTES_MAX].into(),
-            safe: String::new(),
+            scratch,
             config,
         }
     }
 
-    /// What has been said.
+    /// What has been said in the lobby.
     pub fn transcript(&self) -> &Transcript {
-        self.forms.plain()
+        self.rooms[LOBBY].forms.plain()
     }
 
     /// The same in a form that has a reader.
     pub fn transcript_in(&self, form: Form) -> &Transcript {
-        self.forms.of(form)
+        self.rooms[LOBBY].forms.of(form)
     }
 
-    /// The position below which a reader of this form that takes nothing must lapse now, before
-    /// more is said.
+    /// The position below which a reader of this form in the lobby that takes nothing must lapse
+    /// now, before more is said.
     pub fn endangered_below(&self, form: Form) -> u64 {
-        self.forms.of(form).endangered_below(2 * self.config.turn_bytes_max())
+        self.transcript_in(form).endangered_below(2 * self.config.turn_bytes_max())
+    }
+
+    /// The room that has this name.
+    pub fn room(&self, name: &str) -> Option<&Room> {
+        self.rooms.find(name).map(|id| &self.rooms[id])
+    }
+
+    /// How many rooms there are.
+    pub fn rooms(&self) -> usize {
+        self.rooms.count()
     }
 
     /// How many connections there are, those that are being closed or refused included.
@@ -160,9 +170,9 @@ impl<S: Socket> Hub<S> {
         self.clients.count()
     }
 
-    /// How many are in the conversation.
+    /// How many are in a conversation.
     pub fn here(&self) -> usize {
-        self.members.len()
+        self.clients.here()
     }
 
     /// What was counted so far.
@@ -175,23 +185,18 @@ impl<S: Socket> Hub<S> {
         if self.is_busy() {
             return Wait::No;
         }
-        let next = [self.agenda.next_moment(), self.presence.summary_due(), self.cork.until()];
-        match next.into_iter().flatten().min() {
-            Some(at) => Wait::Until(at),
-            None => Wait::Forever,
-        }
+        self.agenda.next_moment().map_or(Wait::Forever, Wait::Until)
     }
 
     /// Whether a client's deadline has come. Look at its events once more before
     /// [`Hub::note_time`]: what it did meanwhile counts.
     pub fn is_due(&self, now: Instant) -> bool {
-        self.agenda.next_moment().is_some_and(|at| at <= now)
+        self.agenda.next_client_moment().is_some_and(|at| at <= now)
     }
 
     /// Whether there is work that waits for nothing but the next turn.
     pub fn is_busy(&self) -> bool {
-        let is_submitted = !self.submissions.is_empty() && self.cork.until().is_none();
-        self.agenda.is_busy() || is_submitted || self.stop == Stop::Announced
+        self.agenda.is_busy() || self.stop == Stop::Announced
     }
 
     /// Notes that a client's socket may be read or written. An event for a key that nobody has, or
@@ -212,6 +217,11 @@ impl<S: Socket> Hub<S> {
         while let Some((id, at)) = self.agenda.next_arrival(now) {
             self.note_arrival(id, at, now);
             self.file(id, now);
+        }
+        for id in self.agenda.take_due_rooms(now) {
+            let room = &mut self.rooms[id];
+            room.note_time(self.config.voice(), now);
+            self.agenda.file_room(id, room, now);
         }
     }
 
@@ -269,23 +279,25 @@ impl<S: Socket> Hub<S> {
         }
         if matches!(life, Life::Deaf(_)) {
             // It is offered nothing any more, so it lets go of the window.
-            client.reading.lapse(self.forms.of(client.form));
+            client.reading.lapse(self.rooms[client.room].forms.of(client.form));
         }
-        if before.is_in_room() && !life.is_in_room() {
-            self.depart(id, now);
+        if before.is_here() && !life.is_here() {
+            self.depart(id, before, now);
         }
     }
 
     /// All is done with a client that is to be done at this moment.
     fn file(&mut self, id: ClientId, now: Instant) {
-        let client = &mut self.clients[id];
-        let head = self.forms.of(client.form).head();
+        let client = &self.clients[id];
         if let Life::Deaf(leave) = client.life()
             && client.is_spent(&self.config, now)
         {
             self.enter(id, Life::Gone(leave), now);
         }
-        self.agenda.file(id, &mut self.clients[id], head, &self.config, now);
+        let client = &mut self.clients[id];
+        let (room_id, room) = (client.room, &mut self.rooms[client.room]);
+        self.agenda.file(id, client, room, &self.config, now);
+        self.agenda.file_room(room_id, room, now);
     }
 
     /// Gives a client a notice that only it is to see, at the head of this moment.
@@ -311,9 +323,15 @@ impl<S: Socket> Hub<S> {
         }
     }
 
-    /// The position behind all that was said, in the form that a client reads.
+    /// The room of a client.
+    fn room_of(&self, id: ClientId) -> &Room {
+        &self.rooms[self.clients[id].room]
+    }
+
+    /// The position behind all that a client is to get, in the form that it reads.
     fn head(&self, id: ClientId) -> u64 {
-        self.forms.of(self.clients[id].form).head()
+        let client = &self.clients[id];
+        client.end(self.rooms[client.room].forms.of(client.form).head())
     }
 
     /// Gives a client another form, at once if it has all that was said, else when it has.
@@ -325,9 +343,10 @@ impl<S: Socket> Hub<S> {
         if client.form == form || !may_change {
             return;
         }
-        self.forms.leave(client.form);
-        self.forms.join(form);
+        let forms = &mut self.rooms[client.room].forms;
+        forms.leave(client.form);
+        forms.join(form);
         client.form = form;
-        client.reading.change_form(self.forms.of(form).head(), form);
+        client.reading.change_form(forms.of(form).head(), form);
     }
 }

@@ -9,7 +9,6 @@ use crate::hub::addresses::network;
 use crate::hub::client::{Life, Socket};
 use crate::room::ClientId;
 use crate::room::reading::DETOUR_BYTES;
-use crate::room::transcript::{Line, SERVER};
 use crate::room::without::{IGNORED_MAX, Without};
 use crate::words::command::Command;
 use crate::words::names::{Claimant, NAME_CHARACTERS_MAX, Name, Refusal, called};
@@ -24,22 +23,24 @@ impl<S: Socket> Hub<S> {
     pub(super) fn obey(&mut self, id: ClientId, command: Command<'_>, now: Instant) {
         let lang = self.config.lang();
         match command {
-            Command::Say(text) => self.say(id.serial, &["", ": "], text),
-            Command::Me(text) => self.say(id.serial, &["~ ", " "], text),
+            Command::Say(text) => self.say(id, &["", ": "], text),
+            Command::Me(text) => self.say(id, &["~ ", " "], text),
             Command::Message { to, text } => self.message(id, to, text, now),
             Command::Answer(text) => self.message_back(id, text, now),
             Command::Nick(name) => self.rename(id, name, now),
             Command::Echo(on) => self.set_echo(id, on, now),
-            Command::History(lines) => {
-                match self.history(id, lines, self.forms.plain().lines_said()) {
-                    Some(lines) => self.tell_lines(id, lines, now),
-                    None => self.tell(id, &Notice::NoHistory, now),
-                }
-            }
+            Command::History(lines) => match self.history(id, lines, u64::MAX) {
+                Some(lines) => self.tell_lines(id, lines, now),
+                None => self.tell(id, &Notice::NoHistory, now),
+            },
             Command::Ignore(name) => self.ignore(id, name, now),
             Command::Ignored => self.tell_ignored(id, now),
             Command::Unignore(name) => self.unignore(id, name, now),
             Command::Who => self.tell_who(id, now),
+            Command::Join(room) => self.join_room(id, room, now),
+            Command::Leave => self.leave_room(id, now),
+            Command::Rooms => self.tell_rooms(id, now),
+            Command::Topic(text) => self.topic(id, text, now),
             Command::Help => self.tell_lines(id, notice::help(lang), now),
             Command::Quit(words) => self.quit(id, words, now),
             Command::Misused(command) => {
@@ -52,19 +53,13 @@ impl<S: Socket> Hub<S> {
         }
     }
 
-    fn say(&mut self, author: u64, [before, behind]: &[&str; 2], text: &str) {
-        let name = self.names.of(author);
-        let line = format!("{before}{name}{behind}{text}\n");
-        self.forms.append(author, &[line.as_bytes()]);
+    fn say(&mut self, id: ClientId, marks: &[&str; 2], text: &str) {
+        self.rooms[self.clients[id].room].say(id.serial, marks, text, &self.names);
     }
 
     /// Which client is meant by a name, if it is here.
     fn find(&self, name: &str) -> Option<ClientId> {
-        self.member(self.names.find(name)?)
-    }
-
-    fn member(&self, serial: u64) -> Option<ClientId> {
-        self.members.get(&serial).map(|key| ClientId { serial, key: *key as usize })
+        self.clients.member(self.names.find(name)?)
     }
 
     fn tell_nobody(&mut self, id: ClientId, name: &str, now: Instant) {
@@ -81,7 +76,7 @@ impl<S: Socket> Hub<S> {
 
     fn message_back(&mut self, id: ClientId, text: &str, now: Instant) {
         let asked = self.clients[id].record.answers_go_to;
-        match asked.and_then(|serial| self.member(serial.get())) {
+        match asked.and_then(|serial| self.clients.member(serial.get())) {
             Some(to) => self.whisper(id, to, text, now),
             None => self.tell(id, &Notice::NobodyToAnswer, now),
         }
@@ -94,7 +89,8 @@ impl<S: Socket> Hub<S> {
         let line = format!("[{} -> {to_name}] {text}\n", self.names.of(from.serial)).into_bytes();
         let other = &self.clients[to];
         let waiting = other.reading.message_bytes() + line.len() + DETOUR_BYTES;
-        if other.life() != Life::Member || waiting > self.config.max_private {
+        if !matches!(other.life(), Life::Member | Life::Moving) || waiting > self.config.max_private
+        {
             return self.tell(from, &Notice::NotDelivered { name: &to_name }, now);
         }
         if from != to && !self.is_without(to, from.serial) {
@@ -118,17 +114,24 @@ impl<S: Socket> Hub<S> {
             Ok(()) if to == from => self.tell(id, &Notice::NameIsYours { name: &to }, now),
             Ok(()) => {
                 // Its bearer has worded the name, so a client that ignores it does not see it.
-                let line = Notice::Renamed { from: &from, to: &to }.to_line(self.config.lang());
-                self.forms.append(serial, &[&line]);
+                let (notice, voice) =
+                    (Notice::Renamed { from: &from, to: &to }, self.config.voice());
+                self.rooms[self.clients[id].room].tell_of(serial, &notice, voice);
                 if self.is_without(id, serial) {
-                    self.tell_lines(id, line, now);
+                    self.tell(id, &notice, now);
                 }
             }
             Err(refusal) => self.tell_refusal(id, name, refusal, now),
         }
     }
 
-    fn tell_refusal(&mut self, id: ClientId, name: &str, refusal: Refusal, now: Instant) {
+    pub(super) fn tell_refusal(
+        &mut self,
+        id: ClientId,
+        name: &str,
+        refusal: Refusal,
+        now: Instant,
+    ) {
         let shown = match refusal {
             Refusal::Character(character) | Refusal::FirstCharacter(character) => {
                 let visible = called(&Excerpt(character.to_string().as_bytes()).to_string());
@@ -148,28 +151,15 @@ impl<S: Socket> Hub<S> {
         self.tell(id, &notice, now);
     }
 
-    /// The newest lines that clients have said, of those with a number below `before`: at most
-    /// `lines`, without the ignored clients'. `None` if there are none.
+    /// The newest lines that clients have said in a client's room, of those with a number below
+    /// `before`, without the ignored clients': at most `lines`, between a line that says so and one
+    /// that ends them. `None` if there are none.
     pub(super) fn history(&self, id: ClientId, lines: usize, before: u64) -> Option<Vec<u8>> {
-        let without = self.clients[id].reading.without();
-        let is_left_out = |author| without.is_some_and(|without| without.contains(author));
-        // A notice about someone, who has worded part of it, is nothing that was said.
-        let is_notice =
-            |line: &Line| self.forms.plain().bytes(line.start, line.start + 1).0 == b"*";
-        let is_wanted = |line: &Line| {
-            let author = line.author;
-            let is_said = author != SERVER && line.number < before && !is_notice(line);
-            is_said && (author == id.serial || !is_left_out(author))
-        };
-        let newest = self.forms.plain().newest(lines, self.config.history_bytes, is_wanted);
-        let mut text = Notice::History.to_line(self.config.lang());
-        for line in &newest {
-            let (first, second) = self.forms.plain().bytes(line.start, line.end);
-            text.extend_from_slice(first);
-            text.extend_from_slice(second);
-        }
-        text.extend_from_slice(&Notice::Now.to_line(self.config.lang()));
-        (!newest.is_empty()).then_some(text)
+        let (without, lang) = (self.clients[id].reading.without(), self.config.lang());
+        let most = (lines, self.config.history_bytes);
+        let newest = self.room_of(id).history(id.serial, without, most, before)?;
+        let (begin, end) = (Notice::History.to_line(lang), Notice::Now.to_line(lang));
+        Some([begin, newest, end].concat())
     }
 
     fn set_echo(&mut self, id: ClientId, on: bool, now: Instant) {
@@ -186,18 +176,24 @@ impl<S: Socket> Hub<S> {
             return self.tell(id, &Notice::IgnoringYourself, now);
         }
         // What one that has gone has said is appended, or waits among the submissions.
-        let end = self.head(id) + self.submissions.charged() as u64;
-        let is_here = |author| self.members.contains_key(&author);
+        let end = self.head(id) + self.room_of(id).submissions.charged() as u64;
+        let gone = self.gone_authors(id);
         let reading = &mut self.clients[id].reading;
         let position = reading.position();
         let ignored = reading.change_without(|without| {
-            without.ignore(other.serial, id.serial, position, end, is_here)
+            without.ignore(other.serial, id.serial, position, end, |author| !gone.contains(&author))
         });
         if ignored.is_err() {
             return self.tell(id, &Notice::IgnoringTooMany { most: IGNORED_MAX }, now);
         }
         let name = self.names.of(other.serial).to_string();
         self.tell(id, &Notice::Ignoring { name: &name }, now);
+    }
+
+    /// Those that a client ignores and that have left the server.
+    fn gone_authors(&self, id: ClientId) -> Vec<u64> {
+        let without = self.clients[id].reading.without().into_iter().flat_map(Without::iter);
+        without.filter(|author| self.clients.member(*author).is_none()).collect()
     }
 
     fn unignore(&mut self, id: ClientId, name: &str, now: Instant) {
@@ -216,7 +212,7 @@ impl<S: Socket> Hub<S> {
     fn tell_ignored(&mut self, id: ClientId, now: Instant) {
         let ignored = self.clients[id].reading.without().into_iter().flat_map(Without::iter);
         let ignored = ignored.filter(|author| *author != id.serial);
-        let ignored = ignored.filter(|author| self.members.contains_key(author));
+        let ignored = ignored.filter(|author| self.clients.member(*author).is_some());
         let names: Vec<String> = ignored.map(|author| self.names.of(author).to_string()).collect();
         match names.is_empty() {
             true => self.tell(id, &Notice::IgnoringNobody, now),
@@ -234,9 +230,11 @@ impl<S: Socket> Hub<S> {
     }
 
     fn tell_who(&mut self, id: ClientId, now: Instant) {
-        let here = self.here();
-        let named = self.members.keys().take(NAMED_MAX);
-        let names: Vec<String> = named.map(|serial| self.names.of(*serial).to_string()).collect();
+        let room = self.room_of(id);
+        let keys = room.readers.iter().filter_map(|key| self.clients.at(key));
+        let members = keys.filter(|reader| self.clients[*reader].life().is_in_room());
+        let named = members.take(NAMED_MAX).map(|member| self.names.of(member.serial).to_string());
+        let (here, names) = (room.here, named.collect::<Vec<String>>());
         let (more, names) = (here - names.len(), &names.join(", "));
         match more {
             0 => self.tell(id, &Notice::Here { here, names }, now),
@@ -246,7 +244,7 @@ impl<S: Socket> Hub<S> {
 
     fn quit(&mut self, id: ClientId, words: &str, now: Instant) {
         if !words.is_empty() {
-            self.say(id.serial, &["", ": "], words);
+            self.say(id, &["", ": "], words);
         }
         let is_telnet = self.clients[id].record.ear.is_telnet();
         let bye = if is_telnet { Notice::Bye } else { Notice::ByeToNc };

@@ -1,22 +1,26 @@
 //! The step *speak*: each client that lacks something is offered it, once a turn, in one system
 //! call.
 //!
-//! A *pass* walks over everyone in the order of the slab, cut in slices, so that between two of
-//! them newcomers and signals are looked at. Those whose socket has just become able to take what
-//! they lack stand on the ready queue and are served before it. A client that cannot be written to
-//! costs nothing but a look, and lapses before what it lacks is overwritten. Looks are counted too,
-//! or a pass in which nobody wants what was said would not be cut.
+//! A *pass* walks over the readers of a room in the order in which they came. It is cut in slices,
+//! so that between two of them newcomers, signals and other rooms are looked at. Clients whose
+//! socket has just become able to take what they lack stand on the ready queue and are served
+//! first. A client that cannot be written to costs nothing but a look, and lapses before what it
+//! lacks is overwritten. Looks are counted too, or a pass in which nobody wants what was said would
+//! not be cut.
 
 use std::time::Instant;
 
 use super::Hub;
-use super::agenda::Pass;
 use crate::config::Config;
 use crate::hub::client::{Leave, Life, Socket, Spoken};
-use crate::room::ClientId;
+use crate::room::queues::Queues;
+use crate::room::{ClientId, Pass, RoomId};
 
 /// So many looks count as a write: one is memory that has left the cache, the other a system call.
 const LOOKS_PER_WRITE: usize = 64;
+
+/// Each room with a pass may do so much in a turn, however many there are.
+const SHARE_LOOKS_MIN: usize = 64 * LOOKS_PER_WRITE;
 
 /// What may still be done in one slice of a pass.
 struct Slice {
@@ -28,6 +32,12 @@ impl Slice {
     fn new(config: &Config) -> Slice {
         let looks_left = config.slice_writes.saturating_mul(LOOKS_PER_WRITE);
         Slice { looks_left, bytes_left: config.slice_bytes }
+    }
+
+    /// What each of so many rooms may do of it.
+    fn share(&self, rooms: usize) -> Slice {
+        let looks_left = (self.looks_left / rooms).max(SHARE_LOOKS_MIN.min(self.looks_left));
+        Slice { looks_left, bytes_left: self.bytes_left / rooms }
     }
 
     fn count_look(&mut self) {
@@ -61,34 +71,47 @@ impl<S: Socket> Hub<S> {
             self.agenda.served(client);
             self.offer(id, &mut slice, now);
         }
-        self.continue_pass(&mut slice, now);
+        self.continue_passes(&slice, now);
     }
 
-    fn continue_pass(&mut self, slice: &mut Slice, now: Instant) {
-        let Some(mut pass) = self.agenda.pass else { return };
-        while pass.next < self.clients.keys_end() {
+    /// Each room with a pass goes on with it, as far as its share of the slice goes.
+    fn continue_passes(&mut self, slice: &Slice, now: Instant) {
+        let rooms = self.agenda.passing();
+        for _ in 0..rooms {
+            let Some(id) = self.agenda.next_passing() else { break };
+            self.rooms[id].queues.leave(Queues::PASSING);
+            self.continue_pass(id, &mut slice.share(rooms), now);
+            self.agenda.file_room(id, &mut self.rooms[id], now);
+        }
+    }
+
+    fn continue_pass(&mut self, room: RoomId, slice: &mut Slice, now: Instant) {
+        let Some(mut pass) = self.rooms[room].pass else { return };
+        while pass.next < self.rooms[room].readers.places() {
             if slice.is_over() {
-                self.agenda.pass = Some(pass);
+                self.rooms[room].pass = Some(pass);
                 return;
             }
             slice.count_look();
             self.counts.looks += 1;
-            if let Some(id) = self.clients.at(pass.next) {
+            let key = self.rooms[room].readers.at(pass.next);
+            if let Some(id) = key.and_then(|key| self.clients.at(key)) {
                 let took_all = self.offer(id, slice, now);
-                if !took_all {
+                if !took_all && self.clients[id].room == room {
                     self.lapse_if_endangered(id, &pass, now);
                 }
             }
             pass.next += 1;
         }
-        self.agenda.pass = None;
+        self.rooms[room].pass = None;
+        self.close_holes(room);
     }
 
     /// Offers a client what it lacks, if it lacks anything and can be written to. Says whether it
     /// took all it was offered; a client that does is never overrun.
     fn offer(&mut self, id: ClientId, slice: &mut Slice, now: Instant) -> bool {
         let client = &mut self.clients[id];
-        let transcript = self.forms.of(client.form);
+        let transcript = self.rooms[client.room].forms.of(client.form);
         if !client.wants_offer(transcript.head()) {
             return false;
         }
@@ -114,6 +137,7 @@ impl<S: Socket> Hub<S> {
                 self.enter(id, Life::Deaf(leave), now);
             }
             (_, Some(leave)) => self.enter(id, Life::Gone(leave), now),
+            (Life::Moving, None) if client.is_flushed() => self.arrive(id, now),
             (Life::Closing(leave), None) if client.is_flushed() => {
                 let is_shut = client.shut_down(&self.config, now);
                 let life = if is_shut { Life::Draining(leave) } else { Life::Gone(leave) };
@@ -133,7 +157,7 @@ impl<S: Socket> Hub<S> {
         if client.reading.has_lapsed() {
             return;
         }
-        let transcript = self.forms.of(client.form);
+        let transcript = self.rooms[client.room].forms.of(client.form);
         let bounds = pass.bounds[client.form as usize];
         let (position, is_behind) =
             (client.reading.position(), client.is_behind(transcript.head()));

@@ -10,11 +10,11 @@ use std::time::Instant;
 
 use super::Hub;
 use super::listen::{AGAIN, Budget, DONE, MORE, Step, Visit};
-use crate::bus::queue::Kind;
 use crate::config::{NAMED_BYTES_MAX, STANDING_BYTES_MAX};
 use crate::hub::client::{Admission, Hold, Socket};
 use crate::room::ClientId;
 use crate::room::forms::Form;
+use crate::room::submissions::Kind;
 use crate::room::transcript::charge;
 use crate::wire::ear::Said;
 use crate::wire::line::LineRules;
@@ -35,9 +35,10 @@ impl<S: Socket> Hub<S> {
         let client = &mut self.clients[id];
         let record = &mut client.record;
         let line = record.ear.line();
-        self.safe.clear();
-        let is_utf8 = said == Said::Chunk || push_safe(line, &mut self.safe);
-        let (text, kind) = match self.safe.as_bytes() {
+        let (safe, room) = (&mut self.scratch.safe, &mut self.rooms[client.room]);
+        safe.clear();
+        let is_utf8 = said == Said::Chunk || push_safe(line, safe);
+        let (text, kind) = match safe.as_bytes() {
             _ if said == Said::Chunk => (line, Kind::AsItIs),
             text @ [b'/', ..] => (text, Kind::Command),
             text => (text, Kind::Line),
@@ -47,7 +48,7 @@ impl<S: Socket> Hub<S> {
             self.refuse_line(id, said, bytes_max, rules, now);
             return AGAIN;
         }
-        let cost = cost(text, kind, &self.names.of(id.serial)) + self.forms.extra();
+        let cost = cost(text, kind, &self.names.of(id.serial)) + room.forms.extra();
         // A line that is larger than any turn has one to itself.
         if cost > budget.turn && budget.turn < self.config.turn_bytes_max() {
             return ControlFlow::Break(Visit::CutShort);
@@ -56,7 +57,7 @@ impl<S: Socket> Hub<S> {
             return MORE;
         }
         let (address, pace) = (record.ip, self.config.pace());
-        let advanced = || self.addresses.may_say(address, &pace, now);
+        let advanced = || self.gate.addresses.may_say(address, &pace, now);
         if client.admission != Admission::Exempt
             && let Err(due) = record.allowance.take(&pace, advanced, now)
         {
@@ -64,7 +65,7 @@ impl<S: Socket> Hub<S> {
             client.change_moments(|its| its.paused_until = Some(due));
             return DONE;
         }
-        self.submissions.push(id, kind, text, cost);
+        room.submissions.push(id, kind, text, cost);
         budget.deficit -= cost as u32;
         budget.turn = budget.turn.saturating_sub(cost);
         if kind == Kind::Command {
@@ -94,9 +95,11 @@ impl<S: Socket> Hub<S> {
 
     /// Tells a client something behind what it has said before; it is heard on after that.
     fn answer_in_turn(&mut self, id: ClientId, notice: &Notice<'_>) {
-        self.clients[id].hold = Hold::Answer;
+        let client = &mut self.clients[id];
+        client.hold = Hold::Answer;
+        let submissions = &mut self.rooms[client.room].submissions;
         // It takes nothing of the transcript.
-        self.submissions.push(id, Kind::Answer, &self.config.voice().line(notice), 0);
+        submissions.push(id, Kind::Answer, &self.config.voice().line(notice), 0);
     }
 
     /// A line is too long: nothing of it is said, and its author is told.

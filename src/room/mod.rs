@@ -1,12 +1,268 @@
-//! One conversation: what was said in it, how far its readers are, which clients came and went.
+//! One conversation, a value: what was said in it, how far its readers are, what waits to be said.
 //!
-//! Nothing here knows a socket, a clock, or a command.
+//! A room is driven from outside. What a client has said is submitted; when no pass is on its way,
+//! it is appended in the order in which it was submitted. What the room cannot do alone it gives
+//! back as an [`Effect`]: an answer to a client, or a command that concerns others. The hub carries
+//! that out. Then a *pass* offers every reader what it lacks.
+//!
+//! While a pass is on its way nothing is appended. So a reader that takes all that it is offered
+//! was offered everything before more is said.
+//!
+//! Nothing here knows a socket or a clock.
 
-pub use client_id::ClientId;
+use std::net::IpAddr;
+use std::time::Instant;
 
-mod client_id;
+use crate::words::names::Names;
+use crate::words::notice::Notice;
+use crate::words::voice::Voice;
+
+use cork::Cork;
+use forms::{FORMS, Form, Forms};
+use presence::Presence;
+use queues::Queues;
+use readers::Readers;
+use submissions::{Kind, Submission, Submissions};
+use transcript::{Line, SERVER};
+use turns::Turns;
+use without::Without;
+
+pub use ids::{ClientId, LOBBY, RoomId};
+
+pub mod cork;
 pub mod forms;
+mod ids;
 pub mod presence;
+pub mod queues;
+pub mod readers;
 pub mod reading;
+pub mod submissions;
 pub mod transcript;
+pub mod turns;
 pub mod without;
+
+/// The most bytes of a topic.
+pub const TOPIC_BYTES_MAX: usize = 400;
+
+/// One conversation.
+#[derive(Debug)]
+pub struct Room {
+    /// The network of the client that made it; `None` if the server did.
+    maker: Option<IpAddr>,
+    topic: Option<Box<str>>,
+    /// What was said.
+    pub forms: Forms,
+    /// What is to be said.
+    pub submissions: Submissions,
+    /// When a small turn waits for more.
+    pub cork: Cork,
+    /// What is told of those that come and go.
+    pub presence: Presence,
+    /// The connections that read it, those that are being closed included.
+    pub readers: Readers,
+    /// How many of them are in the conversation.
+    pub here: usize,
+    /// How many connections are on their way here, from other rooms.
+    pub coming: usize,
+    /// Those that have something to be heard.
+    pub turns: Turns<ClientId>,
+    /// The pass that is unfinished.
+    pub pass: Option<Pass>,
+    /// The queues in which the agenda has put it.
+    pub queues: Queues,
+}
+
+/// How far a pass over the readers has come.
+#[derive(Clone, Copy, Debug)]
+pub struct Pass {
+    /// The place that is looked at next.
+    pub next: usize,
+    /// By form.
+    pub bounds: [Bounds; FORMS],
+}
+
+/// Which readers a pass must not leave behind, in one form.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// A client below this that cannot be written to must lapse: the next turn overwrites it.
+    pub endangered_below: u64,
+    /// A newcomer below this is greeted now: a turn earlier, so that it is offered what it lacks
+    /// before that.
+    pub greeted_below: u64,
+}
+
+/// What an entry asks for beside its place in the conversation.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Nothing.
+    None,
+    /// Its author is told these lines.
+    Answer(Vec<u8>),
+    /// Its author has given this command.
+    Command(String),
+    /// Its author is no longer on the server.
+    Gone,
+}
+
+impl Room {
+    /// A room in which nobody is. Each form of it holds at most so many bytes.
+    pub fn new(maker: Option<IpAddr>, window_bytes_max: usize, presence: Presence) -> Room {
+        Room {
+            maker,
+            topic: None,
+            forms: Forms::new(window_bytes_max),
+            submissions: Submissions::default(),
+            cork: Cork::default(),
+            presence,
+            readers: Readers::default(),
+            here: 0,
+            coming: 0,
+            turns: Turns::default(),
+            pass: None,
+            queues: Queues::default(),
+        }
+    }
+
+    /// The network of the client that made it; `None` if the server did.
+    pub fn maker(&self) -> Option<IpAddr> {
+        self.maker
+    }
+
+    /// What it is about, as a client has put it.
+    pub fn topic(&self) -> Option<&str> {
+        self.topic.as_deref()
+    }
+
+    /// Whether nothing and nobody is left in it.
+    pub fn is_empty(&self) -> bool {
+        let is_silent = self.submissions.is_empty() && self.pass.is_none();
+        is_silent && self.readers.count() == 0 && self.coming == 0
+    }
+
+    /// In which queues it is to stand.
+    pub fn wants(&self, now: Instant) -> Queues {
+        let may_append = self.pass.is_none();
+        let is_corked = self.cork.until().is_some_and(|until| now < until);
+        let is_submitted = !self.submissions.is_empty() && !is_corked;
+        Queues::TALKING.when(may_append && self.turns.count() > 0)
+            | Queues::SUBMITTED.when(may_append && is_submitted)
+            | Queues::PASSING.when(!may_append)
+            | Queues::LEAVING.when(self.is_empty() && self.maker.is_some())
+    }
+
+    /// When it has to be looked at though nothing happens.
+    pub fn next_deadline(&self) -> Option<Instant> {
+        [self.presence.summary_due(), self.cork.until()].into_iter().flatten().min()
+    }
+
+    /// Submits the summary of those that came and went, if it is due.
+    pub fn note_time(&mut self, voice: Voice, now: Instant) {
+        if let Some(summary) = self.presence.take_summary(self.here, now) {
+            self.submissions.push_notice(&voice.line(&summary));
+        }
+    }
+
+    /// Submits the last line, behind what was not told yet.
+    pub fn stop(&mut self, voice: Voice) {
+        if let Some(summary) = self.presence.take_untold(self.here) {
+            self.submissions.push_notice(&voice.line(&summary));
+        }
+        self.submissions.push_notice(&voice.line(&Notice::Stopping));
+    }
+
+    /// Whether what was submitted waits for more. What is urgent does not.
+    pub fn is_corked(&mut self, turn_bytes_max: usize, is_urgent: bool, now: Instant) -> bool {
+        let is_small = self.submissions.charged() < turn_bytes_max / 2;
+        let is_urgent = is_urgent || self.turns.count() > 0;
+        !self.submissions.is_empty() && self.cork.holds(is_small, is_urgent, now)
+    }
+
+    /// Puts what was submitted where it stands in the conversation.
+    pub fn append(&mut self, submission: &Submission, names: &Names, voice: Voice) -> Effect {
+        let author = submission.author.serial;
+        let text = self.submissions.text(submission);
+        match submission.kind {
+            Kind::AsItIs => self.forms.append(author, &[text]),
+            Kind::Line => {
+                let name = names.of(author).to_string();
+                self.forms.append(author, &[name.as_bytes(), b": ", text, b"\n"]);
+            }
+            Kind::Command => return Effect::Command(String::from_utf8_lossy(text).into_owned()),
+            Kind::Answer => return Effect::Answer(text.to_vec()),
+            Kind::Departure { told } => {
+                if told {
+                    let name = &names.of(author).to_string();
+                    self.forms.append(SERVER, &[&voice.line(&Notice::Left { name })]);
+                }
+                return Effect::Gone;
+            }
+        }
+        Effect::None
+    }
+
+    /// Appends a line in which a client stands between two marks.
+    pub fn say(&mut self, author: u64, [before, behind]: &[&str; 2], text: &str, names: &Names) {
+        let name = names.of(author);
+        let line = format!("{before}{name}{behind}{text}\n");
+        self.forms.append(author, &[line.as_bytes()]);
+    }
+
+    /// Appends a notice that a client has worded a part of: one that ignores it does not see it.
+    pub fn tell_of(&mut self, author: u64, notice: &Notice<'_>, voice: Voice) {
+        self.forms.append(author, &[&voice.line(notice)]);
+    }
+
+    /// Changes what it is about, and tells all.
+    pub fn set_topic(&mut self, author: u64, topic: &str, names: &Names, voice: Voice) {
+        self.topic = Some(topic.into());
+        let name = &names.of(author).to_string();
+        self.tell_of(author, &Notice::TopicSet { name, topic }, voice);
+    }
+
+    /// A client has left for another room: those that stay are told.
+    pub fn tell_moved(&mut self, author: u64, to: &str, names: &Names, voice: Voice) {
+        let name = &names.of(author).to_string();
+        self.forms.append(SERVER, &[&voice.line(&Notice::Moved { name, room: to })]);
+    }
+
+    /// The newest lines that clients have said, of those with a number below `before`: at most
+    /// `lines` lines and `bytes_max` bytes, without those of the authors that a reader leaves out.
+    /// `None` if there are none.
+    pub fn history(
+        &self,
+        reader: u64,
+        without: Option<&Without>,
+        (lines, bytes_max): (usize, usize),
+        before: u64,
+    ) -> Option<Vec<u8>> {
+        let plain = self.forms.plain();
+        let is_left_out = |author| without.is_some_and(|without| without.contains(author));
+        // A notice about someone, who has worded part of it, is nothing that was said.
+        let is_notice = |line: &Line| plain.bytes(line.start, line.start + 1).0 == b"*";
+        let is_wanted = |line: &Line| {
+            let author = line.author;
+            let is_said = author != SERVER && line.number < before && !is_notice(line);
+            is_said && (author == reader || !is_left_out(author))
+        };
+        let newest = plain.newest(lines, bytes_max, is_wanted);
+        let mut text = Vec::new();
+        for line in &newest {
+            let (first, second) = plain.bytes(line.start, line.end);
+            text.extend_from_slice(first);
+            text.extend_from_slice(second);
+        }
+        (!newest.is_empty()).then_some(text)
+    }
+
+    /// What a pass must know of each form; `reserve` is what one turn appends, at most.
+    pub fn begin_pass(&mut self, reserve: usize) {
+        let bounds = |form| {
+            let below = |turns| self.forms.of(form).endangered_below(turns * reserve);
+            Bounds { endangered_below: below(2), greeted_below: below(3) }
+        };
+        let plain = bounds(Form::Plain);
+        let bounds =
+            Form::ALL.map(|form| if self.forms.is_read(form) { bounds(form) } else { plain });
+        self.pass = Some(Pass { next: 0, bounds });
+    }
+}

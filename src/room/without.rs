@@ -62,6 +62,12 @@ impl Without {
         self.authors.retain(|author| author.serial != serial);
     }
 
+    /// The reader goes to another room, in which those that have gone have said nothing from `end`
+    /// on.
+    pub fn go_to_room(&mut self, end: u64) {
+        self.authors.iter_mut().for_each(|author| author.until = author.until.and(Some(end)));
+    }
+
     /// Leaves out this author too, for a reader at `position`; `own` is the reader's serial, which
     /// does not count.
     ///

@@ -20,6 +20,7 @@ use crate::config::Config;
 use crate::hub::client::Socket;
 use crate::hub::{Hub, Wait};
 use crate::pace::Throttle;
+use crate::room::LOBBY;
 use crate::server::console::Console;
 use crate::server::door::{Door, Next};
 use crate::server::journal::Journal;
@@ -161,7 +162,7 @@ impl Server {
             accept_troubles: Throttle::default(),
             ignored_signals: Throttle::default(),
             own_bytes_max: config.memory_bytes_max(clients_max).0,
-            hub: Hub::new(config, clients_max),
+            hub: Hub::new(config, clients_max, Instant::now()),
         })
     }
 
@@ -295,7 +296,7 @@ impl Server {
 
     /// Logs how things stand.
     fn tell_status(&self, why: &str) {
-        let said = Counted(self.hub.transcript().lines_said(), "line");
+        let said = Counted(self.hub.counts().said, "line");
         let missed = Counted(self.hub.counts().missed, "line");
         let memory = match memory_bytes() {
             Some(bytes) => format!("{} MiB of memory", bytes.div_ceil(MIB)),
@@ -362,7 +363,7 @@ impl Server {
         let token = Token(self.hub.next_key());
         let interests = Interest::READABLE | Interest::WRITABLE;
         match self.poll.registry().register(&mut socket, token, interests) {
-            Ok(()) => self.hub.admit(socket, address, now),
+            Ok(()) => self.hub.admit(socket, address, LOBBY, now),
             Err(error) => {
                 turn_away(socket, &self.hub.full_line());
                 self.tell_accept_trouble("cannot watch a new connection", &error, now);

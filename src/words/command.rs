@@ -35,6 +35,14 @@ pub enum Command<'a> {
     Unignore(&'a str),
     /// List the clients that are here.
     Who,
+    /// Go to this room.
+    Join(&'a str),
+    /// Go back to the room of newcomers.
+    Leave,
+    /// List the rooms.
+    Rooms,
+    /// Say what the room is about; with an empty text, tell it.
+    Topic(&'a str),
     /// List the commands.
     Help,
     /// Leave, with a last message or none.
@@ -68,7 +76,7 @@ pub struct Row(fn(&str) -> Option<Command<'_>>, [(&'static str, &'static str); L
 
 /// All commands, in the order of `/help`.
 #[rustfmt::skip] // A row is what a command asks, and below it how each language tells of it.
-pub static COMMANDS: [Row; 11] = [
+pub static COMMANDS: [Row; 15] = [
     Row(|_| Some(Command::Help),
         [("/help", "this list"), ("/help", "이 목록")]),
     Row(|_| Some(Command::Who),
@@ -90,6 +98,15 @@ pub static COMMANDS: [Row; 11] = [
          ("/ignore [이름]", "한 사람의 말을 보지 않기, 또는 그 목록")]),
     Row(|rest| one_word(rest).map(Command::Unignore),
         [("/unignore NAME", "see it again"), ("/unignore 이름", "다시 보기")]),
+    Row(|rest| one_word(rest).map(Command::Join),
+        [("/join ROOM", "go to a room, or make one"), ("/join 방", "방으로 가기, 없으면 만들기")]),
+    Row(|_| Some(Command::Leave),
+        [("/leave", "go back to the lobby"), ("/leave", "로비로 돌아가기")]),
+    Row(|_| Some(Command::Rooms),
+        [("/rooms", "which rooms there are"), ("/rooms", "어떤 방이 있는지")]),
+    Row(|rest| Some(Command::Topic(rest)),
+        [("/topic [TEXT]", "set what the room is about, or see it"),
+         ("/topic [글]", "방의 주제를 정하거나 보기")]),
     Row(|rest| Some(Command::Quit(rest)),
         [("/quit [TEXT]", "say a last line, and leave"), ("/quit [글]", "마지막 말을 남기고 나가기")]),
 ];

@@ -191,6 +191,46 @@ notices! {
     Utf16
         en "this is a chat server for UTF-8 and you send UTF-16; set your client to UTF-8"
         ko "여기는 UTF-8 채팅 서버인데 UTF-16으로 보내고 있습니다. 프로그램을 UTF-8로 바꾸세요";
+    /// To a client that has come into another room.
+    Entered { room: &'a str, here: usize }
+        en "you are in {room}, {here} here"
+        ko "{room} 방입니다. 지금 {here}명이 있습니다";
+    /// To all in a room: a client went to another.
+    Moved { name: &'a str, room: &'a str }
+        en "{name} went to {room}"
+        ko "{name}님이 {room} 방으로 갔습니다";
+    /// To a client that is to go where it is.
+    InRoom { room: &'a str }
+        en "you are in {room} already"
+        ko "이미 {room} 방에 있습니다";
+    /// What a room is about.
+    Topic { topic: &'a str }
+        en "topic: {topic}"
+        ko "주제: {topic}";
+    /// A room has no topic.
+    NoTopic
+        en "no topic; /topic TEXT sets one"
+        ko "주제가 없습니다. /topic 글로 정합니다";
+    /// To all in a room: a client has changed what it is about.
+    TopicSet { name: &'a str, topic: &'a str }
+        en "{name} set the topic: {topic}"
+        ko "{name}님이 주제를 정했습니다: {topic}";
+    /// The rooms, and how many are in each.
+    Rooms { rooms: usize, names: &'a str }
+        en "{rooms} rooms: {names}", if rooms == 1 => "1 room: {names}"
+        ko "방 {rooms}개: {names}";
+    /// The same if they are too many to list.
+    RoomsAndMore { rooms: usize, names: &'a str, more: usize }
+        en "{rooms} rooms: {names} and {more} more"
+        ko "방 {rooms}개: {names} 외 {more}개";
+    /// The name of a new room is too much like that of another.
+    RoomLooksTaken { room: &'a str }
+        en "{room} looks like the name of another room"
+        ko "{room}은(는) 다른 방의 이름과 비슷하게 보입니다";
+    /// A client wants one room more than its address may have.
+    TooManyRooms { most: usize }
+        en "your address has made {most} rooms that are still there, which is the most"
+        ko "같은 주소에서 만든 방이 이미 {most}개 있어 더는 안 됩니다";
     /// To all: the server stops.
     Stopping
         en "server shutting down"

@@ -52,7 +52,7 @@ fn talk(seed: u64, base: &Config, stalls: bool) -> Vec<Vec<u8>> {
     (config.slice_writes, config.slice_bytes) = (usize::MAX, usize::MAX);
     let mut world = World::new(random, config);
     (world.faulty, world.clients_max) = (false, 8);
-    world.hub = Hub::new(world.config.clone(), 8);
+    world.hub = Hub::new(world.config.clone(), 8, world.now);
     for _ in 0..4 {
         world.connect();
     }
@@ -114,7 +114,7 @@ fn quiet_world(people: usize, greeting: Duration) -> World {
     let config = Config { window: 1000, turn_bytes: 250, write_bytes: 300, ..base };
     let mut world =
         World::new(Random::seeded(1), Config { hide_addresses: true, greeting, ..config });
-    (world.faulty, world.hub) = (false, Hub::new(world.config.clone(), people));
+    (world.faulty, world.hub) = (false, Hub::new(world.config.clone(), people, world.now));
     for place in 0..people {
         world.connect();
         world.peers[place].ends_lines = true;

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use chinwag::config::Config;
 use chinwag::hub::client::Socket;
 use chinwag::hub::{Hub, Wait};
+use chinwag::room::LOBBY;
 use rustix::io::Errno;
 
 /// Between two looks at the time while time passes.
@@ -117,7 +118,8 @@ pub struct Small {
 
 impl Small {
     pub fn new(config: Config) -> Small {
-        Small { hub: Hub::new(config, 1000), now: Instant::now() }
+        let now = Instant::now();
+        Small { hub: Hub::new(config, 1000, now), now }
     }
 
     /// A hub that greets at once, and two clients that have read that they are here: `guest1` and
@@ -134,7 +136,7 @@ impl Small {
         let pipe = Rc::new(RefCell::new(Pipe::default()));
         let key = self.hub.next_key();
         let address = SocketAddr::from(([10, 0, 0, last], 1000));
-        self.hub.admit(PipeEnd(Rc::clone(&pipe)), address, self.now);
+        self.hub.admit(PipeEnd(Rc::clone(&pipe)), address, LOBBY, self.now);
         self.turns();
         Seat { pipe, key }
     }

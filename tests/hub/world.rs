@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use chinwag::config::Config;
 use chinwag::hub::{Hub, Wait};
+use chinwag::room::LOBBY;
 
 use crate::asking::Asks;
 use crate::model::{Peer, Said, Talk};
@@ -46,9 +47,10 @@ impl World {
         let line_wait = Duration::from_secs(1 << 20);
         let config = Config { rate: 0, per_address: 0, line_wait, ..config };
         let clients_max = 2 + random.below(7);
+        let now = Instant::now();
         World {
-            now: Instant::now(),
-            hub: Hub::new(config.clone(), clients_max),
+            now,
+            hub: Hub::new(config.clone(), clients_max, now),
             peers: Vec::new(),
             said: Vec::new(),
             roll: Roll::default(),
@@ -81,7 +83,7 @@ impl World {
         }
         self.peers.push(peer);
         let socket = FakeSocket { wire, releasing: Rc::clone(&self.releasing) };
-        self.hub.admit(socket, address(serial), self.now);
+        self.hub.admit(socket, address(serial), LOBBY, self.now);
         assert!(self.hub.here() <= self.clients_max);
     }
 

@@ -65,12 +65,13 @@ impl fmt::Display for Leave {
     }
 }
 
-/// The life of a connection; it only goes downwards.
+/// The life of a connection. It only goes downwards, but one that moves is a member again.
 ///
 /// | life | read | its words count | gets | in the room |
 /// |---|---|---|---|---|
 /// | `Arriving` | yes | yes, they welcome it | nothing yet | no |
 /// | `Member` | yes | yes | all | yes |
+/// | `Moving` | no | no | up to its `until` | no |
 /// | `Ending` | no | what is submitted | all | yes |
 /// | `Deaf` | to the end | yes | nothing | yes |
 /// | `Closing` | no | no | up to its `until` | no |
@@ -82,6 +83,9 @@ pub enum Life {
     Arriving,
     /// Read and written.
     Member,
+    /// It is on its way to another room: it gets what was said before
+    /// [`Moments::until`](super::Moments), and is a member of the other room then.
+    Moving,
     /// Its input is over, or it said `/quit`: a member until all that it has submitted is appended.
     Ending,
     /// Its output is broken, but what it said before may still be in its socket: read to the end.
@@ -100,22 +104,34 @@ impl Life {
     pub fn is_heard(self) -> bool {
         match self {
             Life::Arriving | Life::Member | Life::Deaf(_) => true,
-            Life::Ending | Life::Closing(_) | Life::Draining(_) | Life::Gone(_) => false,
+            Life::Moving | Life::Ending => false,
+            Life::Closing(_) | Life::Draining(_) | Life::Gone(_) => false,
         }
+    }
+
+    /// Whether it is given what stands before a position, and no more.
+    pub fn has_end(self) -> bool {
+        matches!(self, Life::Moving | Life::Closing(_))
+    }
+
+    /// Whether it was welcomed and has not left the server.
+    pub fn is_here(self) -> bool {
+        self == Life::Moving || self.is_in_room()
     }
 
     /// Whether it is one of the conversation.
     pub fn is_in_room(self) -> bool {
         match self {
             Life::Member | Life::Ending | Life::Deaf(_) => true,
-            Life::Arriving | Life::Closing(_) | Life::Draining(_) | Life::Gone(_) => false,
+            Life::Arriving | Life::Moving => false,
+            Life::Closing(_) | Life::Draining(_) | Life::Gone(_) => false,
         }
     }
 
     /// Why it leaves, if it does.
     pub fn leave(self) -> Option<Leave> {
         match self {
-            Life::Arriving | Life::Member | Life::Ending => None,
+            Life::Arriving | Life::Member | Life::Moving | Life::Ending => None,
             Life::Deaf(leave) | Life::Closing(leave) => Some(leave),
             Life::Draining(leave) | Life::Gone(leave) => Some(leave),
         }

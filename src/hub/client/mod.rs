@@ -14,9 +14,10 @@ use std::time::{Duration, Instant};
 use rustix::io::Errno;
 
 use crate::config::Config;
-use crate::hub::agenda::Queues;
 use crate::pace::{Allowance, Pace};
+use crate::room::RoomId;
 use crate::room::forms::Form;
+use crate::room::queues::Queues;
 use crate::room::reading::{Reading, Terms};
 use crate::room::transcript::Transcript;
 use crate::wire::ear::Ear;
@@ -95,7 +96,9 @@ pub struct Client<S> {
     pub admission: Admission,
     /// The queues in which the agenda has put it.
     pub queues: Queues,
-    /// Its place in the conversation.
+    /// The room that it reads.
+    pub room: RoomId,
+    /// Its place in that conversation.
     pub reading: Reading,
     /// The form in which it reads that.
     pub form: Form,
@@ -116,7 +119,7 @@ impl<S: Socket> Client<S> {
         socket: S,
         address: SocketAddr,
         serial: u64,
-        reading: Reading,
+        (room, reading): (RoomId, Reading),
         pace: &Pace,
         now: Instant,
     ) -> Self {
@@ -128,6 +131,7 @@ impl<S: Socket> Client<S> {
             writable: true,
             admission: Admission::Limited,
             queues: Queues::default(),
+            room,
             reading,
             form: Form::Plain,
             next_form: Form::Plain,
@@ -135,6 +139,7 @@ impl<S: Socket> Client<S> {
                 ip: address.ip(),
                 port: address.port(),
                 serial,
+                place: u32::MAX,
                 ear: Ear::new(now),
                 allowance: Allowance::new(pace, now),
                 answers_go_to: None,
@@ -185,7 +190,7 @@ impl<S: Socket> Client<S> {
             Life::Arriving | Life::Deaf(_) => talking(),
             Life::Member => talking() | ready(),
             Life::Ending => ready() | Queues::ENDING,
-            Life::Closing(_) => ready(),
+            Life::Moving | Life::Closing(_) => ready(),
             Life::Draining(_) => Queues::LEAVING.when(self.input != Input::Quiet),
             // Its last command is still to be carried out.
             Life::Gone(_) => Queues::LEAVING.when(self.hold != Hold::Answer),
@@ -201,12 +206,10 @@ impl<S: Socket> Client<S> {
         }
     }
 
-    /// Whether it is to be offered something, or has all that it is to get before it is closed.
+    /// Whether it is to be offered something, or has all that it is to get before it is closed or
+    /// moves.
     pub fn wants_offer(&self, head: u64) -> bool {
-        match self.life {
-            Life::Closing(_) if self.is_flushed() => true,
-            _ => self.writable && self.is_behind(head),
-        }
+        self.life.has_end() && self.is_flushed() || self.writable && self.is_behind(head)
     }
 
     /// Whether there is nothing more that it may say, if it is deaf.
@@ -218,7 +221,7 @@ impl<S: Socket> Client<S> {
     /// Whether there is anything it lacks and can be given, of what stands before `head`.
     pub fn is_behind(&self, head: u64) -> bool {
         match self.life {
-            Life::Member | Life::Ending | Life::Closing(_) => {
+            Life::Member | Life::Moving | Life::Ending | Life::Closing(_) => {
                 self.reading.is_behind(self.end(head))
             }
             Life::Arriving | Life::Deaf(_) | Life::Draining(_) | Life::Gone(_) => false,
@@ -226,11 +229,11 @@ impl<S: Socket> Client<S> {
     }
 
     /// Up to where it is served, of what stands before `head`.
-    fn end(&self, head: u64) -> u64 {
-        if matches!(self.life, Life::Closing(_)) { self.moments().until.min(head) } else { head }
+    pub fn end(&self, head: u64) -> u64 {
+        if self.life.has_end() { self.moments().until.min(head) } else { head }
     }
 
-    /// Whether it has been given all that it is to get, if it is being closed.
+    /// Whether it has been given all that it is to get, if it is being closed or moves.
     pub fn is_flushed(&self) -> bool {
         !self.reading.is_behind(self.moments().until)
     }
@@ -269,6 +272,8 @@ impl<S: Socket> Client<S> {
     /// the terms allow.
     pub fn speak(&mut self, transcript: &Transcript, terms: &Terms, now: Instant) -> Spoken {
         let mut spoken = Spoken::default();
+        let lines_end = if self.life.has_end() { self.moments().lines_until } else { u64::MAX };
+        let terms = &Terms { lines_end, ..*terms };
         let (start, end) = (self.reading.position(), self.end(transcript.head()));
         while self.writable && self.reading.is_behind(end) && !spoken.short {
             if spoken.bytes > 0 && self.reading.position() - start >= terms.bytes_max as u64 {

@@ -7,6 +7,7 @@ use std::num::NonZeroU64;
 use std::time::Instant;
 
 use crate::pace::Allowance;
+use crate::room::RoomId;
 use crate::wire::ear::Ear;
 
 /// The moments that matter only while something is pending. They stand in a box of their own, so
@@ -15,8 +16,12 @@ use crate::wire::ear::Ear;
 pub struct Moments {
     /// When it is welcomed and announced though its first words are still waited for.
     pub greet_at: Option<Instant>,
-    /// Up to which position it is served before it is closed.
+    /// Up to which position it is served before it is closed or moves.
     pub until: u64,
+    /// How many lines stand before that.
+    pub lines_until: u64,
+    /// To which room it is on its way.
+    pub moving_to: Option<RoomId>,
     /// Not to be read before this, because it talked too fast.
     pub paused_until: Option<Instant>,
     /// Since when it has taken nothing of what waits for it, or its connection is broken; `None`
@@ -41,6 +46,8 @@ pub struct Record {
     pub port: u16,
     /// Its number, never used twice; clients count from 1.
     pub serial: u64,
+    /// Its place among the readers of its room.
+    pub place: u32,
     /// What it is about to say.
     pub ear: Ear,
     /// How much it may still say at once.

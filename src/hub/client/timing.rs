@@ -20,6 +20,7 @@ impl<S: Socket> Client<S> {
             Life::Member => {
                 [its.paused_until, self.chunk_due(config), stalled(config.stuck), idle()]
             }
+            Life::Moving => [stalled(config.stuck), None, None, None],
             Life::Ending | Life::Closing(_) => [stalled(config.flush), None, None, None],
             Life::Draining(_) => [its.drain_until, None, None, None],
             Life::Deaf(_) => [its.paused_until, stalled(config.flush), None, None],
@@ -58,7 +59,7 @@ impl<S: Socket> Client<S> {
     /// Whether it has taken nothing for so long that it is to be given up.
     pub fn is_stuck(&self, config: &Config, now: Instant) -> bool {
         let limit = match self.life {
-            Life::Member => config.stuck,
+            Life::Member | Life::Moving => config.stuck,
             Life::Ending | Life::Closing(_) => config.flush,
             Life::Arriving | Life::Deaf(_) | Life::Draining(_) | Life::Gone(_) => return false,
         };

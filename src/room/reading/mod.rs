@@ -35,6 +35,8 @@ pub struct Terms {
     pub lang: Lang,
     /// In which form: that of the transcript that it reads.
     pub form: Form,
+    /// The first line that is not for it.
+    pub lines_end: u64,
 }
 
 /// A reader's place in a transcript.
@@ -147,6 +149,16 @@ impl Reading {
             }
             *aside.charged_for(&detour) += detour.charge();
             aside.detours.push_back(detour);
+        }
+    }
+
+    /// Goes on in another room, which ends at `head` and in which those that have gone have said
+    /// nothing from `end` on. It has all that it was to get in the room before.
+    pub fn go_to_room(&mut self, head: u64, end: u64) {
+        debug_assert!(self.aside.is_none() || self.has_lapsed());
+        (self.position, self.aside) = (head, None);
+        if let Some(without) = &mut self.without {
+            without.go_to_room(end);
         }
     }
 
@@ -373,7 +385,7 @@ impl Reading {
         let middle = transcript.head().saturating_sub(half);
         let (next, position) = transcript.start_at_or_after(middle.max(unread.start));
         self.position = position;
-        let lines = next - unread.line;
+        let lines = next.min(terms.lines_end).saturating_sub(unread.line);
         if lines > 0 {
             aside.before = terms.form.render(Notice::Missed { lines }.to_line(terms.lang));
         }
@@ -437,7 +449,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn terms(bytes_max: usize) -> Terms {
-        Terms { bytes_max, lang: Lang::En, form: Form::Plain }
+        Terms { bytes_max, lang: Lang::En, form: Form::Plain, lines_end: u64::MAX }
     }
 
     /// Takes what is offered, at most `bytes`, in one go.

@@ -88,6 +88,13 @@ impl Names {
         self.keep(Kept::new(Claimant { serial, network }, name, true, now));
     }
 
+    /// Frees the name of one that is no more, at once.
+    pub fn remove(&mut self, serial: u64) {
+        if let Some(Bearer { name, .. }) = self.bearers.remove(&serial) {
+            self.unindex(serial, &name);
+        }
+    }
+
     /// Whether this client's name, if there is a client, is closed to the claimant.
     fn is_of_another(&self, serial: Option<&u64>, claimant: Claimant) -> bool {
         serial.is_some_and(|serial| {

@@ -21,12 +21,16 @@ fn help_lists_all_commands_to_its_asker_alone() {
         "/echo on|off",
         "/ignore [NAME]",
         "/unignore NAME",
+        "/join ROOM",
+        "/leave",
+        "/rooms",
+        "/topic [TEXT]",
         "/quit [TEXT]",
         "//TEXT",
     ] {
         assert!(help.contains(&format!("\n* {command}  ")) || help.starts_with("* /help  "));
     }
-    assert_eq!(help.lines().filter(|line| line.starts_with("* ")).count(), 13, "{help}");
+    assert_eq!(help.lines().filter(|line| line.starts_with("* ")).count(), 17, "{help}");
     assert_eq!(ask(&mut alice, &mut bob, "/HELP"), help);
 }
 

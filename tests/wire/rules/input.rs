@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use chinwag::hub::client::{Client, Heard, Input, Socket};
 use chinwag::pace::Pace;
+use chinwag::room::LOBBY;
 use chinwag::room::reading::Reading;
 use chinwag::wire::ear::{Ear, Said};
 use chinwag::wire::line::LineRules;
@@ -65,7 +66,7 @@ pub fn a_client_hears_what_the_rules_say(rules: &LineRules, deeds: &[Deed]) {
     let mut lines = Plain::new(rules);
     let address = SocketAddr::from(([127, 0, 0, 1], 1));
     let mut client =
-        Client::new(Sent(&[]), address, 1, Reading::new(0), &Pace::per_second(0, 1), now);
+        Client::new(Sent(&[]), address, 1, (LOBBY, Reading::new(0)), &Pace::per_second(0, 1), now);
     let mut end = 0;
     for deed in deeds {
         let (input, expected) = match deed {

@@ -71,6 +71,10 @@ fn plainly(line: &str) -> Command<'_> {
         ("/help", _) => Command::Help,
         ("/who", _) => Command::Who,
         ("/quit", _) => Command::Quit(text),
+        ("/join", [room]) => Command::Join(room),
+        ("/leave", _) => Command::Leave,
+        ("/rooms", _) => Command::Rooms,
+        ("/topic", _) => Command::Topic(text),
         ("/me", [_, ..]) => Command::Me(text),
         ("/r", [_, ..]) => Command::Answer(text),
         ("/msg", [to, _, ..]) => Command::Message { to, text: text[to.len()..].trim() },
@@ -82,9 +86,8 @@ fn plainly(line: &str) -> Command<'_> {
         ("/unignore", [name]) => Command::Unignore(name),
         ("/history", []) => Command::History(20),
         ("/history", [lines]) => lines.parse().map_or(Command::Misused(word), Command::History),
-        ("/me" | "/r" | "/msg" | "/nick" | "/echo" | "/ignore" | "/unignore" | "/history", _) => {
-            Command::Misused(word)
-        }
+        ("/me" | "/r" | "/msg" | "/nick" | "/echo", _) => Command::Misused(word),
+        ("/ignore" | "/unignore" | "/history" | "/join", _) => Command::Misused(word),
         _ => Command::Unknown(word),
     }
 }
@@ -104,6 +107,10 @@ fn written(command: &Command) -> Option<String> {
         Command::Ignored => "/ignore".to_owned(),
         Command::Unignore(name) => format!("/unignore {name}"),
         Command::Who => "/who".to_owned(),
+        Command::Join(room) => format!("/join  {room}"),
+        Command::Leave => "/leave".to_owned(),
+        Command::Rooms => "/Rooms".to_owned(),
+        Command::Topic(text) => format!("/topic {text}"),
         Command::Help => "/help".to_owned(),
         Command::Quit(text) => format!("/quit {text}"),
         Command::Unknown(word) => (*word).to_owned(),

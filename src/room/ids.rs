@@ -1,4 +1,4 @@
-//! Which client it is, everywhere but at its own connection.
+//! Which client and which room it is, everywhere but at its own place.
 
 /// A client: its serial, and its place in the table.
 ///
@@ -11,3 +11,10 @@ pub struct ClientId {
     /// Its key in the table.
     pub key: usize,
 }
+
+/// A room: its place in the table of rooms. A room is removed only when nothing names it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RoomId(pub u32);
+
+/// Where newcomers stand; it is always there.
+pub const LOBBY: RoomId = RoomId(0);

@@ -5,8 +5,8 @@
 
 use std::collections::VecDeque;
 
-use crate::room::ClientId;
-use crate::room::transcript::{SERVER, charge};
+use super::ClientId;
+use super::transcript::{SERVER, charge};
 
 /// A queue of what is to become part of the conversation.
 #[derive(Debug, Default)]

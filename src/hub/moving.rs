@@ -1,0 +1,156 @@
+//! How a client goes from one room to another.
+//!
+//! The command is carried out in the order of the old room, like every other. From there on the
+//! client is no longer of that room, and is given what was said there before, no more. When it has
+//! that it reads the new room, from the head of that moment. So no position is ever translated, a
+//! line of the old room is never torn, and of the new room it misses nothing from there on. What it
+//! has sent behind the command is heard in the new room.
+
+use std::time::Instant;
+
+use super::rooms::LOBBY_NAME;
+use super::{Hub, Stop};
+use crate::config::ROOMS_PER_ADDRESS;
+use crate::hub::addresses::network;
+use crate::hub::client::{Admission, Life, Socket};
+use crate::room::{ClientId, RoomId, TOPIC_BYTES_MAX};
+use crate::words::names::{Name, Refusal, called};
+use crate::words::notice::{self, Notice};
+use crate::words::text::Excerpt;
+
+/// How many rooms `/rooms` gives; of more it says how many.
+const LISTED_MAX: usize = 50;
+
+impl<S: Socket> Hub<S> {
+    /// A client goes to the room of this name, which is made if there is none.
+    pub(super) fn join_room(&mut self, id: ClientId, name: &str, now: Instant) {
+        let found = self.rooms.find(name);
+        if found == Some(self.clients[id].room) {
+            let room = &self.rooms.name(self.clients[id].room);
+            return self.tell(id, &Notice::InRoom { room }, now);
+        }
+        match found.map_or_else(|| self.make_room(id, name, now), Ok) {
+            Ok(to) => self.move_to(id, to, now),
+            Err(Some(refusal)) => self.tell_room_refusal(id, name, refusal, now),
+            Err(None) => {
+                let most = ROOMS_PER_ADDRESS;
+                self.tell(id, &Notice::TooManyRooms { most }, now);
+            }
+        }
+    }
+
+    /// A client goes back to where newcomers stand.
+    pub(super) fn leave_room(&mut self, id: ClientId, now: Instant) {
+        self.join_room(id, LOBBY_NAME, now);
+    }
+
+    /// Makes a room. `Err(None)` if its maker's address has made too many.
+    fn make_room(
+        &mut self,
+        id: ClientId,
+        name: &str,
+        now: Instant,
+    ) -> Result<RoomId, Option<Refusal>> {
+        let client = &self.clients[id];
+        let maker = network(client.record.ip);
+        let name = Name::parse(name)?;
+        let is_limited = client.admission != Admission::Exempt;
+        if is_limited && self.rooms.made_by(maker) >= ROOMS_PER_ADDRESS {
+            return Err(None);
+        }
+        Ok(self.rooms.open(name, Some(maker), &self.config, now)?)
+    }
+
+    /// A client leaves its room for another. It is on its way until it has all that was said to it
+    /// here before.
+    fn move_to(&mut self, id: ClientId, to: RoomId, now: Instant) {
+        self.end_here(id);
+        let alone = self.may_tell_alone(self.clients[id].record.ip, now);
+        let (from, room_name) = (self.clients[id].room, self.rooms.name(to));
+        let room = &mut self.rooms[from];
+        room.here -= 1;
+        if self.stop == Stop::No && room.presence.left(alone, now) {
+            room.tell_moved(id.serial, &room_name, &self.names, self.config.voice());
+        }
+        self.rooms[to].coming += 1;
+        let client = &mut self.clients[id];
+        client.change_moments(|its| its.moving_to = Some(to));
+        if matches!(client.life(), Life::Deaf(_)) {
+            // It is given nothing any more, but what it has said is heard.
+            self.arrive(id, now);
+        } else {
+            self.enter(id, Life::Moving, now);
+        }
+    }
+
+    /// A client that was on its way has all that it was to get before: it reads the new room.
+    pub(super) fn arrive(&mut self, id: ClientId, now: Instant) {
+        let client = &mut self.clients[id];
+        let Some(to) = client.moments().moving_to else { return };
+        let (from, place, form) = (client.room, client.record.place, client.form);
+        client.change_moments(|its| (its.until, its.lines_until, its.moving_to) = (0, 0, None));
+        self.stop_reading(from, place, form, now);
+        let room = &mut self.rooms[to];
+        room.coming -= 1;
+        room.here += 1;
+        room.forms.join(form);
+        let head = room.forms.of(form).head();
+        let (before, end) =
+            (room.forms.plain().lines_said(), head + room.submissions.charged() as u64);
+        let client = &mut self.clients[id];
+        client.room = to;
+        client.record.place = room.readers.add(id.key);
+        client.reading.go_to_room(head, end);
+        if client.life() == Life::Moving {
+            self.enter(id, Life::Member, now);
+        }
+        let (room, here) = (&self.rooms.name(to), self.rooms[to].here);
+        self.tell(id, &Notice::Entered { room, here }, now);
+        self.tell_of_room(id, head, before, now);
+        self.announce(id, now);
+    }
+
+    fn tell_room_refusal(&mut self, id: ClientId, name: &str, refusal: Refusal, now: Instant) {
+        let room = &called(&Excerpt(name.as_bytes()).to_string());
+        match refusal {
+            Refusal::Empty => {
+                let usage = notice::usage("/join", self.config.lang());
+                self.tell(id, &Notice::Usage { usage }, now);
+            }
+            Refusal::Taken | Refusal::LooksLikeTaken => {
+                self.tell(id, &Notice::RoomLooksTaken { room }, now);
+            }
+            refusal => self.tell_refusal(id, name, refusal, now),
+        }
+    }
+
+    /// Lists the rooms in which most clients are.
+    pub(super) fn tell_rooms(&mut self, id: ClientId, now: Instant) {
+        let listed = self.rooms.largest(LISTED_MAX);
+        let (rooms, more) = (self.rooms.count(), self.rooms.count() - listed.len());
+        let names = listed.iter().map(|(room, here)| format!("{} {here}", self.rooms.name(*room)));
+        let names = &names.collect::<Vec<String>>().join(", ");
+        match more {
+            0 => self.tell(id, &Notice::Rooms { rooms, names }, now),
+            more => self.tell(id, &Notice::RoomsAndMore { rooms, names, more }, now),
+        }
+    }
+
+    /// Changes what a room is about; without words, tells it.
+    pub(super) fn topic(&mut self, id: ClientId, text: &str, now: Instant) {
+        let bytes_max = TOPIC_BYTES_MAX;
+        if text.is_empty() {
+            let topic = self.room_of(id).topic().map(str::to_owned);
+            let notice = match &topic {
+                Some(topic) => Notice::Topic { topic },
+                None => Notice::NoTopic,
+            };
+            return self.tell(id, &notice, now);
+        }
+        if text.len() > bytes_max {
+            return self.tell(id, &Notice::LineTooLong { bytes_max }, now);
+        }
+        let room = &mut self.rooms[self.clients[id].room];
+        room.set_topic(id.serial, text, &self.names, self.config.voice());
+    }
+}

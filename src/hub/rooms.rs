@@ -1,0 +1,127 @@
+//! The table of rooms, and their names.
+//!
+//! The lobby is always there. Any other room is there while something names it: a client in it or
+//! on its way to it, or something that waits to be said in it. Names of rooms keep the rules of the
+//! names of clients.
+
+use std::net::IpAddr;
+use std::ops::{Index, IndexMut};
+use std::time::Instant;
+
+use slab::Slab;
+
+use crate::config::Config;
+use crate::room::presence::Presence;
+use crate::room::{LOBBY, Room, RoomId};
+use crate::words::names::{Claimant, Name, Names, Refusal};
+
+/// What the room is called in which newcomers stand.
+pub const LOBBY_NAME: &str = "lobby";
+
+/// All rooms, each with its name.
+#[derive(Debug)]
+pub struct Rooms {
+    slab: Slab<Room>,
+    /// A room's serial there is its key and 1.
+    names: Names,
+}
+
+impl Rooms {
+    /// The lobby alone.
+    pub fn new(config: &Config, now: Instant) -> Rooms {
+        let mut rooms = Rooms { slab: Slab::new(), names: Names::default() };
+        if let Ok(name) = Name::parse(LOBBY_NAME) {
+            let lobby = rooms.open(name, None, config, now);
+            debug_assert_eq!(lobby, Ok(LOBBY));
+        }
+        rooms[LOBBY].forms.join(config.log_form());
+        rooms
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.slab.len()
+    }
+
+    /// What a room is called.
+    pub fn name(&self, id: RoomId) -> String {
+        self.names.of(serial(id)).to_string()
+    }
+
+    /// The room that has this name, in any case.
+    pub fn find(&self, name: &str) -> Option<RoomId> {
+        let key = self.names.find(name)?.checked_sub(1)?;
+        self.slab.contains(key as usize).then_some(RoomId(key as u32))
+    }
+
+    /// Makes a room, for a client of this network or for the server. On `Err` its name looks like
+    /// that of another room, or is one.
+    pub fn open(
+        &mut self,
+        name: Name,
+        maker: Option<IpAddr>,
+        config: &Config,
+        now: Instant,
+    ) -> Result<RoomId, Refusal> {
+        let id = RoomId(self.slab.vacant_key() as u32);
+        let network = maker.unwrap_or(IpAddr::from([0; 4]));
+        self.names.take(Claimant { serial: serial(id), network }, name, now)?;
+        let presence = Presence::new(config.notice_pace(), config.summary);
+        self.slab.insert(Room::new(maker, config.window, presence));
+        Ok(id)
+    }
+
+    /// Removes a room that nothing names.
+    pub fn close(&mut self, id: RoomId) {
+        debug_assert!(id != LOBBY && self[id].is_empty());
+        self.slab.remove(id.0 as usize);
+        self.names.remove(serial(id));
+    }
+
+    /// Whether nothing waits to be said in any room.
+    pub fn are_silent(&self) -> bool {
+        self.slab.iter().all(|(_, room)| room.submissions.is_empty())
+    }
+
+    /// How many rooms clients of this network have made that are still there.
+    pub fn made_by(&self, network: IpAddr) -> usize {
+        self.slab.iter().filter(|(_, room)| room.maker() == Some(network)).count()
+    }
+
+    /// The ids of all.
+    pub fn ids(&self) -> Vec<RoomId> {
+        self.slab.iter().map(|(key, _)| RoomId(key as u32)).collect()
+    }
+
+    /// The rooms in which most clients are, and how many each has: at most so many, the largest
+    /// first.
+    pub fn largest(&self, rooms_max: usize) -> Vec<(RoomId, usize)> {
+        let mut rooms: Vec<(RoomId, usize)> =
+            self.slab.iter().map(|(key, room)| (RoomId(key as u32), room.here)).collect();
+        let order = |(id, here): &(RoomId, usize)| (usize::MAX - here, *id);
+        if rooms.len() > rooms_max {
+            rooms.select_nth_unstable_by_key(rooms_max, order);
+            rooms.truncate(rooms_max);
+        }
+        rooms.sort_unstable_by_key(order);
+        rooms
+    }
+}
+
+fn serial(id: RoomId) -> u64 {
+    u64::from(id.0) + 1
+}
+
+impl Index<RoomId> for Rooms {
+    type Output = Room;
+
+    fn index(&self, id: RoomId) -> &Room {
+        &self.slab[id.0 as usize]
+    }
+}
+
+impl IndexMut<RoomId> for Rooms {
+    fn index_mut(&mut self, id: RoomId) -> &mut Room {
+        &mut self.slab[id.0 as usize]
+    }
+}
