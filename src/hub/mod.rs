@@ -160,6 +160,13 @@ impl<S: Socket> Hub<S> {
         self.rooms.find(name).map(|id| &self.rooms[id])
     }
 
+    /// What the room is called that the client with this key reads, and whether it is on its way to
+    /// another.
+    pub fn place(&self, key: usize) -> Option<(String, bool)> {
+        let client = &self.clients[self.clients.at(key)?];
+        Some((self.rooms.name(client.room), client.life() == Life::Moving))
+    }
+
     /// How many rooms there are.
     pub fn rooms(&self) -> usize {
         self.rooms.count()

@@ -101,8 +101,10 @@ impl<S: Socket> Hub<S> {
         client.room = to;
         client.record.place = room.readers.add(id.key);
         client.reading.go_to_room(head, end);
-        if client.life() == Life::Moving {
-            self.enter(id, Life::Member, now);
+        match client.life() {
+            Life::Moving => self.enter(id, Life::Member, now),
+            // It is offered nothing here either.
+            _ => client.reading.lapse(self.rooms[to].forms.of(form)),
         }
         let (room, here) = (&self.rooms.name(to), self.rooms[to].here);
         self.tell(id, &Notice::Entered { room, here }, now);

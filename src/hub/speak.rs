@@ -131,10 +131,13 @@ impl<S: Socket> Hub<S> {
     fn after_speaking(&mut self, id: ClientId, broken: Option<Leave>, now: Instant) {
         let client = &mut self.clients[id];
         match (client.life(), broken) {
-            (Life::Member, Some(leave)) => {
+            (life @ (Life::Member | Life::Moving), Some(leave)) => {
                 // What it said before still counts, when it is due.
                 client.note(true, false);
                 self.enter(id, Life::Deaf(leave), now);
+                if life == Life::Moving {
+                    self.arrive(id, now);
+                }
             }
             (_, Some(leave)) => self.enter(id, Life::Gone(leave), now),
             (Life::Moving, None) if client.is_flushed() => self.arrive(id, now),

@@ -35,6 +35,10 @@ pub enum Asks {
     Show(String),
     /// To say something to one alone: by this name, or whoever spoke last.
     Tell { to: Option<String>, words: String },
+    /// To go to this room.
+    Go(String),
+    /// That the room be about this.
+    About(String),
     /// To see what was said.
     History(usize),
     /// To see all commands.
@@ -69,9 +73,11 @@ impl Asks {
             Command::Quit("") => Asks::Quit,
             Command::Quit(words) => Asks::LastWords(format!(": {words}")),
             Command::Who => Asks::Other(" here: "),
-            Command::Join(_) | Command::Leave => Asks::Other("* you are in "),
-            Command::Rooms => Asks::Other(" rooms: "),
-            Command::Topic(_) => Asks::Other("* topic: "),
+            Command::Join(room) => Asks::Go(room.to_owned()),
+            Command::Leave => Asks::Go("lobby".to_owned()),
+            Command::Rooms => Asks::Other(": lobby "),
+            Command::Topic("") => Asks::Other(" topic"),
+            Command::Topic(words) => Asks::About(words.to_owned()),
             Command::Ignored => Asks::Other("* ignoring"),
             Command::Misused(_) => Asks::Other("* usage: "),
             Command::Unknown(_) => Asks::Other("* no such command: "),
@@ -85,6 +91,7 @@ impl Asks {
                 !line.starts_with("* ") && line.ends_with(&format!("{words}\n"))
             }
             Asks::Name { to, .. } => line.ends_with(&format!(" is now {to}\n")),
+            Asks::About(words) => line.ends_with(&format!(" set the topic: {words}\n")),
             _ => false,
         }
     }
@@ -96,14 +103,14 @@ impl Asks {
 
     /// Whether it has an answer for its author alone, whatever becomes of it.
     pub fn is_answered(&self) -> bool {
-        !matches!(self, Asks::Say(_) | Asks::Name { .. })
+        !matches!(self, Asks::Say(_) | Asks::About(_) | Asks::Name { .. })
     }
 
     /// Whether this line, which only its author got, answers it.
     pub fn is_answered_by(&self, text: &str) -> bool {
         let nobody = |name: &str| text == format!("* nobody here is called {name}");
         match self {
-            Asks::Say(_) | Asks::Name { sure: true, .. } => false,
+            Asks::Say(_) | Asks::About(_) | Asks::Name { sure: true, .. } => false,
             Asks::Quit | Asks::LastWords(_) => text == "* bye" || text == "* bye (Ctrl-C ends nc)",
             Asks::Name { to, .. } => {
                 let refusals = ["is taken", "is reserved", "looks like the name of someone here"];
@@ -127,9 +134,22 @@ impl Asks {
                 let no_one = text.starts_with("* nobody to answer");
                 told || text.starts_with("* not sent: ") || to.as_deref().map_or(no_one, nobody)
             }
+            Asks::Go(room) => {
+                let is_there =
+                    text.strip_prefix("* you are in ").and_then(|rest| rest.get(..room.len()));
+                let is_refused =
+                    text == format!("* {room} is reserved") || text.starts_with("* a name ");
+                is_refused || is_there.is_some_and(|its| its.eq_ignore_ascii_case(room))
+            }
             Asks::History(_) => text == "* history" || text == "* no history",
             Asks::Help => text.starts_with("* /help "),
             Asks::Other(" here: ") => text.starts_with("* ") && text.contains(" here: "),
+            Asks::Other(": lobby ") => {
+                text.starts_with("* ") && (text.contains(" rooms: ") || text.contains(" room: "))
+            }
+            Asks::Other(" topic") => {
+                text.starts_with("* topic: ") || text.starts_with("* no topic")
+            }
             Asks::Other(beginning) => text.starts_with(beginning),
         }
     }

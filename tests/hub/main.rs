@@ -99,11 +99,11 @@ fn a_flooder_does_not_keep_a_talker_waiting() {
     world.say(0, "flood flood flood flood\n".repeat(4000).as_bytes());
     world.turn();
     world.say(1, b"hello\n");
-    let before = world.said.len();
-    while world.said.len() == before {
+    let before = world.said().len();
+    while world.said().len() == before {
         world.turn();
     }
-    let heard = world.said[before..].iter().any(|said| said.author == 2);
+    let heard = world.said()[before..].iter().any(|said| said.author == 2);
     assert!(heard, "the flooder had a turn to itself");
     world.releasing.set(true);
 }
@@ -147,7 +147,7 @@ fn the_last_line_of_an_ignored_client_that_left_is_not_heard() {
     world.peers[0].healthy = false;
     world.peers[0].wire.borrow_mut().take(0);
     world.say(2, b"in front\n");
-    while world.said.last().is_none_or(|said| said.author != 3) {
+    while world.said().last().is_none_or(|said| said.author != 3) {
         world.turn();
     }
     world.say(1, b"not for guest1\n");
@@ -174,7 +174,7 @@ fn a_reset_client_is_heard_to_its_last_command_past_the_window() {
     world.peers[0].wire.borrow_mut().break_down();
     world.settle();
     world.check_settled();
-    assert!(world.said.iter().any(|said| said.text.ends_with(b": the last words\n")));
+    assert!(world.said().iter().any(|said| said.text.ends_with(b": the last words\n")));
     world.releasing.set(true);
 }
 
@@ -193,7 +193,7 @@ fn a_client_that_ends_and_is_reset_is_heard_over_several_turns() {
     world.peers[0].wire.borrow_mut().break_down();
     world.settle();
     world.check_settled();
-    assert!(world.said.iter().any(|said| said.text == b"kaabaaa: the last words\n"));
+    assert!(world.said().iter().any(|said| said.text == b"kaabaaa: the last words\n"));
     world.releasing.set(true);
 }
 

@@ -1,6 +1,7 @@
 //! What must be true of what each peer got, told from an unbounded list of all that was said.
 
 use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::rc::Rc;
 use std::time::Instant;
 
@@ -26,10 +27,42 @@ impl Said {
     }
 }
 
-/// All that was said to all, and what follows from it.
+/// One room, from its making to its end: all that was said there.
+#[derive(Debug)]
+pub struct Room {
+    pub name: String,
+    pub said: Vec<Said>,
+    /// The position up to which that is known.
+    pub read_to: u64,
+    /// It is still there.
+    pub is_open: bool,
+    /// How much had been said there before this turn.
+    pub before: usize,
+}
+
+impl Room {
+    pub fn new(name: &str) -> Room {
+        Room { name: name.to_owned(), said: Vec::new(), read_to: 0, is_open: true, before: 0 }
+    }
+}
+
+/// What a peer has in a room from its coming to its going.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stay {
+    /// Which room: its place among all there have been.
+    pub room: usize,
+    /// How much had been said there when it came.
+    pub start: usize,
+    /// How much had been said in the room before when it left that: at least, and at most.
+    pub left: (usize, usize),
+}
+
+/// All that was said, and what follows from it.
 #[derive(Clone, Copy)]
 pub struct Talk<'a> {
-    pub said: &'a [Said],
+    pub rooms: &'a [Room],
+    /// The same in the order in which it was said, of all rooms.
+    pub all: &'a [Said],
     pub roll: &'a Roll,
     pub config: &'a Config,
 }
@@ -51,8 +84,15 @@ pub struct Peer {
     pub came_at: Instant,
     /// The head when it came.
     pub came_to: u64,
-    /// How much had been said when it came.
+    /// The room whose lines it gets, and how much had been said there when it came.
+    pub room: usize,
     pub joined_at: usize,
+    /// The rooms to which it has gone since, and that it has not seen yet.
+    pub stays: VecDeque<Stay>,
+    /// It is on its way, and left its room when so much had been said there.
+    pub leaving: Option<(usize, usize)>,
+    /// It has just been told in which room it is, and may be told what that is about.
+    pub has_arrived: bool,
     /// It was gone before it had to be greeted.
     pub never_greeted: bool,
     /// It has sent something behind which nothing counts.
@@ -96,7 +136,11 @@ impl Peer {
             refused: false,
             came_at: now,
             came_to: 0,
-            joined_at: talk.said.len(),
+            room: 0,
+            joined_at: talk.rooms[0].said.len(),
+            stays: VecDeque::new(),
+            leaving: None,
+            has_arrived: false,
             never_greeted: false,
             has_ended: false,
             sent: Vec::new(),
@@ -105,7 +149,7 @@ impl Peer {
             line: Vec::new(),
             unfinished: Vec::new(),
             checked: 0,
-            accounted: vec![talk.said.len()],
+            accounted: vec![talk.rooms[0].said.len()],
             missed: 0,
             too_long_told: 0,
             goodbyes: 0,
@@ -131,6 +175,11 @@ impl Peer {
     /// Whether what it sends now counts.
     pub fn may_talk(&self) -> bool {
         self.is_open() && !self.refused && !self.has_ended
+    }
+
+    /// Whether it has ever asked to go to another room.
+    pub fn has_asked_to_go(&self) -> bool {
+        self.sent.iter().any(|sent| matches!(sent.asks, Asks::Go(_)))
     }
 
     /// It ends its side: a line that lacks its end has one now.
@@ -197,10 +246,15 @@ impl Peer {
         let first = self.lines_got == 0;
         if text.starts_with("* welcome") {
             assert!(first, "a second welcome");
+            self.has_arrived = true;
             return;
         }
         assert!(!first || self.refused, "no welcome first but {text:?}");
+        let has_arrived = std::mem::take(&mut self.has_arrived);
         if self.go_on_with_block(text, talk) {
+        } else if has_arrived && text.starts_with("* topic: ")
+            || self.leaving.is_some() && text == "* server shutting down"
+        {
         } else if let Some(missed) = text.strip_prefix("* you missed ") {
             let (number, lines) = missed.split_once(' ').unwrap();
             assert_eq!(lines, if number == "1" { "line" } else { "lines" });
@@ -214,23 +268,44 @@ impl Peer {
         }
     }
 
+    /// What was said in the room whose lines it gets.
+    pub fn said<'a>(&self, talk: &Talk<'a>) -> &'a [Said] {
+        &talk.rooms[self.room].said
+    }
+
+    /// It is told that it has come into a room: it has got all of the one before, and gets all of
+    /// this one from here on.
+    pub fn arrive(&mut self, name: &str, talk: &Talk) {
+        let who = format!("guest{}", self.serial);
+        let stay = self.stays.pop_front().unwrap_or_else(|| panic!("{who} did not go to {name}"));
+        let accounted = self.with_left_out(talk);
+        let (least, most) = stay.left;
+        let has_all = accounted.iter().any(|line| (least..=most).contains(line));
+        assert!(has_all, "{who} left with {accounted:?}, not {least} to {most}");
+        assert_eq!(talk.rooms[stay.room].name, name, "{who} is elsewhere");
+        (self.room, self.joined_at, self.accounted) = (stay.room, stay.start, vec![stay.start]);
+        self.has_arrived = true;
+    }
+
     fn miss(&mut self, missed: usize, talk: &Talk) {
         assert!(!self.healthy, "healthy guest{} missed {missed}", self.serial);
         assert!(missed > 0, "missed nothing");
         self.missed += missed as u64;
         let accounted = self.with_left_out(talk);
         self.accounted = accounted.iter().map(|line| line + missed).collect();
-        self.accounted.retain(|line| *line <= talk.said.len());
+        let all = self.said(talk).len();
+        self.accounted.retain(|line| *line <= all);
         assert!(!self.accounted.is_empty(), "missed more than was said");
     }
 
     fn check_said(&mut self, line: &[u8], talk: &Talk) {
         let mut accounted = self.with_left_out(talk);
-        accounted.retain(|next| talk.said.get(*next).is_some_and(|said| said.text == line));
+        let said = self.said(talk);
+        accounted.retain(|next| said.get(*next).is_some_and(|said| said.text == line));
         let (text, who) = (String::from_utf8_lossy(line), format!("guest{}", self.serial));
-        let next = talk.said.get(self.accounted[0]).map(|said| String::from_utf8_lossy(&said.text));
+        let next = said.get(self.accounted[0]).map(|said| String::from_utf8_lossy(&said.text));
         assert!(!accounted.is_empty(), "{who} got {text:?}, not {next:?}");
-        let author = talk.said[accounted[0]].author;
+        let author = said[accounted[0]].author;
         assert!(!self.is_surely_hidden(author, talk.roll), "{who} did not want to see {text:?}");
         self.accounted = accounted.iter().map(|line| line + 1).collect();
         if author == self.serial && self.ends_lines {
@@ -245,7 +320,7 @@ impl Peer {
         let hides = self.hides();
         if !hides.is_empty() {
             for start in &self.accounted {
-                let hidden = talk.said[*start..].iter();
+                let hidden = self.said(talk)[*start..].iter();
                 let hidden =
                     hidden.take_while(|said| self.is_hidden(said.author, &hides, talk.roll));
                 all.extend((1..=hidden.count()).map(|left_out| start + left_out));
@@ -258,7 +333,9 @@ impl Peer {
 
     fn wanted<'a>(&self, talk: &Talk<'a>) -> impl Iterator<Item = &'a Said> {
         let (serial, no_echo) = (self.serial, talk.config.no_echo);
-        talk.said[self.joined_at..].iter().filter(move |said| !no_echo || said.author != serial)
+        self.said(talk)[self.joined_at..]
+            .iter()
+            .filter(move |said| !no_echo || said.author != serial)
     }
 
     fn check_raw(&mut self, received: &[u8], talk: &Talk) {
@@ -276,13 +353,13 @@ impl Peer {
             return;
         }
         let accounted = self.with_left_out(talk);
-        let all = talk.said.len();
+        let all = self.said(talk).len();
         assert!(accounted.contains(&all), "{who}: {accounted:?} of {all}");
     }
 
     /// It must have got everything up to the last line of its own, even if it has ended its side.
     pub fn check_has_own_last_line(&self, talk: &Talk) {
-        let last = talk.said.iter().rposition(|said| said.author == self.serial);
+        let last = self.said(talk).iter().rposition(|said| said.author == self.serial);
         let last = last.map_or(0, |at| at + 1);
         let accounted = self.with_left_out(talk);
         let has = accounted.iter().any(|line| *line >= last);
@@ -309,7 +386,7 @@ impl Peer {
         if !talk.config.raw && perhaps_too_long {
             return;
         }
-        let own = talk.said.iter().filter(|said| said.author == self.serial);
+        let own = talk.all.iter().filter(|said| said.author == self.serial);
         let words = own.map(|said| match talk.config.raw {
             true => said.text.as_slice(),
             false => {
@@ -325,13 +402,13 @@ impl Peer {
 
     fn check_lines_heard(&self, talk: &Talk, all: bool) {
         let who = format!("guest{}", self.serial);
-        let of_it = talk.said.iter().filter(|said| said.author == self.serial);
+        let of_it = talk.all.iter().filter(|said| said.author == self.serial);
         let mut heard = of_it.map(|said| String::from_utf8_lossy(&said.text));
         let mut next = heard.next();
         for (place, sent) in self.sent.iter().enumerate() {
             let is_unsure = self.last_is_unsure && place + 1 == self.sent.len();
             let must_be = match &sent.asks {
-                Asks::Say(_) | Asks::LastWords(_) => true,
+                Asks::Say(_) | Asks::LastWords(_) | Asks::About(_) => true,
                 Asks::Name { sure, .. } => *sure,
                 _ => false,
             };

@@ -89,8 +89,12 @@ impl Roll {
             let (name, rest) = notice.unwrap();
             self.note_notice((place, now), name, rest, peers);
         } else if let Some((from, rest)) = notice {
-            assert_eq!(from, name, "another was renamed");
-            self.rename(author, rest.strip_prefix("is now ").unwrap(), peers, now);
+            assert_eq!(from, name, "another was renamed, or set a topic");
+            if let Some(to) = rest.strip_prefix("is now ") {
+                self.rename(author, to, peers, now);
+            } else {
+                assert!(rest.starts_with("set the topic: "), "{words}");
+            }
         } else {
             let said = words.starts_with(&format!("{name}: "));
             assert!(said || words.starts_with(&format!("~ {name} ")), "{name} said {words:?}");
@@ -109,15 +113,21 @@ impl Roll {
     ) {
         if rest == "joined" {
             let peer = self.bearer(name, peers);
-            assert_eq!(name, format!("guest{}", peer.serial), "a newcomer with a name");
+            let may_go = peer.has_asked_to_go();
+            let is_new = name == format!("guest{}", peer.serial);
+            assert!(is_new || may_go, "a newcomer with a name");
             assert!(!peer.never_greeted, "{name} was announced though it had gone");
-            assert!(self.joined.insert(peer.serial, place).is_none(), "{name} joined twice");
+            let before = self.joined.insert(peer.serial, place);
+            assert!(before.is_none() || may_go, "{name} joined twice");
         } else if rest == "left" {
             let peer = self.bearer(name, peers);
             assert!(peer.may_have_left(), "{name} left and is still here");
             assert!(!peer.never_greeted, "{name} left and was never here");
             self.departed.insert(peer.serial);
             self.give_up(peer.serial, true, now);
+        } else if rest.starts_with("went to ") {
+            let peer = self.bearer(name, peers);
+            assert!(peer.has_asked_to_go(), "{name} went and did not want to");
         }
     }
 

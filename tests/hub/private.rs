@@ -155,7 +155,7 @@ impl Peer {
                     self.private.place = place + 1;
                     return true;
                 }
-                Asks::Say(_) if may_be_without => {}
+                Asks::Say(_) | Asks::About(_) if may_be_without => {}
                 Asks::Name { .. } => {}
                 _ => return false,
             }
@@ -172,6 +172,10 @@ impl Peer {
             }
             Asks::History(_) if text == "* history" => self.private.history = Some(Vec::new()),
             Asks::Other(" here: ") => self.check_who(text, talk.roll),
+            Asks::Go(_) if text.ends_with(" here") => {
+                let name = text.strip_prefix("* you are in ").unwrap().split_once(", ").unwrap().0;
+                self.arrive(name, talk);
+            }
             // It may have become a telnet only after this.
             Asks::Quit | Asks::LastWords(_) => {
                 assert!(text != "* bye" || self.dialogue.begun, "{text}")
@@ -226,15 +230,15 @@ impl Peer {
         let is_hidden =
             |author: u64| author != self.serial && self.is_hidden(author, &hides, talk.roll);
         let others = |said: &Said| said.is_notice() || is_hidden(said.author);
-        let mut ends: BTreeSet<usize> = (0..talk.said.len()).collect();
+        let mut ends: BTreeSet<usize> = (0..self.said(talk).len()).collect();
         for (number, line) in shown.iter().enumerate() {
             let line = format!("{line}\n").into_bytes();
             let mut next = BTreeSet::new();
             for end in ends {
-                let hidden = talk.said[end..].iter().take_while(|said| others(said)).count();
+                let hidden = self.said(talk)[end..].iter().take_while(|said| others(said)).count();
                 let until = if number == 0 { end } else { end + hidden };
                 let is_it = |said: &Said| !said.is_notice() && said.text == line;
-                let places = (end..=until).filter(|at| talk.said.get(*at).is_some_and(is_it));
+                let places = (end..=until).filter(|at| self.said(talk).get(*at).is_some_and(is_it));
                 next.extend(places.map(|at| at + 1));
             }
             ends = next;
@@ -245,7 +249,7 @@ impl Peer {
         }
         let accounted = self.with_left_out(talk);
         let stands_here = ends.iter().any(|end| {
-            let hidden = talk.said[*end..].iter().take_while(|said| others(said)).count();
+            let hidden = self.said(talk)[*end..].iter().take_while(|said| others(said)).count();
             accounted.iter().any(|here| (*end..=end + hidden).contains(here))
         });
         assert!(stands_here, "guest{}: {shown:?} stands elsewhere", self.serial);

@@ -64,5 +64,5 @@ pub fn run(mut random: Random, base: &Config) -> (u64, Vec<Vec<u8>>) {
     let received = received.collect();
     // What is left is freed with the hub.
     world.releasing.set(true);
-    (world.read_to, received)
+    (world.rooms[0].read_to, received)
 }

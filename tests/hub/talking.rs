@@ -63,7 +63,7 @@ impl World {
         let (serial, number) = (self.peers[place].serial, self.peers[place].sent.len());
         let someone = self.someone();
         let secret = format!("psst {serial} {number}.{}", "z".repeat(self.random.below(100)));
-        match self.random.below(25) {
+        match self.random.below(33) {
             0..=2 => "/who".to_owned(),
             3..=4 => format!("/nick {}", own_name(serial, number)),
             5 => format!("/nick {someone}"),
@@ -79,6 +79,15 @@ impl World {
             18 => "/help".to_owned(),
             19 => ["/ignore", "/nope", "/echo maybe"][self.random.below(3)].to_owned(),
             20 => format!("//{number} is said"),
+            25..=29 => {
+                let rooms = ["den", "attic", "DEN", "cellar", "lobby", "admin", "a/b"];
+                format!("/join {}", rooms[self.random.below(rooms.len())])
+            }
+            30 => "/leave".to_owned(),
+            31 => "/rooms".to_owned(),
+            32 => ["/topic".to_owned(), format!("/topic {number} of {serial}")]
+                [self.random.below(2)]
+            .clone(),
             _ if self.random.one_in(4) => format!("/quit bye {number}"),
             _ => format!("//{number}"),
         }

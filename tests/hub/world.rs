@@ -10,13 +10,20 @@ use chinwag::hub::{Hub, Wait};
 use chinwag::room::LOBBY;
 
 use crate::asking::Asks;
-use crate::model::{Peer, Said, Talk};
+use crate::model::{Peer, Room, Said, Stay, Talk};
 use crate::people::{Roll, address};
 use crate::random::Random;
 use crate::wire::{FakeSocket, Wire};
 
 /// Once nothing goes wrong any more, everyone must be served within so many turns.
 const TURNS_TO_SETTLE: usize = 3000;
+
+/// All that was said, beside the peers.
+macro_rules! talk {
+    ($world:expr) => {
+        Talk { rooms: &$world.rooms, all: &$world.all, roll: &$world.roll, config: &$world.config }
+    };
+}
 
 /// What a turn takes.
 const TURN: Duration = Duration::from_micros(10);
@@ -27,13 +34,14 @@ pub struct World {
     pub now: Instant,
     pub hub: Hub<FakeSocket>,
     pub peers: Vec<Peer>,
-    pub said: Vec<Said>,
+    /// All rooms there have been, the lobby first, and what was said in any.
+    pub rooms: Vec<Room>,
+    pub all: Vec<Said>,
     pub roll: Roll,
     /// People give commands, and some are telnet peers.
     pub lively: bool,
     /// Someone waits to be accepted, in the next turn.
     is_awaited: bool,
-    pub read_to: u64,
     pub releasing: Rc<Cell<bool>>,
     pub faulty: bool,
     pub stopped: bool,
@@ -52,11 +60,11 @@ impl World {
             now,
             hub: Hub::new(config.clone(), clients_max, now),
             peers: Vec::new(),
-            said: Vec::new(),
+            rooms: vec![Room::new("lobby")],
+            all: Vec::new(),
             roll: Roll::default(),
             lively: false,
             is_awaited: false,
-            read_to: 0,
             releasing: Rc::new(Cell::new(false)),
             faulty: true,
             stopped: false,
@@ -70,9 +78,9 @@ impl World {
         let wire = Wire::new(self.random.fork(), self.faulty && self.random.one_in(2));
         let wire = Rc::new(RefCell::new(wire));
         let (key, serial) = (self.hub.next_key(), self.peers.len() as u64 + 1);
-        let talk = Talk { said: &self.said, roll: &self.roll, config: &self.config };
+        let talk = talk!(self);
         let mut peer = Peer::new(Rc::clone(&wire), key, serial, &talk, self.now);
-        peer.came_to = self.read_to;
+        peer.came_to = self.rooms[0].read_to;
         peer.refused = self.hub.is_full();
         peer.healthy = self.random.one_in(3);
         wire.borrow_mut().takes_all = peer.healthy;
@@ -145,13 +153,17 @@ impl World {
         self.releasing.set(true);
         self.hub.release(self.now, drop);
         self.releasing.set(false);
+        for room in &mut self.rooms {
+            room.is_open &= self.hub.room(&room.name).is_some();
+        }
         if self.is_awaited && !self.stopped && !self.hub.is_making_room() {
             self.is_awaited = false;
             self.connect();
         }
         self.hub.speak(self.now);
-        self.read_transcript();
-        let talk = Talk { said: &self.said, roll: &self.roll, config: &self.config };
+        self.read_transcripts();
+        self.note_stays();
+        let talk = talk!(self);
         for peer in &mut self.peers {
             peer.check(&talk);
         }
@@ -164,7 +176,7 @@ impl World {
             let silent = peer.sent.is_empty() && peer.sent_too_long == 0 && !peer.has_ended;
             let early = self.now < peer.came_at + self.config.greeting;
             // With more said since, it may have been greeted before it was overrun.
-            let is_safe = self.read_to - peer.came_to < self.config.window as u64 / 4;
+            let is_safe = self.rooms[0].read_to - peer.came_to < self.config.window as u64 / 4;
             let is_nobody = silent && early && is_safe && peer.ends_lines && !self.config.raw;
             peer.never_greeted |= is_new && is_nobody && !self.stopped;
         }
@@ -175,26 +187,72 @@ impl World {
         self.peers.iter().map(|peer| peer.wire.borrow().incoming.len()).sum()
     }
 
-    /// Adds what was appended to the list of all that was said.
-    fn read_transcript(&mut self) {
-        let transcript = self.hub.transcript();
-        let before = self.said.len();
-        for line in transcript.lines_from(self.read_to) {
+    /// What was said in the lobby.
+    pub fn said(&self) -> &[Said] {
+        &self.rooms[0].said
+    }
+
+    /// Adds what was appended to the lists of all that was said.
+    fn read_transcripts(&mut self) {
+        for peer in &self.peers {
+            let Some((name, _)) = self.hub.place(peer.key) else { continue };
+            if !self.rooms.iter().any(|room| room.is_open && room.name == name) {
+                self.rooms.push(Room::new(&name));
+            }
+        }
+        for place in 0..self.rooms.len() {
+            self.rooms[place].before = self.rooms[place].said.len();
+            if self.rooms[place].is_open {
+                self.read_transcript(place);
+            }
+        }
+    }
+
+    fn read_transcript(&mut self, place: usize) {
+        let room = &mut self.rooms[place];
+        let transcript = self.hub.room(&room.name).unwrap().forms.plain();
+        for line in transcript.lines_from(room.read_to) {
             let (first, second) = transcript.bytes(line.start, line.end);
             let (author, text) = (line.author, [first, second].concat());
             let said = match self.config.raw {
                 true => Said { author, text },
                 false => {
-                    let here = (self.said.len(), self.now);
+                    let here = (self.all.len(), self.now);
                     self.roll.note(here, author, text, &self.peers)
                 }
             };
-            self.said.push(said);
+            room.said.push(said.clone());
+            self.all.push(said);
         }
-        let appended = (transcript.head() - self.read_to) as usize;
-        let alone = self.said.len() - before == 1;
+        let appended = (transcript.head() - room.read_to) as usize;
+        let alone = room.said.len() - room.before == 1;
         assert!(alone || appended <= self.config.turn_bytes_max(), "{appended} bytes in a turn");
-        self.read_to = transcript.head();
+        room.read_to = transcript.head();
+    }
+
+    /// Notes which peers have left their rooms and come into others. One that comes gets what is
+    /// said there from the next turn on.
+    fn note_stays(&mut self) {
+        for peer in &mut self.peers {
+            if peer.wire.borrow().closed.is_some() || peer.refused {
+                continue;
+            }
+            let Some((name, is_moving)) = self.hub.place(peer.key) else { continue };
+            let reads = peer.stays.back().map_or(peer.room, |stay| stay.room);
+            let room = &self.rooms[reads];
+            let has_gone = is_moving || !room.is_open || room.name != name;
+            if has_gone && peer.leaving.is_none() {
+                peer.leaving = Some((room.before, room.said.len()));
+            }
+            if is_moving || !has_gone {
+                continue;
+            }
+            let is_it = |room: &Room| room.is_open && room.name == name;
+            let now_in = self.rooms.iter().position(is_it).unwrap();
+            let left = peer.leaving.take().unwrap();
+            let start = self.rooms[now_in].said.len();
+            peer.stays.push_back(Stay { room: now_in, start, left });
+        }
     }
 
     pub fn step(&mut self) {
@@ -247,7 +305,7 @@ impl World {
     pub fn check_settled(&self) {
         let open = self.peers.iter().filter(|peer| peer.wire.borrow().closed.is_none());
         assert_eq!(open.count(), self.hub.connections(), "someone is in the slab who should not");
-        let talk = Talk { said: &self.said, roll: &self.roll, config: &self.config };
+        let talk = talk!(self);
         for peer in &self.peers {
             let wire = peer.wire.borrow();
             // What was sent before a reset still counts, if the server noticed nothing but that.
@@ -303,7 +361,7 @@ impl World {
         self.hub.stop(self.now);
         self.settle();
         assert_eq!(self.hub.connections(), 0, "someone is left after the stop");
-        let talk = Talk { said: &self.said, roll: &self.roll, config: &self.config };
+        let talk = talk!(self);
         let wanted = |peer: &&Peer| peer.healthy && !peer.refused && !peer.has_ended;
         for peer in self.peers.iter().filter(wanted) {
             let wire = peer.wire.borrow();
