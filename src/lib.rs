@@ -1,59 +1,64 @@
 //! chinwag: a chat server for anything that can open a TCP connection.
 //!
-//! One process, one thread, one poll. Everyone connected is in one slab; whatever a client says is
-//! appended once to one shared [`transcript`](room::transcript), and everyone reads it at their own
-//! pace. Nothing in the loop can wait: one stuck reader costs nobody else anything.
+//! One process, one thread, one poll. All clients are in one slab. Each line that a client sends is
+//! appended once to one shared [`transcript`](room::transcript), and each client reads that at its
+//! own pace. Nothing in the loop blocks, so a stuck client delays no other.
 //!
-//! What a client still has to get is not a queue but a position in the transcript. Sending is one
-//! `write` of everything from there to the head. So a thousand messages are one system call, and a
-//! thousand slow readers cost a thousand integers. The poll is epoll on Linux, edge-triggered, and
-//! every socket is registered once.
+//! A client has no queue of lines, but a position in the transcript. Sending is one `write` of
+//! everything from there to the head. So a thousand messages are one system call, and a thousand
+//! slow clients cost a thousand integers. The poll is epoll on Linux, edge-triggered, and every
+//! socket is registered once.
 //!
 //! # The turn
 //!
 //! One pass of the loop ([`server`]) is six steps in this order:
 //!
 //! 1. **wait** for events, until the next deadline, or not at all while there is work;
-//! 2. **note** for every event that a client may be read or written, and then whose deadline has
-//!    come; nothing is read, written, freed or accepted;
-//! 3. **listen**: read those that have something to say, make lines of it, submit them;
-//! 4. **release** those that have a reason to leave, here and nowhere else;
-//! 5. **accept** newcomers until nobody waits: each takes its place at this moment;
-//! 6. **speak**: append what was submitted, and offer everyone what it lacks, each in one call.
+//! 2. **note** every event: which client can be read or written. Then note which deadlines have
+//!    come. Nothing is read, written, freed or accepted;
+//! 3. **listen**: read the clients that have sent something, split it into lines, and submit these;
+//! 4. **release** the clients that have a reason to leave, here and nowhere else;
+//! 5. **accept** new clients until none waits: each gets its place in the order at this moment;
+//! 6. **speak**: append what was submitted, and offer every client what it lacks, each in one call.
 //!
-//! The order is the point. No event can reach the next tenant of a slab slot (2 comes before 4, and
-//! 4 before 5), and one client's failure never touches another. What is said in a turn is appended
-//! after all that wait are accepted: so a client whose `connect()` returned before a line was sent
-//! hears that line.
+//! The order matters. No event can reach the next client in a slab slot, because step 2 comes
+//! before 4, and 4 before 5. One client's failure never touches another. What is submitted in a
+//! turn is appended after all waiting connections are accepted. So a client whose `connect()`
+//! returned before a line was sent gets that line.
 //!
 //! # What always holds
 //!
-//! - Everyone sees one order. Who keeps up gets every line, whole, once.
-//! - Who does not keep up lapses and is told how many lines it missed.
-//! - Between two offers to a client that takes all it is offered, no more is said than the window
-//!   has room for. So *listen* has a budget, and neither it nor *speak* takes more in while a pass
-//!   is unfinished.
-//! - No call blocks, no thread is made, no buffer is without a bound.
-//! - A turn costs what it does, not how many are connected.
+//! - All clients see one order. A client that keeps up gets every line, whole and once.
+//! - A client that does not keep up lapses, and reads how many lines it missed.
+//! - Between two offers to a client that takes all it is offered, the server appends no more than
+//!   the window has room for. So *listen* has a budget, and neither it nor *speak* takes more in
+//!   while a pass is unfinished.
+//! - No call blocks, no thread is made, and every buffer has a bound.
+//! - The cost of a turn depends on what happens in it, not on how many clients are connected.
 //!
 //! # The words
 //!
-//! A *client* is one connection, a *line* one entry of the transcript, a *notice* what the server
-//! says. A *position* counts the bytes said before it. A *reading* is one reader's position and
-//! what stands between it and the shared bytes: *detours*, which only it sees, and the *torn rest*
-//! of what was half sent when it *lapsed*. A *pass* offers everyone what they lack. A client
-//! *leaves* for a reason.
+//! A *client* is one connection. A *line* is one entry of the transcript. A *notice* is a line of
+//! the server's own. A *position* in the transcript is the number of bytes before it. A *reading*
+//! is the position of one reader, and what it gets besides the shared bytes: *detours*, which only
+//! it sees, and the *torn rest* of a line that was half sent when it *lapsed*. A *pass* offers
+//! every client what it lacks. A client *leaves* for a reason.
 //!
 //! # The folders
 //!
-//! In the order in which a line passes them; a file uses only its own folder and those above it.
+//! They stand in the order in which a line passes them. A file uses only its own folder and those
+//! above it.
 //!
-//! Values, which know neither sockets nor the clock: [`words`] is what is said, as text; [`pace`]
-//! how often a thing may happen; [`wire`] makes text of bytes; [`room`] is one conversation;
-//! [`config`] every limit and switch. Generic over `Read + Write`, with the present moment handed
-//! in, so that a simulation can run it: [`hub`], all clients and all rooms. The world: [`stdio`]
-//! are standard streams that never wait, [`server`] the loop (the only folder of the server that
-//! knows mio), [`join`] the terminal client with a loop of its own, and `main`.
+//! The first are values, which know neither sockets nor the clock. [`words`] is text: names,
+//! commands, notices. [`pace`] limits how often a thing may happen. [`wire`] turns bytes into text.
+//! [`room`] is one conversation. [`config`] has every limit and switch.
+//!
+//! [`hub`] is all clients and all rooms. It is generic over `Read + Write` and takes the present moment as a
+//! parameter, so a simulation can run it.
+//!
+//! The rest touches the world. [`stdio`] is standard streams that never block. [`server`] is the
+//! loop, and the only folder of the server that knows mio. [`join`] is the terminal client, with a
+//! loop of its own. `main` starts one of the two.
 
 #![forbid(unsafe_code)]
 
@@ -75,7 +80,8 @@ pub mod server;
 
 pub mod join;
 
-/// The cases of the proptests here: what once failed is tried again, and is kept beside the tests.
+/// The settings of the proptests here. A case that failed is kept beside the tests, and tried again
+/// first.
 #[cfg(test)]
 fn cases() -> proptest::test_runner::Config {
     use proptest::test_runner::{Config, FileFailurePersistence};

@@ -1,9 +1,8 @@
-//! The program: reads the flags, starts the server or the client, and says how it ended.
+//! The program: reads the flags, runs the server or the client, and picks the exit code.
 //!
-//! Exit codes of the server: 0 stopped as asked, 1 could not start or failed, 2 a flag is wrong,
-//! 128 and the number of the signal if a second one ended it at once. Of the client: 0 all was
-//! said, 1 could not connect or lost the connection, 2 a flag is wrong, 128 and the number of the
-//! signal that ended it.
+//! Exit codes of the server: 0 stopped as asked; 1 could not start, or failed; 2 wrong flag; 128 +
+//! N ended at once by a second signal N. Exit codes of the client: 0 sent everything; 1 could not
+//! connect, or lost the connection; 2 wrong flag; 128 + N ended by signal N.
 
 use std::env;
 use std::io::{self, Write};
@@ -46,7 +45,7 @@ const FAILED: u8 = 1;
 const USAGE: u8 = 2;
 const SIGNAL: u8 = 128;
 
-/// How it ended badly: the exit code, and why.
+/// A bad end: the exit code, and why.
 type Failure = (u8, String);
 
 fn main() -> ExitCode {
@@ -72,7 +71,7 @@ fn run() -> Result<u8, Failure> {
     }
 }
 
-/// The language of whoever starts the server, as locale(7) finds it.
+/// The language of the user who starts the server, as locale(7) finds it.
 fn lang_of_environment() -> Lang {
     let locale = ["LC_ALL", "LC_MESSAGES", "LANG"]
         .into_iter()
@@ -81,8 +80,8 @@ fn lang_of_environment() -> Lang {
     Lang::of_locale(&locale.unwrap_or_default())
 }
 
-/// The flag `--max-line` is also the variable `CHINWAG_MAX_LINE`. An empty one counts as unset, as
-/// scripts that pass one on expect.
+/// The flag `--max-line` is also the variable `CHINWAG_MAX_LINE`. An empty variable counts as
+/// unset, as scripts that pass one on expect.
 fn with_variable(flag: Arg) -> Arg {
     let name = format!("CHINWAG_{}", flag.get_id().as_str().to_uppercase());
     match env::var_os(&name) {
@@ -100,7 +99,7 @@ fn serve(mut config: Config) -> Result<u8, Failure> {
     Ok(match server.run() {
         Ok(Ended::Stopped) => STOPPED,
         Ok(Ended::Interrupted(signal)) => SIGNAL + signal as u8,
-        // It has been logged.
+        // The server has logged the error.
         Err(_) => FAILED,
     })
 }

@@ -1,31 +1,31 @@
-//! How often a thing may happen.
+//! Rate limits.
 //!
-//! [`Pace`] is the rule, [`Bucket`] one subject's place under it, [`Allowance`] that of a
-//! connection beside its address, [`Throttle`] the rule for telling the operator of the same
-//! trouble again. All are values: the present moment is handed in, and no clock is read here.
+//! [`Pace`] is a rate, [`Bucket`] one token bucket, and [`Allowance`] the buckets of a connection
+//! and its address together. [`Throttle`] limits how often the log repeats the same trouble. All
+//! are values: they take the present moment as a parameter and read no clock.
 
 use std::time::{Duration, Instant};
 
-/// The rule of a token bucket: so many at once, then one every so often.
+/// The rate of a token bucket: a burst at once, then one token per `every`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pace {
-    /// The time in which one token comes back; zero means that there is no limit.
+    /// The time after which one token comes back. Zero means no limit.
     pub every: Duration,
     /// How many tokens a full bucket holds, at least 1.
     pub burst: u32,
 }
 
 impl Pace {
-    /// A pace of `per_second` in the long run and `burst` at once; 0 a second means no limit.
+    /// A pace of `per_second` in the long run and `burst` at once. 0 per second means no limit.
     pub fn per_second(per_second: u32, burst: u32) -> Pace {
         let every = Duration::from_secs(1).checked_div(per_second).unwrap_or_default();
         Pace { every, burst: burst.max(1) }
     }
 }
 
-/// A token bucket, kept as the one instant at which it will be full again.
+/// A token bucket, stored as the one instant at which it is full again.
 ///
-/// This is the "virtual scheduling" form of the generic cell rate algorithm (ITU-T I.371): it needs
+/// This is the "virtual scheduling" form of the generic cell rate algorithm (ITU-T I.371). It needs
 /// no refill and no counter, and an unused bucket is `None`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Bucket {
@@ -33,17 +33,17 @@ pub struct Bucket {
 }
 
 impl Bucket {
-    /// An empty bucket, which will be full after a burst's time.
+    /// An empty bucket. It is full after the time of a whole burst.
     pub fn empty(pace: &Pace, now: Instant) -> Bucket {
         Bucket { full_at: Some(now + pace.every * pace.burst) }
     }
 
-    /// When it will be full again; `None` if it never was anything else.
+    /// When it is full again; `None` if no token was ever taken.
     pub fn full_at(&self) -> Option<Instant> {
         self.full_at
     }
 
-    /// Takes out what is more than leaves room for so many tokens.
+    /// Discards tokens until there is room for this many.
     fn leave_room(&mut self, tokens: u32, pace: &Pace, now: Instant) {
         self.full_at = self.full_at.max(Some(now + pace.every * tokens));
     }
@@ -55,9 +55,9 @@ impl Bucket {
         pace.burst.saturating_sub(lacking as u32)
     }
 
-    /// Takes one token, or says when there will be one.
+    /// Takes one token, or returns when there will be one.
     ///
-    /// Nothing is taken on `Err`; ask again at the instant it carries.
+    /// `Err` takes nothing; ask again at the instant it carries.
     pub fn take(&mut self, pace: &Pace, now: Instant) -> Result<(), Instant> {
         let full_at = self.full_at.map_or(now, |at| at.max(now));
         let slack = pace.every * (pace.burst - 1);
@@ -69,11 +69,12 @@ impl Bucket {
     }
 }
 
-/// What one connection may say: its own bucket, and an advance on it.
+/// What one connection may send: its own bucket, and an advance from the bucket of its address.
 ///
-/// A connection begins with an empty bucket, or it could leave and come again for a full one. Until
-/// its own is full it takes from that of its address what it has not earned yet. So a burst is
-/// there at once for the first connection of an address, and every connection has its own pace.
+/// A connection begins with an empty bucket. With a full one, a client could reconnect for another
+/// burst. Until its own bucket is full, a connection borrows from the bucket of its address what it
+/// has not earned yet. So the first connection of an address has a burst at once, and every
+/// connection has a rate of its own.
 #[derive(Clone, Copy, Debug)]
 pub struct Allowance {
     own: Bucket,
@@ -82,20 +83,20 @@ pub struct Allowance {
 }
 
 impl Allowance {
-    /// That of a connection made now.
+    /// The allowance of a connection made now.
     pub fn new(pace: &Pace, now: Instant) -> Allowance {
         Allowance { own: Bucket::empty(pace, now), advance: pace.burst }
     }
 
-    /// Takes one token, its own or one that `advanced` took from its address, or says when there
-    /// will be one of its own.
+    /// Takes one token: its own, or one that `advanced` took from its address. Else returns when it
+    /// has one of its own.
     pub fn take(
         &mut self,
         pace: &Pace,
         advanced: impl FnOnce() -> bool,
         now: Instant,
     ) -> Result<(), Instant> {
-        // What it has earned by now is no longer advanced, or it would have two bursts.
+        // What it has earned by now is no longer an advance, or it would have two bursts.
         self.advance = self.advance.min(pace.burst - self.own.level(pace, now));
         self.own.leave_room(self.advance, pace, now);
         let Err(due) = self.own.take(pace, now) else { return Ok(()) };
@@ -107,7 +108,7 @@ impl Allowance {
     }
 }
 
-/// Tells of a repeated trouble at most once in [`Throttle::QUIET`], with a count.
+/// Reports a repeated trouble at most once in [`Throttle::QUIET`], with a count.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Throttle {
     told_at: Option<Instant>,
@@ -115,12 +116,12 @@ pub struct Throttle {
 }
 
 impl Throttle {
-    /// How long a trouble that has just been told is not told again. Five seconds: a person who
-    /// watches sees that it goes on, and a log left alone for a night stays readable.
+    /// How long a trouble is not reported again. Five seconds: a person who watches the log sees
+    /// that it goes on, and a log left alone for a night stays readable.
     pub const QUIET: Duration = Duration::from_secs(5);
 
-    /// Counts one more occurrence; `Some(n)` if it is time to tell, n being all that happened
-    /// since it was last told.
+    /// Counts one more occurrence. `Some(n)` means: report it now, it happened n times since the
+    /// last report.
     pub fn count(&mut self, now: Instant) -> Option<u64> {
         self.untold += 1;
         if self.told_at.is_some_and(|at| now.duration_since(at) < Self::QUIET) {
@@ -159,7 +160,7 @@ mod tests {
         assert_eq!((0..10).filter(|_| bucket.take(&pace, later).is_ok()).count(), 3);
     }
 
-    /// How many tokens there are at once.
+    /// How many tokens it gives at once.
     fn at_once(
         allowance: &mut Allowance,
         pace: &Pace,

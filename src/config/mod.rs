@@ -1,11 +1,12 @@
-//! Every limit and switch of the server: its unit, its reason, what happens at it, and its flag.
+//! Every limit and switch of the server: its unit, its reason, what happens at the limit, and its
+//! flag.
 //!
-//! The doc comment of a field is what `--help` says of it. `-h` shows the first dozen of them. The
-//! last eleven, from [`Config::summary`] on, are flags like the others, but only this page shows
-//! them. Each flag is also a variable: `CHINWAG_MAX_LINE` for `--max-line`.
+//! The doc comment of a field is its text in `--help`. `-h` shows the first dozen fields. The last
+//! eleven, from [`Config::summary`] on, are flags like the others, but only this page shows them.
+//! Each flag is also a variable: `CHINWAG_MAX_LINE` for `--max-line`.
 //!
-//! The values are plain: this room opens nothing and starts nothing. What they owe each other and
-//! add up to is in `sums`.
+//! The values are plain: this file opens nothing and starts nothing. `sums` checks them against
+//! each other, and adds them up.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -31,42 +32,43 @@ use parse::{
 mod parse;
 mod sums;
 
-/// The port of the server that this one replaces, and of the scripts written for it.
+/// The port of the server that this one replaces, and of the scripts written for that.
 pub const PORT: u16 = 50005;
 
-/// The most bytes of a line as it stands in the transcript, name and line feed included. It bounds
-/// the torn rest that a lapsed client keeps, and one turn always has room for a line.
+/// The most bytes of a line in the transcript, with its name and line feed. It bounds the torn rest
+/// that a lapsed client keeps. One turn always has room for such a line.
 pub const STANDING_BYTES_MAX: usize = 8 * 1024;
 
-/// What a name as it is shown, a mark, blanks and the line feed may take of that.
+/// How much of that a name, a mark, blanks and the line feed may take.
 pub const NAMED_BYTES_MAX: usize = NAME_BYTES_MAX + 4;
 
-/// A turn's listening may take this share of the window, so that whoever has taken all it was
-/// offered is never overrun: two turns' worth stays free before it, and its own is one.
+/// A turn reads at most one in this many bytes of the window. So a client that takes all it is
+/// offered is never overtaken: it may lack the lines of this turn, and there is room for two more.
 pub const WINDOW_SHARE: usize = 4;
 
 /// Descriptors that are not for clients: standard streams, listeners, the poll, signals, the log,
-/// the reserve, and [`DOORWAY_MAX`] for peers that are being refused. Measured: 17 and the doorway.
+/// the reserve, and [`DOORWAY_MAX`] connections that are being refused. Measured: 17 and the
+/// doorway.
 pub const DESCRIPTORS_RESERVED: usize = 64;
 
-/// How many refused peers may be in the doorway at once, being told why; more are told as best it
-/// can be done in one write.
+/// At most this many refused connections are held while they read why. Any further one gets the
+/// reason in one write, and is closed.
 pub const DOORWAY_MAX: usize = 32;
 
-/// What a socket's send buffer, which is twice `--send-buffer`, takes less than it has. One segment
-/// on loopback holds 65 483 bytes, on an MTU from 1200 to 1520 at least 64 512: with more, a turn
-/// needs a second write, and an event before it. Less than that is no better: a flood of which a
-/// turn takes nearly all goes round twice.
+/// How much less than its size a socket's send buffer takes. Its size is twice `--send-buffer`. One
+/// segment holds 65 483 bytes on loopback, and at least 64 512 on an MTU from 1200 to 1520. With
+/// more per turn, a client needs a second write, and an event before it. With less, a flood
+/// of nearly this size takes two turns.
 pub const SEND_BUFFER_SPARE: usize = 1024;
 
-/// How many rooms clients of one address may have made at the same time, if it is not exempt. More
-/// are refused, and their maker is told.
+/// At most this many rooms that clients of one address have made exist at a time, unless it is
+/// exempt. Any further one is refused, and the client is told.
 pub const ROOMS_PER_ADDRESS: usize = 16;
 
-/// How much is read from one client at once, at most.
+/// The most that is read from one client at once.
 pub const READ_BYTES_MAX: usize = 16 * 1024;
 
-/// What one client in a round may say, at least: enough for a usual line.
+/// The least that one client may send in a round: enough for a usual line.
 pub const QUANTUM_BYTES: usize = 1024;
 
 const _: () = assert!(QUANTUM_BYTES <= READ_BYTES_MAX);
@@ -76,7 +78,7 @@ const _: () = assert!(WINDOW_BYTES_MIN as usize / WINDOW_SHARE >= STANDING_BYTES
 const WINDOW_BYTES_MIN: u64 = 32 * 1024;
 const LINE_BYTES_MAX: u64 = (STANDING_BYTES_MAX - NAMED_BYTES_MAX) as u64;
 
-/// The settings of a server. `Config::default()` is what it has without any flag.
+/// The settings of a server. `Config::default()` is the server without any flag.
 #[derive(Clone, Debug, Parser)]
 #[command(mut_args(under_headings()))]
 pub struct Config {
@@ -312,7 +314,7 @@ fn under_headings() -> impl FnMut(Arg) -> Arg {
     }
 }
 
-/// Where to listen.
+/// An address to listen on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Listen {
     /// On one address.
@@ -322,7 +324,8 @@ pub enum Listen {
 }
 
 impl Listen {
-    /// The address to listen on, and another one, of IPv6, which a machine may not have.
+    /// The address to listen on, and for [`Listen::Everywhere`] one of IPv6, which a machine may
+    /// lack.
     pub fn addresses(self) -> (SocketAddr, Option<SocketAddr>) {
         match self {
             Listen::At(address) => (address, None),
@@ -334,7 +337,7 @@ impl Listen {
     }
 }
 
-/// As it is written.
+/// As the flag is written.
 impl fmt::Display for Listen {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -344,12 +347,12 @@ impl fmt::Display for Listen {
     }
 }
 
-/// Whom the limits for strangers do not hold for.
+/// Clients that `--per-address` and `--rate` do not limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exempt {
-    /// Nobody; not even loopback.
+    /// No client, not even on loopback.
     Nobody,
-    /// Everyone in this network.
+    /// All clients in this network.
     Network(IpNet),
 }
 
@@ -365,7 +368,7 @@ impl Config {
         self.turn_bytes.min(self.window / WINDOW_SHARE)
     }
 
-    /// What a line is.
+    /// The rules that split input into lines.
     pub fn line_rules(&self) -> LineRules {
         LineRules {
             line_bytes_max: self.max_line,
@@ -387,38 +390,37 @@ impl Config {
         Terms { bytes_max: self.write_bytes, lang: self.lang(), form, lines_end: u64::MAX }
     }
 
-    /// The language of the server's own words; English if nothing is said.
+    /// The language of notices; English if none is set.
     pub fn lang(&self) -> Lang {
         self.lang.unwrap_or_default()
     }
 
-    /// How the server speaks.
+    /// How the server writes its notices.
     pub fn voice(&self) -> Voice {
         Voice { lang: self.lang(), is_mute: self.raw }
     }
 
-    /// How long the first words of a newcomer are waited for. A bare relay waits for nothing.
+    /// How long to wait for the first bytes of a new client. A bare relay does not wait.
     pub fn greeting_time(&self) -> Duration {
         if self.raw { Duration::ZERO } else { self.greeting }
     }
 
-    /// How fast a client that is not exempt may say lines.
+    /// The rate limit of a client that is not exempt.
     pub fn pace(&self) -> Pace {
         Pace::per_second(self.rate, self.burst)
     }
 
-    /// How fast people may be announced one by one; `None` is never.
+    /// The rate limit of single join and leave notices; `None` allows none.
     pub fn notice_pace(&self) -> Option<Pace> {
         (self.notices > 0).then(|| Pace::per_second(self.notices, self.notices))
     }
 
-    /// How fast one address may be announced, so that one that comes and goes leaves room for
-    /// others.
+    /// The same for one address: if its clients come and go, notices remain for others.
     pub fn address_notice_pace(&self) -> Pace {
         Pace { every: Duration::from_secs(1), burst: 2 * self.notices.max(1) }
     }
 
-    /// Whether the limits for strangers do not hold for this address.
+    /// Whether this address is exempt from `--per-address` and `--rate`.
     pub fn is_exempt(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
         if self.exempt.is_empty() {

@@ -1,4 +1,4 @@
-//! What the value of a flag may be, as text, and what is said of one that it may not be.
+//! The values that flags take, as text, and the errors for any other.
 
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeBounds;
@@ -10,12 +10,12 @@ use log::LevelFilter;
 
 use super::{Exempt, Listen, PORT};
 
-/// A number in this range that counts bytes or what is as many.
+/// A number in this range: of bytes, or of something about as many.
 pub fn size(range: impl RangeBounds<u64>) -> RangedU64ValueParser<usize> {
     RangedU64ValueParser::new().range(range)
 }
 
-/// A number in this range that the system or a rate takes in 32 bits.
+/// A number in this range, for a rate or a system call that takes 32 bits.
 pub fn count(range: impl RangeBounds<u64>) -> RangedU64ValueParser<u32> {
     RangedU64ValueParser::new().range(range)
 }
@@ -47,23 +47,23 @@ pub fn exempt(text: &str) -> Result<Exempt, String> {
     })
 }
 
-/// As good as never, and no instant overflows by it.
+/// As good as never, and small enough that no instant overflows.
 const CENTURY: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
-/// The poll knows no shorter time, nor does the kernel.
+/// Neither the poll nor the kernel knows a shorter time.
 const MILLISECOND: Duration = Duration::from_millis(1);
 
-/// A time that something takes.
+/// A time longer than zero.
 pub fn seconds(text: &str) -> Result<Duration, String> {
     time(text, MILLISECOND, CENTURY)
 }
 
-/// A time that something takes; 0 is not at all or never.
+/// A time, or 0 for none.
 pub fn seconds_or_zero(text: &str) -> Result<Duration, String> {
     time(text, Duration::ZERO, CENTURY)
 }
 
-/// What the kernel is told in whole seconds: it takes no more than 15 bits of them.
+/// A time for the kernel in whole seconds, of at most 15 bits.
 pub fn keepalive(text: &str) -> Result<Duration, String> {
     match time(text, Duration::from_secs(1), Duration::from_secs(32_767))? {
         time if time.subsec_nanos() == 0 => Ok(time),
@@ -71,7 +71,7 @@ pub fn keepalive(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// What the kernel is told in milliseconds, as a number of 31 bits; 0 is none.
+/// A time for the kernel in milliseconds, of at most 31 bits; 0 is none.
 pub fn user_timeout(text: &str) -> Result<Duration, String> {
     match time(text, Duration::ZERO, i32::MAX as u32 * MILLISECOND)? {
         time if time.is_zero() || time >= MILLISECOND => Ok(time),

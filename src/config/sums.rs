@@ -1,24 +1,24 @@
-//! What the settings owe each other, and what they add up to.
+//! Checks the settings against each other, and adds up the memory they allow.
 
 use super::{Config, DOORWAY_MAX, READ_BYTES_MAX, SEND_BUFFER_SPARE, STANDING_BYTES_MAX};
 use crate::room::transcript;
 use crate::words::notice::Counted;
 
-/// With room for fewer clients the operator is warned: a limit of descriptors may be forgotten.
+/// With room for fewer clients the log warns: perhaps the limit of descriptors was forgotten.
 const CLIENTS_FEW: usize = 16;
 
-/// What the program takes though nobody is there: its code, the libraries, its tables and scratch,
-/// and the names that are kept. Measured: 6 MiB, with nothing optimised; of the names at most 512
-/// are kept, of 3 KiB each.
+/// What the program takes without any client: its code, the libraries, its tables and buffers, and
+/// the reserved names. Measured: 6 MiB, without optimisation. At most 512 names are reserved, of 3
+/// KiB each.
 const PROGRAM_BYTES: usize = 8 << 20;
 
 impl Config {
-    /// What the settings owe each other; the error names the flags.
+    /// Checks the settings against each other. An error names the flags.
     pub fn check(&self) -> Result<(), String> {
         let (turn, line) = (self.turn_bytes_max(), self.max_line);
         let pairs = [
-            (self.write_bytes, "write-bytes", turn, "turn-bytes", "who keeps up would fall behind"),
-            (self.max_endless, "max-endless", line, "max-line", "it would do nothing up to that"),
+            (self.write_bytes, "write-bytes", turn, "turn-bytes", "fast clients would fall behind"),
+            (self.max_endless, "max-endless", line, "max-line", "a line may be that long"),
         ];
         match pairs.into_iter().find(|(small, _, large, ..)| small < large) {
             Some((small, few, large, many, why)) => {
@@ -28,7 +28,7 @@ impl Config {
         }
     }
 
-    /// What is allowed and probably not meant, with room for so many clients; each names its flags.
+    /// Warns of settings that are allowed and probably not meant. Each warning names its flags.
     pub fn warnings(&self, clients_max: usize) -> Vec<String> {
         let (probes, wanted) = (self.probes_unanswered(), self.keepalive_probes);
         let few = format!(
@@ -53,9 +53,9 @@ impl Config {
         told.into_iter().filter_map(|(is_so, warning)| is_so.then_some(warning)).collect()
     }
 
-    /// How many keepalive probes a silent client leaves unanswered before the kernel gives it up,
-    /// if its timers are on time. The user timeout, if there is one, is looked at when a further
-    /// probe is due (tcp(7)).
+    /// How many keepalive probes a silent client leaves unanswered before the kernel drops it, if
+    /// the kernel's timers are on time. The kernel checks the user timeout, if there is one, when
+    /// it would send a further probe (tcp(7)).
     pub fn probes_unanswered(&self) -> u32 {
         if self.user_timeout.is_zero() {
             return self.keepalive_probes;
@@ -68,8 +68,8 @@ impl Config {
     /// The most memory that the server takes with `clients` clients, in bytes: its own, and the
     /// kernel's for their sockets.
     pub fn memory_bytes_max(&self, clients: usize) -> (usize, usize) {
-        // A client's own record, its part of the tables, its name as it is compared, whom it
-        // ignores, its place among the deadlines, its address and one that has left.
+        // The client's record and its part of the tables, its name in the form for comparison, the
+        // names that it ignores, its timers, its address, and one address that has left.
         const RECORD: usize = 4096;
         let input = 2 * (self.max_line + READ_BYTES_MAX);
         let private = 3 * self.max_private;
@@ -105,6 +105,7 @@ mod tests {
         assert_eq!(of(32768, 65536, 8193).check(), Ok(()));
         let told = of(32768, 65536, 8191).check().unwrap_err();
         assert!(told.starts_with("--write-bytes 8191 is less than --turn-bytes 8192: "), "{told}");
+        assert!(told.ends_with(": fast clients would fall behind"), "{told}");
     }
 
     #[test]
@@ -126,7 +127,7 @@ mod tests {
         assert!(probes >= 3 && probes >= config.keepalive_probes, "{probes}");
         let given_up = config.keepalive + probes * config.keepalive_interval;
         assert!(given_up > Duration::from_secs(120) && given_up <= Duration::from_secs(150));
-        // The kernel's deadline for what was sent comes after ours.
+        // The kernel's deadline for unacknowledged data comes after our own.
         assert!(config.user_timeout > config.stuck);
         assert_eq!(config.warnings(1000), [""; 0]);
     }
@@ -159,9 +160,9 @@ mod tests {
     }
 
     /// By hand: a connection has 4 KiB of its own, twice 4 + 16 KiB of input, twice 8 + 8 KiB of
-    /// output and 8 of messages, and in the kernel twice 32 + 32 KiB; 32 more of them are in the
-    /// doorway. The program has 8 MiB, each of two windows 4 and its index twice 8, and a turn
-    /// twice 63 KiB.
+    /// output and 8 KiB of private messages. In the kernel it has twice 32 + 32 KiB. The doorway
+    /// holds 32 more connections. The program has 8 MiB, each of the two windows 4 MiB and an index
+    /// of twice 8 MiB, and a turn twice 63 KiB.
     #[test]
     fn the_memory_bound_is_a_base_plus_so_much_per_connection() {
         let own = |connections: usize| {

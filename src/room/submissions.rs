@@ -1,21 +1,21 @@
-//! What has been said but is not in the transcript yet.
+//! A queue of what was submitted but is not in the transcript yet.
 //!
-//! Saying and appending are two things: one day an ordered stream shared by several servers may
-//! stand between them. Whatever is submitted is appended in the order in which it was submitted.
+//! Submitting and appending are two steps: one day an ordered stream that several servers share may
+//! stand between them. The order of submitting is the order of appending.
 
 use std::collections::VecDeque;
 
 use super::ClientId;
 use super::transcript::{SERVER, charge};
 
-/// A queue of what is to become part of the conversation.
+/// A queue of what will be appended, or carried out, in order.
 #[derive(Debug, Default)]
 pub struct Submissions {
-    /// The texts, one after the other.
+    /// The texts, one behind the other.
     texts: Vec<u8>,
-    /// How many bytes of text have been forgotten: the first of `texts` is the one after these.
+    /// How many bytes of text were freed so far. The first byte of `texts` is the one after them.
     forgotten: usize,
-    /// Where the next text to be taken begins, counted from the very first.
+    /// Where the next text in the queue begins, counted from the very first byte.
     taken: usize,
     queue: VecDeque<Submission>,
     charged: usize,
@@ -24,47 +24,46 @@ pub struct Submissions {
 /// One thing submitted.
 #[derive(Clone, Copy, Debug)]
 pub struct Submission {
-    /// The client that submitted it; [`SERVER`] is the server's
-    /// serial.
+    /// The client that submitted it. The server has the serial [`SERVER`].
     pub author: ClientId,
-    /// What it will be charged in the transcript, at most.
+    /// The most that it will be charged in the transcript.
     pub charge: usize,
-    /// What is to be done with its text.
+    /// What happens to its text.
     pub kind: Kind,
     start: usize,
     bytes: usize,
 }
 
-/// What is to be done with a text that was submitted.
+/// What happens to a submitted text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// It is appended as it is.
+    /// It is appended unchanged.
     AsItIs,
-    /// It is appended with the author's name before it and a line feed behind.
+    /// It is appended between the author's name and a line feed.
     Line,
-    /// It is a command of its author's, to be carried out.
+    /// It is a command of its author, and is carried out.
     Command,
-    /// It is an answer for its author alone.
+    /// It is a reply to its author alone.
     Answer,
-    /// Its author has gone.
+    /// Its author has left.
     Departure {
-        /// Whether all are told.
+        /// Whether all clients read a notice of it.
         told: bool,
     },
 }
 
 impl Submissions {
-    /// Whether nothing waits.
+    /// Whether the queue is empty.
     pub fn is_empty(&self) -> bool {
         self.queue.is_empty()
     }
 
-    /// What those that wait will be charged in the transcript.
+    /// What all in the queue will be charged in the transcript.
     pub fn charged(&self) -> usize {
         self.charged
     }
 
-    /// Submits an entry of the server's as it will stand, if it has anything to say.
+    /// Submits a notice, complete as it will be appended. An empty one is not submitted.
     pub fn push_notice(&mut self, line: &[u8]) {
         if line.is_empty() {
             return;
@@ -73,7 +72,7 @@ impl Submissions {
         self.push(server, Kind::AsItIs, line, charge(line.len()));
     }
 
-    /// Submits what someone said, to be charged so much.
+    /// Submits a text of a client, with what it will be charged.
     pub fn push(&mut self, author: ClientId, kind: Kind, text: &[u8], charge: usize) {
         let (start, bytes) = (self.forgotten + self.texts.len(), text.len());
         self.texts.extend_from_slice(text);
@@ -81,7 +80,7 @@ impl Submissions {
         self.queue.push_back(Submission { author, charge, kind, start, bytes });
     }
 
-    /// Takes out the next one, if it is charged at most `charge_max`.
+    /// Takes the next one out, if its charge is at most `charge_max`.
     pub fn take(&mut self, charge_max: usize) -> Option<Submission> {
         let submission = *self.queue.front().filter(|next| next.charge <= charge_max)?;
         self.queue.pop_front();
@@ -90,13 +89,13 @@ impl Submissions {
         Some(submission)
     }
 
-    /// The text of one that was taken; it is there until [`Submissions::forget_taken`].
+    /// The text of one that was taken out. It is valid until [`Submissions::forget_taken`].
     pub fn text(&self, submission: &Submission) -> &[u8] {
         let start = submission.start - self.forgotten;
         &self.texts[start..start + submission.bytes]
     }
 
-    /// Frees the texts of those that were taken.
+    /// Frees the texts of all that were taken out.
     pub fn forget_taken(&mut self) {
         self.texts.drain(..self.taken - self.forgotten);
         self.forgotten = self.taken;

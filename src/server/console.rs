@@ -1,8 +1,8 @@
 //! The server's own standard output: one more reader of the conversation.
 //!
-//! Like everyone else it has a place in the transcript, takes what it can, and lapses when it
-//! cannot keep up: what was skipped is said. A full pipe, a stopped terminal or a full disk slow
-//! nobody down, and a closed one is the end of the printing, not of the chat.
+//! Like a client it has a position in the transcript, takes what it can, and lapses when it cannot
+//! keep up. Then it prints how many lines it missed. A full pipe, a stopped terminal or a full disk
+//! slows no client. A closed one ends the printing, not the chat.
 
 use std::os::fd::BorrowedFd;
 use std::time::Instant;
@@ -14,21 +14,21 @@ use crate::room::reading::{Reading, Terms};
 use crate::room::transcript::Transcript;
 use crate::stdio::sink::{RETRY, Sink, Written, tell_unusable};
 
-/// Standard output, as far as anyone reads it.
+/// The reader behind standard output.
 #[derive(Debug)]
 pub struct Console {
     /// `None` once it is closed, or there is nothing more to print.
     sink: Option<Sink>,
     reading: Reading,
     retry_at: Option<Instant>,
-    /// Only what is announced is printed, not the conversation.
+    /// Print only the announcements, not the conversation.
     quiet: bool,
     terms: Terms,
 }
 
 impl Console {
-    /// Prints on `stdout`, at most `terms.bytes_max` bytes a turn. What cannot be opened is not
-    /// printed on, and that is told.
+    /// Prints on `stdout`, at most `terms.bytes_max` bytes a turn. A stream that cannot be opened
+    /// gets nothing, and the log says so.
     pub fn new(stdout: BorrowedFd<'_>, quiet: bool, terms: Terms) -> Console {
         let sink = Sink::open(stdout).inspect_err(|error| {
             warn!("nothing is printed on standard output, {error}");
@@ -37,13 +37,14 @@ impl Console {
         Console { sink: sink.ok(), reading: Reading::new(0), retry_at: None, quiet, terms }
     }
 
-    /// Prints a line that is not part of the conversation, before anything is said.
+    /// Prints a line that is not part of the conversation. Call it before the first line of the
+    /// conversation.
     pub fn announce(&mut self, line: &str) {
         self.reading.detour(0, format!("{line}\n").into_bytes());
     }
 
-    /// Prints what it lacks, as far as it is taken. To be called in each turn, after what is said
-    /// is appended; `endangered_below` is where the next turn may overwrite.
+    /// Prints what it lacks, as far as the stream takes it. Call it in each turn, after the
+    /// appending. The next turn may overwrite what is before `endangered_below`.
     pub fn speak(&mut self, transcript: &Transcript, endangered_below: u64, now: Instant) {
         if self.retry_at.is_none_or(|at| at <= now) {
             self.retry_at = None;
@@ -57,12 +58,12 @@ impl Console {
         }
     }
 
-    /// Whether there is something that it has not printed yet and may be able to print.
+    /// Whether there is something to print, and a stream to print it on.
     pub fn is_behind(&self, transcript: &Transcript) -> bool {
         self.sink.is_some() && self.reading.is_behind(self.end(transcript))
     }
 
-    /// When it wants to be called though nothing happens: at once if it can print more.
+    /// When to call it next, even if nothing happens: at once if it can print more.
     pub fn next_deadline(&self, transcript: &Transcript, now: Instant) -> Option<Instant> {
         self.is_behind(transcript).then(|| self.retry_at.unwrap_or(now))
     }

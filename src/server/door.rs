@@ -1,12 +1,12 @@
 //! When to accept, and what a failed accept means.
 //!
-//! `mio` is edge-triggered, and at the limit of descriptors a listener goes silent: there is no
-//! event for the peers that wait, not even when descriptors are free again. So the door remembers
-//! that someone may be waiting until `accept` has said that nobody is, and after a failure tries
-//! again by itself. It is a value: it knows errors and instants, not sockets or the clock.
+//! `mio` is edge-triggered. At the limit of descriptors a listener goes silent: no event comes for
+//! the connections that wait, not even when descriptors are free again. So the door remembers that
+//! connections may wait, until `accept` returns `EAGAIN`. After a failure it tries again by itself.
+//! It is a value: it knows errors and instants, not sockets or the clock.
 //!
-//! A *door* is where newcomers wait to be accepted. The *doorway* is behind it: there stand those
-//! that were accepted only to be told why they are refused
+//! A *door* is where connections wait to be accepted. The *doorway* is behind it. There are the
+//! connections that were accepted only to be told why they are refused
 //! ([`DOORWAY_MAX`](crate::config::DOORWAY_MAX)).
 
 use std::io;
@@ -14,17 +14,17 @@ use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
 
-/// How long to wait before trying again where the machine is short of something: the waiting
-/// peers are served soon after that ends, and trying costs nothing meanwhile.
+/// How long to wait before the next try while the machine is short of something. The waiting
+/// connections are served soon after the shortage, and a try costs nothing.
 pub const RETRY: Duration = Duration::from_millis(100);
 
-/// How many peers in a row may have broken before they were accepted. After more it is likelier
-/// that accepting itself fails, whatever the error says: then the door is left alone for [`RETRY`],
-/// or it would be tried without a pause.
+/// How many connections in a row may have broken before they were accepted. After more, accepting
+/// itself probably fails, whatever the error is. Then the next try waits for [`RETRY`], or the loop
+/// would try without a pause.
 pub const BROKEN_MAX: u32 = 32;
 
-/// Errors of a connection that broke before it was accepted (accept(2)), and of a call that a
-/// signal broke off.
+/// Errors of a connection that broke before it was accepted (accept(2)), and of an interrupted
+/// call.
 const ONE_PEERS: [Errno; 11] = [
     Errno::INTR,
     Errno::CONNABORTED,
@@ -42,36 +42,37 @@ const ONE_PEERS: [Errno; 11] = [
 /// What to do after an `accept` that failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Next {
-    /// Accept again: the failure was that one peer's.
+    /// Accept again: only that one connection failed.
     Again,
-    /// Stop: nobody waits.
+    /// Stop: no connection waits.
     Nobody,
     /// Stop, and try again at [`Door::retry_at`].
     Later,
-    /// Descriptors have been short for a while: give up the reserve to tell one peer so.
+    /// Descriptors have been short for a while: give up the reserve, and tell one client that the
+    /// server is full.
     TurnAway,
 }
 
-/// Where newcomers of one listener stand.
+/// The state of accepting from one listener.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Door {
-    /// Someone may be waiting.
+    /// A connection may be waiting.
     waiting: bool,
-    /// Not to be tried before this.
+    /// Do not try before this.
     retry_at: Option<Instant>,
-    /// Since when descriptors have been short.
+    /// Since when there are no descriptors.
     short_since: Option<Instant>,
-    /// How many peers in a row have broken before they were accepted.
+    /// How many connections in a row have broken before they were accepted.
     broken: u32,
 }
 
 impl Door {
-    /// The listener had an event: someone waits.
+    /// The listener had an event: a connection waits.
     pub fn note(&mut self) {
         self.waiting = true;
     }
 
-    /// A descriptor has been freed: whatever was short may be there again.
+    /// A descriptor has been freed, so accepting may work again.
     pub fn note_room(&mut self) {
         self.retry_at = None;
     }
@@ -81,12 +82,12 @@ impl Door {
         self.waiting && self.retry_at.is_none_or(|at| at <= now)
     }
 
-    /// When to look at the door again by itself; `None` if only an event can change anything.
+    /// When to accept again without an event; `None` if only an event can change anything.
     pub fn retry_at(&self, now: Instant) -> Option<Instant> {
         self.waiting.then(|| self.retry_at.unwrap_or(now))
     }
 
-    /// A peer was accepted.
+    /// A connection was accepted.
     pub fn accepted(&mut self) {
         (self.retry_at, self.short_since, self.broken) = (None, None, 0);
     }
@@ -120,7 +121,7 @@ impl Door {
         self.later(now)
     }
 
-    /// Not even the reserve helped, or it is not there.
+    /// Waits before the next try: the reserve did not help, or is not there.
     pub fn later(&mut self, now: Instant) -> Next {
         self.retry_at = Some(now + RETRY);
         Next::Later

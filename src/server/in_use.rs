@@ -1,13 +1,13 @@
-//! Why an address is in use, as far as the kernel's tables tell: another program listens there, or
-//! an outgoing connection of this machine has been given the port. They are read when it is known
-//! that the address is in use, and not otherwise.
+//! Why an address is in use: another program listens there, or the kernel gave the port to an
+//! outgoing connection of this machine. The kernel's tables tell. They are read only once the
+//! address is known to be in use.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 /// The state of a listener, as proc(5) numbers it.
 const LISTENING: &str = "0A";
 
-/// The cause, to be told behind the error; nothing if the tables do not tell.
+/// The cause, to stand behind the error; empty if the tables do not tell.
 pub fn cause(asked: SocketAddr) -> String {
     let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
     let tables = [read("/proc/self/net/tcp"), read("/proc/self/net/tcp6")].concat();
@@ -38,12 +38,12 @@ fn cause_in(asked: SocketAddr, tables: &str, range: &str) -> String {
 
 fn is_in_the_way(end: SocketAddr, asked: SocketAddr) -> bool {
     let (its, ours) = (end.ip().to_canonical(), asked.ip());
-    // One that listens on every address of IPv6 may do so for IPv4 as well.
+    // A listener on every IPv6 address may listen on IPv4 as well.
     let every = its.is_unspecified() || (ours.is_unspecified() && its.is_ipv4() == ours.is_ipv4());
     end.port() == asked.port() && (its == ours || every)
 }
 
-/// Our end of a connection, or a listener, and its state; `None` for the heading.
+/// The local address of a connection or listener, and its state; `None` for the heading.
 fn end(line: &str) -> Option<(SocketAddr, &str)> {
     let mut columns = line.split_whitespace().skip(1);
     let (address, port) = columns.next()?.split_once(':')?;
@@ -51,7 +51,7 @@ fn end(line: &str) -> Option<(SocketAddr, &str)> {
     Some((end, columns.nth(1)?))
 }
 
-/// An address as proc(5) has it: words of four bytes, each as this machine has numbers.
+/// An address as proc(5) prints it: words of four bytes, each in the byte order of this machine.
 fn parse_address(text: &str) -> Option<IpAddr> {
     let mut bytes = [0; 16];
     for (word, bytes) in text.as_bytes().chunks(8).zip(bytes.chunks_mut(4)) {
@@ -65,7 +65,7 @@ fn parse_address(text: &str) -> Option<IpAddr> {
     }
 }
 
-/// Two numbers with blanks between.
+/// Parses two numbers with blanks between them.
 fn parse_range(text: &str) -> Option<(u16, u16)> {
     let (first, last) = text.trim().split_once(char::is_whitespace)?;
     Some((first.parse().ok()?, last.trim().parse().ok()?))
@@ -129,7 +129,7 @@ mod tests {
             assert_eq!(told(ASKED, &[line(end, LISTENING)]), "", "{end}");
         }
         assert_eq!(told("0.0.0.0:50005", &[line("[::1]:50005", "01")]), "");
-        // C355 is 50005; nonsense taken for 0.0.0.0 would be in the way.
+        // C355 is 50005. Nonsense that is read as 0.0.0.0 would match.
         for nonsense in ["nonsense", "00:C355", "GGGGGGGG:C355", "00000000:GC355", ""] {
             let table = format!("   0: {nonsense} 0:0 0A\n");
             assert_eq!(told(ASKED, &[table]), "", "{nonsense}");

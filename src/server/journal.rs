@@ -1,11 +1,11 @@
-//! The log, on standard error, without ever waiting for whoever reads it.
+//! The log on standard error, without ever waiting for its reader.
 //!
-//! `simple_logger` writes to descriptor 2 and panics if that is closed, or waits if it is full. So
-//! descriptor 2 is made the end of a pipe of our own, which is never closed; a record goes into it
-//! only if there is room, and is counted otherwise. The loop copies what is in the pipe to the real
+//! `simple_logger` writes to descriptor 2. It panics if that is closed, and waits if it is full. So
+//! descriptor 2 becomes the end of a pipe of our own, which is never closed. A record enters the
+//! pipe only if there is room, and is counted otherwise. The loop copies the pipe to the real
 //! standard error as far as that takes it ([`Journal::relay`]).
 //!
-//! A record is one printable line, whatever a peer may have put into it.
+//! A record is one printable line, whatever a client may have put into it.
 
 use std::io::{self, Write};
 use std::os::fd::{AsFd, OwnedFd};
@@ -20,8 +20,8 @@ use crate::stdio::backlog::Backlog;
 use crate::stdio::sink::{Outcome, PIPE_BYTES, RETRY, Sink, is_writable, tell_unusable, write_out};
 use crate::words::notice::Counted;
 
-/// What time, level and module may take of a record; the rest is cut at what one page of the pipe
-/// holds, so that it never waits.
+/// What time, level and module may take of a record. The rest is cut so that a record fits one page
+/// of the pipe, and writing it never waits.
 const RECORD_HEAD_BYTES: usize = 256;
 
 static DROPPED: AtomicU64 = AtomicU64::new(0);
@@ -32,15 +32,15 @@ static WRITTEN: AtomicBool = AtomicBool::new(false);
 pub struct Journal {
     pipe: OwnedFd,
     stderr: OwnedFd,
-    /// `None` once it is closed, or if a write to it could wait.
+    /// `None` once it is closed, or if a write to it could block.
     sink: Option<Sink>,
-    /// What has been read from the pipe and not been taken.
+    /// What was read from the pipe and not written yet.
     pending: Backlog,
     retry_at: Option<Instant>,
 }
 
 impl Journal {
-    /// Starts logging; to be called once in the life of a process.
+    /// Starts logging. Call it once in a process.
     pub fn start(level: LevelFilter) -> io::Result<Journal> {
         let stderr = io::stderr().as_fd().try_clone_to_owned()?;
         let (reader, writer) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC)?;
@@ -58,8 +58,8 @@ impl Journal {
         Ok(journal)
     }
 
-    /// Copies what has been logged to standard error, as far as it is taken. To be called in each
-    /// turn; it makes no system call if nothing was logged.
+    /// Copies the log to standard error, as far as that takes it. Call it in each turn; it makes no
+    /// system call if nothing was logged.
     pub fn relay(&mut self, now: Instant) {
         if self.retry_at.is_some_and(|at| at > now) {
             return;
@@ -78,7 +78,7 @@ impl Journal {
         }
     }
 
-    /// When it wants to be called though nothing happens: at once if something was logged since.
+    /// When to call it next, even if nothing happens: at once if there is a new record.
     pub fn next_deadline(&self, now: Instant) -> Option<Instant> {
         let waiting = WRITTEN.load(Ordering::Relaxed) || DROPPED.load(Ordering::Relaxed) > 0;
         self.retry_at.or(waiting.then_some(now))
@@ -107,7 +107,7 @@ impl Journal {
         }
     }
 
-    /// Lets a panic be told on the real standard error, without waiting for it either.
+    /// Prints a panic on the real standard error, without waiting either.
     fn hook_panics(&self) -> io::Result<()> {
         let pipe = self.pipe.try_clone()?;
         let stderr = self.stderr.try_clone()?;
@@ -123,8 +123,7 @@ impl Journal {
     }
 }
 
-/// The end of logging: what was logged is copied as far as it is taken, and descriptor 2 is what it
-/// was before.
+/// The end of logging: copies what standard error takes, and restores descriptor 2.
 impl Drop for Journal {
     fn drop(&mut self) {
         self.retry_at = None;
@@ -177,12 +176,13 @@ fn one_line(text: &str) -> String {
     line
 }
 
-/// Tells an error on standard error before or after logging; a closed one cannot be told.
+/// Prints an error on standard error, before or after logging. If that is closed, nothing is
+/// printed.
 pub fn tell_error(message: &str) {
     writeln!(io::stderr(), "chinwag: {message}").unwrap_or_default();
 }
 
-/// What is wrong with a flag: clap's error as one line, without how the flag is used.
+/// What is wrong with a flag: clap's error as one line, without the usage.
 pub fn usage_line(error: &clap::Error) -> String {
     let text = error.to_string();
     let told = text.lines().map(str::trim).take_while(|line| !line.starts_with("Usage:"));

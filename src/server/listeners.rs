@@ -1,4 +1,4 @@
-//! The sockets that newcomers come to. This room knows no poll and nobody who comes.
+//! The sockets that accept connections. This file knows no poll and no client.
 
 use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, TcpListener};
@@ -9,13 +9,14 @@ use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
 use super::{StartError, in_use};
 use crate::config::Config;
 
-/// Listens wherever it is asked to. Where there is no IPv6, every address is every address of IPv4.
+/// Listens wherever the flags say. Without IPv6 on the machine, "every address" is every IPv4
+/// address.
 pub fn listen_all(config: &Config) -> Result<Vec<TcpListener>, StartError> {
     let mut listeners = Vec::new();
     for listen in &config.listen {
         let (first, second) = listen.addresses();
         let listener = try_on(first, config)?;
-        // The port that was taken, if any was asked for.
+        // The port that the first listener got: with port 0 the kernel chose it.
         let port = listener.local_addr().map_err(|error| failed(first, error))?.port();
         listeners.push(listener);
         let Some(second) = second else { continue };
@@ -44,15 +45,15 @@ fn is_without_ipv6(error: &io::Error) -> bool {
     matches!(errno, Some(Errno::AFNOSUPPORT | Errno::ADDRNOTAVAIL))
 }
 
-/// A listener whose options are inherited by every socket it accepts, so that no newcomer costs a
-/// call for them. It never blocks.
+/// A listener whose options every accepted socket inherits, so that a new client costs no calls for
+/// them. It never blocks.
 pub fn listen_on(address: SocketAddr, config: &Config) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     if address.is_ipv6() {
-        // IPv4 has a listener of its own, so that addresses are what they look like.
+        // IPv4 has a listener of its own, so an IPv4 client has an IPv4 address.
         socket.set_only_v6(true)?;
     }
-    // A server that was killed leaves connections behind for a minute; the port is ours all the
+    // A killed server leaves connections behind for a minute. The port can be used again all the
     // same.
     socket.set_reuse_address(true)?;
     socket.set_nonblocking(true)?;
@@ -66,7 +67,8 @@ pub fn listen_on(address: SocketAddr, config: &Config) -> io::Result<TcpListener
     socket.set_send_buffer_size(config.send_buffer)?;
     socket.set_recv_buffer_size(config.receive_buffer)?;
     socket.set_tcp_notsent_lowat(config.unsent)?;
-    // A byte that telnet sends as urgent stays among the others, or the command it is of is torn.
+    // Telnet sends some bytes as urgent. They must stay among the others, or a command would be
+    // torn.
     socket.set_out_of_band_inline(true)?;
     socket.bind(&address.into())?;
     socket.listen(config.accept_queue)?;

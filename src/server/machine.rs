@@ -1,4 +1,4 @@
-//! What the machine gives the server: descriptors, and memory. This room knows nobody who is here.
+//! What the machine gives the server: descriptors and memory. This file knows no client.
 
 use log::{info, warn};
 use rustix::process::{Resource, Rlimit};
@@ -8,7 +8,7 @@ use crate::config::{Config, DESCRIPTORS_RESERVED};
 /// A mebibyte.
 pub const MIB: usize = 1 << 20;
 
-/// How many clients there may be: as many as is asked for, or as there are descriptors for.
+/// The most clients: `--max-clients`, or fewer if there are not enough descriptors.
 pub fn clients_max(config: &Config) -> usize {
     let possible = descriptors_max().saturating_sub(DESCRIPTORS_RESERVED).max(1);
     let asked = config.max_clients.unwrap_or(possible);
@@ -18,7 +18,7 @@ pub fn clients_max(config: &Config) -> usize {
     asked.min(possible)
 }
 
-/// Raises the soft limit of open descriptors to the hard one, and says what it is.
+/// Raises the soft limit of open descriptors to the hard limit, and returns that.
 fn descriptors_max() -> usize {
     let Rlimit { maximum, .. } = rustix::process::getrlimit(Resource::Nofile);
     let raised = Rlimit { current: maximum, maximum };
@@ -29,14 +29,14 @@ fn descriptors_max() -> usize {
     current.map_or(usize::MAX, |limit| limit as usize)
 }
 
-/// How much memory the process takes now, as proc(5) tells it.
+/// How much memory the process takes now, as proc(5) prints it.
 pub fn memory_bytes() -> Option<usize> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
     Some(resident.trim().strip_suffix(" kB")?.parse::<usize>().ok()? * 1024)
 }
 
-/// Logs the most clients there may be, and the most memory with all of them.
+/// Logs the most clients, and the most memory that they can take.
 pub fn tell_bounds(config: &Config, clients_max: usize) {
     let (own, kernel) = config.memory_bytes_max(clients_max);
     info!(

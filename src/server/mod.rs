@@ -1,8 +1,8 @@
 //! The world: the poll, the listeners, the signals, the clock, and the turn.
 //!
-//! This is the only file of the server that knows mio. It decides nothing about chat; it asks the
-//! [`Hub`] to. One pass of the loop is `Server::turn`: wait, note, listen, release, accept,
-//! speak.
+//! This is the only file of the server that knows mio. It decides nothing about chat; it leaves
+//! that to the [`Hub`]. One pass of the loop is `Server::turn`: wait, note, listen, release,
+//! accept, speak.
 
 use std::fmt;
 use std::fs::File;
@@ -38,11 +38,11 @@ mod listeners;
 mod machine;
 mod signals;
 
-/// The events of one poll, at most; more take another. Enough that a storm takes few calls.
+/// The most events of one poll. A storm of more takes a few more calls.
 const EVENTS_MAX: usize = 1024;
 
-/// A token below this is a client's: its slab key. From here on the listeners are counted, also
-/// those that are closed: an event of one is never taken for a client's.
+/// A token below this is the slab key of a client. From here on the tokens are listeners. A closed
+/// listener keeps its token, so no event of it is taken for a client's.
 const LISTENERS: usize = usize::MAX / 2;
 
 /// No listener and no client has this token.
@@ -53,11 +53,11 @@ const SIGNALS: Token = Token(usize::MAX - 1);
 pub enum StartError {
     /// It could not listen.
     Listen {
-        /// Where.
+        /// The address.
         address: SocketAddr,
-        /// What the system said.
+        /// The error of the system.
         error: io::Error,
-        /// What is behind that, as far as it is known.
+        /// The cause of that, as far as it is known.
         cause: String,
     },
     /// The system refused something it needs.
@@ -80,13 +80,13 @@ impl std::error::Error for StartError {}
 /// How a server ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ended {
-    /// It was asked to, and everyone got what was said.
+    /// A signal stopped it, and it delivered everything.
     Stopped,
-    /// It was asked twice: at once, without regard for anyone. The number of the second signal.
+    /// A second signal ended it at once, whatever was undelivered. The number of that signal.
     Interrupted(i32),
 }
 
-/// A listener, and where its newcomers stand.
+/// A listener, and the state of accepting from it.
 #[derive(Debug)]
 struct Listening {
     listener: TcpListener,
@@ -102,19 +102,19 @@ pub struct Server {
     hub: Hub<TcpStream>,
     console: Console,
     journal: Journal,
-    /// As many as may wait to be accepted: no more are accepted in one turn.
+    /// The most connections that one turn accepts: as many as may wait to be accepted.
     accepts_max: usize,
     shutdown: Duration,
-    /// By when the stop is over, once it has begun.
+    /// When the stop must be over, once it has begun.
     stop_by: Option<Instant>,
     /// A second signal has come.
     interrupted: Option<i32>,
-    /// A descriptor kept for the moment when there are no others: it is given up to accept a peer
-    /// and tell it so.
+    /// A spare descriptor. When there are no others, the server closes it to accept a connection,
+    /// say "server full", and close that.
     reserve: Option<File>,
     accept_troubles: Throttle,
     ignored_signals: Throttle,
-    /// The most memory that it may take without the kernel's socket buffers.
+    /// The most memory that the server takes, without the kernel's socket buffers.
     own_bytes_max: usize,
 }
 
@@ -166,7 +166,8 @@ impl Server {
         })
     }
 
-    /// Serves until a signal ends it. An error is one of the poll itself, which nothing can mend.
+    /// Serves until a signal ends it. It fails only if the poll itself fails, which nothing can
+    /// mend.
     pub fn run(mut self) -> io::Result<Ended> {
         let ended = loop {
             let turned = self.turn().inspect_err(|error| error!("the poll failed: {error}"));
@@ -211,9 +212,8 @@ impl Server {
         Ok(Instant::now())
     }
 
-    /// Looks for events until there are some or this moment has come. A wait that was interrupted
-    /// goes on: a signal that means anything is an event too, and whoever seems late may only be so
-    /// because nobody has looked.
+    /// Polls until there are events or this moment has come. An interrupted poll is repeated: a
+    /// signal that means anything is an event as well.
     fn poll_events(&mut self, until: Option<Instant>) -> io::Result<()> {
         loop {
             let timeout = until.map(|at| at.saturating_duration_since(Instant::now()));
@@ -224,14 +224,14 @@ impl Server {
         }
     }
 
-    /// Notes what has happened. Nothing is done about it yet.
+    /// Notes what has happened: it reads, writes, frees and accepts nothing.
     ///
-    /// All of it is noted before the time is: whoever has done meanwhile what they are waited for
-    /// is not late, though this process stood still and now everything is due at once.
+    /// It notes the events first, then the deadlines. If this process was suspended, every deadline
+    /// may have passed. A client that acted in the meantime must not be timed out.
     fn note(&mut self, now: Instant) -> io::Result<()> {
         let mut signalled = self.note_events(now);
         let mut polls_left = 1 + self.hub.connections() / EVENTS_MAX;
-        // A deadline has come: the events may be older than that.
+        // If a deadline has come, the client may have acted after these events were polled.
         let mut is_stale = self.hub.is_due(now);
         while (is_stale || self.events.iter().count() == EVENTS_MAX) && polls_left > 0 {
             is_stale = false;
@@ -246,11 +246,11 @@ impl Server {
         Ok(())
     }
 
-    /// Notes one batch of events; says whether a signal has come.
+    /// Notes one batch of events; returns whether a signal was among them.
     fn note_events(&mut self, now: Instant) -> bool {
         let mut signalled = false;
         for event in &self.events {
-            // Flags of errors and hang-ups are hints: reading and writing will say what is so.
+            // Flags for errors and hang-ups are hints: reading or writing returns the real error.
             let broken = event.is_error();
             let readable = event.is_readable() || event.is_read_closed() || broken;
             let writable = event.is_writable() || event.is_write_closed() || broken;
@@ -294,7 +294,7 @@ impl Server {
         self.stop_by = Some(now + self.shutdown);
     }
 
-    /// Logs how things stand.
+    /// Logs the status: clients, lines, memory.
     fn tell_status(&self, why: &str) {
         let said = Counted(self.hub.counts().said, "line");
         let missed = Counted(self.hub.counts().missed, "line");
@@ -309,7 +309,7 @@ impl Server {
         );
     }
 
-    /// Everyone is offered what is new, the operator included.
+    /// Appends what was submitted, and offers it to all clients, to standard output and to the log.
     fn speak(&mut self, now: Instant) {
         self.hub.speak(now);
         let form = self.console.form();
@@ -318,23 +318,24 @@ impl Server {
         self.journal.relay(now);
     }
 
-    /// Frees those who are gone: here and nowhere else.
+    /// Frees the clients that have left: here and nowhere else.
     fn release(&mut self, now: Instant) {
         if self.stop_by.is_some_and(|by| by <= now) {
             self.hub.abandon(now);
         }
         let (registry, listening) = (self.poll.registry(), &mut self.listening);
         self.hub.release(now, |mut socket| {
-            // Closing it does the same, so a failure has no consequence.
+            // Closing the socket does the same, so a failure has no consequence.
             registry.deregister(&mut socket).unwrap_or_default();
             drop(socket);
             listening.iter_mut().for_each(|one| one.door.note_room());
         });
     }
 
-    /// Lets newcomers in until nobody waits: what was heard in this turn is said after that, so
-    /// that a client hears it whose `connect()` returned before. An edge does not come twice, so
-    /// the doors remember. Nobody is turned away while someone is on the way out.
+    /// Accepts new clients until none waits. What was submitted in this turn is appended after
+    /// that, so a client whose `connect()` returned earlier gets it. A listener's event does not
+    /// come twice, so its door remembers it. No client is refused while another is about to free
+    /// its place.
     fn accept(&mut self, now: Instant) {
         let mut left = self.accepts_max;
         for place in 0..self.listening.len() {
@@ -380,8 +381,8 @@ impl Server {
         self.tell_accept_trouble("cannot accept", error, now);
     }
 
-    /// Gives the reserve up for one peer, to tell it that the server is full. If another can be had
-    /// at once, the shortage has just ended, and the peer is let in.
+    /// Gives up the spare descriptor for one connection, to say that the server is full. If a
+    /// descriptor can be had again at once, the shortage is over, and the client is admitted.
     fn turn_away_one(&mut self, place: usize, now: Instant) {
         drop(self.reserve.take());
         let accepted = self.listening[place].listener.accept();
@@ -401,7 +402,7 @@ impl Server {
         }
     }
 
-    /// Takes a descriptor into reserve, if there is none and one to be had.
+    /// Takes a spare descriptor, if there is none and one to be had.
     fn keep_reserve(&mut self) {
         if self.reserve.is_none() {
             self.reserve = File::open("/dev/null").ok();
@@ -420,7 +421,7 @@ impl Server {
         }
         let late = self.stop_by? <= now;
         let over = self.hub.connections() == 0;
-        // Whoever reads standard output gets the last line too, if that comes about in time.
+        // The reader of standard output gets the last line too, if it reads in time.
         let printed = self.hub.transcript_in(self.console.form());
         let said = !self.hub.is_busy() && !self.console.is_behind(printed);
         (over && (said || late)).then_some(Ended::Stopped)
@@ -437,8 +438,9 @@ impl Socket for TcpStream {
     }
 }
 
-/// Says a last word to a peer there is no room for, as best it can be done without waiting: its
-/// input is read away once, since a close with input unread would take the word back.
+/// Sends a last line to a client that there is no room for, without waiting. Then it reads what the
+/// client has sent, once: closing a socket with unread input would reset it, and the client might
+/// not read the line.
 fn turn_away(mut socket: TcpStream, word: &[u8]) {
     let said = socket.write(word).and_then(|_| socket.shutdown(Shutdown::Write));
     said.and_then(|()| socket.read(&mut [0; 1024])).unwrap_or_default();

@@ -1,25 +1,25 @@
-//! What each signal means to the server: the one table of them.
+//! What the server does about each signal, in one table.
 //!
-//! No signal that a write, a limit, a timer or a script for rotating logs can raise ends it without
-//! a word. What stands in no row keeps its default: SIGQUIT leaves a core, SIGTSTP and SIGSTOP stop
-//! the process until SIGCONT, SIGCHLD and their like do nothing. SIGPIPE is ignored from the
-//! beginning (Rust does that); there is no SIGTTIN, since nothing is read from a terminal, and
-//! [`crate::stdio::sink`] sees to it that there is no SIGTTOU. This room catches nothing.
+//! No signal that a write, a limit, a timer or a log rotation script can raise ends the server
+//! without a word. A signal that is not in the table keeps its default: SIGQUIT dumps core, SIGTSTP
+//! and SIGSTOP stop the process until SIGCONT, SIGCHLD and the like do nothing. Rust ignores
+//! SIGPIPE from the beginning. There is no SIGTTIN, since the server reads no terminal, and
+//! [`crate::stdio::sink`] avoids SIGTTOU. This file catches nothing.
 
 use signal_hook::consts::{
     SIGALRM, SIGHUP, SIGINT, SIGIO, SIGPROF, SIGTERM, SIGUSR1, SIGUSR2, SIGVTALRM, SIGXCPU, SIGXFSZ,
 };
 
-/// What is done about a signal.
+/// What a signal means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Meaning {
-    /// A person or a supervisor asks for the stop; the second time, for the end at once.
+    /// A person or a supervisor asks the server to stop; the second time, to end at once.
     Stop,
-    /// The kernel will end the process before long: the stop begins, and it is not hurried.
+    /// The kernel will kill the process before long: stop; a second one changes nothing.
     StopInTime,
-    /// How things stand is logged.
+    /// Log the status.
     Status,
-    /// It is logged, and that is all.
+    /// Log the signal, and do nothing else.
     Nothing,
 }
 
@@ -30,25 +30,26 @@ const MEANINGS: [(i32, Meaning); 11] = [
     // The soft limit of processor time (`ulimit -St`); at the hard one comes SIGKILL.
     (SIGXCPU, Meaning::StopInTime),
     (SIGUSR1, Meaning::Status),
-    // Another program's recipe for rotating logs.
+    // Some programs rotate their logs on it.
     (SIGUSR2, Meaning::Nothing),
-    // A write beyond the limit of a file's size (`ulimit -f`) also fails, as one on a full disk.
+    // A write beyond the limit of a file's size (`ulimit -f`) also fails, like one to a full disk.
     (SIGXFSZ, Meaning::Nothing),
-    // Timers that whatever started us has left running, and a descriptor that it shares with us.
+    // Timers and a shared descriptor that the program which started us may have left behind.
     (SIGALRM, Meaning::Nothing),
     (SIGVTALRM, Meaning::Nothing),
     (SIGPROF, Meaning::Nothing),
     (SIGIO, Meaning::Nothing),
 ];
 
-/// The signals to catch. A hangup that was ignored at the start stays so: `nohup` means it.
+/// The signals to catch. A SIGHUP that is ignored at the start stays ignored: that is how `nohup`
+/// works.
 pub fn heeded() -> Vec<i32> {
     let ignored = ignored();
     let all = MEANINGS.into_iter().map(|(signal, _)| signal);
     all.filter(|signal| *signal != SIGHUP || ignored & (1 << (SIGHUP - 1)) == 0).collect()
 }
 
-/// What one of [`heeded`] means.
+/// The meaning of one of [`heeded`].
 pub fn meaning(signal: i32) -> Meaning {
     let row = MEANINGS.into_iter().find(|(its, _)| *its == signal);
     row.map_or(Meaning::Nothing, |(_, meaning)| meaning)
@@ -59,7 +60,7 @@ pub fn name(signal: i32) -> &'static str {
     signal_hook::low_level::signal_name(signal).unwrap_or("a signal")
 }
 
-/// The set of signals this process ignores, as proc(5) gives it; bit 0 is signal 1.
+/// The signals that this process ignores, as proc(5) prints them; bit 0 is signal 1.
 fn ignored() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));

@@ -1,8 +1,8 @@
 //! Bytes that wait to be written, oldest first.
 //!
-//! Taking some moves a cursor, not the bytes. Those taken are dropped when they are as many as
-//! those that wait, so no byte is moved more than once for each that is taken. It has no bound of
-//! its own: whoever fills it looks at [`Backlog::len`] first. This room does not know who writes.
+//! Taking bytes moves a cursor, not the bytes. The taken bytes are freed once they are as many as
+//! the rest. So each byte taken moves at most one byte. A backlog has no bound of its own: check
+//! [`Backlog::len`] before you append. This file does not know who writes.
 
 /// Bytes that wait to be written.
 ///
@@ -29,12 +29,12 @@ impl Backlog {
         self.len() == 0
     }
 
-    /// The place where more is appended; nothing else may be done to it.
+    /// The place to append more. Do nothing else to it.
     pub fn end(&mut self) -> &mut Vec<u8> {
         &mut self.bytes
     }
 
-    /// The first `bytes` of the rest have been written.
+    /// Notes that the first `bytes` of the rest have been written.
     pub fn took(&mut self, bytes: usize) {
         self.taken += bytes;
         debug_assert!(self.taken <= self.bytes.len());
@@ -44,7 +44,7 @@ impl Backlog {
         }
     }
 
-    /// Nobody will take the rest.
+    /// Drops the rest.
     pub fn clear(&mut self) {
         *self = Backlog::default();
     }

@@ -1,4 +1,4 @@
-//! Standard streams that nobody ever waits for.
+//! Standard streams that never make the process wait.
 //!
 //! Nothing here knows what is written or read.
 
@@ -11,8 +11,8 @@ use std::os::fd::AsFd;
 
 use rustix::event::{PollFd, PollFlags, Timespec};
 
-/// What a descriptor is ready for, of what is asked, without waiting; and whether it is at its end
-/// or broken, asked or not.
+/// Which of the `asked` events a descriptor is ready for, without waiting. End and error are always
+/// among them.
 fn ready(descriptor: impl AsFd, asked: PollFlags) -> io::Result<PollFlags> {
     let mut polled = [PollFd::new(&descriptor, asked)];
     rustix::event::poll(&mut polled, Some(&Timespec::default()))?;

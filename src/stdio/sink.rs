@@ -1,16 +1,19 @@
-//! Writing to a standard stream without ever waiting for whoever reads it.
+//! Writing to a standard stream without ever waiting for its reader.
 //!
 //! Descriptors 0, 1 and 2 are shared with the shell and other programs, so `O_NONBLOCK` must not be
-//! set on them. What is safe depends on what stands behind them:
+//! set on them. What is safe depends on what is behind them:
 //!
-//! - a terminal or a pipe is opened again by its name in `/proc`, non-blocking, for us alone;
-//! - where that is refused (the terminal is another user's, or there is no `/proc`), a controlling
-//!   terminal is opened again as `/dev/tty`, which everyone may;
-//! - any other terminal is not written to: `poll(2)` is no guard, a terminal may block after it has
-//!   said that it is writable; nor is one that would stop us, a job in its background;
-//! - a pipe that cannot be opened again keeps what it says: it is asked first, and given little;
-//! - a socket cannot be opened again, but `MSG_DONTWAIT` does the same for one call;
-//! - a file never waits for a reader.
+//! - A terminal or a pipe is opened once more by its name in `/proc`, non-blocking, for this
+//!   process alone.
+//! - That fails if the terminal is another user's, or if there is no `/proc`. Then a controlling
+//!   terminal is opened as `/dev/tty`, which every user may do.
+//! - Any other terminal gets nothing. `poll(2)` does not help: a write to a terminal can block
+//!   although it is reported writable.
+//! - A terminal that would stop this process, as a background job, gets nothing either.
+//! - A pipe that cannot be opened once more is polled before each write. When it is writable, it
+//!   takes a small write.
+//! - A socket cannot be opened once more, but `MSG_DONTWAIT` does the same for one call.
+//! - A file never waits for a reader.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
@@ -27,49 +30,49 @@ use rustix::termios::{LocalModes, Termios, isatty};
 use super::ready;
 use crate::stdio::backlog::Backlog;
 
-/// How long a stream that takes nothing is left alone. Nothing tells us when it takes something
-/// again, so it is tried; often enough that a person who continues a terminal sees no delay.
+/// How long to wait before trying a blocked stream again. No event tells when it takes something
+/// again. A person who continues a stopped terminal sees no delay of this length.
 pub const RETRY: Duration = Duration::from_millis(100);
 
-/// The most that a pipe surely takes when it says that it is writable (pipe(7)).
+/// What a pipe surely takes when it is reported writable (pipe(7)).
 pub const PIPE_BYTES: usize = 4096;
 
 /// A standard stream.
 #[derive(Debug)]
 pub enum Sink {
-    /// Opened again, non-blocking; or a file, which never waits for a reader.
+    /// A stream opened once more, non-blocking; or a file, which never waits for a reader.
     File(File),
-    /// A terminal that was opened again, non-blocking.
+    /// A terminal opened once more, non-blocking.
     Terminal(File),
-    /// Every call says that it must not wait.
+    /// A socket: each call has a flag not to wait.
     Socket(OwnedFd),
-    /// It could not be opened again: asked first, and given little.
+    /// A stream that could not be opened once more: polled before each write, and given little.
     Asked(OwnedFd),
 }
 
-/// What became of a write.
+/// The result of one write.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Written {
-    /// So many bytes were taken.
+    /// The stream took this many bytes.
     Bytes(usize),
-    /// Nothing can be taken now: a reader that does not read, or a full disk.
+    /// The stream takes nothing now: its reader does not read, or the disk is full.
     Blocked,
-    /// Nothing will be taken any more.
+    /// The stream will take nothing any more.
     Closed,
 }
 
-/// What became of all that waited.
+/// The result of writing a whole backlog.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// All was taken.
+    /// Everything was written.
     All,
-    /// The rest cannot be taken now.
+    /// The rest cannot be written now.
     Blocked,
-    /// The rest will not be taken any more; it is dropped.
+    /// The rest can never be written, and was dropped.
     Closed,
 }
 
-/// Writes what waits with `write`, until all of it is taken or no more is.
+/// Writes the backlog with `write`, until it is empty or the stream takes no more.
 pub fn write_out(waiting: &mut Backlog, mut write: impl FnMut(&[u8]) -> Written) -> Outcome {
     while !waiting.is_empty() {
         match write(waiting.rest()) {
@@ -85,7 +88,7 @@ pub fn write_out(waiting: &mut Backlog, mut write: impl FnMut(&[u8]) -> Written)
 }
 
 impl Sink {
-    /// Prepares the stream behind this descriptor. It is an error if a write to it could wait.
+    /// Prepares the stream behind this descriptor. It is an error if a write to it could block.
     pub fn open(stream: BorrowedFd<'_>) -> io::Result<Sink> {
         let kind = FileType::from_raw_mode(rustix::fs::fstat(stream)?.st_mode);
         let own = stream.try_clone_to_owned()?;
@@ -103,13 +106,13 @@ impl Sink {
         }
     }
 
-    /// The same for a program that serves nobody else: where there is no other way, it may wait for
-    /// whoever reads the stream.
+    /// The same for a program that serves nobody else. Where nothing else is possible, it may wait
+    /// for the reader.
     pub fn open_patiently(stream: BorrowedFd<'_>) -> io::Result<Sink> {
         Sink::open(stream).or_else(|_| Ok(Sink::Asked(stream.try_clone_to_owned()?)))
     }
 
-    /// Writes as much as is taken at once.
+    /// Writes what the stream takes at once.
     pub fn write(&mut self, bytes: &[u8]) -> Written {
         let result = match self {
             Sink::Terminal(terminal) if would_stop_us(terminal) => return Written::Blocked,
@@ -137,14 +140,15 @@ fn open_again(path: &str) -> io::Result<File> {
     OpenOptions::new().write(true).custom_flags(flags.bits() as i32).open(path)
 }
 
-/// Whether this terminal is our controlling one: of any other the kernel does not tell the group in
-/// the foreground (ENOTTY). One outside of our PID namespace is another error.
+/// Whether this terminal is our controlling one. For any other, the kernel does not name the
+/// foreground process group (ENOTTY). A foreground group outside of our PID namespace is another
+/// error.
 fn is_controlling(terminal: BorrowedFd<'_>) -> bool {
     !matches!(rustix::termios::tcgetpgrp(terminal), Err(Errno::NOTTY))
 }
 
-/// Whether a write would stop us: we are a job in the background, and it is `stty tostop`
-/// (SIGTTOU). An orphaned job would be told that the terminal is gone (EIO).
+/// Whether a write would stop us (SIGTTOU): we are a job in the background, and the terminal has
+/// `stty tostop`. For an orphaned job such a write fails instead (EIO).
 fn would_stop_us(terminal: &File) -> bool {
     let in_background = match rustix::termios::tcgetpgrp(terminal) {
         Ok(foreground) => foreground != rustix::process::getpgrp(),
@@ -159,10 +163,11 @@ fn unusable(error: io::Error) -> io::Error {
     io::Error::new(error.kind(), why)
 }
 
-/// Says on a stream itself why [`Sink::open`] refuses it, if it takes that at once. To be called
-/// before anybody is served.
+/// Writes on a stream why [`Sink::open`] refuses it, if the stream takes that at once. Call it
+/// before any client is served.
 ///
-/// For this one write the stream is non-blocking for all who share it: a moment, and never again.
+/// For this one write the stream is non-blocking for all processes that share it: a moment, and
+/// never again.
 pub fn tell_unusable(stream: BorrowedFd<'_>, what: &str, error: &io::Error) -> io::Result<()> {
     let words =
         format!("chinwag: {what} is not shown here, {error}; a pipe shows it: 2>&1 | cat\n");
@@ -180,7 +185,7 @@ fn write_if_asked(stream: &OwnedFd, bytes: &[u8]) -> io::Result<usize> {
     Ok(rustix::io::write(stream, &bytes[..bytes.len().min(PIPE_BYTES)])?)
 }
 
-/// Whether a descriptor says that it can be written to now.
+/// Whether a descriptor is reported writable now.
 pub fn is_writable(stream: impl AsFd) -> io::Result<bool> {
     Ok(ready(stream, PollFlags::OUT)?.contains(PollFlags::OUT))
 }

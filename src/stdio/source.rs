@@ -1,8 +1,8 @@
-//! Reading standard input without ever waiting for whoever writes it.
+//! Reading standard input without ever waiting for its writer.
 //!
 //! The counterpart of [`super::sink`]. Descriptor 0 is shared with the shell and other programs, so
-//! `O_NONBLOCK` must not be set on it: it is asked first, and then it has something. A file never
-//! waits. This room never knows what is read.
+//! `O_NONBLOCK` must not be set on it. It is polled before each read instead. A file never waits.
+//! This file does not know what is read.
 
 use std::io::{self, ErrorKind};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
@@ -17,23 +17,23 @@ pub struct Source {
     input: OwnedFd,
 }
 
-/// What became of a read.
+/// The result of one read.
 #[derive(Debug)]
 pub enum Taken {
-    /// So many bytes.
+    /// This many bytes were read.
     Bytes(usize),
-    /// There is nothing now.
+    /// There is nothing to read now.
     NotYet,
-    /// There will be nothing more; `hung_up` if whoever writes is gone, and not only quiet: a
-    /// terminal in raw mode says nothing in the same way as one at its end.
+    /// There will be nothing more. A terminal in raw mode also reads as ended while it is only
+    /// quiet, and `hung_up` tells the two apart.
     Ended {
-        /// The other side is closed.
+        /// The other end is closed.
         hung_up: bool,
     },
 }
 
 impl Source {
-    /// Reads what this descriptor gives.
+    /// Prepares to read this descriptor.
     pub fn open(input: BorrowedFd<'_>) -> io::Result<Source> {
         Ok(Source { input: input.try_clone_to_owned()? })
     }
