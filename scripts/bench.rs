@@ -1,9 +1,9 @@
-//! The server beside those that one would take instead, and beside what the kernel alone costs.
+//! Compares the server with others that do the same job, and with what the kernel alone costs.
 //!
-//! `scripts/bench.sh` builds what this needs and calls it. All servers have the same crowd, words
-//! and machine; each load is run for one server after the other, round after round, so that
-//! whatever else the machine does hits all. What counts is processor time of the server's process
-//! for each delivery or connection; the least of the runs is the least disturbed one.
+//! `scripts/bench.sh` builds what this needs and calls it. All servers get the same clients,
+//! messages and machine. Each load runs on one server after another, round after round, so that any
+//! other work of the machine hits all of them. The measure is processor time of the server's
+//! process for each delivery or connection. The least of the runs is the least disturbed one.
 
 #[path = "bench/mod.rs"]
 mod bench;

@@ -5,16 +5,16 @@ cd "$(dirname "$0")/.."
 
 usage() {
     cat <<END
-usage: scripts/bench.sh [--install] [--keep] [bench's own flags and loads]
+Usage: scripts/bench.sh [--install] [--keep] [flags and loads of bench]
 
-Builds the server, the crowd and the two servers that were written for the comparison, and runs
-every load for every server that is here, in turn, five times. It takes three quarters of an hour;
-let the machine do nothing else. bench.md, bench.json and cost.svg are in target/bench afterwards.
-\`cargo run --release --example bench -- --help\` tells its own flags.
+Builds the server, the load generator, and the two servers that were written for the comparison.
+Runs every load five times on every server that is installed. It takes three quarters of an hour;
+the machine should do nothing else. It writes bench.md, bench.json and cost.svg into target/bench.
+\`cargo run --release --example bench -- --help\` lists the flags of bench.
 
-  --install  installs what is missing of redis-server, nats-server, ngircd, ncat and python3
+  --install  install what is missing of redis-server, nats-server, ngircd, ncat and python3
              (Debian, apt-get); no service is started
-  --keep     puts the runs and the picture into scripts/results, the tables into its README.md
+  --keep     put the runs and the picture into scripts/results, the tables into its README.md
 END
 }
 
@@ -34,13 +34,13 @@ done
 
 missing=
 for program in redis-server nats-server ngircd ncat python3; do
-    # Each has the name of its package.
+    # Each program has the name of its package.
     PATH="$PATH:/usr/sbin" command -v $program >/dev/null || missing="$missing $program"
 done
 if [ -n "$missing" ] && [ $install = yes ]; then
     sudo=
     [ "$(id -u)" = 0 ] || sudo=sudo
-    # By this a package asks whether it may start its service.
+    # A package asks this file whether it may start its service.
     policy=/usr/sbin/policy-rc.d
     if [ ! -e $policy ]; then
         printf '#!/bin/sh\nexit 101\n' | $sudo tee $policy >/dev/null
@@ -59,7 +59,7 @@ PATH="$PATH:/usr/sbin" cargo run --quiet --locked --release --example bench -- "
 
 if [ $keep = yes ]; then
     cp target/bench/bench.json target/bench/cost.svg scripts/results
-    # What stands between the two marks is bench.md.
+    # bench.md replaces what stands between the two marks.
     sed -i -e '/<!-- bench.md -->/,/<!-- end of bench.md -->/{//!d}' \
         -e '/<!-- bench.md -->/r target/bench/bench.md' scripts/results/README.md
 fi

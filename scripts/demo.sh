@@ -1,20 +1,20 @@
 #!/bin/sh
-# Shows a conversation in tmux: a server and three people, of whom the third is you.
+# Shows a conversation in tmux: a server and three clients, of which the third is yours.
 set -eu
 
 usage() {
     cat <<'END'
 Usage: scripts/demo.sh [--pause SECONDS] [--program FILE]
 
-Starts a server on a free port of this machine and a tmux session with four panes: the server, two
-people with nc, and one with chinwag join. They talk by themselves; then the last pane is yours.
-Leaving the session (Ctrl-B d) ends all of it. Not on a terminal, it says how to attach.
+Starts a server on a free port of this machine, and a tmux session with four panes: the server, two
+clients with nc, and one with chinwag join. They talk by themselves; then the last pane is yours.
+To leave the session (Ctrl-B d) ends all of it. Without a terminal, the script prints how to attach.
 
-  --pause SECONDS  between two lines that are typed [default: 1]
-  --program FILE   the server [default: what cargo builds here]
-  --help           this
+  --pause SECONDS  wait this long between two typed lines [default: 1]
+  --program FILE   the server's program [default: what cargo builds here]
+  --help           show this help
 
-Exit codes: 0 it ran, 1 it could not (tmux or nc is missing), 2 a flag is wrong.
+Exit codes: 0 it ran, 1 it could not (tmux or nc is missing), 2 wrong flag.
 END
 }
 
@@ -45,7 +45,7 @@ for pair in tmux:tmux nc:netcat-openbsd; do
         fail 1 "${pair%%:*} is missing: sudo apt-get install ${pair##*:}"
 done
 
-# In a pane's shell this runs the server; cargo alone knows where it puts what it builds.
+# This runs the server in the shell of a pane. Only cargo knows where it puts its programs.
 if [ -n "$program" ]; then
     [ -x "$program" ] || fail 1 "cannot run $program"
     run="'$program'"
@@ -55,16 +55,16 @@ else
     run='cargo run --quiet --locked --release --bin chinwag --'
 fi
 
-# A tmux of its own, so that nothing of yours is touched and all of it can be ended at once.
+# A tmux of its own, so that nothing of yours is touched, and one command ends all of it.
 unset TMUX TMUX_PANE
 name=chinwag-demo-$$
 mux() {
     tmux -u -L "$name" -f /dev/null "$@"
 }
 
-# Where what is to be waited for has not come after so many tenths of a second, something is wrong.
+# If an expected text has not appeared after this many tenths of a second, the demo has failed.
 patience=200
-# Waits until a pane shows this, but not when all has ended.
+# Waits until a pane shows this, unless the demo has ended.
 shows() {
     tenths=0
     until mux capture-pane -p -J -t "$1" 2>/dev/null | grep -qF -- "$2"; do
@@ -77,7 +77,7 @@ shows() {
 size=$(stty size 2>/dev/null) || size=
 case $size in '' | 0* | *' 0') size='30 100' ;; esac
 export LC_ALL=C.UTF-8 CHINWAG_LANG=en
-# Its end is the end of all.
+# When the server ends, everything ends.
 serve="$run --listen 127.0.0.1:0 --hide-addresses --log-level warn"
 mux new-session -d -s chinwag -x "${size##* }" -y "${size%% *}" \
     "$serve; tmux -L $name kill-server"
@@ -92,7 +92,7 @@ mux set-option -g status-right ' Ctrl-B arrow: another pane, Ctrl-B d: the end '
 mux set-option -g status-right-length 60
 mux set-option -g window-status-current-format ''
 mux set-option -g mouse on
-# Once somebody has attached, the session is there for that one only.
+# Once a terminal is attached, the session lives as long as that.
 mux set-hook -g client-attached 'set-option -g destroy-unattached on'
 mux select-pane -t "$server" -T 'the server'
 shows "$server" 'listening on ' || fail 1 'the server does not start'
@@ -106,14 +106,14 @@ alice=$(split -h -t "$server" "$nc")
 shows "$alice" '* welcome' || fail 1 'nobody can connect'
 minsu=$(split -v -t "$server" "$nc")
 shows "$minsu" '* welcome' || fail 1 'nobody else can connect'
-# Without a home what is typed here is not remembered as typed by you.
+# Without a home directory, what the demo types is not in your history.
 join="unset HOME XDG_STATE_HOME; $run join $address --nick jin"
 jin=$(split -v -t "$alice" "$join")
 mux select-pane -t "$alice" -T "nc: alice"
 mux select-pane -t "$minsu" -T "nc: 민수"
 mux select-pane -t "$jin" -T "chinwag join: jin"
 
-# Types a line into a pane, word by word, and waits until another pane shows what comes of it.
+# Types a line into a pane, word by word, and waits until another pane shows the result.
 type_line() {
     blank=
     for word in $2; do
@@ -147,7 +147,7 @@ talk() {
 
 mux select-pane -t "$jin"
 socket=$(mux display-message -p '#{socket_path}')
-# Behind the talk: tmux leaves its socket lying about when it ends.
+# It runs beside the conversation: tmux leaves its socket behind when it ends.
 {
     set +e
     (set -e; talk)

@@ -1,13 +1,13 @@
-//! The figures that the server has to reach, measured against bare references on the same sockets.
+//! The figures that the server has to reach, compared with bare references on the same sockets.
 //!
 //! ```text
 //! cargo run --release --example figures      # all of them, the minimum of 10 runs each
 //! cargo run --release --example figures -- flood --runs 3
 //! ```
 //!
-//! Server and reference are measured in turn, each run with new connections, so that whatever else
-//! the machine does hits both. What counts is processor time of the server's process per unit of
-//! work; the minimum of the runs is the least disturbed one. Every delivery is checked.
+//! Server and reference run in turn, with new connections each time, so that any other work of the
+//! machine hits both. The measure is processor time of the server's process per unit of work. The
+//! minimum of the runs is the least disturbed one. Every delivery is checked.
 
 #[path = "stress/mod.rs"]
 mod stress;
@@ -32,7 +32,7 @@ struct Flags {
     /// Runs of each side; the minimum counts
     #[arg(long, default_value_t = 10)]
     runs: usize,
-    /// Clients where the figures are about many
+    /// How many clients the figures with many clients have
     #[arg(long, default_value_t = 15_000)]
     many: usize,
 }
@@ -91,7 +91,7 @@ fn show(figure: Figure, flags: &Flags) -> Outcome<()> {
     }
 }
 
-/// One line: what it is, what was measured, what it should be, and the raw values behind it.
+/// One line: the name, the measured value, the target, and the raw values behind it.
 fn row(figure: &str, measured: String, target: &str, raw: &str) {
     println!("{figure:52} {measured:>14}   {target:22} {raw}");
 }
@@ -198,12 +198,12 @@ fn show_connect(many: usize, runs: usize) -> Outcome<()> {
     row(&figure, format!("x {:.2}", ours / floor), "<= x 4", &raw);
     let fastest = |time: fn(&Storm) -> f64| least(&storms.iter().map(time).collect::<Vec<_>>());
     let one_line = format!("{:.2} s", fastest(|storm| storm.one_line));
-    row("  all welcomed, and a line heard by all", one_line, "<= 1.5 s", "after the last connect");
+    row("  all welcomed, and all received a line", one_line, "<= 1.5 s", "after the last connect");
     let taken_in = format!("{:.2} s", fastest(|storm| storm.taken_in));
     let deliveries = (many * many) as f64 / 1e6;
     let heard = fastest(|storm| storm.heard);
     let raw = format!("{deliveries:.0} million deliveries, the last after {heard:.2} s");
-    row("  a line of each of them heard", taken_in, "<= 1.5 s", &raw);
+    row("  a line of each of them arrived", taken_in, "<= 1.5 s", &raw);
     Ok(())
 }
 
@@ -215,7 +215,7 @@ fn show_fair() -> Outcome<()> {
     let measured = format!("{:.4}", jain(&shares));
     row("  lines of 64 and of 1000 bytes", measured, ">= 0.95", "");
     for (beside, flooder) in [
-        ("nobody else", None),
+        ("nothing else", None),
         ("a flooder, 1000 in flight", Some(Pace::Window(1000))),
         ("a flooder faster than its readers", Some(Pace::Free)),
     ] {

@@ -1,12 +1,13 @@
 //! What the kernel alone costs: bare loops on the same kind of sockets as the server's.
 //!
 //! - `floor send`: each message of the first client is sent to all, one `send` after the other.
-//! - `floor pump`: once the first client has sent anything, ready-made blocks of 64 KiB are sent to
+//! - `floor send`: sends each message of the first client to all, one `send` after the other.
+//! - `floor pump`: once the first client has sent anything, sends ready-made blocks of 64 KiB to
 //!   every client whose socket takes them.
-//! - `floor accept`: connections are accepted and registered, and nothing else.
+//! - `floor accept`: accepts and registers connections, and does nothing else.
 //!
-//! Serves one crowd after another: when the first client of one goes, all of it is closed. Says
-//! where it listens in its first line and runs until it is killed.
+//! It serves one crowd after another: when the first client of a crowd leaves, it closes all of
+//! that crowd. Its first line tells the address it listens on. It runs until it is killed.
 
 use std::error::Error;
 use std::io::{ErrorKind, Read, Write};
@@ -23,7 +24,7 @@ const LISTENER: Token = Token(usize::MAX);
 const EVENTS_MAX: usize = 1024;
 const BLOCK_BYTES: usize = 64 * 1024;
 
-/// The first client: what it sends begins things, and its end ends them.
+/// The first client: its messages start the sending, and when it leaves, its crowd ends.
 const FIRST: usize = 0;
 
 #[derive(Parser)]
@@ -56,7 +57,7 @@ struct Floor {
     listener: TcpListener,
     clients: Vec<TcpStream>,
     message: Vec<u8>,
-    /// Those whose sockets take something, while pumping.
+    /// The clients whose sockets take something, while pumping.
     writable: Vec<usize>,
     pumping: bool,
     block: Vec<u8>,
@@ -112,7 +113,7 @@ impl Floor {
                 Err(error) => return Err(error.into()),
             };
             let key = self.clients.len();
-            // A bare loop of `send` watches nobody but the one who says what to send.
+            // A bare loop of `send` reads only the client that sends.
             if key == FIRST || self.kind != Kind::Send {
                 let interests = Interest::READABLE | Interest::WRITABLE;
                 self.poll.registry().register(&mut socket, Token(key), interests)?;
@@ -145,7 +146,8 @@ impl Floor {
         }
     }
 
-    /// One block for each that takes it; who does not take all of it takes nothing now.
+    /// Sends one block to each client that takes it. A client that takes less than all takes
+    /// nothing for now.
     fn pump(&mut self) {
         let (clients, block) = (&mut self.clients, &self.block);
         self.writable.retain(|key| {

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Lets a fuzzer choose what strangers send and what happens to them.
+# Lets a fuzzer choose what clients send and what happens to them.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -11,30 +11,30 @@ keep=no
 
 usage() {
     cat <<'END'
-scripts/fuzz.sh [TARGET...] [--seconds N] [--keep]
+Usage: scripts/fuzz.sh [TARGET...] [--seconds N] [--keep]
 
-Lets a fuzzer choose what strangers send, and checks what must hold of it. The targets:
+Lets a fuzzer choose what clients send, and checks what must hold of any input. The targets:
 
   input    lines and telnet, from the socket on
   text     what is safe to show
   command  commands and names
   hub      everything that happens in a run of the simulation
 
-All of them, one after the other, if none is named. It begins with what is kept in
-tests/fuzz/corpus and with what it found when it ran last, which is in tests/fuzz/target/grown.
+Without a target it runs all, one after the other. It begins with the inputs in tests/fuzz/corpus,
+and with those that earlier runs found, in tests/fuzz/target/grown.
 
-  --seconds N  how long each target is run (600); 0 tries only what there is
-  --keep       puts what was found into tests/fuzz/corpus, as few of it as reach all that was
-               reached; files there named found-* stay
-  --help       says this
+  --seconds N  run each target for this long [default: 600]; 0 only tries the inputs that exist
+  --keep       replace tests/fuzz/corpus by the fewest inputs that reach all code that was reached;
+               files named found-* stay
+  --help       show this help
 
-cargo-fuzz is installed if it is missing. It needs a C++ compiler. Exit code 1: something failed;
-what failed is stored, and said where and how to try it again. 2: a wrong flag.
+It installs cargo-fuzz if that is missing, and needs a C++ compiler. Exit codes: 0 nothing failed;
+1 an input failed: it is stored, and the last lines say where and how to try it again; 2 wrong flag.
 END
 }
 
 wrong() {
-    echo "scripts/fuzz.sh: $1 (--help tells what there is)" >&2
+    echo "scripts/fuzz.sh: $1 (--help lists all)" >&2
     exit 2
 }
 
@@ -58,14 +58,14 @@ targets=${targets:-input text command hub}
 command -v c++ >/dev/null || wrong "a C++ compiler is missing"
 command -v cargo-fuzz >/dev/null || cargo install --locked cargo-fuzz
 
-# Without a sanitizer: then it is built by any Rust, and there is no unsafe code to watch.
+# Without a sanitizer any Rust builds it, and there is no unsafe code to watch.
 fuzz() {
     verb=$1
     shift
     cargo fuzz "$verb" --fuzz-dir "$fuzz" --sanitizer none "$@"
 }
 
-# No input is longer than a run of the hub can use. One that takes 10 seconds hangs.
+# No input is longer than a run of the hub can use. An input that takes 10 seconds hangs.
 limits='-max_len=4096 -timeout=10 -print_final_stats=1'
 
 run() {
@@ -76,7 +76,7 @@ run() {
     fuzz run "$1" "$grown/$1" "$fuzz/corpus/$1" -- $limits "$until_when"
 }
 
-# What failed is the newest file that is stored.
+# The newest stored file is the input that failed.
 tell() {
     # shellcheck disable=SC2012
     input=$(ls -t "$fuzz/artifacts/$1"/* 2>/dev/null | head -n 1)
@@ -95,8 +95,8 @@ as a test:     cp $input $fuzz/corpus/$1/found-NAME && cargo test $test
 END
 }
 
-# The fewest inputs that reach all code that was reached; by how often, too, it would be ten times
-# as many.
+# The fewest inputs that reach all code that was reached. To keep how often they reach it would take
+# ten times as many.
 minimise() {
     corpus=$fuzz/corpus/$1
     small=$(mktemp -d)

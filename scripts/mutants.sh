@@ -1,10 +1,10 @@
 #!/bin/sh
-# usage: scripts/mutants.sh [FOLDER...]
+# Usage: scripts/mutants.sh [FOLDER...]
 #
-# Breaks the values, or the folders of src/ named, in every small way that cargo-mutants knows, and
-# tells which of them neither a unit test nor tests/words or tests/wire notices: it should be none.
-# What .cargo/mutants.toml leaves out is explained there. All of them take two hours; what was found
-# is in target/mutants.out.
+# Breaks the values, or the named folders of src/, in every small way that cargo-mutants knows. It
+# lists each change that neither a unit test nor tests/words nor tests/wire notices: there should be
+# none. .cargo/mutants.toml explains what it leaves out. It takes two hours. The results are in
+# target/mutants.out.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -24,5 +24,5 @@ done
 
 command -v cargo-mutants >/dev/null || cargo install --locked cargo-mutants
 mkdir -p target
-# Fewer cases find nearly as much in a fraction of the time, and nobody reads the shrunken ones.
+# Fewer cases find nearly as much in a fraction of the time. Nobody reads the shrunken ones.
 PROPTEST_CASES=64 PROPTEST_MAX_SHRINK_ITERS=0 cargo mutants --output target "$@"

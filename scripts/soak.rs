@@ -1,13 +1,12 @@
-//! A server that is left running: does it stay what it was?
+//! The soak test: does a server that runs for a long time stay as it was?
 //!
 //! ```text
-//! scripts/soak.sh                  # half an hour of coming and going, and every default deadline
+//! scripts/soak.sh                  # half an hour of clients, and every default deadline
 //! scripts/soak.sh --seconds 20     # the same, shorter
 //! cargo run --release --example soak -- --defaults     # the default deadlines only
 //! ```
 //!
-//! Exit codes: 0 all was as it must be, 1 the server was wrong or could not be started, 2 a flag is
-//! wrong.
+//! Exit codes: 0 right, 1 the server was wrong or could not be started, 2 wrong flag.
 
 #[path = "stress/mod.rs"]
 mod stress;
@@ -37,22 +36,22 @@ use chinwag::server::journal::usage_line;
 use clap::Parser;
 use stress::{Outcome, app, flags};
 
-/// Starts a server and has people come, talk and go for a long time, checks all that they hear, and
-/// that nothing is left of them in the server. Exit codes: 0 all was as it must be, 1 the server
-/// was wrong or could not be started, 2 a flag is wrong.
+/// Starts a server. Clients connect, talk and leave for a long time. Checks all that they read, and
+/// that nothing of them remains in the server. Exit codes: 0 right, 1 the server was wrong or could
+/// not be started, 2 wrong flag.
 #[derive(Parser)]
 #[command(name = "soak", max_term_width = 100)]
 struct Flags {
-    /// Seconds of coming and going; a round at rest is compared every minute, or oftener
+    /// Seconds with clients; every minute, or oftener, the idle server is compared with before
     #[arg(long, value_name = "SECONDS", default_value = "1800")]
     #[arg(value_parser = flags::parse_seconds)]
     seconds: Duration,
-    /// Instead: does each default that is a time or an amount hold, as it stands in --help? All at
-    /// once; how long that takes it says first
+    /// Instead, check that each default time and amount is as --help says. All are checked at once;
+    /// the first line says how long that takes
     #[arg(long, conflicts_with = "seconds")]
     defaults: bool,
-    /// For --defaults: this process has a network of its own, in which links may be made and cut.
-    /// Without this flag it starts itself again in one, if this machine allows it
+    /// For --defaults: this process has a network of its own, in which it may make and cut links.
+    /// Without this flag it starts itself again in one, if this machine allows that
     #[arg(long, requires = "defaults")]
     own_network: bool,
 }

@@ -1,21 +1,21 @@
 #!/bin/sh
-# Leaves a server running while people come and go, and looks at every default deadline.
+# Leaves a server running while clients connect and leave, and checks every default deadline.
 set -eu
 
 usage() {
     cat <<'END'
 Usage: scripts/soak.sh [--seconds SECONDS] [--no-defaults]
 
-Builds the server and has it looked at twice. First every default that is a time or an amount, all
-at once, in a minute or three, which it says first: each happens, not before its time and not much
-later. Then half an hour of people who come, talk and go in every way there is: all that they hear
-is checked, and nothing may be left of them in the server.
+Builds the server and tests it twice. First it checks every default that is a time or an amount, all
+at once: each takes effect, not early and not much late. That takes one to three minutes; the first
+line says how long. Then clients connect, talk and leave in every way, for half an hour. All that
+they receive is checked, and nothing of them may remain in the server.
 
-  --seconds SECONDS  of coming and going [default: 1800]
-  --no-defaults      only the coming and going
-  --help             this
+  --seconds SECONDS  length of the second part [default: 1800]
+  --no-defaults      skip the first part
+  --help             show this help
 
-Exit codes: 0 all was as it must be, 1 the server was wrong, 2 a flag is wrong.
+Exit codes: 0 right, 1 the server was wrong, 2 wrong flag.
 END
 }
 

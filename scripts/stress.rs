@@ -5,8 +5,7 @@
 //! cargo run --release --example stress -- --window 1000 --seconds 10 --plot it.svg 10.0.0.7:50005
 //! ```
 //!
-//! Exit codes: 0 all was as it must be, 1 the server was wrong or could not be reached, 2 a flag is
-//! wrong.
+//! Exit codes: 0 right, 1 the server was wrong or could not be reached, 2 wrong flag.
 
 #[path = "stress/mod.rs"]
 mod stress;

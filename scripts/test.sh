@@ -1,9 +1,9 @@
 #!/bin/sh
-# Everything that must be true before a change lands.
+# Checks everything that must hold before a change is merged.
 set -eu
 cd "$(dirname "$0")/.."
 
-# What the tests talk to the server with. Only what is missing is installed.
+# The programs that the tests use. Only what is missing is installed.
 missing=
 for pair in nc:netcat-openbsd ncat:ncat socat:socat telnet:telnet busybox:busybox strace:strace \
     curl:curl openssl:openssl ssh:openssh-client gcc:gcc plink:putty-tools ip:iproute2 \
@@ -26,8 +26,8 @@ CUSTOM_LIBFUZZER_PATH=/dev/null cargo clippy --locked --manifest-path tests/fuzz
     --target-dir target -- -D warnings
 RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --document-private-items
 cargo test --locked --no-run
-# The default deadlines pass beside the tests, which mostly wait as well. `timeout` ends the servers
-# of the soak with it if a test fails.
+# The default deadlines run beside the tests, which mostly wait as well. If a test fails, `timeout`
+# ends the soak test and its servers.
 told=$(mktemp)
 timeout 600 cargo run --locked --quiet --example soak -- --defaults >"$told" 2>&1 &
 soak=$!

@@ -1,4 +1,4 @@
-//! The program: which loads, which servers, how often, and what is written.
+//! The program: which loads, which servers, how many runs, and what it writes.
 
 use std::fs;
 use std::path::PathBuf;
@@ -13,10 +13,10 @@ use crate::stress::crowd::clients_max;
 use clap::{Parser, ValueEnum};
 use serde_json::{Value, json};
 
-/// The sizes of the plot; the greatest is what the limit of descriptors allows.
+/// The sizes in the plot. The limit of descriptors allows no more than the greatest.
 const SIZES: [usize; 5] = [1000, 5000, 10_000, 15_000, 19_000];
 
-/// What the tables are called.
+/// The file of the tables.
 const TABLES: &str = "bench.md";
 
 /// Compares servers and writes tables, all runs as JSON, and a picture.
@@ -32,11 +32,11 @@ pub struct Flags {
     /// Which servers [default: all that are here]
     #[arg(long, value_name = "SERVER", value_delimiter = ',')]
     pub servers: Vec<Peer>,
-    /// Clients where it is about many; one message at a time is measured up to a third more
+    /// Number of clients of the loads with many. `single` also runs with up to a third more
     #[arg(long, value_name = "CLIENTS", default_value_t = 15_000)]
     pub many: usize,
-    /// Earlier comparisons of the same machine and servers, the bench.json of each, whose runs
-    /// count too
+    /// The bench.json of an earlier comparison with the same machine and servers; its runs count
+    /// too
     #[arg(long, value_name = "FILE")]
     pub onto: Vec<PathBuf>,
     /// Where bench.md, bench.json and cost.svg are written
@@ -47,21 +47,21 @@ pub struct Flags {
 /// A kind of load.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Kind {
-    /// One message at a time, to more and more clients
+    /// Sends one message at a time, to more and more clients
     Single,
-    /// One who talks, 1 000 messages in flight, to 1 000 clients
+    /// One sender with 1 000 messages in flight, to 1 000 clients
     Flood,
-    /// Many connect at once and do nothing
+    /// Many clients connect at once and send nothing
     Storm,
     /// 50 talkers and a flooder
     Talkers,
-    /// 50 talkers and one who says 1 000 a second
+    /// 50 talkers, and one that sends 1 000 messages a second
     Busy,
-    /// A tenth never reads
+    /// One client in ten never reads
     Stuck,
 }
 
-/// Compares, and writes what came of it.
+/// Runs the comparison, and writes the results.
 pub fn compare(flags: &Flags) -> Outcome<()> {
     let chosen = match flags.servers.is_empty() {
         true => Peer::value_variants(),
@@ -83,14 +83,14 @@ pub fn compare(flags: &Flags) -> Outcome<()> {
     }
     let sorted = peers.clone();
     for round in 0..flags.runs {
-        // Nobody is always the first, neither of a round nor at a load.
+        // No server is always the first, neither in a round nor for a load.
         peers.rotate_left(1);
         for load in &loads {
             peers.rotate_left(1);
             run_all(*load, &peers, &mut results)?;
             eprintln!("bench: {}, round {} of {}", load.name(), round + 1, flags.runs);
         }
-        // After each round, so that one that is ended early was not for nothing.
+        // It writes after each round, so a run that is ended early has results.
         write(flags, &sorted, &results)?;
     }
     write(flags, &sorted, &results)?;
@@ -156,7 +156,7 @@ fn write(flags: &Flags, peers: &[Peer], results: &Results) -> Outcome<()> {
     Ok(())
 }
 
-/// What this was measured on, and when.
+/// The machine, and the date.
 fn machine() -> String {
     let cpus = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let models = cpus.lines().filter_map(|line| line.strip_prefix("model name"));

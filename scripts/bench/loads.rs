@@ -11,14 +11,14 @@ use crate::stress::{Outcome, gauge};
 /// The words of a usual message: with a name and a line end it is 64 bytes.
 const WORDS_BYTES: usize = 59;
 
-/// Where the messages are to fill buffers.
+/// The words of a message that is meant to fill buffers.
 const LONG_WORDS_BYTES: usize = 400;
 
-/// Longer than chinwag collects a summary of joins, and others tell of them.
+/// Longer than chinwag collects joins for one summary, and than other servers announce them.
 const QUIET: Duration = Duration::from_millis(1300);
 
-/// Deliveries in one sample of one message at a time, and how long a run takes samples, of which
-/// the least disturbed counts: they are short, since a noisy host leaves nobody alone for long.
+/// Deliveries in one sample of one message at a time, and how long a run takes samples. The least
+/// disturbed one counts. They are short, since a noisy host disturbs every long one.
 const SINGLE_DELIVERIES: usize = 10_000;
 const SINGLE_TIME: Duration = Duration::from_secs(4);
 
@@ -27,44 +27,45 @@ const FLOOD_CLIENTS: usize = 1000;
 const FLOOD_WINDOW: u64 = 1000;
 const FLOOD_TIME: Duration = Duration::from_secs(2);
 
-/// Talkers beside a flooder, or beside one who says so many a second: more than all of them, and
-/// what most servers can carry.
+/// The talkers of `talkers` and `busy`, and what one busy client sends per second: more than all of
+/// them together, and what most servers can carry.
 const TALKERS: usize = 50;
 const BUSY_EVERY: Duration = Duration::from_millis(1);
 const TALK_EVERY: Duration = Duration::from_secs(1);
 const TALK_TIME: Duration = Duration::from_secs(6);
 
-/// One of these talks.
+/// The clients of `stuck`. One of them talks.
 const STUCK_CLIENTS: usize = 50;
 
-/// So many of them never read.
+/// This many of them never read.
 pub const STUCK: usize = STUCK_CLIENTS / 10;
 
 const STUCK_WINDOW: u64 = 100;
 const STUCK_TIME: Duration = Duration::from_secs(8);
 
-/// So many are connected before the memory of the others is measured.
+/// This many are connected before the memory of the others is measured.
 const CONNECTED_BEFORE: usize = 100;
 
 /// What a server has to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Load {
-    /// One message at a time to so many.
+    /// One message at a time to this many clients.
     Single(usize),
-    /// One who talks, 1 000 messages in flight, to 1 000.
+    /// One sender with 1 000 messages in flight, to 1 000 clients.
     Flood,
-    /// So many connect at once, and then do nothing.
+    /// This many clients connect at once, and then send nothing.
     Storm(usize),
-    /// 50 talkers at a message a second and a flooder, among 1 000.
+    /// 50 talkers with a message a second and a flooder, among 1 000 clients.
     Talkers,
-    /// The same, with one who says 1 000 a second for a flooder: all servers carry the same.
+    /// The same with a client that sends 1 000 a second instead of the flooder: all servers carry
+    /// the same.
     Busy,
-    /// A tenth of 50 never read.
+    /// One in ten of 50 clients never reads.
     Stuck,
 }
 
 impl Load {
-    /// What it is called.
+    /// Its name.
     pub fn name(self) -> &'static str {
         match self {
             Load::Single(_) => "single",
@@ -76,7 +77,7 @@ impl Load {
         }
     }
 
-    /// The one of this name that is about so many clients.
+    /// The load of this name with this many clients.
     pub fn named(name: &str, clients: usize) -> Option<Load> {
         let all = [
             Load::Single(clients),
@@ -89,7 +90,7 @@ impl Load {
         all.into_iter().find(|load| load.name() == name)
     }
 
-    /// How many clients it is about.
+    /// How many clients it has.
     pub fn clients(self) -> usize {
         match self {
             Load::Single(clients) | Load::Storm(clients) => clients,
@@ -98,7 +99,7 @@ impl Load {
         }
     }
 
-    /// Whether this server, or part of a server, can be asked to do it.
+    /// Whether this server, or bare loop, can do it.
     pub fn is_for(self, peer: Peer) -> bool {
         match peer {
             Peer::Send => matches!(self, Load::Single(_)),
@@ -109,7 +110,7 @@ impl Load {
     }
 }
 
-/// Does it once; what was measured.
+/// Runs it once, and returns what was measured.
 pub fn run(load: Load, peer: Peer) -> Outcome<Vec<(Metric, f64)>> {
     let side = Side { peer, started: peer.start()? };
     match load {
@@ -142,7 +143,7 @@ impl Side {
         Ok(gauge::resident_bytes(self.started.pid())? as f64)
     }
 
-    /// Has them talk, and says what a delivery cost.
+    /// Has the clients talk, and returns the cost of a delivery.
     fn talk(&self, room: &mut Room, paces: &[Pace], until: Until) -> Outcome<(Talk, f64)> {
         let before = self.cpu_ns()?;
         let talk = room.talk(paces, WORDS_BYTES, until)?;
@@ -175,7 +176,7 @@ impl Side {
         Ok([vec![(Metric::CpuNs, each)], came_of(&talk)].concat())
     }
 
-    /// As many bytes as in a flood, ready-made.
+    /// Pumps as many bytes as a flood has, ready-made.
     fn pump(&self) -> Outcome<Vec<(Metric, f64)>> {
         const BYTES: u64 = 4 << 30;
         const MESSAGE_BYTES: f64 = 64.0;
@@ -185,7 +186,7 @@ impl Side {
         room.say(b"go")?;
         let start = Instant::now();
         let messages = room.drink(BYTES)? as f64 / MESSAGE_BYTES;
-        // It never rests.
+        // The pump never rests.
         let spent = gauge::cpu_ns(self.started.pid())? as f64 - before;
         let per_second = messages / start.elapsed().as_secs_f64();
         Ok(vec![(Metric::CpuNs, spent / messages), (Metric::PerSecond, per_second)])
@@ -200,7 +201,8 @@ impl Side {
         let start = Instant::now();
         room.connect(clients - few)?;
         let time = start.elapsed();
-        // That chinwag then tells all how many came is one more delivery to each.
+        // chinwag then tells all clients how many joined. That is one more delivery to each, which
+        // is not counted.
         let cpu = self.cpu_ns()? - cpu;
         room.read_for(QUIET)?;
         let each = |all: f64| all / (clients - few) as f64;

@@ -1,13 +1,13 @@
-//! Servers side by side.
+//! The comparison of servers.
 //!
-//! - [`peer`]: the servers: how each is started, and how it wants to be talked to.
-//! - [`words`]: what is said, and how it is known again in what is heard.
-//! - [`room`]: many clients of one server: connecting, talking, counting and checking.
-//! - [`loads`]: what they do, and what is measured then.
-//! - [`results`]: what was measured, run by run; [`report`] and [`plot`] show it.
-//! - [`app`]: the program that puts this together.
+//! - [`peer`]: the servers: how each is started, and what its clients send and receive.
+//! - [`words`]: the text of the messages, and how to find it in what arrives.
+//! - [`room`]: many clients of one server: connects them, has them talk, counts and checks.
+//! - [`loads`]: what the clients do, and what is measured.
+//! - [`results`]: the measurements, run by run; [`report`] and [`plot`] show them.
+//! - [`app`]: the program that joins all this.
 //!
-//! A program and a test are made of this: each uses its own part.
+//! A program and a test are made of this. Each uses its own part.
 
 #![allow(dead_code, reason = "each program uses its own part")]
 

@@ -1,4 +1,4 @@
-//! What is compared: how each server is started, and how it wants to be talked to.
+//! The servers that are compared: how each is started, and what its clients send and receive.
 
 use std::fs;
 use std::net::{Ipv4Addr, TcpListener};
@@ -13,7 +13,7 @@ use crate::stress::started::Started;
 /// The files that a server needs, in a folder of their own.
 const FOLDER: &str = "target/peers";
 
-/// A server, or what the kernel alone does.
+/// A server, or a bare loop that shows what the kernel alone costs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ValueEnum)]
 pub enum Peer {
     /// This server.
@@ -38,17 +38,17 @@ pub enum Peer {
     Threads,
 }
 
-/// How it is known that a client is in the conversation.
+/// How to know that a client is in the conversation.
 #[derive(Clone, Copy, Debug)]
 pub enum LetIn {
-    /// A line that has this in it.
+    /// It receives a line that contains this.
     Told(&'static [u8]),
-    /// Nothing is said; the process has a descriptor more.
+    /// It receives nothing, but the process has one descriptor more.
     Accepted,
 }
 
 impl Peer {
-    /// What it is called in a table.
+    /// Its name in a table.
     pub fn name(self) -> &'static str {
         match self {
             Peer::Chinwag => "chinwag",
@@ -64,7 +64,7 @@ impl Peer {
         }
     }
 
-    /// Whether it is here; if not, how to get it.
+    /// Whether it is installed; if not, how to get it.
     pub fn is_there(self) -> Result<(), &'static str> {
         let (program, package) = match self {
             Peer::Chinwag | Peer::Send | Peer::Pump | Peer::Accept => return Ok(()),
@@ -86,14 +86,14 @@ impl Peer {
         if is_there { Ok(()) } else { Err(package) }
     }
 
-    /// Its version, as it tells it itself.
+    /// Its version, as it prints it.
     pub fn version(self) -> String {
         let told = |program: &str, flag: &str| {
             let output = Command::new(program).arg(flag).output();
             let output = output.map(|output| [output.stdout, output.stderr].concat());
             let text = String::from_utf8_lossy(&output.unwrap_or_default()).into_owned();
             let line = text.lines().next().unwrap_or_default();
-            // What follows is how it was built.
+            // The rest says how it was built.
             let end = [" sha=", "-IDENT", " ("].iter().filter_map(|sign| line.find(sign)).min();
             line[..end.unwrap_or(line.len())].trim().to_owned()
         };
@@ -109,18 +109,18 @@ impl Peer {
         }
     }
 
-    /// The most clients that can be had of it in this comparison; why, if that is few.
+    /// The most clients that it can have in this comparison, and the reason if they are few.
     pub fn clients_max(self) -> (usize, &'static str) {
         match self {
             Peer::Ncat => (1000, "it uses select(2): 1 024 descriptors"),
-            Peer::Ngircd => (1000, "each join is told to all who are there"),
+            Peer::Ngircd => (1000, "it announces each join to all clients"),
             Peer::Threads => (15_000, "more threads take half a minute to start"),
             _ => (usize::MAX, ""),
         }
     }
 
-    /// So many connections may be on their way in: what does not fit into the server's queue is
-    /// tried again by the kernel only after a second, then after two, then after four.
+    /// At most this many connections may wait to be accepted. If one does not fit into the server's
+    /// queue, the kernel tries it again only after a second, then after two, then after four.
     pub fn arriving_max(self) -> usize {
         const QUEUE_OF_TEN: usize = 8;
         const QUEUE_OF_4096: usize = 3072;
@@ -179,11 +179,11 @@ impl Peer {
         }
     }
 
-    /// What a client says first; `speaks` if it will talk, and not only listen.
+    /// What a client sends first; `speaks` if it will talk, and not only listen.
     pub fn hello(self, client: usize, speaks: bool) -> Vec<u8> {
         match self {
             Peer::Chinwag if speaks => format!("/nick s{client}\n").into_bytes(),
-            // Who has subscribed may not publish.
+            // A subscriber may not publish.
             Peer::Redis if speaks => b"PING\r\n".to_vec(),
             Peer::Redis => b"SUBSCRIBE c\r\n".to_vec(),
             Peer::Nats => b"CONNECT {\"verbose\":false}\r\nSUB c 1\r\nPING\r\n".to_vec(),
@@ -192,12 +192,12 @@ impl Peer {
         }
     }
 
-    /// How it is known that a client is in the conversation.
+    /// How to know that a client is in the conversation.
     pub fn let_in(self, speaks: bool) -> LetIn {
         match self {
             Peer::Send | Peer::Pump | Peer::Accept | Peer::Ncat => LetIn::Accepted,
             Peer::Chinwag | Peer::Tokio | Peer::Threads => LetIn::Told(b"* welcome"),
-            // The answer to PING, or what stands in the one to SUBSCRIBE.
+            // The answer to PING, or part of the answer to SUBSCRIBE.
             Peer::Redis if speaks => LetIn::Told(b"+PONG"),
             Peer::Redis => LetIn::Told(b"subscribe"),
             Peer::Nats => LetIn::Told(b"PONG"),
@@ -205,12 +205,12 @@ impl Peer {
         }
     }
 
-    /// Whether who talks hears itself.
+    /// Whether a talker gets its own messages.
     pub fn echoes(self) -> bool {
         !matches!(self, Peer::Redis | Peer::Ngircd | Peer::Ncat)
     }
 
-    /// Writes what a client has to send in order to say this to all.
+    /// Writes what a client must send to give all clients these words.
     pub fn write_said(self, words: &[u8], to: &mut Vec<u8>) {
         let (before, after) = match self {
             Peer::Redis => {
@@ -227,7 +227,7 @@ impl Peer {
     }
 }
 
-/// Where [`Peer::Tokio`] is built.
+/// The path of the program of [`Peer::Tokio`].
 fn tokio_chat() -> PathBuf {
     Path::new(FOLDER).join("tokio/release/tokio-chat")
 }

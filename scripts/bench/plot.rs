@@ -1,4 +1,4 @@
-//! The picture: what a delivery costs, against how many hear it.
+//! The picture: the cost of a delivery, against the number of clients.
 
 use std::error::Error;
 
@@ -13,11 +13,11 @@ use crate::stress::Outcome;
 /// How large the picture is, in pixels.
 const SIZE: (u32, u32) = (1000, 620);
 
-/// Letters, in pixels.
+/// The size of the letters, in pixels.
 const TITLE: (&str, u32) = ("sans-serif", 20);
 const LABEL: (&str, u32) = ("sans-serif", 14);
 
-/// Room around the panel, in pixels; on the right for the names.
+/// The room around the panel, in pixels; on the right it holds the names.
 const MARGIN: u32 = 12;
 const NAMES_ROOM: u32 = 230;
 const LABEL_ROOM: (u32, u32) = (48, 64);
@@ -25,7 +25,7 @@ const LABEL_ROOM: (u32, u32) = (48, 64);
 /// The least distance of two names, in pixels.
 const NAME_HEIGHT: i32 = 18;
 
-/// Colours that are told apart by the colour-blind.
+/// Colours that a colour-blind reader can tell apart.
 const COLOURS: [RGBColor; 7] = [
     RGBColor(0, 90, 160),
     RGBColor(90, 90, 90),
@@ -36,13 +36,13 @@ const COLOURS: [RGBColor; 7] = [
     RGBColor(86, 180, 233),
 ];
 
-/// A server's costs: clients, least and greatest in microseconds.
+/// The costs of a server: number of clients, least and greatest in microseconds.
 struct Line {
     peer: Peer,
     points: Vec<(f64, f64, f64)>,
 }
 
-/// Draws one message at a time as SVG, for the servers of which at least two sizes were measured.
+/// Draws one message at a time as SVG, for servers that were measured with at least two sizes.
 pub fn draw(results: &Results, peers: &[Peer], sizes: &[usize]) -> Outcome<String> {
     let of = |peer: &Peer| {
         let point = |size: &usize| {
@@ -95,7 +95,7 @@ fn draw_on(svg: &mut String, lines: &[Line]) -> Result<(), Box<dyn Error>> {
             names.push((chart.backend_coord(&(*clients, *least)), line.peer.name(), *colour));
         }
     }
-    // Each name stands at the end of its line, or as near as the others let it.
+    // Each name stands at the end of its line, or as near to it as the others allow.
     names.sort_by_key(|((_, y), ..)| *y);
     let mut free_from = 0;
     for ((_, y), name, colour) in names {

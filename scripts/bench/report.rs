@@ -8,7 +8,7 @@ use super::results::{Metric, Results};
 
 const MIB: f64 = (1 << 20) as f64;
 
-/// The sizes of one message at a time that stand in the table.
+/// The sizes of one message at a time that are in the table.
 const SIZES: [usize; 3] = [1000, 5000, 15_000];
 
 /// A value that was measured several times, from the least to the greatest, in this unit.
@@ -33,7 +33,7 @@ fn shown(
     }
 }
 
-/// Two or three digits that mean something.
+/// Two or three significant digits.
 fn number(value: f64) -> String {
     match value {
         100.0.. => format!("{value:.0}"),
@@ -42,7 +42,7 @@ fn number(value: f64) -> String {
     }
 }
 
-/// Both tables; `many` connect in the storm.
+/// Both tables; `many` clients connect in the storm.
 pub fn tables(results: &Results, peers: &[Peer], many: usize) -> String {
     let bare = [Peer::Send, Peer::Pump];
     let talking = peers.iter().filter(|peer| **peer != Peer::Accept);
@@ -62,7 +62,7 @@ pub fn tables(results: &Results, peers: &[Peer], many: usize) -> String {
     [table(&TALKING_HEAD, &talking), table(&connecting_head, &connecting)].join("\n")
 }
 
-/// One message at a time, a flood, and talkers beside a flooder and beside someone busy.
+/// One message at a time, a flood, and talkers beside a flooder and beside a busy client.
 const TALKING_HEAD: [&str; 8] = [
     "CPU per delivery",
     "1 000 clients",
@@ -113,7 +113,7 @@ fn table<const N: usize>(head: &[&str; N], rows: &[[String; N]]) -> String {
     text
 }
 
-/// What becomes of those who read when others never do.
+/// What happens to the clients that read when others never do.
 fn outcome(results: &Results, peer: Peer) -> String {
     let most = |metric| results.range(Load::Stuck, peer, metric).map(|(_, most)| most);
     match (most(Metric::Stalled), most(Metric::Lost), most(Metric::Closed)) {

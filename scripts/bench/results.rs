@@ -1,4 +1,4 @@
-//! What was measured, run by run, and how it is shown.
+//! The measurements, run by run.
 
 use std::collections::BTreeMap;
 
@@ -8,22 +8,22 @@ use serde_json::{Map, Value, json};
 use super::loads::Load;
 use super::peer::Peer;
 
-/// What is measured of a load.
+/// A quantity that is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Metric {
     /// Processor time of the server for each delivery or connection, in nanoseconds.
     CpuNs,
-    /// Deliveries a second.
+    /// Deliveries per second.
     PerSecond,
-    /// Until all are in.
+    /// Seconds until all clients are in.
     Seconds,
-    /// More that is in memory: for each that connects, or in all beside those who never read.
+    /// Added memory: for each client of a storm, or in all beside clients that never read.
     Bytes,
-    /// The 99th percentile of how long the talkers' messages take, in milliseconds.
+    /// The 99th percentile of the latency of the talkers' messages, in milliseconds.
     P99Ms,
-    /// The share of messages that were not delivered, and nobody was told.
+    /// The share of messages that were not delivered, without a notice.
     Lost,
-    /// 1 if the server stood still for everyone.
+    /// 1 if the server stopped delivering to all.
     Stalled,
     /// How many clients it closed.
     Closed,
@@ -55,7 +55,7 @@ impl Metric {
     }
 }
 
-/// Everything.
+/// All measurements.
 #[derive(Debug, Default)]
 pub struct Results {
     runs: BTreeMap<(Load, Peer), BTreeMap<Metric, Vec<f64>>>,
@@ -63,7 +63,7 @@ pub struct Results {
 }
 
 impl Results {
-    /// Adds what one run has given.
+    /// Adds the values of one run.
     pub fn add(&mut self, load: Load, peer: Peer, measured: Vec<(Metric, f64)>) {
         let of = self.runs.entry((load, peer)).or_default();
         for (metric, value) in measured {
@@ -71,8 +71,8 @@ impl Results {
         }
     }
 
-    /// Adds the runs of an earlier comparison, as [`Results::to_json`] has written them; `None` if
-    /// they are of something unknown.
+    /// Adds the runs of an earlier comparison, as [`Results::to_json`] writes them. `None` if a
+    /// load or server in it is unknown.
     pub fn add_json(&mut self, earlier: &Value) -> Option<()> {
         for one in earlier.as_array()? {
             let clients = one["clients"].as_u64()? as usize;
@@ -88,35 +88,35 @@ impl Results {
         Some(())
     }
 
-    /// The least and the greatest number of runs of anything.
+    /// The smallest and the largest number of runs of any load and server.
     pub fn counts(&self) -> (usize, usize) {
         let counts = || self.runs.values().flat_map(BTreeMap::values).map(Vec::len);
         (counts().min().unwrap_or(0), counts().max().unwrap_or(0))
     }
 
-    /// It could not be done.
+    /// Notes that a run failed.
     pub fn fail(&mut self, load: Load, peer: Peer, why: String) {
         self.failures.insert((load, peer), why);
     }
 
-    /// Why it could not be done.
+    /// Why a run failed.
     pub fn failure(&self, load: Load, peer: Peer) -> Option<&str> {
         self.failures.get(&(load, peer)).map(String::as_str)
     }
 
-    /// All the runs, if there are any.
+    /// The values of all runs, if there are any.
     pub fn runs(&self, load: Load, peer: Peer, metric: Metric) -> Option<&[f64]> {
         self.runs.get(&(load, peer))?.get(&metric).map(Vec::as_slice)
     }
 
-    /// The least and the greatest of the runs.
+    /// The least and the greatest value of the runs.
     pub fn range(&self, load: Load, peer: Peer, metric: Metric) -> Option<(f64, f64)> {
         let runs = self.runs(load, peer, metric)?;
         let least = runs.iter().copied().fold(f64::INFINITY, f64::min);
         Some((least, runs.iter().copied().fold(f64::NEG_INFINITY, f64::max)))
     }
 
-    /// For programs: a list with an object for each load and server.
+    /// The runs as JSON: a list with an object for each load and server.
     pub fn to_json(&self) -> Value {
         let one = |((load, peer), metrics): (&(Load, Peer), &BTreeMap<Metric, Vec<f64>>)| {
             let metrics: Map<String, Value> = metrics

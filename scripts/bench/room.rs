@@ -1,9 +1,9 @@
-//! Many clients of one server, whatever it speaks: connecting them, having some of them talk, and
-//! counting and checking what each of them hears.
+//! Many clients of one server, of any protocol: connects them, has some of them talk, and counts
+//! and checks what each of them receives.
 //!
-//! A message is a line that ends in words of one length, which tell who says them and their number;
-//! before them may stand whatever the server puts there. Each client must hear each talker's
-//! messages in order and once; what it does not hear is counted as lost.
+//! A message is a line that ends in words of one length. These tell its talker and its number.
+//! Before them may stand whatever the server adds. Each client must receive each talker's messages
+//! in order and once. A message that it does not receive counts as lost.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -20,61 +20,61 @@ use crate::stress::crowd::connect_from;
 use crate::stress::gauge::Connections;
 use crate::stress::{Fault, Outcome, Patience};
 
-/// How much is read at once.
+/// How much to read at once.
 const READ_BYTES: usize = 256 * 1024;
 
-/// What the kernel keeps of what was not read yet: fixed, so that all servers have the same.
+/// The receive buffer of a client: fixed, so that all servers have the same.
 const RECEIVE_BUFFER_BYTES: usize = 128 * 1024;
 
-/// The events of one poll, at most: few, so that who is due to speak waits for a few to be read,
-/// not for all of them. That wait is this program's, and would be counted as the server's.
+/// The most events of one poll. They are few, so that a talker whose time has come waits for few
+/// reads. That wait is this program's, but counts as the server's.
 const EVENTS_MAX: usize = 64;
 
-/// So many connections are begun between two looks at what has come.
+/// This many connections are begun before the next poll.
 const CONNECT_BATCH: usize = 64;
 
-/// So many clients share a source address.
+/// This many clients share a source address.
 const CLIENTS_PER_SOURCE: usize = 5000;
 
-/// A server that delivers nothing for so long, while something is on its way, stands still.
+/// A server has stopped if it delivers nothing for this long while messages are on their way.
 const STALL: Duration = Duration::from_secs(3);
 
 /// The longest wait for events.
 const WAIT_MAX: Duration = Duration::from_millis(20);
 
-/// A later hearing is counted as this late.
+/// A larger latency counts as this one.
 const LATENCY_NS_MAX: u64 = 60_000_000_000;
 
-/// How fast someone talks.
+/// How fast a client talks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pace {
-    /// So many messages at most are said and not heard by all.
+    /// At most this many messages are on their way.
     Window(u64),
-    /// One message every so often; how long they take is measured.
+    /// One message in each such time, with its latency measured.
     Every(Duration),
 }
 
-/// When it is over; what has been said by then is waited for.
+/// When the talk ends; what was sent by then is waited for.
 #[derive(Clone, Copy, Debug)]
 pub enum Until {
-    /// Each has said so many.
+    /// Each talker has sent this many messages.
     Said(u64),
-    /// So much time has passed.
+    /// This much time has passed.
     Time(Duration),
 }
 
-/// What came of it.
+/// The results.
 #[derive(Clone, Debug)]
 pub struct Talk {
     /// How many messages reached how many clients.
     pub deliveries: u64,
-    /// How many did not reach how many clients, which heard later ones.
+    /// How many messages clients lost: they received later ones.
     pub lost: u64,
-    /// From the first word to the last hearing.
+    /// From the first message sent to the last received.
     pub time: Duration,
-    /// From saying to each hearing, in nanoseconds, of those who talk every so often.
+    /// The latencies of the messages of paced talkers, in nanoseconds.
     pub latencies: Histogram<u64>,
-    /// It was not heard to the end: the server stood still.
+    /// Not all messages arrived: the server stopped.
     pub stalled: bool,
 }
 
@@ -82,7 +82,7 @@ pub struct Talk {
 struct Member {
     socket: TcpStream,
     let_in: bool,
-    /// The beginning of a line.
+    /// The beginning of an unfinished line.
     partial: Vec<u8>,
     /// The number of the next message of each talker.
     next: Vec<u64>,
@@ -90,7 +90,7 @@ struct Member {
     writable: bool,
     /// It never reads.
     deaf: bool,
-    /// The server has closed it.
+    /// The server has closed the connection.
     gone: bool,
 }
 
@@ -99,11 +99,11 @@ struct Speaker {
     pace: Pace,
     said: u64,
     due: Instant,
-    /// When each message was said, of those who talk every so often.
+    /// When each message of a paced talker was sent.
     said_at: Vec<Instant>,
 }
 
-/// Many clients of one server. The first ones are those who talk.
+/// Many clients of one server. The first ones talk.
 #[derive(Debug)]
 pub struct Room {
     peer: Peer,
@@ -122,7 +122,7 @@ pub struct Room {
 }
 
 impl Room {
-    /// Nobody yet, at this address; the first `talkers` who connect will talk.
+    /// No client yet, at this address. The first `talkers` that connect will talk.
     pub fn new(peer: Peer, address: SocketAddr, pid: u32, talkers: usize) -> Outcome<Room> {
         Ok(Room {
             peer,
@@ -141,14 +141,14 @@ impl Room {
         })
     }
 
-    /// Connects so many more and waits until all are in the conversation.
+    /// Connects this many more, and waits until all are in the conversation.
     pub fn connect(&mut self, more: usize) -> Outcome<()> {
         let all = self.members.len() + more;
         let mut patience = Patience::new();
         let mut before = 0;
         while before < all {
             let let_in = self.count_let_in()?;
-            // Who is accepted waits in no queue any more, whenever it is greeted.
+            // An accepted connection is out of the queue, even before its greeting.
             let queued = self.members.len().saturating_sub(self.open()?);
             let room = self.peer.arriving_max().saturating_sub(queued);
             let batch = room.min(CONNECT_BATCH).min(all - self.members.len());
@@ -189,7 +189,7 @@ impl Room {
         Ok(())
     }
 
-    /// The last so many never read again.
+    /// Never reads the last `members` again.
     pub fn deafen(&mut self, members: usize) {
         self.members.iter_mut().rev().take(members).for_each(|member| member.deaf = true);
     }
@@ -199,7 +199,7 @@ impl Room {
         Ok(self.connections.count()?)
     }
 
-    /// Reads what comes for a while.
+    /// Reads for this long.
     pub fn read_for(&mut self, time: Duration) -> Outcome<()> {
         let until = Instant::now() + time;
         while Instant::now() < until {
@@ -208,14 +208,14 @@ impl Room {
         Ok(())
     }
 
-    /// Has the first member say something as it is.
+    /// Has the first member send these bytes.
     pub fn say(&mut self, words: &[u8]) -> Outcome<()> {
         let Some(first) = self.members.first_mut() else { return Ok(()) };
         first.unsaid.extend_from_slice(words);
         self.go_on(0)
     }
 
-    /// Reads at least so many bytes in all without looking at them; says how many it were.
+    /// Reads at least `bytes` bytes in all, unchecked. Returns how many.
     pub fn drink(&mut self, bytes: u64) -> Outcome<u64> {
         let mut events = Events::with_capacity(EVENTS_MAX);
         let mut drunk = 0;
@@ -237,8 +237,8 @@ impl Room {
         Ok(drunk)
     }
 
-    /// Has the first ones talk at these paces, in messages whose words are so long, and waits until
-    /// all has been heard, or nothing comes any more.
+    /// Has the first members talk at these paces, in words of this length. Waits until all messages
+    /// have arrived, or nothing comes any more.
     pub fn talk(&mut self, paces: &[Pace], words_bytes: usize, until: Until) -> Outcome<Talk> {
         let start = Instant::now();
         (self.deliveries, self.lost) = (0, 0);
@@ -301,8 +301,8 @@ impl Room {
         })
     }
 
-    /// How many messages of this talker everyone has heard who reads. That is a look at everyone,
-    /// so not to be asked at every turn for all who talk.
+    /// How many messages of this talker all readers have received. It looks at every client, so it
+    /// is too slow to ask at each turn for all talkers.
     fn heard_by_all(&self, talker: usize) -> u64 {
         let hearing = self.members.iter().enumerate().filter(|(key, member)| {
             let silent = *key < self.talkers && self.peer == Peer::Redis;
@@ -335,7 +335,7 @@ impl Room {
         self.go_on(at)
     }
 
-    /// Writes what a member still has to say, as far as its socket takes it.
+    /// Writes what a member still has to send, as far as its socket takes it.
     fn go_on(&mut self, key: usize) -> Outcome<()> {
         let member = &mut self.members[key];
         let mut from = 0;
@@ -351,7 +351,7 @@ impl Room {
         Ok(())
     }
 
-    /// Waits for something to read, at most so long, and reads it.
+    /// Waits at most this long for something to read, and reads it.
     fn read(&mut self, wait: Duration) -> Outcome<()> {
         let mut events = Events::with_capacity(EVENTS_MAX);
         match self.poll.poll(&mut events, Some(wait)) {
@@ -398,8 +398,8 @@ impl Room {
         result
     }
 
-    /// Takes in what a member has read: whole messages of the first talker at once if they are as
-    /// they must be, else line by line.
+    /// Takes what a member has read. Whole messages of the first talker are compared at once; if
+    /// they differ, line by line.
     fn take(&mut self, key: usize, mut bytes: &[u8]) -> Result<(), Fault> {
         let member = &mut self.members[key];
         while !bytes.is_empty() {
@@ -436,7 +436,7 @@ impl Room {
             let Some(speaker) = self.speakers.get(talker) else { continue };
             let next = &mut member.next[talker];
             if number < *next {
-                return Err(Fault(format!("message {number} was heard twice or out of order")));
+                return Err(Fault(format!("message {number} arrived twice or out of order")));
             }
             self.lost += number - *next;
             *next = number + 1;

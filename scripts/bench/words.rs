@@ -1,19 +1,19 @@
-//! What is said: words of one length that tell who says them and their number.
+//! The text of messages: words of one length that tell the talker and the number.
 
-/// The speaker's place and the number have so many digits.
+/// The digits of the talker's index, and of the number.
 const TALKER_DIGITS: usize = 3;
 const NUMBER_DIGITS: usize = 12;
 
 /// The shortest words: `#TTTNNNNNNNNNNNN`.
 pub const BYTES_MIN: usize = 1 + TALKER_DIGITS + NUMBER_DIGITS;
 
-/// So many bytes that all have heard are kept before they are forgotten.
+/// This many bytes that all clients have received are kept before they are freed.
 const FORGET_BYTES: usize = 4 << 20;
 
-/// So many messages are made ready beyond what is asked for.
+/// This many messages more than asked for are made ready.
 const AHEAD: u64 = 1024;
 
-/// The words of this talker with this number.
+/// The words of this talker and this number.
 pub fn of(talker: usize, number: u64, words_bytes: usize) -> Vec<u8> {
     let words = format!("#{talker:0TALKER_DIGITS$}{number:0NUMBER_DIGITS$}");
     let mut words = words.into_bytes();
@@ -21,7 +21,7 @@ pub fn of(talker: usize, number: u64, words_bytes: usize) -> Vec<u8> {
     words
 }
 
-/// Who says the words with which this line ends, and their number.
+/// The talker and the number in the words at the end of this line.
 pub fn in_line(line: &[u8], words_bytes: usize) -> Option<(usize, u64)> {
     let words = words_of(line, words_bytes)?.strip_prefix(b"#")?;
     let (talker, rest) = words.split_at_checked(TALKER_DIGITS)?;
@@ -36,20 +36,20 @@ fn words_of(line: &[u8], words_bytes: usize) -> Option<&[u8]> {
     line.get(line.len().checked_sub(words_bytes)?..)
 }
 
-/// The messages of the first talker as everyone hears them, so that many can be compared at once.
+/// The messages of the first talker as clients receive them, so that many can be compared at once.
 #[derive(Debug, Default)]
 pub struct Frames {
     words_bytes: usize,
-    /// What stands before the words and after them, once it is known.
+    /// What stands before and after the words, once it is known.
     around: Option<(Vec<u8>, Vec<u8>)>,
     frame_bytes: usize,
-    /// The number of the first message that is made ready.
+    /// The number of the first message that is ready.
     base: u64,
     bytes: Vec<u8>,
 }
 
 impl Frames {
-    /// Of messages whose words are so long.
+    /// For messages with words of this length.
     pub fn new(words_bytes: usize) -> Frames {
         Frames { words_bytes: words_bytes.max(BYTES_MIN), ..Frames::default() }
     }
@@ -59,12 +59,12 @@ impl Frames {
         self.words_bytes
     }
 
-    /// The length of a message with what stands around the words.
+    /// The length of a message, with what stands around the words.
     pub fn frame_bytes(&self) -> usize {
         self.frame_bytes
     }
 
-    /// Learns from a message what stands around the words.
+    /// Takes from a message what stands around the words.
     pub fn learn(&mut self, line: &[u8]) {
         if self.around.is_some() {
             return;
@@ -76,8 +76,7 @@ impl Frames {
         self.around = Some((line[..before].to_vec(), line[line.len() - after..].to_vec()));
     }
 
-    /// How many whole messages there are at the beginning of these bytes, the first with this
-    /// number.
+    /// How many whole messages these bytes begin with, if the first has this number.
     pub fn matching(&mut self, from: u64, bytes: &[u8]) -> u64 {
         if self.frame_bytes == 0 || bytes.len() < self.frame_bytes {
             return 0;
@@ -111,7 +110,7 @@ impl Frames {
         }
     }
 
-    /// All have heard those before this number.
+    /// All clients have received the messages before this number.
     pub fn forget(&mut self, heard: u64) {
         let heard = heard.saturating_sub(self.base) as usize * self.frame_bytes;
         if heard > FORGET_BYTES && heard <= self.bytes.len() {

@@ -9,28 +9,29 @@ use crate::stress::load::{self, Pace, Report, Talker, Until};
 use crate::stress::started::Started;
 use crate::stress::{Fault, Outcome};
 
-/// A usual message, as it stands on the wire.
+/// The length of a usual message on the wire.
 const MESSAGE_BYTES: usize = 64;
 
-/// Deliveries in one sample of one message at a time: about a quarter of a second, so that some
-/// samples fall between two disturbances by whatever else the machine does.
+/// Deliveries in one sample of one message at a time. A sample takes about a quarter of a second,
+/// so that some fall between two disturbances by other work of the machine.
 const SINGLE_DELIVERIES: usize = 30_000;
 
 /// Samples in one run of it.
 const SINGLE_SAMPLES: usize = 5;
 
-/// A flood: so many clients, so many messages on their way, so many in all.
+/// A flood: its clients, its messages on their way, and its messages in all.
 const FLOOD_CLIENTS: usize = 1000;
 const FLOOD_WINDOW: u64 = 1000;
 const FLOOD_MESSAGES: u64 = 50_000;
 
-/// Messages that fill the window of the transcript more than twice: who never reads has lapsed.
+/// Messages that fill the window of the transcript more than twice, so a client that never reads
+/// has lapsed.
 const LAPSE_MESSAGES: u64 = 150_000;
 
-/// Longer than the summary of joins is collected.
+/// Longer than joins are collected for one summary.
 const SUMMARY: Duration = Duration::from_millis(1300);
 
-/// Longer than the server's limit of a line.
+/// A line longer than the server's limit.
 const TOO_LONG_BYTES: usize = 5000;
 
 /// Private replies in one run.
@@ -57,7 +58,7 @@ pub struct Side {
 }
 
 impl Side {
-    /// Starts it.
+    /// Starts the process.
     pub fn start(kind: Kind) -> Outcome<Side> {
         let started = match kind {
             Kind::Server => Started::chinwag(&[])?,
@@ -80,7 +81,7 @@ impl Side {
         }
     }
 
-    /// Connects a crowd, once the one before is gone.
+    /// Connects a crowd, once the connections of the one before have ended.
     fn connect(&self, clients: usize) -> Outcome<Crowd> {
         while self.connections.count()? > 0 {
             std::thread::sleep(Duration::from_millis(5));
@@ -115,7 +116,7 @@ pub fn single(side: &Side, clients: usize) -> Outcome<f64> {
     Ok(least)
 }
 
-/// The system calls that the server makes for so many messages to so many clients.
+/// The system calls of the server for this many messages to this many clients.
 pub fn calls(clients: usize, messages: u64) -> Outcome<Vec<Calls>> {
     let side = Side::start(Kind::Server)?;
     let mut crowd = side.connect(clients)?;
@@ -126,7 +127,7 @@ pub fn calls(clients: usize, messages: u64) -> Outcome<Vec<Calls>> {
     strace.finish()
 }
 
-/// A flood: nanoseconds per delivery, and deliveries a second.
+/// A flood: nanoseconds per delivery, and deliveries per second.
 pub fn flood(side: &Side) -> Outcome<(f64, f64)> {
     let mut crowd = side.connect(FLOOD_CLIENTS)?;
     crowd.begin(false)?;
@@ -141,7 +142,7 @@ pub fn flood(side: &Side) -> Outcome<(f64, f64)> {
     Ok((cpu_ns / report.deliveries as f64, report.deliveries_per_second()))
 }
 
-/// As many bytes as in a flood, ready-made: nanoseconds for each 64 of them.
+/// Pumps as many bytes as a flood has, ready-made: nanoseconds for each 64 of them.
 pub fn pump(side: &Side) -> Outcome<f64> {
     let mut crowd = side.connect(FLOOD_CLIENTS)?;
     let before = side.cpu_ns()?;
@@ -152,7 +153,7 @@ pub fn pump(side: &Side) -> Outcome<f64> {
     Ok(spent as f64 / (drunk / MESSAGE_BYTES as u64) as f64)
 }
 
-/// Resident bytes that one more idle client takes.
+/// The resident bytes of one more idle client.
 pub fn idle_bytes(clients: usize) -> Outcome<f64> {
     const BEFORE: usize = 100;
     let side = Side::start(Kind::Server)?;
@@ -165,17 +166,18 @@ pub fn idle_bytes(clients: usize) -> Outcome<f64> {
     Ok((after - before) as f64 / (clients - BEFORE) as f64)
 }
 
-/// What a flood costs beside clients that never read.
+/// The cost of a flood beside clients that never read.
 pub struct Beside {
-    /// Nanoseconds per delivery to those who read.
+    /// Nanoseconds per delivery to the clients that read.
     pub cpu_ns: f64,
-    /// What the server takes in memory during the flood.
+    /// The memory of the server during the flood.
     pub resident_bytes: u64,
-    /// How many of its sends were refused (`EAGAIN`), if they were counted.
+    /// How many sends of the server returned `EAGAIN`, if they were counted.
     pub sends_refused: u64,
 }
 
-/// A flood to 1000 clients beside `stuck` that never read, and have lapsed before it begins.
+/// A flood to 1000 clients, beside `stuck` clients that never read and have lapsed before it
+/// begins.
 pub fn flood_beside(stuck: usize, counted: bool) -> Outcome<Beside> {
     let side = Side::start(Kind::Server)?;
     let pid = side.started.pid();
@@ -195,7 +197,7 @@ pub fn flood_beside(stuck: usize, counted: bool) -> Outcome<Beside> {
     Ok(Beside { cpu_ns, resident_bytes, sends_refused: sends.map(|one| one.errors).sum() })
 }
 
-/// Nanoseconds per connection, until all are welcomed and the summary of joins is said.
+/// Nanoseconds per connection, until all are welcomed and the summary of joins has arrived.
 pub fn connecting(side: &Side, clients: usize) -> Outcome<f64> {
     let before = side.cpu_ns()?;
     let mut crowd = side.connect(clients)?;
@@ -203,17 +205,17 @@ pub fn connecting(side: &Side, clients: usize) -> Outcome<f64> {
     Ok((side.cpu_ns()? - before) as f64 / clients as f64)
 }
 
-/// How many seconds after the last connect returned something was so.
+/// How many seconds after the last connect returned each of these was so.
 pub struct Storm {
-    /// Everyone was welcomed and had heard one line.
+    /// Every client was welcomed and had received one line.
     pub one_line: f64,
-    /// Everyone had said a line too, and the server had said all of them to someone.
+    /// Every client had sent a line too, and each line had reached at least one client.
     pub taken_in: f64,
-    /// Everyone had heard the lines of all.
+    /// Every client had received the lines of all.
     pub heard: f64,
 }
 
-/// Everyone connects, hears a line, and says one as short as can be.
+/// Every client connects, receives a line, and sends one as short as can be.
 pub fn storm(clients: usize) -> Outcome<Storm> {
     let side = Side::start(Kind::Server)?;
     let mut crowd = side.connect(clients)?;
@@ -232,7 +234,7 @@ pub fn storm(clients: usize) -> Outcome<Storm> {
     Ok(Storm { one_line: begun.as_secs_f64(), taken_in, heard })
 }
 
-/// 100 flooders for five seconds: how many bytes of each were taken in.
+/// 100 flooders for five seconds: how many bytes of each the server read.
 pub fn flooders(message_bytes: &[usize]) -> Outcome<Vec<u64>> {
     const FLOODERS: usize = 100;
     let side = Side::start(Kind::Server)?;
@@ -251,8 +253,8 @@ pub fn flooders(message_bytes: &[usize]) -> Outcome<Vec<u64>> {
     Ok(load::run(&mut crowd, &talkers, time, false)?.bytes_heard)
 }
 
-/// 50 talkers at a line a second among 1000 clients, and perhaps a flooder, whose lines are not
-/// timed.
+/// 50 talkers with a line a second among 1000 clients, and perhaps a flooder. The flooder's lines
+/// are not timed.
 pub fn talkers(flooder: Option<Pace>, time: Duration) -> Outcome<Report> {
     const TALKERS: usize = 50;
     let side = Side::start(Kind::Server)?;
@@ -267,14 +269,14 @@ pub fn talkers(flooder: Option<Pace>, time: Duration) -> Outcome<Report> {
     load::run(&mut crowd, &talkers, Until::Time(time), false)
 }
 
-/// A crowd of whom one is told something in private.
+/// A crowd of which one client gets private replies.
 pub struct Asking<'a> {
     side: &'a Side,
     crowd: Crowd,
 }
 
 impl Asking<'_> {
-    /// Connects so many.
+    /// Connects this many.
     pub fn new(side: &Side, clients: usize) -> Outcome<Asking<'_>> {
         let mut crowd = side.connect(clients)?;
         crowd.begin(false)?;
@@ -282,7 +284,7 @@ impl Asking<'_> {
         Ok(Asking { side, crowd })
     }
 
-    /// Nanoseconds for one private reply.
+    /// Nanoseconds per private reply.
     pub fn reply(&mut self) -> Outcome<f64> {
         let before = self.side.cpu_ns()?;
         load::ask(&mut self.crowd, REPLIES, TOO_LONG_BYTES)?;

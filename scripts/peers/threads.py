@@ -10,7 +10,7 @@ import socket
 import sys
 import threading
 
-# A thread needs little here; the usual 8 MiB each would only reserve addresses.
+# A thread needs little here. The usual 8 MiB for each would only reserve addresses.
 STACK_BYTES = 128 * 1024
 BACKLOG = 4096
 READ_BYTES = 65536
@@ -20,7 +20,7 @@ clients_lock = threading.Lock()
 
 
 def broadcast(line):
-    """Sends it to everyone, one after the other: who does not read holds up all."""
+    """Sends it to all clients, one after the other: one that does not read blocks all."""
     with clients_lock:
         for client in clients:
             try:

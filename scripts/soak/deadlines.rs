@@ -1,9 +1,8 @@
-//! Each setting that is a time or an amount, such as it is by default: it happens, not before its
-//! time, and not much later.
+//! Checks each default time and amount: the thing happens, not before its time, and not much later.
 //!
-//! Every check has a server of its own and a thread, so that all take as long as the longest. A
-//! time is measured from before what starts it, so that a slow machine can only make it longer.
-//! What is due is read from [`Config`]: no number of it stands here.
+//! Every check has a server and a thread of its own, so all together take as long as the longest. A
+//! time is measured from before its cause, so a slow machine can only make it longer. The expected
+//! values are read from [`Config`]: no number of it stands here.
 
 use std::io::Write;
 use std::net::Ipv4Addr;
@@ -19,54 +18,54 @@ use crate::peer::Peer;
 use crate::stress::started::Started;
 use crate::stress::{Fault, Outcome, gauge};
 
-/// So much later than it was due may a thing happen: 2 s, and as much again for a machine that has
-/// other work to do.
+/// A thing may happen at most this much later than expected: 2 s, and as much again for a machine
+/// with other work.
 const LATE_MAX: Duration = Duration::from_secs(4);
 
-/// Between two looks at a server.
+/// How long to wait before looking at a server again.
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
 /// What a check found.
 #[derive(Clone, Debug)]
 pub struct Finding {
-    /// The flag, or what it is about.
+    /// The flag, or what the check is about.
     pub what: &'static str,
-    /// What was to be, and what was.
+    /// The expected and the measured value.
     pub found: Found,
 }
 
-/// What was to be, and what was.
+/// The expected and the measured value.
 #[derive(Clone, Debug)]
 pub enum Found {
-    /// It takes so long.
+    /// A time.
     Time {
-        /// At least.
+        /// At least this long.
         due: Duration,
-        /// At most.
+        /// At most this long.
         most: Duration,
-        /// As it was.
+        /// The measured time.
         took: Duration,
     },
-    /// They are so many.
+    /// A number.
     Count {
         /// At least.
         least: u64,
         /// At most.
         most: u64,
-        /// As it was.
+        /// The measured number.
         came: u64,
     },
-    /// Not looked at, for this reason.
+    /// Not checked, for this reason.
     Nothing(String),
 }
 
 impl Finding {
-    /// A time that has just passed.
+    /// A time that has just passed since `since`.
     pub fn time(what: &'static str, due: Duration, since: Instant) -> Finding {
         Finding::time_between(what, due, due, since)
     }
 
-    /// The same where what is due has no exact moment.
+    /// The same for a time without an exact end.
     pub fn time_between(
         what: &'static str,
         due: Duration,
@@ -115,18 +114,19 @@ impl Finding {
     }
 }
 
-/// How long to wait for what is due after this time.
+/// How long to wait for something expected after this time.
 pub fn patience(due: Duration) -> Duration {
     due + LATE_MAX
 }
 
-/// Where findings go.
+/// Where checks send their findings.
 pub type Findings = mpsc::Sender<Result<Vec<Finding>, String>>;
 
-/// Looks at a server with these settings.
+/// Checks a server with these settings.
 type Check = fn(Started, &Config) -> Outcome<Vec<Finding>>;
 
-/// The name of each check for when it fails, what its server needs beside the defaults, and it.
+/// Each check: its name for an error, the flags of its server beside the defaults, and the
+/// function.
 const CHECKS: [(&str, &[&str], Check); 13] = [
     ("--greeting", &[], greeting),
     ("--chunk-quiet", &[], chunk_quiet),
@@ -150,8 +150,8 @@ struct Flags {
     config: Config,
 }
 
-/// Looks at all of them on servers with these flags, with one line for each; `own_network` says
-/// that this process has a network of its own, in which links may be made and cut.
+/// Runs all checks on servers with these flags, and writes a line for each. With `own_network`,
+/// this process has a network of its own, in which it may make and cut links.
 pub fn look(flags: &[&str], own_network: bool, out: &mut dyn Write) -> Outcome<()> {
     let config = Flags::try_parse_from([&["soak"], flags].concat())?.config;
     let last = if own_network { network::last(&config) } else { stuck_last(&config, config.stuck) };
@@ -169,7 +169,7 @@ pub fn look(flags: &[&str], own_network: bool, out: &mut dyn Write) -> Outcome<(
     }
     drop(sender);
     let mut first_fault = Ok(());
-    // All are waited for, even if nobody reads what they find: each of them ends its server.
+    // It waits for all checks, even if nobody reads their findings: each of them ends its server.
     for found in findings {
         let told = tell(found, out);
         first_fault = first_fault.and(told);
@@ -178,7 +178,7 @@ pub fn look(flags: &[&str], own_network: bool, out: &mut dyn Write) -> Outcome<(
     first_fault
 }
 
-/// Writes a line for each finding; the first of them that is wrong is an error.
+/// Writes a line for each finding. The first wrong one is an error.
 fn tell(found: Result<Vec<Finding>, String>, out: &mut dyn Write) -> Outcome<()> {
     match &found {
         Ok(findings) => {
@@ -190,9 +190,9 @@ fn tell(found: Result<Vec<Finding>, String>, out: &mut dyn Write) -> Outcome<()>
     Ok(found?.iter().try_for_each(Finding::check)?)
 }
 
-/// Hands over what was found, or what it is about and why nothing was.
+/// Sends the findings, or what the check is about and why it failed.
 pub fn send(to: &Findings, what: &str, found: Outcome<Vec<Finding>>) {
-    // After a fault nobody may be waiting for more.
+    // After a fault nobody may be receiving.
     to.send(found.map_err(|error| format!("{what}: {error}"))).unwrap_or_default();
 }
 
@@ -213,7 +213,7 @@ fn chunk_quiet(server: Started, config: &Config) -> Outcome<Vec<Finding>> {
 fn chunk_age(server: Started, config: &Config) -> Outcome<Vec<Finding>> {
     let mut peer = Peer::connect(server.address)?.enter()?;
     let start = Instant::now();
-    // A single character, for which quiet is not enough.
+    // A single character. Silence is not enough for it: it waits the longest time.
     peer.say("네")?;
     peer.hear(": 네\n")?;
     Ok(vec![Finding::time("--chunk-age", config.chunk_age, start)])
@@ -222,7 +222,7 @@ fn chunk_age(server: Started, config: &Config) -> Outcome<Vec<Finding>> {
 fn summary(server: Started, config: &Config) -> Outcome<Vec<Finding>> {
     let at_once = u64::from(config.notices);
     let mut watcher = Peer::connect(server.address)?.enter()?;
-    // As many notices as may be told at once are there again.
+    // By now the full burst of notices is there again.
     thread::sleep(Duration::from_secs(1));
     let start = Instant::now();
     let newcomers: Outcome<Vec<Peer>> =
@@ -230,7 +230,7 @@ fn summary(server: Started, config: &Config) -> Outcome<Vec<Finding>> {
     let _here = newcomers?;
     let before = watcher.hear(" joined (")?;
     let found = Finding::time("--summary", config.summary, start);
-    // Those that came a little later may have been told one by one.
+    // The last ones may have been announced one by one.
     let told = before.matches(" joined\n").count() as u64;
     let most = at_once + (start.elapsed().as_secs_f64() * at_once as f64) as u64;
     let notices = Found::Count { least: at_once, most, came: told };
@@ -312,8 +312,8 @@ fn history_bytes(server: Started, config: &Config) -> Outcome<Vec<Finding>> {
     Ok(vec![Finding { what: "--history-bytes", found: Found::Count { least, most, came } }])
 }
 
-/// One that never reads, for which something waits; one that has said that; and one that says
-/// nothing and reads all.
+/// Three clients: a stuck one that never reads what waits for it, the one that has sent that, and
+/// one that sends nothing and reads everything.
 pub fn one_stuck(server: &Started) -> Outcome<[Peer; 3]> {
     let mut silent = Peer::connect(server.address)?.enter()?;
     let stuck = Peer::connect_narrow(server.address)?.enter()?;
@@ -322,7 +322,7 @@ pub fn one_stuck(server: &Started) -> Outcome<[Peer; 3]> {
     for round in 0..20 {
         speaker.say(&words)?;
         speaker.say(format!("round {round}\n"))?;
-        // A client that does not read is as stuck as the other once its buffers are full.
+        // A client that does not read is as stuck as the other, once its buffers are full.
         for reader in [&mut speaker, &mut silent] {
             reader.hear(&format!(": round {round}\n"))?;
         }
@@ -330,26 +330,27 @@ pub fn one_stuck(server: &Started) -> Outcome<[Peer; 3]> {
     Ok([stuck, speaker, silent])
 }
 
-/// What the stuck peer is called: it came second.
+/// The notice that the stuck client left: it connected second.
 const STUCK_LEFT: &str = "* guest2 left\n";
 
-/// When a client that takes nothing is given up at the latest, if it is due after this time.
+/// The latest moment at which the server resets a client that takes nothing, if it is expected
+/// after this time.
 ///
-/// The kernel's own buffer may have room for a little more and not say so: what it takes when the
-/// server tries once more before it gives up is something taken, and the time begins anew. A window
-/// that stays closed for the user timeout is the end of a connection to the kernel.
+/// The kernel's own buffer may have a little room and not say so. If it takes something at the
+/// server's last try, that counts as read, and the time begins anew. The kernel itself ends a
+/// connection whose window stays closed for the user timeout.
 fn stuck_last(config: &Config, due: Duration) -> Duration {
     (2 * due).min(kernel_late(config.user_timeout))
 }
 
-/// When something happens at the latest that the kernel does after this time: the longer its timers
-/// run, the coarser they are, up to an eighth of their time.
+/// The latest moment of something that the kernel does after this time. The longer its timers run,
+/// the coarser they are: up to an eighth of their time.
 pub fn kernel_late(due: Duration) -> Duration {
     due + due / 8
 }
 
-/// Waits until the server has closed its end of one that is stuck; nobody else leaves. The stuck
-/// peer itself may not learn of it: what the kernel had to throw away stands between.
+/// Waits until the server has closed the stuck connection, while no other client leaves. The stuck
+/// client itself may not learn of it, since the kernel had to drop data before that.
 fn given_up(
     server: &Started,
     (what, due, due_last): (&'static str, Duration, Duration),
@@ -392,7 +393,7 @@ fn stuck(server: Started, config: &Config) -> Outcome<Vec<Finding>> {
     let [_stuck, mut speaker, mut silent] = one_stuck(&server)?;
     let due = ("--stuck", config.stuck, stuck_last(config, config.stuck));
     let found = given_up(&server, due, start)?;
-    // It was the stuck client that left; the silent one is still there.
+    // The stuck client left, and the silent one is still there.
     speaker.hear(STUCK_LEFT)?;
     speaker.say("still here?\n")?;
     silent.hear(": still here?\n")?;

@@ -1,5 +1,5 @@
-//! The deadlines of the kernel, with a peer whose link is cut: it lives in a network of its own,
-//! and so does this process, or nothing of this is done.
+//! The deadlines of the kernel, with a client whose link is cut. Client and server need networks of
+//! their own; else none of this runs.
 
 use std::io::Read;
 use std::os::unix::process::CommandExt;
@@ -14,26 +14,26 @@ use crate::peer::Peer;
 use crate::stress::started::{self, Started};
 use crate::stress::{Fault, Outcome, Patience, gauge};
 
-/// The name of the link and where it leads; nobody else is in this network.
+/// The name of the link and its addresses. Nothing else is in this network.
 const OURS: &str = "soak0";
 const THEIRS: &str = "soak1";
 const OUR_ADDRESS: &str = "10.255.0.1";
 const THEIR_ADDRESS: &str = "10.255.0.2";
 
-/// The servers that are talked to over the link listen at these ports.
+/// The ports of the servers that have clients over the link.
 const PORT_OF_SILENT: u16 = 50005;
 const PORT_OF_TOLD: u16 = 50006;
 
-/// The peer behind the link comes second.
+/// The notice that the client behind the link left: it connected second.
 const CUT_LEFT: &str = "* guest2 left\n";
 
 const KEEPALIVE_ROW: &str = "--keepalive, link cut";
 const USER_TIMEOUT_ROW: &str = "--user-timeout, cut";
 
-/// Becomes this program with these flags in a network of its own; returns only where this machine
+/// Runs this program again with these flags in a network of its own. Returns only if this machine
 /// does not allow that, or lacks a program that the checks need.
 pub fn enter_own(flags: &[&str]) -> Outcome<()> {
-    // What it needs is built before: there may be no way out of that network.
+    // It builds what it needs before: that network may have no way out.
     started::build_if_run_by_cargo()?;
     let try_it = |program: &str, arguments: &[&str]| {
         let mut command = command(program, arguments);
@@ -54,10 +54,10 @@ pub fn enter_own(flags: &[&str]) -> Outcome<()> {
     Ok(())
 }
 
-/// When the kernel gives up a peer that says nothing and answers nothing, at the earliest and at
-/// the latest. It asks after `--keepalive` and again every `--keepalive-interval`. When it is to
-/// ask again and has had no answer for `--user-timeout`, it gives up (tcp(7): that overrides
-/// `--keepalive-probes`).
+/// When the kernel drops a client that sends and answers nothing: the earliest and the latest
+/// moment. It probes after `--keepalive`, and again every `--keepalive-interval`. It drops the
+/// client when another probe would be sent and there was no answer for `--user-timeout` (tcp(7):
+/// that overrides `--keepalive-probes`).
 fn silence(config: &Config) -> [Duration; 2] {
     let asks_again = config.keepalive + config.keepalive_interval;
     let mut asks_last = asks_again;
@@ -67,19 +67,19 @@ fn silence(config: &Config) -> [Duration; 2] {
     [asks_again.max(config.user_timeout), kernel_late(asks_last)]
 }
 
-/// When the last of the checks is over, if nothing is late.
+/// When the last of the checks ends, if nothing is late.
 pub fn last(config: &Config) -> Duration {
     silence(config)[1].max(kernel_late(config.user_timeout))
 }
 
-/// What ends when the checks have ended.
+/// The processes that must run until the checks have ended.
 pub struct Links {
-    /// Whoever keeps the other network.
+    /// The process that keeps the other network alive.
     _keeper: Ended,
     _peers: Vec<Ended>,
 }
 
-/// A process that is ended when nobody needs it any more.
+/// A process that is killed when it is dropped.
 struct Ended(Child);
 
 impl Drop for Ended {
@@ -90,7 +90,7 @@ impl Drop for Ended {
     }
 }
 
-/// Begins the checks, on servers with these flags; keep what is returned until they have ended.
+/// Begins the checks, on servers with these flags. Keep the returned value until they have ended.
 pub fn look(
     flags: &[&str],
     config: &Config,
@@ -136,7 +136,7 @@ fn make_link() -> Outcome<Ended> {
     let mut child = keeper.stdout(Stdio::piped()).spawn()?;
     let mut stdout = child.stdout.take().ok_or("no standard output")?;
     let keeper = Ended(child);
-    // It is in its own network once it says something.
+    // Once it prints something, it is in its own network.
     stdout.read_exact(&mut [0; 5])?;
     let pid = keeper.0.id().to_string();
     let link = ["link", "add", OURS, "type", "veth", "peer", "name", THEIRS, "netns", &pid];
@@ -149,7 +149,7 @@ fn make_link() -> Outcome<Ended> {
     Ok(keeper)
 }
 
-/// A server, one who is on this side of the link, and `nc` on the other side.
+/// A server, a client on this side of the link, and `nc` on the other side.
 fn meet(keeper: &Ended, port: u16, flags: &[&str]) -> Outcome<(Started, Peer, Ended)> {
     let listen = format!("{OUR_ADDRESS}:{port}");
     let server = Started::chinwag_logging("off", &[&["--listen", &listen], flags].concat())?;
@@ -158,7 +158,7 @@ fn meet(keeper: &Ended, port: u16, flags: &[&str]) -> Outcome<(Started, Peer, En
     let nc = nc.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
     let nc = Ended(nc);
     watcher.hear(" joined\n")?;
-    // What the other was told has reached it.
+    // Waits until the data for the other client has reached it.
     let mut patience = Patience::new();
     while unacknowledged(port)? {
         patience.check(false, || "the link takes nothing".to_owned())?;
@@ -167,7 +167,7 @@ fn meet(keeper: &Ended, port: u16, flags: &[&str]) -> Outcome<(Started, Peer, En
     Ok((server, watcher, nc))
 }
 
-/// Whether something that was sent from this port has not arrived.
+/// Whether data sent from this port is unacknowledged.
 fn unacknowledged(port: u16) -> Outcome<bool> {
     Ok(gauge::sockets(port)?.iter().any(|socket| socket.unacknowledged_bytes > 0))
 }

@@ -1,4 +1,4 @@
-//! One peer that does one thing after the other and waits for what comes of it.
+//! A client that does one thing after another, and waits for the result of each.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream};
@@ -9,13 +9,13 @@ use socket2::{Domain, Socket, Type};
 
 use crate::stress::{Fault, Outcome};
 
-/// How long a read waits before it is asked again whether that is long enough.
+/// How long a read waits before the time is checked again.
 const READ_TIME: Duration = Duration::from_millis(10);
 
-/// What the kernel keeps for one that is not to read.
+/// The receive buffer of a client that is not meant to read.
 const NARROW_BUFFER_BYTES: usize = 4096;
 
-/// One peer.
+/// One client.
 #[derive(Debug)]
 pub struct Peer {
     socket: TcpStream,
@@ -33,7 +33,7 @@ impl Peer {
         Peer::with(&|socket| socket.bind(&SocketAddr::from((source, 0)).into()), address)
     }
 
-    /// Connects, and has little room for what it does not read.
+    /// Connects, with little room for what it does not read.
     pub fn connect_narrow(address: SocketAddr) -> Outcome<Peer> {
         Peer::with(&|socket| socket.set_recv_buffer_size(NARROW_BUFFER_BYTES), address)
     }
@@ -50,29 +50,29 @@ impl Peer {
         Ok(Peer { socket: socket.into(), heard: Vec::new() })
     }
 
-    /// Waits until it is welcomed and has heard that it came.
+    /// Waits for its welcome and for the notice that it joined.
     pub fn enter(mut self) -> Outcome<Peer> {
         self.hear("* welcome, you are ")?;
         self.hear(" joined\n")?;
         Ok(self)
     }
 
-    /// Says this.
+    /// Sends these words.
     pub fn say(&mut self, words: impl AsRef<[u8]>) -> Outcome<()> {
         Ok(self.socket.write_all(words.as_ref())?)
     }
 
-    /// Ends its input.
+    /// Half-closes: sends nothing more.
     pub fn half_close(&self) -> Outcome<()> {
         Ok(self.socket.shutdown(Shutdown::Write)?)
     }
 
-    /// Waits until it hears this; what came before it.
+    /// Waits for these words, and returns what came before them.
     pub fn hear(&mut self, words: &str) -> Outcome<String> {
         self.hear_within(words, crate::stress::PATIENCE)
     }
 
-    /// The same, but not so long as one is usually patient, or longer.
+    /// The same, with another limit of time than usual.
     pub fn hear_within(&mut self, words: &str, time: Duration) -> Outcome<String> {
         let until = Instant::now() + time;
         let mut looked_at: usize = 0;
@@ -85,7 +85,7 @@ impl Peer {
             }
             looked_at = self.heard.len();
             if !self.read()? {
-                return Err(Fault(format!("a peer is let down before {words:?}")).into());
+                return Err(Fault(format!("the server closed a client before {words:?}")).into());
             }
             if Instant::now() > until {
                 let seconds = time.as_secs_f64();
@@ -94,7 +94,7 @@ impl Peer {
         }
     }
 
-    /// Waits until the server ends its side, for so long.
+    /// Waits at most this long until the server ends its side.
     pub fn hear_the_end(&mut self, time: Duration) -> Outcome<()> {
         let until = Instant::now() + time;
         while self.read()? {
@@ -119,7 +119,7 @@ impl Peer {
         Ok(true)
     }
 
-    /// Sends a byte now and then until the server has closed its end, for so long.
+    /// Sends a byte now and then until the server has closed its end, for at most this long.
     pub fn send_until_closed(&mut self, time: Duration) -> Outcome<()> {
         let until = Instant::now() + time;
         loop {

@@ -1,5 +1,6 @@
-//! The soak: steady ones who talk and hear everything, and round after round of those who come and
-//! go. After each round only the steady ones are there, and the server must be what it was before.
+//! The soak test: steady clients that talk and read everything, and round after round of visitors
+//! that connect and leave. After each round only the steady clients are there, and the server must
+//! be as it was before.
 
 use std::io::Write;
 use std::time::{Duration, Instant};
@@ -14,36 +15,36 @@ use crate::stress::trouble::{self, Kind, Tally, Troublemakers};
 use crate::stress::{Fault, Outcome, Patience};
 use crate::visitors::Visitors;
 
-/// Who stays from the beginning to the end, talks, and hears every line.
+/// The steady clients: they stay from the beginning to the end, talk, and receive every line.
 const STEADY: usize = 20;
 
-/// What each of them says: one message every so often, of so many bytes.
+/// Each of them sends one message in this time, of this many bytes.
 const PERIOD: Duration = Duration::from_millis(60);
 const MESSAGE_BYTES: usize = 200;
 
-/// Those that are always trouble.
+/// The clients that always make trouble.
 const TROUBLE: [(Kind, usize); 3] = [(Kind::Drips, 4), (Kind::Resets, 3), (Kind::Leaves, 3)];
 
-/// The server lets so many in.
+/// The server admits at most this many clients.
 pub const MAX_CLIENTS: usize = 200;
 
-/// And so many from one address.
+/// The server admits at most this many clients of one address.
 pub const PER_ADDRESS: usize = 8;
 
-/// So much without a line end is too much for it.
+/// The server disconnects a client that sends this much without a line end.
 pub const MAX_ENDLESS: usize = 16384;
 
-/// What it keeps for slow readers: little, so that it is full after the warm-up.
+/// The window of the server: small, so that it is full after the warm-up.
 const WINDOW_BYTES: usize = 65_536;
 
-/// A round, if the whole time has room for as many as are compared.
+/// The length of a round, if there is time for as many rounds as a comparison needs.
 const ROUND_MAX: Duration = Duration::from_secs(60);
 const ROUNDS: usize = 5;
 
-/// Before the last words of a round those who have just come are given time to be let in.
+/// Before a round ends, new clients get this much time to be let in.
 const CALM: Duration = Duration::from_secs(1);
 
-/// Runs it for so long, with a line for each round, and returns what there is to say at its end.
+/// Runs the test for this long, with a line for each round, and returns its summary.
 pub fn soak(time: Duration, out: &mut dyn Write) -> Outcome<Table> {
     let mut soak = Soak::start()?;
     let round = (time / ROUNDS as u32).min(ROUND_MAX);
@@ -70,10 +71,10 @@ pub fn soak(time: Duration, out: &mut dyn Write) -> Outcome<Table> {
     table.add("rounds", "rounds", rounds.len() as f64, "");
     soak.tell(&mut table);
     table.add("server_cpu", "processor, server", share(0), "% of a core");
-    table.add("own_cpu", "processor, everybody else", share(1), "% of a core");
+    table.add("own_cpu", "processor, all clients", share(1), "% of a core");
     let memory = |rest: &Rest| kib(rest.resident_bytes) as f64;
-    table.add("memory_before", "memory after the warm-up, nobody here", memory(&warmed_up), "KiB");
-    table.add("memory_after", "memory at the end, nobody here", memory(&end), "KiB");
+    table.add("memory_before", "memory after the warm-up, no clients", memory(&warmed_up), "KiB");
+    table.add("memory_after", "memory at the end, no clients", memory(&end), "KiB");
     match rest::growth(&rounds) {
         Some(grown) => table.add("growth", "growth over all rounds", grown / 1024.0, "KiB"),
         None => table.add_lacking("growth", "growth over all rounds", "too few rounds"),
@@ -85,13 +86,13 @@ pub fn soak(time: Duration, out: &mut dyn Write) -> Outcome<Table> {
 
 struct Soak {
     server: Started,
-    /// Descriptors that are not of clients.
+    /// Descriptors that are not for clients.
     descriptors: u64,
     visitors: Visitors,
     trouble: Tally,
     deliveries: u64,
     said: u64,
-    /// In its worst round 99 of 100 deliveries took no longer than this, in microseconds.
+    /// The 99th percentile of the latency in the worst round, in microseconds.
     latency_us_max: f64,
 }
 
@@ -100,8 +101,8 @@ impl Soak {
         let number = |number: usize| number.to_string();
         let (clients, address) = (&number(MAX_CLIENTS), &number(PER_ADDRESS));
         let (endless, window) = (&number(MAX_ENDLESS), &number(WINDOW_BYTES));
-        // All that happens to clients is to happen often. The steady ones and the trouble come from
-        // 127.0.0.x and 127.0.1.x, the visitors from 127.0.2.x and 127.0.3.x.
+        // Everything that happens to clients shall happen often. The steady and the troublesome
+        // clients connect from 127.0.0.x and 127.0.1.x, the visitors from 127.0.2.x and 127.0.3.x.
         let flags = [
             ["--max-clients", clients],
             ["--per-address", address],
@@ -112,7 +113,7 @@ impl Soak {
             ["--exempt", "127.0.0.0/23"],
         ];
         let server = Started::chinwag_logging("off", &flags.concat())?;
-        // What it opens while it starts, such as the limits of the kernel, it has closed then.
+        // By now it has closed what it opens only at the start.
         gauge::cpu_ns_at_rest(server.pid())?;
         Ok(Soak {
             descriptors: gauge::descriptors(server.pid())?,
@@ -125,11 +126,11 @@ impl Soak {
         })
     }
 
-    /// One round with a crowd of its own, which then leaves: what the server keeps for good it has
-    /// now.
+    /// One round with a crowd of its own, which then leaves. After that the server has what it
+    /// keeps for good.
     fn warm_up(&mut self, round: Duration) -> Outcome<Rest> {
         let mut crowd = self.gather()?;
-        // What is said fills the window.
+        // The messages fill the window.
         let messages = (2 * WINDOW_BYTES / MESSAGE_BYTES / STEADY) as u64;
         let window = Pace::Window(4);
         load::run(&mut crowd, &talkers(window), Until::Heard(messages), false)?;
@@ -169,7 +170,7 @@ impl Soak {
         let report = load.report()?;
         if report.lines_missed > 0 {
             let missed = report.lines_missed;
-            return Err(Fault(format!("those who keep up missed {missed} lines")).into());
+            return Err(Fault(format!("clients that keep up missed {missed} lines")).into());
         }
         self.deliveries += report.deliveries;
         self.said += report.said.iter().map(|one| one.messages).sum::<u64>();
@@ -185,8 +186,8 @@ impl Soak {
         self.trouble.let_down += tally.let_down;
     }
 
-    /// Fills the server when only the crowd is left, and asks who is here when they have gone
-    /// again: how it is then.
+    /// Fills the server when only the crowd is left. When those clients have left, one more asks
+    /// how many are here. Returns the state after that.
     fn rest_with(&mut self, crowd: &mut Crowd) -> Outcome<Rest> {
         let steady = crowd.clients.len();
         self.rest(steady, &mut || listen(crowd))?;
@@ -206,8 +207,8 @@ impl Soak {
         Ok(())
     }
 
-    /// Waits until the server has as many clients, and no other descriptor or connection more than
-    /// at its start.
+    /// Waits until the server has this many clients, and no other descriptor or connection more
+    /// than at its start.
     fn rest(&self, clients: usize, meanwhile: &mut dyn FnMut() -> Outcome<()>) -> Outcome<Rest> {
         let (pid, port) = (self.server.pid(), self.server.address.port());
         let mut patience = Patience::new();
@@ -264,10 +265,10 @@ impl Soak {
                 "  reset by the server: took nothing",
                 visitors.given_up + self.trouble.let_down,
             ),
-            ("said", "messages of the steady ones", self.said),
+            ("said", "messages of the steady clients", self.said),
             ("deliveries", "  deliveries to them, all checked", self.deliveries),
-            ("heard", "  heard by those who come and go, all checked", heard),
-            ("missed", "  lines that they were told they missed", missed),
+            ("heard", "  deliveries to the other clients, all checked", heard),
+            ("missed", "  lines that these missed, as announced", missed),
         ] {
             table.add(key, label, value as f64, "");
         }
@@ -280,7 +281,7 @@ fn talkers(pace: Pace) -> Vec<Talker> {
     (0..STEADY).map(talker).collect()
 }
 
-/// The crowd hears what comes, and says nothing.
+/// The crowd reads what comes, and sends nothing.
 fn listen(crowd: &mut Crowd) -> Outcome<()> {
     crowd.read(trouble::WAIT_MAX)?;
     let heard = crowd.catch_up()?;

@@ -1,49 +1,49 @@
-//! What each kind of visitor does from its first to its last moment, as a list of steps.
+//! What each kind of visitor does, from connecting to leaving, as a list of steps.
 //!
-//! What a visitor says and waits for is known from its number alone; who else may be addressed is
-//! handed in. Words only, no sockets.
+//! A visitor's number alone decides what it sends and waits for. The names of other visitors are a
+//! parameter. This file has words only, no sockets.
 
 use std::time::Duration;
 
 use crate::room::{MAX_CLIENTS, MAX_ENDLESS, PER_ADDRESS};
 
-/// What kind of visitor someone is.
+/// The kind of a visitor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// Takes a name, talks, uses commands, and leaves in one way or another.
+    /// Takes a name, talks, uses commands, and leaves in one of several ways.
     Guest,
-    /// Says something and ends its input at once, as `echo hi | nc -N` does.
+    /// Sends something and half-closes at once, like `echo hi | nc -N`.
     HalfCloses,
-    /// Says something that has no line end.
+    /// Sends something without a line end.
     Chunk,
     /// Speaks telnet.
     Telnet,
-    /// A browser, or another who has come to the wrong door.
+    /// A browser, or another client of another protocol.
     Stranger,
     /// Sends too much without a line end.
     Endless,
-    /// Says a line that is too long.
+    /// Sends a line that is too long.
     LongLine,
-    /// Says more at once than its rate allows.
+    /// Sends more at once than its rate limit allows.
     Hurries,
     /// Connects and resets at once.
     Vanishes,
-    /// Says something and resets before it has read anything.
+    /// Sends something, and resets before it has read anything.
     Resets,
     /// Never reads, and stays until the server resets it.
     NeverReads,
     /// Reads nothing for a while, and then everything.
     Naps,
-    /// One of several who come from one address at once, more than may.
+    /// One of several that connect at once from one address, more than may.
     Neighbour,
-    /// One of those who come until there is no more room.
+    /// One of many that connect until the server is full.
     Fills,
     /// Asks who is here.
     Asks,
 }
 
-/// Those who come and go all the time, some oftener than others. A [`Kind::Neighbour`] brings the
-/// others.
+/// The visitors that connect and leave all the time; some kinds are more frequent. A
+/// [`Kind::Neighbour`] brings the others along.
 pub const KINDS: [Kind; 26] = [
     Kind::Guest,
     Kind::Vanishes,
@@ -76,11 +76,11 @@ pub const KINDS: [Kind; 26] = [
 /// One thing that a visitor does.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// Waits until it is welcomed.
+    /// Waits for its welcome.
     Enter,
-    /// Waits until it is welcomed, or told this instead.
+    /// Waits for its welcome, or for this refusal.
     EnterOrHear(String),
-    /// Says these bytes.
+    /// Sends these bytes.
     Say(Vec<u8>),
     /// Waits for a line that contains one of these.
     Hear(Vec<String>),
@@ -88,38 +88,37 @@ pub enum Step {
     Shun(String),
     /// Lines that begin with this may come again.
     ShunNoMore(String),
-    /// Ends its input.
+    /// Half-closes.
     HalfClose,
-    /// Waits until the server ends the conversation politely.
+    /// Waits until the server closes the connection in order.
     End,
     /// Reads nothing, and waits until the server resets the connection.
     BeReset,
-    /// Reads nothing for so long.
+    /// Reads nothing for this long.
     Nap(Duration),
-    /// Stays until those who came together have all been answered.
+    /// Stays until all that connected together have an answer.
     StayWithOthers,
     /// Resets the connection.
     Reset,
 }
 
-/// Lines that the burst of the server's rate does not cover: a second or more to be read.
+/// Lines beyond the burst of the rate limit: the server needs a second or more to read them.
 const HURRIED_LINES: u64 = 32;
 
-/// So long that the window passes a sleeper by, and not so long that it is given up.
+/// Long enough to fall out of the window, and short enough not to be reset.
 const NAP: Duration = Duration::from_secs(3);
 
-/// A guest does not do one thing directly after the other, so that others meet it.
+/// A guest waits between its actions, so that it meets others.
 const BREATH: Duration = Duration::from_millis(200);
 
-/// Longer than the server allows.
+/// A line longer than the server allows.
 const LONG_LINE_BYTES: usize = 5000;
 
-/// What a guest does at most between coming and going.
+/// The most actions of a guest between joining and leaving.
 const DEEDS_MAX: u64 = 6;
 
 impl Kind {
-    /// What this one does, being the visitor of this number; `others` are names that were taken
-    /// lately.
+    /// The steps of the visitor with this number; `others` are names that were taken lately.
     pub fn steps(self, number: u64, others: &[String]) -> Vec<Step> {
         match self {
             Kind::Guest => guest(number, others),
@@ -156,7 +155,7 @@ impl Kind {
             Kind::Resets => vec![say(&format!("reset of {number}\n")), Step::Reset],
             Kind::NeverReads => vec![say(&format!("deaf {number}\n")), Step::BeReset],
             Kind::Naps => {
-                // A private reply is not missed, whatever else is.
+                // A private reply is never missed, whatever else is.
                 let asked = ask("/who", hear(" here: "));
                 [vec![Step::Enter, Step::Nap(NAP)], asked, vec![say("/quit\n"), Step::End]].concat()
             }
@@ -174,12 +173,13 @@ impl Kind {
     }
 }
 
-/// One who asks who is here, and must hear that they are so many, itself included.
+/// The steps of a visitor that asks who is here. The answer must count `here` clients, itself
+/// included.
 pub fn asks(here: usize) -> Vec<Step> {
     vec![Step::Enter, say("/who\n"), hear(format!("* {here} here: ")), say("/quit\n"), Step::End]
 }
 
-/// What a guest of this number is called.
+/// The name of the guest with this number.
 pub fn name(number: u64) -> String {
     format!("v{number}")
 }
@@ -235,7 +235,7 @@ fn does(what: u64, name: &str, deed: u64, other: &str) -> Vec<Step> {
     }
 }
 
-/// By these words a visitor knows that it does not hear this one any more.
+/// The notice that a visitor now ignores this name.
 pub fn ignoring(name: &str) -> String {
     format!("* ignoring {name}")
 }
@@ -252,7 +252,7 @@ fn leaves(how: u64, name: &str) -> Vec<Step> {
 }
 
 fn telnet(number: u64) -> Vec<Step> {
-    // Interrupt, and the question behind it: IAC IP IAC DO TM.
+    // Interrupt Process, and the question after it: IAC IP IAC DO TM.
     let words = [&b"\xff\xf4\xff\xfd\x06"[..], format!("telnet {number}\r\n").as_bytes()].concat();
     let heard = hear(format!(": telnet {number}\r"));
     vec![Step::Enter, Step::Say(words), heard, say("/quit\r\n"), Step::End]
@@ -288,7 +288,7 @@ fn hear(words: impl Into<String>) -> Step {
     Step::Hear(vec![words.into()])
 }
 
-/// Numbers that look like chance and are the same for the same visitor in every run (SplitMix64).
+/// Numbers that look random, and are the same for the same visitor in every run (SplitMix64).
 struct Chance(u64);
 
 impl Chance {

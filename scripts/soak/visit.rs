@@ -1,8 +1,8 @@
-//! One visit: what has been heard of it, and what it waits for. Bytes in, what to do next out; no
+//! One visit: what it has received, and what it waits for. Bytes in, what to do next out; no
 //! sockets and no clock.
 //!
-//! What always holds: every line that a visitor hears of the authors is right as its [`Ear`] knows
-//! it, no line comes that it has shunned, and what it waits for is the first step of its list.
+//! What always holds: every line of the authors is right, as its [`Ear`] checks. No line comes that
+//! the visitor shuns. It waits for the first step of its list.
 
 use std::collections::VecDeque;
 
@@ -17,29 +17,29 @@ use crate::stress::record::{Record, text};
 /// One visitor.
 #[derive(Debug)]
 pub struct Visit {
-    /// What kind it is.
+    /// Its kind.
     pub kind: Kind,
-    /// Which one.
+    /// Its number.
     pub number: u64,
-    /// Who came together with it.
+    /// The visitors that connected together with it.
     pub company: Option<usize>,
     /// It has been welcomed.
     pub is_welcomed: bool,
-    /// It was told that there is no room for it.
+    /// The server said that there is no room for it.
     pub is_refused: bool,
-    /// The address that it comes from, as the server must tell it.
+    /// The address that it connects from, as the server must show it.
     pub from: String,
     steps: VecDeque<Step>,
     shunned: Vec<String>,
     ear: Ear,
     is_in_history: bool,
     held: Vec<u8>,
-    /// The last whole line that it has heard.
+    /// The last whole line that it received.
     last: String,
 }
 
 impl Visit {
-    /// One that will take these steps.
+    /// A visit with these steps.
     pub fn new(kind: Kind, number: u64, steps: Vec<Step>) -> Visit {
         Visit {
             kind,
@@ -57,7 +57,7 @@ impl Visit {
         }
     }
 
-    /// What it does or waits for now; `None` when it has done all.
+    /// The step that it does or waits for; `None` after the last.
     pub fn step(&self) -> Option<&Step> {
         self.steps.front()
     }
@@ -76,27 +76,28 @@ impl Visit {
         !matches!(self.kind, Kind::NeverReads | Kind::Resets | Kind::Vanishes)
     }
 
-    /// Whether it leaves what comes unread, so that the kernel is to keep little for it.
+    /// Whether it leaves data unread, so that it gets a small receive buffer.
     pub fn is_slow(&self) -> bool {
         !self.reads() || self.kind == Kind::Naps
     }
 
-    /// How many lines it was told that it missed.
+    /// How many lines it missed, as the server told it.
     pub fn missed(&self) -> u64 {
         self.ear.missed
     }
 
-    /// How many messages of authors it has heard.
+    /// How many messages of authors it has received.
     pub fn messages(&self) -> u64 {
         self.ear.messages
     }
 
-    /// Whether it knows if it is let in.
+    /// Whether it knows that it is admitted or refused.
     pub fn is_answered(&self) -> bool {
         self.is_welcomed || self.is_refused
     }
 
-    /// Checks what it has just heard, and goes on as far as that was waited for; whether it did.
+    /// Checks what it has received, and does the steps that waited for this. Returns whether there
+    /// were any.
     pub fn take(&mut self, bytes: &[u8], record: &Record) -> Result<bool, Fault> {
         let steps = self.steps.len();
         let mut all = std::mem::take(&mut self.held);
@@ -110,25 +111,26 @@ impl Visit {
         Ok(self.steps.len() < steps)
     }
 
-    /// The server has ended the conversation politely.
+    /// The server has closed the connection in order.
     pub fn take_end(&mut self) -> Result<(), Fault> {
         match self.step() {
             Some(Step::End) if self.held.is_empty() => {
                 self.steps.clear();
                 Ok(())
             }
-            // Who is silent and deaf may be told that it is idle before it is given up.
+            // A client that neither sends nor reads may get the notice that it is idle, before it
+            // is reset.
             Some(Step::BeReset) => {
                 self.steps.clear();
                 Ok(())
             }
-            // Those who were refused do not stay.
+            // A refused visitor does not stay.
             Some(Step::StayWithOthers) if self.is_refused => Ok(()),
-            _ => Err(self.fault("was let down")),
+            _ => Err(self.fault("was disconnected")),
         }
     }
 
-    /// What it is at, for whoever has waited for it too long or finds it let down.
+    /// A fault, with what the visitor is doing.
     pub fn fault(&self, what: &str) -> Fault {
         let Visit { kind, number, last, .. } = self;
         let step = match self.step() {
@@ -136,13 +138,13 @@ impl Visit {
             Some(step) => format!("{step:?}"),
             None => "its end".to_owned(),
         };
-        Fault(format!("visitor {number} ({kind:?}) {what} at {step}, after it heard {last:?}"))
+        Fault(format!("visitor {number} ({kind:?}) {what} at {step}, after it received {last:?}"))
     }
 
     fn take_line(&mut self, line: &[u8], record: &Record) -> Result<(), Fault> {
         let is_shunned = |shunned: &String| line.starts_with(shunned.as_bytes());
         if !self.is_in_history && self.shunned.iter().any(is_shunned) {
-            return Err(self.fault(&format!("heard {:?}", text(line))));
+            return Err(self.fault(&format!("received {:?}", text(line))));
         }
         if matches!(told(line), Some(Told::Welcome(_))) {
             self.take_welcome(line)?;
@@ -150,7 +152,7 @@ impl Visit {
         match line {
             b"* history\n" => self.is_in_history = true,
             b"* now\n" => self.is_in_history = false,
-            // What is shown again was checked before; to telnet lines end otherwise.
+            // The history was checked before. For telnet, lines end differently.
             _ if self.is_in_history || self.kind == Kind::Telnet => {}
             _ => self.ear.take(line, record)?,
         }
@@ -162,13 +164,13 @@ impl Visit {
     fn take_welcome(&mut self, line: &[u8]) -> Result<(), Fault> {
         let is_told = String::from_utf8_lossy(line).contains(&format!("({})", self.from));
         if self.is_welcomed || !is_told {
-            return Err(self.fault(&format!("from {} heard {:?}", self.from, text(line))));
+            return Err(self.fault(&format!("from {} received {:?}", self.from, text(line))));
         }
         self.is_welcomed = true;
         Ok(())
     }
 
-    /// Goes on if this line was waited for.
+    /// Takes the next step, if this line was waited for.
     fn go_on(&mut self, line: &[u8]) {
         let line = String::from_utf8_lossy(line);
         match self.steps.front() {
@@ -187,7 +189,7 @@ impl Visit {
         }
     }
 
-    /// From the line that tells it on, the ignored are not heard.
+    /// From this notice on, no line of the ignored name may come.
     fn shun_ignored(&mut self, line: &str) {
         let name = line.strip_prefix(&ignoring("")).map(str::trim_end);
         if let Some(name) = name.filter(|name| name.starts_with('v')) {

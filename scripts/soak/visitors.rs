@@ -1,8 +1,7 @@
-//! The sockets of those who come and go: connecting, reading, writing, and ending as each kind
-//! does.
+//! The sockets of the visitors: they connect, read, write and end as each kind does.
 //!
-//! They have a poll of their own and are looked at between two turns of the steady ones. Whoever
-//! waits for something longer than the patience allows is a fault.
+//! They have a poll of their own, which is looked at between two turns of the steady clients. A
+//! visitor that waits too long for something is a fault.
 
 use std::collections::VecDeque;
 use std::io::{ErrorKind, Read, Write};
@@ -21,40 +20,40 @@ use crate::stress::record::Record;
 use crate::stress::{Outcome, PATIENCE};
 use crate::visit::Visit;
 
-/// Between two that come.
+/// The time between two visitors.
 const PERIOD: Duration = Duration::from_millis(25);
 
-/// More are not here at once, those who come together not counted.
+/// The most visitors at once, without those that connect together.
 const HERE_MAX: usize = 60;
 
-/// Of as many guests the names are remembered, to be talked to.
+/// The names of this many guests are kept, so that others can talk to them.
 const NAMES_KEPT: usize = 8;
 
-/// They come from 127.0.2.1 to 127.0.2.250, for which the server makes no exception.
+/// They connect from 127.0.2.1 to 127.0.2.250, which the server does not exempt.
 const SOURCES: u64 = 250;
 
-/// How many more come together than may, from one address or to a full server.
+/// How many more connect together than may, from one address or to a full server.
 const REFUSED: usize = 4;
 
 const READ_BYTES: usize = 64 * 1024;
 const EVENTS_MAX: usize = 256;
 
-/// What the kernel keeps for one that reads, and for one that never does.
+/// The receive buffer of a visitor that reads, and of one that never does.
 const RECEIVE_BUFFER_BYTES: usize = 64 * 1024;
 const NARROW_BUFFER_BYTES: usize = 2048;
 
-/// What they have done and seen.
+/// What the visitors have done and received.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Tally {
-    /// How many came.
+    /// How many connected.
     pub visits: u64,
-    /// How many of them were told that there is no room for them.
+    /// How many of them were refused.
     pub refused: u64,
-    /// How many never read and were reset by the server.
+    /// How many never read, and were reset by the server.
     pub given_up: u64,
-    /// How many messages of the steady ones they heard, all of them checked.
+    /// How many messages of the steady clients they received, all of them checked.
     pub messages: u64,
-    /// How many lines they were told that they missed.
+    /// How many lines they missed, as the server told them.
     pub missed: u64,
 }
 
@@ -64,19 +63,19 @@ struct Present {
     socket: TcpStream,
     writable: bool,
     unsaid: VecDeque<u8>,
-    /// It reads nothing before.
+    /// It reads nothing before this.
     asleep_until: Option<Instant>,
-    /// What it waits for must have come by then.
+    /// What it waits for must come before this.
     until: Instant,
 }
 
-/// Those who came together.
+/// Visitors that connected together.
 #[derive(Clone, Copy, Debug, Default)]
 struct Company {
     size: usize,
     welcomed: usize,
     refused: usize,
-    /// How many of them must be let in.
+    /// How many of them must be admitted.
     room: usize,
 }
 
@@ -97,7 +96,7 @@ pub struct Visitors {
 }
 
 impl Visitors {
-    /// Nobody has come yet.
+    /// No visitor has connected yet.
     pub fn new(address: SocketAddr) -> Outcome<Visitors> {
         Ok(Visitors {
             address,
@@ -113,17 +112,17 @@ impl Visitors {
         })
     }
 
-    /// What they have done and seen.
+    /// What the visitors have done and received.
     pub fn tally(&self) -> Tally {
         self.tally
     }
 
-    /// Whether nobody is here.
+    /// Whether no visitor is here.
     pub fn is_nobody(&self) -> bool {
         self.here.is_empty()
     }
 
-    /// Has the next one come, if it is time, and each do what is due.
+    /// Has the next one connect, if it is time, and each take its next steps.
     pub fn come_and_go(&mut self, record: &Record) -> Outcome<()> {
         let now = Instant::now();
         if now >= self.next_at && self.here.len() < HERE_MAX {
@@ -138,24 +137,24 @@ impl Visitors {
         self.turn(record)
     }
 
-    /// Has people come until the server is full and some more, all at once; `room` is how many must
-    /// be let in.
+    /// Fills the server: more visitors than it admits connect at once. `room` is how many must be
+    /// admitted.
     pub fn fill(&mut self, room: usize) -> Outcome<()> {
         self.come_together(Kind::Fills, room + REFUSED, room)
     }
 
-    /// Has someone come and ask who is here; they must be `here` with it.
+    /// Has a visitor ask who is here. The answer must count `here` clients, with itself.
     pub fn ask(&mut self, here: usize) -> Outcome<()> {
         let number = self.tally.visits;
         self.connect(Visit::new(Kind::Asks, number, script::asks(here)), None)
     }
 
-    /// Those who stay until they are given up go now.
+    /// Visitors that would stay until the server resets them leave now.
     pub fn calm_down(&mut self) {
         self.here.retain(|_, present| present.visit.kind != Kind::NeverReads);
     }
 
-    /// Has each do what is due.
+    /// Has each take its next steps.
     pub fn turn(&mut self, record: &Record) -> Outcome<()> {
         match self.poll.poll(&mut self.events, Some(Duration::ZERO)) {
             Err(error) if error.kind() == ErrorKind::Interrupted => return Ok(()),
@@ -181,7 +180,7 @@ impl Visitors {
         self.check_patience()
     }
 
-    /// Those who have slept long enough read on.
+    /// Visitors whose nap is over read on.
     fn wake(&mut self, record: &Record) -> Outcome<()> {
         let now = Instant::now();
         let is_due = |present: &Present| present.asleep_until.is_some_and(|until| until <= now);
@@ -190,7 +189,7 @@ impl Visitors {
             self.act(key)?;
             if let Some(present) = self.here.get_mut(key) {
                 present.asleep_until = None;
-                // Awake, it can keep up again.
+                // It is awake, and can keep up again.
                 SockRef::from(&present.socket).set_recv_buffer_size(RECEIVE_BUFFER_BYTES)?;
             }
             self.read(key, record)?;
@@ -247,7 +246,7 @@ impl Visitors {
         self.act(key)
     }
 
-    /// Takes all the steps that need not be waited for.
+    /// Takes all steps that wait for nothing.
     fn act(&mut self, key: usize) -> Outcome<()> {
         while let Some(present) = self.here.get_mut(key) {
             let has_said_all = present.has_said_all()?;
@@ -284,7 +283,7 @@ impl Visitors {
         Ok(())
     }
 
-    /// Whether all who came together with this one have been answered, and as they had to be.
+    /// Whether all that connected together with this one have an answer, and the right one.
     fn are_all_answered(&mut self, key: usize) -> Outcome<bool> {
         let visit = &self.here[key].visit;
         let Some(company) = visit.company.and_then(|at| self.companies.get(at)) else {
@@ -322,7 +321,7 @@ impl Visitors {
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                // On a machine that stands still a nap may be too long.
+                // On a machine that is suspended, a nap may be too long.
                 Err(_) if visit.kind == Kind::Naps => {
                     self.tally.given_up += 1;
                     self.let_go(key);
@@ -334,7 +333,7 @@ impl Visitors {
         Ok(())
     }
 
-    /// It knows now whether it is let in; if it is the last of its company to know, all go on.
+    /// It has its answer now. If it is the last of its company, all go on.
     fn count_answer(&mut self, key: usize) -> Outcome<()> {
         let Visit { company, is_refused, .. } = self.here[key].visit;
         self.tally.refused += u64::from(is_refused);
@@ -346,7 +345,7 @@ impl Visitors {
         others.into_iter().filter(|other| *other != key).try_for_each(|other| self.act(other))
     }
 
-    /// Drops it; if it has not read all, that is a reset.
+    /// Drops the connection; with unread data that is a reset.
     fn let_go(&mut self, key: usize) {
         let present = self.here.remove(key);
         self.tally.messages += present.visit.messages();
@@ -360,7 +359,7 @@ impl Present {
         self.until = Instant::now() + PATIENCE;
     }
 
-    /// Writes what it still has to say; whether that was all.
+    /// Writes what it still has to send. Returns whether that was all.
     fn has_said_all(&mut self) -> Outcome<bool> {
         while self.writable && !self.unsaid.is_empty() {
             match self.socket.write(self.unsaid.make_contiguous()) {

@@ -1,4 +1,4 @@
-//! The program: reads the flags, measures, shows what came of it.
+//! The program: reads the flags, measures, and shows the results.
 
 use std::ffi::OsString;
 use std::fs::{self, OpenOptions};
@@ -23,17 +23,18 @@ use super::timeline::Timeline;
 use super::trouble::{self, Troublemakers};
 use super::{Outcome, Patience, plot};
 
-/// All was as it must be.
+/// The exit code if the server was right.
 pub const RIGHT: u8 = 0;
-/// The server was wrong, or it could not be measured.
+/// The exit code if the server was wrong, or could not be measured.
 pub const FAILED: u8 = 1;
-/// A flag is wrong.
+/// The exit code for a wrong flag.
 pub const USAGE: u8 = 2;
 
-/// How long system calls are counted.
+/// How long to count system calls.
 const CALLS_TIME: Duration = Duration::from_secs(1);
 
-/// Runs it with these arguments, the first of which is its own name; returns the exit code.
+/// Runs the program with these arguments, of which the first is its own name; returns the exit
+/// code.
 pub fn run(arguments: &[OsString], out: &mut dyn Write, err: &mut dyn Write) -> u8 {
     let (code, told) = match Flags::try_parse_from(arguments) {
         Ok(flags) => match measure_and_show(&flags, out) {
@@ -47,7 +48,7 @@ pub fn run(arguments: &[OsString], out: &mut dyn Write, err: &mut dyn Write) -> 
         }
         Err(error) => (USAGE, usage_line(&error)),
     };
-    // Whoever has closed standard error does not want to know.
+    // If standard error is closed, nobody wants to know.
     writeln!(err, "stress: {told}").unwrap_or_default();
     code
 }
@@ -66,7 +67,7 @@ impl<E: Into<Box<dyn std::error::Error>>> From<E> for Failure {
 fn measure_and_show(flags: &Flags, out: &mut dyn Write) -> Result<(), Failure> {
     let kinds = flags.kinds().map_err(Failure::Usage)?;
     let json_file = flags.json.as_deref().filter(|path| *path != Path::new("-"));
-    // That a file cannot be written is better known before than after.
+    // Better fail before the measurement than after it if a file cannot be written.
     for path in json_file.into_iter().chain(flags.plot.as_deref()) {
         let file = OpenOptions::new().create(true).append(true).open(path);
         file.map_err(|error| unwritten(path, &error))?;
@@ -99,8 +100,8 @@ fn measure(flags: &Flags, kinds: &Kinds) -> Outcome<Summary> {
     let started = if found.is_none() { Some(Started::chinwag(&[])?) } else { None };
     let address = found.or(started.as_ref().map(|one| one.address)).ok_or("no server")?;
     let pid = flags.pid.or(started.as_ref().map(Started::pid)).or_else(|| {
-        // Another machine's processes are not to be seen from here, and a server in this process
-        // cannot be told from the crowd.
+        // A process of another machine cannot be found from here. A server in this process cannot
+        // be told from the clients.
         let here = address.ip().is_loopback().then(|| gauge::listener_pid(address))?;
         here.filter(|pid| *pid != std::process::id())
     });
@@ -138,7 +139,7 @@ fn connect(address: SocketAddr, kinds: &Kinds, connections: Option<Connections>)
     Ok(crowd)
 }
 
-/// Waits until each of those that are trouble has been let in once.
+/// Waits until each client that is trouble has been let in once.
 fn enter(others: &mut Troublemakers, crowd: &mut Crowd) -> Outcome<()> {
     let progress = Progress::new("trouble", others.len() as u64)?;
     let mut patience = Patience::new();
@@ -193,7 +194,7 @@ fn talk(
     Ok((report, timeline, used))
 }
 
-/// What was said has reached everyone, or whom it has not reached was told so; no other is left.
+/// Checks that every message has reached every client, or the client was told that it missed it.
 fn check_sums(report: &Report, timeline: &Timeline, reading: u64) -> Outcome<()> {
     let sum = |of: fn(&Said) -> u64| report.said.iter().map(of).sum::<u64>() * reading;
     let (said, lost) = (sum(|one| one.messages), sum(|one| one.lost));
@@ -209,7 +210,7 @@ fn check_sums(report: &Report, timeline: &Timeline, reading: u64) -> Outcome<()>
     Ok(())
 }
 
-/// The system calls of a second run and how many deliveries there were, or why they are not known.
+/// The system calls and the deliveries of a second run, or why they are not known.
 fn count_calls(
     flags: &Flags,
     crowd: &mut Crowd,
@@ -239,9 +240,9 @@ fn count_calls(
 /// What the server has used, if its process is known.
 #[derive(Clone, Copy, Debug)]
 pub struct Gauged {
-    /// Of processor time, in nanoseconds.
+    /// Processor time, in nanoseconds.
     pub cpu_ns: Option<u64>,
-    /// Of memory.
+    /// Memory.
     pub resident_bytes: Option<u64>,
 }
 
@@ -254,7 +255,7 @@ impl Gauged {
         Ok(Gauged { cpu_ns: Some(cpu_ns), resident_bytes: Some(resident_bytes) })
     }
 
-    /// What it has used in between.
+    /// What it has used since `before`.
     fn since(&self, before: &Gauged) -> Gauged {
         let between = |now: Option<u64>, then: Option<u64>| Some(now?.saturating_sub(then?));
         Gauged {

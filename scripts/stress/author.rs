@@ -1,34 +1,34 @@
-//! One who says numbered messages, each as long as the others.
+//! A sender of numbered messages, all of the same length.
 
 use std::collections::VecDeque;
 use std::time::Instant;
 
-/// The shortest message that has room for a name, a number and the end. All but the name is the
-/// message's number; of one that is too long for that, the last digits.
+/// The shortest message that has room for a name, a number and the line end. All but the name is
+/// the number of the message; if that is too long, its last digits.
 pub const MESSAGE_BYTES_MIN: usize = 16;
 
-/// Who says numbered messages.
+/// A sender of numbered messages.
 #[derive(Debug)]
 pub struct Author {
     name: Vec<u8>,
-    /// The bytes of one message as everyone hears it, name and line end included.
+    /// The bytes of one message as clients receive it, with name and line end.
     message_bytes: usize,
-    /// One message in so many is timed.
+    /// One message in this many is timed.
     timed_every: u64,
-    /// How many of its messages have been heard by anyone.
+    /// How many of its messages at least one client has received.
     pub heard: u64,
-    /// How many of its messages have been heard by all.
+    /// How many of its messages all clients have received.
     pub heard_by_all: u64,
-    /// How many of those were heard by nobody, since everyone was told that they missed them.
+    /// How many of those no client received, because all were told that they missed them.
     pub lost: u64,
-    /// When those were said that are timed and not heard yet.
+    /// The timed messages that no client has received yet, and when they were sent.
     said: VecDeque<(u64, Instant)>,
-    /// Nobody may have heard some of its messages: the next one may have any later number.
+    /// All clients may have missed some of its messages: the next may have any later number.
     unsure: bool,
 }
 
 impl Author {
-    /// An author called `name` whose messages are `message_bytes` long when they are heard.
+    /// An author called `name`, whose messages have `message_bytes` bytes when they arrive.
     pub fn new(name: &[u8], message_bytes: usize, timed_every: u64) -> Author {
         let message_bytes = message_bytes.max(MESSAGE_BYTES_MIN).max(name.len() + 4);
         Author {
@@ -43,13 +43,13 @@ impl Author {
         }
     }
 
-    /// What the server calls it.
+    /// The name that the server gave it.
     pub fn name(&self) -> &[u8] {
         &self.name
     }
 
-    /// Writes its message of this number, without the name if the server puts that before it. It
-    /// counts as said `at` this moment.
+    /// Writes the message of this number, without the name if the server adds that. It counts as
+    /// sent `at` this moment.
     pub fn write(&mut self, number: u64, with_name: bool, to: &mut Vec<u8>, at: Instant) {
         if (number + 1).is_multiple_of(self.timed_every) {
             self.said.push_back((number, at));
@@ -61,17 +61,17 @@ impl Author {
         }
     }
 
-    /// Nobody may have heard some of its messages: the next one may have any later number.
+    /// All clients may have missed some of its messages: the next may have any later number.
     pub fn lose_some(&mut self) {
         self.unsure = true;
     }
 
-    /// Whether nobody may have heard some of its messages, and it has not been heard since.
+    /// Whether all clients may have missed some messages, and no later one has arrived.
     pub fn is_unsure(&self) -> bool {
         self.unsure
     }
 
-    /// Writes what its next message has to be. If some may have been lost, `line` tells its number.
+    /// Writes what its next message must be. If some may be lost, `line` tells its number.
     pub fn write_expected(&mut self, line: &[u8], to: &mut Vec<u8>) {
         if self.unsure {
             self.find_number(line);
@@ -79,7 +79,7 @@ impl Author {
         self.write_whole(self.heard, to);
     }
 
-    /// Someone is the first to hear its next message; when it was said, if it is timed.
+    /// A client is the first to receive its next message. Returns when it was sent, if it is timed.
     pub fn hear_next(&mut self) -> Option<Instant> {
         let timed = self.said.front().filter(|(number, _)| *number == self.heard).copied();
         self.heard += 1;
@@ -98,13 +98,13 @@ impl Author {
         self.said.drain(..untimed);
     }
 
-    /// The number that this line of it tells.
+    /// The message number in this line of the author.
     pub fn number_in(&self, line: &[u8]) -> Option<u64> {
         let digits = line.get(self.name.len() + 2..line.len() - 1)?;
         std::str::from_utf8(digits).ok()?.parse().ok()
     }
 
-    /// Writes its message of this number as everyone hears it.
+    /// Writes the message of this number as clients receive it.
     pub fn write_whole(&self, number: u64, to: &mut Vec<u8>) {
         let start = to.len();
         to.extend_from_slice(&self.name);

@@ -1,7 +1,7 @@
-//! The sockets of a crowd: connecting them, and reading all that they get.
+//! The sockets of a crowd: connects them, and reads all that they get.
 //!
-//! One thread and one poll; whatever is read is checked at once against the [`Record`]. A client
-//! that is made deaf is never read again.
+//! There is one thread and one poll. Whatever is read is checked at once against the [`Record`]. A
+//! deaf client is never read again.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -17,41 +17,40 @@ use super::gauge::Connections;
 use super::record::{Latencies, Listener, Record, SYNC};
 use super::{Fault, Outcome, Patience, gauge};
 
-/// How much is read at once: more than a receive buffer usually holds, so that one call is enough.
+/// How much to read at once: more than a receive buffer usually holds, so that one call is enough.
 const READ_BYTES: usize = 256 * 1024;
 
-/// A later hearing is counted as this late; nothing is waited for so long.
+/// A larger latency counts as this one. No wait here is as long.
 const LATENCY_NS_MAX: u64 = 60_000_000_000;
 
-/// What the kernel keeps of what was not read yet. Fixed, so that what is late waits in the server
-/// and not here.
+/// The receive buffer of a client. It is fixed, so that late data waits in the server and not here.
 const RECEIVE_BUFFER_BYTES: usize = 128 * 1024;
 
-/// The events of one poll, at most.
+/// The most events of one poll.
 const EVENTS_MAX: usize = 1024;
 
-/// So many connections may wait to be accepted; the kernel keeps 4096 for a server that asks for
-/// them, and one too many waits for a second. Where nobody knows who is accepted, it is those who
-/// are not welcomed yet.
+/// This many connections may wait to be accepted. The kernel keeps 4096 for a server that asks for
+/// so many; one too many waits for a second. Where the number of accepted connections is unknown,
+/// those without a welcome count.
 const ARRIVING_MAX: usize = 3072;
 
-/// So many connections are begun between two looks at what has come.
+/// This many connections are begun before the next poll.
 const CONNECT_BATCH: usize = 64;
 
 /// Descriptors that are not for clients.
 const DESCRIPTORS_RESERVED: u64 = 32;
 
-/// So many clients share a source address. There are ports for more, but the kernel finds a free
-/// one the later the more are taken.
+/// This many clients share a source address. There are ports for more, but the kernel finds a free
+/// one more slowly the more are taken.
 const CLIENTS_PER_SOURCE: usize = 5_000;
 
-/// How it is known that a client has been let in.
+/// How the crowd knows that a client has been let in.
 #[derive(Clone, Copy, Debug)]
 pub enum Greeting {
-    /// It is welcomed by name, some time after it has been accepted. How many are accepted is known
-    /// only where the server is a process of this machine.
+    /// The server welcomes it by name, some time after accepting it. The number of accepted
+    /// connections is known only if the server is a process of this machine.
     Welcome(Option<Connections>),
-    /// Nothing is said; the process has a connection more.
+    /// The server sends nothing, but its process has one connection more.
     None(Connections),
 }
 
@@ -59,7 +58,7 @@ pub enum Greeting {
 #[derive(Debug)]
 pub struct Client {
     socket: TcpStream,
-    /// What it has heard.
+    /// What it has received.
     pub listener: Listener,
     /// It never reads.
     pub deaf: bool,
@@ -67,18 +66,18 @@ pub struct Client {
     pub writable: bool,
     unsaid: Vec<u8>,
     unsaid_from: usize,
-    /// There was something to read when it was not to be read.
+    /// There was something to read while it was not to be read.
     unread: bool,
 }
 
 impl Client {
-    /// Has it say this; what is not taken at once is tried again by [`Client::go_on`].
+    /// Sends these words. [`Client::go_on`] sends what the socket does not take at once.
     pub fn say(&mut self, words: &[u8]) -> Outcome<()> {
         self.unsaid.extend_from_slice(words);
         self.go_on()
     }
 
-    /// Writes what it still has to say, as far as its socket takes it.
+    /// Sends the rest, as far as its socket takes it.
     pub fn go_on(&mut self) -> Outcome<()> {
         while self.writable && self.unsaid_from < self.unsaid.len() {
             match self.socket.write(&self.unsaid[self.unsaid_from..]) {
@@ -95,7 +94,7 @@ impl Client {
         Ok(())
     }
 
-    /// Whether its socket has taken all that it was to say.
+    /// Whether its socket has taken all that it has to send.
     pub fn has_said_all(&self) -> bool {
         self.unsaid_from == self.unsaid.len()
     }
@@ -104,20 +103,20 @@ impl Client {
 /// Many clients of one server.
 #[derive(Debug)]
 pub struct Crowd {
-    /// Everyone.
+    /// All of them.
     pub clients: Vec<Client>,
-    /// What they have heard.
+    /// What they have received.
     pub record: Record,
-    /// How long it took from saying to hearing.
+    /// The times from sending to receiving.
     pub latencies: Latencies,
-    /// How long it took to connect everyone, until the last one was let in.
+    /// How long it took to connect all, until the last one was let in.
     pub connecting: Duration,
-    /// How long it took from the first to be welcomed until the last one was.
+    /// How long it took from the first welcome to the last.
     pub welcoming: Duration,
     first_welcome: Option<Instant>,
     /// When the last connect returned.
     pub connected_at: Instant,
-    /// Where the server is.
+    /// The address of the server.
     address: SocketAddr,
     poll: Poll,
     events: Events,
@@ -127,12 +126,12 @@ pub struct Crowd {
     bytes_read: u64,
 }
 
-/// How many clients the limit of descriptors of this process allows; it is raised first.
+/// How many clients this process has descriptors for, after raising the limit.
 pub fn clients_max() -> usize {
     gauge::raise_descriptors().saturating_sub(DESCRIPTORS_RESERVED) as usize
 }
 
-/// Says plainly that the limit does not allow so many clients.
+/// An error that says how many clients the limit allows.
 pub fn too_many(clients: usize) -> String {
     let (limit, possible) = (gauge::raise_descriptors(), clients_max());
     format!(
@@ -142,12 +141,12 @@ pub fn too_many(clients: usize) -> String {
 }
 
 impl Crowd {
-    /// Connects so many clients and waits until all of them are let in.
+    /// Connects this many clients, and waits until all are let in.
     pub fn connect(address: SocketAddr, clients: usize, greeting: Greeting) -> Outcome<Crowd> {
         Crowd::connect_watched(address, clients, greeting, &mut |_| {})
     }
 
-    /// The same; `watch` is told again and again how many are let in.
+    /// The same, and calls `watch` again and again with the number of clients that are in.
     pub fn connect_watched(
         address: SocketAddr,
         clients: usize,
@@ -177,7 +176,7 @@ impl Crowd {
         Ok(crowd)
     }
 
-    /// Connects so many more.
+    /// Connects this many more.
     pub fn connect_more(
         &mut self,
         address: SocketAddr,
@@ -208,7 +207,7 @@ impl Crowd {
             }
             let wait = if batch == 0 { Duration::from_millis(1) } else { Duration::ZERO };
             self.read(wait)?;
-            patience.check(batch > 0, || "it lets nobody in".to_owned())?;
+            patience.check(batch > 0, || "it admits no client".to_owned())?;
         }
         self.connected_at = Instant::now();
         let mut patience = Patience::new();
@@ -232,10 +231,10 @@ impl Crowd {
         })
     }
 
-    /// At least so many have been accepted.
+    /// How many have been accepted, at least.
     fn accepted(&self, greeting: Greeting) -> Outcome<usize> {
         Ok(match greeting {
-            // Of the connections there were before, some may have gone.
+            // Some of the earlier connections may have ended.
             Greeting::Welcome(Some(connections)) => connections.count()?.max(self.welcomed),
             Greeting::Welcome(None) | Greeting::None(_) => self.let_in(greeting)?,
         })
@@ -263,8 +262,8 @@ impl Crowd {
         Ok(())
     }
 
-    /// Has everyone hear the line from which on all is compared. The first client says it, and
-    /// its name too if the server puts none before it.
+    /// Has the first client send the line from which on everything is compared, and waits until all
+    /// have received it. It sends its name too if the server adds none.
     pub fn begin(&mut self, with_name: bool) -> Outcome<()> {
         let words = if with_name { [b"first", SYNC].concat() } else { SYNC[2..].to_vec() };
         if let Some(first) = self.clients.first_mut() {
@@ -274,12 +273,12 @@ impl Crowd {
         while self.begun < self.clients.len() {
             let before = self.begun;
             self.read(Duration::from_millis(10))?;
-            patience.check(self.begun > before, || "not everyone hears what is said".to_owned())?;
+            patience.check(self.begun > before, || "not all clients receive a line".to_owned())?;
         }
         Ok(())
     }
 
-    /// Waits for something to read, at most so long, and reads it; says how many bytes it was.
+    /// Waits at most this long for something to read, and reads it. Returns the number of bytes.
     pub fn read(&mut self, wait: Duration) -> Outcome<u64> {
         match self.poll.poll(&mut self.events, Some(wait)) {
             Ok(()) => {}
@@ -302,13 +301,13 @@ impl Crowd {
         Ok(self.bytes_read - before)
     }
 
-    /// Reads until there is nothing more. A read that does not fill the buffer was the last one:
-    /// what comes later is an event of its own, but for the end, which may have come in this one.
+    /// Reads until there is no more. A read that does not fill the buffer was the last one: later
+    /// data is an event of its own. The end of the stream may have come with this event.
     fn read_one(&mut self, key: usize, to_the_end: bool) -> Outcome<()> {
         let client = &mut self.clients[key];
         while !client.deaf {
             if client.listener.is_ahead() {
-                // What it would hear now cannot be checked before others have heard more.
+                // What this client reads now can be checked only after others have received more.
                 client.unread = true;
                 return Ok(());
             }
@@ -328,7 +327,7 @@ impl Crowd {
             let (nameless, before) = (listener.name.is_empty(), !listener.has_begun());
             self.record.take(listener, &self.scratch[..bytes], &mut self.latencies)?;
             if let Some(words) = &listener.refusal {
-                return Err(format!("the server lets nobody else in: {words:?}").into());
+                return Err(format!("the server admits no more clients: {words:?}").into());
             }
             self.bytes_read += bytes as u64;
             if nameless && !listener.name.is_empty() {
@@ -343,7 +342,7 @@ impl Crowd {
         Ok(())
     }
 
-    /// Reads what comes for a while.
+    /// Reads for this long.
     pub fn read_for(&mut self, time: Duration) -> Outcome<()> {
         let until = Instant::now() + time;
         while Instant::now() < until {
@@ -352,7 +351,7 @@ impl Crowd {
         Ok(())
     }
 
-    /// Reads at least `bytes` bytes in all without looking at them; says how many it were.
+    /// Reads at least `bytes` bytes in all, unchecked. Returns how many.
     pub fn drink(&mut self, bytes: u64) -> Outcome<u64> {
         let mut drunk = 0;
         let mut patience = Patience::new();
@@ -373,8 +372,8 @@ impl Crowd {
         Ok(drunk)
     }
 
-    /// Lets those go on that were waiting for others to hear more, and says up to where all have
-    /// heard.
+    /// Reads on where a client waited for others to receive more. Returns the position up to which
+    /// all have received.
     pub fn catch_up(&mut self) -> Outcome<u64> {
         let hearing = || self.clients.iter().filter(|client| !client.deaf);
         if hearing().all(|client| client.listener.is_ahead()) {
@@ -396,30 +395,30 @@ impl Crowd {
         Ok(heard.unwrap_or(self.record.end()))
     }
 
-    /// Whether all who read have heard everything before this position.
+    /// Whether all clients that read have received everything before this position.
     pub fn all_have_heard(&self, position: u64) -> bool {
         let mut hearing = self.clients.iter().filter(|client| !client.deaf);
         hearing.all(|client| client.listener.heard() >= position && !client.listener.is_ahead())
     }
 
-    /// Whether all who read have heard the last line.
+    /// Whether all clients that read have received the last line.
     pub fn has_heard_the_end(&self) -> bool {
         self.record.ended_at().is_some_and(|end| self.all_have_heard(end))
     }
 
-    /// How many of them read what they get.
+    /// How many of the clients read.
     pub fn hearing(&self) -> usize {
         self.clients.iter().filter(|client| !client.deaf).count()
     }
 
-    /// The last so many never read again.
+    /// Never reads the last `clients` of the crowd again.
     pub fn deafen(&mut self, clients: usize) {
         self.clients.iter_mut().rev().take(clients).for_each(|client| client.deaf = true);
     }
 }
 
-/// Begins to connect, from this address if the server is on this machine. The peer is not let down
-/// gently when the socket is dropped: nothing is left of it, and no port waits for its end.
+/// Begins to connect, from this address if the server is on this machine. Dropping the socket
+/// resets the connection: nothing of it remains, and no port waits for its end.
 pub fn connect_from(
     source: Option<Ipv4Addr>,
     address: SocketAddr,
@@ -439,13 +438,13 @@ pub fn connect_from(
         Err(error) => return Err(cannot_connect(address, &error)),
     }
     if socket.local_addr()?.as_socket() == Some(address) {
-        // The kernel has chosen the port of the server, which is not there, for our end.
+        // The server is not there, and the kernel chose its port for our end.
         return Err(format!("cannot connect to {address}: it would be to ourselves").into());
     }
     Ok(TcpStream::from_std(socket.into()))
 }
 
-/// Whether this is what becomes of a connect that has begun and finds no server.
+/// Whether a connect fails like this if there is no server.
 fn is_unreached(kind: ErrorKind) -> bool {
     use ErrorKind::{ConnectionRefused, HostUnreachable, NetworkUnreachable, TimedOut};
     matches!(kind, ConnectionRefused | HostUnreachable | NetworkUnreachable | TimedOut)
@@ -459,7 +458,7 @@ fn cannot_connect(address: SocketAddr, error: &std::io::Error) -> Box<dyn std::e
 
 fn lost(listener: &Listener, error: &std::io::Error) -> Box<dyn std::error::Error> {
     if listener.name.is_empty() && !listener.has_begun() {
-        return format!("the server lets somebody down who has just come: {error}").into();
+        return format!("the server closed a new connection: {error}").into();
     }
     let name = String::from_utf8_lossy(&listener.name);
     Fault(format!("the connection of {name:?} ended: {error}")).into()

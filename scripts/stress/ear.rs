@@ -1,11 +1,10 @@
-//! What a client hears that is far behind the others, or has only come for a while.
+//! Checks what a client receives that is far behind the others, or connects only for a while.
 //!
-//! It cannot be compared with a record of what all have heard: that is kept only as long as someone
-//! still has to hear it. But the words of each author are numbered, so that each is known from its
-//! number alone, and a number that is left out is a line that was missed.
+//! It cannot be compared with the record: that keeps only what some client still has to receive.
+//! But each author numbers its messages. So a message is known from its number alone, and a number
+//! left out is a missed line.
 //!
-//! What always holds: an ear keeps at most one line that has not ended, and one number for each
-//! author that it has heard.
+//! What always holds: an ear keeps at most one unfinished line, and one number for each author.
 
 use std::collections::HashMap;
 
@@ -15,42 +14,42 @@ use super::Fault;
 use super::notices::{Told, told};
 use super::record::{Record, SYNC, no_number, text};
 
-/// No server that is right sends a longer line.
+/// No correct server sends a longer line.
 const LINE_BYTES_MAX: usize = 64 * 1024;
 
-/// One listener's ear.
+/// The ear of one client.
 #[derive(Debug, Default)]
 pub struct Ear {
-    /// It has been welcomed.
+    /// The server has welcomed the client.
     pub is_welcomed: bool,
-    /// What it was told instead of being let in.
+    /// The refusal that the client read instead.
     pub refusal: Option<String>,
-    /// It has heard the last line of all.
+    /// The last line of all has arrived.
     pub has_ended: bool,
-    /// How many messages of authors it has heard.
+    /// How many messages of authors have arrived.
     pub messages: u64,
-    /// How many lines it was told that it missed.
+    /// How many lines the server said that the client missed.
     pub missed: u64,
-    /// How many messages it did not hear between two that it heard.
+    /// How many messages are missing between those that arrived.
     holes: u64,
-    /// How often it was told that it missed lines.
+    /// How many notices of missed lines have arrived.
     notices: u64,
     heard: HashMap<usize, Heard>,
     held: Vec<u8>,
     expected: Vec<u8>,
 }
 
-/// What was heard last of an author.
+/// The last message of one author.
 #[derive(Clone, Copy, Debug)]
 struct Heard {
-    /// The number that must be next.
+    /// The number of the next message.
     next: u64,
-    /// How many notices of missed lines had come before that.
+    /// How many notices of missed lines came before the last message.
     notices: u64,
 }
 
 impl Ear {
-    /// Checks what was just heard against what the authors of `record` say.
+    /// Checks these bytes against what the authors of `record` send.
     pub fn take(&mut self, bytes: &[u8], record: &Record) -> Result<(), Fault> {
         self.held.extend_from_slice(bytes);
         let all = std::mem::take(&mut self.held);
@@ -85,7 +84,7 @@ impl Ear {
     }
 
     fn take_words(&mut self, line: &[u8], record: &Record) -> Result<(), Fault> {
-        // What strangers and the server say, and the line from which on all is compared.
+        // Lines of strangers and of the server, and the line from which on everything is compared.
         let Some((key, author)) = record.author_of(line) else { return Ok(()) };
         let Some(number) = author.number_in(line) else {
             return if line.ends_with(SYNC) { Ok(()) } else { Err(torn(line)) };
@@ -101,7 +100,7 @@ impl Ear {
         self.take_hole(heard, number, line)
     }
 
-    /// The last line of all: nothing of what others have heard may be missing before it.
+    /// The last line of all: nothing that other clients received may be missing before it.
     fn take_end(&mut self, record: &Record) -> Result<(), Fault> {
         self.has_ended = true;
         for (key, author) in record.authors().iter().enumerate() {
@@ -112,7 +111,7 @@ impl Ear {
         Ok(())
     }
 
-    /// After what was heard last of an author comes this number, with this line.
+    /// The next message of this author has this number: some were missed.
     fn take_hole(&mut self, heard: Heard, number: u64, line: &[u8]) -> Result<(), Fault> {
         let Heard { next, notices } = heard;
         let hole = number.checked_sub(next).ok_or_else(|| {
@@ -129,7 +128,7 @@ impl Ear {
 }
 
 fn torn(line: &[u8]) -> Fault {
-    Fault(format!("nobody said {:?}", text(line)))
+    Fault(format!("no client sent {:?}", text(line)))
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! What can be asked of the load generator.
+//! The flags of the load generator.
 
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
@@ -10,66 +10,65 @@ use super::author::MESSAGE_BYTES_MIN;
 use super::load::{Pace, Talker, Until};
 use super::trouble::Kind;
 
-/// Opens many connections to a chat server, talks, and checks that every client hears every line,
-/// whole, once, and in the same order. Exit codes: 0 all was as it must be, 1 the server was wrong
-/// or could not be reached, 2 a flag is wrong.
+/// Opens many connections to a chat server and sends messages. Checks that every client receives
+/// every line, whole, once, and in the same order. Exit codes: 0 right, 1 the server was wrong or
+/// could not be reached, 2 wrong flag.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "stress", max_term_width = 100, allow_negative_numbers = true)]
 pub struct Flags {
-    /// The server, such as localhost:50005; without one a server is started for the time of the
-    /// measurement
+    /// The server, such as localhost:50005. Without it, a server is started for the measurement
     #[arg(value_name = "ADDRESS")]
     pub server: Option<String>,
-    /// The same as a flag
+    /// The server, as a flag
     #[arg(long, value_name = "ADDRESS", conflicts_with = "server")]
     pub address: Option<String>,
-    /// How many clients, those of the shares below included
+    /// Number of clients, with the shares below included
     #[arg(long, value_name = "CLIENTS", default_value = "1000", value_parser = parse_count)]
     pub clients: u64,
     /// Share of the clients that never read, from 0 to 1
     #[arg(long, value_name = "SHARE", default_value = "0", value_parser = parse_share)]
     pub stuck: f64,
-    /// Share of the clients that, once welcomed, read a byte every 0.1 s
+    /// Share of the clients that read one byte every 0.1 s after their welcome
     #[arg(long, value_name = "SHARE", default_value = "0", value_parser = parse_share)]
     pub drip: f64,
-    /// Share of the clients that come, stop reading, and reset the connection 0.05 s later, again
+    /// Share of the clients that connect, do not read, and reset the connection after 0.05 s, again
     /// and again
     #[arg(long, value_name = "SHARE", default_value = "0", value_parser = parse_share)]
     pub reset: f64,
-    /// Share of the clients that come and, once welcomed, leave, again and again
+    /// Share of the clients that connect, wait for their welcome, and leave, again and again
     #[arg(long, value_name = "SHARE", default_value = "0", value_parser = parse_share)]
     pub reconnect: f64,
-    /// How many of the clients that read also talk
+    /// Number of the clients that read and also send
     #[arg(long, value_name = "CLIENTS", default_value = "1", value_parser = parse_count)]
     pub senders: u64,
-    /// Messages of each sender that all must hear
+    /// Messages per sender
     #[arg(long, value_name = "MESSAGES", default_value = "100", value_parser = parse_count)]
     pub messages: u64,
-    /// Seconds to talk, instead of --messages
+    /// Send for this many seconds, instead of --messages
     #[arg(long, value_name = "SECONDS", conflicts_with = "messages", value_parser = parse_seconds)]
     pub seconds: Option<Duration>,
-    /// Messages of a sender that are said and not heard by all at once; 1 is one at a time, 1000 a
-    /// flood
+    /// Messages of a sender that may be on their way at once; 1 is one at a time, 1000 a flood
     #[arg(long, value_name = "MESSAGES", default_value = "1", value_parser = parse_count)]
     pub window: u64,
-    /// Messages a second of each sender, whatever has been heard, instead of --window
+    /// Messages per second of each sender, whatever has arrived, instead of --window
     #[arg(long, value_name = "MESSAGES", conflicts_with = "window", value_parser = parse_rate)]
     pub rate: Option<Duration>,
-    /// As much as the server takes from each sender, whatever has been heard, instead of --window:
-    /// readers may miss lines, and must be told how many
+    /// Send as much as the server takes, whatever has arrived, instead of --window. Clients may
+    /// miss lines, and must be told how many
     #[arg(long, conflicts_with_all = ["window", "rate"])]
     pub flood: bool,
-    /// Bytes of a message as it is heard, with the name and the line end
+    /// Bytes of a message as clients receive it, with the name and the line end
     #[arg(long, value_name = "BYTES", default_value = "64", value_parser = parse_bytes)]
     pub bytes: usize,
-    /// The process of the server, for its processor time and memory [default: whoever listens
-    /// there, if that is on this machine]
+    /// The process of the server, for its processor time and memory [default: whichever listens
+    /// there, if it is on this machine]
     #[arg(long, value_name = "PID")]
     pub pid: Option<u32>,
-    /// Do not count system calls in a second run of one second, with strace
+    /// Do not run a second time, for one second under strace, to count system calls
     #[arg(long)]
     pub no_calls: bool,
-    /// Write all that was measured to this file as JSON; - is standard output, instead of the table
+    /// Write all results to this file as JSON; - writes them on standard output, instead of the
+    /// table
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
     /// Draw latency and throughput over time into this file, as SVG
@@ -80,11 +79,11 @@ pub struct Flags {
 /// How many clients there are of each kind.
 #[derive(Clone, Copy, Debug)]
 pub struct Kinds {
-    /// Those that read all that comes; some of them talk.
+    /// They read everything; some of them also send.
     pub reading: usize,
-    /// Those that never read.
+    /// They never read.
     pub stuck: usize,
-    /// Those that are trouble.
+    /// They are trouble.
     pub trouble: [(Kind, usize); 3],
 }
 
@@ -96,7 +95,7 @@ impl Kinds {
 }
 
 impl Flags {
-    /// How many clients there are of each kind, unless too few of them are left to read.
+    /// How many clients there are of each kind; an error if too few of them read.
     pub fn kinds(&self) -> Result<Kinds, String> {
         let of = |share: f64| (self.clients as f64 * share).round() as usize;
         let stuck = of(self.stuck);
@@ -117,7 +116,7 @@ impl Flags {
         Ok(Kinds { reading, stuck, trouble })
     }
 
-    /// Who talks.
+    /// The clients that send.
     pub fn talkers(&self) -> Vec<Talker> {
         let pace = match self.rate {
             Some(period) => Pace::Every(period),
@@ -128,16 +127,17 @@ impl Flags {
         (0..self.senders as usize).map(talker).collect()
     }
 
-    /// How long.
+    /// When the load ends.
     pub fn until(&self) -> Until {
         self.seconds.map_or(Until::Heard(self.messages), Until::Time)
     }
 
-    /// Where the server is, if it is there already.
+    /// The address of the server, if one is given.
     pub fn find_server(&self) -> Result<Option<SocketAddr>, String> {
         let Some(name) = self.address.as_ref().or(self.server.as_ref()) else { return Ok(None) };
         let found = name.to_socket_addrs().map_err(|error| format!("no server {name}: {error}"))?;
-        // Servers listen on IPv4 more often than not, and its loopback has many source addresses.
+        // Servers listen on IPv4 more often than on IPv6, and its loopback has many source
+        // addresses.
         let found: Vec<SocketAddr> = found.collect();
         let first = found.iter().find(|one| one.is_ipv4()).or(found.first()).copied();
         first.map(Some).ok_or_else(|| format!("no server {name}: it has no address"))
@@ -172,7 +172,7 @@ fn parse_count(text: &str) -> Result<u64, String> {
 }
 
 fn parse_bytes(text: &str) -> Result<usize, String> {
-    // What a server takes as one line.
+    // The longest line that a server takes.
     const BYTES_MAX: usize = 4096;
     let bytes = text.parse().ok().filter(|it| (MESSAGE_BYTES_MIN..=BYTES_MAX).contains(it));
     bytes.ok_or_else(|| format!("not a number of bytes from {MESSAGE_BYTES_MIN} to {BYTES_MAX}"))

@@ -1,4 +1,4 @@
-//! What the kernel says of a process.
+//! What the kernel tells about a process.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -13,11 +13,11 @@ use rustix::process::{Pid, Resource, Rlimit, Signal};
 
 use super::Outcome;
 
-/// A process is at rest when it has used no time for this long. The kernel accounts a process that
-/// runs at its ticks (250 or 1000 a second) and one that sleeps exactly.
+/// A process is at rest when it has used no time for this long. The kernel counts a running process
+/// at its ticks (250 or 1000 a second), and a sleeping one exactly.
 const REST: Duration = Duration::from_millis(5);
 
-/// A process that is not at rest after this long is measured as it is.
+/// A process that is not at rest after this long is measured nevertheless.
 const REST_PATIENCE: Duration = Duration::from_secs(2);
 
 /// The processor time that all threads of a process have used, in nanoseconds.
@@ -57,23 +57,23 @@ pub fn resident_bytes(pid: u32) -> io::Result<u64> {
 /// How many descriptors a process has open.
 pub fn descriptors(pid: u32) -> io::Result<u64> {
     let directory = format!("/proc/{pid}/fd");
-    // Since Linux 6.2 the directory's size is their number; before, it is 0.
+    // Since Linux 6.2 the size of the directory is the number of its entries. Before, it is 0.
     match fs::metadata(&directory)?.len() {
         0 => Ok(fs::read_dir(&directory)?.count() as u64),
         count => Ok(count),
     }
 }
 
-/// How many connections a process has accepted and not closed, by its descriptors.
+/// How many connections a process has accepted and not closed, counted by its descriptors.
 #[derive(Clone, Copy, Debug)]
 pub struct Connections {
     pid: u32,
-    /// How many descriptors it had without any.
+    /// How many descriptors it had without connections.
     descriptors: u64,
 }
 
 impl Connections {
-    /// Those that it has from now on.
+    /// Counts the connections that it accepts from now on.
     pub fn of(pid: u32) -> io::Result<Connections> {
         Ok(Connections { pid, descriptors: descriptors(pid)? })
     }
@@ -89,20 +89,20 @@ impl Connections {
 pub struct Socket {
     /// One of the states of TCP.
     pub state: u8,
-    /// So many bytes were sent and not acknowledged.
+    /// How many bytes were sent and not acknowledged.
     pub unacknowledged_bytes: u64,
     inode: String,
 }
 
 impl Socket {
-    /// The state of a connection that only waits for late packets (TIME-WAIT): it costs its process
-    /// nothing and goes by itself.
+    /// The state of a connection that only waits for late packets (TIME-WAIT). It costs its process
+    /// nothing, and ends by itself.
     pub const WAITS: u8 = 6;
     /// The state of a listener.
     pub const LISTENS: u8 = 10;
 }
 
-/// All that the kernel of this machine keeps at this port.
+/// All sockets that the kernel of this machine has at this port.
 pub fn sockets(port: u16) -> io::Result<Vec<Socket>> {
     let mut sockets = Vec::new();
     for table in ["/proc/net/tcp", "/proc/net/tcp6"] {
@@ -110,7 +110,7 @@ pub fn sockets(port: u16) -> io::Result<Vec<Socket>> {
             Ok(table) => {
                 sockets.extend(table.lines().filter_map(|line| parse_socket(line, port)));
             }
-            // A machine may be without the one or the other.
+            // A machine may lack one of the two.
             Err(error) if error.kind() == ErrorKind::NotFound => {}
             Err(error) => return Err(error),
         }
@@ -149,21 +149,21 @@ fn holds(pid: u32, socket: &OsStr) -> bool {
     descriptors.flatten().any(|one| fs::read_link(one.path()).is_ok_and(|to| to == *socket))
 }
 
-/// Raises the limit of open descriptors as far as it goes, and says what it is.
+/// Raises the soft limit of open descriptors to the hard limit, and returns what it is then.
 pub fn raise_descriptors() -> u64 {
     let Rlimit { maximum, .. } = rustix::process::getrlimit(Resource::Nofile);
-    // If it cannot be raised it stays what it is, which is what is said.
+    // If the limit cannot be raised, the old one is returned.
     rustix::process::setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum })
         .unwrap_or_default();
     rustix::process::getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
 }
 
-/// How often one system call was made.
+/// How often a process made one system call.
 #[derive(Clone, Debug)]
 pub struct Calls {
     /// The name of the call.
     pub name: String,
-    /// How often it was made.
+    /// How often the process made it.
     pub calls: u64,
     /// How often it failed, `EAGAIN` included.
     pub errors: u64,
@@ -177,14 +177,14 @@ pub struct Strace {
 }
 
 impl Strace {
-    /// Whether it is installed.
+    /// Whether strace is installed.
     pub fn is_there() -> bool {
         let quiet = || Stdio::null();
         let status = Command::new("strace").arg("-V").stdout(quiet()).stderr(quiet()).status();
         status.is_ok_and(|status| status.success())
     }
 
-    /// Begins to count.
+    /// Starts counting.
     pub fn attach(pid: u32) -> Outcome<Strace> {
         let log = std::env::temp_dir().join(format!("chinwag-strace-{}", std::process::id()));
         let mut command = Command::new("strace");
@@ -201,7 +201,7 @@ impl Strace {
         Ok(strace)
     }
 
-    /// Ends it and says what it counted.
+    /// Stops counting, and returns the counts.
     pub fn finish(mut self) -> Outcome<Vec<Calls>> {
         let pid = Pid::from_child(&self.child);
         rustix::process::kill_process(pid, Signal::INT)?;
@@ -214,7 +214,7 @@ impl Strace {
 
 impl Drop for Strace {
     fn drop(&mut self) {
-        // It has ended already unless something failed; then there is nothing to kill.
+        // It has ended already, unless something failed: then there is nothing to kill.
         self.child.kill().unwrap_or_default();
         self.child.wait().ok();
     }

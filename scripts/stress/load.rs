@@ -1,4 +1,4 @@
-//! Who says how much how fast, until when, and what came of it.
+//! A load: which clients send how much how fast, until when, and the results.
 
 use std::time::{Duration, Instant};
 
@@ -7,101 +7,101 @@ use super::crowd::{Client, Crowd};
 use super::record::{END, Latencies, Record};
 use super::{Outcome, Patience};
 
-/// In a flood, where timing every delivery would cost as much as checking it, one message in so
-/// many is timed.
+/// In a flood one message in this many is timed: to time every delivery would cost as much as
+/// checking it.
 const TIMED_EVERY: u64 = 64;
 
-/// Not one is timed.
+/// No message is timed.
 const NEVER: u64 = u64::MAX;
 
-/// A sender without a window has this much to say at a time.
+/// A sender without a window has this much to send at a time.
 const FREE_BYTES: usize = 64 * 1024;
 
 /// The longest wait for events.
 pub const WAIT_MAX: Duration = Duration::from_millis(100);
 
-/// Lines that nobody has heard when nothing has come for so long will not come any more, if all
-/// were told that they missed some.
+/// If nothing has come for this long, and all clients were told that they missed lines, then lines
+/// that have not arrived are lost.
 const QUIET: Duration = Duration::from_millis(500);
 
-/// What is on its way when nothing more is said is waited for at most this long.
+/// The longest wait for messages that are on their way when the sending is over.
 const SETTLE_MAX: Duration = Duration::from_secs(60);
 
-/// After this long it is known how fast it comes. If all of it cannot be in time, the wait ends.
+/// After this long the speed is known. If the rest cannot arrive in time, the wait ends.
 const SETTLE_KNOWN: Duration = Duration::from_secs(5);
 
-/// How fast someone talks.
+/// How fast a client sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pace {
-    /// So many messages at most are said and not heard by all; 1 is one at a time.
+    /// At most this many messages are on their way; 1 is one at a time.
     Window(u64),
     /// As fast as its socket takes it.
     Free,
-    /// One message every so often.
+    /// One message in each such time.
     Every(Duration),
 }
 
-/// Someone who talks.
+/// A client that sends.
 #[derive(Clone, Copy, Debug)]
 pub struct Talker {
-    /// Which client it is.
+    /// Its place in the crowd.
     pub client: usize,
-    /// How fast it talks.
+    /// How fast it sends.
     pub pace: Pace,
-    /// The bytes of a message as everyone hears it.
+    /// The bytes of a message as clients receive it.
     pub message_bytes: usize,
-    /// Whether it is measured how long its messages take, from saying to each hearing.
+    /// Whether to measure the time from sending to each receiving.
     pub timed: bool,
 }
 
-/// When it is over.
+/// When a load ends.
 #[derive(Clone, Copy, Debug)]
 pub enum Until {
-    /// Everyone has heard so many messages of each talker.
+    /// All clients have received this many messages of each talker.
     Heard(u64),
-    /// So much time has passed; nobody waits for what is on its way.
+    /// This much time has passed. What is still on its way is not waited for.
     Time(Duration),
 }
 
-/// What came of it.
+/// The results.
 #[derive(Clone, Debug)]
 pub struct Report {
     /// How long it took.
     pub time: Duration,
-    /// How long until every message had been heard by someone: the server had taken them all in.
+    /// How long until at least one client had every message: then the server had read them all.
     pub taken_in: Duration,
     /// How many messages reached how many clients, all of them checked.
     pub deliveries: u64,
-    /// How many messages missed clients, as they were told.
+    /// How many messages clients missed, as the server told them.
     pub messages_missed: u64,
-    /// How many bytes of each talker were heard.
+    /// How many bytes of each talker arrived.
     pub bytes_heard: Vec<u64>,
-    /// What each talker said.
+    /// What each talker sent.
     pub said: Vec<Said>,
-    /// How many lines clients were told that they missed.
+    /// How many lines clients missed, as the server told them.
     pub lines_missed: u64,
-    /// How long it took from saying to hearing, in nanoseconds.
+    /// The times from sending to receiving, in nanoseconds.
     pub latencies: Latencies,
 }
 
-/// What one of them said.
+/// What one talker sent.
 #[derive(Clone, Debug)]
 pub struct Said {
-    /// What the server calls it.
+    /// The name that the server gave it.
     pub name: String,
-    /// How many messages it has said.
+    /// How many messages it has sent.
     pub messages: u64,
-    /// How many of them nobody heard, since everyone was told that they missed them.
+    /// How many of them no client received, because all were told that they missed them.
     pub lost: u64,
 }
 
 impl Report {
-    /// The latency that so many percent of the timed deliveries did not exceed, in microseconds.
+    /// The latency that this percentage of the timed deliveries did not exceed, in microseconds.
     pub fn latency_us(&self, percent: f64) -> f64 {
         self.latencies.value_at_quantile(percent / 100.0) as f64 / 1e3
     }
 
-    /// How many messages reached clients in a second.
+    /// How many messages reached clients per second.
     pub fn deliveries_per_second(&self) -> f64 {
         self.deliveries as f64 / self.time.as_secs_f64()
     }
@@ -121,9 +121,9 @@ struct Sender {
     due: Instant,
 }
 
-/// Has the crowd talk. Everyone must have begun, and heard all of an earlier load.
+/// Runs a load on the crowd. All clients must have begun, and received all of an earlier load.
 ///
-/// `with_name` is for a server that puts no names before what is said.
+/// `with_name` is for a server that adds no names.
 pub fn run(
     crowd: &mut Crowd,
     talkers: &[Talker],
@@ -137,8 +137,8 @@ pub fn run(
     load.report()
 }
 
-/// A crowd that talks: [`Load::turn`] until it [`Load::is_over`], then [`Load::settle`] and
-/// [`Load::end`] for those who want to be sure, then the [`Load::report`].
+/// A crowd under load: [`Load::turn`] until it [`Load::is_over`], then [`Load::settle`],
+/// [`Load::end`] to be sure that nothing is behind, then the [`Load::report`].
 #[derive(Debug)]
 pub struct Load<'a> {
     crowd: &'a mut Crowd,
@@ -147,7 +147,7 @@ pub struct Load<'a> {
     with_name: bool,
     start: Instant,
     taken_in: Option<Duration>,
-    /// When something was heard last.
+    /// When the last message arrived.
     heard_at: Instant,
     latencies: Latencies,
     messages: u64,
@@ -197,7 +197,8 @@ impl<'a> Load<'a> {
         }
     }
 
-    /// Has everyone say what is due, waits for what comes, but not longer than that, and checks it.
+    /// Has each talker send what its pace allows now. Then waits at most this long for messages,
+    /// and checks them.
     pub fn turn(&mut self, wait_max: Duration) -> Outcome<()> {
         let now = Instant::now();
         let mut next_due = now + wait_max;
@@ -218,7 +219,7 @@ impl<'a> Load<'a> {
         Ok(())
     }
 
-    /// Reads what has come, or comes before that much time has passed; says how many bytes it was.
+    /// Reads what has come, or comes within this time. Returns how many bytes.
     fn hear(&mut self, wait: Duration) -> Outcome<u64> {
         let read = self.crowd.read(wait)?;
         let heard_by_all = self.crowd.catch_up()?;
@@ -229,23 +230,24 @@ impl<'a> Load<'a> {
         Ok(read)
     }
 
-    /// How many messages were heard or missed, each client counted: what others say is no progress.
+    /// How many messages were received or missed, counted per client. Lines of other senders are no
+    /// progress.
     fn heard_of(&self) -> u64 {
         let record = &self.crowd.record;
         record.deliveries + record.messages_missed + record.lines_lost
     }
 
-    /// How many messages are said and have not been heard by anyone.
+    /// How many messages are sent and have not arrived anywhere.
     fn lacking(&self) -> u64 {
         let authors = self.senders.iter().zip(self.crowd.record.authors());
         authors.map(|(sender, author)| sender.said - author.heard).sum()
     }
 
-    /// Says nothing more, and waits until everyone has heard everything or was told that it missed
-    /// it. Those who want to be sure call [`Load::end`] then.
+    /// Sends nothing more, and waits until every client has received every message or was told that
+    /// it missed it. [`Load::end`] then makes sure.
     ///
-    /// What comes too slowly is not waited for: that is an error, but not the server's fault.
-    /// `meanwhile` is called again and again, at the latest after `wait_max`.
+    /// If messages come too slowly, it stops waiting: that is an error, but not the server's fault.
+    /// It calls `meanwhile` again and again, at least once per `wait_max`.
     pub fn settle(
         &mut self,
         wait_max: Duration,
@@ -267,12 +269,12 @@ impl<'a> Load<'a> {
         Ok(())
     }
 
-    /// Whether what is lacking comes fast enough, given how much it was this long ago.
+    /// Whether the lacking messages come fast enough: `before` were lacking, this long ago.
     fn check_speed(&self, time: Duration, before: u64) -> Result<(), String> {
         let lacking = self.lacking();
         let per_second = (before - lacking) as f64 / time.as_secs_f64();
         let rest = lacking as f64 / per_second;
-        // Where none has come it is for patience to decide.
+        // If none has come, the patience decides.
         let is_known = time >= SETTLE_KNOWN && per_second > 0.0;
         if !is_known || lacking == 0 || time.as_secs_f64() + rest <= SETTLE_MAX.as_secs_f64() {
             return Ok(());
@@ -283,8 +285,8 @@ impl<'a> Load<'a> {
         ))
     }
 
-    /// When all has settled: has a last line said and heard by all, so that nothing can be behind
-    /// it. It counts for nothing.
+    /// After the load has settled, sends one last line and waits until all have received it:
+    /// nothing can be behind it. The line counts for nothing.
     pub fn end(&mut self) -> Outcome<()> {
         let heard_at = self.heard_at;
         let Some(first) = self.crowd.clients.first_mut() else { return Ok(()) };
@@ -293,13 +295,13 @@ impl<'a> Load<'a> {
         let mut patience = Patience::new();
         while !self.crowd.has_heard_the_end() {
             self.hear(WAIT_MAX)?;
-            patience.check(false, || "not everyone hears the last line".to_owned())?;
+            patience.check(false, || "not all clients receive the last line".to_owned())?;
         }
         self.heard_at = heard_at;
         Ok(())
     }
 
-    /// Whether everyone has heard everything that anyone will hear.
+    /// Whether all clients have received everything that will ever arrive.
     fn is_heard(&self) -> bool {
         let record = &self.crowd.record;
         let mut authors = self.senders.iter().zip(record.authors());
@@ -314,39 +316,39 @@ impl<'a> Load<'a> {
         }) && self.crowd.all_have_heard(record.end())
     }
 
-    /// What everyone has heard so far.
+    /// What the clients have received so far.
     pub fn record(&self) -> &Record {
         &self.crowd.record
     }
 
-    /// When it began.
+    /// When the load began.
     pub fn start(&self) -> Instant {
         self.start
     }
 
-    /// When something was heard last.
+    /// When the last message arrived.
     pub fn heard_at(&self) -> Instant {
         self.heard_at
     }
 
-    /// How many messages everyone has heard.
+    /// How many messages all clients have received.
     pub fn messages(&self) -> u64 {
         self.messages
     }
 
-    /// How long it took from saying to hearing since the last [`Load::begin_interval`].
+    /// The times from sending to receiving since the last [`Load::begin_interval`].
     pub fn interval(&self) -> &Latencies {
         &self.crowd.latencies
     }
 
-    /// From now on latencies are of a new interval; those before are kept for the report.
+    /// Begins a new interval of latencies. The report keeps those before.
     pub fn begin_interval(&mut self) -> Outcome<()> {
         self.latencies.add(&self.crowd.latencies)?;
         self.crowd.latencies.reset();
         Ok(())
     }
 
-    /// Has a sender say all that its pace allows now, in one write.
+    /// Has a sender send all that its pace allows now, in one write.
     fn say(&mut self, at: usize, now: Instant) -> Outcome<()> {
         let Some(author) = self.crowd.record.author_mut(at) else { return Ok(()) };
         let sender = &mut self.senders[at];
@@ -358,7 +360,7 @@ impl<'a> Load<'a> {
         };
         let may_have_said = match sender.talker.pace {
             _ if waits => sender.said,
-            // What it waits for may never come; by one message more it is known how much is lost.
+            // The messages it waits for may be lost. One message more shows how many are.
             Pace::Window(_) if author.is_unsure() && self.heard_at + WAIT_MAX <= now => {
                 sender.said + 1
             }
@@ -369,7 +371,7 @@ impl<'a> Load<'a> {
         if may_have_said.min(most) <= sender.said {
             return Ok(());
         }
-        // What is said later than it was due has been waited for since then.
+        // A message sent later than planned counts from the planned moment.
         let at = if matches!(sender.talker.pace, Pace::Every(_)) { sender.due } else { now };
         self.words.clear();
         while sender.said < may_have_said.min(most) {
@@ -387,7 +389,7 @@ impl<'a> Load<'a> {
         self.crowd.record.authors().iter().all(|author| author.heard >= messages)
     }
 
-    /// Whether all has been heard that was to be heard, or the time is over.
+    /// Whether all messages have arrived that had to, or the time is over.
     pub fn is_over(&self) -> bool {
         match self.until {
             Until::Heard(messages) => {
@@ -398,7 +400,7 @@ impl<'a> Load<'a> {
         }
     }
 
-    /// What came of it.
+    /// The results.
     pub fn report(mut self) -> Outcome<Report> {
         self.begin_interval()?;
         let record = &self.crowd.record;
@@ -425,7 +427,7 @@ impl<'a> Load<'a> {
 }
 
 impl Talker {
-    /// One message in so many is timed.
+    /// One message in this many is timed.
     fn timed_every(&self) -> u64 {
         match self.pace {
             _ if !self.timed => NEVER,
@@ -435,8 +437,8 @@ impl Talker {
     }
 }
 
-/// Has the first client send so many lines that are too long, one after the other, and wait for
-/// the private reply to each. `long_bytes` is more than the server's limit.
+/// Has the first client send `questions` lines that are too long, one after the other, and waits
+/// for the private reply to each. `long_bytes` is more than the server's limit.
 pub fn ask(crowd: &mut Crowd, questions: u64, long_bytes: usize) -> Outcome<Duration> {
     let start = Instant::now();
     let mut question = vec![b'?'; long_bytes];

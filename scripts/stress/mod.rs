@@ -1,20 +1,21 @@
-//! A crowd of clients in one thread, and the instruments to watch a server with.
+//! A crowd of clients in one thread, and the instruments that watch a server.
 //!
-//! - [`record`]: what has been said, as the first to hear it heard it; everybody else must have
-//!   heard the same. Bytes only, no sockets.
-//! - [`author`]: one whose words are numbered, so that each is known before it is heard.
-//! - [`crowd`]: the sockets: connecting, reading, and being told of a fault.
-//! - [`load`]: who says how much how fast, until when, and what came of it.
-//! - [`notices`]: what the server tells a client itself, in whatever language.
-//! - [`ear`]: what one hears that is far behind the others, or has only come for a while.
-//! - [`trouble`]: clients that are like that: they drip, they reset, they come and go.
-//! - [`gauge`]: what the kernel says of a process: its time, its memory, its descriptors.
-//! - [`started`]: a server of our own, which ends with us.
-//! - [`timeline`]: how it went over time; [`plot`] draws it.
-//! - [`table`]: how results are shown, to people and to programs; [`progress`], how far it is.
-//! - [`app`], [`flags`] and [`summary`]: the program that puts all this together.
+//! - [`record`]: the conversation, as the first client to receive each line received it. All others
+//!   must receive the same. Bytes only, no sockets.
+//! - [`author`]: a sender that numbers its messages, so that each is known before it arrives.
+//! - [`crowd`]: the sockets: connects them, reads them, reports faults.
+//! - [`load`]: which clients send how much how fast, until when, and the results.
+//! - [`notices`]: what the server tells a client, in any language.
+//! - [`ear`]: checks a client that is far behind the others, or connects only for a while.
+//! - [`trouble`]: clients that make trouble: they drip, they reset, they connect and leave.
+//! - [`gauge`]: what the kernel tells about a process: time, memory, descriptors.
+//! - [`started`]: a server of our own, which ends with this process.
+//! - [`timeline`]: the results over time; [`plot`] draws them.
+//! - [`table`]: the results as a table or as JSON; [`progress`] is a progress bar.
+//! - [`app`], [`flags`] and [`summary`]: the program that joins all this.
 //!
-//! Several programs are made of this (`stress`, `figures`, and a test): each uses its own part.
+//! Several programs are made of this (`stress`, `figures`, `soak` and a test). Each uses its own
+//! part.
 
 #![allow(dead_code, reason = "each program uses its own part")]
 
@@ -39,10 +40,10 @@ use std::error::Error;
 use std::fmt;
 use std::time::{Duration, Instant};
 
-/// What any of this may end with.
+/// What any of this may return.
 pub type Outcome<T> = Result<T, Box<dyn Error>>;
 
-/// The server did what it must not, or did not do what it must: not a trouble of the measurement.
+/// A fault of the server, not a failure of the measurement.
 #[derive(Debug)]
 pub struct Fault(pub String);
 
@@ -54,22 +55,22 @@ impl fmt::Display for Fault {
 
 impl Error for Fault {}
 
-/// How long nothing at all may happen before the server is said to be at fault.
+/// How long nothing at all may happen before the server is at fault.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
-/// How long nothing has come forward.
+/// How long to wait without any progress.
 #[derive(Debug)]
 pub struct Patience {
     until: Instant,
 }
 
 impl Patience {
-    /// All of it.
+    /// A full measure.
     pub fn new() -> Patience {
         Patience { until: Instant::now() + PATIENCE }
     }
 
-    /// Is renewed by progress; at its end it is a fault that `what` tells.
+    /// Progress renews it. When it is used up, that is the fault that `what` describes.
     pub fn check(&mut self, progress: bool, what: impl FnOnce() -> String) -> Result<(), Fault> {
         if progress {
             self.until = Instant::now() + PATIENCE;

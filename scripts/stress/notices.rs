@@ -1,6 +1,6 @@
-//! What the server says itself, recognised in every language that it speaks.
+//! The server's own lines, recognised in every language that it has.
 //!
-//! The words are those of [`Notice`], cut where a name or a number stands: here are none of them.
+//! The words are those of [`Notice`], cut at the names and numbers. None of them is repeated here.
 
 use std::sync::LazyLock;
 
@@ -11,24 +11,25 @@ use memchr::memmem;
 /// How every notice begins.
 const MARK: &[u8] = b"* ";
 
-/// Stand in a notice for its number and its name, to be found in it again: it has no other `0`.
+/// These stand in a notice in place of its number and its name, to be found there again. A notice
+/// has no other `0`.
 const NUMBER: usize = 0;
 const NAME: &str = "0";
 
-/// A notice that matters to a client, and what it tells.
+/// A notice that matters to a client, and what it means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Told<'a> {
-    /// It is let in, and has this name.
+    /// The server let it in, and gave it this name.
     Welcome(&'a [u8]),
-    /// It missed so many lines; `None` if that is no number.
+    /// It missed this many lines; `None` if that is no number.
     Missed(Option<u64>),
-    /// It has said a line that is too long.
+    /// It sent a line that is too long.
     TooLong,
-    /// It is not let in.
+    /// The server refuses it.
     Refused,
 }
 
-/// What a line tells the client that hears it. `None` is a line for all, whoever says it.
+/// What a line means for the client that reads it. `None` is a line for all clients.
 pub fn told(line: &[u8]) -> Option<Told<'_>> {
     line.starts_with(MARK).then(|| LANGS.iter().find_map(|lang| lang.told(line))).flatten()
 }
@@ -51,7 +52,7 @@ impl Notices {
         let full = Notice::Full { clients_max: NUMBER };
         let too_many = Notice::TooManyFromAddress { per_address: NUMBER };
         Notices {
-            // Where addresses are shown, only what follows the name is different.
+            // If addresses are shown, only the part after the name differs.
             welcome: form(Notice::Welcome { name: NAME, address: Shown(None), here: 1 }),
             missed: form(Notice::Missed { lines: NUMBER as u64 }),
             missed_one: Notice::Missed { lines: 1 }.to_line(lang),
@@ -62,14 +63,14 @@ impl Notices {
 
     fn told<'a>(&self, line: &'a [u8]) -> Option<Told<'a>> {
         if let Some(rest) = line.strip_prefix(&*self.welcome.before) {
-            // The server gives names of ASCII letters and digits.
+            // The names that the server gives have ASCII letters and digits.
             let end = rest.iter().position(|byte| !byte.is_ascii_alphanumeric());
             return Some(Told::Welcome(&rest[..end.unwrap_or(rest.len())]));
         }
         if line == self.missed_one {
             return Some(Told::Missed(Some(1)));
         }
-        // One word, or it is a notice that ends in somebody's own words.
+        // One word, or it is a notice that ends in the words of a client.
         let missed = self.missed.differs(line).filter(|it| !it.contains(&b' '));
         if let Some(lines) = missed {
             let lines = std::str::from_utf8(lines).ok().and_then(|lines| lines.parse().ok());
@@ -82,7 +83,7 @@ impl Notices {
     }
 }
 
-/// A kind of notice: what comes before and after what is not the same in each of them.
+/// A kind of notice: the fixed parts before and after the part that varies.
 struct Form {
     before: Vec<u8>,
     after: Vec<u8>,
@@ -96,7 +97,7 @@ impl Form {
         Form { before: before.to_vec(), after: rest.get(NAME.len()..).unwrap_or_default().to_vec() }
     }
 
-    /// What stands in this line where others of its kind have something else.
+    /// The varying part of this line.
     fn differs<'a>(&self, line: &'a [u8]) -> Option<&'a [u8]> {
         line.strip_prefix(&*self.before)?.strip_suffix(&*self.after)
     }

@@ -11,7 +11,7 @@ use super::timeline::Interval;
 /// How large the picture is, in pixels.
 const SIZE: (u32, u32) = (1000, 800);
 
-/// Letters, in pixels.
+/// The size of the letters, in pixels.
 const TITLE: (&str, u32) = ("sans-serif", 20);
 const PANEL_TITLE: (&str, u32) = ("sans-serif", 17);
 const LABEL: (&str, u32) = ("sans-serif", 14);
@@ -19,16 +19,16 @@ const LABEL: (&str, u32) = ("sans-serif", 14);
 /// Around everything, in pixels.
 const MARGIN: u32 = 12;
 
-/// Room for the labels of the axes, in pixels.
+/// The room for the labels of the axes, in pixels.
 const LABEL_ROOM: (u32, u32) = (44, 72);
 
-/// With no more points than this each is marked, so that a single one can be seen too.
+/// At most this many points are marked one by one, so that a single one can be seen too.
 const MARKED_MAX: usize = 60;
 
 /// Where the legends of the median, the p99 and the worst begin, in pixels from the right.
 const LEGEND_COLUMNS: [i32; 3] = [305, 180, 110];
 
-/// Colours that are told apart by the colour-blind, and by how dark they are.
+/// Colours that a colour-blind reader can tell apart, also by their brightness.
 const WORST: RGBColor = RGBColor(204, 121, 167);
 const P99: RGBColor = RGBColor(213, 94, 0);
 const MEDIAN: RGBColor = RGBColor(0, 90, 160);
@@ -76,7 +76,8 @@ fn draw_latency(panel: Panel, intervals: &[Interval], end_s: f64) -> Result<(), 
         .bold_line_style(BLACK.mix(0.15))
         .draw()
         .map_err(owned)?;
-    // The worst is drawn wider and below the others, so that it is seen where it is the p99 too.
+    // The line of the worst is wider and below the others, so that it is visible where it equals
+    // the p99.
     for (at, name, colour, width) in
         [(2, "maximum", WORST, 5_u32), (1, "p99", P99, 2), (0, "median (p50)", MEDIAN, 2)]
     {
@@ -89,7 +90,7 @@ fn draw_latency(panel: Panel, intervals: &[Interval], end_s: f64) -> Result<(), 
     Ok(())
 }
 
-/// Above the panel, where no point can be below it.
+/// Draws the legend above the panel, where no point can be below it.
 fn draw_legend(panel: Panel, at: usize, name: &str, style: ShapeStyle) -> Result<(), Failed> {
     const LINE: i32 = 22;
     let (right, y) = (panel.dim_in_pixel().0 as i32, MARGIN as i32 + 12);

@@ -1,17 +1,17 @@
-//! How far it is, for whoever waits for it at a terminal.
+//! A progress bar, for a person at a terminal.
 
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::Outcome;
 
-/// A bar on standard error; nothing if that is no terminal.
+/// A bar on standard error; none if that is no terminal.
 #[derive(Debug)]
 pub struct Progress {
     bar: ProgressBar,
 }
 
 impl Progress {
-    /// Of something that has so many steps, called `what`.
+    /// A bar for `steps` steps, called `what`.
     pub fn new(what: &'static str, steps: u64) -> Outcome<Progress> {
         const TEMPLATE: &str = "{msg:16} [{wide_bar}] {human_pos}/{human_len} {elapsed}";
         let style = ProgressStyle::with_template(TEMPLATE)?.progress_chars("=> ");
@@ -19,7 +19,7 @@ impl Progress {
         Ok(Progress { bar })
     }
 
-    /// So many steps are done. Call it as often as you like.
+    /// Shows that this many steps are done. Call it as often as you like.
     pub fn show(&self, steps: u64) {
         self.bar.set_position(steps.min(self.bar.length().unwrap_or(steps)));
     }

@@ -1,16 +1,16 @@
-//! What has been said, as the first to hear it heard it.
+//! The conversation, as the first client to receive each line received it.
 //!
-//! Everyone must hear the same bytes in the same order, so a crowd needs one copy of them and for
-//! each listener a place in it: checking what it hears is one comparison of memory, however many
-//! lines it is. Whoever is first to hear a line adds it, and only then is it looked at: is it the
-//! next one of its author, whole, and not changed?
+//! All clients must receive the same bytes in the same order. So a crowd needs one copy of them,
+//! and one position per client. To check what a client receives is one comparison of memory,
+//! however many lines it is. The first client to receive a line adds it. Only then is the line
+//! itself checked: is it whole, unchanged, and the next one of its author?
 //!
-//! What the server tells one listener ([`Told`]) stands between two lines of the record. That it
-//! missed N lines moves it on by N lines, and only that may.
+//! A notice to one client ([`Told`]) stands between two lines of the record. The notice that it
+//! missed N lines moves its position on by N lines. Nothing else may.
 //!
-//! What always holds: the record is whole lines; a listener's place is in it or at its end; a
-//! listener holds bytes back only when they are the beginning of a line that it is first to hear,
-//! or of a private one, or when it has been told of lines that nobody has heard yet.
+//! What always holds: the record is whole lines. A listener's position is in it or at its end. A
+//! listener holds bytes back only in three cases: they begin a line that it is the first to
+//! receive; they begin a private line; or it missed lines that no client has received yet.
 
 use std::collections::{HashMap, VecDeque};
 use std::time::Instant;
@@ -22,28 +22,28 @@ use super::Fault;
 use super::author::Author;
 use super::notices::{Told, told};
 
-/// How a line ends that tells its listener where the record begins.
+/// The end of the line from which on everything is compared.
 pub const SYNC: &[u8] = b": let us begin\n";
 
-/// How the last line of all ends.
+/// The end of the last line of all.
 pub const END: &[u8] = b": let us end\n";
 
-/// So many bytes that everyone has heard are kept before they are moved out of the way.
+/// This many bytes that all clients have received are kept before they are moved out of the way.
 const FORGET_BYTES: usize = 1 << 20;
 
-/// How long after it was said a line was heard, in nanoseconds.
+/// The times from sending a line to receiving it, in nanoseconds.
 pub type Latencies = Histogram<u64>;
 
-/// One listener's place.
+/// The position of one client.
 #[derive(Debug, Default)]
 pub struct Listener {
-    /// What the server calls it, once it has been welcomed.
+    /// The name that the server gave it, once it is welcomed.
     pub name: Vec<u8>,
     /// How many private replies it got.
     pub replies: u64,
-    /// How many lines it was told that it missed.
+    /// How many lines the server said that it missed.
     pub missed: u64,
-    /// What it was told instead of being let in.
+    /// The refusal that it read instead of a welcome.
     pub refusal: Option<String>,
     place: Place,
     held: Vec<u8>,
@@ -51,27 +51,27 @@ pub struct Listener {
 
 #[derive(Clone, Copy, Debug, Default)]
 enum Place {
-    /// It has not heard the line yet with which the record begins.
+    /// It has not received the line yet with which the record begins.
     #[default]
     Before,
-    /// It has heard all before this position.
+    /// It has received everything before this position.
     At(u64),
-    /// The same, but the next line it will hear has this number and is not in the record yet.
+    /// The same, but its next line has this number and is not in the record yet.
     Ahead { heard: u64, line: u64 },
 }
 
 impl Listener {
-    /// Whether it has heard where the record begins.
+    /// Whether it has received the line with which the record begins.
     pub fn has_begun(&self) -> bool {
         !matches!(self.place, Place::Before)
     }
 
-    /// Whether it can go on only when others have heard more.
+    /// Whether it must wait until others have received more.
     pub fn is_ahead(&self) -> bool {
         matches!(self.place, Place::Ahead { .. })
     }
 
-    /// All before this position it has heard, or been told that it missed it.
+    /// It has received everything before this position, or was told that it missed it.
     pub fn heard(&self) -> u64 {
         match self.place {
             Place::Before => 0,
@@ -89,7 +89,7 @@ struct Line {
     messages_before: u64,
 }
 
-/// What has been said since the beginning, as far as not everyone has heard it.
+/// The conversation, as far as some client still has to receive it.
 #[derive(Debug, Default)]
 pub struct Record {
     bytes: Vec<u8>,
@@ -98,27 +98,28 @@ pub struct Record {
     lines: VecDeque<Line>,
     /// The number of `lines[0]`.
     first_line: u64,
-    /// Where timed lines end, and when they were said.
+    /// Where timed lines end, and when they were sent.
     timed: VecDeque<(u64, Instant)>,
     authors: Vec<Author>,
     by_name: HashMap<Vec<u8>, usize>,
     expected: Vec<u8>,
-    /// How many messages of authors have come.
+    /// How many messages of authors have arrived.
     messages: u64,
-    /// The line that ends it all, and where that is once someone has heard it.
+    /// The last line of all, and its end once a client has received it.
     ending: Vec<u8>,
     ended_at: Option<u64>,
-    /// How many messages reached how many listeners.
+    /// How many messages reached how many clients.
     pub deliveries: u64,
-    /// How many messages listeners were told that they missed, each listener counted, but for:
+    /// How many messages clients were told that they missed, counted per client, without the lost
+    /// lines below.
     pub messages_missed: u64,
-    /// How many lines nobody heard, since everyone was told that they missed them. Whose they were
-    /// is known when their author is heard again.
+    /// How many lines no client received, because all were told that they missed them. The next
+    /// message of an author shows how many were its own.
     pub lines_lost: u64,
 }
 
 impl Record {
-    /// Begins anew for these authors. Listeners keep their places.
+    /// Begins anew with these authors. Clients keep their positions.
     pub fn set_authors(&mut self, authors: Vec<Author>) {
         self.by_name =
             authors.iter().enumerate().map(|(at, one)| (one.name().to_vec(), at)).collect();
@@ -132,12 +133,12 @@ impl Record {
         self.end_with(Vec::new());
     }
 
-    /// Once this line has been heard, all has been said.
+    /// Sets the last line of all.
     pub fn end_with(&mut self, line: Vec<u8>) {
         (self.ending, self.ended_at) = (line, None);
     }
 
-    /// Where the last line ends, once someone has heard it.
+    /// Where the last line ends, once a client has received it.
     pub fn ended_at(&self) -> Option<u64> {
         self.ended_at
     }
@@ -147,7 +148,7 @@ impl Record {
         &self.ending
     }
 
-    /// The author of this line and its place among the others, unless a stranger said it.
+    /// The author of this line and its index, unless the line is a stranger's.
     pub fn author_of(&self, line: &[u8]) -> Option<(usize, &Author)> {
         let name = &line[..memchr(b':', line).unwrap_or(0)];
         let author = *self.by_name.get(name)?;
@@ -164,9 +165,9 @@ impl Record {
         self.authors.get_mut(author)
     }
 
-    /// Checks what a listener has just heard.
+    /// Checks what a client has just received.
     ///
-    /// Call it with no bytes when others have heard more, for one that [`Listener::is_ahead`].
+    /// Call it without bytes for one that [`Listener::is_ahead`], when others have received more.
     pub fn take(
         &mut self,
         listener: &mut Listener,
@@ -208,7 +209,7 @@ impl Record {
         }
     }
 
-    /// It is the first to hear this: whole lines are added.
+    /// It is the first to receive this: adds the whole lines.
     fn take_new<'a>(
         &mut self,
         listener: &mut Listener,
@@ -230,7 +231,7 @@ impl Record {
         Ok(&[])
     }
 
-    /// Others have heard something here already: it must be the same, or private.
+    /// Others have received this part already: it must be the same, or private.
     fn take_known<'a>(
         &mut self,
         listener: &mut Listener,
@@ -281,7 +282,8 @@ impl Record {
         listener.place = Place::At(to);
     }
 
-    /// Adds a line that nobody has heard before. A message must be the next one of its author.
+    /// Adds a line that no client has received before. A message must be the next one of its
+    /// author.
     fn add(&mut self, line: &[u8]) -> Result<(), Fault> {
         let start = self.end();
         self.bytes.extend_from_slice(line);
@@ -299,7 +301,7 @@ impl Record {
         author.write_expected(line, &mut self.expected);
         if self.expected != line {
             let (expected, line) = (text(&self.expected), text(line));
-            return Err(Fault(format!("expected {expected:?}, heard {line:?}")));
+            return Err(Fault(format!("expected {expected:?}, received {line:?}")));
         }
         if let Some(said) = author.hear_next() {
             self.timed.push_back((start + line.len() as u64, said));
@@ -307,8 +309,8 @@ impl Record {
         Ok(())
     }
 
-    /// Nobody has heard what was said before the line that the foremost of these is waiting for,
-    /// and nobody will: all of them were told so.
+    /// All clients were told that they missed the lines before the one that the foremost of them
+    /// waits for. So no client will ever receive those.
     pub fn give_up<'a>(&mut self, listeners: impl Iterator<Item = &'a Listener>) {
         let waited_for = listeners.filter_map(|listener| match listener.place {
             Place::Ahead { line, .. } => Some(line),
@@ -324,7 +326,8 @@ impl Record {
         self.authors.iter_mut().for_each(Author::lose_some);
     }
 
-    /// Everyone has heard all before `heard`: how many messages that newly are.
+    /// All clients have received everything before `heard`. Returns how many messages that newly
+    /// are.
     pub fn forget(&mut self, heard: u64) -> u64 {
         let mut messages = 0;
         while let Some(line) = self.lines.front() {
@@ -359,7 +362,7 @@ impl Record {
         self.lines.get(line).map_or(self.messages, |line| line.messages_before)
     }
 
-    /// The position behind everything that anyone has heard.
+    /// The position behind everything that any client has received.
     pub fn end(&self) -> u64 {
         self.base + self.bytes.len() as u64
     }
@@ -393,7 +396,7 @@ impl Record {
     }
 }
 
-/// The record has not begun for this listener: only its welcome and the beginning are of interest.
+/// The record has not begun for this client: only its welcome and the beginning matter.
 fn take_before<'a>(listener: &mut Listener, bytes: &'a [u8]) -> Result<&'a [u8], Fault> {
     let mut start = 0;
     for end in memchr_iter(b'\n', bytes).map(|at| at + 1) {
@@ -413,14 +416,14 @@ fn take_before<'a>(listener: &mut Listener, bytes: &'a [u8]) -> Result<&'a [u8],
     Ok(&[])
 }
 
-/// The server tells by this line how many lines were missed, but not by a number.
+/// The server said that lines were missed, but not how many.
 pub fn no_number(line: &[u8]) -> Fault {
     Fault(format!("{:?} tells no number", text(line)))
 }
 
 fn differs(listener: &Listener, expected: &[u8], line: &[u8]) -> Fault {
     let (name, expected) = (text(&listener.name), text(expected));
-    Fault(format!("others heard {expected:?} where {name:?} heard {:?}", text(line)))
+    Fault(format!("others received {expected:?} where {name:?} received {:?}", text(line)))
 }
 
 fn common_prefix(one: &[u8], other: &[u8]) -> usize {
@@ -431,7 +434,7 @@ fn common_prefix(one: &[u8], other: &[u8]) -> usize {
     one.iter().zip(other).take_while(|(one, other)| one == other).count()
 }
 
-/// So much of a line as a person wants to see.
+/// The beginning of a line, as much as a person wants to see.
 pub fn text(bytes: &[u8]) -> String {
     const SHOWN_BYTES_MAX: usize = 100;
     String::from_utf8_lossy(&bytes[..bytes.len().min(SHOWN_BYTES_MAX)]).into_owned()

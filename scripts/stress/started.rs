@@ -1,4 +1,4 @@
-//! A server of our own, which ends with us.
+//! A server of our own, which ends with this process.
 
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader};
@@ -13,21 +13,21 @@ use rustix::process::{Pid, Signal};
 
 use super::{Fault, Outcome, Patience, gauge};
 
-/// Between two looks at whether a server listens, or has ended.
+/// How long to wait before looking again whether a server listens, or has ended.
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
 /// A server that listens; it is killed when dropped.
 #[derive(Debug)]
 pub struct Started {
-    /// Where it listens.
+    /// The address that it listens on.
     pub address: SocketAddr,
     child: Child,
-    /// Kept open: a server whose standard output is closed has something else to do.
+    /// Kept open: a server with a closed standard output would behave differently.
     _stdout: Option<BufReader<ChildStdout>>,
 }
 
 impl Started {
-    /// Starts a program that says `listening on ADDRESS` in its first line.
+    /// Starts a program whose first line is `listening on ADDRESS`.
     pub fn new(program: &Path, flags: &[&str]) -> Outcome<Started> {
         let mut command = Command::new(program);
         command.args(flags).stdin(Stdio::null()).stdout(Stdio::piped());
@@ -49,7 +49,7 @@ impl Started {
         Ok(Started { address, child, _stdout: Some(stdout) })
     }
 
-    /// Starts a program that says nothing, and waits until it listens there.
+    /// Starts a program without such a line, and waits until it listens on this address.
     pub fn at(mut command: Command, address: SocketAddr) -> Outcome<Started> {
         let quiet = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         let child = quiet.spawn().map_err(|error| {
@@ -80,7 +80,7 @@ impl Started {
         let usual = [
             ["--listen", "127.0.0.1:0"],
             ["--log-level", level],
-            // The soak waits for words of it.
+            // The soak test waits for some of its words.
             ["--lang", "en"],
         ];
         let usual = [&usual.concat()[..], &["--quiet"]].concat();
@@ -93,7 +93,7 @@ impl Started {
         Started::new(&beside("floor")?, &[kind])
     }
 
-    /// Asks it to stop, as SIGTERM does, and waits for its end, but no longer than this.
+    /// Sends SIGTERM, and waits for the end, at most this long.
     pub fn stop(&mut self, patience: Duration) -> Outcome<ExitStatus> {
         rustix::process::kill_process(Pid::from_child(&self.child), Signal::TERM)?;
         let until = Instant::now() + patience;
@@ -125,8 +125,8 @@ impl Drop for Started {
     }
 }
 
-/// `cargo run --example` builds nothing but the example: the server and the references would be old
-/// ones, or none.
+/// `cargo run --example` builds only the example. Without this, the server and the references would
+/// be old, or missing.
 pub fn build_if_run_by_cargo() -> Outcome<()> {
     static BUILT: OnceLock<Result<(), String>> = OnceLock::new();
     let built = || build().map_err(|error| error.to_string());
@@ -141,7 +141,7 @@ fn build() -> Outcome<()> {
         return Ok(());
     }
     let mut build = Command::new(cargo);
-    // Together with an example, so that nothing is built twice for other features.
+    // Together with an example, so that nothing is built a second time with other features.
     build.args(["build", "--quiet", "--bin", "chinwag", "--example", "floor"]);
     if folder(2) == Some(OsStr::new("release")) {
         build.arg("--release");

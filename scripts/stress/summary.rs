@@ -1,4 +1,4 @@
-//! All that was measured.
+//! All results of a measurement.
 
 use serde_json::{Map, Value, json};
 
@@ -11,27 +11,27 @@ use super::table::Table;
 use super::timeline::Timeline;
 use super::trouble::{Kind, Tally};
 
-/// What was measured, for people and for programs.
+/// All results, for people and for programs.
 #[derive(Debug)]
 pub struct Summary {
-    /// What it was.
+    /// What was measured.
     pub title: String,
     /// The values.
     pub table: Table,
-    /// How it went over time.
+    /// The results over time.
     pub timeline: Timeline,
     said: Vec<Said>,
     calls: Vec<Calls>,
 }
 
 impl Summary {
-    /// Of a load that is over. The values are added one after the other.
+    /// Begins the summary of a load that is over.
     pub fn new(flags: &Flags, table: Table, report: &Report, timeline: Timeline) -> Summary {
         let (title, said) = (flags.title(), report.said.clone());
         Summary { title, table, timeline, said, calls: Vec::new() }
     }
 
-    /// For programs.
+    /// The summary as JSON.
     pub fn to_json(&self) -> Value {
         let said = |one: &Said| json!({"name": one.name, "said": one.messages, "lost": one.lost});
         let calls = self.calls.iter().map(|one| (one.name.clone(), Value::from(one.calls)));
@@ -43,7 +43,7 @@ impl Summary {
         Value::Object(object)
     }
 
-    /// Adds the system calls of a run of its own, or why there are none.
+    /// Adds the system calls of the second run, or why there are none.
     pub fn add_calls(&mut self, counted: Result<(Vec<Calls>, u64), String>) {
         const KEY: &str = "system_calls_per_delivery";
         const LABEL: &str = "system calls per delivery";
@@ -59,7 +59,7 @@ impl Summary {
     }
 }
 
-/// Who is there.
+/// How many clients of each kind.
 pub fn add_kinds(table: &mut Table, kinds: &Kinds) {
     table.add("clients", "clients", kinds.all() as f64, "");
     table.add("clients_max", "  that the limit of this process allows", allowed(), "");
@@ -79,11 +79,11 @@ fn allowed() -> f64 {
     crowd::clients_max() as f64
 }
 
-/// What it took to connect those who read and those who never do.
+/// The time and memory for connecting.
 pub fn add_connecting(table: &mut Table, crowd: &Crowd, used: &Gauged) {
     let clients = crowd.clients.len() as f64;
     table.add("connect_seconds", "until all were welcomed", crowd.connecting.as_secs_f64(), "s");
-    // A newcomer is welcomed only after a while: how fast they are let in is seen from then on.
+    // A client is welcomed only after a while, so the speed counts from the first welcome.
     let per_second = (clients - 1.0) / crowd.welcoming.as_secs_f64();
     let (key, label) = ("connects_per_s", "connects, first welcome to last");
     match clients {
@@ -96,18 +96,18 @@ pub fn add_connecting(table: &mut Table, crowd: &Crowd, used: &Gauged) {
     add_gauged(table, "resident_bytes_per_client", label, resident, clients, "bytes");
 }
 
-/// What came of talking.
+/// The results of the sending.
 pub fn add_talking(table: &mut Table, report: &Report, used: &Gauged) {
     let said: u64 = report.said.iter().map(|one| one.messages).sum();
     let lost: u64 = report.said.iter().map(|one| one.lost).sum();
-    table.add("said", "messages said", said as f64, "");
-    table.add("lost", "  of which all were told that they missed them", lost as f64, "");
+    table.add("said", "messages sent", said as f64, "");
+    table.add("lost", "  of which no client received any, as announced", lost as f64, "");
     table.add("deliveries", "deliveries, all checked", report.deliveries as f64, "");
-    let label = "  missed, as who missed them was told";
+    let label = "  missed, as announced";
     table.add("messages_missed", label, report.messages_missed as f64, "");
-    let label = "lines missed, as told, notices included";
+    let label = "lines missed, as announced, notices included";
     table.add("lines_missed", label, report.lines_missed as f64, "");
-    table.add("seconds", "time until all was heard", report.time.as_secs_f64(), "s");
+    table.add("seconds", "time until all had arrived", report.time.as_secs_f64(), "s");
     table.add("deliveries_per_s", "deliveries", report.deliveries_per_second(), "/s");
     let deliveries = report.deliveries.max(1) as f64;
     let label = "CPU per delivery";
@@ -127,14 +127,14 @@ pub fn add_talking(table: &mut Table, report: &Report, used: &Gauged) {
     }
 }
 
-/// What those did and saw that are trouble.
+/// What the clients that are trouble did and received.
 pub fn add_trouble(table: &mut Table, tally: &Tally) {
     for (key, label, value) in [
-        ("trouble_connects", "connects of those that are trouble", tally.connects),
+        ("trouble_connects", "connects of misbehaving clients", tally.connects),
         ("trouble_welcomes", "  welcomed", tally.welcomes),
-        ("trouble_messages", "  messages they heard, all checked", tally.messages),
-        ("trouble_lines_missed", "  lines they missed, as told", tally.lines_missed),
-        ("trouble_let_down", "  let down by the server, dripping", tally.let_down),
+        ("trouble_messages", "  messages they received, all checked", tally.messages),
+        ("trouble_lines_missed", "  lines they missed, as announced", tally.lines_missed),
+        ("trouble_let_down", "  closed by the server, dripping", tally.let_down),
     ] {
         table.add(key, label, value as f64, "");
     }

@@ -1,10 +1,10 @@
-//! How results are shown: as a table to people, as JSON to programs.
+//! The results, as a table for people and as JSON for programs.
 
 use std::fmt::Write;
 
 use serde_json::{Map, Value};
 
-/// What was measured, row by row.
+/// The results, row by row.
 #[derive(Clone, Debug, Default)]
 pub struct Table {
     rows: Vec<Row>,
@@ -25,13 +25,13 @@ impl Table {
         self.rows.push(Row { key, label: label.to_owned(), value: Ok(value), unit });
     }
 
-    /// Adds a row of what was not measured; in JSON it is null.
+    /// Adds a row that was not measured; in JSON it is null.
     pub fn add_lacking(&mut self, key: &'static str, label: &str, why: &str) {
         let value = Err(format!("not measured: {why}"));
         self.rows.push(Row { key, label: label.to_owned(), value, unit: "" });
     }
 
-    /// For people.
+    /// The table for people.
     pub fn to_text(&self) -> String {
         let width = self.rows.iter().map(|row| row.label.chars().count()).max().unwrap_or(0);
         let mut text = String::new();
@@ -46,14 +46,14 @@ impl Table {
         text
     }
 
-    /// For programs: one object.
+    /// The table for programs: one object.
     pub fn to_json(&self) -> Map<String, Value> {
         let field = |row: &Row| (row.key.to_owned(), number(row.value.clone().ok()));
         self.rows.iter().map(field).collect()
     }
 }
 
-/// Three digits that mean something are enough for people.
+/// How many decimals give a person three significant digits.
 fn decimals(value: f64) -> usize {
     match value.abs() {
         _ if value.fract() == 0.0 => 0,
@@ -64,7 +64,7 @@ fn decimals(value: f64) -> usize {
     }
 }
 
-/// A count is written without a point; what is no number is null.
+/// A count has no decimal point. Anything that is no number is null.
 fn number(value: Option<f64>) -> Value {
     const WHOLE_MAX: f64 = (1_u64 << 53) as f64;
     match value {

@@ -1,4 +1,4 @@
-//! How it went over time: what was delivered in each interval, and how late.
+//! The results over time: how much was delivered in each interval, and how late.
 
 use std::time::{Duration, Instant};
 
@@ -10,8 +10,8 @@ use super::load::{Load, Until};
 /// The shortest interval.
 const INTERVAL_MIN: Duration = Duration::from_millis(100);
 
-/// So many intervals are told apart, and after as many of one length the next are twice as long:
-/// what is kept grows only with the logarithm of the time.
+/// After this many intervals of one length, the next are twice as long. So their number grows only
+/// with the logarithm of the time.
 const INTERVALS: u32 = 300;
 
 /// One interval.
@@ -27,10 +27,10 @@ pub struct Interval {
     pub latency_ms: Option<[f64; 3]>,
 }
 
-/// All of them.
+/// All intervals.
 #[derive(Debug)]
 pub struct Timeline {
-    /// The earliest first.
+    /// In order, the earliest first.
     pub intervals: Vec<Interval>,
     length: Duration,
     since: Instant,
@@ -38,7 +38,7 @@ pub struct Timeline {
 }
 
 impl Timeline {
-    /// Of a load that begins now.
+    /// The timeline of a load that begins now.
     pub fn new(load: &Load, until: Until) -> Timeline {
         let length = match until {
             Until::Time(time) => (time / INTERVALS).max(INTERVAL_MIN),
@@ -60,13 +60,13 @@ impl Timeline {
         Ok(())
     }
 
-    /// Ends the last interval, when all has settled: with what was heard last.
+    /// Ends the last interval once all has settled: at the last message.
     pub fn end(&mut self, load: &mut Load) -> Outcome<()> {
         let heard_at = load.heard_at();
         if heard_at > self.since {
             return self.add(load, heard_at);
         }
-        // It was quiet until it was certain that nothing more comes.
+        // After the last message it was quiet, until it was certain that nothing more comes.
         let heard_s = heard_at.duration_since(load.start()).as_secs_f64();
         while let Some(last) = self.intervals.pop_if(|one| one.end_s > heard_s) {
             if last.deliveries > 0 {
@@ -91,7 +91,7 @@ impl Timeline {
         load.begin_interval()
     }
 
-    /// For programs: a list of objects.
+    /// The intervals as JSON: a list of objects.
     pub fn to_json(&self) -> Value {
         let interval = |one: &Interval| {
             let latency = |at: usize| one.latency_ms.map(|ms| ms[at] * 1e3);

@@ -1,7 +1,8 @@
-//! Clients that are trouble: they drip, they reset, they come and go.
+//! Clients that make trouble: they drip, they reset, they connect and leave.
 //!
-//! They have a poll of their own and are looked at between two turns of the crowd. Whoever is let
-//! down, or has left, comes again; each is heard by an [`Ear`].
+//! They have a poll of their own, which is looked at between two turns of the crowd. A client
+//! connects again when the server has closed it, or when it has left. An [`Ear`] checks what each
+//! receives.
 
 use std::collections::VecDeque;
 use std::io::{ErrorKind, Read};
@@ -19,52 +20,52 @@ use super::{Fault, Outcome, Patience};
 /// How often a client that drips reads a byte.
 const DRIP: Duration = Duration::from_millis(100);
 
-/// How long one that resets has not read when it does.
+/// How long a client that resets does not read before.
 const RESET_AFTER: Duration = Duration::from_millis(50);
 
-/// What is read at once.
+/// How much to read at once.
 const READ_BYTES: usize = 64 * 1024;
 
-/// What the kernel keeps of what was not read. One that drips has little, so that it is the server
-/// that has to live with it.
+/// The receive buffer of a client. A client that drips has little of it, so the server has to hold
+/// its data.
 const RECEIVE_BUFFER_BYTES: usize = 4096;
 
-/// So many of them are on their way in at once.
+/// At most this many of them connect at once.
 const ARRIVING_MAX: usize = 256;
 
-/// So many events are looked at between two turns of the crowd.
+/// At most this many events between two turns of the crowd.
 const EVENTS_MAX: usize = 256;
 
-/// They come from 127.0.1.1 to 127.0.1.250, so that the ports of those who have just left are not
-/// missed.
+/// They connect from 127.0.1.1 to 127.0.1.250, so that there are enough ports while those of closed
+/// connections still wait.
 const SOURCES: u64 = 250;
 
-/// Only they wait for what these do: the crowd is never longer without a look than this.
+/// The longest wait for events here: the crowd waits no longer than this for its turn.
 pub const WAIT_MAX: Duration = Duration::from_millis(5);
 
 /// What kind of trouble a client is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// Once welcomed it reads a byte ten times a second.
+    /// Once welcomed, it reads one byte ten times a second.
     Drips,
-    /// Once welcomed it does not read for a moment, and resets the connection.
+    /// Once welcomed, it does not read for a moment, and resets the connection.
     Resets,
-    /// Once welcomed it leaves as one should.
+    /// Once welcomed, it leaves in order.
     Leaves,
 }
 
-/// What they have done and seen.
+/// What they have done and received.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Tally {
     /// How many connections were made.
     pub connects: u64,
     /// How often one was welcomed.
     pub welcomes: u64,
-    /// How many messages they have heard, all of them checked.
+    /// How many messages they have received, all of them checked.
     pub messages: u64,
-    /// How many lines they were told that they missed.
+    /// How many lines they missed, as the server told them.
     pub lines_missed: u64,
-    /// How many of those that drip the server closed or reset.
+    /// How many of the dripping clients the server closed or reset.
     pub let_down: u64,
 }
 
@@ -73,7 +74,7 @@ struct One {
     kind: Kind,
     socket: Option<TcpStream>,
     ear: Ear,
-    /// It has been welcomed once.
+    /// It has been welcomed at least once.
     has_been_in: bool,
     is_arriving: bool,
 }
@@ -88,16 +89,16 @@ pub struct Troublemakers {
     ones: Vec<One>,
     outside: VecDeque<usize>,
     arriving: usize,
-    /// Those that will reset, and when; the next one first.
+    /// The clients that will reset, and when; the next one first.
     resets: VecDeque<(Instant, usize)>,
     next_drip: Instant,
-    /// Nobody comes any more.
+    /// No client connects any more.
     is_calm: bool,
     tally: Tally,
 }
 
 impl Troublemakers {
-    /// Nobody of them has come yet.
+    /// None of them has connected yet.
     pub fn new(address: SocketAddr, kinds: &[(Kind, usize)]) -> Outcome<Troublemakers> {
         let kinds = kinds.iter().flat_map(|(kind, count)| std::iter::repeat_n(*kind, *count));
         let one = |kind| One {
@@ -123,12 +124,12 @@ impl Troublemakers {
         })
     }
 
-    /// Whether there is nobody at all.
+    /// Whether there are none.
     pub fn is_nobody(&self) -> bool {
         self.ones.is_empty()
     }
 
-    /// How many of them have been let in at least once.
+    /// How many of them have been welcomed at least once.
     pub fn been_in(&self) -> usize {
         self.ones.iter().filter(|one| one.has_been_in).count()
     }
@@ -138,7 +139,7 @@ impl Troublemakers {
         self.ones.len()
     }
 
-    /// What they have done and seen.
+    /// What they have done and received.
     pub fn tally(&self) -> Tally {
         let ears = self.ones.iter().map(|one| &one.ear);
         ears.fold(self.tally, |tally, ear| Tally {
@@ -148,13 +149,13 @@ impl Troublemakers {
         })
     }
 
-    /// Has each do what is due.
+    /// Has each client do what its kind does, if it is time.
     pub fn turn(&mut self, record: &Record) -> Outcome<()> {
         let now = Instant::now();
         self.look(now, record)?;
         while let Some((_, key)) = self.resets.front().copied().filter(|(due, _)| *due <= now) {
             self.resets.pop_front();
-            // Dropped with what it has not read: the peer gets a reset.
+            // It drops a socket with unread data: that resets the connection.
             self.let_go(key);
         }
         if now >= self.next_drip {
@@ -173,8 +174,8 @@ impl Troublemakers {
         Ok(())
     }
 
-    /// Nobody comes and goes any more; those that drip stay if they are in. One that is let down
-    /// does not come again, since it might come too late for the last line.
+    /// No client connects or leaves any more. A dripping one stays if it is in. If the server
+    /// closes it, it does not connect again: it might come too late for the last line.
     pub fn calm_down(&mut self) {
         self.is_calm = true;
         let stays = |one: &One| one.kind == Kind::Drips && one.ear.is_welcomed;
@@ -183,7 +184,7 @@ impl Troublemakers {
         self.outside.clear();
     }
 
-    /// Once the last line has been said: those that drip read on until they have heard it.
+    /// After the last line was sent, the dripping clients read on until they have received it.
     pub fn listen_to_the_end(&mut self, record: &Record) -> Outcome<()> {
         let mut patience = Patience::new();
         loop {
@@ -200,7 +201,7 @@ impl Troublemakers {
                 return Ok(());
             }
             self.poll.poll(&mut self.events, Some(WAIT_MAX))?;
-            let what = || "those that drip do not hear the last line".to_owned();
+            let what = || "dripping clients do not receive the last line".to_owned();
             patience.check(self.heard() > before, what)?;
         }
     }
@@ -236,7 +237,8 @@ impl Troublemakers {
         Ok(())
     }
 
-    /// There is something to hear: until they are welcomed all listen, then only who leaves.
+    /// There is something to read. Before its welcome, every client reads; after it, only one that
+    /// leaves.
     fn hear(&mut self, key: usize, now: Instant, record: &Record) -> Outcome<()> {
         let was_welcomed = self.ones[key].ear.is_welcomed;
         if was_welcomed && self.ones[key].kind != Kind::Leaves {
@@ -248,7 +250,7 @@ impl Troublemakers {
             self.tally.welcomes += 1;
             self.arrive(key);
             match (self.ones[key].kind, &self.ones[key].socket) {
-                // It is gone already if the peer has closed meanwhile.
+                // The socket may be closed already, if the server closed it in the meantime.
                 (Kind::Leaves, Some(socket)) => socket.shutdown(Shutdown::Write).unwrap_or(()),
                 (Kind::Resets, _) => self.resets.push_back((now + RESET_AFTER, key)),
                 (Kind::Leaves | Kind::Drips, _) => {}
@@ -263,7 +265,7 @@ impl Troublemakers {
         (one.is_arriving, one.has_been_in) = (false, true);
     }
 
-    /// Reads what there is; one that drips only as much as `bytes_max`.
+    /// Reads what there is; a dripping client reads at most `bytes_max`.
     fn read(&mut self, key: usize, bytes_max: usize, record: &Record) -> Outcome<()> {
         loop {
             let one = &mut self.ones[key];
@@ -275,7 +277,7 @@ impl Troublemakers {
                 Ok(0) | Err(_) => return self.end(key),
             }
             if let Some(words) = &one.ear.refusal {
-                return Err(format!("the server lets nobody else in: {words:?}").into());
+                return Err(format!("the server admits no more clients: {words:?}").into());
             }
             if bytes_max == 1 {
                 return Ok(());
@@ -283,11 +285,11 @@ impl Troublemakers {
         }
     }
 
-    /// The server has closed or reset it.
+    /// The server has closed the connection, or reset it.
     fn end(&mut self, key: usize) -> Outcome<()> {
         let one = &self.ones[key];
         if !one.ear.is_welcomed {
-            return Err(Fault("somebody who had just come was let down".to_owned()).into());
+            return Err(Fault("a new connection was closed".to_owned()).into());
         }
         self.tally.let_down += u64::from(one.kind == Kind::Drips);
         self.let_go(key);

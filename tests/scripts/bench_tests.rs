@@ -101,7 +101,7 @@ fn a_message_that_does_not_come_or_is_changed_is_lost() {
 #[test]
 fn a_message_that_comes_twice_is_a_fault() {
     let error = talk_over(FLOODER, |line| line.repeat(2).into_bytes()).unwrap_err().to_string();
-    assert!(error.contains("message 100 was heard twice"), "{error}");
+    assert!(error.contains("message 100 arrived twice"), "{error}");
 }
 
 #[test]

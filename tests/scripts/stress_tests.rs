@@ -487,7 +487,7 @@ fn a_server_of_any_language_passes_and_is_understood() {
             let json = Run::against(server.address, &[&flags[..], &["--window", "50"]].concat());
             assert!(count(&json.json(), "trouble_lines_missed") > 0, "{lang} {}", json.out);
             let full = Run::against(server.address, &["--clients", "20"]);
-            assert!(full.err.contains("lets nobody else in") && full.err.contains("(12)"));
+            assert!(full.err.contains("admits no more clients") && full.err.contains("(12)"));
         }
     }
 }
@@ -509,7 +509,7 @@ fn the_help_tells_unit_and_default_of_each_flag() {
     }
     assert_eq!(without_default, ["address", "seconds", "rate", "pid", "json", "plot"]);
     let words = run.out.split_whitespace().collect::<Vec<_>>().join(" ");
-    for told in ["[default: 1000]", "[default: 64]", "[default: whoever listens"] {
+    for told in ["[default: 1000]", "[default: 64]", "[default: whichever listens"] {
         assert!(words.contains(told), "no {told} in {}", run.out);
     }
 }

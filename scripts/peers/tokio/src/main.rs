@@ -1,8 +1,8 @@
-//! A chat server with a tokio task for each client and a broadcast channel, as tutorials have it.
+//! A chat server with a tokio task for each client and a broadcast channel, as in tutorials.
 //!
-//! What a client sends is sent to everyone, line by line. Who is more than [`CHANNEL_LINES`] behind
-//! loses lines without being told. Says where it listens in its first line. Written for the
-//! comparison with chinwag.
+//! It sends each line of a client to all clients. A client that is more than [`CHANNEL_LINES`]
+//! behind loses lines without a notice. Its first line tells the address it listens on. It was
+//! written for the comparison with chinwag.
 
 use std::error::Error;
 use std::net::SocketAddr;
@@ -38,7 +38,7 @@ async fn accept() -> Result<(), Box<dyn Error>> {
     }
 }
 
-/// One client's life; it ends with its first error.
+/// Serves one client, until it leaves or the first error.
 async fn serve(client: TcpStream, lines: broadcast::Sender<Line>) -> std::io::Result<()> {
     client.set_nodelay(true)?;
     let (read, mut write) = client.into_split();
@@ -56,7 +56,7 @@ async fn serve(client: TcpStream, lines: broadcast::Sender<Line>) -> std::io::Re
     let mut read = BufReader::new(read);
     let mut line = Vec::new();
     while read.read_until(b'\n', &mut line).await? > 0 {
-        // There is always one who hears: the sender itself.
+        // There is always a receiver: the sender itself.
         lines.send(line.as_slice().into()).ok();
         line.clear();
     }
