@@ -1,5 +1,5 @@
-//! The order of the house: who may know what, and what must not lie about. Each message says what
-//! to do about it.
+//! The order of the source: which file may use what, and what every page and name must keep to.
+//! Each message says how to mend it.
 
 #![allow(
     clippy::expect_used,
@@ -21,10 +21,11 @@ use clap::{Arg, CommandFactory, Parser};
 const FOLDERS: [&str; 9] =
     ["words", "pace", "wire", "room", "config", "hub", "stdio", "server", "join"];
 
-/// All before this one are values; it is generic over the socket; the rest is the world.
+/// All folders before this one are values. This one is generic over the socket. The rest is the
+/// world.
 const GENERIC: &str = "hub";
 
-/// What values and the hub must not name, and what to do instead.
+/// The names that values and the hub must not use, and what to do instead.
 const UNKNOWN: [(&str, &str); 5] = [
     ("Instant::now", "take `now: Instant` as a parameter"),
     ("mio::", "only the world knows mio"),
@@ -33,7 +34,7 @@ const UNKNOWN: [(&str, &str); 5] = [
     ("std::net::TcpListener", "only the world listens"),
 ];
 
-/// What nothing here may name.
+/// The names that no file may use.
 const FORBIDDEN: [(&str, &str); 2] = [
     ("SystemTime", "no deadline may depend on the wall clock"),
     ("std::thread", "nothing here makes a thread"),
@@ -42,13 +43,15 @@ const FORBIDDEN: [(&str, &str); 2] = [
 /// The files that may know mio: each has a poll.
 const KNOW_MIO: [&str; 2] = ["src/server/mod.rs", "src/join/watch.rs"];
 
-/// The files of the client that may look at the clock; to the others the moment is handed in.
+/// The files of the client that may read the clock. The others take the present moment as a
+/// parameter.
 const KNOW_CLOCK: [&str; 3] = ["src/join/mod.rs", "src/join/relay.rs", "src/join/seat.rs"];
 
 const LEFTOVERS: [&str; 8] =
     ["TODO", "FIXME", "XXX", "dbg!(", "todo!(", "unimplemented!(", "println!(", "eprintln!("];
 
-/// What may be in the top level, beside files that begin with a dot. Cargo makes `target`.
+/// The files and folders of the top level, without those that begin with a dot. Cargo makes
+/// `target`.
 const TOP: [&str; 11] = [
     "CHANGELOG.md",
     "CONTRIBUTING.md",
@@ -79,7 +82,7 @@ const PERSONS: [&str; 2] = ["whoever", "those who"];
 /// The same in the name of a test.
 const PERSONS_IN_A_NAME: [&str; 3] = ["who_", "whoever", "those_who"];
 
-/// The name of a test is one short sentence.
+/// A test name is one short sentence.
 const TEST_NAME_BYTES_MAX: usize = 60;
 
 /// A visitor reads it on one or two screens.
@@ -116,7 +119,7 @@ fn names_in(folder: &str) -> impl Iterator<Item = String> {
     entries.map(|entry| entry.unwrap().file_name().into_string().unwrap())
 }
 
-/// The folder of a source file: `hub` for `src/hub/speak.rs`; `None` for the map and `main`.
+/// The folder of a source file: `hub` for `src/hub/speak.rs`; `None` for `lib` and `main`.
 fn folder(path: &Path) -> Option<usize> {
     let inside = path.strip_prefix(root().join("src")).unwrap();
     let first = inside.components().next().unwrap().as_os_str().to_string_lossy().into_owned();
@@ -202,7 +205,7 @@ fn every_source_file_says_what_it_is_and_is_one_room() {
 fn lines_are_short_and_nothing_is_left_over() {
     let scripts = ["src", "tests"].into_iter().flat_map(|folder| files_below(folder, ".rs"));
     let scripts = scripts.chain(files_below("scripts", ""));
-    // What a program wrote is as long as it is.
+    // What a program wrote has lines of any length.
     let written = |path: &PathBuf| path.starts_with(root().join("scripts/results"));
     for path in scripts.filter(|path| !path.ends_with("tidy.rs") && !written(path)) {
         let Ok(text) = fs::read_to_string(&path) else { continue };
@@ -248,7 +251,7 @@ fn the_readme_lists_every_command_and_no_other() {
     let rows = page.lines().filter(|line| line.starts_with("| `/"));
     let cells = rows.filter_map(|row| row.split(" | ").next());
     let mut listed: Vec<&str> = cells.flat_map(|cell| cell.split('`').skip(1).step_by(2)).collect();
-    // A column ends at a `|`, so the page writes `on|off` as two.
+    // A cell of a table ends at `|`, so the README writes `on|off` as two commands.
     let usages = COMMANDS.iter().flat_map(|row| {
         let (usage, _) = row.help(Lang::En);
         let (name, rest) = usage.split_at(row.name().len());
@@ -294,7 +297,7 @@ fn every_link_of_a_page_leads_to_a_file() {
     }
 }
 
-/// What the program says of itself.
+/// The output of the program with these arguments.
 fn help(arguments: &[&str]) -> String {
     let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_chinwag"));
     String::from_utf8(command.args(arguments).output().unwrap().stdout).unwrap()
@@ -328,7 +331,7 @@ fn the_name_of_a_test_is_short_and_calls_a_client_it() {
     }
 }
 
-/// The name of the first function here.
+/// The name of the first function in this code.
 fn function_name(code: &str) -> Option<&str> {
     code.split_once("fn ")?.1.split_once('(').map(|(name, _)| name)
 }

@@ -1,5 +1,5 @@
-//! The door under every error that accepting can give: whoever waits is let in soon after the cause
-//! has ended, and meanwhile the door is not tried without a pause.
+//! The door under every error of accept: waiting connections are accepted soon after the cause has
+//! ended. Until then the door is not tried without a pause.
 
 use std::io;
 use std::time::{Duration, Instant};
@@ -9,11 +9,11 @@ use rustix::io::Errno;
 
 use crate::random::Random;
 
-/// What accept(2) may say of the machine, and of one peer.
+/// The errors of accept(2) about the machine, and about one connection.
 const SHORTAGES: [Errno; 4] = [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM];
 const ONE_PEERS: [Errno; 4] = [Errno::CONNABORTED, Errno::PROTO, Errno::INTR, Errno::NETDOWN];
 
-/// How soon those who wait must be in once accepting works again.
+/// How soon the waiting connections must be accepted once accepting works again.
 const SERVED_WITHIN: Duration = Duration::from_millis(200);
 
 struct Listener {
@@ -48,7 +48,7 @@ impl Listener {
             match self.accept() {
                 Ok(()) => door.accepted(),
                 Err(error) => {
-                    // The reserve is of no use here: the shortage is not of our making.
+                    // The reserve does not help here: the machine is short, not this process.
                     if door.failed(&error, now) == Next::TurnAway {
                         door.later(now);
                     }
@@ -68,7 +68,7 @@ fn waiting_clients_get_in_soon_after_a_shortage_with_few_tries() {
         let mut listener = Listener { random, waiting, shortage, tried: 0 };
         let (mut door, start) = (Door::default(), Instant::now());
         let end = start + Duration::from_millis(lasting);
-        // One event for all of them, and never another.
+        // One event for all of them, and no other.
         door.note();
         let mut now = start;
         while listener.waiting > 0 || door.retry_at(now).is_some() {
@@ -79,7 +79,7 @@ fn waiting_clients_get_in_soon_after_a_shortage_with_few_tries() {
             assert!(now < end + SERVED_WITHIN, "seed {seed}: {} still wait", listener.waiting);
             let next = door.retry_at(now);
             assert!(next.is_some() || listener.waiting == 0, "seed {seed}: forgotten");
-            // The loop waits until then; and sometimes it is woken by something else.
+            // The loop waits until then, and sometimes something else wakes it.
             let woken = now + Duration::from_millis(listener.random.below(40) as u64);
             now = next.map_or(now, |at| at.max(now).min(woken));
             if listener.shortage.is_some() {

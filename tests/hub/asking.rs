@@ -1,10 +1,10 @@
-//! What a line asks of the server, and what answers it.
+//! What a line asks of the server, and which answer it must get.
 
 use chinwag::words::command::Command;
 
 use crate::people::own_prefix;
 
-/// One line that a peer has sent.
+/// One line that a client has sent.
 #[derive(Clone, Debug)]
 pub struct Sent {
     pub bytes: Vec<u8>,
@@ -12,7 +12,7 @@ pub struct Sent {
 }
 
 impl Sent {
-    /// Whether it says the secret of this number to whoever has this name.
+    /// Whether it sends the secret of this number to the client of this name.
     pub fn tells(&self, number: usize, name: &str) -> bool {
         let Asks::Tell { to, words } = &self.asks else { return false };
         let is_it = secret(words).is_some_and(|(_, its)| its == number);
@@ -20,20 +20,20 @@ impl Sent {
     }
 }
 
-/// What a line asks, as far as it matters to whoever watches.
+/// What a line asks, as far as it matters to the model.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Asks {
-    /// To be said to all: so it stands behind its author's name.
+    /// To send this to all: so it stands behind its author's name.
     Say(String),
-    /// To be called so; `sure` if nothing can be in the way.
+    /// To have this name; `sure` if nothing can be in the way.
     Name { to: String, sure: bool },
-    /// To see one's own lines, or not.
+    /// To get one's own lines back, or not.
     Echo(bool),
-    /// To see nothing of someone.
+    /// To hide the lines of a client.
     Hide(String),
-    /// To see someone again.
+    /// To show them again.
     Show(String),
-    /// To say something to one alone: by this name, or whoever spoke last.
+    /// To send a private message: to this name, or to the last one that sent one.
     Tell { to: Option<String>, words: String },
     /// To go to this room.
     Go(String),
@@ -43,16 +43,16 @@ pub enum Asks {
     History(usize),
     /// To see all commands.
     Help,
-    /// Something that is answered by a line which begins so.
+    /// Something whose answer is a line that begins like this.
     Other(&'static str),
     /// To leave.
     Quit,
-    /// To leave, and before that to say this to all.
+    /// To leave, and before that to send this to all.
     LastWords(String),
 }
 
 impl Asks {
-    /// What a line asks that this peer has sent.
+    /// What this line of this client asks.
     pub fn of(serial: u64, line: &[u8]) -> Asks {
         let line = String::from_utf8_lossy(line);
         match Command::parse(&line) {
@@ -84,7 +84,7 @@ impl Asks {
         }
     }
 
-    /// Whether this line of its author's is what came of it.
+    /// Whether this line of its author is the result.
     pub fn is_said_by(&self, line: &str) -> bool {
         match self {
             Asks::Say(words) | Asks::LastWords(words) => {
@@ -96,12 +96,12 @@ impl Asks {
         }
     }
 
-    /// Whether nothing counts that is sent behind it.
+    /// Whether nothing behind it counts.
     pub fn is_farewell(&self) -> bool {
         matches!(self, Asks::Quit | Asks::LastWords(_))
     }
 
-    /// Whether it has an answer for its author alone, whatever becomes of it.
+    /// Whether its author alone gets an answer, whatever happens.
     pub fn is_answered(&self) -> bool {
         !matches!(self, Asks::Say(_) | Asks::About(_) | Asks::Name { .. })
     }
@@ -162,7 +162,7 @@ pub fn whisper(text: &str) -> Option<(&str, &str, &str)> {
     Some((from, to, words))
 }
 
-/// Whose secret this is, and its number; `None` if its sender was cut short.
+/// The client whose secret this is, and its number; `None` if the message was cut.
 pub fn secret(words: &str) -> Option<(u64, usize)> {
     let (secret, _) = words.strip_prefix("psst ")?.split_once('.')?;
     let (whose, number) = secret.split_once(' ')?;

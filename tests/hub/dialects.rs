@@ -11,7 +11,7 @@ const SECOND: Duration = Duration::from_secs(1);
 /// The first byte of every telnet command.
 const IAC: u8 = 255;
 
-/// What another hears in some seconds when a newcomer sends these pieces at once.
+/// What another client receives in some seconds when a new one sends these pieces at once.
 fn heard_of(pieces: &[&[u8]]) -> String {
     let (mut small, [alice, bob]) = Small::with_two(Config::default());
     pieces.iter().for_each(|piece| small.say(&alice, piece));
@@ -24,8 +24,8 @@ fn assert_ends_in_cr_lf(text: &str) {
     assert!(!text.is_empty() && !text.replace("\r\n", "").contains(is_left), "{text:?}");
 }
 
-/// Everything that a client may be sent: its own line, a reply, notices, a line of another, and a
-/// private one.
+/// Everything that a client may receive: its own line, a reply, notices, a line of another, and a
+/// private message.
 fn hear_everything(small: &mut Small, [alice, bob]: &[Seat; 2], end: &str) -> String {
     small.say(alice, format!("hello{end}/who{end}/nope{end}"));
     let newcomer = small.connect(3);
@@ -55,7 +55,7 @@ fn a_client_that_ends_lines_in_cr_is_sent_cr_lf_from_then_on() {
 fn a_client_that_ends_lines_in_lf_is_never_sent_a_cr() {
     let (mut small, two) = Small::with_two(Config::default());
     assert!(!hear_everything(&mut small, &two, "\n").contains('\r'));
-    // The ends that others use are not passed on.
+    // The line ends of others are not passed on.
     for end in ["\r\n", "\r", "\r\0"] {
         small.say(&two[1], format!("one{end}two{end}"));
         assert_eq!(two[0].take_text(), "bob: one\nbob: two\n");
@@ -184,7 +184,7 @@ fn a_character_in_two_segments_is_never_cut() {
             small.say(&alice, &text.as_bytes()[cut..]);
             small.pass(3 * SECOND);
             assert_eq!(all_said(&bob.take_text()), text, "cut at {cut}");
-            // A hint would be one of its own.
+            // A hint would be a line of its own.
             assert_eq!(all_said(&alice.take_text()), text, "cut at {cut}");
         }
     }
@@ -198,7 +198,7 @@ fn a_character_in_two_segments_is_never_cut_in_raw_mode() {
                 Small::with_two(Config { raw: true, ..Config::default() });
             small.say(&alice, &text.as_bytes()[..cut]);
             small.pass(SECOND * 3 / 10);
-            // A client that decodes each read dies of half a character.
+            // A client that decodes each read fails at half a character.
             let first = bob.take_text();
             small.say(&alice, &text.as_bytes()[cut..]);
             assert_eq!(first + &bob.take_text(), text, "cut at {cut}");
@@ -236,8 +236,8 @@ fn utf16(text: &str, is_little: bool) -> Vec<u8> {
     text.encode_utf16().flat_map(bytes).collect()
 }
 
-/// Asserts that a client that sends these lines is told once that they are UTF-16, and not in
-/// telnet.
+/// Asserts that a client that sends these lines gets one hint that they are UTF-16, and is not
+/// treated as telnet.
 fn assert_utf16_is_told(lines: &[Vec<u8>]) {
     let (mut small, [alice, _bob]) = Small::with_two(Config::default());
     let mut sent = Vec::new();
@@ -293,7 +293,7 @@ fn a_single_byte_255_in_latin_1_is_no_telnet() {
     }
 }
 
-/// What a person with nc is shown, to the byte.
+/// What nc shows a person, to the byte.
 #[test]
 fn a_plain_client_is_sent_what_it_always_was() {
     let mut small = Small::new(Config { greeting: Duration::ZERO, ..Config::default() });

@@ -1,4 +1,4 @@
-//! Limits of what one address or client may do, over a time that need not pass.
+//! Limits of one address or client, over a time that the test does not wait.
 
 use std::time::Duration;
 
@@ -10,12 +10,12 @@ use crate::small::{Seat, Small};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// A hub that greets at once.
+/// A hub that welcomes at once.
 fn small(config: Config) -> Small {
     Small::new(Config { greeting: Duration::ZERO, ..config })
 }
 
-/// So many clients that are exempt from limits, of which nothing is read yet.
+/// This many clients that are exempt from limits; nothing of them is read yet.
 fn crowd(small: &mut Small, count: usize) -> Vec<Seat> {
     (0..count).map(|_| small.connect(1)).collect()
 }
@@ -69,7 +69,7 @@ fn a_kernel_short_of_memory_for_a_moment_costs_no_connection() {
         bob.take_text();
         small.say(&alice, "hello\n");
         assert_eq!(bob.take_text(), "");
-        // No event tells that there is memory again.
+        // No event comes when there is memory again.
         small.pass(SECOND);
         assert_eq!(bob.take_text(), "guest1: hello\n");
         bob.pipe.borrow_mut().write_fails = Some(errno);
@@ -145,7 +145,7 @@ fn messages_do_not_keep_a_lagging_client_from_speaking() {
     assert!((1..1000).contains(&refused), "{refused} refused");
     small.say(&bob, "I am still here\n");
     assert_eq!(alice.take_text(), "guest2: I am still here\n");
-    // Its own replies do, as ever.
+    // Its own replies reach the limit, as ever.
     small.say(&bob, "/help\n".repeat(100));
     small.say(&bob, "and now?\n");
     assert_eq!(alice.take_text(), "");
@@ -165,7 +165,7 @@ fn the_dead_do_not_wait_for_their_greeting() {
         small.note(&client);
     }
     assert_eq!((small.hub.connections(), small.hub.wait()), (0, Wait::Forever));
-    // Nor is anyone told of them, or of what they had begun to say.
+    // Nor does any client get a notice of them, or of what they had begun to send.
     assert_eq!(small.said(), "");
 }
 
@@ -203,7 +203,7 @@ fn a_small_turn_behind_a_full_one_waits_a_moment_for_more() {
     assert_eq!(heard(&small), (1, Wait::Forever));
     small.say(&alice, "at once again\n");
     assert_eq!(heard(&small), (1, Wait::Forever));
-    // What makes it a full turn ends the wait, and so does the end of a client.
+    // A full turn ends the wait, and so does the end of a client.
     small.say(&alice, &full);
     small.say(&alice, "the rest\n");
     small.say(&alice, &full);

@@ -1,7 +1,8 @@
 //! The hub on sockets without a kernel: thousands of runs, each repeatable from its seed.
 //!
-//! `CHINWAG_SEEDS=20000` runs so many, `CHINWAG_SEED=7` runs one alone. A failure prints its seed.
-//! A fuzzer chooses what happens in other runs: what it has kept is run too (`scripts/fuzz.sh`).
+//! `CHINWAG_SEEDS=20000` runs that many, `CHINWAG_SEED=7` that one alone. A failure prints its
+//! seed. A fuzzer chooses what happens in other runs, and the inputs that it kept run here too
+//! (`scripts/fuzz.sh`).
 
 #![allow(
     clippy::expect_used,
@@ -42,10 +43,11 @@ use random::Random;
 use running::{config, run};
 use world::World;
 
-/// Runs without being told how many.
+/// How many runs there are by default.
 const SEEDS: u64 = 256;
 
-/// The same talk, with one who only listens and stalls at times, or not; what the others got.
+/// The same conversation, with or without a client that only reads and stalls at times. Returns
+/// what the others received.
 fn talk(seed: u64, base: &Config, stalls: bool) -> Vec<Vec<u8>> {
     let mut random = Random::seeded(seed);
     let mut config = config(&mut random, base);
@@ -95,7 +97,7 @@ fn a_flooder_does_not_keep_a_talker_waiting() {
     world.connect();
     world.connect();
     world.settle();
-    // Ten turns' worth of lines, so that the flooder still has something waiting.
+    // Lines for ten turns, so that the flooder still has input waiting.
     world.say(0, "flood flood flood flood\n".repeat(4000).as_bytes());
     world.turn();
     world.say(1, b"hello\n");
@@ -108,7 +110,7 @@ fn a_flooder_does_not_keep_a_talker_waiting() {
     world.releasing.set(true);
 }
 
-/// A world in which nothing goes wrong, with so many people who end their lines.
+/// A world in which nothing goes wrong, with this many clients that end their lines.
 fn quiet_world(people: usize, greeting: Duration) -> World {
     let base = Config::default();
     let config = Config { window: 1000, turn_bytes: 250, write_bytes: 300, ..base };
@@ -143,7 +145,7 @@ fn the_last_line_of_an_ignored_client_that_left_is_not_heard() {
     let mut world = quiet_world(3, Duration::ZERO);
     world.say(0, b"/ignore guest2\n");
     world.settle();
-    // What is rendered is rendered; so something else is in front.
+    // Rendered bytes stay as they are, so something else is in front.
     world.peers[0].healthy = false;
     world.peers[0].wire.borrow_mut().take(0);
     world.say(2, b"in front\n");
@@ -183,7 +185,7 @@ fn a_client_that_ends_and_is_reset_is_heard_over_several_turns() {
     let mut world = quiet_world(2, Duration::ZERO);
     world.peers[0].is_telnet = true;
     world.settle();
-    // All of it is read at once; with its author's name before it each line takes more room.
+    // All of it is read at once. With its author's name each line takes more room.
     for number in 0..60 {
         world.say(0, format!("{}\n", number % 10).as_bytes());
     }
@@ -237,7 +239,7 @@ fn a_name_is_kept_for_a_whole_network() {
     while world.hub.here() == 4 || world.hub.is_busy() {
         world.turn();
     }
-    // The second comes from another network, the fourth from the same.
+    // The second connects from another network, the fourth from the same.
     world.say(1, b"/nick deck\n");
     world.say(3, b"/nick deck\n");
     world.settle();
@@ -246,7 +248,7 @@ fn a_name_is_kept_for_a_whole_network() {
     world.releasing.set(true);
 }
 
-/// Says which seed it was when a run fails.
+/// Prints the seed when a run fails.
 struct Seed(u64);
 
 impl Drop for Seed {

@@ -1,4 +1,4 @@
-//! What must be true of what each peer got, told from an unbounded list of all that was said.
+//! What each client must have received, derived from an unbounded list of the conversation.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -21,7 +21,7 @@ pub struct Said {
 }
 
 impl Said {
-    /// Whether it tells about someone, and is nothing that was said.
+    /// Whether it is a notice about a client, and not a line of one.
     pub fn is_notice(&self) -> bool {
         self.text.starts_with(b"* ")
     }
@@ -67,7 +67,7 @@ pub struct Talk<'a> {
     pub config: &'a Config,
 }
 
-/// One peer, and how far what it got has been checked.
+/// One client, and how far its output has been checked.
 #[derive(Debug)]
 pub struct Peer {
     pub wire: Rc<RefCell<Wire>>,
@@ -75,14 +75,14 @@ pub struct Peer {
     pub serial: u64,
     /// It takes all it is offered, and at once.
     pub healthy: bool,
-    /// It ends its lines; one that does not is heard when it is quiet.
+    /// It ends its lines. The lines of one that does not end them arrive when it is silent.
     pub ends_lines: bool,
     /// It sends telnet commands between its words.
     pub is_telnet: bool,
     /// Refused at the door.
     pub refused: bool,
     pub came_at: Instant,
-    /// The head when it came.
+    /// The head of the transcript when it connected.
     pub came_to: u64,
     /// The room whose lines it gets, and how much had been said there when it came.
     pub room: usize,
@@ -95,11 +95,11 @@ pub struct Peer {
     pub has_arrived: bool,
     /// It was gone before it had to be greeted.
     pub never_greeted: bool,
-    /// It has sent something behind which nothing counts.
+    /// It has sent something that ends its input.
     pub has_ended: bool,
-    /// The lines that it has sent completely, in order; those that are too long are not among them.
+    /// The complete lines that it has sent, in order, without those that are too long.
     pub sent: Vec<Sent>,
-    /// The last of them has no end and its connection broke behind it.
+    /// The last of them has no line end, and the connection broke behind it.
     pub last_is_unsure: bool,
     pub sent_too_long: usize,
     /// The line that it is sending.
@@ -107,8 +107,8 @@ pub struct Peer {
     /// What it has begun to send.
     pub unfinished: Vec<(u8, Part)>,
     checked: usize,
-    /// How many lines said before may have been accounted for: more than one number, while lines
-    /// that were left out for it could come before or after what it got last.
+    /// How many earlier lines may be accounted for. There is more than one number while hidden
+    /// lines may have been left out before or after the last line that it got.
     pub accounted: Vec<usize>,
     pub missed: u64,
     pub too_long_told: usize,
@@ -164,8 +164,8 @@ impl Peer {
         wire.closed.is_none() && !wire.shut && !wire.eof && !wire.reset
     }
 
-    /// Whether it may be out of the conversation: it has ended, was closed, or has stopped reading.
-    /// One that sends too much without a line end is out before it can read why.
+    /// Whether it may have left: it has ended, was closed, or has stopped reading. A client that
+    /// sends too much without a line end leaves before it can read why.
     pub fn may_have_left(&self) -> bool {
         let endless = self.sent_too_long > 0 || !self.ends_lines;
         let has_stopped = self.wire.borrow().room != usize::MAX;
@@ -190,8 +190,7 @@ impl Peer {
         self.wire.borrow_mut().end();
     }
 
-    /// Its connection breaks: a line that lacks its end has one now, if the server was not kept
-    /// from reading it.
+    /// Its connection breaks: an unfinished line ends here, if the server could read it.
     pub fn break_down(&mut self, max_line: usize) {
         let lines = self.sent.len();
         if self.ends_lines && !self.has_ended {
@@ -201,7 +200,7 @@ impl Peer {
         self.wire.borrow_mut().break_down();
     }
 
-    /// It has sent a whole line, or its last words.
+    /// It has sent a whole line, or its last one.
     pub fn note_line(&mut self, max_line: usize) {
         let bytes = std::mem::take(&mut self.line);
         if bytes.is_empty() || bytes.len() > max_line {
@@ -216,7 +215,7 @@ impl Peer {
         self.sent.push(Sent { bytes, asks });
     }
 
-    /// Checks what it got since the last time, line by line.
+    /// Checks what it has received since the last time, line by line.
     pub fn check(&mut self, talk: &Talk) {
         let wire = Rc::clone(&self.wire);
         let wire = wire.borrow();
@@ -313,8 +312,8 @@ impl Peer {
         }
     }
 
-    /// Every number of lines that may be accounted for now: lines that it did not want may have
-    /// been left out.
+    /// Every number of lines that may be accounted for now: lines that it hides may have been left
+    /// out.
     pub fn with_left_out(&self, talk: &Talk) -> Vec<usize> {
         let mut all = self.accounted.clone();
         let hides = self.hides();
@@ -344,7 +343,7 @@ impl Peer {
         self.checked = received.len();
     }
 
-    /// It must have got everything by now: no half line, nothing untold.
+    /// Checks that it has everything by now: no half line, no loss without a notice.
     pub fn check_caught_up(&self, talk: &Talk) {
         let who = format!("guest{}", self.serial);
         assert_eq!(self.checked, self.wire.borrow().received.len(), "{who} has half a line");
@@ -357,7 +356,7 @@ impl Peer {
         assert!(accounted.contains(&all), "{who}: {accounted:?} of {all}");
     }
 
-    /// It must have got everything up to the last line of its own, even if it has ended its side.
+    /// Checks that it has everything up to its own last line, even if it has ended its side.
     pub fn check_has_own_last_line(&self, talk: &Talk) {
         let last = self.said(talk).iter().rposition(|said| said.author == self.serial);
         let last = last.map_or(0, |at| at + 1);
@@ -366,7 +365,7 @@ impl Peer {
         assert!(has || talk.config.raw, "guest{}: {accounted:?} but not {last}", self.serial);
     }
 
-    /// It must have been told of every line that was too long.
+    /// Checks that it had a notice for every line that was too long.
     pub fn check_told_of_long_lines(&self) {
         if self.ends_lines {
             let (told, who) = (self.too_long_told, self.serial);
@@ -374,14 +373,14 @@ impl Peer {
         }
     }
 
-    /// What was said in its name must be what it sent, in order; all of it, if `all`.
+    /// Checks that the lines with its name are those it sent, in order; all of them, if `all`.
     pub fn check_heard(&self, talk: &Talk, all: bool) {
         let who = format!("guest{}", self.serial);
         if !talk.config.raw && self.ends_lines {
             self.check_lines_heard(talk, all);
             return;
         }
-        // Chunks that come too close together may become a line that is too long.
+        // Chunks that come too close together may become one line that is too long.
         let perhaps_too_long = self.too_long_told > 0 || !self.is_open();
         if !talk.config.raw && perhaps_too_long {
             return;

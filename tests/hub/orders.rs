@@ -29,7 +29,7 @@ const EVENTS: [Event; 7] = [
     Event::Turn,
 ];
 
-/// All orders of so many events, which takes a few seconds.
+/// The length of the orders. All of them take a few seconds.
 const DEPTH: u32 = 6;
 
 #[test]
@@ -56,13 +56,13 @@ fn every_order_of_events_keeps_the_promises() {
     }
 }
 
-/// Whether the talker would do something after it has ended.
+/// Whether the talker would send something after it has ended.
 fn says_after_the_end(events: &[Event]) -> bool {
     let mut after = events.iter().skip_while(|event| !matches!(event, Event::Ends)).skip(1);
     after.any(|event| matches!(event, Event::Says | Event::SaysHalf | Event::Ends))
 }
 
-/// Says which order it was when a run fails.
+/// Prints the order when a run fails.
 struct Order<'a>(&'a [Event]);
 
 impl Drop for Order<'_> {
@@ -73,7 +73,7 @@ impl Drop for Order<'_> {
     }
 }
 
-/// The first client talks and ends, the second reads and stops; what happens between two turns
+/// The first client talks and ends, the second reads and stops. What happens between two turns
 /// comes with one poll.
 fn run_order(events: &[Event], base: &Config) {
     let mut world = World::new(Random::seeded(1), base.clone());

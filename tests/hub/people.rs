@@ -1,4 +1,4 @@
-//! Who is called what, told from nothing but what was said to all.
+//! The name of each client, derived only from the conversation.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -9,19 +9,19 @@ use chinwag::words::names::kept::KEPT_FOR;
 
 use crate::model::{Peer, Said};
 
-/// The letters of the names that people take: none looks like another, small or capital.
+/// The letters of the names that clients take: none looks like another, small or capital.
 const LETTERS: &[u8; 10] = b"abcdefghkp";
 
 /// How many networks there are.
 const NETWORKS: u64 = 3;
 
-/// The address of a client, which no other has; every third is in the same network of 64 bits.
+/// The address of a client, which no other has. Every third is in the same /64 network.
 pub fn address(serial: u64) -> SocketAddr {
     let network = (serial % NETWORKS) as u16;
     SocketAddr::from(([0x2001, 0xdb8, 0, network, 0, 0, 0, serial as u16], 1))
 }
 
-/// A name that someone has given up, in small letters.
+/// A name that a client has given up, in small letters.
 #[derive(Debug)]
 struct GivenUp {
     serial: u64,
@@ -38,34 +38,34 @@ impl GivenUp {
     }
 }
 
-/// Everyone's name, as far as the conversation has come.
+/// The name of each client, as far as the conversation has come.
 #[derive(Debug, Default)]
 pub struct Roll {
     names: BTreeMap<u64, String>,
-    /// Every name that someone has taken, in small letters.
+    /// Every name that a client has taken, in small letters.
     taken: BTreeSet<(u64, String)>,
-    /// Those whose departure has been told, or whose name has gone to someone else.
+    /// The clients whose leave notice was sent, or whose name another has now.
     departed: BTreeSet<u64>,
-    /// Where it was told that someone joined.
+    /// Where the join notice of each client is.
     joined: BTreeMap<u64, usize>,
-    /// Of each the name that it has given up last, as far as that was told.
+    /// The name that each client gave up last, as far as notices tell.
     given_up: Vec<GivenUp>,
 }
 
 impl Roll {
-    /// What someone is called now.
+    /// The name of a client now.
     pub fn name(&self, serial: u64) -> String {
         self.names.get(&serial).cloned().unwrap_or_else(|| format!("guest{serial}"))
     }
 
-    /// Whether someone has ever been called so.
+    /// Whether a client has ever had this name.
     pub fn was(&self, serial: u64, name: &str) -> bool {
         let name = name.to_ascii_lowercase();
         name == format!("guest{serial}") || self.taken.contains(&(serial, name))
     }
 
-    /// All who have ever been called so.
-    pub fn whoever_was(&self, name: &str) -> Vec<u64> {
+    /// All clients that have ever had this name.
+    pub fn all_named(&self, name: &str) -> Vec<u64> {
         let guest = name.to_ascii_lowercase();
         let guest = guest.strip_prefix("guest").and_then(|serial| serial.parse().ok());
         let small = name.to_ascii_lowercase();
@@ -73,7 +73,7 @@ impl Roll {
         guest.into_iter().chain(bearers.map(|(serial, _)| *serial)).collect()
     }
 
-    /// Takes in the next thing said, the one in this place.
+    /// Takes in the next entry of the conversation, the one at this index.
     pub fn note(
         &mut self,
         (place, now): (usize, Instant),
@@ -103,7 +103,7 @@ impl Roll {
         Said { author, text }
     }
 
-    /// Takes in a notice about someone.
+    /// Takes in a notice about a client.
     fn note_notice(
         &mut self,
         (place, now): (usize, Instant),
@@ -141,7 +141,7 @@ impl Roll {
         for peer in peers.iter().filter(|peer| peer.serial != serial) {
             let same = self.name(peer.serial).eq_ignore_ascii_case(to);
             if same && !self.departed.contains(&peer.serial) {
-                // Not every departure is told.
+                // Some departures have no notice.
                 assert!(peer.may_have_left(), "two are called {to}");
                 self.departed.insert(peer.serial);
             }
@@ -169,12 +169,12 @@ impl Roll {
     }
 }
 
-/// A name that nobody takes but this peer, and it only once.
+/// A name that only this client takes, and only once.
 pub fn own_name(serial: u64, count: usize) -> String {
     format!("{}{}", own_prefix(serial), letters(count as u64))
 }
 
-/// What the names of a peer's own begin with.
+/// What all names of a client's own begin with.
 pub fn own_prefix(serial: u64) -> String {
     format!("k{}", letters(serial))
 }

@@ -1,5 +1,5 @@
-//! What one peer alone gets: answers to its commands, what is said to it alone, what was said
-//! before; and whose lines it may be without.
+//! What one client alone gets: answers to its commands, private messages, history. And whose lines
+//! it may lack.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -9,23 +9,23 @@ use crate::asking::{Asks, secret, whisper};
 use crate::model::{Peer, Said, Talk};
 use crate::people::Roll;
 
-/// How far a peer's private affairs have come.
+/// How far a client's answers and messages have come.
 #[derive(Debug)]
 pub struct Private {
-    /// All that it had sent before this place is answered or seen.
+    /// Everything that it had sent before this index is answered or seen.
     place: usize,
     /// The lines of an answer that must come next.
     block: VecDeque<String>,
-    /// The lines of an answer that tells what was said, as many as have come.
+    /// The lines of an answer to /history, as many as have come.
     history: Option<Vec<String>>,
-    /// Those whose lines it may be without, and those whose lines it must be without.
+    /// The clients whose lines it may lack, and those whose lines it must lack.
     perhaps_hidden: BTreeSet<u64>,
     surely_hidden: BTreeSet<u64>,
-    /// The last secret of each other that it got.
+    /// The last secret that it got of each other client.
     last_secret: BTreeMap<u64, usize>,
-    /// All that it got: whose, which, and in what name it was addressed.
+    /// All secrets that it got: whose, which, and to what name.
     pub secrets: Vec<(u64, usize, String)>,
-    /// Its own that it was told of: which, and in what name it was addressed.
+    /// Its own secrets, as they were confirmed: which, and to what name.
     pub own_secrets: Vec<(usize, String)>,
 }
 
@@ -45,7 +45,7 @@ impl Private {
     }
 }
 
-/// Whose lines a peer may be without: those it was, and those it has asked for since.
+/// The clients whose lines this one may lack: those it hid, and those it has asked to hide since.
 pub struct Hides<'a> {
     perhaps: &'a BTreeSet<u64>,
     own: bool,
@@ -59,7 +59,7 @@ impl Hides<'_> {
 }
 
 impl Peer {
-    /// Whose lines may be left out for it now.
+    /// The clients whose lines may be left out for it now.
     pub fn hides(&self) -> Hides<'_> {
         let asked = || self.sent[self.private.place.min(self.sent.len())..].iter();
         let names = asked().filter_map(|sent| match &sent.asks {
@@ -80,8 +80,8 @@ impl Peer {
             || author > 0 && !own && hides.names.iter().any(|name| roll.was(author, name))
     }
 
-    /// Whether it must not get anything of this one: it was told so, and has not asked since to
-    /// see it again.
+    /// Whether it must not get any line of this client: its wish was confirmed, and it has not
+    /// asked since to see it again.
     pub fn is_surely_hidden(&self, author: u64, roll: &Roll) -> bool {
         let shown = |asks: &Asks| match asks {
             Asks::Echo(true) => author == self.serial,
@@ -92,7 +92,7 @@ impl Peer {
         self.private.surely_hidden.contains(&author) && !asked.map(|sent| &sent.asks).any(shown)
     }
 
-    /// Takes the next line of an answer of several; `false` if none is due.
+    /// Takes the next line of an answer of several lines; `false` if none must come.
     pub fn go_on_with_block(&mut self, text: &str, talk: &Talk) -> bool {
         if let Some(next) = self.private.block.pop_front() {
             assert_eq!(text, next, "something in the middle of an answer");
@@ -109,7 +109,7 @@ impl Peer {
         true
     }
 
-    /// Takes a line that only this peer gets; `false` if it is none that is due.
+    /// Takes a line that only this client gets; `false` if it is none that must come.
     pub fn take_private(&mut self, text: &str, talk: &Talk) -> bool {
         let Some((from, to, words)) = whisper(text) else { return self.take_answer(text, talk) };
         let Some((whose, number)) = secret(words) else {
@@ -133,7 +133,7 @@ impl Peer {
         self.private.secrets.push((whose, number, to.to_owned()));
     }
 
-    /// Takes a line that answers the next of its commands: everything before it has been answered,
+    /// Takes a line that answers the next of its commands. Everything before it has been answered,
     /// or seen if it was for all.
     fn take_answer(&mut self, text: &str, talk: &Talk) -> bool {
         let may_be_hidden = self.is_hidden(self.serial, &self.hides(), talk.roll);
@@ -148,7 +148,7 @@ impl Peer {
                 return true;
             }
             match asks {
-                // It does not see its own lines, and so is told of its new name by itself.
+                // It does not get its own lines, so it gets a notice of its new name.
                 Asks::Name { .. }
                     if may_be_hidden && is_renamed && asks.is_said_by(&format!("{text}\n")) =>
                 {
@@ -204,9 +204,9 @@ impl Peer {
         }
     }
 
-    /// From here on it gets someone's lines; before, they may have been left out.
+    /// From here on it gets the lines of this client. Before, they may have been left out.
     fn show(&mut self, author: u64, place: usize, talk: &Talk) {
-        // What was asked up to here was still in force.
+        // What it asked up to here still held.
         self.private.place = place;
         self.accounted = self.with_left_out(talk);
         self.private.place = place + 1;
@@ -223,7 +223,7 @@ impl Peer {
         assert!(names.iter().any(|name| roll.was(self.serial, name)), "{text:?} without the asker");
     }
 
-    /// What it was shown must be what clients said last, without those it did not want.
+    /// The history that it got must be the last lines of clients, without those it hides.
     fn check_history(&self, shown: &[String], talk: &Talk) {
         assert!(!shown.is_empty(), "a history of nothing");
         let hides = self.hides();
@@ -261,13 +261,13 @@ impl Peer {
         let told = self.sent[..self.private.place].iter();
         let mut told = told.filter(|sent| matches!(sent.asks, Asks::Name { .. }));
         if told.any(|sent| sent.asks.is_said_by(text)) {
-            // It was told by itself, and sees its own lines again by now.
+            // It got a notice, and gets its own lines again by now.
             return;
         }
         for place in self.private.place..self.sent.len() {
             let asks = &self.sent[place].asks;
             if asks.is_said_by(text) {
-                // Last words are answered too, behind them.
+                // Last words have an answer too, behind them.
                 self.private.place = place + usize::from(!asks.is_answered());
                 return;
             }
@@ -282,15 +282,15 @@ impl Peer {
         let mut rest = self.sent[self.private.place..].iter();
         let unanswered = rest.find(|sent| sent.asks.is_answered());
         assert!(unanswered.is_none(), "guest{}: no answer to {unanswered:?}", self.serial);
-        // One that left before its welcome is told nothing.
+        // A client that left before its welcome gets no notice.
         if self.is_telnet && self.lines_got > 0 {
             self.dialogue.check_done();
         }
     }
 }
 
-/// Everyone who has ever had the name that stands last.
+/// All clients that have ever had the name at the end.
 fn bearers(text: &str, talk: &Talk) -> Vec<u64> {
     let name = text.rsplit(' ').next().unwrap();
-    talk.roll.whoever_was(name)
+    talk.roll.all_named(name)
 }

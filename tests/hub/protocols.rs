@@ -8,8 +8,8 @@ use crate::small::Small;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// What a client of another protocol is sent for its first packet. Asserts that it is let go and
-/// that another sees nothing of it, not even that it came and went.
+/// What a client of another protocol gets for its first packet. Asserts that it is disconnected,
+/// and that other clients see nothing of it, not even a notice.
 fn answer_to(packet: &[u8]) -> String {
     let shown = packet.escape_ascii();
     let mut small = Small::new(Config::default());
@@ -18,14 +18,14 @@ fn answer_to(packet: &[u8]) -> String {
     watcher.take_text();
     let stranger = small.connect(2);
     small.say(&stranger, packet);
-    // It may be waited for whether there is more.
+    // The hub may wait for more.
     small.pass(20 * SECOND);
     assert!(stranger.pipe.borrow().closed, "kept: {shown}");
     assert_eq!(watcher.take_text(), "", "{shown}");
     String::from_utf8_lossy(&stranger.take_bytes()).into_owned()
 }
 
-/// Asserts that each is told in its own form, in plain words, or nothing.
+/// Asserts that each client gets an answer of its own protocol, plain words, or nothing.
 fn assert_are_let_go(packets: &[&[u8]], own_form: &str) {
     for packet in packets {
         let answer = answer_to(packet);

@@ -1,4 +1,4 @@
-//! Where a run takes its choices from: a seed, or bytes that someone has chosen.
+//! The source of all choices of a run: a seed, or bytes that a fuzzer has chosen.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -11,14 +11,14 @@ pub struct Random(Source);
 #[derive(Clone, Debug)]
 enum Source {
     Seed(u64),
-    /// All who draw from the same bytes take them in turn.
+    /// All forks draw from the same bytes in turn.
     Bytes(Rc<RefCell<Bytes>>),
 }
 
 #[derive(Debug)]
 struct Bytes {
     rest: VecDeque<u8>,
-    /// Goes on when there is no byte left.
+    /// It goes on when there is no byte left.
     seed: u64,
 }
 
@@ -28,8 +28,8 @@ impl Random {
         Random(Source::Seed(seed))
     }
 
-    /// Each choice is a byte, or two where there are more than 256 to choose from. Whoever changes
-    /// one of them changes one choice, which is what a fuzzer lives from.
+    /// Each choice is a byte, or two where there are more than 256 to choose from. A changed byte
+    /// changes one choice, which is what a fuzzer needs.
     pub fn of_bytes(bytes: &[u8]) -> Random {
         let bytes = Bytes { rest: bytes.iter().copied().collect(), seed: bytes.len() as u64 };
         Random(Source::Bytes(Rc::new(RefCell::new(bytes))))
@@ -47,8 +47,7 @@ impl Random {
         self.below(times) == 0
     }
 
-    /// A source for someone else: what is drawn from the one of two seeds does not change the
-    /// other.
+    /// A second source. With a seed, what one draws does not change what the other draws.
     pub fn fork(&mut self) -> Random {
         match &mut self.0 {
             Source::Seed(seed) => Random::seeded(next(seed)),

@@ -1,4 +1,4 @@
-//! One run of the simulation, from its bounds to its last check.
+//! One run of the simulation, from its limits to its last check.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use chinwag::config::Config;
 use crate::random::Random;
 use crate::world::World;
 
-/// Bounds that the command line would refuse.
+/// Limits that the command line would refuse.
 pub fn config(random: &mut Random, base: &Config) -> Config {
     let window = [64, 96, 160, 500, 1000, 4096][random.below(6)];
     let turn_bytes = window / 4;
@@ -28,15 +28,15 @@ pub fn config(random: &mut Random, base: &Config) -> Config {
     }
 }
 
-/// Room for every answer, and what only people with commands will notice.
+/// Room for every answer, and limits that only commands can reach.
 fn make_lively(random: &mut Random, config: &mut Config) {
     config.max_private = 800;
     config.history_bytes = 300;
     config.greeting = Duration::from_millis([0, 0, 100, 1000][random.below(4)]);
 }
 
-/// One run, in which everything happens as it is drawn and every promise is checked; what it ends
-/// with tells whether another run was the same.
+/// Runs the simulation: everything is drawn from `random`, and every promise is checked. Two equal
+/// runs return the same.
 pub fn run(mut random: Random, base: &Config) -> (u64, Vec<Vec<u8>>) {
     let mut config = config(&mut random, base);
     let mut steps = 50 + random.below(400);

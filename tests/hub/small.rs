@@ -1,4 +1,4 @@
-//! A few clients in a hub, on pipes that a test fills by hand, at moments that it chooses.
+//! A few clients in a hub, on pipes that a test fills by hand, at times that it chooses.
 
 use std::cell::RefCell;
 use std::io::{self, ErrorKind, Read, Write};
@@ -12,10 +12,10 @@ use chinwag::hub::{Hub, Wait};
 use chinwag::room::LOBBY;
 use rustix::io::Errno;
 
-/// Between two looks at the time while time passes.
+/// While time passes, the hub is called this often.
 const STEP: Duration = Duration::from_millis(50);
 
-/// After so many turns at one moment the hub does not wait, it spins. No test needs as many.
+/// After this many turns at one moment the hub does not wait, it spins. No test needs as many.
 const TURNS_MAX: usize = 10_000;
 
 /// One connection, as its kernel sees it.
@@ -23,14 +23,14 @@ const TURNS_MAX: usize = 10_000;
 pub struct Pipe {
     sent: Vec<u8>,
     read: usize,
-    /// The peer has ended its side.
+    /// The client has ended its side.
     pub ended: bool,
-    /// What every read and write fails with, once nothing is left to read.
+    /// The error of every read and write, once nothing is left to read.
     pub broken: Option<Errno>,
-    /// What the next write, and the next read, fails with.
+    /// The error of the next write and of the next read.
     pub write_fails: Option<Errno>,
     pub read_fails: Option<Errno>,
-    /// How many bytes the peer takes; all if `None`. It is to be noted when there is room again.
+    /// How many bytes the client takes; all if `None`. Note the socket when there is room again.
     pub room: Option<usize>,
     pub received: Vec<u8>,
     pub closed: bool,
@@ -99,12 +99,12 @@ pub struct Seat {
 }
 
 impl Seat {
-    /// All that the client was sent since the last time.
+    /// All that the client got since the last time.
     pub fn take_text(&self) -> String {
         String::from_utf8(self.take_bytes()).unwrap()
     }
 
-    /// The same, though it may be telnet.
+    /// The same as bytes: the client may be telnet.
     pub fn take_bytes(&self) -> Vec<u8> {
         std::mem::take(&mut self.pipe.borrow_mut().received)
     }
@@ -122,7 +122,7 @@ impl Small {
         Small { hub: Hub::new(config, 1000, now), now }
     }
 
-    /// A hub that greets at once, and two clients that have read that they are here: `guest1` and
+    /// A hub that welcomes at once, and two clients that have read their join notices: `guest1` and
     /// `guest2`.
     pub fn with_two(config: Config) -> (Small, [Seat; 2]) {
         let mut small = Small::new(Config { greeting: Duration::ZERO, ..config });
@@ -141,13 +141,13 @@ impl Small {
         Seat { pipe, key }
     }
 
-    /// A client sends this.
+    /// A client sends these bytes.
     pub fn say(&mut self, seat: &Seat, bytes: impl AsRef<[u8]>) {
         self.say_later(seat, bytes);
         self.turns();
     }
 
-    /// The same, to be found by the next turn.
+    /// The same; the next turn finds them.
     pub fn say_later(&mut self, seat: &Seat, bytes: impl AsRef<[u8]>) {
         seat.pipe.borrow_mut().sent.extend_from_slice(bytes.as_ref());
         self.hub.note(seat.key, true, false, self.now);
@@ -159,7 +159,7 @@ impl Small {
         self.note(seat);
     }
 
-    /// Something has happened to a client's socket.
+    /// Something has happened to the socket of a client.
     pub fn note(&mut self, seat: &Seat) {
         if !seat.pipe.borrow().closed {
             self.hub.note(seat.key, true, true, self.now);
@@ -167,7 +167,7 @@ impl Small {
         self.turns();
     }
 
-    /// Time passes.
+    /// Lets time pass.
     pub fn pass(&mut self, time: Duration) {
         let end = self.now + time;
         while self.now < end {
@@ -176,7 +176,7 @@ impl Small {
         }
     }
 
-    /// One turn, as the server makes it.
+    /// One turn, as the server calls it.
     pub fn turn(&mut self) {
         self.hub.note_time(self.now);
         self.hub.listen(self.now);
@@ -211,7 +211,7 @@ impl Small {
     }
 }
 
-/// What `guest1` has said, wherever that was parted into messages. Nobody else has said anything.
+/// What `guest1` has sent, however it was split into messages. No other client has sent anything.
 pub fn all_said(heard: &str) -> String {
     heard.lines().map(|line| line.strip_prefix("guest1: ").unwrap()).collect()
 }

@@ -1,4 +1,4 @@
-//! A request is recognised however long its first line is and wherever it is cut in two.
+//! The hub recognises a request, however long its first line is and wherever it is cut in two.
 
 use std::time::Duration;
 
@@ -9,15 +9,15 @@ use crate::small::Small;
 
 const LENGTH_MAX: usize = 40_000;
 
-/// Longer than a chunk or a newcomer is waited for.
+/// Longer than the wait for a chunk or for the first bytes of a new client.
 const GAP: Duration = Duration::from_millis(300);
 
 const HEAD: &str = "Host: a\r\nCookie: secret\r\nContent-Length: 20\r\n\r\nsecret\n/nick secret\n";
 
-/// What a web page may have a browser send to a TURN server, with a name of its choice.
+/// What a web page can have a browser send to a TURN server, with a name of its choice.
 const STUN: &[u8] = b"\0\x03\0\x14\x21\x12\xa4\x42abcdefghijkl\0\x06\0\x10\n/nick page\nhello\n";
 
-/// All that is said when a stranger sends these pieces, with a gap between them.
+/// All that the conversation gets when a stranger sends these pieces, with a gap between them.
 fn said_by_stranger(config: &Config, pieces: &[&[u8]]) -> String {
     let mut small = Small::new(config.clone());
     let stranger = small.connect(1);
@@ -76,7 +76,7 @@ fn a_line_of_any_length_is_that_of_a_person() {
     }
 }
 
-/// Others see nothing of a stranger but that it came, if it came to that.
+/// Other clients see nothing of a stranger but perhaps its join notice. Returns what it gets.
 fn told_alone(hello: &[u8]) -> String {
     let mut small = Small::new(Config::default());
     let stranger = small.connect(1);

@@ -1,15 +1,15 @@
-//! What peers send: lines and chunks, commands, and telnet's commands between all of them, cut
+//! What clients send: lines and chunks, commands, and telnet commands between all of them, cut
 //! anywhere.
 
 use crate::people::own_name;
 use crate::telnet::{self, Part};
 use crate::world::World;
 
-/// What a telnet sends for Ctrl-D when its keys are passed on as they are.
+/// What a telnet sends for Ctrl-D when it passes keys on.
 const CONTROL_D: u8 = 4;
 
 impl World {
-    /// A random peer sends some bytes of what it has to say, cut anywhere.
+    /// A random client sends some bytes of what it has to send, cut anywhere.
     pub fn send(&mut self) {
         let talkers: Vec<usize> =
             (0..self.peers.len()).filter(|place| self.peers[*place].may_talk()).collect();
@@ -30,7 +30,7 @@ impl World {
         self.say_parts(place, &sending);
     }
 
-    /// What a peer says next, its end included.
+    /// The next words of a client, with their end.
     fn words(&mut self, place: usize) -> Vec<u8> {
         let commands = self.lively && self.peers[place].ends_lines;
         let mut words = match commands && self.random.one_in(2) {
@@ -58,7 +58,7 @@ impl World {
         line
     }
 
-    /// A command of any kind, often about someone.
+    /// A command of any kind, often with a client's name.
     fn command(&mut self, place: usize) -> String {
         let (serial, number) = (self.peers[place].serial, self.peers[place].sent.len());
         let someone = self.someone();
@@ -93,7 +93,7 @@ impl World {
         }
     }
 
-    /// The name of someone, most often here: the present one, an old one, or nobody's.
+    /// A name, most often of a client that is here: its present name, an old one, or no client's.
     fn someone(&mut self) -> String {
         let here = self.peers.iter().filter(|peer| peer.is_open() && !peer.refused);
         let here: Vec<u64> = here.map(|peer| peer.serial).collect();
@@ -109,7 +109,8 @@ impl World {
         }
     }
 
-    /// Puts telnet commands between the bytes, and perhaps an end before or behind them.
+    /// Puts telnet commands between the bytes, and perhaps an end of the session before or behind
+    /// them.
     fn with_commands(&mut self, place: usize, words: Vec<u8>) -> Vec<(u8, Part)> {
         let mut parts: Vec<(u8, Part)> = words.into_iter().map(|byte| (byte, Part::Text)).collect();
         if !self.peers[place].is_telnet {
@@ -147,7 +148,7 @@ impl World {
         self.record(place, parts);
     }
 
-    /// Notes what a peer has sent, as the lines that it will be heard with.
+    /// Notes what a client has sent, as the lines that others must receive.
     fn record(&mut self, place: usize, parts: &[(u8, Part)]) {
         let (peer, max_line) = (&mut self.peers[place], self.config.max_line);
         if self.config.raw || !peer.ends_lines {

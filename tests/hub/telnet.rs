@@ -1,17 +1,17 @@
-//! A peer that speaks telnet: what it sends between its words, and what it must get for that.
+//! A client that speaks telnet: what it sends between its words, and what it must get for that.
 
-/// What a byte is that a peer is about to send.
+/// What kind of byte a client is about to send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
-    /// Of its words.
+    /// A byte of its words.
     Text,
-    /// Of a telnet command.
+    /// A byte of a telnet command.
     Command,
-    /// The last one of a question whether all was dealt with up to here.
+    /// The last byte of a question whether everything up to here was processed.
     Mark,
-    /// The last one of a wish for an option.
+    /// The last byte of a request for an option.
     Option,
-    /// The last one that counts.
+    /// The last byte that counts.
     End,
 }
 
@@ -25,7 +25,7 @@ const ASKED_BINARY: &[u8] = b"\xff\xfd\0";
 const MARKED: &[u8] = b"\xff\xfb\x06";
 const REFUSED_ECHO: &[u8] = b"\xff\xfc\x01";
 
-/// One of the commands that may stand anywhere.
+/// A command that may stand anywhere.
 pub fn command(which: usize) -> Vec<(u8, Part)> {
     let (bytes, last) = match which % 4 {
         0 => (INTERRUPT, Part::Command),
@@ -36,7 +36,7 @@ pub fn command(which: usize) -> Vec<(u8, Part)> {
     parts(bytes, last)
 }
 
-/// What ends a session.
+/// The bytes that end a session.
 pub fn end_of_file() -> Vec<(u8, Part)> {
     parts(END_OF_FILE, Part::End)
 }
@@ -47,21 +47,21 @@ fn parts(bytes: &[u8], last: Part) -> Vec<(u8, Part)> {
     bytes.iter().enumerate().map(part).collect()
 }
 
-/// How far a peer's dialogue has come.
+/// How far the telnet dialogue of a client has come.
 #[derive(Debug, Default)]
 pub struct Dialogue {
-    /// It has sent a command: the byte behind an IAC tells.
+    /// It has sent a command: the byte after an IAC shows that.
     pub begun: bool,
     /// It has sent an IAC.
     has_sent_iac: bool,
-    /// It has been answered.
+    /// It has received an answer.
     answered: bool,
     /// It has ended a line with a CR.
     sends_cr: bool,
-    /// It has got a line that ends so.
+    /// It has received a line that ends with CR LF.
     has_cr_lf: bool,
     asks: Asked,
-    /// What it has asked before anything that ends its session; later it may be too late.
+    /// What it has asked before anything that ends its session. Later it may be too late.
     asks_in_time: Asked,
     marks_answered: usize,
     options_refused: usize,
@@ -75,7 +75,7 @@ struct Asked {
 }
 
 impl Dialogue {
-    /// Notes a byte that the peer has sent.
+    /// Notes a byte that the client has sent.
     pub fn note_sent(&mut self, part: Part, in_time: bool) {
         self.begun |= self.has_sent_iac && part != Part::Text;
         self.has_sent_iac |= part == Part::Command;
@@ -87,7 +87,7 @@ impl Dialogue {
         }
     }
 
-    /// Checks an answer of three bytes, which stood where a line begins.
+    /// Checks an answer of three bytes, which stood at the beginning of a line.
     pub fn check_answer(&mut self, answer: &[u8]) {
         assert!(self.begun, "a command to one that is no telnet");
         assert_eq!(answer == ASKED_BINARY, !self.answered, "{answer:?}");
@@ -100,13 +100,13 @@ impl Dialogue {
         assert!(known, "{answer:?} answers nothing");
     }
 
-    /// Notes that the peer has ended a line with a CR.
+    /// Notes that the client has ended a line with a CR.
     pub fn note_cr(&mut self) {
         self.sends_cr = true;
     }
 
-    /// Checks how a line ends; gives it as it would end in a file. A telnet, and a peer that ends
-    /// its lines so, gets CR LF: perhaps not at once, but then always.
+    /// Checks how a line ends, and returns it with LF. A telnet, and a client that ends its lines
+    /// with CR, gets CR LF: perhaps not at once, but from then on always.
     pub fn check_line(&mut self, line: &[u8]) -> Vec<u8> {
         assert!(!line.contains(&0xff), "a command in the middle of `{}`", line.escape_ascii());
         let Some(text) = line.strip_suffix(b"\r\n") else {
@@ -118,7 +118,7 @@ impl Dialogue {
         [text, b"\n"].concat()
     }
 
-    /// It has got all that it is to get.
+    /// It has received everything.
     pub fn check_done(&self) {
         let asked = &self.asks_in_time;
         assert!(self.answered || !asked.anything, "a telnet was not asked for its binary mode");

@@ -1,4 +1,4 @@
-//! Keys that come one by one, and what takes them back. Time passes only where a test says so.
+//! Keys that arrive one by one, and keys that erase others. Time passes only where a test says so.
 
 use std::time::Duration;
 
@@ -8,13 +8,14 @@ use crate::small::{Seat, Small, all_said};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Between two keys: longer than a chunk's quiet, shorter than a single character is waited for.
+/// The time between two keys: longer than the silence that ends a chunk, shorter than the wait for
+/// a single character.
 const GAP: Duration = Duration::from_millis(300);
 
 const NO_OPERATION: &[u8] = b"\xff\xf1";
 const ARE_YOU_THERE: &[u8] = b"\xff\xf6";
 
-/// What is erased how: what is sent, and the line that comes of it.
+/// Each way to erase: what is sent, and the resulting line.
 const ERASED: [(&str, &str); 11] = [
     ("hellp\x08o", "hello"),
     ("hellp\x7fo", "hello"),
@@ -29,7 +30,7 @@ const ERASED: [(&str, &str); 11] = [
     ("a\x7f\x7f\x15\x08b", "b"),
 ];
 
-/// A client sends each of these characters by itself, each so long after the one before.
+/// A client sends each of these characters by itself, with this time between two.
 fn type_keys(small: &mut Small, seat: &Seat, keys: &str, gap: Duration) {
     for key in keys.chars() {
         small.say(seat, key.to_string());
@@ -145,7 +146,7 @@ fn what_was_typed_is_said_when_the_input_ends() {
 fn a_typed_key_can_be_taken_back() {
     for (typed, said) in ERASED {
         let (mut small, [alice, bob]) = Small::with_two(Config::default());
-        // In its first line and in a later one.
+        // It is tried in a first line and in a later one.
         for end in ["\r", "\n"] {
             type_keys(&mut small, &alice, &format!("{typed}{end}"), GAP);
             assert_eq!(bob.take_text(), format!("guest1: {said}\n"), "{typed:?}");

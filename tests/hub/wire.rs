@@ -1,4 +1,5 @@
-//! A socket without a kernel: what a peer has sent and taken, and every way in which a call may go.
+//! A socket without a kernel: what a client has sent and taken, and every way in which a call may
+//! end.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -13,33 +14,33 @@ use crate::random::Random;
 /// Both ends of one connection, and the events that a kernel would report.
 #[derive(Debug)]
 pub struct Wire {
-    /// Sent by the peer, not read by the server.
+    /// Sent by the client, not read by the server.
     pub incoming: VecDeque<u8>,
-    /// The peer has ended its side.
+    /// The client has ended its side.
     pub eof: bool,
-    /// The peer has reset the connection.
+    /// The client has reset the connection.
     pub reset: bool,
-    /// The server has read that it is over, either way; to be taken back.
+    /// The server has read the end or the reset; a test may take this back.
     pub told_over: bool,
-    /// The server has been told that the connection is reset.
+    /// The server has read that the connection is reset.
     pub told_reset: bool,
     /// How many bytes the connection takes before it is full.
     pub room: usize,
-    /// All that the peer got.
+    /// All that the client has received.
     pub received: Vec<u8>,
     /// The server has ended its side.
     pub shut: bool,
-    /// The server has closed its socket; `true` inside if it was by a reset.
+    /// The server has closed its socket; `Some(true)` if by a reset.
     pub closed: Option<bool>,
     reset_on_close: bool,
     /// There is an event to report.
     pub edge_readable: bool,
     pub edge_writable: bool,
-    /// A write was refused: there will be an event when there is room.
+    /// A write was refused: an event comes when there is room.
     blocked: bool,
     /// Calls are cut short and interrupted at random.
     pub faulty: bool,
-    /// But not two writes in a row: the peer takes all that it is offered, if not at the first try.
+    /// But not two writes in a row: the client takes all it is offered, if not at the first try.
     pub takes_all: bool,
     /// The last write was cut short or interrupted.
     fell_short: bool,
@@ -99,7 +100,7 @@ impl Wire {
         }
     }
 
-    /// The kernel has no memory for this socket now, and no event will tell when it has.
+    /// The kernel has no memory for this socket now, and no event comes when it has.
     fn short_of_memory(&mut self) -> io::Result<()> {
         let errno = if self.random.one_in(2) { Errno::NOBUFS } else { Errno::NOMEM };
         match self.faulty && self.random.one_in(40) {
@@ -164,7 +165,7 @@ impl Wire {
     }
 }
 
-/// The server's end of a wire. It must be dropped in the step `release` and nowhere else.
+/// The server's end of a wire. It may be dropped in the step `release` only.
 #[derive(Debug)]
 pub struct FakeSocket {
     pub wire: Rc<RefCell<Wire>>,

@@ -1,4 +1,4 @@
-//! Everyone there is, the hub between them, and what happens to them.
+//! All clients, the hub between them, and what happens to them.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
@@ -15,7 +15,7 @@ use crate::people::{Roll, address};
 use crate::random::Random;
 use crate::wire::{FakeSocket, Wire};
 
-/// Once nothing goes wrong any more, everyone must be served within so many turns.
+/// Once nothing goes wrong any more, the hub must serve all clients within this many turns.
 const TURNS_TO_SETTLE: usize = 3000;
 
 /// All that was said, beside the peers.
@@ -38,9 +38,9 @@ pub struct World {
     pub rooms: Vec<Room>,
     pub all: Vec<Said>,
     pub roll: Roll,
-    /// People give commands, and some are telnet peers.
+    /// Clients give commands, and some of them speak telnet.
     pub lively: bool,
-    /// Someone waits to be accepted, in the next turn.
+    /// A connection waits to be accepted in the next turn.
     is_awaited: bool,
     pub releasing: Rc<Cell<bool>>,
     pub faulty: bool,
@@ -49,9 +49,9 @@ pub struct World {
 }
 
 impl World {
-    /// A world without anyone in it. Nobody in it is slowed down for where it comes from.
+    /// A world without clients. None of them has a rate limit because of its address.
     pub fn new(mut random: Random, config: Config) -> World {
-        // The rest of a line may come as late as it likes.
+        // The rest of a line may come at any later time.
         let line_wait = Duration::from_secs(1 << 20);
         let config = Config { rate: 0, per_address: 0, line_wait, ..config };
         let clients_max = 2 + random.below(7);
@@ -102,7 +102,7 @@ impl World {
         open.get(self.random.below(open.len())).copied()
     }
 
-    /// Something goes wrong, or right again, at a random peer.
+    /// Something goes wrong with a random client, or right again.
     fn disturb(&mut self) {
         let Some(place) = self.open_peer() else { return };
         let healthy = self.peers[place].healthy;
@@ -169,7 +169,7 @@ impl World {
         }
     }
 
-    /// A client that leaves before its greeting is due and has said nothing is never announced.
+    /// A client that leaves before its welcome, and has sent nothing, is never announced.
     fn note_those_gone_early(&mut self) {
         for peer in &mut self.peers {
             let is_new = std::mem::take(&mut peer.wire.borrow_mut().told_over);
@@ -182,7 +182,7 @@ impl World {
         }
     }
 
-    /// How many bytes the peers have sent that the server has not read.
+    /// How many bytes of the clients the server has not read.
     fn unread(&self) -> usize {
         self.peers.iter().map(|peer| peer.wire.borrow().incoming.len()).sum()
     }
@@ -267,7 +267,7 @@ impl World {
         }
     }
 
-    /// Nothing goes wrong any more: everyone is served, and then the poll may wait.
+    /// Nothing goes wrong any more: all clients are served, and then the poll may wait.
     pub fn settle(&mut self) {
         self.faulty = false;
         for peer in &self.peers {
@@ -276,8 +276,8 @@ impl World {
             wire.take(usize::MAX);
         }
         let mut turns = 0;
-        // Chunks become lines, half characters are given up, summaries are said, the shut down are
-        // released.
+        // Chunks become lines, half characters are given up, summaries are sent, and closed sockets
+        // are released.
         for step in 0..14 {
             if step == 4 {
                 self.leave_no_keys();
@@ -292,7 +292,7 @@ impl World {
         }
     }
 
-    /// What came key by key is said when a whole chunk comes.
+    /// Ends lines that arrive key by key with a whole chunk.
     fn leave_no_keys(&mut self) {
         for place in 0..self.peers.len() {
             let peer = &self.peers[place];
@@ -308,12 +308,12 @@ impl World {
         let talk = talk!(self);
         for peer in &self.peers {
             let wire = peer.wire.borrow();
-            // What was sent before a reset still counts, if the server noticed nothing but that.
+            // What was sent before a reset still counts, if the server noticed nothing else.
             let reset = wire.closed == Some(true) && !wire.told_reset;
-            // What a reset came upon before it was a line may be lost, and a line without an end
-            // has no goodbye then.
+            // What was not a line yet before the reset may be lost. A line without an end then has
+            // no goodbye.
             let no_lines = !peer.ends_lines && !self.config.raw || peer.sent_too_long > 0;
-            // In raw mode it may have lapsed before, and is given up then.
+            // In raw mode it may have lapsed before, and then it is disconnected.
             let unsaid = wire.reset && (no_lines || self.config.raw);
             let given_up = peer.goodbyes > 0 || reset || unsaid || self.stopped;
             let ended = wire.eof || wire.reset || peer.has_ended;
@@ -333,7 +333,7 @@ impl World {
         }
     }
 
-    /// What was said to one alone came to that one and no other.
+    /// Each secret reached the client it was for, and no other.
     pub fn check_secrets(&self) {
         let mut told = BTreeSet::new();
         for peer in &self.peers {
@@ -347,7 +347,7 @@ impl World {
         for sender in &self.peers {
             for (number, name) in &sender.private.own_secrets {
                 let was_told = told.contains(&(sender.serial, *number));
-                let [one] = self.roll.whoever_was(name)[..] else { continue };
+                let [one] = self.roll.all_named(name)[..] else { continue };
                 let other = &self.peers[one as usize - 1];
                 let ignores = other.sent.iter().any(|sent| matches!(sent.asks, Asks::Hide(_)));
                 let has_all = other.is_open() && one != sender.serial && !ignores;

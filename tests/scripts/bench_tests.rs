@@ -18,12 +18,12 @@ const CLIENTS: usize = 20;
 const MESSAGES: u64 = 200;
 const FLOODER: &[Pace] = &[Pace::Window(50)];
 
-/// What a wrong server sends instead of one message, to one client.
+/// What a wrong server sends to one client instead of one message.
 type Wrong = fn(&str) -> Vec<u8>;
 
-/// A talk at these paces over a server that welcomes, and relays lines; message 100 of the first
-/// talker is sent to the last client as `wrong` says. It speaks as [`Peer::Tokio`] does, with a
-/// name before what is said.
+/// Runs a talk at these paces over a server that welcomes clients and relays lines. It sends
+/// message 100 of the first talker to the last client as `wrong` says. Like [`Peer::Tokio`] it puts
+/// a name before the words.
 fn talk_over(paces: &[Pace], wrong: Wrong) -> Outcome<Talk> {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -53,14 +53,14 @@ fn talk_over(paces: &[Pace], wrong: Wrong) -> Outcome<Talk> {
     talk
 }
 
-/// Sends all what this talker says, each line to all of them before another one's.
+/// Sends all what this talker sends, each line to all clients before another talker's line.
 fn relay(talker: usize, said: TcpStream, clients: &Mutex<Vec<TcpStream>>, wrong: Wrong) {
     for (number, line) in BufReader::new(said).lines().map_while(Result::ok).enumerate() {
         for (key, client) in clients.lock().unwrap().iter_mut().enumerate() {
             let line = format!("a: {line}\n");
             let is_wrong = talker == 0 && number == 100 && key == CLIENTS - 1;
             let bytes = if is_wrong { wrong(&line) } else { line.into_bytes() };
-            // Whoever measures may have gone already.
+            // The measuring program may have ended already.
             client.write_all(&bytes).ok();
         }
     }
@@ -130,7 +130,7 @@ fn one_comparison_writes_tables_runs_and_a_picture() {
     assert!(runs["per_second"][0].as_f64().unwrap() > 0.0, "{all}");
     assert_eq!(runs["lost"][0], 0.0, "{all}");
     assert!(read("cost.svg").starts_with("<svg"));
-    // Its runs can be added to those of another one.
+    // Its runs can be added to those of another comparison.
     let earlier = into.join("bench.json");
     let flags = ["bench", "--runs", "0", "--servers", "chinwag", "--onto"];
     let paths = [earlier.to_str().unwrap(), "--into", into.to_str().unwrap()];

@@ -1,5 +1,5 @@
-//! The scripts, and the programs that they start: each does what it says of itself, and finds a
-//! server that is wrong.
+//! The scripts, and the programs that they start: each does what its help says, and finds a server
+//! that is wrong.
 
 #![allow(
     clippy::expect_used,

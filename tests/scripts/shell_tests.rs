@@ -1,4 +1,4 @@
-//! The scripts do what they say of themselves.
+//! The scripts do what their help says.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -6,7 +6,7 @@ use std::process::{Command, Output, Stdio};
 
 use crate::support::wait_for;
 
-/// Those that a visitor may start, each with a word of its help.
+/// The scripts for visitors, each with a word of its help.
 const SCRIPTS: [(&str, &str); 2] = [("soak.sh", "--seconds SECONDS"), ("demo.sh", "Ctrl-B d")];
 
 fn root() -> &'static Path {
@@ -23,13 +23,14 @@ fn script_in(root: &Path, name: &str, arguments: &[&str]) -> Command {
     command
 }
 
-/// The scripts in a folder where nothing is built: only a `cargo` of the test knows where that is.
+/// The scripts in a folder where nothing is built. Only the `cargo` of the test knows where the
+/// program is.
 struct Elsewhere {
     root: PathBuf,
 }
 
 impl Elsewhere {
-    /// Its `cargo` notes how it is called, and instead of what it is to run it runs `program`.
+    /// Its `cargo` notes its arguments, and runs `program` instead.
     fn new(program: &str) -> Elsewhere {
         let name = program.rsplit('/').next().unwrap();
         let name = format!("chinwag-scripts-{}-{name}", std::process::id());
@@ -48,7 +49,8 @@ impl Elsewhere {
             elsewhere.calls().display()
         );
         fs::write(&cargo, text).unwrap();
-        // Another process makes it a program: while one of ours has it open to write, none can run.
+        // Another process makes it executable. While a process of ours has it open to write, it
+        // cannot run.
         fs::create_dir_all(elsewhere.root.join("bin")).unwrap();
         let mut install = Command::new("install");
         install.args(["-m", "755"]).arg(&cargo).arg(elsewhere.root.join("bin/cargo"));

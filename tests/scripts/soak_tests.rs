@@ -1,4 +1,4 @@
-//! The soak times the client that it means, whatever the deadlines are.
+//! The soak test times the right client, whatever the deadlines are.
 
 use std::fs;
 use std::io::{self, ErrorKind, Write};
@@ -9,8 +9,8 @@ use crate::stress::{Patience, gauge};
 
 #[test]
 fn deadlines_of_any_length_are_kept_and_found_to_be() {
-    // A check lets a deadline be 4 s late. So --flush comes later than that behind --shutdown, and
-    // --chunk-age behind --chunk-quiet, or the one would pass for the other.
+    // A check lets a deadline be 4 s late. So --flush is further than that from --shutdown, and
+    // --chunk-age from --chunk-quiet. Else one could pass for the other.
     let flags = [
         ["--stuck", "2"],
         ["--flush", "5"],
@@ -52,7 +52,7 @@ fn of_three_only_the_stuck_one_has_anything_waiting() {
     }
 }
 
-/// A reader that goes after so many lines, as `head` does.
+/// A reader that leaves after this many lines, as `head` does.
 struct Head {
     lines: usize,
 }

@@ -46,7 +46,8 @@ fn more_clients_connect_before_the_accepted_ones_are_let_in() {
     let flags = ["--listen", "127.0.0.1:0", "--quiet", "--lang", "en", "--greeting", "3600"];
     let server = Started::new(Path::new(env!("CARGO_BIN_EXE_chinwag")), &flags).unwrap();
     let greeting = Greeting::Welcome(Some(Connections::of(server.pid()).unwrap()));
-    // More than may wait in the queue; all of them connect, and only then nobody is welcomed.
+    // More than may wait in the queue. All of them connect, and only then it is noticed that none
+    // is welcomed.
     let told = Crowd::connect(server.address, 3200, greeting).unwrap_err().to_string();
     assert!(told.contains("it has let in 0 of 3200"), "{told}");
 }
@@ -67,12 +68,12 @@ fn what_is_said_late_has_been_waited_for_since_it_was_due() {
     assert!(report.latency_us(1.0) >= 250e3, "{} us", report.latency_us(1.0));
 }
 
-/// How a fake server is wrong about a line.
+/// How a fake server treats a line wrongly.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Wrong {
     Not,
     Drops,
-    /// The same, and then others talk without end.
+    /// The same, and then other clients talk without end.
     DropsAndChats,
     Doubles,
     Swaps,
@@ -83,20 +84,21 @@ enum Wrong {
     CountsRight,
 }
 
-/// Whom it is wrong to.
+/// Which clients it treats wrongly.
 #[derive(Clone, Copy, Debug)]
 enum To {
     All,
-    /// The client that came last.
+    /// The client that connected last.
     Last,
 }
 
-/// A server that says to all what its first client says, with its name, and is wrong on purpose.
+/// A server that sends the lines of its first client to all, with its name, and is wrong on
+/// purpose.
 #[derive(Clone, Copy, Debug)]
 struct Fake {
     wrong: Wrong,
     to: To,
-    /// At which line; the first one is said before there are messages.
+    /// At which line; the first line comes before the messages.
     at_line: usize,
 }
 
@@ -105,7 +107,7 @@ const MESSAGES: usize = 200;
 const IN_THE_MIDDLE: usize = 20;
 const THE_LAST: usize = MESSAGES + 1;
 
-/// The last but one digit of a line of 64 bytes is at the end of its number.
+/// The last but one digit of the number, in a line of 64 bytes.
 const DIGIT: usize = 62;
 
 impl Fake {
@@ -134,7 +136,7 @@ impl Fake {
                 let chat = |mut client: &TcpStream| client.write_all(b"somebody: well\n");
                 clients.iter().for_each(|client| chat(client).unwrap_or_default());
             }
-            // One that drips comes before the first message is said.
+            // A dripping client connects before the first message.
             while let Ok((client, _)) = listener.accept() {
                 welcome(&mut clients, client);
             }
@@ -148,7 +150,7 @@ impl Fake {
                     let is_wrong = matches!(self.to, To::All) || key == last;
                     let after = lines.checked_sub(self.at_line).filter(|_| is_wrong);
                     let words = after.map_or(line.clone(), |after| self.wrong.words(after, &line));
-                    // A client that has found the fault is gone.
+                    // A client that has found the fault has left.
                     client.write_all(&words).unwrap_or_default();
                 }
             }
@@ -156,7 +158,7 @@ impl Fake {
     }
 }
 
-/// Nothing was said; a read that has timed out is one that would have blocked.
+/// Whether a read only timed out, where a non-blocking one would have blocked.
 fn is_for_now(kind: ErrorKind) -> bool {
     matches!(kind, ErrorKind::Interrupted | ErrorKind::WouldBlock)
 }
@@ -168,7 +170,7 @@ fn welcome(clients: &mut Vec<TcpStream>, mut client: TcpStream) {
 }
 
 impl Wrong {
-    /// What is said instead of a line, so many lines after the first that it is wrong about.
+    /// The bytes instead of a line, this many lines after the first wrong one.
     fn words(self, after: usize, line: &[u8]) -> Vec<u8> {
         let altered = |by: u8| {
             let mut altered = line.to_vec();
@@ -178,7 +180,7 @@ impl Wrong {
         match (self, after) {
             (Wrong::Drops | Wrong::DropsAndChats | Wrong::Swaps, 0) => Vec::new(),
             (Wrong::Doubles, 0) => [line, line].concat(),
-            // The line before this one ended in the number before.
+            // The line before this one ended inside its number.
             (Wrong::Swaps, 1) => [line, &altered(1)].concat(),
             (Wrong::Tears, 0) => line[line.len() / 2..].to_vec(),
             (Wrong::Alters, 0) => altered(1),
@@ -201,7 +203,7 @@ const FAULTS: [Wrong; 7] = [
     Wrong::Miscounts,
 ];
 
-/// What the program says of itself: its exit code, its output and its errors.
+/// A run of the program: its exit code, its output and its errors.
 struct Run {
     code: u8,
     out: String,
@@ -217,7 +219,7 @@ impl Run {
         Run { code, out, err }
     }
 
-    /// Against a server, with JSON.
+    /// Runs it against a server, with JSON.
     fn against(address: SocketAddr, flags: &[&str]) -> Run {
         let address = address.to_string();
         Run::new(&[&["--no-calls", "--json", "-", &address], flags].concat())
@@ -234,7 +236,7 @@ impl Run {
         serde_json::from_str(&self.out).unwrap()
     }
 
-    /// It failed, and says in one line that it was the server's fault.
+    /// Asserts that it failed, and that its one line of error blames the server.
     #[track_caller]
     fn assert_found(&self, what: impl std::fmt::Debug) {
         assert_eq!(self.code, 1, "{what:?} was not found");
@@ -255,7 +257,7 @@ fn a_server_that_is_wrong_about_one_line_to_one_client_is_found() {
 
 #[test]
 fn a_server_that_is_wrong_about_one_line_to_all_is_found() {
-    // Who is told that more lines were missed than there were is not told of those that follow.
+    // A client that reads of more missed lines than there were gets no notice of those that follow.
     for wrong in FAULTS.into_iter().filter(|wrong| *wrong != Wrong::Miscounts) {
         Run::against_fake(wrong, To::All, IN_THE_MIDDLE, &THREE).assert_found(wrong);
     }
@@ -282,7 +284,7 @@ fn a_server_that_is_wrong_about_the_last_message_is_found() {
 
 #[test]
 fn a_last_message_that_does_not_come_is_not_awaited_for_ever() {
-    // Nor if others talk meanwhile.
+    // Nor if other clients talk meanwhile.
     thread::scope(|scope| {
         for (wrong, to) in [(Wrong::Drops, To::Last), (Wrong::DropsAndChats, To::All)] {
             scope.spawn(move || {
@@ -312,7 +314,7 @@ fn count(json: &Value, key: &str) -> u64 {
     json[key].as_u64().unwrap_or_else(|| panic!("{key}: {}", json[key]))
 }
 
-/// The same of all objects in a list, added up.
+/// The same number of all objects in a list, added up.
 fn sum(json: &Value, list: &str, key: &str) -> u64 {
     json[list].as_array().unwrap().iter().map(|one| count(one, key)).sum()
 }
@@ -355,7 +357,7 @@ fn every_kind_of_client_passes_the_server_and_the_sums_agree() {
             let least = if kind == "--drip" { 10 } else { 11 };
             assert!(count(&json, "trouble_connects") >= least, "{json:#}");
             assert!(count(&json, "trouble_welcomes") >= least, "{json:#}");
-            // Of a window's flood it is the machine that decides how much there is to be missed.
+            // In a flood with a window, the machine decides how much there is to miss.
             if pace[0] == "--rate" {
                 assert_eq!(count(&json, "trouble_lines_missed"), 0, "{json:#}");
             }
@@ -385,8 +387,8 @@ fn one_that_drips_is_told_what_it_missed_of_a_flood() {
     let flags = ["--clients", "10", "--drip", "0.2", "--messages", "10000", "--window", "50"];
     let json = Run::against(server.address, &flags).json();
     assert_sums_agree(&json);
-    // They were in before the first line, so that each has heard every line or was told of it. Of
-    // 640 KB, the window and the kernel keep less than a third.
+    // They were in before the first line, so each has received every line or was told that it
+    // missed it. Of 640 KB, the window and the kernel keep less than a third.
     let (dripping, missed) = (count(&json, "dripping"), count(&json, "trouble_lines_missed"));
     assert!(count(&json, "trouble_messages") + missed >= dripping * 10_000, "{json:#}");
     assert!(missed > dripping * 6000, "{json:#}");
@@ -412,7 +414,7 @@ fn by_itself_it_starts_a_server_shows_a_table_and_writes_files() {
         assert!(svg.contains(text), "no {text} in the picture");
     }
     assert_eq!(svg.matches("time (s)").count(), 2);
-    // Three lines of latency, and the throughput with what is below it.
+    // Three lines of latency, and the throughput with the area below it.
     assert!(svg.matches("<polyline").count() >= 4 && svg.contains("<polygon"));
 }
 
@@ -453,7 +455,7 @@ fn a_server_that_is_not_there_or_is_full_is_told_in_one_line() {
     assert_eq!((run.code, run.err.lines().count()), (1, 1), "{}", run.err);
 }
 
-/// A server with these flags beside the usual ones.
+/// A server with these flags and the usual ones.
 fn chinwag_with(flags: &[&str]) -> Started {
     let usual = ["--listen", "127.0.0.1:0", "--quiet", "--log-level", "warn"];
     Started::new(Path::new(env!("CARGO_BIN_EXE_chinwag")), &[&usual, flags].concat()).unwrap()

@@ -1,4 +1,4 @@
-//! What people see.
+//! What clients see.
 
 use std::io::Write;
 use std::net::{TcpListener, TcpStream};
@@ -6,14 +6,14 @@ use std::net::{TcpListener, TcpStream};
 use crate::support::talk::{Comings, account, connect_many};
 use crate::support::{Client, Server, numbered, say_in_step, wait_for};
 
-/// So much is said in the floods: twice the window, and far more than the kernel holds for anyone.
+/// The length of a flood: twice the window, and far more than the kernel holds for any client.
 const FLOOD_BYTES: usize = 9 << 20;
 
 /// A line of a flood.
 const FLOOD_LINE_BYTES: usize = 3000;
 
-/// How much is said in one go by whoever floods in step with its readers: well within the window,
-/// so that nobody who reads falls behind.
+/// How much a flooder sends before its readers catch up: well within the window, so no reader falls
+/// behind.
 const STEP_BYTES: usize = 256 * 1024;
 
 /// A flood for the smallest window, which it fills many times over.
@@ -203,7 +203,7 @@ fn every_kind_of_line_end_counts_and_empty_lines_are_ignored() {
     alice.read_until("guest1: g\r\n");
     alice.send(b"\0h\n");
     alice.read_until("guest1: h\r\n");
-    // From its first line with a CR on, all that it is sent ends so.
+    // From its first line with a CR on, every line that it gets ends with CR LF.
     let said: String = "abcdefgh".chars().map(|line| format!("guest1: {line}\r\n")).collect();
     assert_eq!(alice.read_text().replacen("a\n", "a\r\n", 1), said);
 }
@@ -229,7 +229,7 @@ fn a_client_that_has_ended_a_line_is_waited_for() {
     let (mut bob, _) = server.join();
     alice.send("one\ntw");
     bob.read_until("guest1: one\n");
-    // This is heard after a second of quiet, when a first message would have been long ago.
+    // It arrives after a second of silence. A first message would have arrived long before.
     bob.send("ㅋ");
     alice.read_until("guest2: ㅋ\n");
     alice.send("o\n");
@@ -248,7 +248,7 @@ fn a_syllable_split_between_two_packets_arrives_whole() {
     for half in 1..line.len() {
         bob.forget();
         alice.send(&line[..half]);
-        // When this is heard, the half before it has been read.
+        // When this arrives, the server has read the half before it.
         bob.send("next\n");
         bob.read_until("guest2: next\n");
         alice.send(&line[half..]);
@@ -322,7 +322,7 @@ fn a_vanished_client_hurts_nobody_and_its_last_line_is_heard() {
     for round in 0..10 {
         let (mut victim, name) = server.join();
         if round % 2 == 0 {
-            // The line and the reset are found at once, and there is something to write as well.
+            // The server finds the line and the reset at once, and has something to write as well.
             server.pause();
         }
         bob.send("what else?\n");
@@ -405,7 +405,7 @@ fn a_lapsed_client_is_told_exactly_how_many_lines_it_missed() {
             speaker.send(format!("{said} end\n"));
             said += 1;
             let end = format!("{name}: {} end\n", said - 1);
-            // It does not read before all is said; the witness may lapse as well.
+            // It does not read before everything was sent. The witness may lapse as well.
             witness.read_until_last(&end);
             witness.forget();
             reader.read_until_last(&end);
@@ -451,7 +451,8 @@ fn it_stays_one_thread_whatever_happens() {
     assert!(server.wait_for_end().success());
 }
 
-/// So many connect, each after the other's `connect()` has returned; then one speaks at once.
+/// `count` clients connect, each after the `connect()` of the one before has returned. Then the
+/// last one sends a line at once.
 fn assert_all_hear(flags: &[&str], count: usize) {
     let server = Server::start(flags);
     let mut sockets = connect_many(&server, count);

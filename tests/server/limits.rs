@@ -9,10 +9,10 @@ use crate::support::{
 /// More than the kernel holds for a client that does not read, and the smallest window besides.
 const FILLING_BYTES: usize = 1 << 20;
 
-/// How much is said in one go by whoever fills someone's buffers and keeps up itself.
+/// How much a client sends at once that fills another's buffers and keeps up itself.
 const STEP_BYTES: usize = 4096;
 
-/// Says so much that a narrow client that does not read has no room for it.
+/// Sends so much that a narrow client which does not read has no room for it.
 fn fill(speaker: (&mut Client, &str)) {
     let text = numbered(0, FILLING_BYTES / 1024, 1024);
     say_in_step(speaker, &text, STEP_BYTES, &mut []);
@@ -30,14 +30,14 @@ fn more_than_max_clients_are_told_so_until_one_has_left() {
     late.iter_mut().for_each(|client| client.send("let me in\n"));
     server.resume();
     for client in &mut late {
-        // That nobody reads what it says must not keep it from reading why.
+        // The server does not read what it sends, but it must get the reason.
         assert_eq!(client.read_to_end(), "* server full (2)\n");
     }
-    // When this is heard, the turn in which they were told is over.
+    // When this arrives, the turn that refused them is over.
     alice.send("mark\n");
     alice.read_until("mark\n");
     assert!(late.iter().all(|client| !client.was_reset()));
-    // Those who have been refused do not take the place of those who are let in.
+    // Refused clients take no place of a client.
     bob.half_close();
     bob.read_to_end();
     server.join();
@@ -101,7 +101,7 @@ fn max_line_bytes_pass_and_one_more_is_told_to_the_sender_alone() {
     let said = ["guest1: 0123456789\n", "guest1: next\n", "guest1: last\n"];
     bob.read_until("guest1: last\n");
     assert_eq!(bob.read_text(), said.concat());
-    // Each notice stands where the line that it is about would.
+    // Each notice stands where its line would.
     let [first, next, last] = said;
     assert_eq!(alice.read_text(), [first, notice, next, notice, notice, last].concat());
 }
@@ -121,7 +121,7 @@ fn so_much_without_a_line_end_closes_its_sender_and_says_why() {
     let closed = "* closed: 1000 bytes without a line end\n";
     assert_eq!(bob.read_to_end(), format!("{long}{closed}"));
     alice.read_until("guest2: still here\n* guest2 left\n");
-    // All it had sent was read away, or a close would have been a reset.
+    // The server read all its input, or the close would have been a reset.
     assert!(!bob.was_reset());
 }
 
@@ -134,7 +134,7 @@ fn lines_over_the_burst_come_later_but_all_come_in_order() {
     let lines: Vec<_> = (0..30).map(|number| format!("line {number}\n")).collect();
     alice.send(lines.concat());
     bob.read_until_lines(30);
-    // Twenty at once, and the thirtieth when ten more have become due.
+    // Twenty at once, and the thirtieth after the time of ten more.
     assert!(start.elapsed() >= Duration::from_millis(990), "{:?}", start.elapsed());
     let said: String = lines.iter().map(|line| format!("guest1: {line}")).collect();
     assert_eq!(bob.read_text(), said);
@@ -164,11 +164,11 @@ fn an_address_that_leaves_and_comes_again_has_one_burst() {
     first.read_to_end();
     let mut second = from(2);
     second.send("6\n7\n");
-    // Another address is not held back.
+    // Another address is not limited.
     from(3).send("others\n");
     alice.read_until(": others\n");
     alice.read_until(": 7\n");
-    // Two lines more than the burst, at one line a second.
+    // Two lines more than the burst, at one line per second.
     let waited = start.elapsed();
     assert!(waited >= Duration::from_secs(1), "{waited:?}");
 }
@@ -192,7 +192,7 @@ fn no_more_than_so_many_notices_are_told_at_once() {
     server.pause();
     let crowd: Vec<Client> = (0..5).map(|_| server.connect()).collect();
     server.resume();
-    // Her own notice took one of the two; it may have come back by now.
+    // Its own notice took one of the two, which may have come back by now.
     let mut single = 0;
     let sum = loop {
         let line = alice.take_line();
@@ -212,7 +212,7 @@ fn a_client_silent_for_the_idle_time_is_closed_and_told_why() {
     let server = Server::start(&["--idle", "2"]);
     let (mut alice, _) = server.join();
     let (mut bob, _) = server.join();
-    // What is said starts the time anew, what is heard does not.
+    // Sending restarts the time, receiving does not.
     std::thread::sleep(Duration::from_millis(500));
     let start = Instant::now();
     bob.send("hello\n");
@@ -284,7 +284,7 @@ fn history_is_bounded_in_bytes_and_never_begins_inside_a_line() {
     ] {
         let server = Server::start(flags);
         let (mut alice, _) = server.join();
-        // Each is 1000 bytes as it is shown.
+        // Each has 1000 bytes as it is shown.
         alice.send(numbered(0, 6, 992));
         alice.read_until_lines(6);
         let mut bob = server.connect();
@@ -310,7 +310,7 @@ fn a_client_that_never_reads_costs_no_memory() {
     let text = numbered(0, 9 * MIB / 3000, 3000);
     say_in_step((&mut alice, &name), &text, 128 * 1024, &mut []);
     let grown = server.memory_bytes().saturating_sub(before);
-    // The window and what it is made of; a queue for each would be 70 MiB.
+    // The window and its parts; a queue per client would be 70 MiB.
     assert!(grown < 4 * MIB, "{grown} bytes");
     drop(stuck);
 }

@@ -1,5 +1,5 @@
-//! The real program: what people do and see, its limits, the clients that are out there, what the
-//! system sees of it, and what the machine, the network and the peers can do to it.
+//! The real program: what clients do and see, its limits, the usual client programs, what the
+//! system sees of it, and what the machine, the network and clients can do to it.
 
 #![allow(
     clippy::expect_used,

@@ -1,4 +1,4 @@
-//! What those see who use a bare relay: bytes as they come, and who joined.
+//! What clients of a bare relay see: bytes as they are, and join notices.
 
 use std::time::{Duration, Instant};
 
@@ -12,7 +12,7 @@ fn join_raw(server: &Server) -> Client {
     client
 }
 
-/// Two of them, of whom the first has read the notice of the second too.
+/// Two clients, of which the first has read the join notice of the second too.
 fn two_raw(server: &Server) -> (Client, Client) {
     let mut first = join_raw(server);
     let second = join_raw(server);
@@ -63,7 +63,7 @@ fn a_raw_server_never_cuts_inside_a_character() {
     let (mut alice, mut bob) = two_raw(&server);
     let syllable = "네".as_bytes();
     for half in 1..syllable.len() {
-        // Both are found by the same turn, so what is relayed first tells what was held back.
+        // The same turn finds both, so what is relayed first tells what was held back.
         server.pause();
         alice.send(&syllable[..half]);
         bob.send("x");
@@ -76,7 +76,7 @@ fn a_raw_server_never_cuts_inside_a_character() {
             client.forget();
         }
     }
-    // Neither is what is too long for one entry cut.
+    // Text too long for one entry is not cut inside a character either.
     let long = "가".repeat(20_000);
     alice.send(&long);
     bob.read_until_last(&long);
@@ -91,7 +91,7 @@ fn a_raw_server_relays_half_a_character_that_stays_alone() {
     alice.send(b"\xeb\x84");
     assert_eq!(bob.read_until_bytes(2), b"\xeb\x84");
     assert!(start.elapsed() >= Duration::from_millis(200), "{:?}", start.elapsed());
-    // Nor is what stays alone because the input has ended lost.
+    // A lone byte at the end of the input is not lost either.
     alice.send(b"\xa4\xea");
     alice.half_close();
     assert_eq!(bob.read_until_bytes(4), b"\xeb\x84\xa4\xea");

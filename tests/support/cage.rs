@@ -1,5 +1,5 @@
-//! A control group of the test's own, which knows how much memory a server takes with all that the
-//! kernel holds for it, and lets it have no more than it is allowed (cgroups(7)).
+//! A control group of the test's own (cgroups(7)). It measures the memory of a server, with all
+//! that the kernel holds for it, and can limit it.
 
 use std::fs;
 use std::path::PathBuf;
@@ -11,11 +11,10 @@ use super::wait_for;
 /// The files of one version of the interface.
 struct Files {
     parent: &'static str,
-    /// What is used together; in the first version sockets are counted apart.
+    /// The files that are added up; in the first version sockets are counted apart.
     used: &'static [&'static str],
     limits: &'static [&'static str],
-    /// What files of it are in memory, which the kernel takes back when it must: its name among the
-    /// statistics.
+    /// The name in the statistics for cached file pages. The kernel takes these back when it must.
     cache: &'static str,
 }
 
@@ -23,7 +22,7 @@ const VERSIONS: [Files; 2] = [
     Files {
         parent: "/sys/fs/cgroup/memory",
         used: &["memory.usage_in_bytes", "memory.kmem.tcp.usage_in_bytes"],
-        // Sockets are counted only where there is a limit for them.
+        // Sockets are counted only if there is a limit for them.
         limits: &["memory.limit_in_bytes", "memory.kmem.tcp.limit_in_bytes"],
         cache: "cache ",
     },
@@ -35,14 +34,14 @@ const VERSIONS: [Files; 2] = [
     },
 ];
 
-/// A control group; it is removed when dropped, after all in it have ended.
+/// A control group. It is removed when dropped, after all processes in it have ended.
 pub struct Cage {
     folder: PathBuf,
     files: &'static Files,
 }
 
 impl Cage {
-    /// Makes one that may have as much as it likes; `None` where the machine does not allow it.
+    /// Makes one without a limit; `None` if the machine does not allow it.
     pub fn make(name: &str) -> Option<Cage> {
         VERSIONS.iter().find_map(|files| {
             let folder = PathBuf::from(files.parent).join(format!("{name}-{}", std::process::id()));
@@ -52,14 +51,14 @@ impl Cage {
         })
     }
 
-    /// The server with these flags, in here from its beginning.
+    /// The server with these flags, in the group from its beginning.
     pub fn command(&self, flags: &[&str]) -> Command {
         let mut command = through_shell("echo $$ >\"$CAGE\" && exec \"$0\" \"$@\"", flags);
         command.env("CAGE", self.folder.join("cgroup.procs"));
         command
     }
 
-    /// Allows no more than so much.
+    /// Limits the memory to this.
     pub fn allow(&self, bytes: usize) {
         for limit in self.files.limits {
             let allowed = fs::write(self.folder.join(limit), bytes.to_string());
@@ -67,14 +66,14 @@ impl Cage {
         }
     }
 
-    /// The most that the sockets in here have held at once, where that is counted by itself: their
-    /// server's ends of the connections alone.
+    /// The most that the sockets in the group have held at once, if that is counted apart. These
+    /// are the server's ends of the connections only.
     pub fn socket_bytes_max(&self) -> Option<usize> {
         let counted = fs::read_to_string(self.folder.join("memory.kmem.tcp.max_usage_in_bytes"));
         Some(counted.ok()?.trim().parse().unwrap())
     }
 
-    /// How much is used, without what is in memory of files.
+    /// How much memory is used, without cached file pages.
     pub fn used_bytes(&self) -> usize {
         let number = |text: &str| text.trim().parse::<usize>().unwrap();
         let used: usize = self.files.used.iter().map(|file| number(&self.read(file))).sum();

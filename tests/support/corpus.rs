@@ -1,9 +1,10 @@
-//! The inputs that a fuzzer has found to differ, or that once were wrong: `tests/fuzz/corpus`.
+//! The inputs in `tests/fuzz/corpus`: a fuzzer has found that they reach different code, or they
+//! once failed.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// All that is kept for one program of `tests/fuzz`.
+/// All inputs for one program of `tests/fuzz`.
 pub struct Inputs(Vec<PathBuf>);
 
 impl Inputs {
@@ -16,7 +17,7 @@ impl Inputs {
         Inputs(paths)
     }
 
-    /// Tries each; a failure says with which.
+    /// Tries each input; a failure names it.
     pub fn try_each(self, mut holds: impl FnMut(&[u8])) {
         for path in self.0 {
             let bytes = fs::read(&path).unwrap();

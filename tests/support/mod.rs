@@ -1,4 +1,4 @@
-//! What the tests talk to: the real binary, and clients that read until what they expect is there.
+//! The real program, and clients that read until what they expect has arrived.
 //!
 //! Nothing here sleeps for luck: every wait is for a condition, up to [`PATIENCE`].
 
@@ -22,10 +22,10 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal};
 use socket2::SockRef;
 
-/// How long anything may take before a test gives up: long enough for a loaded machine.
+/// How long a test waits for anything: long enough for a loaded machine.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
-/// What a stream has said so far.
+/// What a stream has printed so far.
 type Shared = Arc<Mutex<Vec<u8>>>;
 
 /// A running server; it is killed when dropped.
@@ -68,20 +68,20 @@ impl Server {
         join(self.connect())
     }
 
-    /// A new client that has read its welcome; and its name. When many come at once, that is all
-    /// that is told of it by itself.
+    /// A new client that has read its welcome; and its name. Use it where many connect at once:
+    /// they have no join notices of their own.
     pub fn enter(&self) -> (Client, String) {
         enter(self.connect())
     }
 
-    /// A new client that reads nothing until it is told to and has little room for what it has not
-    /// read: the welcome and its own join notice are all that it has read.
+    /// A new client with a small receive buffer. It has read its welcome and its own join notice,
+    /// and reads nothing more until told to.
     pub fn join_narrow(&self) -> (Client, String) {
         join(narrow(self.address))
     }
 
-    /// Stops the process between two turns, so that what is sent now is found all at once by the
-    /// first turn after [`Server::resume`].
+    /// Stops the process between two turns. The first turn after [`Server::resume`] finds
+    /// everything sent until then.
     pub fn pause(&self) {
         self.signal("STOP");
         let stat = format!("/proc/{}/stat", self.child.id());
@@ -90,12 +90,12 @@ impl Server {
         });
     }
 
-    /// Lets a paused server go on.
+    /// Continues a paused server.
     pub fn resume(&self) {
         self.signal("CONT");
     }
 
-    /// How many bytes of it are in memory now.
+    /// How many bytes of memory it has now.
     pub fn memory_bytes(&self) -> usize {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
         let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
@@ -112,7 +112,7 @@ impl Server {
         text_of(&self.stderr)
     }
 
-    /// Sends it a signal by its name, such as `TERM`.
+    /// Sends it a signal, such as `TERM`.
     pub fn signal(&self, name: &str) {
         send_signal(self.child.id(), name);
     }
@@ -137,7 +137,7 @@ impl Drop for Server {
     }
 }
 
-/// Reads a client's welcome and its own join notice, and nothing behind it is lost; and its name.
+/// Reads a client's welcome and its own join notice, and nothing behind that. Returns its name.
 pub fn join(client: Client) -> (Client, String) {
     let (mut client, name) = enter(client);
     let own = format!("* {name} ");
@@ -145,7 +145,7 @@ pub fn join(client: Client) -> (Client, String) {
     (client, name)
 }
 
-/// Reads a client's welcome; and its name.
+/// Reads a client's welcome. Returns its name.
 pub fn enter(mut client: Client) -> (Client, String) {
     let welcome = client.read_until(" here\n");
     let name = welcome.split("you are ").nth(1).unwrap().split([' ', ',']).next().unwrap();
@@ -153,7 +153,7 @@ pub fn enter(mut client: Client) -> (Client, String) {
     (client, name)
 }
 
-/// The binary with these flags, listening on a free port unless they say where.
+/// The program with these flags, on a free port unless they name one.
 pub fn command(flags: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_chinwag"));
     if !flags.contains(&"--listen") {
@@ -163,7 +163,7 @@ pub fn command(flags: &[&str]) -> Command {
     command
 }
 
-/// What becomes of a server that is not to start with these flags: its exit code, and what it said.
+/// Runs a server that must not start with these flags. Returns its exit code and its error.
 pub fn fail_with(flags: &[&str]) -> (Option<i32>, String) {
     let mut command = command(flags);
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
@@ -176,7 +176,7 @@ pub fn fail_with(flags: &[&str]) -> (Option<i32>, String) {
     (code, server.stderr())
 }
 
-/// Sends a signal by its name to a process.
+/// Sends a signal, such as `TERM`, to a process.
 pub fn send_signal(pid: u32, name: &str) {
     let signal = match name {
         "ALRM" => Signal::ALARM,
@@ -203,7 +203,7 @@ pub fn send_signal(pid: u32, name: &str) {
     rustix::process::kill_process(pid, signal).unwrap();
 }
 
-/// Waits until `condition` gives something.
+/// Waits until `condition` returns a value.
 pub fn wait_for<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + PATIENCE;
     loop {
@@ -215,8 +215,8 @@ pub fn wait_for<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
     }
 }
 
-/// Asserts that a terminal only shows this: it is UTF-8, and no character acts on anything but the
-/// line feeds of its lines.
+/// Asserts that a terminal only shows this: it is UTF-8, and only the line feeds of its lines act
+/// on the terminal.
 pub fn assert_harmless(read: &[u8]) {
     let text = std::str::from_utf8(read).unwrap();
     let acts = |c: char| {
@@ -243,13 +243,13 @@ fn text_of(shared: &Shared) -> String {
     String::from_utf8_lossy(&shared.lock().unwrap()).into_owned()
 }
 
-/// One peer.
+/// One client.
 pub struct Client {
     pub socket: TcpStream,
     read: Vec<u8>,
     /// The server has ended its side.
     pub ended: bool,
-    /// It was ended by a reset.
+    /// The server has reset the connection.
     pub reset: bool,
 }
 
@@ -264,22 +264,23 @@ impl Client {
         self.socket.write_all(bytes.as_ref()).unwrap();
     }
 
-    /// Ends the input of this client, as `nc -N` does.
+    /// Half-closes, as `nc -N` does.
     pub fn half_close(&self) {
         self.socket.shutdown(Shutdown::Write).unwrap();
     }
 
-    /// Vanishes, as a machine that lost its power and came back does.
+    /// Resets, as a machine that lost power and came back does.
     pub fn reset(self) {
         SockRef::from(&self.socket).set_linger(Some(Duration::ZERO)).unwrap();
     }
 
-    /// Whether it has been reset, even if that came behind the end, where no reader notices it.
+    /// Whether it has been reset. It notices a reset behind the end of the stream, which no reader
+    /// sees.
     pub fn was_reset(&self) -> bool {
         self.reset || self.socket.take_error().unwrap().is_some()
     }
 
-    /// What this client is called in a notice: `127.0.0.1:40112`.
+    /// The address of this client in a notice: `127.0.0.1:40112`.
     pub fn address(&self) -> SocketAddr {
         self.socket.local_addr().unwrap()
     }
@@ -297,7 +298,7 @@ impl Client {
         self.read.clear();
     }
 
-    /// Reads until this text is there; all that was read is returned.
+    /// Reads until this text has arrived; returns all that was read.
     pub fn read_until(&mut self, text: &str) -> String {
         let deadline = Instant::now() + PATIENCE;
         loop {
@@ -311,24 +312,24 @@ impl Client {
         }
     }
 
-    /// Reads until this is the last that was read; it costs little however much that is.
+    /// Reads until this text is the last that was read. Its cost does not grow with what was read.
     pub fn read_until_last(&mut self, text: &str) {
         self.read_while(&format!("{text:?}"), |read| !read.ends_with(text.as_bytes()));
     }
 
-    /// Reads until there are as many bytes.
+    /// Reads until this many bytes have arrived.
     pub fn read_until_bytes(&mut self, bytes: usize) -> &[u8] {
         self.read_while(&format!("{bytes} bytes"), |read| read.len() < bytes);
         &self.read
     }
 
-    /// Reads until there are as many line ends.
+    /// Reads until this many line ends have arrived.
     pub fn read_until_lines(&mut self, lines: usize) {
         let count = |read: &[u8]| read.iter().filter(|byte| **byte == b'\n').count();
         self.read_while(&format!("{lines} lines"), |read| count(read) < lines);
     }
 
-    /// Takes the next line out of what is read, without its end.
+    /// Takes the next line out of what was read, without its line end.
     pub fn take_line(&mut self) -> String {
         self.read_until_lines(1);
         let end = self.read.iter().position(|byte| *byte == b'\n').unwrap();
@@ -348,7 +349,7 @@ impl Client {
         }
     }
 
-    /// Reads until the server ends its side; all that was read is returned.
+    /// Reads until the server ends its side; returns all that was read.
     pub fn read_to_end(&mut self) -> String {
         let deadline = Instant::now() + PATIENCE;
         while !self.ended {
@@ -358,7 +359,7 @@ impl Client {
         self.read_text()
     }
 
-    /// Reads what is there now or comes within a moment; `false` if that was nothing.
+    /// Reads what is there or comes within a moment; `false` for nothing.
     pub fn read_once(&mut self) -> bool {
         let mut buffer = [0; 65536];
         match self.socket.read(&mut buffer) {
@@ -376,7 +377,7 @@ impl Client {
     }
 }
 
-/// A connection whose kernel keeps little for a reader who does not read.
+/// A connection with a small receive buffer.
 pub fn narrow(to: SocketAddr) -> Client {
     let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
     socket.set_recv_buffer_size(4096).unwrap();
@@ -384,14 +385,14 @@ pub fn narrow(to: SocketAddr) -> Client {
     Client::new(TcpStream::from(socket))
 }
 
-/// `lines` numbered lines of `bytes` bytes each, line ends included, the first with this number.
+/// `lines` numbered lines of `bytes` bytes each, with line end; the first has the number `first`.
 pub fn numbered(first: usize, lines: usize, bytes: usize) -> String {
     let line = |number| format!("{number} {:.<1$}\n", "", bytes - format!("{number} ").len() - 1);
     (first..first + lines).map(line).collect()
 }
 
-/// Says `text` in pieces of at most `bytes` bytes, each of which is read by everyone in `readers`
-/// before the next is said: so none of them falls behind, however slow this machine is.
+/// Sends `text` in pieces of at most `bytes` bytes. All `readers` read each piece before the next
+/// is sent, so none of them falls behind, however slow this machine is.
 pub fn say_in_step(
     speaker: (&mut Client, &str),
     text: &str,
@@ -414,7 +415,7 @@ pub fn say_in_step(
     }
 }
 
-/// The addresses from which a test may connect to 127.0.0.1 as if it were several machines.
+/// Connects to 127.0.0.1 from another address of this machine, as if from another machine.
 pub fn connect_from(source: [u8; 4], to: SocketAddr) -> TcpStream {
     let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
     socket.bind(&SocketAddr::from((source, 0)).into()).unwrap();

@@ -1,8 +1,8 @@
 //! Networks of the test's own: the test in one network namespace, the server in another, and links
-//! between the two that can be cut and slowed down.
+//! between them that can be cut and slowed down.
 //!
-//! Nothing has to be removed: a namespace lasts as long as a process is in it, so these are gone
-//! with the test, however it ends. They have no names that could be taken or left behind.
+//! Nothing has to be removed: a namespace lasts as long as a process is in it, so it ends with the
+//! test, however that ends. Namespaces have no names that could be taken or left behind.
 
 use std::io::{BufRead, BufReader};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
@@ -10,23 +10,23 @@ use std::process::{Child, Command, Stdio};
 
 use super::{Client, Server};
 
-/// Set where the test runs in a network of its own already.
+/// Set if the test already runs in a network of its own.
 const INSIDE: &str = "CHINWAG_TEST_IN_OWN_NETWORK";
 
-/// Runs `body`, which is in the test that calls this, in a network of its own, where it may do as
-/// it likes: the test program starts itself once more for that.
+/// Runs `body` in a network of its own, where it may do as it likes. For that the test program
+/// starts itself once more, for the test that calls this.
 pub fn in_own_network<F: FnOnce()>(body: F) {
     if std::env::var_os(INSIDE).is_some() {
         return body();
     }
-    // Only who is not root needs to become it.
+    // Only another user than root must become root.
     let flags = if rustix::process::geteuid().is_root() { "-n" } else { "-rn" };
     let possible = Command::new("unshare").args([flags, "true"]).output().unwrap();
     if !possible.status.success() {
         println!("skipped: {}", String::from_utf8_lossy(&possible.stderr));
         return;
     }
-    // The name of the closure: the program, the test, and that it is a closure.
+    // The name of the closure contains the program and the test.
     let test = std::any::type_name::<F>().trim_end_matches("::{{closure}}");
     let (_, test) = test.split_once("::").unwrap();
     let mut again = Command::new("unshare");
@@ -39,9 +39,9 @@ pub fn in_own_network<F: FnOnce()>(body: F) {
     assert!(told.contains("1 passed"), "no test {test}: {told}");
 }
 
-/// Another machine, for the server, as far as the network goes.
+/// Another machine for the server, as far as the network goes.
 pub struct Machine {
-    /// It does nothing but be there, until its input ends.
+    /// It does nothing, until its input ends.
     holder: Child,
     links: u8,
 }
@@ -58,12 +58,12 @@ impl Machine {
         Machine { holder, links: 0 }
     }
 
-    /// Runs a line of shell there.
+    /// Runs a shell command on the machine.
     pub fn run(&self, script: &str) {
         run(self.entered("sh").args(["-ec", script]));
     }
 
-    /// Links it to where the test is.
+    /// Links the machine to the test.
     pub fn link(&mut self) -> Link {
         self.links += 1;
         let link = Link { number: self.links };
@@ -85,8 +85,8 @@ impl Machine {
         link
     }
 
-    /// Has the addresses of a link's cards known there for ever, so that a dead link is silence and
-    /// nothing else: else the kernel would find out by itself that nobody is there.
+    /// Stores the hardware addresses of both ends for ever. Else the kernel would find out by
+    /// itself that a cut link leads nowhere; so nothing but silence tells.
     pub fn remember(&self, link: &Link) {
         let card = format!("{} dev far{} nud permanent", link.our_card(), link.number);
         let ours = [IpAddr::V4(link.our_address()), IpAddr::V6(link.our_address_v6(1))];
@@ -95,7 +95,7 @@ impl Machine {
         }
     }
 
-    /// What there is of connections to this address there, in whatever state, one a line.
+    /// The connections of the machine to this address, in any state, one per line.
     pub fn sockets_to(&self, peer: IpAddr) -> Vec<String> {
         let (table, peer) = match peer {
             IpAddr::V4(peer) => ("tcp", hexadecimal(&peer.octets())),
@@ -111,7 +111,7 @@ impl Machine {
         table.lines().filter(remote).map(str::to_owned).collect()
     }
 
-    /// Starts the server there, over IPv4 if `flags` do not say otherwise.
+    /// Starts the server on the machine, over IPv4 unless `flags` say otherwise.
     pub fn start(&self, flags: &[&str]) -> Server {
         match flags.contains(&"--listen") {
             true => self.start_through(&[], flags),
@@ -119,7 +119,7 @@ impl Machine {
         }
     }
 
-    /// Starts the server there through another program, with no more than these flags.
+    /// Starts the server on the machine through another program, with only these flags.
     pub fn start_through(&self, program: &[&str], flags: &[&str]) -> Server {
         Server::start_with(&[], |server| {
             let mut entered = self.entered("env");
@@ -138,7 +138,7 @@ impl Machine {
 
 impl Drop for Machine {
     fn drop(&mut self) {
-        // They would go a while after it, and their names are taken until then.
+        // The links end a while after the machine, and their names are taken until then.
         for number in 1..=self.links {
             let card = format!("near{number}");
             drop(Command::new("ip").args(["link", "delete", &card]).output());
@@ -159,32 +159,32 @@ impl Link {
         format!("02:00:00:00:00:{:02x}", self.number)
     }
 
-    /// Where the test is.
+    /// The address of the test.
     pub fn our_address(&self) -> Ipv4Addr {
         Ipv4Addr::new(198, 18, self.number, 1)
     }
 
-    /// Where the server is.
+    /// The address of the server.
     pub fn server_address(&self) -> Ipv4Addr {
         Ipv4Addr::new(198, 18, self.number, 2)
     }
 
-    /// Where the test is, the first of many.
+    /// An address of the test, the first of many.
     pub fn our_address_v6(&self, last: u16) -> Ipv6Addr {
         Ipv6Addr::new(0x2001, 0xdb8, 0, self.number.into(), 1, 0, 0, last)
     }
 
-    /// Where the server is.
+    /// The address of the server.
     pub fn server_address_v6(&self) -> Ipv6Addr {
         Ipv6Addr::new(0x2001, 0xdb8, 0, self.number.into(), 2, 0, 0, 1)
     }
 
-    /// Someone new who comes over this link.
+    /// A new client over this link.
     pub fn connect(&self, server: &Server) -> Client {
         Client::new(TcpStream::connect(self.door(server)).unwrap())
     }
 
-    /// Where the server is to be found over this link.
+    /// The address of the server over this link.
     pub fn door(&self, server: &Server) -> SocketAddr {
         (self.server_address(), server.address.port()).into()
     }
@@ -194,7 +194,7 @@ impl Link {
         (self.server_address_v6(), server.address.port()).into()
     }
 
-    /// What the test has to name this link by for an address that every link has.
+    /// The number that names this link, for an address that every link has.
     pub fn card_number(&self) -> u32 {
         let card = format!("near{}", self.number);
         let table = std::fs::read_to_string("/proc/self/net/if_inet6").unwrap();
@@ -202,42 +202,42 @@ impl Link {
         u32::from_str_radix(line.split_whitespace().nth(1).unwrap(), 16).unwrap()
     }
 
-    /// The test has one more address on this link.
+    /// Gives the test one more address on this link.
     pub fn add_address(&self, address: Ipv6Addr) {
         run_here(&format!("ip -6 addr add {address}/64 dev near{} nodad", self.number));
     }
 
-    /// Nothing goes over it any more, and neither side is told.
+    /// Cuts the link, without a word to either side.
     pub fn cut(&self) {
         run_here(&format!("ip link set near{} down", self.number));
     }
 
-    /// It is as it was before it was cut, for IPv4.
+    /// Mends a cut link, for IPv4.
     pub fn mend(&self) {
         run_here(&format!("ip link set near{} up", self.number));
     }
 
-    /// From the server no more than this comes over it: `1mbit`. The queue before it is short, so
-    /// that what is lost in it is soon sent again.
+    /// Limits what comes from the server over the link, such as `1mbit`. The queue before it is
+    /// short, so a packet lost there is soon sent again.
     pub fn slow_down(&self, machine: &Machine, rate: &str) {
         let tbf = format!("root tbf rate {rate} burst 4kb latency 200ms");
         machine.run(&format!("tc qdisc add dev far{} {tbf}", self.number));
     }
 }
 
-/// An address as proc(5) has it: words of four bytes, each as this machine has numbers.
+/// An address as proc(5) prints it: words of four bytes, each in the byte order of this machine.
 fn hexadecimal(octets: &[u8]) -> String {
     let word = |word: &[u8]| u32::from_ne_bytes(word.try_into().unwrap());
     octets.chunks(4).map(|four| format!("{:08X}", word(four))).collect()
 }
 
-/// Runs a line of shell where the test is.
+/// Runs a shell command on the side of the test.
 pub fn run_here(script: &str) {
     run(Command::new("sh").args(["-ec", script]));
 }
 
 fn run(command: &mut Command) {
-    // That of someone who is not root may be without them.
+    // The path of another user than root may lack these.
     let path = format!("{}:/usr/sbin:/sbin", std::env::var("PATH").unwrap_or_default());
     let output = command.env("PATH", path).output().unwrap();
     assert!(output.status.success(), "{command:?}: {output:?}");

@@ -1,4 +1,4 @@
-//! The server as an unusual parent starts it: through a shell, on streams of the test's own.
+//! The server as an unusual parent starts it: through a shell, on streams that the test made.
 
 use std::net::SocketAddr;
 use std::process::{Command, Stdio};
@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use super::{PATIENCE, Server, Shared, collect, command, wait_for};
 
-/// A shell that runs `script`, in which `"$0" "$@"` is the server with these flags, on a free port
-/// unless they say where.
+/// A shell that runs `script`, in which `"$0" "$@"` is the server with these flags. It uses a free
+/// port unless the flags name one.
 pub fn through_shell(script: &str, flags: &[&str]) -> Command {
     let server = command(flags);
     let mut shell = Command::new("sh");
@@ -16,9 +16,9 @@ pub fn through_shell(script: &str, flags: &[&str]) -> Command {
     shell
 }
 
-/// Starts a server whose standard output is the caller's affair: the kernel is asked for the port.
+/// Starts a server whose standard output is not read here: the kernel tells its port.
 ///
-/// The command is dropped, so that of the streams it was given only the server's own are left.
+/// The command is dropped, so that only the server has the streams that the command was given.
 pub fn start(mut command: Command) -> Server {
     let mut child = command.spawn().unwrap();
     let stdout = child.stdout.take().map(collect).unwrap_or_default();
@@ -46,8 +46,8 @@ pub fn connections(server: &Server) -> usize {
     own_ends(server.child.id()).iter().filter(|end| end.state != LISTENING).count()
 }
 
-/// Waits until the kernel keeps nothing of this server's connections but those that it has. One
-/// that was given up politely would stay for the user timeout, which is longer than the patience.
+/// Waits until the kernel holds nothing for this server but its open connections. A connection that
+/// was closed in order may stay for the user timeout, which is longer than a test waits.
 pub fn wait_until_nothing_is_left(server: &Server) {
     let deadline = Instant::now() + PATIENCE;
     loop {
@@ -60,38 +60,39 @@ pub fn wait_until_nothing_is_left(server: &Server) {
     }
 }
 
-/// The states, as proc(5) numbers them, of this server's ends that no process has a descriptor of
-/// any more and that still hold something.
+/// The states, as proc(5) numbers them, of this server's connections that no process has a
+/// descriptor for and that still hold data.
 pub fn left_in_the_kernel(server: &Server) -> Vec<String> {
-    // Clients of other tests may have its port, at other addresses of this machine.
+    // Clients of other tests may use its port, at other addresses of this machine.
     let address = format!("{:08X}", u32::from_ne_bytes([127, 0, 0, 1]));
     let is_its = |end: &End| end.port == server.address.port() && end.address == address;
     let is_left = |end: &End| is_its(end) && end.link == NO_SOCKET && end.state != TIME_WAIT;
     ends(server.child.id()).into_iter().filter(is_left).map(|end| end.state).collect()
 }
 
-/// Whether someone has connected to this server and sent something that it has not read yet.
+/// Whether a client has sent this server something that it has not read yet.
 pub fn has_unread_input(server: &Server) -> bool {
     unread_bytes(server) > 0
 }
 
-/// How many bytes this server has been sent and has not read yet.
+/// How many bytes this server has been sent and not read yet.
 pub fn unread_bytes(server: &Server) -> usize {
     let ends = ends(server.child.id());
     let its = ends.iter().filter(|end| end.port == server.address.port());
     its.map(|end| end.unread_bytes).sum()
 }
 
-/// The state of a listener in the kernel's table.
+/// The state of a listener, as proc(5) numbers it.
 const LISTENING: &str = "0A";
 
-/// One that is over; only its name is kept for a while.
+/// The state of a connection that is over; only its addresses are kept for a while.
 const TIME_WAIT: &str = "06";
 
-/// What an end is linked to when no process has it; newcomers before they are accepted as well.
+/// What a connection without a process links to. A connection that is not accepted yet has it as
+/// well.
 const NO_SOCKET: &str = "socket:[0]";
 
-/// One end of a connection, or a listener, as proc(5) knows it.
+/// One end of a connection, or a listener, as proc(5) prints it.
 struct End {
     address: String,
     port: u16,
@@ -100,7 +101,7 @@ struct End {
     link: String,
 }
 
-/// Those of which the process has a descriptor.
+/// The ends that the process has a descriptor for.
 fn own_ends(pid: u32) -> Vec<End> {
     let Ok(links) = std::fs::read_dir(format!("/proc/{pid}/fd")) else { return Vec::new() };
     let links = links.filter_map(|link| std::fs::read_link(link.ok()?.path()).ok());
@@ -108,7 +109,7 @@ fn own_ends(pid: u32) -> Vec<End> {
     ends(pid).into_iter().filter(|end| own.contains(&end.link)).collect()
 }
 
-/// All in its network.
+/// All ends in the network of the process.
 fn ends(pid: u32) -> Vec<End> {
     let table = std::fs::read_to_string(format!("/proc/{pid}/net/tcp")).unwrap_or_default();
     let end = |line: &str| {
@@ -119,7 +120,7 @@ fn ends(pid: u32) -> Vec<End> {
             address: address.to_owned(),
             port: u16::from_str_radix(port, 16).ok()?,
             state: state.to_owned(),
-            // A listener has its queue of newcomers there.
+            // For a listener this is the queue of connections to accept.
             unread_bytes: match state {
                 LISTENING => 0,
                 _ => usize::from_str_radix(queues.split_once(':')?.1, 16).ok()?,
@@ -130,7 +131,7 @@ fn ends(pid: u32) -> Vec<End> {
     table.lines().filter_map(end).collect()
 }
 
-/// What a stream of the test's own has said so far; it is read from now on, until it ends.
+/// What a stream of the test has printed so far. A thread reads it until it ends.
 pub struct Collected {
     shared: Shared,
 }
@@ -141,17 +142,17 @@ impl Collected {
         Collected { shared: collect(stream) }
     }
 
-    /// Whether it has ended: the thread that reads it has let go of it.
+    /// Whether it has ended: then the reading thread has dropped it.
     pub fn has_ended(&self) -> bool {
         Arc::strong_count(&self.shared) == 1
     }
 
-    /// All that was read so far, with the line ends that a terminal makes taken back.
+    /// All that was read so far, with the line ends of a terminal turned back into LF.
     pub fn text(&self) -> String {
         super::text_of(&self.shared).replace('\r', "")
     }
 
-    /// Waits until this text was read; all that was read is returned.
+    /// Waits until this text was read; returns all that was read.
     pub fn read_until(&self, text: &str) -> String {
         wait_for(&format!("{text:?}"), || Some(self.text()).filter(|read| read.contains(text)))
     }

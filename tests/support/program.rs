@@ -1,4 +1,4 @@
-//! The clients that are out there, run as a person runs them.
+//! Client programs, run as a person runs them.
 
 use std::fs::File;
 use std::io::Write;
@@ -18,7 +18,7 @@ pub struct Program {
 }
 
 impl Program {
-    /// Runs a line of shell in which `$HOST` and `$PORT` are the server, its input and output being
+    /// Runs a shell command in which `$HOST` and `$PORT` are the server. Its input and output are
     /// pipes.
     pub fn start(server: &Server, script: &str) -> Program {
         let mut shell = shell(server, script);
@@ -38,12 +38,12 @@ impl Program {
         Program { child, input: Some(person), output }
     }
 
-    /// Types this.
+    /// Types this text.
     pub fn say(&mut self, text: &str) {
         self.input.as_mut().unwrap().write_all(text.as_bytes()).unwrap();
     }
 
-    /// Sends it a signal by its name, such as `STOP`.
+    /// Sends it a signal, such as `STOP`.
     pub fn signal(&self, name: &str) {
         send_signal(self.child.id(), name);
     }
@@ -53,12 +53,12 @@ impl Program {
         self.input = None;
     }
 
-    /// Waits until it shows this text; all that it has shown is returned.
+    /// Waits until it shows this text; returns all that it has shown.
     pub fn read_until(&self, text: &str) -> String {
         self.output.read_until(text)
     }
 
-    /// Waits until it ends by itself; how, and all that it has shown.
+    /// Waits until it ends by itself. Returns its exit status and all that it has shown.
     pub fn wait_for_end(&mut self) -> (ExitStatus, String) {
         let status = wait_for("the end of the program", || self.child.try_wait().unwrap());
         wait_for("the end of its output", || self.output.has_ended().then_some(()));

@@ -1,4 +1,4 @@
-//! What people say, and whether everyone has heard it, whole and once.
+//! What clients say, and whether all clients receive it, whole and once.
 
 use std::io::{ErrorKind, Read};
 use std::net::TcpStream;
@@ -11,11 +11,11 @@ use socket2::{Domain, SockRef, Socket, Type};
 
 use super::{Client, PATIENCE, Server, enter};
 
-/// Someone in the conversation, and what it is called.
+/// A client in the conversation, and its name.
 pub type Person = (Client, String);
 
-/// Lines received and lines missed must be all that was said by `name`, from `first` to `end`, in
-/// order and untorn, as [`super::numbered`] makes them; gives how many gaps there were.
+/// Asserts that the lines received and the lines missed are all that `name` sent, from `first` to
+/// `end`, in order and whole, as [`super::numbered`] makes them. Returns the number of gaps.
 pub fn account(read: &str, name: &str, first: usize, end: usize) -> usize {
     let (mut next, mut gaps) = (first, 0);
     for line in read.lines() {
@@ -37,7 +37,7 @@ pub fn account(read: &str, name: &str, first: usize, end: usize) -> usize {
 }
 
 impl Client {
-    /// Takes the whole lines out of what was read so far, without their ends.
+    /// Takes the whole lines out of what was read so far, without their line ends.
     pub fn take_lines(&mut self) -> Vec<String> {
         let Some(end) = self.read.iter().rposition(|byte| *byte == b'\n') else {
             return Vec::new();
@@ -47,7 +47,8 @@ impl Client {
         whole.lines().map(str::to_owned).collect()
     }
 
-    /// Reads until this text is somewhere in what was read; it costs little however much that is.
+    /// Reads until this text is anywhere in what was read. Its cost does not grow with what was
+    /// read.
     pub fn read_past(&mut self, text: &str) {
         let deadline = Instant::now() + PATIENCE;
         let mut searched = 0;
@@ -60,7 +61,7 @@ impl Client {
         }
     }
 
-    /// Reads at most so many bytes of those that are there, each by itself.
+    /// Reads at most `bytes` of the bytes that are there, one at a time.
     pub fn read_byte_by_byte(&mut self, bytes: usize) {
         let mut byte = [0];
         for _ in 0..bytes {
@@ -74,7 +75,7 @@ impl Client {
     }
 }
 
-/// So many people who have heard each other come; what they have read is forgotten.
+/// Connects `count` clients. Each has read that the others joined; what they have read is dropped.
 pub fn people(server: &Server, count: usize) -> Vec<Person> {
     let clients: Vec<Client> = (0..count).map(|_| server.connect()).collect();
     let mut people: Vec<Person> = clients.into_iter().map(enter).collect();
@@ -82,9 +83,9 @@ pub fn people(server: &Server, count: usize) -> Vec<Person> {
     people
 }
 
-/// Has each of them say a line in each of so many rounds, and asserts that all of them hear all
-/// that all of them say, in one order and nothing twice. Whatever else they hear does not count,
-/// but that they have missed something.
+/// Has each client send a line in each round. Asserts that all receive all of these lines, in one
+/// order and none twice. Whatever else they receive is ignored, but they must not have missed
+/// lines.
 pub fn assert_all_hear_all(people: &mut [Person], rounds: usize) {
     const SAYS: &str = "line of the round ";
     let is_of_a_round =
@@ -121,8 +122,8 @@ pub fn assert_all_hear_all(people: &mut [Person], rounds: usize) {
     assert!(heard.iter().all(|one| *one == heard[0]), "not all have heard the same");
 }
 
-/// So many connections of which nothing has been read. When they are dropped they vanish: nothing
-/// of them stays in the kernel.
+/// Makes `count` connections and reads nothing of them. Dropping them resets them: nothing of them
+/// stays in the kernel.
 pub fn connect_many(server: &Server, count: usize) -> Vec<TcpStream> {
     raise_descriptors();
     let connect = |_| {
@@ -133,7 +134,7 @@ pub fn connect_many(server: &Server, count: usize) -> Vec<TcpStream> {
     (0..count).map(connect).collect()
 }
 
-/// The same, without waiting for anyone to be let in: the server may stand still.
+/// The same, without waiting for a welcome: the server may be suspended.
 pub fn connect_at_once(server: &Server, count: usize) -> Vec<TcpStream> {
     raise_descriptors();
     let connect = |_| {
@@ -150,18 +151,19 @@ pub fn connect_at_once(server: &Server, count: usize) -> Vec<TcpStream> {
     (0..count).map(connect).collect()
 }
 
-/// Has a connection end with a reset when it is dropped.
+/// Makes a connection reset when it is dropped.
 pub fn vanish_on_drop(socket: &TcpStream) {
     SockRef::from(socket).set_linger(Some(Duration::ZERO)).unwrap();
 }
 
-/// Lets this process have as many descriptors as it may; whoever runs the tests may give it few.
+/// Raises the limit of descriptors of this process as far as possible: the tests may have been
+/// started with few.
 pub fn raise_descriptors() {
     let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
     setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }).unwrap();
 }
 
-/// Asks again and again until so many are in the conversation; what was read is forgotten.
+/// Asks again and again until this many clients are here; what was read is dropped.
 pub fn wait_until_here(client: &mut Client, count: usize) {
     let deadline = Instant::now() + PATIENCE;
     loop {
@@ -185,7 +187,7 @@ pub fn wait_until_here(client: &mut Client, count: usize) {
     }
 }
 
-/// What was told of comings and goings.
+/// The joins and leaves that were announced.
 #[derive(Debug)]
 pub struct Comings {
     here_before: usize,
@@ -195,12 +197,13 @@ pub struct Comings {
 }
 
 impl Comings {
-    /// Nothing yet; so many are here.
+    /// No joins yet; this many are here.
     pub fn new(here_before: usize) -> Comings {
         Comings { here_before, joined: 0, left: 0, summaries: 0 }
     }
 
-    /// Reads until a line after which it is enough. Each summary must say how many are here then.
+    /// Reads until a line for which `enough` holds. Each summary must say how many are here
+    /// then.
     pub fn read_until(
         &mut self,
         observer: &mut Client,

@@ -9,7 +9,7 @@ use std::path::Path;
 use rustix::fs::OFlags;
 use rustix::pty::OpenptFlags;
 
-/// A terminal: what a person sees and types, and what a program has for its standard streams.
+/// A terminal: one side for the person at it, one for the program's standard streams.
 pub struct Terminal {
     /// The person's side.
     pub person: File,
@@ -18,7 +18,7 @@ pub struct Terminal {
 }
 
 impl Terminal {
-    /// Opens a new one, which becomes nobody's controlling terminal.
+    /// Opens a new one, which is no process's controlling terminal.
     pub fn open() -> Terminal {
         let person =
             rustix::pty::openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC)

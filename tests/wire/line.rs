@@ -1,4 +1,4 @@
-//! Lines: however the input is cut into reads.
+//! Lines, however the input is cut into reads.
 
 use proptest::prelude::*;
 

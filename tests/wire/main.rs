@@ -1,7 +1,7 @@
-//! Lines and telnet as random and kept input has them.
+//! Lines and telnet with random and kept input.
 //!
-//! Proptest tries the rules with random bytes, the programs of `tests/fuzz` with those that a
-//! fuzzer chooses, and here they are tried with all that the fuzzer has kept.
+//! Proptest tries the rules with random bytes, and the programs of `tests/fuzz` with bytes that a
+//! fuzzer chooses. Here they are also tried with every input that the fuzzer has kept.
 
 #![allow(
     clippy::expect_used,

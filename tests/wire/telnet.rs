@@ -1,4 +1,4 @@
-//! Telnet: whatever is sent, however it is cut into reads.
+//! Telnet, whatever a client sends, however it is cut into reads.
 
 use chinwag::wire::telnet::{IAC, Telnet};
 use proptest::prelude::*;
@@ -8,7 +8,7 @@ use crate::rules::telnet::{self as property, DO, DONT, EOF, SB, SE, TIMING_MARK,
 const MARK: [u8; 3] = [IAC, WILL, TIMING_MARK];
 const NO_OPERATION: [u8; 2] = [IAC, 241];
 
-/// The commands that erase, and the keys that do.
+/// The commands that erase, and the keys that do the same.
 const ERASES: [(u8, u8); 2] = [(247, 8), (248, 21)];
 
 fn read_all(telnet: &mut Telnet, reads: &[&[u8]]) -> (Vec<u8>, Vec<u8>) {
@@ -22,7 +22,7 @@ fn read_all(telnet: &mut Telnet, reads: &[&[u8]]) -> (Vec<u8>, Vec<u8>) {
     (text, answers)
 }
 
-/// What a well-behaved telnet may send: the bytes, and what of them is text.
+/// What a correct telnet may send: the bytes, and the text in them.
 fn part() -> impl Strategy<Value = (Vec<u8>, Vec<u8>)> {
     let plain = "[a-z가-힣\r\n]{0,20}".prop_map(String::into_bytes);
     let doubled = Just((vec![IAC, IAC], vec![IAC]));
@@ -52,7 +52,7 @@ fn subnegotiation(data: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// Bytes in which commands, whole and broken, are frequent, and perhaps the mark of UTF-16.
+/// Bytes with many commands, whole and broken, and perhaps the byte order mark of UTF-16.
 fn noise() -> impl Strategy<Value = Vec<u8>> {
     let byte = prop_oneof![3 => Just(IAC), 3 => EOF..=DONT, 1 => 0..8u8, 1 => any::<u8>()];
     let beginning = prop_oneof![3 => Just(vec![]), 1 => Just(vec![IAC, DONT])];
@@ -116,7 +116,7 @@ proptest! {
     ) {
         let mut telnet = Telnet::default();
         let (same, answers) = read_all(&mut telnet, &cut_at(&text, &cuts));
-        // Behind an IAC at the very end a command may come.
+        // After an IAC at the very end a command may come.
         let rest = text.strip_prefix(same.as_slice());
         prop_assert!(matches!(rest, Some([] | [IAC])), "{rest:?}");
         prop_assert_eq!(answers, Vec::<u8>::new());
@@ -127,7 +127,8 @@ proptest! {
     fn text_among_commands_is_exactly_the_text(parts in prop::collection::vec(part(), 0..30)) {
         let (bytes, text): (Vec<_>, Vec<_>) = parts.into_iter().unzip();
         let bytes = bytes.concat();
-        // At the very beginning, a refused option that is none would be the mark of UTF-16.
+        // At the very beginning, a refusal of no known option would be the byte order mark of
+        // UTF-16.
         let (read, _) = read_all(&mut Telnet::default(), &[&NO_OPERATION, &bytes]);
         prop_assert_eq!(read, text.concat());
     }

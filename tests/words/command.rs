@@ -1,4 +1,4 @@
-//! Commands: whatever is typed.
+//! Commands, typed in any way.
 
 use proptest::prelude::*;
 

@@ -1,7 +1,7 @@
-//! Text, names and commands as random, kept and known input has them.
+//! Text, names and commands with random, kept and known input.
 //!
-//! Proptest tries the rules with random text, the programs of `tests/fuzz` with bytes that a fuzzer
-//! chooses, and here they are tried with all that the fuzzer has kept.
+//! Proptest tries the rules with random text, and the programs of `tests/fuzz` with bytes that a
+//! fuzzer chooses. Here they are also tried with every input that the fuzzer has kept.
 
 #![allow(
     clippy::expect_used,

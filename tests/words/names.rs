@@ -1,11 +1,11 @@
-//! Names: whatever is asked for.
+//! Names, whatever a client asks for.
 
 use chinwag::words::names::Names;
 use proptest::prelude::*;
 
 use crate::rules::names::{self as property, Deed};
 
-/// Text as people and attackers write it: letters that meet, marks, joints, what is forbidden.
+/// Text of people and attackers: letters that meet, marks, joiners, forbidden characters.
 fn texts() -> impl Strategy<Value = String> {
     let near = "[aAbBiIlL1oO0mrnßsSσςΣаОıİé가한ㅋ\\u{300}-\\u{307}\\u{94d}क_.\\-\\u{200d} ]{0,34}";
     let word = "(?i)(guest|admin|all)[0-9loOI]{0,3}";
@@ -17,7 +17,7 @@ fn names_that_meet() -> impl Strategy<Value = String> {
     "[aAаIl1i][oO0о]?(m|rn|M)?"
 }
 
-/// One asks for a name, leaves, or asks who is called so; or time passes.
+/// A client asks for a name, leaves, or looks a name up; or time passes.
 fn deed() -> impl Strategy<Value = Deed> {
     prop_oneof![
         4 => (1..6_u64, names_that_meet()).prop_map(|(serial, text)| Deed::Take(serial, text)),

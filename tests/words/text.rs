@@ -7,11 +7,11 @@ use proptest::prelude::*;
 
 use crate::rules::text::{self as property, is_blank, is_forbidden, is_mark, is_unseen, safe};
 
-/// Known escape sequences by name, each written as it is to be shown.
+/// Known escape sequences by name, each written as the server must show it.
 const ESCAPES: &str = include_str!("escapes.txt");
 const ESCAPES_MIN: usize = 200;
 
-/// Some of those that show nothing, each of which a person may write with.
+/// Some characters that show nothing. A person may write with each of them.
 const INVISIBLE: &str = "\u{200b}\u{200c}\u{200d}\u{200e}\u{200f}\u{61c}\u{2060}\u{ad}\u{34f}\
     \u{feff}\u{fe0e}\u{fe0f}\u{180b}\u{180f}\u{17b4}\u{e0067}\u{e007f}\u{e0100}\
     \u{13430}\u{16fe4}\u{fdd0}\u{10ffff}";
@@ -158,7 +158,7 @@ fn a_pile_is_one_pile_though_its_marks_differ() {
     assert_eq!(safe(&twice), twice.replace('\x1b', "\\x1b"));
 }
 
-/// The most in use: eight on one letter of the mantra of Kalachakra.
+/// The highest pile in use: eight marks on one letter of the mantra of Kalachakra.
 #[test]
 fn what_is_written_in_any_script_has_no_more_marks() {
     for text in [
@@ -177,7 +177,7 @@ fn what_is_written_in_any_script_has_no_more_marks() {
 fn a_blank_with_a_mark_is_a_blank() {
     let (eight, nine) = (" \u{332}".repeat(8), " \u{332}".repeat(9));
     assert_eq!(safe(format!("a{eight}b")), format!("a{eight}b"));
-    // What stood on the ninth stands on the eighth.
+    // What stood on the ninth mark stands on the eighth.
     assert_eq!(safe(format!("a{nine}b")), format!("a{eight}\u{332}b"));
     assert_eq!(safe(" \u{332}".repeat(90)), eight + &"\u{332}".repeat(7));
 }
@@ -194,7 +194,7 @@ fn escapes() -> impl Iterator<Item = (&'static str, &'static str)> {
     lines.map(|line| line.split_once(" | ").unwrap_or_else(|| panic!("no name: {line}")))
 }
 
-/// The bytes that are written as `\x1b` or, for a character, as `\u{9b}`.
+/// The bytes of a sequence that is written as `\x1b` or, for a character, as `\u{9b}`.
 fn bytes_of(written: &str) -> Vec<u8> {
     let mut bytes = Vec::new();
     let mut rest = written;
@@ -216,8 +216,8 @@ fn bytes_of(written: &str) -> Vec<u8> {
     bytes
 }
 
-/// How a sequence of the corpus is shown: as it is written, but for TAB and the bytes that are
-/// no UTF-8.
+/// How the server shows a sequence of the corpus: as it is written, except for TAB and bytes that
+/// are not UTF-8.
 fn shown(written: &str) -> String {
     let mut shown = written.replace("\\x09", " ");
     for byte in 0x80..=0xff {
@@ -248,7 +248,7 @@ fn the_known_escape_sequences_are_many_and_each_its_own() {
     }
 }
 
-/// Text as one who means harm would write it: what is special is frequent.
+/// Text of an attacker: special characters are frequent.
 fn hostile() -> impl Strategy<Value = Vec<u8>> {
     let characters = "\0\t\n\r\x1b\x7f\u{80}\u{85}\u{9b}\u{9f}\u{2028}\u{202e}\u{2066}\u{206f}\
         \u{fffa} \u{a0}\u{3000}\u{2800}\u{3164}\u{fffc}\u{16fe4}\u{200d}\u{feff}\u{e0067}\
@@ -269,7 +269,7 @@ fn anything() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![hostile(), bytes, any::<String>().prop_map(String::into_bytes)]
 }
 
-/// Text with nothing in it that is to be changed.
+/// Text in which nothing has to be changed.
 fn harmless() -> impl Strategy<Value = String> {
     let changed = |c: char| is_forbidden(c) || is_blank(c) || is_mark(c);
     let word = any::<String>().prop_map(move |it| it.replace(changed, ""));

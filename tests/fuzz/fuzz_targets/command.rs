@@ -1,4 +1,5 @@
-//! Commands and names: several people's lines, each begun by a byte that says whose it is.
+//! Commands and names: lines of several clients. The first byte of each line says which client
+//! sends it.
 
 #![no_main]
 #![allow(dead_code, reason = "other programs use the rest of the rules")]

@@ -1,5 +1,5 @@
-//! Lines and telnet: the bytes say how they are cut into reads, and what they say does not depend
-//! on it.
+//! Lines and telnet. The first bytes say how the rest is cut into reads; the result must not depend
+//! on that.
 
 #![no_main]
 

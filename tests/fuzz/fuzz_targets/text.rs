@@ -1,4 +1,4 @@
-//! Safe text: whatever comes, nothing of it acts on a terminal.
+//! Safe text: whatever arrives, nothing of it acts on a terminal.
 
 #![no_main]
 #![allow(dead_code, reason = "other programs use the rest of the rules")]

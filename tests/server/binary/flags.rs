@@ -1,4 +1,4 @@
-//! Flags, their environment, and how it is said that something is wrong with them.
+//! Flags, their variables, and the errors of wrong ones.
 
 use std::net::{Ipv6Addr, TcpListener};
 use std::process::{Command, Output, Stdio};
@@ -11,7 +11,7 @@ use clap::{Arg, Args};
 use crate::support::process::{self, Collected, through_shell};
 use crate::support::{PATIENCE, Server, command, wait_for};
 
-/// What a value may be counted in, or what it is.
+/// What a value counts, or what it is.
 const UNITS: [&str; 12] = [
     "ADDR",
     "BYTES",
@@ -36,7 +36,7 @@ fn variable(flag: &Arg) -> String {
     format!("CHINWAG_{}", flag.get_long().unwrap().to_uppercase().replace('-', "_"))
 }
 
-/// The binary with exactly these arguments, in the environment of the test.
+/// The output of the program with exactly these arguments, in the environment of the test.
 fn run(arguments: &[&str]) -> Output {
     run_with(arguments, &[])
 }
@@ -57,7 +57,7 @@ fn run_with(arguments: &[&str], variables: &[(&str, &str)]) -> Output {
     child.wait_with_output().unwrap()
 }
 
-/// Asserts that it has ended with this code and said one line on standard error, and nothing else.
+/// Asserts that it ended with this code and one line on standard error, and nothing else.
 fn assert_one_line(output: &Output, code: i32, what: &str) -> String {
     let told = String::from_utf8(output.stderr.clone()).unwrap();
     assert_eq!(output.status.code(), Some(code), "{what}: {told:?}");
@@ -81,7 +81,7 @@ fn shows(help: &str, flag: &Arg) -> bool {
     help.lines().any(|line| line.split_whitespace().next() == Some(&name))
 }
 
-/// What the documentation of a flag says.
+/// The documentation of a flag.
 fn described(flag: &Arg) -> String {
     flag.get_long_help().or(flag.get_help()).unwrap().to_string()
 }
@@ -118,7 +118,7 @@ fn the_help_of_join_has_its_keys() {
     assert!(help.contains("\nKeys:\n") && help.contains("Ctrl-C "), "{help}");
 }
 
-/// The range that is stated for a flag, such as `[1..=50]`: its ends, the second if there is one.
+/// The range of a flag, such as `[1..=50]`: its ends, of which the second may be missing.
 fn range(said: &str) -> Option<(f64, Option<f64>)> {
     let mut brackets = said.split('[').skip(1).filter_map(|rest| rest.split(']').next());
     let (least, most) = brackets.find_map(|text| text.split_once(".."))?;
@@ -143,7 +143,7 @@ fn every_number_says_its_range_and_takes_no_other() {
         assert!(takes(flag, least) && !takes(flag, least - step), "{said}");
         match most {
             Some(most) => assert!(takes(flag, most) && !takes(flag, most + 1.0), "{said}"),
-            // As many as there will ever be, or for as long.
+            // The largest value that is useful.
             None => assert!(takes(flag, 1e9), "{said}"),
         }
     }
@@ -159,7 +159,7 @@ fn the_version_is_printed() {
     }
 }
 
-/// Each is wrong in one way.
+/// Each of these is wrong in one way.
 const WRONG: &[&[&str]] = &[
     &["--max-line", "0"],
     &["--max-line", "x"],
@@ -261,7 +261,7 @@ fn a_bad_value_in_the_environment_is_told_like_one_of_a_flag() {
     }
 }
 
-/// Starts it without any argument but these; where to listen is in the environment.
+/// Starts it with only these arguments. The variables say where to listen.
 fn start_from_environment(arguments: &[&str], variables: &[(&str, &str)]) -> Server {
     let mut command = Command::new(env!("CARGO_BIN_EXE_chinwag"));
     command.args(arguments).env("CHINWAG_LISTEN", "127.0.0.1:0");
@@ -353,7 +353,7 @@ fn an_address_in_use_is_one_line_and_exit_code_1() {
     let told = assert_one_line(&run(&["--listen", &address]), 1, "in use");
     assert!(told.contains(&address) && told.contains("in use"), "{told}");
     assert!(told.ends_with("; another program listens there\n"), "{told}");
-    // So it is if only one of two is taken.
+    // The same if only one of two addresses is taken.
     let both = ["--listen", "127.0.0.1:0", "--listen", &address];
     assert_one_line(&run(&both), 1, "one of two in use");
 }
@@ -371,7 +371,7 @@ fn a_port_of_an_outgoing_connection_is_told_with_the_cure() {
 
 #[test]
 fn an_address_of_another_machine_is_one_line_and_exit_code_1() {
-    // TEST-NET-1 (RFC 5737) is nobody's.
+    // No machine has an address of TEST-NET-1 (RFC 5737).
     let told = assert_one_line(&run(&["--listen", "192.0.2.1:0"]), 1, "192.0.2.1");
     assert!(told.contains("192.0.2.1"), "{told}");
 }
@@ -392,7 +392,7 @@ fn the_first_lines_say_where_it_listens_one_for_each_listener() {
         let port = lines.next().unwrap().strip_prefix(&format!("listening on {host}:")).unwrap();
         let port: u16 = port.parse().unwrap();
         assert_ne!(port, 0);
-        // Both doors lead into the same conversation.
+        // Both addresses lead into the same conversation.
         let (mut alice, name) = server.join();
         let other = format!("{host}:{port}").parse::<std::net::SocketAddr>().unwrap();
         let mut bob = crate::support::Client::new(std::net::TcpStream::connect(other).unwrap());
@@ -402,8 +402,8 @@ fn the_first_lines_say_where_it_listens_one_for_each_listener() {
     }
 }
 
-/// Asserts that this starts a server on every address, unless the usual port is taken and
-/// `may_skip`.
+/// Asserts that this starts a server on every address. With `may_skip` it returns if the usual port
+/// is taken.
 fn assert_listens_everywhere(command: &mut Command, may_skip: bool) {
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();

@@ -1,5 +1,5 @@
-//! The program as the system sees it: its flags and exit codes, its signals, its standard streams,
-//! and what it does where the machine is short of something.
+//! The program as the system sees it: flags, exit codes, signals, standard streams, and what it
+//! does when the machine is short of something.
 
 mod flags;
 mod signals;

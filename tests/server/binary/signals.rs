@@ -1,4 +1,4 @@
-//! What signals do: how it ends, and how it starts again.
+//! What signals do: how the server ends, and how it starts again.
 
 use std::os::unix::process::ExitStatusExt;
 
@@ -10,8 +10,8 @@ const LAST_LINE: &str = "* server shutting down\n";
 /// Time enough that no deadline decides these tests.
 const PATIENT: [&str; 6] = ["--shutdown", "60", "--flush", "60", "--stuck", "60"];
 
-/// A server that heeds a hangup, also where `nohup` runs the tests: what it is started with is
-/// inherited, and nothing but env(1) can undo it from outside.
+/// A server that handles SIGHUP even if `nohup` runs the tests. A program inherits what is ignored,
+/// and from outside only env(1) can undo that.
 fn start(flags: &[&str]) -> Server {
     process::start_piped(through_shell("exec env --default-signal=HUP \"$0\" \"$@\"", flags))
 }
@@ -103,7 +103,7 @@ fn the_limit_of_processor_time_stops_it_but_is_no_second_signal() {
     assert!(healthy.read_to_end().ends_with(LAST_LINE));
     wait_for("the log", || server.stderr().contains("stopping: SIGXCPU").then_some(()));
     server.signal("XCPU");
-    // Told behind the one before it.
+    // The status comes behind the record before it.
     server.signal("USR1");
     wait_for("the log", || server.stderr().contains("SIGUSR1: ").then_some(()));
     assert!(server.child.try_wait().unwrap().is_none(), "nothing held the stop");
@@ -116,7 +116,7 @@ fn the_limit_of_processor_time_stops_it_but_is_no_second_signal() {
 fn one_stuck(server: &Server) -> (Client, Client) {
     let stuck = server.connect();
     let (mut healthy, _) = server.join();
-    // So much that buffers that grow by themselves are full as well.
+    // So much that buffers which grow by themselves are full as well.
     for batch in 0..200 {
         let line = format!("{batch} {}\n", "x".repeat(4000));
         healthy.send(line.repeat(8));
@@ -178,7 +178,7 @@ fn all_said_before_the_signal_reaches_a_client_that_reads_on() {
     let (mut late, _) = server.join();
     let (mut alice, name) = server.join();
     late.read_until(&format!("* {name} "));
-    // More than the kernel holds for one that does not read, and less than the window.
+    // More than the kernel holds for a client that does not read, and less than the window.
     for number in 0..LINES {
         alice.send(format!("{number} {}\n", "x".repeat(90)));
         if number % 50 == 0 {
@@ -206,7 +206,7 @@ fn a_killed_server_can_be_started_again_at_once_on_its_port() {
     let clients: Vec<(Client, String)> = (0..5).map(|_| server.join()).collect();
     server.signal("KILL");
     assert_eq!(server.wait_for_end().signal(), Some(9));
-    // They are still connected, as far as they know.
+    // They have not noticed that the connection is over.
     let again = Server::start(&["--listen", &address]);
     assert_eq!(again.address.to_string(), address);
     let (mut alice, name) = again.join();

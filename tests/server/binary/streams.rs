@@ -1,4 +1,4 @@
-//! Standard output and standard error, whatever stands behind them: nobody in the chat notices.
+//! Standard output and standard error, whatever they are: no client notices it.
 
 use std::fs::{File, OpenOptions};
 use std::io::Read;
@@ -17,11 +17,11 @@ use crate::support::{Client, Server, command, wait_for};
 
 const LAST_LINE: &str = "* server shutting down\n";
 
-/// A small window, so that a stream that takes nothing is soon left behind; and a stop that waits
-/// for such a one a moment only.
+/// A small window, so that a blocked stream soon lapses; and a stop that waits only a moment for
+/// such a stream.
 pub const SMALL: [&str; 4] = ["--window", "32768", "--shutdown", "1"];
 
-/// The server's side of a stream, the other, and what the server's side is called.
+/// The server's end of a stream, the other end, and a name for the stream.
 type Stream = (OwnedFd, File, &'static str);
 
 fn pipe() -> Stream {
@@ -39,7 +39,7 @@ fn terminal() -> Stream {
     (program, person, "a terminal")
 }
 
-/// Says so many lines of 100 bytes, reading each back: whoever says them keeps up.
+/// Sends this many lines of 100 bytes, and reads each back, so the client keeps up.
 pub fn flood(client: &mut Client, lines: usize) {
     const BATCH: usize = 50;
     for batch in 0..lines.div_ceil(BATCH) {
@@ -50,7 +50,7 @@ pub fn flood(client: &mut Client, lines: usize) {
     }
 }
 
-/// Asserts that people talk to each other as if nothing were.
+/// Asserts that clients talk to each other as if nothing had happened.
 pub fn assert_chat_goes_on(server: &Server) {
     let (mut alice, name) = server.enter();
     let (mut bob, _) = server.enter();
@@ -61,7 +61,7 @@ pub fn assert_chat_goes_on(server: &Server) {
     assert_eq!(server.threads(), 1);
 }
 
-/// Asserts that it ends as it should when it is asked to.
+/// Asserts that it stops in order when it is asked to.
 pub fn assert_stops(mut server: Server) {
     server.signal("TERM");
     assert_eq!(server.wait_for_end().code(), Some(0));
@@ -106,7 +106,7 @@ fn a_closed_standard_output_leaves_the_chat_going() {
     }
 }
 
-/// Counts what was printed against what was said: nothing may be lost without a word.
+/// Compares what was printed with the conversation: nothing may be lost without a notice.
 pub fn assert_adds_up(printed: &str, said: &str, what: &str) {
     let lines = printed.lines().filter(|line| !line.starts_with("listening on "));
     let (told, printed): (Vec<&str>, Vec<&str>) =
@@ -119,7 +119,7 @@ pub fn assert_adds_up(printed: &str, said: &str, what: &str) {
     assert!(printed.iter().all(|line| said.contains(line)), "{what}: a line is torn");
 }
 
-/// Lets `resume` have the stream read again after far more was said than it holds.
+/// `resume` reads the stream again, after far more lines than the stream holds.
 fn assert_pause_is_told(its: OwnedFd, what: &str, resume: impl FnOnce() -> Collected) {
     let mut server = start_printing_on(its, &SMALL);
     let mut alice = server.connect();
@@ -148,7 +148,7 @@ fn a_stopped_terminal_is_told_what_it_missed_when_continued() {
     let (its, ours, what) = terminal();
     let program = its.try_clone().unwrap();
     let printed = Collected::from(ours);
-    // What Ctrl-S and Ctrl-Q do.
+    // This is what Ctrl-S and Ctrl-Q do.
     rustix::termios::tcflow(&program, Action::OOff).unwrap();
     assert_pause_is_told(its, what, || {
         assert_eq!(printed.text(), "", "it was not stopped");
@@ -274,7 +274,7 @@ fn a_closed_standard_error_leaves_the_chat_going() {
     }
 }
 
-/// Connects and resets so many connections: each is two records of the log.
+/// Makes and resets this many connections. Each is two records of the log.
 pub fn come_and_go(server: &Server, times: usize) {
     for _ in 0..times {
         let peer = server.connect();
@@ -283,7 +283,7 @@ pub fn come_and_go(server: &Server, times: usize) {
     }
 }
 
-/// Lets `resume` have the log read again after more was logged than fits anywhere.
+/// `resume` reads the log again, after more records than fit anywhere.
 fn assert_dropped_records_are_told(
     stderr: OwnedFd,
     what: &str,
@@ -292,7 +292,7 @@ fn assert_dropped_records_are_told(
     const TIMES: usize = 1500;
     let server = start_logging_on(stderr, &["--log-level", "debug", "--greeting", "0"]);
     come_and_go(&server, TIMES);
-    // They stand in the queue before the two of this chat.
+    // They stand in the queue before the two records of this chat.
     assert_chat_goes_on(&server);
     let logged = resume();
     let counts = || {
@@ -304,7 +304,7 @@ fn assert_dropped_records_are_told(
         let dropped: usize = dropped.filter_map(|line| number(line)).sum();
         (of(") joined"), of(") left: "), dropped)
     };
-    // The two that stayed have left as well, once the chat was over.
+    // The two clients that stayed have left as well, after the chat.
     let all = 2 * (TIMES + 2);
     wait_for(&format!("all records to be written or told of on {what}"), || {
         let (joined, left, dropped) = counts();
@@ -318,7 +318,7 @@ fn assert_dropped_records_are_told(
 #[test]
 fn a_full_standard_error_is_told_how_many_records_were_dropped() {
     for (its, ours, what) in [pipe(), socket(), terminal()] {
-        // The smallest that the kernel gives.
+        // The smallest size that the kernel gives.
         match what {
             "a pipe" => drop(rustix::pipe::fcntl_setpipe_size(&its, 4096).unwrap()),
             "a socket" => SockRef::from(&its).set_send_buffer_size(4096).unwrap(),
@@ -370,7 +370,7 @@ fn the_log_has_the_life_of_the_server_and_nobodys_comings() {
 
 #[test]
 fn the_last_record_is_written_though_nothing_else_happens() {
-    // In raw mode nobody is told who left, so that the loop has nothing more to do.
+    // In raw mode there is no leave notice, so the loop has nothing more to do.
     let server = Server::start(&["--raw", "--log-level", "debug"]);
     for visit in 1..=5 {
         let mut client = server.connect();

@@ -1,4 +1,4 @@
-//! What it takes of the machine, and what it does where the machine is short of something.
+//! What the program takes of the machine, and what it does when that is short of something.
 
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -34,7 +34,7 @@ fn the_hard_limit_of_descriptors_says_how_many_get_in() {
     let mut one_more = server.connect();
     assert_eq!(one_more.read_to_end(), "* server full (36)\n");
     drop(one_more);
-    // A place that is given up is given to the next.
+    // The place of a client that left goes to the next.
     let mut stays = clients;
     stays.pop();
     let mut next = wait_for("a free place", || {
@@ -55,7 +55,7 @@ fn more_clients_than_descriptors_allow_are_not_promised() {
     assert!(server.stderr().contains("--max-clients 1000"), "{}", server.stderr());
 }
 
-/// So many who say nothing, once the last notice about them is told.
+/// This many clients that send nothing, after the last notice about them.
 fn many_idle(server: &Server, count: usize) -> Vec<Client> {
     let mut clients: Vec<Client> = (0..count).map(|_| server.connect()).collect();
     clients.last_mut().unwrap().read_until(&format!(", {count} here\n"));
@@ -67,7 +67,7 @@ fn many_idle(server: &Server, count: usize) -> Vec<Client> {
     clients
 }
 
-/// How often the process has slept and been woken, or been moved aside.
+/// How often the process has slept and been woken, or been preempted.
 fn switches(server: &Server) -> Vec<String> {
     let status = std::fs::read_to_string(format!("/proc/{}/status", server.child.id())).unwrap();
     let lines = status.lines().filter(|line| line.contains("ctxt_switches"));
@@ -98,7 +98,8 @@ fn an_idle_server_makes_no_system_call() {
     told.read_until(" attached");
     std::thread::sleep(Duration::from_secs(10));
     assert_eq!(end_strace(&mut strace, &path), "", "there were calls");
-    // The table is empty for want of calls, not of strace: what is said now is in the next one.
+    // The table is empty because there were no calls, not because strace failed: the next line is
+    // in the next table.
     let mut strace = Command::new("strace");
     strace.args(["-f", "-c", "-o"]).arg(&path).args(["-p", &server.child.id().to_string()]);
     let mut strace = strace.stderr(Stdio::piped()).spawn().unwrap();

@@ -12,20 +12,19 @@ use crate::support::{Client, join, send_signal, wait_for};
 use super::streams::{SMALL, assert_adds_up, assert_chat_goes_on, assert_stops};
 use super::streams::{come_and_go, flood};
 
-/// Another user may not open the terminal again, and may not look into every folder above the
-/// binary either.
+/// Another user may not open the terminal again, and cannot enter every folder above the program.
 const OTHER_USER: &str = "exec 9<\"$0\"; exec $SESSION \
     setpriv --reuid=65534 --clear-groups /proc/self/fd/9 \"$@\"";
 
-/// Without `/proc` nothing can be opened again by its descriptor.
+/// Without `/proc` it cannot open a descriptor again by its number.
 const NO_PROC: &str = "exec $SESSION unshare -m sh -c \
     'mount -t tmpfs none /proc && exec \"$0\" \"$@\"' \"$0\" \"$@\"";
 
-/// The terminal is the controlling one of the server, or of nobody.
+/// The terminal is the controlling one of the server, or of no process.
 const CONTROLLING: &str = "setsid -c";
 const STRANGE: &str = "setsid";
 
-/// Only root can become another user. Both ways to a terminal that cannot be opened again.
+/// The ways to a terminal that cannot be opened again. Only root can become another user.
 fn ways() -> &'static [&'static str] {
     match rustix::process::geteuid().is_root() {
         true => &[OTHER_USER, NO_PROC],
@@ -36,7 +35,7 @@ fn ways() -> &'static [&'static str] {
     }
 }
 
-/// A server that comes to its terminal this way; its standard input is the terminal.
+/// A server that gets its terminal this way; its standard input is the terminal.
 fn command(way: &str, session: &str, program: &OwnedFd, flags: &[&str]) -> Command {
     let mut shell = through_shell(way, flags);
     shell.env("SESSION", session).stdin(program.try_clone().unwrap());
@@ -53,7 +52,7 @@ fn a_terminal_of_another_user_is_told_what_it_missed() {
         let mut server = process::start(command);
         let mut alice = server.connect();
         alice.read_until(" joined\n");
-        // Nobody reads the terminal meanwhile.
+        // The terminal is not read meanwhile.
         flood(&mut alice, 5000);
         let printed = Collected::from(person);
         alice.send("resumed\n");
@@ -89,7 +88,7 @@ fn a_full_terminal_that_is_not_printed_on_delays_nobody() {
     }
 }
 
-/// Asserts that a terminal shows one line, which begins so.
+/// Asserts that a terminal shows one line that begins like this.
 fn assert_says_once(printed: &Collected, line: &str) {
     wait_for("the end of what is printed", || printed.has_ended().then_some(()));
     let text = printed.text();
@@ -120,8 +119,8 @@ fn a_full_terminal_that_is_logged_on_delays_nobody() {
     }
 }
 
-/// A shell with job control that starts the server in the background of its terminal and has it in
-/// the foreground after Enter. It tells the number of the process.
+/// A shell with job control that starts the server as a background job of its terminal, and takes
+/// it to the foreground after Enter. It prints the process id.
 const JOB: &str = "stty tostop; set -m; \"$0\" \"$@\" & echo \"job $!\" >&2; read enter; fg";
 
 #[test]

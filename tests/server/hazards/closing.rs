@@ -1,5 +1,5 @@
-//! How connections end, whole and broken, while others go on talking; signals, and a server that
-//! stood still.
+//! How connections end, whole and broken, while others go on talking. Signals, and a suspended
+//! server.
 
 use std::io::Write;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,7 +13,7 @@ mod resets;
 mod signals;
 mod standing;
 
-/// Someone who talks without a pause for as long as this is there, and hears all that is said.
+/// A client that talks without a pause as long as this exists, and receives the whole conversation.
 struct Flood {
     heard: Arc<Mutex<String>>,
     is_over: Arc<AtomicBool>,
@@ -21,8 +21,8 @@ struct Flood {
 }
 
 impl Flood {
-    /// Begins to talk. It says no more before it has heard what it said: so whoever reads as fast
-    /// keeps up, however slow this machine is.
+    /// Begins to talk. It sends more only after it has received its own lines, so a client that
+    /// reads as fast keeps up, however slow this machine is.
     fn start(server: &Server) -> Flood {
         let (mut client, name) = server.enter();
         client.forget();
@@ -33,24 +33,24 @@ impl Flood {
         Flood { heard, is_over, thread }
     }
 
-    /// What the server and the others have said so far.
+    /// The whole conversation so far.
     fn heard(&self) -> String {
         self.heard.lock().unwrap().clone()
     }
 
-    /// Waits until this is said.
+    /// Waits until this is in the conversation.
     fn wait_for(&self, text: &str) {
         wait_for(text, || self.heard().contains(text).then_some(()));
     }
 
-    /// Waits until this one has left, and asserts that it is told once.
+    /// Waits until this client has left, and asserts that there is one notice of it.
     fn assert_left_once(&self, name: &str) {
         let left = format!("* {name} left\n");
         self.wait_for(&left);
         assert_eq!(self.heard().matches(&left).count(), 1, "{name}");
     }
 
-    /// Says no more, and waits until the last of it is heard.
+    /// Sends no more, and waits for its last line.
     fn stop(&mut self) {
         self.is_over.store(true, Ordering::Relaxed);
         if let Some(thread) = self.thread.take() {
@@ -65,7 +65,7 @@ impl Drop for Flood {
     }
 }
 
-/// The one who talks.
+/// The client that talks.
 struct Talker {
     client: Client,
     name: String,
@@ -88,7 +88,7 @@ impl Talker {
         }
     }
 
-    /// Takes what was heard in; whether this line was in it.
+    /// Takes in what was received. Returns whether this line was in it.
     fn hear(&mut self, last: &str) -> bool {
         let own = format!("{}: ", self.name);
         let lines = self.client.take_lines();
@@ -98,14 +98,14 @@ impl Talker {
     }
 }
 
-/// The name that a client was given, by what it shows.
+/// The name that the server gave a client, by what the client shows.
 fn name_in(shown: &str) -> &str {
     let (_, name) = shown.split_once("* welcome, you are ").unwrap();
     name.split(' ').next().unwrap()
 }
 
-/// Asserts that those who end their input while others talk are heard to the last byte, and get
-/// their own last line and the answers to their last commands.
+/// Asserts that no byte is lost of clients that half-close while others talk. They get their own
+/// last line and the answers to their last commands.
 fn assert_ends_whole_under_flood(program: &str) {
     let server = Server::start(&["--notices", "50", "--quiet"]);
     let flood = Flood::start(&server);
@@ -128,8 +128,7 @@ fn assert_ends_whole_under_flood(program: &str) {
     }
 }
 
-/// Asserts that those who vanish when their input ends, with much unread, are heard to the last
-/// byte.
+/// Asserts that no byte is lost of clients that vanish when their input ends, with much unread.
 fn assert_is_heard_under_flood(program: &str) {
     let server = Server::start(&["--notices", "50", "--quiet"]);
     let flood = Flood::start(&server);
@@ -176,7 +175,7 @@ fn plink_that_ends_in_a_flood_gets_its_own_lines() {
     assert_ends_whole_under_flood("plink -batch -raw -P $PORT $HOST");
 }
 
-/// Sends its input, ends its side, and shows what comes until the other side ends.
+/// It sends its input, half-closes, and shows what arrives until the other side ends.
 const PYTHON: &str = r#"
 import os, socket, sys
 peer = socket.create_connection((os.environ["HOST"], int(os.environ["PORT"])))

@@ -1,4 +1,5 @@
-//! Too few descriptors or too little memory for a newcomer, and what the process starts with.
+//! Too few descriptors or too little memory for new clients, and the streams that the process
+//! starts with.
 
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
@@ -12,15 +13,15 @@ use crate::support::machine::{end_failing, start_failing};
 use crate::support::process::{self, through_shell};
 use crate::support::{Client, Server, command, wait_for};
 
-/// What accept(2) may say when the machine is short of something.
+/// The errors of accept(2) when the machine is short of something.
 const SHORTAGES: [&str; 4] = ["EMFILE", "ENFILE", "ENOBUFS", "ENOMEM"];
 
-/// What it may say though there is nothing wrong but with the one peer.
+/// The errors of accept(2) that concern only one connection.
 const ONE_PEERS: [&str; 3] = ["ECONNABORTED", "EPROTO", "EINTR"];
 
 const TOLD: &str = "cannot accept: ";
 
-/// Does the same for each of these errors, at the same time.
+/// Runs `act` for each of these errors, all at the same time.
 fn for_each_error(errors: &[&'static str], act: impl Fn(&'static str) + Sync) {
     scope(|scope| {
         for error in errors {
@@ -33,7 +34,7 @@ fn connect_many(server: &Server, count: usize) -> Vec<Client> {
     (0..count).map(|_| server.connect()).collect()
 }
 
-/// Asserts that all of them are let in, and hear each other.
+/// Asserts that all of them are in, and receive each other's lines.
 fn assert_all_are_in(clients: &mut [Client], what: &str) {
     for client in clients.iter_mut() {
         let read = client.read_until(" here\n");
@@ -46,7 +47,7 @@ fn assert_all_are_in(clients: &mut [Client], what: &str) {
     }
 }
 
-/// Asserts that there is a word of it in the log, and no second one within five seconds.
+/// Asserts that the log has one record of it, and no second one within five seconds.
 fn assert_told_now_and_then(server: &Server, since: Instant) {
     let log = server.stderr();
     let most = 1 + since.elapsed().as_secs() as usize / 5;
@@ -74,7 +75,7 @@ fn an_accept_that_fails_1_or_20_times_costs_nobody_a_place() {
 fn while_accept_fails_clients_talk_and_the_processor_rests() {
     for_each_error(&[&SHORTAGES[..], &ONE_PEERS].concat(), |error| {
         let start_of_all = Instant::now();
-        // Each of the first two is one accept, and one more that finds nobody.
+        // Each of the first two takes one accept, and one more that finds no connection.
         let server = start_failing("accept4", error, "5+", &["--greeting", "0"]);
         let (mut alice, _) = server.join();
         let (mut bob, _) = server.join();
@@ -107,11 +108,11 @@ fn a_peer_that_cannot_be_watched_is_told_that_there_is_no_room() {
     assert_all_are_in(&mut connect_many(&server, 5), "ENOSPC");
 }
 
-/// Lets it open no descriptor with a higher number than it has opened; who takes the free ones
-/// below that, and what the limit was.
+/// Lowers its limit so that it can open no descriptor above those it has open. Returns clients that
+/// take the free ones below that, and the old limit.
 fn exhaust(server: &Server) -> (Vec<Client>, u64) {
     let open = server.descriptors();
-    // One that it was given by whoever started the test may have any number.
+    // A descriptor that the test inherited may have any number.
     let its_own = |link: &String| link.starts_with("socket:") || link == "/dev/null";
     let last = open.iter().filter(|(_, link)| its_own(link)).map(|(number, _)| *number).max();
     let limit = last.unwrap() + 1;
@@ -126,7 +127,8 @@ fn exhaust(server: &Server) -> (Vec<Client>, u64) {
 fn newcomers_are_told_full_and_closed_until_descriptors_return() {
     let server = Server::start(&["--max-clients", "100"]);
     let (start, (mut alice, _)) = (Instant::now(), server.join());
-    // Twice: what it needs to say so is there again afterwards. In between there is not even that.
+    // It runs twice: what the server needs to say so must be there again afterwards. In between
+    // there is not even that.
     for round in ["once", "again"] {
         wait_for("her to be alone", || (process::connections(&server) == 1).then_some(()));
         let (_within, enough) = exhaust(&server);
@@ -145,8 +147,8 @@ fn newcomers_are_told_full_and_closed_until_descriptors_return() {
     assert_told_now_and_then(&server, start);
 }
 
-/// How long two who wait for descriptors are left waiting once there are some; they wait since the
-/// server has first been refused one.
+/// How long two clients wait for descriptors after there are some again. They have waited since the
+/// server was first refused one.
 fn wait_after_shortage() -> Duration {
     let server = Server::start(&["--greeting", "0"]);
     let enough = server.limit_descriptors(3);
@@ -161,7 +163,7 @@ fn wait_after_shortage() -> Duration {
 #[test]
 fn clients_wait_at_most_200_ms_after_the_end_of_a_shortage() {
     const WITHIN: Duration = Duration::from_millis(200);
-    // On a machine that does something else it may take longer, but not each time.
+    // On a machine with other work it may take longer, but not each time.
     let mut waits = Vec::new();
     while !waits.iter().any(|wait| *wait < WITHIN) {
         assert!(waits.len() < 20, "{waits:?}");
@@ -178,10 +180,10 @@ fn clients_that_come_as_others_leave_get_their_places() {
     for late in connect_many(&server, 10).iter_mut() {
         assert_eq!(late.read_to_end(), "* server full (40)\n");
     }
-    // All leave and come before the server looks: no time passes in between.
+    // All leave and connect before the server looks: no time passes in between.
     server.pause();
     for (number, client) in clients.drain(..LEAVING).enumerate() {
-        // Some end their side, some vanish; some have not read all that was said.
+        // Some half-close, some vanish, and some have not read everything.
         if number % 2 == 0 { drop(client) } else { client.reset() }
     }
     let mut next = connect_many(&server, LEAVING);
@@ -205,7 +207,7 @@ fn any_of_the_standard_streams_may_be_closed_at_the_start() {
         alice.read_until(") joined\n");
         alice.forget();
         alice.send("hello\n");
-        // Nothing that was meant for a stream has come to a client.
+        // Nothing that was written to a stream has reached a client.
         for client in [&mut alice, &mut bob] {
             client.read_until_last("guest1: hello\n");
             assert_eq!(client.read_text(), "guest1: hello\n", "{closed}");
@@ -220,22 +222,22 @@ fn any_of_the_standard_streams_may_be_closed_at_the_start() {
     }
 }
 
-/// A folder that only its owner may write to, with the program in it; removed when dropped.
+/// A folder that only its owner may write to, with the program in it. It is removed when dropped.
 struct Folder(PathBuf);
 
 impl Folder {
     fn with_the_program(name: &str) -> Folder {
         let path = std::env::temp_dir().join(format!("chinwag-{name}-{}", std::process::id()));
         std::fs::create_dir(&path).unwrap();
-        // A copy made by ourselves might still be open for writing in a child of another test.
+        // A copy made by this process might still be open for writing in a child of another test.
         let copied = Command::new("cp").arg(env!("CARGO_BIN_EXE_chinwag")).arg(&path).status();
         assert!(copied.unwrap().success());
         std::fs::set_permissions(&path, Permissions::from_mode(0o555)).unwrap();
         Folder(path)
     }
 
-    /// The program in it, run in it by a user without any right, at home nowhere, who may have few
-    /// descriptors until it asks for more. Whoever is no superuser is such a one already.
+    /// The program in this folder, run by a user without rights or a home. It has few descriptors
+    /// until it asks for more. A test that does not run as root is such a user already.
     fn command(&self, flags: &[&str]) -> Command {
         const NOBODY: u32 = 65534;
         let its = command(flags);
@@ -264,7 +266,7 @@ fn an_ordinary_user_without_a_home_runs_it_and_it_makes_no_file() {
     let status = std::fs::read_to_string(format!("/proc/{}/status", server.child.id())).unwrap();
     assert!(status.contains("CapEff:\t0000000000000000\n"), "{status}");
     assert!(!status.contains("Uid:\t0\t"), "{status}");
-    // More than the soft limit that it was given.
+    // More than its inherited soft limit.
     let mut clients = connect_many(&server, 150);
     assert_all_are_in(&mut clients, "nothing");
     for (number, link) in server.descriptors() {

@@ -1,4 +1,4 @@
-//! The clock, the bound of memory, the log, and what is left after many have come and gone.
+//! The clock, the bound of memory, the log, and what is left after many clients have left.
 
 use std::collections::BTreeSet;
 use std::io::{ErrorKind, Write};
@@ -14,7 +14,7 @@ use crate::support::cage::Cage;
 use crate::support::process;
 use crate::support::{Client, Server, assert_harmless, narrow, numbered, wait_for};
 
-/// What it said when it started of how much memory it takes at most.
+/// The most memory that it takes, as it logs at the start.
 fn bound_bytes(server: &Server) -> usize {
     let log = wait_for("the bound", || {
         Some(server.stderr()).filter(|log| log.contains(" MiB of memory with all of them"))
@@ -23,7 +23,7 @@ fn bound_bytes(server: &Server) -> usize {
     before.rsplit(' ').next().unwrap().parse::<usize>().unwrap() << 20
 }
 
-/// Has each of them say this as often as it is taken, until nothing more has been for a while.
+/// Has each client send this as often as it is taken, until nothing more is taken for a while.
 fn stuff(clients: &mut [Client], text: &[u8]) {
     const ENOUGH: Duration = Duration::from_millis(500);
     let mut said = vec![0; clients.len()];
@@ -43,7 +43,7 @@ fn stuff(clients: &mut [Client], text: &[u8]) {
     }
 }
 
-/// All of these clients, and many who are refused, take as much as they can.
+/// All of these clients, and many refused ones, take as much as they can.
 fn assert_bound_holds(clients_max: usize) {
     let Some(cage) = Cage::make(&format!("chinwag-bound-{clients_max}")) else {
         println!("skipped: this machine lets us make no control group for memory");
@@ -55,23 +55,23 @@ fn assert_bound_holds(clients_max: usize) {
     let server = process::start(command);
     let (bound, empty) = (bound_bytes(&server), server.descriptors().len());
     cage.allow(bound);
-    // None of them ever reads, and none is given the bytes that all others are.
+    // None of them ever reads, and none gets the bytes that all others get.
     let mut clients: Vec<Client> = (0..clients_max).map(|_| narrow(server.address)).collect();
     let refused: Vec<Client> = (0..100).map(|_| narrow(server.address)).collect();
     for (number, client) in clients.iter_mut().enumerate() {
-        // What waits is to wait there, and not here.
+        // The data must wait in the server, not here.
         SockRef::from(&client.socket).set_send_buffer_size(4096).unwrap();
         client.send(format!("/nick name{number}\n/echo off\n"));
         client.send(format!("{}\n", "x".repeat(4000)).repeat(600 / clients_max));
     }
-    // Their replies wait, so they are not heard any more; and then what they say waits.
+    // Their replies wait, so the server stops reading them; then their input waits.
     stuff(&mut clients, format!("/{}\n", "x".repeat(300)).repeat(100).as_bytes());
     stuff(&mut clients, &[b'x'; 8192]);
     let (used, resident) = (cage.used_bytes(), server.memory_bytes());
     assert!(used <= bound && resident <= bound, "{used} and {resident} of {bound} bytes");
     let load = clients_max * 100 * 1024;
     assert!(used >= load, "this was no load: {used} of {bound} bytes");
-    // It has not been ended by the kernel either.
+    // The kernel has not killed it either.
     drop((clients, refused));
     wait_for("all to leave", || (server.descriptors().len() == empty).then_some(()));
     let (mut alice, name) = server.enter();
@@ -91,9 +91,8 @@ fn the_printed_bound_of_memory_holds_for_one_alone() {
     assert_bound_holds(1);
 }
 
-/// A library that makes the time of day jump by years, back and forth, whoever asks for it. The
-/// time that has passed since the machine was started, which no clock of people has a say in, is
-/// left alone.
+/// A library that makes the time of day jump by years, back and forth, in every call. It leaves
+/// alone the time since the machine was started, which nobody can set.
 const JUMPING_CLOCK: &str = r"
 #define _GNU_SOURCE
 #include <sys/syscall.h>
@@ -158,11 +157,11 @@ fn a_time_of_day_that_jumps_by_years_moves_no_deadline() {
     let (mut silent, _) = server.join();
     let (stuck, _) = server.join_narrow();
     let (mut script, _) = server.join();
-    // What has no line end is a message once it has been quiet for a while.
+    // Text without a line end is a message after some silence.
     script.send("no end");
     alice.read_until("guest4: no end");
     alice.forget();
-    // Ten lines a second and no more: it is not read until the next is due.
+    // Ten lines per second and no more: the server does not read it until its next line may come.
     alice.send("go on\n");
     let paced = Instant::now();
     let lines = numbered(0, 40, 4000);
@@ -170,7 +169,7 @@ fn a_time_of_day_that_jumps_by_years_moves_no_deadline() {
     alice.read_until_lines(41);
     assert!(paced.elapsed() >= SECOND * 19 / 10, "{:?}", paced.elapsed());
     alice.forget();
-    // Whoever says something is never thrown out, and those are who do not, when it is time.
+    // A client that sends something is never disconnected. One that does not is, when it is time.
     let mut said = 0;
     while !silent.ended || start.elapsed() < 6 * SECOND {
         alice.send(format!("still {said}\n"));
@@ -188,13 +187,13 @@ fn a_time_of_day_that_jumps_by_years_moves_no_deadline() {
     server.signal("TERM");
     assert!(alice.read_to_end().ends_with("* server shutting down\n"));
     assert_eq!(server.wait_for_end().code(), Some(0));
-    // It was asked what time it is, and had to believe it.
+    // It was asked for the time of day, and got a wrong one.
     let log = server.stderr();
     let years: BTreeSet<&str> = log.lines().map(|record| &record[..4]).collect();
     assert!(years.len() > 2, "the time of day did not jump: {log}");
 }
 
-/// Bytes that act on a terminal, end a line, or are none of a text.
+/// Bytes that act on a terminal, end a line, or are not text.
 const HOSTILE: [&[u8]; 12] = [
     b"\x1b]0;owned\x07\x1b[2J",
     b"a\rb",
@@ -221,7 +220,7 @@ fn whatever_is_sent_is_one_printable_log_record_at_every_level() {
         for before in ["", "/nick ", "/nick x", "/me ", "/msg ", "/msg guest1 ", "/ignore ", "/"] {
             alice.send([before.as_bytes(), hostile, b"\n"].concat());
         }
-        // One that is too long is none.
+        // A name that is too long is none.
         alice.send([b"/quit ", hostile, b"\n/quit\n"].concat());
         alice.read_to_end();
         for (before, behind) in
@@ -229,7 +228,7 @@ fn whatever_is_sent_is_one_printable_log_record_at_every_level() {
         {
             let mut stranger = server.connect();
             stranger.send([before.as_bytes(), hostile, behind.as_bytes()].concat());
-            // What has a line end before the version is no request.
+            // With a line end before the version it is no request.
             stranger.half_close();
             let told = stranger.read_to_end().contains("* this is a chat server");
             connected += 1;
@@ -244,7 +243,7 @@ fn whatever_is_sent_is_one_printable_log_record_at_every_level() {
     assert_harmless(log.as_bytes());
     assert_harmless(server.stdout().as_bytes());
     for record in log.lines() {
-        // Whoever could begin a line could make a record of an error.
+        // A client that could begin a line could forge a log record of an error.
         let (stamp, said) = record.split_once("Z ").unwrap();
         assert!(stamp.starts_with("20") && stamp.len() == 23, "{record:?}");
         let level = said.split(' ').next().unwrap();
@@ -254,8 +253,8 @@ fn whatever_is_sent_is_one_printable_log_record_at_every_level() {
     assert_eq!(log.matches(" is not a chat client: ").count(), strangers);
 }
 
-/// Comes, says something or nothing, and goes or vanishes, in one of many ways; or is left to be
-/// dropped by the caller.
+/// Connects, sends something or nothing, and leaves or vanishes, in one of many ways; or is
+/// returned, to be dropped by the caller.
 fn visit(server: &Server, number: usize) -> Option<Client> {
     let text: &[u8] = match number % 8 {
         0 => b"hello\n",
@@ -283,7 +282,8 @@ fn visit(server: &Server, number: usize) -> Option<Client> {
     Some(client)
 }
 
-/// These come and go, sixty at a time, of whom not all are let in; until all is as before.
+/// These clients connect and leave, sixty at a time, and some are refused. Waits until all is as
+/// before.
 fn churn(server: &Server, visits: Range<usize>) {
     let before = server.descriptors().len();
     for first in visits.step_by(60) {
@@ -291,7 +291,7 @@ fn churn(server: &Server, visits: Range<usize>) {
         drop(visitors.collect::<Vec<_>>());
     }
     wait_for("all to have left", || (server.descriptors().len() == before).then_some(()));
-    // Their names are free again, so they have been told goodbye.
+    // Their names are free again, so they have left.
     let (mut last, _) = server.enter();
     last.send("/who\n");
     last.read_until("* 2 here: ");
@@ -303,8 +303,8 @@ fn churn(server: &Server, visits: Range<usize>) {
 #[test]
 fn what_thousands_have_left_behind_is_nothing() {
     const VISITS: usize = 3000;
-    // It grows a little at first, since what is free lies between what is not. Less than this for
-    // each visit is not a thing that was kept of it.
+    // It grows a little at first, since free memory lies between used memory. Less than this per
+    // visit is not a thing that was kept of it.
     const KEPT_BYTES_MAX: usize = 40;
     let flags = ["--window", "65536", "--max-clients", "50", "--greeting", "0.01"];
     let server = Server::start(&[&flags[..], &["--idle", "3600"]].concat());

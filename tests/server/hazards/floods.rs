@@ -1,4 +1,4 @@
-//! Those who send, connect and ask without end.
+//! Clients that send, connect and ask without end.
 
 use std::collections::{HashMap, HashSet};
 use std::io::{ErrorKind, Write};
@@ -24,16 +24,16 @@ use support::{
 
 const MIB: usize = 1 << 20;
 
-/// Seconds for what is not to happen: that comings are summed up, or the stuck reset, which would
-/// stand behind what a test waits for.
+/// Seconds for what must not happen: a summary of joins, or a reset for being stuck, would come
+/// behind what a test waits for.
 const NEVER: &str = "600";
 
-/// The server's budget for what it takes in between two rounds of sending.
+/// How much the server reads between two rounds of sending.
 fn turn_bytes() -> usize {
     Config::default().turn_bytes
 }
 
-/// What a connection of a flooder's may keep of what the server does not read.
+/// How much of what the server does not read the connection of a flooder may hold.
 const FLOODER_KEEPS_BYTES: usize = 4096;
 
 /// A connection that takes little more than the server does.
@@ -43,13 +43,13 @@ fn connect_flooder(server: &Server) -> Client {
     client
 }
 
-/// Has a connection keep so little of what it was given to send and the server has no room for.
+/// Makes a connection hold little of what the server has no room for.
 fn keep_little(socket: &TcpStream, bytes: usize) {
     socket2::SockRef::from(socket).set_send_buffer_size(bytes).unwrap();
 }
 
-/// Sends of `text` again and again as much as is taken, until nothing is taken any more and the
-/// server reads none of it though others hear each other meanwhile. Says how many bytes were taken.
+/// Sends `text` again and again, until the connection takes no more and the server reads none of
+/// it, though others talk meanwhile. Returns how many bytes were taken.
 fn send_until_unread(
     client: &Client,
     text: &[u8],
@@ -68,8 +68,8 @@ fn send_until_unread(
     sent
 }
 
-/// Of `text` again and again, of which `sent` bytes are sent, sends as much as is taken without
-/// waiting. Says how many bytes are sent then: never all.
+/// `sent` bytes of `text`, repeated, are sent. Sends more as far as it is taken without waiting.
+/// Returns how many bytes are sent then: never all.
 fn send_while_taken(client: &Client, text: &[u8], mut sent: usize, bytes_max: usize) -> usize {
     let mut socket = &client.socket;
     socket.set_nonblocking(true).unwrap();
@@ -91,12 +91,12 @@ fn send_meanwhile(client: &Client, text: impl AsRef<[u8]> + Send + 'static) {
     thread::spawn(move || socket.write_all(text.as_ref()).unwrap());
 }
 
-/// What these lines of `name` are, as everyone hears them.
+/// The length of these lines of `name` as clients receive them.
 fn heard_bytes(text: &str, name: &str) -> usize {
     text.len() + text.lines().count() * (name.len() + 2)
 }
 
-/// What of all this was said by `name`.
+/// The lines of `name` among all these.
 fn lines_of(name: &str, heard: &str) -> String {
     let mark = format!("{name}: ");
     heard.split_inclusive('\n').filter(|line| line.starts_with(&mark)).collect()
@@ -109,7 +109,7 @@ fn a_flooder_gets_no_more_of_the_server_than_fifty_talkers() {
     const TALKERS: usize = 50;
     let server = Server::start(&["--quiet", "--summary", NEVER]);
     let mut everyone = people(&server, TALKERS + 1);
-    // All of it is within the window, so that nobody falls behind.
+    // All of it fits in the window, so no client falls behind.
     let texts = [numbered(0, 1024, 1024), numbered(0, 80, 100)];
     server.pause();
     let mut bytes = 0;
@@ -117,7 +117,7 @@ fn a_flooder_gets_no_more_of_the_server_than_fifty_talkers() {
         let text = &texts[number.min(1)];
         send_meanwhile(client, text.clone());
         bytes += heard_bytes(text, name);
-        // The flooder is the first to be found, before those who have little to say.
+        // The server finds the flooder first, before the clients that send little.
         wait_for("the flood", || has_unread_input(&server).then_some(()));
     }
     server.resume();
@@ -133,8 +133,8 @@ fn a_flooder_gets_no_more_of_the_server_than_fifty_talkers() {
             flooded += line.len();
             continue;
         }
-        // Someone had all its lines ready: between two of them, and before the first, there is no
-        // more of the flooder than one turn gives to two.
+        // Each client had all its lines ready. Between two of them, and before the first, there is
+        // at most what one turn gives two clients of the flooder's lines.
         let between = flooded - flooded_before.insert(name, flooded).unwrap_or(0);
         assert!(between <= turn_bytes() * 3 / 4, "{between} bytes before {line:?}");
     }
@@ -159,13 +159,13 @@ fn fifty_talkers_beside_a_flooder_hear_each_other_exactly() {
         }
     });
     for round in 0..ROUNDS {
-        // In all less than the window: nobody falls behind, however late it is read.
+        // All of it is less than the window, so no client lapses, however late it reads.
         allow.send(round).unwrap();
         assert_all_hear_all(&mut talkers, 1);
     }
     drop(allow);
     flood.join().unwrap();
-    // The flooder itself has read nothing, and so has everything still before it.
+    // The flooder itself has read nothing, so it has everything still before it.
     let mut flooder = flooder;
     let last = format!("{name}: {}", numbered(LINES * ROUNDS - 1, 1, 1024));
     flooder.read_past(&last);
@@ -191,7 +191,7 @@ fn a_line_without_an_end_is_read_no_further_than_its_limit() {
             }
         }
     }
-    // The limit, as much to be thrown away, and what the kernel keeps on both sides.
+    // The limit, as much to be discarded, and what the kernel holds on both sides.
     assert!(sent <= MIB, "{sent} bytes were taken");
     let read = flooder.read_to_end();
     assert!(read.ends_with("* closed: 65536 bytes without a line end\n"), "{read:?}");
@@ -213,11 +213,11 @@ fn too_long_lines_are_not_read_while_their_replies_are_unread() {
     let line = format!("{}\n", "x".repeat(LINE_BYTES - 1));
     let text = line.repeat(100);
     let sent = send_until_unread(&flooder, text.as_bytes(), 1 << 30, &server, &mut others);
-    // As many of them as there is room for their replies, in us and in the kernel.
+    // As many of them as there is room for their replies, in the server and in the kernel.
     assert!(sent <= 16 * MIB, "{sent} bytes were taken");
     let grown = server.memory_bytes().saturating_sub(before);
     assert!(grown <= MIB, "{grown} bytes");
-    // All of it is answered when the answers are read.
+    // All of it is answered once the answers are read.
     send_meanwhile(&flooder, format!("{}last\n", &line[sent % LINE_BYTES..]));
     flooder.read_past(": last\n");
     let read = flooder.read_text();
@@ -232,7 +232,7 @@ fn too_long_lines_are_not_read_while_their_replies_are_unread() {
 fn a_client_that_asks_much_before_it_reads_gets_every_answer() {
     const QUESTION: &str = "/who\n";
     const QUESTIONS: usize = 1_000_000;
-    // More than the connection takes of them while nobody reads.
+    // More than the connection takes while the client does not read.
     const ANSWERS: usize = 10_000;
     let flags = ["--quiet", "--stuck", NEVER, "--summary", NEVER, "--receive-buffer", "4096"];
     let server = Server::start(&flags);
@@ -241,7 +241,7 @@ fn a_client_that_asks_much_before_it_reads_gets_every_answer() {
     let (mut asker, name) = enter(connect_flooder(&server));
     asker.read_until(&format!("* {name} "));
     asker.read_until(") joined\n");
-    // What the others say meanwhile is not for it.
+    // It hides what the others send meanwhile.
     for (_, other) in &others {
         asker.send(format!("/ignore {other}\n"));
         asker.read_until_last(&format!("* ignoring {other}\n"));
@@ -265,7 +265,7 @@ fn private_messages_to_a_stuck_client_are_refused_and_not_kept() {
     let mut senders = people(&server, 20);
     let (mut bob, bob_name) = enter(narrow(server.address));
     let (alice, name) = &mut senders[0];
-    // More than the kernel holds for him.
+    // More than the kernel holds for this client.
     let text = numbered(0, 1024, 1024);
     say_in_step((alice, name), &text, 4096, &mut []);
     // They may have fallen out of the window.
@@ -289,7 +289,7 @@ fn private_messages_to_a_stuck_client_are_refused_and_not_kept() {
     assert!((1..20).contains(&delivered), "{delivered}");
     let grown = server.memory_bytes().saturating_sub(before);
     assert!(grown <= 2 * MIB, "{grown} bytes");
-    // He has what was not refused and no more; and can be told something again, and talk.
+    // It has exactly what was not refused. It can receive again, and talk.
     senders[0].0.send("done\n");
     bob.read_until_last("guest1: done\n");
     let private = bob.take_lines().iter().filter(|line| line.starts_with('[')).count();
@@ -310,14 +310,14 @@ fn five_thousand_that_drip_bytes_cost_little_and_disturb_nobody() {
     let before = server.memory_bytes();
     let mut dripping = connect_many(&server, DRIPPING);
     wait_until_here(&mut others[0].0, DRIPPING + 2);
-    // Whoever has ended a line, empty or not, is waited for.
+    // The server waits for the rest of a client that has ended a line, empty or not.
     for byte in b"\ndrop" {
         dripping.iter_mut().for_each(|socket| socket.write_all(&[*byte]).unwrap());
         assert_all_hear_all(&mut others, 1);
     }
     let grown = server.memory_bytes().saturating_sub(before);
     assert!(grown <= 1024 * DRIPPING, "{grown} bytes");
-    // The last of them comes to an end, and is whole.
+    // The last of them ends, and is whole.
     let last = dripping.last_mut().unwrap();
     last.write_all(b"\n").unwrap();
     for (client, _) in &mut others {
@@ -336,8 +336,8 @@ fn thousands_that_come_and_go_leave_nothing_and_disturb_nobody() {
     let (before, descriptors_before) = (server.memory_bytes(), server.descriptors().len());
     for storm in 0..STORMS {
         let mut storm_of = connect_many(&server, EACH);
-        // Some have said something and some half of it; some vanish before they are greeted, some
-        // before they are accepted, and some stay until the next storm.
+        // Some have sent a line and some half of one. Some vanish before their welcome, some before
+        // they are accepted, and some stay until the next storm.
         for (number, socket) in storm_of.iter_mut().enumerate() {
             match number % 3 {
                 0 => {}
@@ -357,7 +357,7 @@ fn thousands_that_come_and_go_leave_nothing_and_disturb_nobody() {
     assert_eq!(server.descriptors().len(), descriptors_before);
     let grown = server.memory_bytes().saturating_sub(before);
     assert!(grown <= 2 * MIB, "{grown} bytes");
-    // Whatever was told of them adds up; the last of it may be a sum that is still to come.
+    // The notices add up; the last may be a summary that is still to come.
     others[0].0.send("it is over\n");
     let mut over = false;
     comings.read_until(&mut witness, |line, told| {
@@ -365,7 +365,7 @@ fn thousands_that_come_and_go_leave_nothing_and_disturb_nobody() {
         over && told.joined == told.left
     });
     assert!(comings.joined > EACH, "{comings:?}");
-    // What comes next is as it was.
+    // What comes next is as before.
     others.push(server.enter());
     assert_all_hear_all(&mut others, 2);
 }
@@ -405,7 +405,7 @@ fn a_client_that_is_too_fast_loses_nothing_and_hurts_nobody() {
     let mut others = vec![enter(from(3)), enter(from(4))];
     let (mut witness, _) = enter(from(5));
     let start = Instant::now();
-    // More than it may say at once, and much less than there is: then its socket is full.
+    // More than it may send at once, and much less than there is: then its socket is full.
     let (text, mut sent) = (numbered(0, 1000, LINE_BYTES), 0);
     wait_for("it not to be read", || {
         sent = send_while_taken(&fast, text.as_bytes(), sent, text.len());
@@ -416,7 +416,7 @@ fn a_client_that_is_too_fast_loses_nothing_and_hurts_nobody() {
     let lines = sent.div_ceil(LINE_BYTES);
     send_meanwhile(&fast, format!("{}{lines} end\n", &text[sent..lines * LINE_BYTES]));
     witness.read_past(&format!("{name}: {lines} end\n"));
-    // Twenty at once and thirty a second.
+    // Twenty at once and thirty per second.
     let due = Duration::from_millis(33) * (lines as u32 + 1 - 20);
     assert!(start.elapsed() >= due, "{lines} lines in {:?}", start.elapsed());
     account(&lines_of(&name, &witness.read_text()), &name, 0, lines + 1);
@@ -430,7 +430,7 @@ fn one_address_that_comes_without_end_keeps_no_other_out() {
     let from = |last: u8| Client::new(connect_from([127, 0, 0, last], server.address));
     let mut others = vec![enter(from(3)), enter(from(4))];
     server.pause();
-    // They stay, though they are told to go.
+    // They stay, though the server tells them to leave.
     let mut many: Vec<Client> = (0..500).map(|_| from(2)).collect();
     let late = from(3);
     server.resume();

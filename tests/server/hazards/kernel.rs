@@ -1,4 +1,4 @@
-//! What one write puts into a socket of the server's.
+//! How much one write puts into a socket of the server.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -9,10 +9,11 @@ use chinwag::server::listen_on;
 use crate::support::network::{in_own_network, run_here};
 use crate::support::wait_for;
 
-/// How often a turn is written behind another.
+/// How often one turn is written behind another.
 const TURNS: usize = 30;
 
-/// How many bytes this end of a connection has sent and not been told of, as proc(5) has it.
+/// How many bytes this end of a connection has sent without an acknowledgement, as proc(5) shows
+/// it.
 fn unacknowledged(port: u16) -> usize {
     let table = std::fs::read_to_string("/proc/thread-self/net/tcp").unwrap();
     let of_it = table.lines().skip(1).map(|line| line.split_whitespace().collect::<Vec<_>>());
@@ -22,7 +23,7 @@ fn unacknowledged(port: u16) -> usize {
     usize::from_str_radix(fields[4].split(':').next().unwrap(), 16).unwrap()
 }
 
-/// How many of so many turns were not taken whole, each offered when all before it had arrived.
+/// How many of the turns were not taken whole. Each was offered when all before it had arrived.
 fn short_writes(turn_bytes: usize) -> usize {
     let config = Config::default();
     let listener = listen_on(SocketAddr::from(([127, 0, 0, 1], 0)), &config).unwrap();
@@ -33,7 +34,7 @@ fn short_writes(turn_bytes: usize) -> usize {
     let mut short = 0;
     for number in 0..TURNS {
         let taken = socket.write(&turn).unwrap();
-        // At first the kernel sends little at once, whatever it is given.
+        // At first the kernel sends little at once, however much it has.
         short += usize::from(taken < turn_bytes && number >= TURNS / 2);
         reader.read_exact(&mut read[..taken]).unwrap();
         wait_for("the acknowledgement", || (unacknowledged(address.port()) == 0).then_some(()));

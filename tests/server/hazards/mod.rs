@@ -1,4 +1,4 @@
-//! Hostile conditions: what the machine, the network and the peers can do to the real program, and
+//! Hostile conditions: what the machine, the network and clients can do to the real program, and
 //! what it must do then.
 
 mod closing;

@@ -1,6 +1,7 @@
-//! The network: links that die and links that are slow, and where peers come from.
+//! The network: links that die, links that are slow, and the addresses of clients.
 //!
-//! The test is one machine and the server another, with links between them that the test may cut.
+//! The test is on one machine and the server on another, with links between them that the test may
+//! cut.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6, TcpStream};
 use std::time::{Duration, Instant};
@@ -10,8 +11,7 @@ use chinwag::config::Config;
 use crate::support::network::{Link, Machine, in_own_network};
 use crate::support::{Client, Server, enter, join, narrow, numbered, wait_for};
 
-/// A server with two links, one of which is to die; the one who stays to watch, and the one who is
-/// to vanish, by name.
+/// A server with two links, of which one dies. One client stays and watches, the other vanishes.
 struct Scene {
     server: Server,
     dying: Link,
@@ -40,14 +40,13 @@ impl Scene {
         Scene { server, dying, alice, alice_name, bob, bob_name, machine }
     }
 
-    /// Says so much that the kernel cannot hold it for one who is not there.
+    /// Sends more than the kernel holds for a client that is not there.
     fn say_much(&mut self) {
         self.alice.send(numbered(0, 256, 1024));
         self.alice.read_until(&format!("{}: 255 ", self.alice_name));
     }
 
-    /// The one who is to vanish ends its input with a last line, which the server is kept from
-    /// reading.
+    /// The vanishing client half-closes after a last line, which the server cannot read.
     fn end_unnoticed(&mut self) {
         const CLOSE_WAIT: &str = " 08 ";
         self.server.pause();
@@ -60,7 +59,7 @@ impl Scene {
         });
     }
 
-    /// Waits until the one who vanished is told as left, once, and nothing is left of it.
+    /// Waits for the one leave notice of the client that vanished, and until nothing of it remains.
     fn assert_gone(&mut self) {
         let left = format!("* {} left\n", self.bob_name);
         self.alice.read_until(&left);
@@ -73,7 +72,7 @@ impl Scene {
         assert_eq!(self.alice.read_text().matches(&left).count(), 1);
     }
 
-    /// The same, and it is told to the operator.
+    /// The same, and the log says so.
     fn assert_given_up(&mut self) {
         self.assert_gone();
         let told = "dropped 1 slow client; last reason: too slow\n";
@@ -98,7 +97,7 @@ fn an_idle_peer_on_a_dead_link_is_gone_after_so_many_probes() {
 #[ignore = "needs ip, nsenter and unshare"]
 fn an_idle_peer_on_a_dead_link_is_gone_after_the_user_timeout() {
     in_own_network(|| {
-        // It goes long before as many questions have been asked.
+        // It is dropped long before this many probes.
         let asked = ["--keepalive", "1", "--keepalive-interval", "1", "--keepalive-probes", "99"];
         let mut scene = Scene::new(&[&asked[..], &["--user-timeout", "2"]].concat());
         scene.dying.cut();
@@ -106,7 +105,7 @@ fn an_idle_peer_on_a_dead_link_is_gone_after_the_user_timeout() {
     });
 }
 
-/// The defaults that say when a silent client is given up, all of them ten times as fast.
+/// The defaults that decide when a silent client is dropped, ten times as fast.
 fn ten_times_as_fast() -> Vec<String> {
     let defaults = Config::default();
     let flag =
@@ -121,7 +120,7 @@ fn ten_times_as_fast() -> Vec<String> {
     .concat()
 }
 
-/// 150 s, ten times as fast: by then one that is to be given up is.
+/// 150 s, ten times as fast: by then a client that must be dropped is.
 const GIVEN_UP_WITHIN: Duration = Duration::from_secs(15);
 
 /// What this machine may take to notice.
@@ -133,9 +132,9 @@ fn a_link_that_is_down_for_less_than_40_s_loses_no_client() {
     in_own_network(|| while !is_survived_by_all() {});
 }
 
-/// Cuts a link for less than the time between three questions, and asserts that it loses nobody;
-/// `false` if it was cut for longer, because this machine had other things to do. The kernel's
-/// timers are late by up to an eighth, so that there may be three questions and not four.
+/// Cuts a link for less than the time between three probes, and asserts that all clients survive.
+/// Returns `false` if it was cut for longer, because this machine had other work. The kernel's
+/// timers are late by up to an eighth, so there may be three probes instead of four.
 fn is_survived_by_all() -> bool {
     // Two intervals, ten times as fast.
     const ALLOWED: Duration = Duration::from_secs(4);
@@ -144,7 +143,7 @@ fn is_survived_by_all() -> bool {
     let mut scene = Scene::new(&flags.iter().map(String::as_str).collect::<Vec<_>>());
     let mut silent: Vec<(Client, String)> =
         (0..24).map(|_| enter(scene.dying.connect(&scene.server))).collect();
-    // Each is at another point between two questions, and nobody else hears of it.
+    // Each is at another point between two probes, and no other client gets lines.
     for (client, name) in &mut silent {
         std::thread::sleep(Duration::from_millis(250));
         client.send(format!("/msg {name} now\n"));
@@ -157,7 +156,7 @@ fn is_survived_by_all() -> bool {
     if cut_at.elapsed() > ALLOWED {
         return false;
     }
-    // By now each that was to be given up would be.
+    // By now each client that must be dropped is.
     std::thread::sleep(GIVEN_UP_WITHIN);
     for (client, name) in &mut silent {
         client.send("here\n");
@@ -200,7 +199,7 @@ fn a_peer_that_acknowledges_nothing_goes_after_the_user_timeout() {
     in_own_network(|| {
         let mut scene = Scene::new(&["--user-timeout", "1"]);
         scene.dying.cut();
-        // All of it is in the kernel, so that for the server nobody is behind.
+        // All of it is in the kernel, so for the server no client is behind.
         scene.alice.send("anybody there?\n");
         scene.assert_given_up();
     });
@@ -253,8 +252,8 @@ fn a_client_on_a_slow_link_hears_all_in_order_and_delays_nobody() {
         let mut scene = Scene::new(&["--stuck", "4", "--user-timeout", "15"]);
         scene.dying.slow_down(&scene.machine, "1mbit");
         let Scene { alice, bob, alice_name, bob_name, .. } = &mut scene;
-        // More than twice as much as goes over the link in the time after which one is stuck; what
-        // the kernel holds for one, and tells of no room before most of it is gone, is a second.
+        // More than twice what the link carries in the stuck time. The kernel holds a second's
+        // worth for a client, and reports no room before most of it has left.
         for round in 0..5 {
             bob.send(format!("slowly {round}\n"));
             alice.read_until_last(&format!("{bob_name}: slowly {round}\n"));
@@ -262,7 +261,7 @@ fn a_client_on_a_slow_link_hears_all_in_order_and_delays_nobody() {
             alice.send(&text);
             alice.read_until_last(&format!("{alice_name}: {}\n", text.lines().last().unwrap()));
         }
-        // Everyone else is done when it lacks more than the kernel holds for it.
+        // All others have everything when it lacks more than the kernel holds for it.
         while bob.read_once() {}
         let heard = bob.read_bytes().len();
         assert!(heard < alice.read_bytes().len() / 2, "{heard} bytes");
@@ -321,14 +320,14 @@ fn a_neighbour_without_a_network_is_one_of_us() {
         let (mut bob, _) = join(connect_from(link.our_address_v6(1), link.door_v6(&server)));
         alice.send("hello\n");
         bob.read_until(&format!("{name}: hello\n"));
-        // Which card of the server it is behind is nobody's business.
+        // The notice does not tell which network card of the server it is behind.
         let shown = format!("([fe80::1]:{})", alice.address().port());
         wait_for("its address", || server.stdout().contains(&shown).then_some(()));
     });
 }
 
-/// Asserts that it starts without a flag on this machine and is there for who comes over IPv4; what
-/// it prints before anyone says anything.
+/// Asserts that the server starts without a flag on this machine and serves a client over IPv4.
+/// Returns what it prints before the first line.
 fn assert_serves_over_ipv4(prepare: &str, through: &[&str]) -> String {
     let mut machine = Machine::new();
     let link = machine.link();
@@ -354,10 +353,10 @@ fn a_machine_with_its_ipv6_turned_off_is_served_over_ipv4() {
 #[ignore = "needs ip, nsenter, strace and unshare"]
 fn a_machine_without_ipv6_is_served_over_ipv4() {
     in_own_network(|| {
-        // The second is the one for IPv6, whose absence is told at the one place or the other.
+        // The second call is for IPv6. Its failure is logged at one place or the other.
         for failing in ["socket:error=EAFNOSUPPORT:when=2", "bind:error=EADDRNOTAVAIL:when=2"] {
             let inject = format!("inject={failing}");
-            // With -D the server is our child and not strace's, so that it is the one to be killed.
+            // With -D the server is our child and not strace's, so killing it works.
             let strace = ["strace", "-D", "-f", "-o", "/dev/null", "-e", &inject];
             let printed = assert_serves_over_ipv4("", &strace);
             assert_eq!(printed, "listening on 0.0.0.0:50005\n", "{failing}");

@@ -1,4 +1,4 @@
-//! Those who read slowly, late or never.
+//! Clients that read slowly, late or never.
 
 use std::time::{Duration, Instant};
 
@@ -11,21 +11,21 @@ use support::{Client, Server, narrow, numbered, say_in_step, wait_for};
 
 const MIB: usize = 1 << 20;
 
-/// How much is said in one go by whoever floods in step with those who hear it: less than the
-/// smallest window here, so that nobody who reads falls behind.
+/// How much a flooder sends before its readers catch up: less than the smallest window here, so no
+/// reader falls behind.
 const STEP_BYTES: usize = 32 * 1024;
 
-/// More than the kernel holds for anyone who does not read.
+/// More than the kernel holds for a client that does not read.
 const FILLING_BYTES: usize = MIB;
 
-/// Seconds for what is not to happen: that the stuck are reset, or comings summed up, which would
-/// stand behind what a test waits for.
+/// Seconds for what must not happen: a reset for being stuck, or a summary of joins, would come
+/// behind what a test waits for.
 const NEVER: &str = "600";
 
-/// More than any server takes: sockets are counted only where there is a limit.
+/// More than any server takes. Sockets are counted only if there is a limit.
 const MUCH_BYTES: usize = 1 << 40;
 
-/// Says so many bytes in lines of 1 KiB, the first with this number, and hears them; gives the
+/// Sends `bytes` in lines of 1 KiB, the first with this number, and reads them back. Returns the
 /// number of the next one.
 fn say((client, name): &mut Person, first: usize, bytes: usize) -> usize {
     let lines = bytes / 1024;
@@ -37,7 +37,7 @@ fn say((client, name): &mut Person, first: usize, bytes: usize) -> usize {
 #[test]
 fn a_thousand_that_never_read_cost_kernel_and_server_little() {
     const STUCK: usize = 1000;
-    // Without one, what the kernel holds is not known; all the rest is.
+    // Without a cage the kernel's share is unknown; the rest is checked.
     let cage = Cage::make("chinwag-readers");
     cage.iter().for_each(|cage| cage.allow(MUCH_BYTES));
     let flags = ["--quiet", "--summary", NEVER];
@@ -57,7 +57,7 @@ fn a_thousand_that_never_read_cost_kernel_and_server_little() {
     } else {
         println!("not checked what the kernel holds: that needs root and cgroups of version 1");
     }
-    // The window, and for each the rest of a line that was half sent.
+    // The window, and for each client the rest of a half-sent line.
     let grown = server.memory_bytes().saturating_sub(before);
     assert!(grown <= 10 * MIB, "{grown} bytes in the server");
     wait_until_here(&mut bob.0, STUCK + 2);
@@ -78,7 +78,7 @@ fn most_may_be_stuck_and_the_talkers_hear_everything() {
     drop(alice);
     let mut talking = people(&server, TALKING);
     assert_all_hear_all(&mut talking, 10);
-    // Whoever is stuck is still there.
+    // The stuck clients are still there.
     wait_until_here(&mut talking[0].0, STUCK + TALKING);
     drop(stuck);
 }
@@ -99,7 +99,7 @@ fn a_very_slow_reader_is_not_stuck_and_is_told_what_it_missed() {
     let end = Instant::now() + 4 * stuck_time;
     let first = said;
     while Instant::now() < end {
-        // The kernel tells us of what it takes in pieces of up to 4 KiB.
+        // The kernel reports what it takes in pieces of up to 4 KiB.
         slow.read_byte_by_byte(800);
         let line = numbered(said, 1, 1024);
         say_in_step((&mut alice.0, &alice.1), &line, STEP_BYTES, &mut [&mut bob.0]);
@@ -116,14 +116,14 @@ fn a_very_slow_reader_is_not_stuck_and_is_told_what_it_missed() {
 
 // Processes that are stopped.
 
-/// The client of this program, as a script runs it.
+/// The terminal client of this program, as a script runs it.
 fn join_script() -> String {
     format!("exec '{}' join $HOST:$PORT", env!("CARGO_BIN_EXE_chinwag"))
 }
 
 const NC: &str = "exec nc $HOST $PORT";
 
-/// Someone, and a program that has heard a mark and then was stopped.
+/// A client, and a program that has read a mark and was stopped after that.
 fn stop_a_program(server: &Server, script: &str) -> (Person, Program) {
     let mut alice = server.join();
     let program = Program::start(server, script);
@@ -136,8 +136,8 @@ fn stop_a_program(server: &Server, script: &str) -> (Person, Program) {
     (alice, program)
 }
 
-/// Has a stopped program go on, and accounts for all that was said since it was stopped; gives how
-/// many gaps it was told of.
+/// Continues a stopped program, and accounts for every line since it was stopped. Returns how many
+/// gaps it was told of.
 fn resume(alice: &mut Person, program: &Program, said: usize) -> usize {
     alice.0.send(format!("{said} end\n"));
     program.signal("CONT");
@@ -149,7 +149,7 @@ fn resume(alice: &mut Person, program: &Program, said: usize) -> usize {
 fn assert_nothing_is_lost_within_the_window(script: &str) {
     let server = Server::start(&["--window", "1048576", "--stuck", NEVER]);
     let (mut alice, program) = stop_a_program(&server, script);
-    // More than what is kept of it for one who has fallen out of the window.
+    // More than the server keeps of it for a client outside the window.
     let said = say(&mut alice, 0, MIB * 3 / 4);
     assert_eq!(resume(&mut alice, &program, said), 0);
 }
@@ -168,7 +168,7 @@ fn assert_the_stopped_are_reset_when_their_time_is_over(script: &str) {
     let before = Instant::now();
     say(&mut alice, 0, FILLING_BYTES);
     let after = Instant::now();
-    // Nobody says anything meanwhile: it is the time alone that wakes the server.
+    // No client sends anything meanwhile: time alone wakes the server.
     alice.0.read_until_last("* guest2 left\n");
     assert!(before.elapsed() >= stuck_time, "{:?}", before.elapsed());
     // Two seconds, on a machine that is four times slower.
@@ -176,7 +176,7 @@ fn assert_the_stopped_are_reset_when_their_time_is_over(script: &str) {
     wait_for("the warning", || server.stderr().contains("too slow").then_some(()));
     wait_for("it to be closed", || (connections(&server) == 1).then_some(()));
     wait_until_nothing_is_left(&server);
-    // It finds that its connection was reset.
+    // It finds its connection reset.
     program.signal("CONT");
     program.wait_for_end();
 }
@@ -223,7 +223,7 @@ fn stuck_clients_leave_nothing_in_the_kernel_however_they_close() {
     let mut stuck: Vec<Client> = (0..4).map(|_| narrow(server.address)).collect();
     wait_until_here(&mut alice.0, stuck.len() + 1);
     say(&mut alice, 0, FILLING_BYTES);
-    // One is left alone; the others are to be told goodbye, but do not take it.
+    // One client is left alone. The others must get their last line, but do not take it.
     stuck[1].half_close();
     stuck[2].send("/quit\n");
     stuck[3].send("x".repeat(10_000));
@@ -241,7 +241,7 @@ fn what_a_gone_client_does_not_take_the_kernel_gives_up() {
     let mut alice = server.join();
     let mut bob = narrow(server.address);
     wait_until_here(&mut alice.0, 2);
-    // The kernel takes all of it, so for us he has it all.
+    // The kernel takes all of it, so for the server the client has it all.
     let text = numbered(0, 16, 1000);
     say_in_step((&mut alice.0, &alice.1), &text, STEP_BYTES, &mut []);
     bob.send("/quit\n");
@@ -250,5 +250,5 @@ fn what_a_gone_client_does_not_take_the_kernel_gives_up() {
     wait_for("the kernel", || left_in_the_kernel(&server).is_empty().then_some(()));
 }
 
-/// The state of one that has ended its side, and whose peer has not taken all before that.
+/// The state of an end that is closed while its client has not taken everything before that.
 const FIN_WAIT_1: &str = "04";

@@ -1,4 +1,4 @@
-//! Each command: its answer, and that it is private, whole and in its place.
+//! Each command: its answer, and that the answer is private, whole and in its place.
 
 use std::time::{Duration, Instant};
 
@@ -101,7 +101,7 @@ fn commands_cost_as_much_of_the_rate_as_lines() {
     let server = Server::start(&["--rate", "10", "--burst", "20", "--exempt", "none"]);
     let [mut alice, mut bob] = people(&server);
     let start = Instant::now();
-    // Twenty at once, and the thirtieth when ten more have become due.
+    // Twenty at once, and the thirtieth after the time of ten more.
     alice.send("/who\n".repeat(29) + "done\n");
     bob.read_until_last("guest1: done\n");
     assert!(start.elapsed() >= Duration::from_millis(990), "{:?}", start.elapsed());
@@ -139,7 +139,7 @@ fn history_shows_the_newest_lines_without_those_of_the_ignored() {
         client.read_until_last("three\n");
         client.forget();
     });
-    // Her own line before the command is the newest.
+    // Its own line before the command is the newest.
     let answer = ask(&mut alice, &mut bob, "/history 4");
     assert_eq!(answer, format!("* history\n{said}guest1: before\n* now\n"));
     assert_eq!(ask(&mut alice, &mut bob, "/ignore guest3"), "* ignoring guest3\n");
@@ -147,7 +147,7 @@ fn history_shows_the_newest_lines_without_those_of_the_ignored() {
     assert!(answer.contains("guest1: one\nguest2: two\nguest1: before\n"), "{answer}");
     assert!(!answer.contains("guest3: three"), "{answer}");
     assert_eq!(ask(&mut alice, &mut bob, "/history 0"), "* no history\n");
-    // That she does not get her own lines back does not keep them from her history.
+    // A client that does not get its own lines back has them in its history nevertheless.
     alice.send("/echo off\nmine\n/history 1\n");
     alice.read_until_last("* now\n");
     let off = "* echo is off: you do not see your own lines\n";

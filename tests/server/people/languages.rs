@@ -1,4 +1,4 @@
-//! The server's own words in another language.
+//! Notices in another language.
 
 use super::ask;
 use crate::support::{Server, wait_for};
@@ -52,7 +52,7 @@ fn a_korean_server_says_all_in_korean_behind_the_same_mark() {
     assert!(server.wait_for_end().success());
 }
 
-/// The language of a server with these flags in an environment with these variables alone.
+/// Whether a server with these flags, and only these variables, speaks Korean.
 fn is_korean(flags: &[&str], variables: &[(&str, &str)]) -> bool {
     let server = Server::start_with(flags, |command| {
         ["LC_ALL", "LC_MESSAGES", "LANG", "CHINWAG_LANG"].into_iter().for_each(|name| {
@@ -81,7 +81,7 @@ fn the_language_is_from_the_flag_the_environment_or_english() {
     assert!(!is_korean(&[], &[("LANG", "ko_KR.UTF-8"), ("LC_ALL", "C.UTF-8")]));
     assert!(is_korean(&[], &[("CHINWAG_LANG", "ko"), ("LC_ALL", "en_US.UTF-8")]));
     assert!(!is_korean(&["--lang", "en"], &[("LC_ALL", "ko_KR.UTF-8"), ("CHINWAG_LANG", "ko")]));
-    // One that is set to nothing counts as not set.
+    // An empty variable counts as not set.
     assert!(is_korean(&[], &[("LC_ALL", ""), ("CHINWAG_LANG", ""), ("LANG", "ko_KR.UTF-8")]));
     assert!(!is_korean(&[], &[("LC_ALL", "tlh_QO.UTF-8"), ("LANG", "ko_KR.UTF-8")]));
 }

@@ -1,5 +1,4 @@
-//! What people do and see: names, commands, what is safe to show, telnet, and who came to the wrong
-//! door.
+//! What clients do and see: names, commands, safe text, telnet, and clients of other protocols.
 
 mod commands;
 mod languages;
@@ -11,7 +10,7 @@ mod telnet;
 
 use crate::support::{Client, Server};
 
-/// So many people, of whom each has read that the others came and nothing after that.
+/// This many clients. Each has read that the others joined, and nothing after that.
 pub fn people<const MANY: usize>(server: &Server) -> [Client; MANY] {
     let mut people: Vec<(Client, String)> = Vec::new();
     for _ in 0..MANY {
@@ -27,14 +26,14 @@ pub fn people<const MANY: usize>(server: &Server) -> [Client; MANY] {
     people.try_into().unwrap_or_else(|_| panic!("{MANY} people"))
 }
 
-/// Has a person give a command between two lines of its own, all in one write. Gives what that
-/// person and another have read between the two.
+/// Has a client give a command between two lines of its own, all in one write. Returns what that
+/// client and another one have read between the two.
 pub fn give(giver: &mut Client, witness: &mut Client, command: &str) -> (String, String) {
     giver.send(format!("before\n{command}\nafter\n"));
     (between(giver), between(witness))
 }
 
-/// The answer to a command, which stands between the lines around it and is nobody else's.
+/// The answer to a command. It stands between the lines around it, and no other client gets it.
 pub fn ask(asker: &mut Client, witness: &mut Client, command: &str) -> String {
     let (answer, seen) = give(asker, witness, command);
     assert_eq!(seen, "", "{command}");
@@ -51,7 +50,7 @@ fn between(client: &mut Client) -> String {
     rest[..last].to_owned()
 }
 
-/// Says a line and reads up to it: gives all that was read before.
+/// Sends a line and reads up to it. Returns all that was read before.
 pub fn read_up_to_mark(client: &mut Client) -> String {
     client.send("the mark\n");
     client.read_until_last(": the mark\n");

@@ -1,9 +1,9 @@
-//! What people call themselves.
+//! The names that clients take.
 
 use super::{ask, give, people, read_up_to_mark};
 use crate::support::{Client, Server, connect_from, enter};
 
-/// Takes a name, and both read it.
+/// Takes a name, and both clients read that.
 fn rename(client: &mut Client, witness: &mut Client, from: &str, to: &str) {
     let notice = format!("* {from} is now {to}\n");
     assert_eq!(give(client, witness, &format!("/nick {to}")), (notice.clone(), notice));
@@ -58,7 +58,7 @@ fn a_refused_name_is_told_to_its_asker_and_changes_nothing() {
     bob.read_until_last("guest1: me still\n");
 }
 
-/// A terminal that turns lines around would show `שרה: שלום` as `שלום :שרה`.
+/// A terminal that reorders right-to-left lines would show `שרה: שלום` as `שלום :שרה`.
 #[test]
 fn what_stands_behind_a_right_to_left_name_keeps_its_place() {
     let server = Server::start(&["--hide-addresses"]);
@@ -77,7 +77,7 @@ fn what_stands_behind_a_right_to_left_name_keeps_its_place() {
     }
     bob.read_until("guest2: the mark\n");
     bob.forget();
-    // As it is typed, and as it is copied from the screen.
+    // Once as it is typed, once as it is copied from the screen.
     for name in ["שרה", "שרה\u{200e}"] {
         bob.send(format!("/msg {name} hi\n/ignore {name}\n/unignore {name}\n/nick {name}\n"));
         bob.read_until_last("* שרה\u{200e} is taken\n");
@@ -141,7 +141,7 @@ fn a_name_is_free_only_after_all_were_told_that_its_bearer_left() {
     bob.forget();
     assert_eq!(ask(&mut bob, &mut alice, "/nick Carol"), "* Carol is taken\n");
     bob.forget();
-    // Her side stays open, but she has left.
+    // Its side stays open, but it has left.
     carol.send("/quit\n");
     bob.read_until_last("* carol left\n");
     bob.forget();
@@ -177,7 +177,7 @@ fn a_name_given_up_by_leaving_is_kept_for_its_address() {
     carol.send("/nick Alice\n/nick a1ice\n");
     carol.read_until("* Alice is taken\n");
     carol.read_until("* a1ice looks like the name of someone here\n");
-    // One that comes from there gets it back.
+    // A client from that address gets the name back.
     bob.send("/nick alice\n");
     dave.read_until("* guest2 is now alice\n");
 }

@@ -1,4 +1,4 @@
-//! What is said to one alone, and what one does not want to hear.
+//! Private messages, and clients that are ignored.
 
 use super::{ask, people, read_up_to_mark};
 use crate::support::{Client, Server, numbered, say_in_step};
@@ -18,7 +18,7 @@ fn a_private_message_is_seen_by_two_and_answered_without_a_name() {
     alice.send("/msg guest2 밥  먹었어?\n");
     let asked = "[guest1 -> guest2] 밥  먹었어?\n";
     bob.read_until_last(asked);
-    // Her new name does not keep him from answering her.
+    // After a new name, it can still be answered.
     alice.send("/nick 영희\n");
     bob.read_until_last("* guest1 is now 영희\n");
     bob.send("/r 응\n");
@@ -58,7 +58,7 @@ fn nothing_of_an_ignored_client_is_seen_whatever_its_name() {
     bob.read_until_last("guest1: after\n");
     forget_all([&mut bob]);
     bob.send("one\n/me two\n/nick troll\nthree\n/msg guest1 four\n/msg guest3 five\n");
-    // To him it looks as if she had got it.
+    // The sender sees it as if it had arrived.
     bob.read_until_last("[troll -> guest3] five\n");
     let renamed = "* guest2 is now troll\n";
     let said = format!("guest2: one\n~ guest2 two\n{renamed}troll: three\n");
@@ -136,7 +136,7 @@ fn at_most_fifty_are_ignored_and_one_that_left_makes_room() {
     let read = alice.read_until(most);
     assert!(read.contains("* ignoring guest51\n") && !read.contains("* ignoring guest52\n"));
     drop(crowd.remove(0));
-    // By itself or in a sum.
+    // In a notice of its own or in a summary.
     alice.read_until(" left");
     alice.send("/ignore guest52\n");
     alice.read_until("* ignoring guest52\n");
@@ -149,11 +149,11 @@ fn private_messages_beyond_8_kib_unread_are_refused_and_told() {
     let (mut bob, _) = server.join_narrow();
     alice.read_until_last(") joined\n");
     alice.forget();
-    // More than the kernel holds for him.
+    // More than the kernel holds for this client.
     let text = numbered(0, 1024, 1024);
     say_in_step((&mut alice, "guest1"), &text, 4096, &mut []);
     alice.forget();
-    // Each is charged 3980 bytes and those around it: the third has no room.
+    // Each is charged 3980 bytes and those around it, so the third has no room.
     let texts = ["a", "b", "c"].map(|letter| letter.repeat(3980));
     let lines = texts.each_ref().map(|text| format!("[guest1 -> guest2] {text}\n"));
     let refused = "* not sent: guest2 has too much unread\n";

@@ -1,9 +1,9 @@
-//! What anyone sends is harmless to whoever sees it, and nobody can speak as the server.
+//! What a client sends is harmless to every reader, and no client can speak as the server.
 
 use super::{people, read_up_to_mark};
 use crate::support::{Client, Server, assert_harmless, wait_for};
 
-/// Escape sequences by name, each written as it is to be shown.
+/// Escape sequences by name, each written as the server must show it.
 const ESCAPES: &str = include_str!("../../words/escapes.txt");
 
 /// The sequences of the corpus, as bytes.
@@ -14,7 +14,7 @@ fn escapes() -> Vec<Vec<u8>> {
     sequences
 }
 
-/// The bytes that are written as `\x1b` or, for a character, as `\u{9b}`.
+/// The bytes of a sequence that is written as `\x1b` or, for a character, as `\u{9b}`.
 fn bytes_of(written: &str) -> Vec<u8> {
     let mut parts = written.split('\\');
     let mut bytes = parts.next().unwrap().as_bytes().to_vec();
@@ -38,7 +38,7 @@ fn bytes_of(written: &str) -> Vec<u8> {
     bytes
 }
 
-/// Asserts that every line is one of guest1's, or one of these notices.
+/// Asserts that every line is one of guest1, or one of these notices.
 fn assert_nobody_speaks_as_the_server(read: &str, notices: &[&str]) {
     for line in read.lines() {
         let signed = ["guest1: ", "~ guest1 ", "[guest1 -> guest2] "];
@@ -54,7 +54,7 @@ fn no_escape_sequence_reaches_a_reader_or_the_operator() {
     carol.send(b"\xff\xf1");
     dave.send("/echo off\n");
     for sequence in escapes() {
-        // What a telnet peer would mean by them is of another test.
+        // Another test has their meaning in telnet.
         let sequence: Vec<u8> =
             sequence.into_iter().map(|byte| if byte == 255 { 254 } else { byte }).collect();
         for before in ["before ", "/me ", "/msg guest2 ", "/nick *", "/ignore ", "/x"] {
@@ -63,8 +63,8 @@ fn no_escape_sequence_reaches_a_reader_or_the_operator() {
         alice.send([&sequence[..], b"\n"].concat());
     }
     alice.send("the end\n");
-    // It reads first, or its unread replies keep it from being heard. Some sequences hold a CR, so
-    // the lines that it is sent end in one.
+    // It reads first, or the server would stop reading it because of its unread replies. Some
+    // sequences hold a CR, so its lines end in CR LF.
     alice.read_until_last("guest1: the end\r\n");
     assert_harmless(alice.read_text().replace("\r\n", "\n").as_bytes());
     for client in [&mut bob, &mut dave] {
@@ -137,7 +137,7 @@ fn what_is_not_utf8_is_replaced_and_its_sender_told_once() {
     assert_eq!(mine.replace(hint, ""), read);
 }
 
-/// The hint that one gets which says this with this end of the line.
+/// The hint for a client that sends these bytes with this line end.
 fn hint(server: &Server, before: &[u8], end: &str) -> String {
     let (mut alice, name) = server.join();
     alice.send(before);
@@ -179,17 +179,17 @@ fn nobody_makes_a_line_that_begins_like_one_of_the_server() {
     }
     alice.send("/nick *\n/nick *server\n/nick [a\n/nick ~\nthe end\n");
     bob.read_until_last(": the end\n");
-    // One name is one that she may have.
+    // One of the names is allowed.
     let read = bob.read_text();
     assert_eq!(read.matches("* guest1 is now x\n").count(), 1);
     let read = read.replace("\nx: ", "\nguest1: ").replace("~ x ", "~ guest1 ");
     let read = read.replace("[x -> ", "[guest1 -> ");
     assert_nobody_speaks_as_the_server(&read, &["* guest1 is now x"]);
     assert!(read.matches(FORGED).count() >= attempts.len() - 10, "{read}");
-    // Nor is she shown that she has.
+    // Nor does the client itself read such a line.
     alice.read_until_last(": the end\r\n");
     assert!(!alice.read_text().lines().any(|line| line == FORGED));
-    // What a chunk without a line end and what last words begin with is no exception.
+    // The beginning of a chunk without a line end, and of last words, is no exception.
     let mut carol = server.connect();
     carol.send(FORGED);
     bob.read_until_last(&format!("guest3: {FORGED}\n"));
@@ -241,7 +241,7 @@ fn what_a_stranger_sent_is_one_short_printable_log_record() {
     }
 }
 
-/// Whoever reads the conversation, and the operator, see the same safe lines.
+/// Clients and the operator see the same safe lines.
 #[test]
 fn the_operator_sees_what_everyone_sees() {
     let server = Server::start(&[]);

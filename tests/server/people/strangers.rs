@@ -1,11 +1,11 @@
-//! Who has come to the wrong door: a browser, a TLS or an SSH client.
+//! Clients of other protocols: a browser, a TLS client, an SSH client.
 
 use std::time::{Duration, Instant};
 
 use super::{people, read_up_to_mark};
 use crate::support::Server;
 
-/// What a browser is told.
+/// What a browser gets.
 fn told_over_http() -> String {
     let line = "* this is a chat server and does not speak HTTP; try nc or telnet\n";
     format!(
@@ -49,7 +49,7 @@ fn strangers_are_told_in_one_line_and_nobody_sees_them() {
         assert!(!stranger.was_reset());
         assert_eq!(read_up_to_mark(&mut alice), "");
     }
-    // In pieces it is the same.
+    // In pieces the result is the same.
     for pieces in [REQUEST.chunks(5), ssh.chunks(3), HELLO.chunks(1)] {
         let mut stranger = server.connect();
         pieces.clone().take(5).for_each(|piece| stranger.send(piece));
@@ -120,7 +120,7 @@ fn a_client_that_leaves_without_a_word_was_never_here() {
     silent.half_close();
     assert_eq!(silent.read_to_end(), "");
     assert!(!silent.was_reset());
-    // A word without a line end is one.
+    // A word without a line end is a chat message.
     let mut bob = server.connect();
     bob.send("hi");
     bob.half_close();

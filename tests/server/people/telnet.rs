@@ -1,4 +1,4 @@
-//! The telnet protocol, byte by byte: only whoever speaks it is answered in it.
+//! The telnet protocol, byte by byte: only a client that speaks it gets telnet answers.
 
 use rustix::net::SendFlags;
 
@@ -9,7 +9,7 @@ const ASKED: &[u8] = b"\xff\xfd\0";
 const MARK: &[u8] = b"\xff\xfb\x06";
 const NO_OPERATION: &[u8] = b"\xff\xf1";
 
-/// Reads until these bytes are the last; gives all that was read before them.
+/// Reads until these bytes are the last; returns all that was read before them.
 fn read_up_to(client: &mut Client, last: impl AsRef<[u8]>) -> Vec<u8> {
     let last = last.as_ref();
     while !client.read_bytes().ends_with(last) {
@@ -21,7 +21,7 @@ fn read_up_to(client: &mut Client, last: impl AsRef<[u8]>) -> Vec<u8> {
     read[..read.len() - last.len()].to_vec()
 }
 
-/// Two people, of whom the first speaks telnet.
+/// Two clients, of which the first speaks telnet.
 fn with_telnet(server: &Server) -> [Client; 2] {
     let [mut alice, bob] = people(server);
     alice.send(NO_OPERATION);
@@ -57,7 +57,7 @@ fn a_telnet_that_begins_before_it_is_greeted_is_welcome() {
     let joined = format!("* guest2 ({address}) joined\n");
     alice.send("한국어 요\r\n");
     alice.read_until_last("guest2: 한국어 요\r\n");
-    // Lines that were said before it began may end in LF; it was connected when they were said.
+    // Lines sent before it began may end in LF: it was connected by then.
     let read: Vec<u8> = alice.read_bytes().iter().copied().filter(|b| *b != b'\r').collect();
     let heard = format!("{welcome}guest1: meanwhile\n{joined}guest2: 한국어 요\n");
     assert_eq!(read, [ASKED, refused, heard.as_bytes()].concat());

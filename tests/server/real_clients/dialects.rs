@@ -1,5 +1,5 @@
-//! Scripts and programs that send text in ways of their own: NULs, marks and other encodings, and
-//! clients that take what they are sent apart in their own way.
+//! Scripts and programs that send text in other ways, with NULs, marks and other encodings. And
+//! clients that split what they read in their own way.
 
 use std::fs;
 use std::path::Path;
@@ -129,8 +129,8 @@ fn a_file_in_utf16_is_told_so() {
     }
 }
 
-/// Two ways to take input apart at each CR LF, by hand: as LineReceiver of Twisted does, and as
-/// asynchat, which looks for the beginning of the end.
+/// Two ways to split input at each CR LF by hand: as LineReceiver of Twisted does, and as asynchat
+/// does, which looks for the beginning of a line end.
 const FRAMED: &str = r#"
 import os, socket, sys
 peer = socket.create_connection((os.environ["HOST"], int(os.environ["PORT"])))
@@ -179,7 +179,7 @@ fn a_client_that_takes_lines_at_cr_lf_gets_them() {
     }
 }
 
-/// A reader of the old server: it decodes each read, and dies of half a character.
+/// A reader of the old server: it decodes each read, and fails at half a character.
 const OLD_READER: &str = r#"
 import os, socket
 peer = socket.create_connection((os.environ["HOST"], int(os.environ["PORT"])))
@@ -197,7 +197,7 @@ fn start_old_reader(server: &Server) -> Program {
     reader
 }
 
-/// Each message is sent when all have shown the one before: so all are at rest.
+/// Each message is sent when all have shown the one before, so all are waiting.
 #[test]
 #[ignore = "needs python3"]
 fn a_raw_reader_at_rest_gets_no_half_of_a_character() {
@@ -205,7 +205,7 @@ fn a_raw_reader_at_rest_gets_no_half_of_a_character() {
     let mut readers: Vec<Program> = (0..6).map(|_| start_old_reader(&server)).collect();
     let mut speaker = server.connect();
     for number in 0..100 {
-        // Of many lengths, and a syllable begins at any byte.
+        // The messages have many lengths, and a syllable may begin at any byte.
         let (blanks, syllables) = (".".repeat(number % 3), "가".repeat(number * 97 % 336));
         let message = format!("{number}{blanks}{syllables}|");
         assert!(message.len() < 1024, "{}", message.len());

@@ -1,20 +1,20 @@
-//! Terminals that send each key as it is typed, and the keys and commands that take one back.
+//! Terminals that send each key as it is typed, and the keys and commands that erase one.
 
 use std::process::Command;
 
 use crate::support::program::Program;
 use crate::support::{Client, Server, wait_for};
 
-/// A chunk is a message as soon as it is looked at again, but a single character waits: so keys
-/// that the server reads one by one are parted if it does not see that they are typed, however
-/// fast or slow this machine is.
+/// A chunk is a message as soon as the server looks at it again, but a single character waits. So
+/// if the server does not notice that keys are typed, it splits them, however fast or slow this
+/// machine is.
 const FLAGS: [&str; 4] = ["--chunk-quiet", "0.001", "--chunk-age", "20"];
 
 /// The clients that send each key as it is typed.
 const RAW_TERMINALS: [&str; 2] =
     ["exec socat -,raw,echo=0 TCP:$HOST:$PORT", "stty -icanon -echo; exec nc $HOST $PORT"];
 
-/// What the kernel counts of this server's connections: bytes that it has read from them.
+/// How many bytes of its connections this server has read, as the kernel counts them.
 fn bytes_read_by(server: &Server) -> usize {
     let its = format!("( sport = :{} )", server.address.port());
     let table = Command::new("ss").args(["-t", "-i", "-n", "-H", &its]).output().unwrap();
@@ -26,7 +26,7 @@ fn bytes_read_by(server: &Server) -> usize {
     received.saturating_sub(unread.sum())
 }
 
-/// A client program on a terminal that has been welcomed, and one that watches.
+/// A client program on a terminal, welcomed, and a client that watches.
 fn start(server: &Server, program: &str) -> (Program, Client) {
     let (mut watcher, _) = server.join();
     let client = Program::start_on_terminal(server, program);
@@ -35,7 +35,7 @@ fn start(server: &Server, program: &str) -> (Program, Client) {
     (client, watcher)
 }
 
-/// Types this, each key when the server has read the one before.
+/// Types these keys, each when the server has read the one before.
 fn type_keys(server: &Server, client: &mut Program, keys: &str) {
     for key in keys.chars() {
         let expected = bytes_read_by(server) + key.len_utf8();
@@ -44,14 +44,14 @@ fn type_keys(server: &Server, client: &mut Program, keys: &str) {
     }
 }
 
-/// Asserts that of these keys, typed as the first ones of each of those clients, comes this.
+/// Asserts that these keys give this line, typed as the first ones of each of those clients.
 fn assert_comes_of_keys(lines: &[(&str, &str)]) {
     for program in RAW_TERMINALS {
         for (keys, said) in lines {
             let server = Server::start(&FLAGS);
             let (mut client, mut watcher) = start(&server, program);
             type_keys(&server, &mut client, keys);
-            // What is said in any case tells that nothing else was said before.
+            // This line always arrives, and shows that nothing else was sent before.
             client.say("the end\r");
             watcher.read_until_last("the end\n");
             let end = watcher.read_text();
@@ -85,7 +85,7 @@ fn backspace_on_a_raw_terminal_takes_back_a_character() {
     ]);
 }
 
-/// A telnet on its own terminal that has been welcomed, and one that watches.
+/// A telnet on its own terminal, welcomed, and a client that watches.
 fn start_telnet(server: &Server, telnet: &str) -> (Program, Client) {
     let script = format!("stty iutf8; exec setsid -wc {telnet}");
     let (client, watcher) = start(server, &script);
@@ -93,8 +93,8 @@ fn start_telnet(server: &Server, telnet: &str) -> (Program, Client) {
     (client, watcher)
 }
 
-/// Types a part of a line and has telnet send one of its commands by name behind it. Waits until
-/// both have come, since what is typed before that may be one more command.
+/// Types a part of a line, and has telnet send the named command behind it. Waits until both have
+/// arrived: what is typed before that may be another command.
 fn type_and_send(server: &Server, client: &mut Program, typed: &str, name: &str) {
     const COMMAND_BYTES: usize = 2;
     let expected = bytes_read_by(server) + typed.len() + COMMAND_BYTES;
@@ -130,7 +130,7 @@ fn send_ayt_of_telnet_is_answered_visibly() {
     client.say("hello\r");
     let shown = client.read_until("guest2: hello\n");
     let (_, behind) = shown.split_once("send ayt\n").unwrap();
-    // The terminal shows what is typed as well.
+    // The terminal echoes what is typed as well.
     let answer = behind.split("guest2: hello").next().unwrap().replace("hello", "");
     assert!(answer.contains(char::is_alphanumeric), "{behind:?}");
 }

@@ -1,5 +1,5 @@
-//! The clients that are out there, run as they are: each does something at the end of its input, at
-//! the end of a line or at the end of the connection that a server must know.
+//! The usual client programs, run as they are. Each treats the end of its input, of a line or of
+//! the connection in a way that a server must know.
 
 mod dialects;
 mod keys;
@@ -11,15 +11,15 @@ use crate::support::process::{connections, has_unread_input};
 use crate::support::program::Program;
 use crate::support::{Client, Server, wait_for};
 
-/// Runs a line of shell to its end and returns what it shows.
+/// Runs a shell command to its end, and returns what it shows.
 fn shown_by(server: &Server, script: &str) -> String {
     let (status, shown) = Program::start(server, script).wait_for_end();
     assert!(status.success(), "{script}: {status}: {shown:?}");
     shown
 }
 
-/// Asserts that this is a whole visit: the welcome, its own coming and its own line, and nothing
-/// after.
+/// Asserts that this is a whole visit: the welcome, its own join notice and its own line, and
+/// nothing after.
 fn assert_whole_visit(shown: &str, line: &str) {
     let lines: Vec<&str> = shown.lines().collect();
     let [welcome, joined, said] = lines[..] else { panic!("{shown:?}") };
@@ -29,8 +29,8 @@ fn assert_whole_visit(shown: &str, line: &str) {
     assert_eq!(said, format!("{name}: {line}"));
 }
 
-/// Asserts that each of these, which ends its input, gets its welcome, its line and a clean end;
-/// with and without a line end.
+/// Asserts that each of these programs, which half-close, gets its welcome, its line and a clean
+/// end; with and without a line end.
 fn assert_one_line_visits(programs: &[&str]) {
     for program in programs {
         let server = Server::start(&[]);
@@ -43,7 +43,7 @@ fn assert_one_line_visits(programs: &[&str]) {
     }
 }
 
-/// Asserts that two of them talk to each other, both ways.
+/// Asserts that two programs talk to each other, both ways.
 fn assert_two_talk(mut alice: Program, mut bob: Program, enter: &str) {
     alice.read_until("* welcome, you are ");
     bob.read_until("* welcome, you are ");
@@ -53,7 +53,7 @@ fn assert_two_talk(mut alice: Program, mut bob: Program, enter: &str) {
         bob.say(&format!("응, 너는? ㅋㅋㅋ {round}{enter}"));
         alice.read_until(&format!(": 응, 너는? ㅋㅋㅋ {round}\n"));
     }
-    // What one said stands in the order of all.
+    // A message stands in the order of all.
     let order = alice.read_until(": 응, 너는? ㅋㅋㅋ 2\n");
     let places: Vec<usize> =
         ["밥 먹었어? 0", "ㅋㅋㅋ 0", "밥 먹었어? 1", "ㅋㅋㅋ 1", "밥 먹었어? 2", "ㅋㅋㅋ 2"]
@@ -62,7 +62,7 @@ fn assert_two_talk(mut alice: Program, mut bob: Program, enter: &str) {
     assert!(places.is_sorted(), "{order}");
 }
 
-/// Asserts that whoever is connected when the server stops has read why.
+/// Asserts that a client which is connected when the server stops shows why.
 fn assert_goodbye_is_shown(program: &str, start: fn(&Server, &str) -> Program) {
     let mut server = Server::start(&[]);
     let client = start(&server, program);
@@ -72,12 +72,12 @@ fn assert_goodbye_is_shown(program: &str, start: fn(&Server, &str) -> Program) {
     assert_eq!(server.wait_for_end().code(), Some(0));
 }
 
-/// Asserts that who comes to a full server reads that, though what it said before is thrown away.
+/// Asserts that a client of a full server shows that, though its input is discarded.
 fn assert_full_is_shown(program: &str) {
     let server = Server::start(&["--max-clients", "1"]);
     let (_inside, _) = server.join();
-    // The worst order: the server finds the connection with input in it, and the client looks at it
-    // only when the server has closed it. With the input unread that would have been a reset.
+    // The worst order: the server finds the connection with input in it, and the client reads only
+    // after the server has closed it. With unread input, that close would have been a reset.
     server.pause();
     let mut client = Program::start(&server, &format!("exec {program}"));
     client.say("let me in\n");
@@ -93,7 +93,7 @@ fn assert_full_is_shown(program: &str) {
     assert_eq!(shown, "* server full (1)\n", "{program}");
 }
 
-/// Waits until someone has left, as seen by another.
+/// Waits until another client sees that this one has left.
 fn wait_for_left(watcher: &mut Client, name: &str) {
     watcher.read_until(&format!("* {name} left\n"));
 }
@@ -164,7 +164,7 @@ fn nc_shows_why_the_server_closes() {
 fn nc_that_floods_without_a_line_end_shows_why_it_is_closed() {
     let server = Server::start(&[]);
     let (mut watcher, _) = server.join();
-    // As much as is thrown away for the sake of the goodbye.
+    // As much as the server discards for the sake of its last line.
     let endless = "head -c 120000 /dev/zero | tr '\\0' x";
     let client = Program::start(&server, &format!("{endless} | exec nc $HOST $PORT"));
     client.read_until("* closed: 65536 bytes without a line end\n");
@@ -193,7 +193,7 @@ fn ncat_that_ends_its_input_gets_its_line_and_a_clean_end() {
 fn ncat_that_only_sends_is_heard_though_it_does_not_stay() {
     let server = Server::start(&[]);
     let (mut watcher, _) = server.join();
-    // It goes with our welcome unread, and so breaks the connection.
+    // It leaves with the welcome unread, so the connection is reset.
     for number in 0..20 {
         let name = format!("guest{}", number + 2);
         let script = format!("printf 'one\\ntwo {number}' | ncat --send-only $HOST $PORT");
@@ -248,7 +248,7 @@ fn enter_is_a_line_end_of_a_raw_terminal_too() {
     let (mut watcher, _) = server.join();
     let mut client = start();
     client.read_until("* welcome");
-    // An Enter alone says nothing, and no letter of a line is heard before its Enter.
+    // An Enter alone sends nothing, and no letter of a line arrives before its Enter.
     client.say("\r\rone\r\rtwo\r");
     watcher.read_until("guest4: one\nguest4: two\n");
 }
@@ -281,8 +281,8 @@ fn the_nc_of_busybox_gets_its_line_and_a_clean_end() {
     assert_two_talk(start(), start(), "\n");
 }
 
-/// A client of the old server: it sends each message as it is, without a line end, and takes what
-/// it reads at once for one message.
+/// A client of the old server: it sends each message without a line end, and takes each read for
+/// one message.
 const OLD_SCRIPT: &str = r#"
 import os, socket, sys
 peer = socket.create_connection((os.environ["HOST"], int(os.environ["PORT"])))
@@ -328,7 +328,7 @@ fn a_script_of_the_old_server_finds_it_in_raw_mode() {
     let (joined, said) = heard.split_once("가 접속했습니다.").unwrap();
     assert!(joined.starts_with("유저(127.0.0.1:"), "{heard:?}");
     assert_eq!(said, "네ㅋhello");
-    // What one says is there for the other, to the byte.
+    // What one client sends reaches the other, to the byte.
     let mut alice = Program::start(&server, "exec nc $HOST $PORT");
     alice.read_until("접속했습니다.");
     let (mut bob, mut carol) = (server.connect(), server.connect());

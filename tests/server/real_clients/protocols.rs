@@ -1,11 +1,11 @@
-//! Programs of other protocols that have come to the wrong port, run as they are or by their first
+//! Programs of other protocols that connect to the wrong port, run as they are or by their first
 //! packet.
 
 use super::shown_by;
 use crate::support::Server;
 
-/// Runs a program that is no chat client, which ends when the server lets it go, and gives what it
-/// shows. Asserts that nobody sees anything of it, not even that it came and went.
+/// Runs a program that is no chat client and ends when the server disconnects it; returns what it
+/// shows. Asserts that no other client sees anything of it, not even a notice.
 fn shown_to(program: &str) -> String {
     let server = Server::start(&["--greeting", "60"]);
     let mut watcher = server.connect();
@@ -41,11 +41,11 @@ fn curl_that_speaks_rtsp_is_told_so_or_let_go() {
 #[test]
 #[ignore = "needs curl"]
 fn curl_that_speaks_smb_is_let_go() {
-    // It does not always end when it is let go.
+    // It does not always end when it is disconnected.
     shown_to("curl -s -m 2 -u a:b smb://$HOST:$PORT/share/file || true");
 }
 
-/// nc sends this and stays until the server lets it go.
+/// nc sends this, and stays until the server disconnects it.
 fn shown_to_nc(packet: &str) -> String {
     shown_to(&format!("printf '{packet}' | nc $HOST $PORT"))
 }

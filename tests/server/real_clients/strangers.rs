@@ -1,10 +1,10 @@
-//! Programs that have come to the wrong door.
+//! Clients of other protocols.
 
 use super::shown_by;
 use crate::support::{Client, Server};
 
-/// Runs a program that is no chat client and gives what it shows; asserts that nobody sees anything
-/// of it.
+/// Runs a program that is no chat client, and returns what it shows. Asserts that no other client
+/// sees anything of it.
 fn shown_to_stranger(program: &str) -> String {
     let server = Server::start(&[]);
     let (mut watcher, _) = server.join();
@@ -30,7 +30,7 @@ fn curl_is_told_in_its_own_protocol() {
     }
     let shown = shown_to_stranger("curl -s -S -I http://$HOST:$PORT/");
     assert!(shown.starts_with("HTTP/1.1 400 Bad Request\n"), "{shown}");
-    // It shows what it cannot use only as a failure.
+    // It shows what it cannot use only as an error.
     let shown = shown_to_stranger("curl -s -S -k https://$HOST:$PORT/ 2>&1 || true");
     assert!(shown.contains("curl: (35)"), "{shown}");
 }
@@ -42,7 +42,7 @@ fn tls_is_let_go_at_once() {
     let shown = shown_to_stranger(script);
     assert!(shown.contains("wrong version number"), "{shown}");
     let shown = shown_to_stranger("openssl s_client -msg -connect $HOST:$PORT </dev/null || true");
-    // What it was sent, in its hexadecimal: "* this".
+    // What the server sent, in hexadecimal: "* this".
     assert!(shown.contains("2a 20 74 68 69"), "{shown}");
 }
 

@@ -1,26 +1,26 @@
 //! The telnet programs, on a terminal.
 //!
-//! GNU telnet on another port than 23 speaks no telnet before it has a reason to, and until the
-//! server may ask it for binary it takes bytes of Korean syllables for its keys.
+//! On ports other than 23, GNU telnet does not start negotiating by itself. Until the server may
+//! ask it for binary, it mistakes some bytes of Korean syllables for its own keys.
 
 use super::assert_goodbye_is_shown;
 use crate::support::program::Program;
 use crate::support::{Client, Server};
 
-/// Syllables in which there are bytes that are control keys but for their eighth bit.
+/// Syllables with bytes that are control keys except for their eighth bit.
 const KOREAN: [&str; 3] = ["이", "한국어 요", "안녕"];
 
-/// Speaks no telnet by itself.
+/// It does not negotiate by itself.
 const PLAIN: &str = "telnet $HOST $PORT";
 
-/// Speaks it from the beginning.
+/// It negotiates from the beginning.
 const TOLD: &str = "telnet -- $HOST -$PORT";
 
 const CONTROL_C: &str = "\x03";
 const CONTROL_D: &str = "\x04";
 
-/// A client program whose terminal is its controlling one, as a person's is, with this setting; it
-/// has been welcomed. And someone who watches, as a bare connection.
+/// A client program, welcomed, whose terminal is its controlling one, as a person's is, with this
+/// setting. And a client that watches, as a bare connection.
 fn start(server: &Server, program: &str, setting: &str) -> (Program, Client) {
     let (mut watcher, _) = server.join();
     let script = format!("stty {setting}; exec setsid -wc {program}");
@@ -31,7 +31,7 @@ fn start(server: &Server, program: &str, setting: &str) -> (Program, Client) {
     (client, watcher)
 }
 
-/// Asserts that what is typed arrives as it is, and is shown.
+/// Asserts that what is typed arrives unchanged, and is shown.
 fn assert_is_said(client: &mut Program, watcher: &mut Client, lines: &[&str]) {
     for line in lines {
         client.say(&format!("{line}\r"));
@@ -89,7 +89,7 @@ fn korean_is_whole_with_any_telnet_after_its_first_control_c() {
     let server = Server::start(&[]);
     let (mut client, mut watcher) = start(&server, PLAIN, "iutf8");
     client.say(CONTROL_C);
-    // When this is shown, it has been asked for binary.
+    // Once this is shown, the server has asked it for binary.
     assert_is_said(&mut client, &mut watcher, &["hello"]);
     assert_is_said(&mut client, &mut watcher, &KOREAN);
 }
@@ -108,7 +108,7 @@ fn telnet_that_loses_bytes_is_told_the_cure_and_it_works() {
     assert_is_said(&mut client, &mut watcher, &KOREAN);
 }
 
-/// What `src/wire/mod.rs` says of it: if this fails, there is better news to tell there.
+/// `src/wire/mod.rs` documents this. If this test fails, telnet has become better: change the text.
 #[test]
 #[ignore = "needs telnet"]
 fn telnet_as_it_comes_takes_korean_for_its_keys_even_in_8_bits() {
@@ -135,7 +135,7 @@ fn telnet_goes_on_showing_and_saying_after_control_c() {
         let (mut client, mut watcher) = start(&server, program, "iutf8");
         for round in 0..3 {
             client.say(CONTROL_C);
-            // It shows nothing before it is answered, and this comes behind the answer.
+            // It shows nothing before the answer, and this comes after the answer.
             assert_is_said(&mut client, &mut watcher, &[&format!("still here {round}")]);
             assert_shows_what_others_say(&client, &mut watcher, &format!("hello {round}"));
         }
@@ -152,7 +152,7 @@ fn an_urgent_interrupt_of_telnet_leaves_no_byte_in_the_text() {
         client.read_until("telnet> ");
         client.say("toggle autosynch\r");
         client.read_until("in urgent mode.\n");
-        // Behind its answer it waits for one more Enter.
+        // After its answer it waits for one more Enter.
         client.say("\r");
         assert_is_said(&mut client, &mut watcher, &["one"]);
         for round in 0..3 {

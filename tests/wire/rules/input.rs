@@ -1,4 +1,4 @@
-//! What a peer sends comes to the hub as its lines and its wishes, however it is cut.
+//! The hub gets the lines and commands that a client sends, however they are cut into reads.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::SocketAddr;
@@ -15,7 +15,7 @@ use chinwag::wire::telnet::IAC;
 use super::line::{self, Deed, Plain};
 use super::telnet;
 
-/// The bytes say first what the rules are and how the rest of them is cut into reads.
+/// The first bytes choose the rules, and how the rest is cut into reads.
 pub fn holds(bytes: &[u8]) {
     let Some((rules, deeds)) = script(bytes) else { return };
     let reads: Vec<&[u8]> = deeds.iter().filter_map(read).collect();
@@ -28,8 +28,8 @@ pub fn holds(bytes: &[u8]) {
     telnet::rendered_text_is_read_back_as_it_was(&reads.concat());
 }
 
-/// Two bytes are the rules and a number; then so many bytes are the lengths of the reads, round and
-/// round, where 0 is a cut; and the rest is read.
+/// Two bytes are the rules and a number n. The next n bytes are the lengths of the reads, again and
+/// again; 0 cuts off what is pending. The rest is read.
 fn script(bytes: &[u8]) -> Option<(LineRules, Vec<Deed<'_>>)> {
     const CUTS_MAX: u8 = 16;
     let [rules, cuts, rest @ ..] = bytes else { return None };
@@ -57,8 +57,8 @@ fn read<'a>(deed: &Deed<'a>) -> Option<&'a [u8]> {
     }
 }
 
-/// From the socket to what is said: the text among the commands, in lines, and one that is no
-/// telnet is never answered. What a stranger sends ends it.
+/// From the socket to the message: the text among the commands, in lines. A client that is not
+/// telnet gets no telnet answer. A client of another protocol ends it.
 pub fn a_client_hears_what_the_rules_say(rules: &LineRules, deeds: &[Deed]) {
     let now = Instant::now();
     let all: Vec<u8> = deeds.iter().filter_map(read).flatten().copied().collect();
@@ -97,8 +97,8 @@ pub fn a_client_hears_what_the_rules_say(rules: &LineRules, deeds: &[Deed]) {
     }
 }
 
-/// Everything that is there to be taken; `None` if the client leaves, or is a stranger, or may
-/// become one.
+/// Takes everything that is there. `None` if the client leaves, speaks another protocol, or may
+/// turn out to.
 fn take_all(
     ear: &mut Ear,
     input: Input,
@@ -123,7 +123,7 @@ fn take_all(
     }
 }
 
-/// A socket that has this to read.
+/// A socket with this to read.
 #[derive(Debug)]
 struct Sent<'a>(&'a [u8]);
 

@@ -5,16 +5,16 @@ use std::time::{Duration, Instant};
 use chinwag::wire::erase::take_back;
 use chinwag::wire::line::{CHARACTER_WAIT, Found, LineRules, Lines};
 
-/// What may happen to the input of one peer.
+/// What may happen to the input of one client.
 #[derive(Clone, Copy, Debug)]
 pub enum Deed<'a> {
-    /// So much is read.
+    /// These bytes are read.
     Read(&'a [u8]),
     /// What is pending is taken as a line.
     Cut,
 }
 
-/// What comes of it.
+/// The result.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Said {
     Line(Vec<u8>),
@@ -22,7 +22,7 @@ pub enum Said {
     Endless,
 }
 
-/// Small bounds, so that they are often met.
+/// Small limits, so that input often reaches them.
 pub fn rules(line_bytes_max: usize, raw: bool) -> LineRules {
     LineRules {
         line_bytes_max,
@@ -34,8 +34,8 @@ pub fn rules(line_bytes_max: usize, raw: bool) -> LineRules {
     }
 }
 
-/// What each deed brings is what the rule says, no sooner and no later, and what is pending is
-/// within its bounds.
+/// Each deed gives the lines of the rule, no sooner and no later, and what is pending is within its
+/// limits.
 pub fn lines_are_those_of_the_rule(rules: &LineRules, deeds: &[Deed]) {
     let now = Instant::now();
     let (mut lines, mut plain) = (Lines::default(), Plain::new(rules));
@@ -53,7 +53,7 @@ pub fn lines_are_those_of_the_rule(rules: &LineRules, deeds: &[Deed]) {
     }
 }
 
-/// Everything that is there to be taken.
+/// Takes everything that is there.
 fn take_all(lines: &mut Lines, rules: &LineRules, now: Instant) -> Vec<Said> {
     let mut said = Vec::new();
     loop {
@@ -70,7 +70,7 @@ fn take_all(lines: &mut Lines, rules: &LineRules, now: Instant) -> Vec<Said> {
     }
 }
 
-/// In raw mode nothing is lost, and no character is cut but where it must be.
+/// In raw mode nothing is lost, and no character is cut unless it must be.
 pub fn raw_bytes_are_all_there(rules: &LineRules, deeds: &[Deed]) {
     let now = Instant::now();
     let (mut lines, mut sent, mut got) = (Lines::default(), Vec::new(), Vec::new());
@@ -104,7 +104,7 @@ pub struct Plain<'a> {
     line: Vec<u8>,
     is_told: bool,
     has_ended_a_line: bool,
-    /// It ended with a line end all that was read together with one.
+    /// Every read with a line end in it has ended with one.
     ends_reads: bool,
     has_keys: bool,
 }
@@ -117,12 +117,12 @@ impl<'a> Plain<'a> {
         Plain { rules, line, is_told, has_ended_a_line: false, ends_reads: false, has_keys: false }
     }
 
-    /// It ends its lines itself.
+    /// The client ends its lines itself.
     pub fn expect_line_ends(&mut self) {
         (self.has_keys, self.has_ended_a_line) = (true, true);
     }
 
-    /// What this brings.
+    /// The result of this deed.
     pub fn after(&mut self, deed: &Deed) -> Vec<Said> {
         let mut said = Vec::new();
         match deed {
@@ -163,7 +163,7 @@ impl<'a> Plain<'a> {
         }
     }
 
-    /// What is said of a line that is too long, as soon as it is looked at.
+    /// The result for a line that is too long, once it is looked at.
     fn judge(&mut self, said: &mut Vec<Said>) {
         let is_endless = self.line.len() > self.rules.endless_bytes_max;
         let is_too_long = trimmed(&self.line).len() > self.rules.line_bytes_max || is_endless;
@@ -187,7 +187,7 @@ impl<'a> Plain<'a> {
         said.extend((!line.is_empty()).then_some(Said::Line(line)));
     }
 
-    /// What waits is the line that has no end yet, or nothing of it if it is too long already.
+    /// The pending bytes are the unfinished line, or none if it is too long already.
     pub fn check_pending(&self, lines: &Lines, now: Instant) {
         assert_eq!(lines.is_pending(), !self.line.is_empty());
         assert_eq!(lines.pending(), if self.is_told { &[] } else { self.line.as_slice() });

@@ -1,5 +1,5 @@
-//! What must hold of any bytes that a client sends: each rule said once more, slowly and plainly,
-//! and beside it what the program makes of it. The fuzzer tries these too.
+//! What must hold of any bytes of a client. Each rule is written once more, slowly and plainly, and
+//! compared with the program. The fuzzer tries these too.
 
 pub mod input;
 pub mod line;

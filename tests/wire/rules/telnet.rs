@@ -1,4 +1,4 @@
-//! However a telnet peer's bytes are cut into reads, its commands are taken out and nothing else.
+//! However a telnet client's bytes are cut into reads, its commands are taken out and nothing else.
 
 use chinwag::wire::telnet::{IAC, Telnet, push_rendered};
 
@@ -15,7 +15,7 @@ pub const EOF: u8 = 236;
 const BINARY: u8 = 0;
 pub const TIMING_MARK: u8 = 6;
 
-/// Text and answers of each read are what the rule says, and no session ends but by its end.
+/// Text and answers of each read follow the rule, and only the end of a session ends it.
 pub fn commands_are_taken_out_and_nothing_else(reads: &[&[u8]]) {
     let plain = Plain::of(&reads.concat());
     let (mut telnet, mut end) = (Telnet::default(), 0);
@@ -34,7 +34,8 @@ pub fn commands_are_taken_out_and_nothing_else(reads: &[&[u8]]) {
     }
 }
 
-/// What is made ready for a telnet peer is text to it, each line end as it wants it.
+/// A line prepared for a telnet client is the same text when the client reads it, with the line end
+/// that it wants.
 pub fn rendered_text_is_read_back_as_it_was(line: &[u8]) {
     let mut rendered = b"> ".to_vec();
     push_rendered(line, &mut rendered);
@@ -48,7 +49,7 @@ pub fn rendered_text_is_read_back_as_it_was(line: &[u8]) {
     assert!(plain.marks.is_empty() && !plain.has_ended(rendered.len()));
 }
 
-/// A peer's bytes, taken apart when all of them are there. Each piece stands behind the place of
+/// A client's bytes, parsed when all of them are there. Each piece is stored with the index behind
 /// its last byte.
 #[derive(Debug, Default)]
 pub struct Plain {
@@ -70,7 +71,7 @@ impl Plain {
         plain
     }
 
-    /// Takes what stands for something else at the very beginning than later; says how long it is.
+    /// Takes what means something else at the very beginning than later. Returns its length.
     fn beginning(&mut self, bytes: &[u8]) -> usize {
         match bytes {
             [IAC, DONT] => 2,
@@ -79,7 +80,7 @@ impl Plain {
                 3
             }
             [IAC, DONT, rest @ ..] => {
-                // The mark of UTF-16 in the place of the character behind it, and all that follows.
+                // The byte order mark of UTF-16 in place of its character, and all that follows.
                 let text = [IAC, DONT].iter().chain(rest.iter().skip(2));
                 self.text = (2..bytes.len()).zip(text.copied()).collect();
                 bytes.len()
@@ -93,7 +94,7 @@ impl Plain {
         self.answer(at, [IAC, DO, BINARY]);
     }
 
-    /// Takes the next text byte or command; says how long it is.
+    /// Takes the next text byte or command. Returns its length.
     fn piece(&mut self, bytes: &[u8], at: usize) -> usize {
         if let [IAC, EOF..=DONT, ..] = bytes {
             self.begin(at + 1);
@@ -132,25 +133,25 @@ impl Plain {
         2
     }
 
-    /// Each answer is given once.
+    /// Gives each answer once.
     fn answer(&mut self, at: usize, answer: [u8; 3]) {
         if self.answers.iter().all(|(_, given)| *given != answer) {
             self.answers.push((at, answer));
         }
     }
 
-    /// The text whose last byte stands there.
+    /// The text whose last byte is in this range.
     pub fn text(&self, start: usize, end: usize) -> Vec<u8> {
         between(&self.text, start, end).iter().map(|(_, byte)| *byte).collect()
     }
 
-    /// Whether an IAC of that text stands before these bytes.
+    /// Whether an IAC of that text comes before these bytes.
     pub fn has_late_iac(&self, start: usize, end: usize) -> bool {
         matches!(between(&self.text, start, end), [(one, IAC), (two, _), ..]
             if *one == start && *two == start)
     }
 
-    /// What a read of these bytes is answered: all questions in it at once, and last.
+    /// The answer to a read of these bytes: to all questions in it, and last.
     pub fn answers(&self, start: usize, end: usize) -> Vec<u8> {
         let there = between(&self.answers, start, end).iter();
         let mut answers: Vec<u8> = there.flat_map(|(_, answer)| *answer).collect();
@@ -163,24 +164,24 @@ impl Plain {
         answers
     }
 
-    /// Whether it has sent a command before that.
+    /// Whether the client has sent a command before this index.
     pub fn has_begun(&self, end: usize) -> bool {
         self.begun_at.is_some_and(|at| at < end)
     }
 
-    /// Whether its session has ended before that.
+    /// Whether the client has ended its session before this index.
     pub fn has_ended(&self, end: usize) -> bool {
         self.ended_at.is_some_and(|at| at < end)
     }
 }
 
-/// What stands from `start` up to `end`, of pieces in their order.
+/// The pieces from `start` up to `end`. `pieces` are in order.
 fn between<T>(pieces: &[(usize, T)], start: usize, end: usize) -> &[(usize, T)] {
     let place = |at| pieces.partition_point(|(its, _)| *its < at);
     &pieces[place(start)..place(end)]
 }
 
-/// How long the rest of a subnegotiation is: to its end, or before the command that ends it.
+/// The length of the rest of a subnegotiation: to its end, or before the command that ends it.
 fn subnegotiation_bytes(data: &[u8]) -> usize {
     let mut at = 0;
     loop {

@@ -1,22 +1,22 @@
-//! Whatever is typed is read as it is written; and whoever asks for a name by it keeps the rules of
-//! names.
+//! Any line is read as what is written in it. A client that asks for a name gets one that keeps the
+//! rules of names.
 
 use chinwag::words::command::Command;
 use chinwag::words::text::push_safe;
 
 use super::names::{self, Deed};
 
-/// The most lines that are tried at once, so that none takes long.
+/// The most lines that are tried at once, so that no input takes long.
 const LINES_MAX: usize = 100;
 
-/// How many people there are.
+/// How many clients there are.
 const PEOPLE: u64 = 5;
 
-/// Before each line passes a time of these many, in steps of so much.
+/// Before each line one of this many times passes, each a multiple of one step.
 const WAITS: u64 = 4;
 const WAIT_SECONDS: u64 = 10;
 
-/// Each line is someone's, as a server hears it and as it is; and it may be a name as a whole.
+/// Each line belongs to one of the clients. It is tried as it is, as safe text, and as a name.
 pub fn holds(bytes: &[u8]) {
     let mut deeds = Vec::new();
     for line in bytes.split(|byte| *byte == b'\n').take(LINES_MAX) {
@@ -46,7 +46,7 @@ pub fn holds(bytes: &[u8]) {
     names::no_two_have_names_that_meet(&deeds);
 }
 
-/// What is read of it is what stands there, and written again it is the same.
+/// A line is read as what is written in it, and written again it is the same.
 pub fn a_line_asks_what_is_written(line: &str) {
     let command = Command::parse(line);
     assert_eq!(command, plainly(line), "{line:?}");
@@ -55,7 +55,7 @@ pub fn a_line_asks_what_is_written(line: &str) {
     }
 }
 
-/// The rule, by the words of the line.
+/// The rule, word by word.
 fn plainly(line: &str) -> Command<'_> {
     if let Some(said) = line.strip_prefix('/').filter(|said| said.starts_with('/')) {
         return Command::Say(said);
@@ -92,7 +92,7 @@ fn plainly(line: &str) -> Command<'_> {
     }
 }
 
-/// How it would be typed; `None` if that is lost.
+/// How a person would type the command; `None` if that is lost.
 fn written(command: &Command) -> Option<String> {
     Some(match command {
         Command::Say(text) if text.starts_with('/') => format!("/{text}"),

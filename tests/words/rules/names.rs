@@ -1,4 +1,4 @@
-//! Whatever is asked for, a name that is given keeps the rules, and no two meet.
+//! Whatever name a client asks for, the one it gets keeps the rules, and no two names meet.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr};
@@ -12,23 +12,23 @@ use unicase::UniCase;
 use unicode_normalization::{UnicodeNormalization, char::is_combining_mark, is_nfc};
 use unicode_security::skeleton;
 
-/// What is done about names.
+/// What happens to names.
 #[derive(Clone, Debug)]
 pub enum Deed {
-    /// Someone asks for a name.
+    /// A client asks for a name.
     Take(u64, String),
-    /// Someone leaves.
+    /// A client leaves.
     Release(u64),
-    /// Someone asks who is called so.
+    /// A client asks which client has this name.
     Ask(String),
-    /// So many seconds pass.
+    /// This many seconds pass.
     Wait(u64),
 }
 
-/// The serials that are asked about.
+/// The serials that are looked up.
 const SERIALS: std::ops::RangeInclusive<u64> = 1..=8;
 
-/// A client that has left comes back under a serial that is so much greater.
+/// A client that has left comes back with a serial that is this much greater.
 const SERIALS_EACH: u64 = 9;
 
 /// How many networks there are. A client that comes back is in the same.
@@ -42,7 +42,7 @@ pub fn claimant(serial: u64) -> Claimant {
     Claimant { serial, network: IpAddr::V4(network) }
 }
 
-/// All that must hold of one text.
+/// All rules for one text.
 pub fn holds(text: &str) {
     whatever_is_accepted_keeps_the_rules(text);
     parsing_a_name_again_changes_nothing(text);
@@ -65,7 +65,7 @@ pub fn whatever_is_accepted_keeps_the_rules(text: &str) {
     assert_eq!(safe, name);
 }
 
-/// Whether it could be read as one of the signs between a name and what is said.
+/// Whether it looks like one of the signs between a name and a message.
 fn looks_like_a_sign(letter: char) -> bool {
     let decomposed: String = letter.nfkd().collect();
     let mut look = skeleton(&decomposed);
@@ -92,7 +92,7 @@ pub fn any_case_of_a_name_is_the_same_name(text: &str) {
     assert_eq!(names.take(claimant(2), name, now), Err(Refusal::Taken));
 }
 
-/// A name that someone had, until when it is kept, and whether its bearer has left.
+/// A name that was given up: until when it is reserved, and whether its client has left.
 struct GivenUp {
     serial: u64,
     name: Name,
@@ -107,7 +107,7 @@ impl GivenUp {
     }
 }
 
-/// Beside plain lists in which everyone is compared with everyone, each two of them alone.
+/// Compares the program with plain lists, in which each name is compared with every other.
 pub fn no_two_have_names_that_meet(deeds: &[Deed]) {
     let (mut names, mut now) = (Names::default(), Instant::now());
     let mut list: Vec<(u64, Name)> = Vec::new();
@@ -146,7 +146,7 @@ pub fn no_two_have_names_that_meet(deeds: &[Deed]) {
     the_nameless_are_guests(&names, &list);
 }
 
-/// Someone has this name now. Where only the case is another, none was given up.
+/// A client has this name now. If only the case differs, it gave none up.
 fn rename(
     serial: u64,
     name: Name,
@@ -164,7 +164,7 @@ fn rename(
     }
 }
 
-/// Someone has its name no longer: that is the one that is kept for it, instead of another.
+/// A client gives its name up. That name is now reserved for it, and an earlier one is not.
 fn give_up(
     serial: u64,
     has_left: bool,
@@ -184,7 +184,7 @@ fn plainly_taken<'a>(name: &Name, others: impl Iterator<Item = &'a Name>) -> Res
     worst.into_iter().find(|verdict| verdicts.contains(verdict)).unwrap_or(Ok(()))
 }
 
-/// Whether the one may be taken where nobody has a name but the other; that is mutual.
+/// Whether a name may be taken if only the other one is in use. That is mutual.
 pub fn beside(other: &Name, name: &Name) -> Result<(), Refusal> {
     let alone = |first: &Name, second: &Name| {
         let (mut names, now) = (Names::default(), Instant::now());
@@ -196,7 +196,7 @@ pub fn beside(other: &Name, name: &Name) -> Result<(), Refusal> {
     verdict
 }
 
-/// The bearer of a name that this text is in some case, or the guest whose serial stands there.
+/// The client with this name in any case, or the guest with this serial.
 fn plainly_called(text: &str, list: &[(u64, Name)]) -> Option<u64> {
     let folded = |text: &str| {
         let bare = text.strip_suffix('\u{200e}').unwrap_or(text);

@@ -1,4 +1,4 @@
-//! Whatever comes, only what is safe is shown of it.
+//! Whatever arrives, only what is safe of it is shown.
 
 use chinwag::words::text::{BLANKS_MAX, EXCERPT_CHARACTERS_MAX, Excerpt, MARKS_MAX};
 use chinwag::words::text::{SAFE_BYTES_PER_BYTE_MAX, push_safe};
@@ -6,7 +6,7 @@ use unicode_normalization::char::is_combining_mark;
 use unicode_properties::{GeneralCategory, UnicodeGeneralCategory};
 use unicode_security::skeleton;
 
-/// All of these.
+/// All rules of this file.
 pub fn holds(bytes: &[u8]) {
     only_safe_text_is_shown(bytes);
     safe_text_stays_as_it_is(bytes);
@@ -49,7 +49,7 @@ pub fn an_excerpt_is_the_beginning_of_the_safe_text(bytes: &[u8]) {
     assert!(!fits || whole.chars().count() > EXCERPT_CHARACTERS_MAX || excerpt == whole);
 }
 
-/// The rule, one character after the other.
+/// The rule, character by character.
 fn plainly_safe(bytes: &[u8]) -> String {
     let (mut shown, mut blanks, mut marks) = (String::new(), 0, 0);
     for character in String::from_utf8_lossy(bytes).chars() {
@@ -85,7 +85,7 @@ fn escaped(character: char) -> String {
     }
 }
 
-/// All that must not be shown, said in another way than where it is kept from being shown.
+/// Whether a character must never be shown, decided in another way than the server does.
 pub fn is_forbidden(character: char) -> bool {
     let others = "\u{2028}\u{2029}\u{202a}\u{202b}\u{202c}\u{202d}\u{202e}\
         \u{2066}\u{2067}\u{2068}\u{2069}\u{206a}\u{206b}\u{206c}\u{206d}\u{206e}\u{206f}\
@@ -99,8 +99,8 @@ pub fn is_blank(character: char) -> bool {
     character.is_whitespace() || others.contains(character)
 }
 
-/// Shows nothing: what look-alikes (UTS #39) are told apart without, since it is ignorable by
-/// default; what only formats; and what is no character.
+/// Whether a character shows nothing. It is default ignorable, so look-alikes (UTS #39) are
+/// compared without it; or it only formats; or it is not a character.
 pub fn is_unseen(character: char) -> bool {
     let looks = !character.is_ascii() && !is_blank(character) && !is_forbidden(character);
     let is_ignorable = skeleton(character.encode_utf8(&mut [0; 4])).next().is_none();
@@ -108,7 +108,7 @@ pub fn is_unseen(character: char) -> bool {
     looks && (is_ignorable || others)
 }
 
-/// Of the format characters those that stand before a number, or over it, are seen.
+/// The format characters that stand before or over a number are visible.
 fn only_formats(character: char) -> bool {
     let seen = "\u{600}\u{601}\u{602}\u{603}\u{604}\u{605}\u{6dd}\u{70f}\u{890}\u{891}\u{8e2}\
         \u{110bd}\u{110cd}";
@@ -120,23 +120,23 @@ fn is_no_character(character: char) -> bool {
     (0xfdd0..0xfdf0).contains(&code) || code % 0x1_0000 >= 0xfffe
 }
 
-/// Stands on what is before it: a combining mark that has no column of its own.
+/// Whether it stands on the character before it: a combining mark without a column of its own.
 pub fn is_mark(character: char) -> bool {
     let has_column = character.general_category() == GeneralCategory::SpacingMark;
     is_combining_mark(character) && !has_column && !is_unseen(character)
 }
 
-/// The longest run of blanks, whatever unseen stands in it, or on them.
+/// The longest run of blanks, with unseen characters in it or marks on them.
 fn longest_run(text: &str) -> usize {
     longest(text.chars().filter(|c| !is_unseen(*c) && !is_mark(*c)), is_blank)
 }
 
-/// The most marks on one character, whatever unseen stands between them.
+/// The most marks on one character, with unseen characters between them.
 fn highest_pile(text: &str) -> usize {
     longest(text.chars().filter(|c| !is_unseen(*c)), is_mark)
 }
 
-/// How many in a row are so, at most.
+/// The longest run of characters for which `is_so` holds.
 fn longest(characters: impl Iterator<Item = char>, is_so: fn(char) -> bool) -> usize {
     let (mut run, mut longest) = (0, 0);
     for character in characters {

@@ -1,11 +1,11 @@
-//! Connections that break, in the middle of whatever the peer or the server was doing.
+//! Connections that break, whatever the client or the server was doing.
 
 use crate::support::process::has_unread_input;
 use crate::support::{Client, Server, connect_from, join, narrow, numbered, wait_for};
 
 use super::Flood;
 
-/// A server, someone who stays in it, and how many sockets it has with nobody else there.
+/// A server, a client that stays, and how many sockets the server has with no other client.
 struct Scene {
     server: Server,
     alice: Client,
@@ -16,7 +16,7 @@ impl Scene {
     fn new(flags: &[&str]) -> Scene {
         let server = Server::start(&[flags, &["--notices", "50"]].concat());
         let mut alice = server.connect();
-        // Who speaks is greeted, whenever others are.
+        // A client that sends a line is welcomed at once.
         alice.send("hello\n");
         alice.read_until_last(": hello\n");
         alice.forget();
@@ -24,15 +24,15 @@ impl Scene {
         Scene { server, alice, sockets }
     }
 
-    /// Someone who has been greeted and of whom all know.
+    /// A client that has been welcomed and announced.
     fn join(&mut self) -> (Client, String) {
         let (client, name) = self.server.join();
         self.alice.read_until(&format!("* {name} ("));
         (client, name)
     }
 
-    /// Waits until the one that broke is told as left, once, and its descriptor is freed; and those
-    /// who stay are heard.
+    /// Waits for the one leave notice of the client that broke, until its descriptor is freed, and
+    /// until those that stay receive lines.
     fn assert_left_once(&mut self, name: &str, what: &str) {
         let left = format!("* {name} left\n");
         self.alice.read_until(&left);
@@ -46,15 +46,15 @@ impl Scene {
         wait_for("the descriptor", || (sockets(&self.server) == self.sockets).then_some(()));
     }
 
-    /// All that the one who stays has read, up to a line of its own.
+    /// All that the client which stays has read, up to a line of its own.
     fn mark(&mut self) -> String {
         self.alice.send("mark\n");
         self.alice.read_until(": mark\n")
     }
 }
 
-/// How many sockets the server has, those of broken connections too, of which the kernel keeps
-/// nothing but the descriptor.
+/// How many sockets the server has. A broken connection counts: the kernel has nothing of it but
+/// the descriptor.
 fn sockets(server: &Server) -> usize {
     server.descriptors().values().filter(|link| link.starts_with("socket:")).count()
 }
@@ -75,7 +75,7 @@ fn a_reset_in_the_middle_of_what_a_client_sends_hurts_nobody() {
         for at_once in [false, true] {
             let (mut victim, name) = scene.join();
             if at_once {
-                // One turn finds it all, and has something to write as well.
+                // One turn finds all of it, and has something to write as well.
                 scene.server.pause();
                 scene.alice.send("what else?\n");
             }
@@ -108,7 +108,7 @@ fn a_reset_while_commands_wait_for_unread_replies_hurts_nobody() {
     let mut scene = Scene::new(&[]);
     let (mut victim, name) = join(narrow(scene.server.address));
     scene.alice.read_until(&format!("* {name} ("));
-    // More than it may be owed, so that the rest of them is not read.
+    // More than the limit of its replies, so the server does not read the rest.
     victim.send("/help\n".repeat(20_000));
     wait_for("it not to be read any more", || {
         let unread = has_unread_input(&scene.server);
@@ -132,7 +132,7 @@ fn a_reset_of_a_client_that_is_too_fast_loses_nothing_it_said() {
         scene.alice.read_until(&format!("{name}: line 4\n"));
         victim.reset();
         if somebody_speaks {
-            // So it is found out while it may not be read.
+            // So the server finds it while it may not read that client.
             scene.alice.send("what else?\n");
         } else {
             scene.alice.read_until(&format!("{name}: line 14\n"));
@@ -172,7 +172,7 @@ fn a_reset_behind_the_goodbye_frees_the_connection_at_once() {
     assert_eq!(sockets(&scene.server), scene.sockets + 1, "it was not waited for");
     victim.reset();
     scene.assert_left_once(&name, "a goodbye");
-    // The other has not read what stands before its goodbye.
+    // The client has not read what stands before its goodbye.
     let (mut victim, name) = join(narrow(scene.server.address));
     scene.alice.read_until(&format!("* {name} ("));
     scene.alice.send(numbered(0, 256, 1024));
@@ -184,16 +184,16 @@ fn a_reset_behind_the_goodbye_frees_the_connection_at_once() {
     scene.assert_left_once(&name, "a goodbye not read");
 }
 
-/// So many that a pass over them takes many turns where one turn may write but once.
+/// So many that a pass over them takes many turns, if one turn may write only once.
 const CROWD: usize = 200;
 
-/// Everyone resets at the same time; who comes next is alone.
+/// All clients reset at the same time, and the next one is alone.
 fn assert_all_may_reset_at_once(server: &Server, crowd: Vec<Client>, sockets_before: usize) {
     server.pause();
     crowd.into_iter().for_each(Client::reset);
     server.resume();
     wait_for("the descriptors", || (sockets(server) == sockets_before).then_some(()));
-    // It is told once all that has gone is.
+    // It is welcomed once all notices of the others were sent.
     let (mut alice, name) = wait_for("someone alone", || {
         let (alice, name) = server.enter();
         alice.read_text().contains(", 1 here\n").then_some((alice, name))
@@ -203,7 +203,7 @@ fn assert_all_may_reset_at_once(server: &Server, crowd: Vec<Client>, sockets_bef
     assert_eq!(server.threads(), 1);
 }
 
-/// How many are told as having come and gone, one by one and in sums.
+/// How many joins and leaves the notices count, one by one and in summaries.
 fn told(heard: &str) -> (usize, usize) {
     let single = |end: &str| heard.lines().filter(|line| line.ends_with(end)).count();
     let summed = |what: &str| -> usize {
@@ -237,7 +237,7 @@ fn everyone_may_reset_in_the_middle_of_a_pass() {
     for _ in 0..3 {
         let mut flood = Flood::start(&server);
         let crowd: Vec<Client> = (0..CROWD).map(|_| server.enter().0).collect();
-        // The one who talks is part of it: it goes when it hears that the others have.
+        // The talking client is one of them: it leaves when it reads that the others have.
         server.pause();
         crowd.into_iter().for_each(Client::reset);
         server.resume();

@@ -1,5 +1,4 @@
-//! Signals that mean nothing to a server, by the thousand, and one that ends it, while people
-//! talk.
+//! Thousands of signals that mean nothing to a server, and one that ends it, while clients talk.
 
 use std::io::Write;
 use std::sync::Arc;
@@ -10,7 +9,7 @@ use crate::support::{Client, Server, join, narrow, numbered, say_in_step, wait_f
 
 const LAST_LINE: &str = "* server shutting down\n";
 
-/// Tells the one who sends signals that it is over, also when the test fails.
+/// Tells the sender of signals that the test is over, even if it fails.
 struct Over<'a>(&'a AtomicBool);
 
 impl Drop for Over<'_> {
@@ -19,7 +18,7 @@ impl Drop for Over<'_> {
     }
 }
 
-/// Sends so many of each of these, one after the other, for as long as it takes.
+/// Sends many of each of these signals, one after the other, as long as the clients talk.
 fn assert_disturbs_nothing(signals: &[&str], rounds: usize) {
     let mut server = Server::start(&[]);
     let (mut alice, name) = server.join();
@@ -62,7 +61,7 @@ fn harmless_signals_by_the_thousand_disturb_nothing() {
 
 #[test]
 fn a_server_that_is_stopped_over_and_over_loses_nothing() {
-    // Each time its wait for events is interrupted.
+    // Each of them interrupts its wait for events.
     assert_disturbs_nothing(&["STOP", "CONT"], 200);
 }
 
@@ -77,12 +76,12 @@ fn a_stop_under_load_delivers_all_in_time_though_one_is_stuck() {
         std::thread::spawn(move || talk_to_the_end(client, &name, &rounds))
     });
     let talking: Vec<_> = talking.collect();
-    // So much that the stuck one lacks something.
+    // So much that the stuck client lacks something.
     wait_for("them to talk", || (rounds.load(Ordering::Relaxed) > 100).then_some(()));
     server.signal("TERM");
     let heard: Vec<Vec<String>> = talking.into_iter().map(|one| one.join().unwrap()).collect();
     assert_eq!(server.wait_for_end().code(), Some(0));
-    // What they do not share is how they came; the stuck one came last.
+    // Their join notices differ. The stuck one joined last.
     let last_came = format!("* {stuck_name} (");
     let shared: Vec<&[String]> = heard
         .iter()
@@ -92,21 +91,21 @@ fn a_stop_under_load_delivers_all_in_time_though_one_is_stuck() {
         })
         .collect();
     assert_eq!(shared[0].last().unwrap(), LAST_LINE.trim_end());
-    // The last round of each may not have been taken in any more.
+    // The server may not have read the last round of each.
     assert!(shared[0].len() > (100 - 3) * 16, "{} lines", shared[0].len());
     assert!(shared.iter().all(|one| *one == shared[0]), "not the same");
     drop(stuck);
 }
 
-/// Talks, and goes on when it has heard what it said, until the server ends the connection; all
-/// that it has heard.
+/// Talks: sends a line after it has received the one before, until the server ends the connection.
+/// Returns all that it received.
 fn talk_to_the_end(mut client: Client, name: &str, rounds: &AtomicUsize) -> Vec<String> {
     let mut heard = Vec::new();
     while !client.ended {
         let round = rounds.fetch_add(1, Ordering::Relaxed);
         let text = numbered(round * 16, 16, 256);
         let last = format!("{name}: {}", text.lines().last().unwrap());
-        // Behind the last line nobody listens any more.
+        // After the last line the server does not read any more.
         let is_said = client.socket.write_all(text.as_bytes()).is_ok();
         loop {
             client.read_once();

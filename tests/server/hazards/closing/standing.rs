@@ -1,5 +1,5 @@
-//! A server that stood still for longer than every deadline: whoever did their part in the meantime
-//! is not thrown out.
+//! A server that was suspended for longer than every deadline. It does not disconnect a client that
+//! acted in the meantime.
 
 use std::thread::sleep;
 use std::time::Duration;
@@ -7,10 +7,10 @@ use std::time::Duration;
 use crate::support::process::{connections, has_unread_input, start_piped};
 use crate::support::{Client, Server, command, join, narrow, numbered, wait_for};
 
-/// Longer than every deadline that is set here to a second.
+/// Longer than every deadline here, which are a second.
 const STANDSTILL: Duration = Duration::from_millis(1500);
 
-/// More than the kernel holds for a client that does not read.
+/// Sends more than the kernel holds for a client that does not read.
 fn fill(speaker: &mut Client, name: &str) -> String {
     let text = numbered(0, 256, 1024);
     speaker.send(&text);
@@ -19,8 +19,8 @@ fn fill(speaker: &mut Client, name: &str) -> String {
     said
 }
 
-/// Stops the server for so long, while `meanwhile` is done. It is stopped while it waits, so that
-/// it goes on with a wait that was interrupted.
+/// Suspends the server for this long, while `meanwhile` runs. It is suspended while it waits, so it
+/// goes on with an interrupted wait.
 fn stand_still(server: &Server, meanwhile: impl FnOnce()) {
     let stat = format!("/proc/{}/stat", server.child.id());
     wait_for("it to wait", || {
@@ -52,7 +52,7 @@ fn a_client_that_reads_stays_though_the_server_stood_still() {
     for client in [&mut bob, &mut carol, &mut alice] {
         client.read_until(&meanwhile);
     }
-    // Who did nothing goes all the same, and nobody else.
+    // A client that did nothing is disconnected all the same, and no other.
     bob.read_until(&format!("* {stuck_name} left\n"));
     bob.send("still here\n");
     alice.read_until(&format!("{bob_name}: still here\n"));
@@ -79,17 +79,18 @@ fn a_client_that_ended_gets_all_though_the_server_stood_still() {
 
 #[test]
 fn of_a_crowd_that_spoke_meanwhile_no_client_counts_as_idle() {
-    // More than there are events in one batch.
+    // More than the events of one batch.
     const CROWD: usize = 1100;
     let server = Server::start(&["--idle", "3", "--greeting", "0", "--quiet"]);
     let mut crowd: Vec<Client> = (0..CROWD).map(|_| server.connect()).collect();
-    // They are let in as they came.
+    // They are admitted in the order in which they connected.
     crowd[CROWD - 1].read_until(" here\n");
     server.pause();
     crowd.iter_mut().for_each(|client| client.send("still here\n"));
     sleep(Duration::from_millis(3500));
     server.resume();
-    // Each of them hears all the others, if they were not closed before they were heard.
+    // Each of them receives the lines of all others, unless the server closed one before it read
+    // it.
     let first = &mut crowd[0];
     wait_for("all to be heard", || {
         first.read_once();
@@ -99,8 +100,8 @@ fn of_a_crowd_that_spoke_meanwhile_no_client_counts_as_idle() {
     });
 }
 
-/// This process may be stopped between a poll and the look at the clock: then the clock says that a
-/// client is late, and the events, which are older, say nothing of what it did meanwhile.
+/// This process may be stopped between a poll and the look at the clock. Then the clock says that a
+/// client is late, and the older events do not show what it did meanwhile.
 #[test]
 #[ignore = "needs strace"]
 fn events_are_looked_at_once_more_before_a_client_is_late() {
