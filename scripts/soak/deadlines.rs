@@ -282,7 +282,7 @@ fn max_line(server: Started, config: &Config) -> Outcome<Vec<Finding>> {
     peer.hear(": ")?;
     let line = peer.hear("\n")?;
     peer.say(format!("{}\n", "m".repeat(most + 1)))?;
-    peer.hear(&format!("* line too long, not sent: {most} bytes is the most\n"))?;
+    peer.hear(&format!("* line too long, not sent (limit {most} bytes)\n"))?;
     Ok(vec![Finding::count("--max-line", most, line.len())])
 }
 

@@ -137,8 +137,8 @@ notices! {
         ko "{lines}줄을 놓쳤습니다";
     /// To the sender of a line that was dropped.
     LineTooLong { bytes_max: usize }
-        en "line too long, not sent: {bytes_max} bytes is the most", if bytes_max == 1 =>
-            "line too long, not sent: 1 byte is the most"
+        en "line too long, not sent (limit {bytes_max} bytes)", if bytes_max == 1 =>
+            "line too long, not sent (limit 1 byte)"
         ko "줄이 너무 길어 보내지 않았습니다: 최대 {bytes_max}바이트";
     /// To the sender of a line that is not UTF-8, once.
     NotUtf8
@@ -302,7 +302,7 @@ notices! {
         ko "무시하는 사람이 없습니다";
     /// The client ignores as many as it may.
     IgnoringTooMany { most: usize }
-        en "you are ignoring {most} already, which is the most"
+        en "you already ignore {most} people, the maximum"
         ko "이미 {most}명을 무시하고 있어 더는 안 됩니다";
     /// A client cannot ignore itself.
     IgnoringYourself
@@ -310,15 +310,15 @@ notices! {
         ko "자기 자신입니다. /echo off는 자기 말을 감춥니다";
     /// The name has too many characters.
     NameTooLong { characters_max: usize }
-        en "that name is too long: {characters_max} characters is the most"
+        en "that name is too long: at most {characters_max} characters"
         ko "이름이 너무 깁니다: 최대 {characters_max}자";
     /// The name has a character that is not allowed.
     NameCharacter { character: &'a str }
-        en "a name has no {character}: only letters, digits, _ - and ."
+        en "names cannot contain {character}: use letters, digits, _ - or ."
         ko "이름에 {character}을(를) 쓸 수 없습니다: 글자, 숫자, _ - . 만 됩니다";
     /// The name begins with a character that may only follow others.
     NameFirst { character: &'a str }
-        en "a name does not begin with {character}, but with a letter or a digit"
+        en "names cannot begin with {character}: begin with a letter or a digit"
         ko "이름은 {character}(으)로 시작할 수 없습니다: 글자나 숫자로 시작하세요";
     /// The name is reserved for the server, or looks like one that is.
     NameReserved { name: &'a str }
@@ -369,7 +369,7 @@ pub fn joined_raw(shown: Shown) -> String {
 /// What `/help` tells of behind the commands, in each language: what to write, and what it does.
 const NO_COMMANDS: [[(&str, &str); LANGS]; 2] = [
     [("//TEXT", "say /TEXT"), ("//글", "/글이라고 말하기")],
-    [("anything else", "is said to everyone"), ("그 밖의 것", "모두에게 말하기")],
+    [("anything else", "is sent to all"), ("그 밖의 것", "모두에게 말하기")],
 ];
 
 /// All commands, one line each, aligned by the columns of a terminal.
@@ -414,7 +414,7 @@ mod tests {
     fn one_is_counted_as_one() {
         for (notice, en) in [
             (Notice::Missed { lines: 1 }, "you missed 1 line"),
-            (Notice::LineTooLong { bytes_max: 1 }, "line too long, not sent: 1 byte is the most"),
+            (Notice::LineTooLong { bytes_max: 1 }, "line too long, not sent (limit 1 byte)"),
             (Notice::Endless { bytes_max: 1 }, "closed: 1 byte without a line end"),
             (Notice::Missed { lines: 21 }, "you missed 21 lines"),
         ] {

@@ -94,7 +94,7 @@ fn max_line_bytes_pass_and_one_more_is_told_to_the_sender_alone() {
     alice.read_until("* guest2 ");
     alice.read_until(") joined\n");
     alice.forget();
-    let notice = "* line too long, not sent: 10 bytes is the most\n";
+    let notice = "* line too long, not sent (limit 10 bytes)\n";
     alice.send("0123456789\n0123456789a\nnext\n가나다라\n");
     alice.send(format!("{}\nlast\n", "x".repeat(5000)));
     alice.read_until("guest1: last\n");
@@ -112,12 +112,12 @@ fn so_much_without_a_line_end_closes_its_sender_and_says_why() {
     let (mut alice, _) = server.join();
     let (mut bob, _) = server.join();
     bob.send(format!("{}\n", "x".repeat(1000)));
-    bob.read_until("* line too long, not sent: 100 bytes is the most\n");
+    bob.read_until("* line too long, not sent (limit 100 bytes)\n");
     bob.send("still here\n");
     bob.read_until("guest2: still here\n");
     bob.forget();
     bob.send("x".repeat(40_000));
-    let long = "* line too long, not sent: 100 bytes is the most\n";
+    let long = "* line too long, not sent (limit 100 bytes)\n";
     let closed = "* closed: 1000 bytes without a line end\n";
     assert_eq!(bob.read_to_end(), format!("{long}{closed}"));
     alice.read_until("guest2: still here\n* guest2 left\n");
@@ -325,7 +325,7 @@ fn a_client_is_not_read_until_it_reads_its_replies() {
     bob.send(format!("{}last\n", "123456\n".repeat(LINES)));
     alice.send("mark\n");
     alice.read_until("guest1: mark\n");
-    let notice = "* line too long, not sent: 5 bytes is the most\n";
+    let notice = "* line too long, not sent (limit 5 bytes)\n";
     bob.read_until_last(&format!("{name}: last\n"));
     let read = bob.read_text();
     let (notices, rest): (Vec<&str>, Vec<&str>) =

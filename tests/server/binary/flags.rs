@@ -289,7 +289,7 @@ fn the_environment_sets_what_flags_set() {
         let mut alice = server.connect();
         assert!(!alice.read_until(" joined\n").contains("127.0.0.1"));
         alice.send("12345678\n");
-        alice.read_until("7 bytes is the most\n");
+        alice.read_until("(limit 7 bytes)\n");
     }
 }
 
@@ -310,7 +310,7 @@ fn a_flag_has_the_last_word_over_its_variable() {
     let server = start_from_environment(&["--max-line", "3"], &[("CHINWAG_MAX_LINE", "7")]);
     let (mut alice, _) = server.join();
     alice.send("1234\n");
-    alice.read_until("3 bytes is the most\n");
+    alice.read_until("(limit 3 bytes)\n");
 }
 
 #[test]

@@ -221,7 +221,7 @@ fn too_long_lines_are_not_read_while_their_replies_are_unread() {
     send_meanwhile(&flooder, format!("{}last\n", &line[sent % LINE_BYTES..]));
     flooder.read_past(": last\n");
     let read = flooder.read_text();
-    let notice = "* line too long, not sent: 4096 bytes is the most";
+    let notice = "* line too long, not sent (limit 4096 bytes)";
     let notices = read.lines().filter(|line| *line == notice).count();
     assert_eq!(notices, sent / LINE_BYTES + 1);
 }

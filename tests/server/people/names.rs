@@ -26,8 +26,8 @@ fn a_refused_name_is_told_to_its_asker_and_changes_nothing() {
     let server = Server::start(&[]);
     let [mut alice, mut bob] = people(&server);
     rename(&mut bob, &mut alice, "guest2", "mike");
-    let letters = "only letters, digits, _ - and .";
-    let first = "but with a letter or a digit";
+    let letters = "use letters, digits, _ - or .";
+    let first = "begin with a letter or a digit";
     for (name, answer) in [
         ("mike", "mike is taken".to_owned()),
         ("MIKE", "MIKE is taken".to_owned()),
@@ -40,14 +40,14 @@ fn a_refused_name_is_told_to_its_asker_and_changes_nothing() {
         ("host.", "host. is reserved".to_owned()),
         ("guest2", "guest2 is reserved".to_owned()),
         ("guest9", "guest9 is reserved".to_owned()),
-        (&"김".repeat(33), "that name is too long: 32 characters is the most".to_owned()),
-        ("*", format!("a name has no * (U+002A): {letters}")),
-        ("a:b", format!("a name has no : (U+003A): {letters}")),
-        ("[a]", format!("a name has no [ (U+005B): {letters}")),
-        ("a\u{200b}b", format!("a name has no \u{200b} (U+200B): {letters}")),
-        ("a\u{202e}b", format!("a name has no \\ (U+005C): {letters}")),
-        ("bobː", format!("a name has no ː (U+02D0): {letters}")),
-        ("_a", format!("a name does not begin with _ (U+005F), {first}")),
+        (&"김".repeat(33), "that name is too long: at most 32 characters".to_owned()),
+        ("*", format!("names cannot contain * (U+002A): {letters}")),
+        ("a:b", format!("names cannot contain : (U+003A): {letters}")),
+        ("[a]", format!("names cannot contain [ (U+005B): {letters}")),
+        ("a\u{200b}b", format!("names cannot contain \u{200b} (U+200B): {letters}")),
+        ("a\u{202e}b", format!("names cannot contain \\ (U+005C): {letters}")),
+        ("bobː", format!("names cannot contain ː (U+02D0): {letters}")),
+        ("_a", format!("names cannot begin with _ (U+005F): {first}")),
         ("two words", "usage: /nick NAME".to_owned()),
         ("", "usage: /nick NAME".to_owned()),
     ] {

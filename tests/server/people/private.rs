@@ -132,7 +132,7 @@ fn at_most_fifty_are_ignored_and_one_that_left_makes_room() {
     let mut crowd: Vec<(Client, String)> = (0..51).map(|_| server.enter()).collect();
     let ignore: String = (2..53).map(|number| format!("/ignore guest{number}\n")).collect();
     alice.send(ignore);
-    let most = "* you are ignoring 50 already, which is the most\n";
+    let most = "* you already ignore 50 people, the maximum\n";
     let read = alice.read_until(most);
     assert!(read.contains("* ignoring guest51\n") && !read.contains("* ignoring guest52\n"));
     drop(crowd.remove(0));

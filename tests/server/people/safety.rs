@@ -202,7 +202,7 @@ fn nobody_makes_a_line_that_begins_like_one_of_the_server() {
 fn a_line_that_escaping_makes_too_long_is_told_to_its_sender() {
     let server = Server::start(&[]);
     let [mut alice, mut bob] = people(&server);
-    let notice = "* line too long, not sent: 8057 bytes is the most\n";
+    let notice = "* line too long, not sent (limit 8057 bytes)\n";
     let longest = "\u{1b}".repeat(8057 / 4) + "!";
     for line in [format!("{longest}!"), format!("/me {longest}")] {
         alice.send(format!("{line}\n"));
