@@ -79,6 +79,9 @@ const PAGES: [&str; 6] = [
 /// Words for people, which a client is not.
 const PERSONS: [&str; 2] = ["whoever", "those who"];
 
+/// The terminal client: a person is at its keys.
+const FROM_JOIN: [&str; 2] = ["src/join", "tests/join"];
+
 /// The same in the name of a test.
 const PERSONS_IN_A_NAME: [&str; 3] = ["who_", "whoever", "those_who"];
 
@@ -279,10 +282,35 @@ fn what_a_visitor_reads_calls_a_client_it() {
         ("join --help", help(&["join", "--help"])),
     ];
     for (name, text) in texts {
-        let text = text.to_lowercase().split_whitespace().collect::<Vec<_>>().join(" ");
-        let word = PERSONS.iter().find(|word| text.contains(*word));
-        assert!(word.is_none(), "{name}: {word:?}: a client is *it*");
+        assert_eq!(person_in(&text), None, "{name}: a client is *it*");
     }
+}
+
+#[test]
+fn comments_call_a_client_it() {
+    let files = [("src", ".rs"), ("tests", ".rs"), ("scripts", "")];
+    let files = files.into_iter().flat_map(|(folder, ending)| files_below(folder, ending));
+    let is_of_join =
+        |path: &PathBuf| FROM_JOIN.iter().any(|own| path.starts_with(root().join(own)));
+    for path in files.filter(|path| !is_of_join(path)) {
+        let Ok(text) = fs::read_to_string(&path) else { continue };
+        let comments = text.lines().filter_map(|line| {
+            let line = line.trim_start();
+            line.strip_prefix('#').or(line.strip_prefix("//"))
+        });
+        let comments = comments.map(|line| line.trim_start_matches(['/', '!']));
+        let person = person_in(&comments.collect::<Vec<_>>().join(" "));
+        assert_eq!(person, None, "{}: a client is *it*", path.display());
+    }
+}
+
+/// The first of [`PERSONS`] in a text, over the ends of its lines.
+fn person_in(text: &str) -> Option<&'static str> {
+    let text = text.to_lowercase().split_whitespace().collect::<Vec<_>>().join(" ");
+    PERSONS.into_iter().find(|word| {
+        text.split(|c: char| !c.is_alphabetic() && c != ' ')
+            .any(|part| format!(" {part} ").contains(&format!(" {word} ")))
+    })
 }
 
 #[test]

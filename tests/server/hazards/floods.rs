@@ -102,7 +102,7 @@ fn lines_of(name: &str, heard: &str) -> String {
     heard.split_inclusive('\n').filter(|line| line.starts_with(&mark)).collect()
 }
 
-// Those who talk without end.
+// Clients that talk without end.
 
 #[test]
 fn a_flooder_gets_no_more_of_the_server_than_fifty_talkers() {
@@ -226,7 +226,7 @@ fn too_long_lines_are_not_read_while_their_replies_are_unread() {
     assert_eq!(notices, sent / LINE_BYTES + 1);
 }
 
-// Those who ask without end.
+// Clients that ask without end.
 
 #[test]
 fn a_client_that_asks_much_before_it_reads_gets_every_answer() {
@@ -300,7 +300,7 @@ fn private_messages_to_a_stuck_client_are_refused_and_not_kept() {
     senders[19].0.read_until_last(&format!("{bob_name}: yes\n"));
 }
 
-// Those who come without end.
+// Clients that connect without end.
 
 #[test]
 fn five_thousand_that_drip_bytes_cost_little_and_disturb_nobody() {
@@ -393,7 +393,7 @@ fn five_thousand_newcomers_at_once_get_in_and_disturb_no_talk() {
     }
 }
 
-// Those who are strangers.
+// Clients of other protocols.
 
 #[test]
 fn a_client_that_is_too_fast_loses_nothing_and_hurts_nobody() {
