@@ -144,7 +144,7 @@ pub struct Config {
 
     /// Disconnect a client that sends nothing for this long; 0 is never
     ///
-    /// Every byte counts, also one that is not shown. [0..]
+    /// Bytes that are not shown count too. [0..]
     #[arg(long, value_name = "SECONDS", default_value = "0", value_parser = seconds_or_zero)]
     pub idle: Duration,
 
@@ -153,8 +153,8 @@ pub struct Config {
     #[arg(value_parser = size(1..=LINE_BYTES_MAX), help_heading = "Limits")]
     pub max_line: usize,
 
-    /// Disconnect a client that sends this many bytes without a line end. At least --max-line.
-    /// [1..=1073741824]
+    /// Disconnect a client that sends this many bytes without a line end. Must be at least
+    /// --max-line. [1..=1073741824]
     #[arg(long, value_name = "BYTES", default_value_t = 65536, value_parser = size(1..=1 << 30))]
     pub max_endless: usize,
 
@@ -169,23 +169,23 @@ pub struct Config {
     pub history_bytes: usize,
 
     /// Stop reading from a client while this many bytes of replies wait for it. At twice as many,
-    /// disconnect it. Private messages to it have a limit of the same size: more are refused.
+    /// disconnect it. Private messages to it have the same limit: more are refused.
     /// [8192..=1048576]
     #[arg(long, value_name = "BYTES", default_value_t = 8192, value_parser = size(8192..=1 << 20))]
     pub max_private: usize,
 
-    /// Lines that the clients of one address may send at once, before --rate applies
+    /// Let the clients of one address send this many lines at once, before --rate applies
     /// [1..=1000000]
     #[arg(long, value_name = "LINES", default_value_t = 20, value_parser = count(1..=1_000_000))]
     pub burst: u32,
 
-    /// Network that is exempt from --per-address and --rate; repeat for more. `none` exempts
-    /// nobody. [default: 127.0.0.0/8 and ::1/128]
+    /// Exempt the clients of this network from --per-address and --rate; repeat for more. `none`
+    /// exempts none. [default: 127.0.0.0/8 and ::1/128]
     #[arg(long, value_name = "CIDR", value_delimiter = ',', value_parser = exempt)]
     pub exempt: Vec<Exempt>,
 
-    /// Join and leave notices per second, and at once. Beyond that, and always with 0, one line a
-    /// second sums them up. [0..=50]
+    /// Send at most this many join and leave notices per second, and as many in a burst. One line
+    /// a second sums up the others; with 0, all. [0..=50]
     #[arg(long, value_name = "NOTICES", default_value_t = 10, value_parser = count(0..=50))]
     pub notices: u32,
 
@@ -208,14 +208,15 @@ pub struct Config {
     #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = seconds)]
     pub shutdown: Duration,
 
-    /// Read at most this much from all clients between two rounds of sending. At most a quarter of
-    /// --window counts. A round is one write per client if this is 1 KiB less than twice
-    /// --send-buffer. [8192..=16777216]
+    /// Read at most this much from all clients between two rounds of sending, and at most a
+    /// quarter of --window. A round is one write per client if this is at least 1 KiB less than
+    /// twice --send-buffer. [8192..=16777216]
     #[arg(long, value_name = "BYTES", default_value_t = 64512, value_parser = size(8192..=1 << 24))]
     #[arg(help_heading = "Tuning")]
     pub turn_bytes: usize,
 
-    /// Write at most this much to a client at once. At least --turn-bytes. [8192..=16777216]
+    /// Write at most this much to a client at once. Must be at least --turn-bytes.
+    /// [8192..=16777216]
     #[arg(long, value_name = "BYTES", default_value_t = 65536, value_parser = size(8192..=1 << 24))]
     pub write_bytes: usize,
 
@@ -239,8 +240,8 @@ pub struct Config {
     pub keepalive: Duration,
 
     /// Drop a connection that leaves data or probes unacknowledged for this long
-    /// (TCP_USER_TIMEOUT). Make it longer than --stuck and than several probes. 0 leaves data to
-    /// the kernel, which retries for about 15 minutes. [0..=2147483]
+    /// (TCP_USER_TIMEOUT). Make it longer than --stuck and than several probes. With 0, the
+    /// kernel sends data again for about 15 minutes. [0..=2147483]
     #[arg(long, value_name = "SECONDS", default_value = "125", value_parser = user_timeout)]
     pub user_timeout: Duration,
 

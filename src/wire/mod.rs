@@ -22,12 +22,13 @@
 //! Some scripts send each message without a line end. So as long as a client has never ended a
 //! line, its input becomes a message after 200 ms of silence (`--chunk-quiet`), or one second after
 //! its first byte (`--chunk-age`). A single character waits for the whole second, since it may be a
-//! key of a terminal that sends each one. A lone `네` is heard too. Two messages that are closer
+//! key of a terminal that sends each one. A lone `네` is sent too. Two messages that are closer
 //! together than 200 ms may become one.
 //!
 //! If such a message has a line end inside, the rest has two seconds (`--line-wait`) to end; then
-//! it is a line too. A client that ends all that it sends is waited for. Only when another piece
-//! without a line end follows, more than two seconds later, the piece before is a line.
+//! it is a line too. The server waits for a client that has always ended its lines. Only when
+//! another piece without a line end follows, more than two seconds later, the piece before is a
+//! line.
 //!
 //! # Keys
 //!

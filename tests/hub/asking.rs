@@ -116,7 +116,7 @@ impl Asks {
                 let refusals = ["is taken", "is reserved", "looks like the name of someone here"];
                 refusals.iter().any(|refusal| text == format!("* {to} {refusal}"))
                     || text == format!("* you are {to} already")
-                    || text.starts_with("* a name ")
+                    || text.starts_with("* names cannot ")
                     || text.starts_with("* that name is too long")
             }
             Asks::Echo(true) => text.starts_with("* echo is on"),
