@@ -42,7 +42,8 @@ use stress::{Outcome, app, flags};
 #[derive(Parser)]
 #[command(name = "soak", max_term_width = 100)]
 struct Flags {
-    /// Seconds with clients; every minute, or oftener, the idle server is compared with before
+    /// Run clients for this many seconds; compare the idle server with before every minute or more
+    /// often
     #[arg(long, value_name = "SECONDS", default_value = "1800")]
     #[arg(value_parser = flags::parse_seconds)]
     seconds: Duration,

@@ -31,14 +31,14 @@ pub struct Flags {
     /// Share of the clients that read one byte every 0.1 s after their welcome
     #[arg(long, value_name = "SHARE", default_value = "0", value_parser = parse_share)]
     pub drip: f64,
-    /// Share of the clients that connect, do not read, and reset the connection after 0.05 s, again
-    /// and again
+    /// Share of the clients that connect, stop reading, and reset the connection 0.05 s later,
+    /// again and again
     #[arg(long, value_name = "SHARE", default_value = "0", value_parser = parse_share)]
     pub reset: f64,
     /// Share of the clients that connect, wait for their welcome, and leave, again and again
     #[arg(long, value_name = "SHARE", default_value = "0", value_parser = parse_share)]
     pub reconnect: f64,
-    /// Number of the clients that read and also send
+    /// How many of the clients that read also send
     #[arg(long, value_name = "CLIENTS", default_value = "1", value_parser = parse_count)]
     pub senders: u64,
     /// Messages per sender
