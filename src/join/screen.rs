@@ -8,11 +8,18 @@
 //!   copies them as it likes.
 //! - The last column is never written to: terminals differ in where the cursor is then.
 //! - The cursor is put where the terminal itself had it behind the text before it, not where we
-//!   think that is: terminals do not agree how wide some characters are.
+//!   think that is: terminals do not agree how wide some characters are. So that no row of the area
+//!   becomes two in any of them, they do not wrap while it is drawn.
+//! - Nothing above the area is ever erased. A terminal of another size may have wrapped the area
+//!   again, as tmux does, or not, as xterm does not. Nothing tells, so what stays of it may be a
+//!   row too many, never one too few.
+//! - What is erased is nowhere any more, in no scrollback: it may be a password.
 //!
-//! It hands out bytes. It never knows the terminal or who types.
+//! It hands out bytes. It never knows the terminal or who types; the present moment is handed in.
 
-use super::columns::{beginning, shortened, width};
+use std::time::{Duration, Instant};
+
+use super::columns::{beginning, shortened};
 use super::wrap::rows;
 
 /// A terminal that does not know its size is taken for one of this.
@@ -22,7 +29,15 @@ const ROWS_USUAL: usize = 24;
 /// The notes take at most this share of the rows, so that the conversation is seen.
 const NOTES_SHARE: usize = 3;
 
-const ERASE_BELOW: &str = "\x1b[J";
+/// A window that is dragged has many sizes, and at each a row may stay behind: the area is drawn
+/// again once the size was the same for so long.
+const STILL: Duration = Duration::from_millis(100);
+
+/// A row, and all below it from the second column on: what is erased from the very top of the
+/// screen, tmux first copies to its scrollback.
+const ERASE_ROWS: &str = "\x1b[K\x1b[C\x1b[J\r";
+const WRAP_OFF: &str = "\x1b[?7l";
+const WRAP_ON: &str = "\x1b[?7h";
 const SAVE_CURSOR: &str = "\x1b7";
 const RESTORE_CURSOR: &str = "\x1b8";
 const DIM: &str = "\x1b[2m";
@@ -51,13 +66,15 @@ pub struct Screen {
     drawn: Option<Area>,
     /// How many rows the cursor is below the first row of the area.
     below: usize,
+    /// Until when the size may change again.
+    still_at: Option<Instant>,
 }
 
 impl Screen {
     /// A terminal on which nothing has been drawn; 0 for what it does not know of its size.
     pub fn new(columns: usize, rows: usize, colored: bool) -> Screen {
-        let mut screen = Screen { columns, rows, colored, drawn: None, below: 0 };
-        screen.resize(columns, rows);
+        let mut screen = Screen { columns, rows, colored, drawn: None, below: 0, still_at: None };
+        screen.set_size(columns, rows);
         screen
     }
 
@@ -71,18 +88,23 @@ impl Screen {
         (self.rows / NOTES_SHARE).max(1)
     }
 
-    /// The terminal has another size. It has wrapped the rows that are too long for it now.
-    pub fn resize(&mut self, columns: usize, rows: usize) {
+    /// The terminal has another size. Each note has a row still, or more if it was wrapped again: so
+    /// `below` leads to the first row of the area or to one behind it.
+    pub fn resize(&mut self, columns: usize, rows: usize, now: Instant) {
+        self.set_size(columns, rows);
+        // It does not look as it was drawn, whatever is to stand there next.
+        self.drawn = self.drawn.take().map(|_| Area::default());
+        self.still_at = Some(now + STILL);
+    }
+
+    fn set_size(&mut self, columns: usize, rows: usize) {
         self.columns = if columns == 0 { COLUMNS_USUAL } else { columns };
         self.rows = if rows == 0 { ROWS_USUAL } else { rows };
-        let Some(area) = &self.drawn else { return };
-        let wrapped = |text: &str| width(text).div_ceil(self.columns).max(1);
-        let cursor = width(&area.prompt) + width(&area.before);
-        self.below = area.notes.iter().map(|note| wrapped(note)).sum::<usize>();
-        self.below += cursor / self.columns;
-        self.below = self.below.min(self.rows - 1);
-        // It does not look as it was drawn, whatever is to stand there next.
-        self.drawn = Some(Area::default());
+    }
+
+    /// When to call [`Screen::draw`], though there is nothing else to draw.
+    pub fn next_deadline(&self) -> Option<Instant> {
+        self.drawn.as_ref().and(self.still_at)
     }
 
     /// Prints a line above the area, in as many rows as it needs.
@@ -94,21 +116,28 @@ impl Screen {
         }
     }
 
-    /// Draws the area, unless it stands there already.
-    pub fn draw(&mut self, mut area: Area, out: &mut Vec<u8>) {
+    /// Draws the area, unless it stands there already or the size may change again.
+    pub fn draw(&mut self, mut area: Area, now: Instant, out: &mut Vec<u8>) {
+        self.still_at.take_if(|at| *at <= now);
+        if self.next_deadline().is_some() {
+            return;
+        }
         let room = self.room();
+        // A note that has no row would push the prompt into the scrollback.
+        area.notes.drain(..area.notes.len().saturating_sub(self.rows - 1));
         area.notes.iter_mut().for_each(|note| *note = shortened(note, room));
         area.prompt = beginning(&area.prompt, room).to_owned();
         if self.drawn.as_ref() == Some(&area) {
             return;
         }
         self.erase(out);
-        let mut text = String::new();
+        let mut text = WRAP_OFF.to_owned();
         for note in &area.notes {
             let (on, off) = if self.colored { (DIM, NORMAL) } else { ("", "") };
             text.extend([on, note, off, "\r\n"]);
         }
         text.extend([&area.prompt, &area.before, SAVE_CURSOR, &area.behind, RESTORE_CURSOR]);
+        text.push_str(WRAP_ON);
         out.extend_from_slice(text.as_bytes());
         self.below = area.notes.len();
         self.drawn = Some(area);
@@ -123,19 +152,19 @@ impl Screen {
         if self.below > 0 {
             out.extend_from_slice(format!("\x1b[{}A", self.below).as_bytes());
         }
-        out.extend_from_slice(ERASE_BELOW.as_bytes());
+        out.extend_from_slice(ERASE_ROWS.as_bytes());
         self.below = 0;
     }
 
-    /// Takes everything away.
+    /// Takes everything away, the area first: the terminal may keep the rest in its scrollback.
     pub fn clear(&mut self, out: &mut Vec<u8>) {
+        self.erase(out);
         out.extend_from_slice(b"\x1b[H\x1b[2J");
-        (self.drawn, self.below) = (None, 0);
     }
 
     /// Someone else has written on the terminal: of the area only the row of the cursor is known.
     pub fn forget(&mut self) {
-        (self.drawn, self.below) = (Some(Area::default()), 0);
+        (self.drawn, self.below, self.still_at) = (Some(Area::default()), 0, None);
     }
 }
 
@@ -172,7 +201,7 @@ mod tests {
 
         fn draw(&mut self, notes: &[&str], before: &str, behind: &str) {
             let area = area(notes, before, behind);
-            self.write(|screen, out| screen.draw(area, out));
+            self.write(|screen, out| screen.draw(area, Instant::now(), out));
         }
 
         fn rows(&self) -> Vec<String> {
@@ -280,28 +309,12 @@ mod tests {
 
     #[test]
     fn what_stands_there_is_not_drawn_again() {
-        let mut screen = Screen::new(20, 5, true);
+        let (mut screen, now) = (Screen::new(20, 5, true), Instant::now());
         let mut out = Vec::new();
-        screen.draw(area(&["a"], "x", ""), &mut out);
+        screen.draw(area(&["a"], "x", ""), now, &mut out);
         out.clear();
-        screen.draw(area(&["a"], "x", ""), &mut out);
+        screen.draw(area(&["a"], "x", ""), now, &mut out);
         assert!(out.is_empty());
-    }
-
-    /// As terminals do that wrap again: here it is done by hand.
-    #[test]
-    fn rows_that_were_wrapped_by_a_narrower_terminal_are_erased() {
-        let mut screen = Screen::new(40, 10, false);
-        let mut out = Vec::new();
-        let long = "0123456789012345678901234";
-        screen.draw(area(&[long], long, ""), &mut out);
-        screen.resize(10, 10);
-        let mut shown = terminal(10, 10);
-        shown.process(format!("above\r\n{long}\r\n>> {long}").as_bytes());
-        out.clear();
-        screen.draw(area(&[], "x", ""), &mut out);
-        shown.process(&out);
-        assert_eq!(shown.screen().contents().trim_end(), "above\n>> x");
     }
 
     #[test]

@@ -113,7 +113,7 @@ impl Seat {
     }
 
     fn turn(&mut self, now: Instant) -> Result<(), JoinError> {
-        self.heed_signals()?;
+        self.heed_signals(now)?;
         self.connect(now);
         self.hear(now);
         self.do_what_is_typed(now)?;
@@ -132,7 +132,10 @@ impl Seat {
             // Each second another number is shown.
             Link::Down { again_at } => Some(again_at - whole_seconds_but_one(again_at, now)),
         };
-        let others = [self.retry_at, self.talk.next_deadline(), self.typing.next_deadline(), link];
+        // While the terminal takes nothing, nothing is drawn.
+        let draw = self.screen.next_deadline().filter(|_| self.out.is_empty());
+        let (talk, typing) = (self.talk.next_deadline(), self.typing.next_deadline());
+        let others = [self.retry_at, draw, talk, typing, link];
         let until = if self.has_work() { Some(now) } else { others.into_iter().flatten().min() };
         self.watch.wait(until.map(|at| at.saturating_duration_since(now)))?;
         Ok(Instant::now())
@@ -152,25 +155,25 @@ impl Seat {
         !self.talk.is_full()
     }
 
-    fn heed_signals(&mut self) -> Result<(), JoinError> {
+    fn heed_signals(&mut self, now: Instant) -> Result<(), JoinError> {
         for signal in self.watch.signals() {
             match signal {
-                SIGWINCH => self.resize(),
-                SIGTSTP => self.suspend()?,
-                SIGCONT => self.resume()?,
+                SIGWINCH => self.resize(now),
+                SIGTSTP => self.suspend(now)?,
+                SIGCONT => self.resume(now)?,
                 _ => self.ended = Some(Ended::Signal(signal)),
             }
         }
         Ok(())
     }
 
-    fn resize(&mut self) {
+    fn resize(&mut self, now: Instant) {
         let (columns, rows) = self.terminal.size();
-        self.screen.resize(columns, rows);
+        self.screen.resize(columns, rows, now);
     }
 
     /// Gives the terminal back, sleeps until someone continues us, and takes it again.
-    fn suspend(&mut self) -> Result<(), JoinError> {
+    fn suspend(&mut self, now: Instant) -> Result<(), JoinError> {
         self.screen.erase(self.out.end());
         self.flush_out();
         self.terminal.give_back();
@@ -182,13 +185,13 @@ impl Seat {
                 self.ended = Some(Ended::Signal(signal));
             }
         }
-        self.resume()
+        self.resume(now)
     }
 
     /// Someone else has had the terminal.
-    fn resume(&mut self) -> Result<(), JoinError> {
+    fn resume(&mut self, now: Instant) -> Result<(), JoinError> {
         self.terminal.take().map_err(JoinError::system("take the terminal"))?;
-        self.resize();
+        self.resize(now);
         self.screen.forget();
         Ok(())
     }
@@ -335,7 +338,7 @@ impl Seat {
             Link::Leaving { .. } => self.screen.erase(self.out.end()),
             _ => {
                 let area = self.area(now);
-                self.screen.draw(area, self.out.end());
+                self.screen.draw(area, now, self.out.end());
             }
         }
         self.write_out(now);

@@ -14,8 +14,8 @@ use crate::stdio::sink::{Sink, Written};
 /// What is pasted is told apart from what is typed.
 const TAKE: &[u8] = b"\x1b[?2004h";
 
-/// The opposite; and no colour is left over, nor a cursor that is not seen.
-const GIVE_BACK: &[u8] = b"\x1b[?2004l\x1b[0m\x1b[?25h";
+/// The opposite; and no colour is left over, nor a cursor that is not seen, and lines wrap.
+const GIVE_BACK: &[u8] = b"\x1b[?2004l\x1b[0m\x1b[?25h\x1b[?7h";
 
 /// The terminal on standard input and output.
 #[derive(Debug)]
@@ -147,7 +147,7 @@ mod tests {
         terminal.take().unwrap();
         drop(terminal);
         assert_eq!(modes(&program), before);
-        read_until_last(&mut person, "\x1b[?2004l\x1b[0m\x1b[?25h");
+        read_until_last(&mut person, "\x1b[?2004l\x1b[0m\x1b[?25h\x1b[?7h");
     }
 
     #[test]
@@ -169,6 +169,6 @@ mod tests {
         assert!(caught.join().is_err());
         std::panic::set_hook(usual);
         assert_eq!(seen.try_iter().next().unwrap(), before);
-        read_until_last(&mut person, "\r\n\x1b[?2004l\x1b[0m\x1b[?25h");
+        read_until_last(&mut person, "\r\n\x1b[?2004l\x1b[0m\x1b[?25h\x1b[?7h");
     }
 }

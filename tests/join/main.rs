@@ -11,8 +11,10 @@ mod editing;
 mod fake;
 mod leaving;
 mod losing;
+mod model;
 mod pipes;
 mod seat;
 mod showing;
+mod sizes;
 #[path = "../support/mod.rs"]
 mod support;
