@@ -7,7 +7,7 @@ cd "$(dirname "$0")/.."
 missing=
 for pair in nc:netcat-openbsd ncat:ncat socat:socat telnet:telnet busybox:busybox strace:strace \
     curl:curl openssl:openssl ssh:openssh-client gcc:gcc plink:putty-tools ip:iproute2 \
-    tmux:tmux; do
+    tmux:tmux screen:screen xterm:xterm Xvfb:xvfb xdotool:xdotool; do
     command -v "${pair%%:*}" >/dev/null || missing="$missing ${pair##*:}"
 done
 if [ -n "$missing" ]; then

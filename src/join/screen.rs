@@ -88,8 +88,8 @@ impl Screen {
         (self.rows / NOTES_SHARE).max(1)
     }
 
-    /// The terminal has another size. Each note has a row still, or more if it was wrapped again: so
-    /// `below` leads to the first row of the area or to one behind it.
+    /// The terminal has another size. Each note has a row still, or more if it was wrapped again.
+    /// So `below` leads to the first row of the area or to one behind it.
     pub fn resize(&mut self, columns: usize, rows: usize, now: Instant) {
         self.set_size(columns, rows);
         // It does not look as it was drawn, whatever is to stand there next.

@@ -18,3 +18,4 @@ mod showing;
 mod sizes;
 #[path = "../support/mod.rs"]
 mod support;
+mod terminals;
