@@ -28,7 +28,8 @@
 //! - Pasted text is sent line by line; a rest without a line end stays at the prompt. A line has
 //!   at most 16 KiB.
 //! - What the server sends is made safe to show, and cut at 64 KiB per line.
-//! - Every name has one colour, always the same.
+//! - Every name has one colour, always the same. A line that says your name, or that only you get,
+//!   stands out as a whole.
 //! - The client's own messages begin with `-- `.
 //!
 //! If the connection is lost, it reconnects after 1 s, then less often, at last every 30 s. Then it

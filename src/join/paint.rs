@@ -15,6 +15,10 @@ const NAME_COLORS: [&str; 10] = ["31", "32", "34", "35", "36", "91", "92", "94",
 
 const BOLD: &str = "1";
 const DIM: &str = "2";
+const REVERSE: &str = "7";
+
+/// What ends a style.
+const NORMAL: &str = "\x1b[0m";
 
 /// How lines are to look.
 #[derive(Clone, Copy, Debug)]
@@ -31,7 +35,8 @@ impl Paint {
     /// A line of the conversation as it is to be shown.
     pub fn line(&self, line: &str, me: &Me) -> String {
         let said = Said::of(line);
-        let bell = if self.bell && is_to_us(&said, me) { "\u{7}" } else { "" };
+        let is_to_us = is_to_us(&said, me);
+        let bell = if self.bell && is_to_us { "\u{7}" } else { "" };
         let stamp = self.stamp();
         let body = match said {
             Said::Server { .. } => self.styled(DIM, line),
@@ -42,7 +47,9 @@ impl Paint {
             }
             Said::Other => line.to_owned(),
         };
-        format!("{stamp}{body}{bell}")
+        let whole = format!("{stamp}{body}");
+        let whole = if is_to_us { self.standing_out(&whole) } else { whole };
+        format!("{whole}{bell}")
     }
 
     /// A line of our own that the server does not send back.
@@ -65,8 +72,13 @@ impl Paint {
         self.styled(style, &called(name))
     }
 
+    /// A whole line in reverse, in which names keep their colours.
+    fn standing_out(&self, line: &str) -> String {
+        self.styled(REVERSE, &line.replace(NORMAL, &format!("{NORMAL}\x1b[{REVERSE}m")))
+    }
+
     fn styled(&self, style: &str, text: &str) -> String {
-        if self.colored { format!("\x1b[{style}m{text}\x1b[0m") } else { text.to_owned() }
+        if self.colored { format!("\x1b[{style}m{text}{NORMAL}") } else { text.to_owned() }
     }
 }
 
@@ -146,6 +158,30 @@ mod tests {
         }
         for line in ["eve: bobby", "bob: bob", "[bob -> eve] hi", "* bob left", "eve: hi"] {
             assert!(!PLAIN.line(line, &me("bob")).contains('\u{7}'), "{line}");
+        }
+    }
+
+    /// What of a line is in reverse, and what is not; without its colours.
+    fn in_reverse(line: &str) -> (String, String) {
+        let (mut reverse, mut other, mut is_reverse) = (String::new(), String::new(), false);
+        for piece in line.trim_end_matches('\u{7}').split("\x1b[") {
+            let (style, text) = piece.split_once('m').unwrap_or(("", piece));
+            is_reverse = if is_reverse { style != "0" } else { style == REVERSE };
+            if is_reverse { reverse += text } else { other += text }
+        }
+        (reverse, other)
+    }
+
+    #[test]
+    fn a_line_that_names_us_stands_out_as_a_whole() {
+        let paint = Paint { clock: Some(|| "12:34".to_owned()), ..COLORED };
+        for line in ["eve: Bob, hi", "~ eve hugs bob", "[eve -> bob] hi"] {
+            let expected = (format!("12:34 {line}"), String::new());
+            assert_eq!(in_reverse(&paint.line(line, &me("bob"))), expected);
+            assert!(!PLAIN.line(line, &me("bob")).contains('\x1b'));
+        }
+        for line in ["eve: hi", "bob: bob", "[bob -> eve] hi", "* bob left"] {
+            assert_eq!(in_reverse(&paint.line(line, &me("bob"))).0, "");
         }
     }
 
