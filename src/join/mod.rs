@@ -30,6 +30,8 @@
 //! - What the server sends is made safe to show, and cut at 64 KiB per line.
 //! - Every name has one colour, always the same. A line that says your name, or that only you get,
 //!   stands out as a whole.
+//! - After a minute without a key, what comes begins below `-- new lines`, unless it comes right
+//!   below your own line. Above the prompt stands how many there are, until you press a key.
 //! - The client's own messages begin with `-- `.
 //!
 //! If the connection is lost, it reconnects after 1 s, then less often, at last every 30 s. Then it
@@ -48,11 +50,12 @@
 //!
 //! One thread and one poll over the terminal and the socket. On a terminal it is a [`seat`];
 //! through pipes it is a [`relay`]. The rest are values: [`keys`], [`edit`], [`columns`], [`wrap`],
-//! [`screen`] for the person, [`wire`], [`said`], [`pending`], [`people`], [`paint`] for the
-//! conversation, [`typing`] and [`talk`] that join them. Of those in contact with the world,
+//! [`screen`] for the person, [`wire`], [`said`], [`pending`], [`people`], [`away`], [`paint`] for
+//! the conversation, [`typing`] and [`talk`] that join them. Of those in contact with the world,
 //! [`watch`] knows mio, [`terminal`] the terminal, [`source`](crate::stdio::source) standard input,
 //! [`history`] a file.
 
+pub mod away;
 pub mod columns;
 pub mod edit;
 pub mod flags;

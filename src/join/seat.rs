@@ -262,7 +262,11 @@ impl Seat {
             return Ok(());
         }
         match self.source.read(&mut buffer) {
-            Taken::Bytes(bytes) => self.typing.push(&buffer[..bytes], now),
+            Taken::Bytes(bytes) => {
+                if self.typing.push(&buffer[..bytes], now) {
+                    self.talk.typed(now);
+                }
+            }
             Taken::Ended { hung_up: true } => self.ended = Some(Ended::Left),
             Taken::NotYet | Taken::Ended { .. } => self.watch.input_had_nothing(),
         }

@@ -11,7 +11,8 @@
 
 use std::time::{Duration, Instant};
 
-use super::paint::Paint;
+use super::away::{Away, MARK};
+use super::paint::{OWN_WORD, Paint};
 use super::pending::{Echo, Me, Pending};
 use super::people::People;
 use super::said::{Said, greeted_name};
@@ -60,6 +61,7 @@ pub struct Talk {
     me: Me,
     pending: Pending,
     people: People,
+    away: Away,
     paint: Paint,
     greeting: Greeting,
     /// The name that we have or want, for another connection.
@@ -81,6 +83,7 @@ impl Talk {
             me: Me::default(),
             pending: Pending::default(),
             people: People::default(),
+            away: Away::default(),
             paint,
             greeting: Greeting::Over,
             wanted: nick.map(|nick| bare(&nick).to_owned()),
@@ -176,7 +179,12 @@ impl Talk {
         self.shown.push(self.paint.own_word(text));
     }
 
-    /// Our lines on their way, the last so many, as they will look.
+    /// The person has pressed a key.
+    pub fn typed(&mut self, now: Instant) {
+        self.away.typed(now);
+    }
+
+    /// What is new, and our lines on their way, the last so many, as they will look.
     pub fn notes(&self, count: usize) -> Vec<String> {
         let name = self.me.name().map(|name| format!("{}: ", called(name)));
         let before = name.as_deref().unwrap_or(PROMPT);
@@ -190,6 +198,7 @@ impl Talk {
                 format!("{}{line}", if is_command { PROMPT } else { before })
             })
             .collect();
+        notes.extend(self.away.note().map(|note| format!("{OWN_WORD}{note}")));
         notes.reverse();
         notes
     }
@@ -226,15 +235,23 @@ impl Talk {
         let said = Said::of(line);
         self.people.note(&said);
         self.note_name(&said);
-        match self.pending.heard(line, &mut self.me, now) {
+        let echo = self.pending.heard(line, &mut self.me, now);
+        let is_ours = echo != Echo::No;
+        match echo {
             Echo::Shown => return,
             Echo::Instead(before) => self.show_own_lines(before),
             Echo::No => {}
         }
         self.note_echoed_name();
-        if !self.is_known_refusal(line, now) {
-            self.shown.push(self.paint.line(line, &self.me));
+        if self.is_known_refusal(line, now) {
+            return;
         }
+        if is_ours {
+            self.away.shown_ours();
+        } else if self.away.is_marked(now) {
+            self.show_own_word(MARK);
+        }
+        self.shown.push(self.paint.line(line, &self.me));
     }
 
     fn greeted(&mut self, line: &str, again: bool, now: Instant) {
@@ -314,6 +331,9 @@ impl Talk {
     }
 
     fn show_own_lines(&mut self, lines: Vec<String>) {
+        if !lines.is_empty() {
+            self.away.shown_ours();
+        }
         self.shown.extend(lines.iter().map(|line| self.paint.own_line(line, PROMPT)));
     }
 }
@@ -321,6 +341,7 @@ impl Talk {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::join::away::AWAY;
 
     struct Scene {
         talk: Talk,
@@ -381,6 +402,29 @@ mod tests {
         assert_eq!(scene.talk.notes(9), [">> hi"]);
         assert_eq!(scene.talk.next_deadline(), Some(scene.now + Duration::from_secs(2)));
         assert_eq!(scene.pass(Duration::from_secs(2)), [">> hi"]);
+    }
+
+    #[test]
+    fn what_comes_while_the_person_is_away_is_marked_and_counted() {
+        let mut scene = Scene::new(None);
+        scene.hear("* welcome, you are guest1 (a), 1 here\n");
+        scene.talk.typed(scene.now);
+        assert_eq!(scene.hear("eve: a\n"), ["eve: a"]);
+        scene.pass(AWAY);
+        assert!(scene.talk.notes(9).is_empty());
+        assert_eq!(scene.hear("eve: b\neve: c\n"), ["-- new lines", "eve: b", "eve: c"]);
+        assert_eq!(scene.talk.notes(9), ["-- 2 new lines"]);
+        scene.talk.typed(scene.now);
+        scene.say("d");
+        assert_eq!(scene.talk.notes(9), ["guest1: d"]);
+        assert_eq!(scene.hear("guest1: d\n"), ["guest1: d"]);
+        scene.pass(AWAY);
+        assert_eq!(scene.hear("eve: below what we said\n").len(), 1);
+        assert_eq!(scene.talk.notes(9), ["-- 1 new line"]);
+        scene.talk.typed(scene.now);
+        assert_eq!(scene.say("/who"), [">> /who"]);
+        scene.pass(AWAY);
+        assert_eq!(scene.hear("* nobody\n"), ["* nobody"]);
     }
 
     #[test]

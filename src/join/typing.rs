@@ -66,12 +66,15 @@ impl Typing {
         Typing { history, ..Typing::default() }
     }
 
-    /// Takes in what was read. Call [`Typing::next_deed`] until there is none before pushing more.
-    pub fn push(&mut self, bytes: &[u8], now: Instant) {
+    /// Takes in what was read; whether the person has pressed a key. Call [`Typing::next_deed`]
+    /// until there is none before pushing more.
+    pub fn push(&mut self, bytes: &[u8], now: Instant) -> bool {
         let mut keys = Vec::new();
         self.keys.push(bytes, &mut keys);
+        let is_typed = !keys.is_empty();
         keys.into_iter().for_each(|key| self.take(key));
         self.give_up_at = self.keys.patience().map(|patience| now + patience);
+        is_typed
     }
 
     /// Time has passed.
@@ -239,6 +242,14 @@ mod tests {
     #[test]
     fn enter_says_the_line() {
         assert_eq!(deeds("안녕\r\r  \r".as_bytes()), [say("안녕")]);
+    }
+
+    #[test]
+    fn what_the_terminal_says_by_itself_is_no_key() {
+        let mut typing = Typing::default();
+        for (bytes, is_typed) in [(&b"\x1b[12;40R"[..], false), (b"\x1b[A", true), (b"a", true)] {
+            assert_eq!(typing.push(bytes, Instant::now()), is_typed, "{bytes:?}");
+        }
     }
 
     #[test]
