@@ -89,7 +89,8 @@ impl Screen {
     }
 
     /// The terminal has another size. Each note has a row still, or more if it was wrapped again.
-    /// So `below` leads to the first row of the area or to one behind it.
+    /// So `below` leads to the first row of the area or to one behind it. It leads to a line of the
+    /// conversation only where the lowest rows are cut off, as in mosh: nothing tells that either.
     pub fn resize(&mut self, columns: usize, rows: usize, now: Instant) {
         self.set_size(columns, rows);
         // It does not look as it was drawn, whatever is to stand there next.
