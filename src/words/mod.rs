@@ -5,5 +5,6 @@
 pub mod command;
 pub mod names;
 pub mod notice;
+mod reading;
 pub mod text;
 pub mod voice;

@@ -12,6 +12,7 @@ use clap::ValueEnum;
 use unicode_width::UnicodeWidthStr;
 
 use super::command::{COMMANDS, Row};
+use super::reading;
 
 /// The language of the server's own lines.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -85,6 +86,23 @@ macro_rules! notices {
                         Lang::Ko => format!($ko),
                     }, )*
                 }
+            }
+        }
+
+        impl<'a> Notice<'a> {
+            /// The notice that has these words in one of the languages, but for its singular.
+            pub fn read(words: &'a str) -> Option<Notice<'a>> {
+                $( for form in [$en, $ko] {
+                    let read = reading::fields(form, words).and_then(|_fields| {
+                        Some(Notice::$notice $({
+                            $($field: reading::value(&_fields, stringify!($field))?),*
+                        })?)
+                    });
+                    if read.is_some() {
+                        return read;
+                    }
+                } )*
+                None
             }
         }
     };
@@ -243,14 +261,15 @@ notices! {
     Usage { usage: &'a str }
         en "usage: {usage}"
         ko "사용법: {usage}";
+    /// How many are here, and the names of some. It is read before [`Notice::Here`], whose form it
+    /// has too.
+    HereAndMore { here: usize, names: &'a str, more: usize }
+        en "{here} here: {names} and {more} more"
+        ko "지금 {here}명: {names} 외 {more}명";
     /// How many are here, and their names.
     Here { here: usize, names: &'a str }
         en "{here} here: {names}"
         ko "지금 {here}명: {names}";
-    /// The same if they are too many to list.
-    HereAndMore { here: usize, names: &'a str, more: usize }
-        en "{here} here: {names} and {more} more"
-        ko "지금 {here}명: {names} 외 {more}명";
     /// To a telnet client that leaves by `/quit`: it exits when the connection closes.
     Bye
         en "bye"
@@ -448,6 +467,36 @@ mod tests {
             assert_eq!((&*notice.text(Lang::En), &*notice.text(Lang::Ko)), (en, ko));
         }
         assert_eq!(joined_raw(hidden), "유저가 접속했습니다.");
+    }
+
+    #[test]
+    fn a_notice_is_read_back_in_every_language() {
+        let address = address("[::1]:7");
+        for notice in [
+            Notice::Welcome { name: "bob", address, here: 2 },
+            Notice::Welcome { name: "이", address: Shown(None), here: 2 },
+            Notice::Joined { name: "bob", address },
+            Notice::Joined { name: "이", address: Shown(None) },
+            Notice::Left { name: "bob" },
+            Notice::Renamed { from: "가님의", to: "이입니다" },
+            Notice::ManyJoined { joined: 3, here: 5 },
+            Notice::ManyLeft { left: 12, here: 5 },
+            Notice::History,
+            Notice::Now,
+            Notice::Here { here: 2, names: "bob, 이" },
+            Notice::HereAndMore { here: 9, names: "bob, 이", more: 7 },
+            Notice::Usage { usage: "/nick NAME" },
+            Notice::NameTaken { name: "is" },
+        ] {
+            for lang in [Lang::En, Lang::Ko] {
+                let text = notice.text(lang);
+                let read = Notice::read(&text);
+                assert_eq!(format!("{read:?}"), format!("{:?}", Some(notice)), "{text}");
+            }
+        }
+        for text in ["", "is now bob", "eve is now ", "bob has come", "x here: bob"] {
+            assert!(Notice::read(text).is_none(), "{text}");
+        }
     }
 
     #[test]
