@@ -4,8 +4,8 @@
 //!
 //! - What we say is shown once: the server's echo if there is one, or else the line as it was
 //!   typed.
-//! - We are who was greeted, who we asked to be, or who says what we have just said; what the
-//!   server words say does not matter.
+//! - We are who was greeted, who we asked to be, or who says what we have just said. A name that
+//!   our server has refused is not ours.
 //! - Nothing that someone else says is ever held back: only an echo under a name of ours is.
 //!
 //! It never knows the terminal or the socket; the present moment is handed in.
@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 use super::said::Said;
 use crate::words::command::Command;
 use crate::words::names::bare;
+use crate::words::notice::Notice;
 use crate::words::text::push_safe;
 
 /// How long an echo is waited for, after the last one came or the line was sent.
@@ -71,6 +72,23 @@ impl Me {
     pub fn be(&mut self, name: &str) {
         self.ask(name);
         self.current = Some(bare(name).to_owned());
+    }
+
+    /// What our server says of our name; whether it has given us another.
+    pub fn note(&mut self, notice: &Notice<'_>) -> bool {
+        match *notice {
+            Notice::Welcome { name, .. } => self.be(name),
+            Notice::Renamed { from, to } if self.is_now(bare(from)) => {
+                self.be(to);
+                return true;
+            }
+            // Someone else has it, or nobody.
+            Notice::NameTaken { name } | Notice::NameLooksTaken { name } => {
+                self.names.retain(|own| own != bare(name));
+            }
+            _ => {}
+        }
+        false
     }
 
     /// On another connection we are somebody else.

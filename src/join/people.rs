@@ -9,6 +9,7 @@ use super::pending::Me;
 use super::said::{Said, may_be_name};
 use crate::words::command::{COMMANDS, Row};
 use crate::words::names::bare;
+use crate::words::notice::Notice;
 
 /// The most names that are remembered; who has been silent longest is forgotten.
 const NAMES_MAX: usize = 200;
@@ -78,27 +79,32 @@ impl People {
     }
 
     fn see(&mut self, name: &str) {
-        let name = bare(name);
-        self.names.retain(|seen| seen != name);
-        self.names.push_front(name.to_owned());
-        self.names.truncate(NAMES_MAX);
+        if may_be_name(name) {
+            self.forget(name);
+            self.names.push_front(bare(name).to_owned());
+            self.names.truncate(NAMES_MAX);
+        }
     }
 
-    /// `NAME (ADDR) joined`, `NAME joined`, `NAME left`, `ANYTHING: NAME, NAME`.
+    fn forget(&mut self, name: &str) {
+        self.names.retain(|seen| seen != bare(name));
+    }
+
+    /// What our server says, or another in the form `ANYTHING: NAME, NAME`.
     fn note_notice(&mut self, text: &str) {
-        if let Some((_, list)) = text.split_once(": ") {
-            let names: Vec<&str> = list.split(", ").map(str::trim).collect();
-            if names.iter().all(|name| may_be_name(name)) {
-                names.into_iter().rev().for_each(|name| self.see(name));
+        let list = || text.split_once(": ").map(|(_, list)| list);
+        let names = match Notice::read(text) {
+            Some(Notice::Left { name }) => return self.forget(name),
+            Some(Notice::Renamed { from, to }) => {
+                self.forget(from);
+                to
             }
-            return;
-        }
-        let Some((name, rest)) = text.split_once(' ') else { return };
-        if rest == "left" {
-            self.names.retain(|seen| seen != bare(name));
-        } else if rest == "joined" || rest.starts_with('(') {
-            self.see(name);
-        }
+            Some(Notice::Joined { name, .. }) => name,
+            Some(Notice::Here { names, .. } | Notice::HereAndMore { names, .. }) => names,
+            Some(_) => return,
+            None => list().filter(|list| list.split(", ").all(may_be_name)).unwrap_or_default(),
+        };
+        names.rsplit(", ").for_each(|name| self.see(name));
     }
 }
 
@@ -183,6 +189,36 @@ mod tests {
         }
         people.note(&Said::of("* שרה\u{200e} left"));
         assert_eq!(people.complete("ש", &Me::default()), Completion::Nothing);
+    }
+
+    #[test]
+    fn a_change_of_name_is_learnt_in_every_language() {
+        for renamed in ["* bob is now 이", "* bob님의 이름이 이제 이입니다"] {
+            let people = people(&["bob: hi", renamed]);
+            assert_eq!(people.complete("b", &Me::default()), Completion::Nothing);
+            assert_eq!(people.complete("이", &Me::default()), word(0, "이: "));
+        }
+    }
+
+    #[test]
+    fn names_are_learnt_from_a_korean_server() {
+        let mut people = people(&[
+            "* amy 유저(127.0.0.1:7)가 접속했습니다.",
+            "* bob 유저가 접속했습니다.",
+            "* 지금 9명: cat, dan 외 7명",
+            "* 지금 2명: eve, fay",
+        ]);
+        for name in ["amy", "bob", "cat", "dan", "eve", "fay"] {
+            assert_eq!(people.complete(name, &Me::default()), word(0, &format!("{name}: ")));
+        }
+        people.note(&Said::of("* amy님이 나갔습니다"));
+        assert_eq!(people.complete("a", &Me::default()), Completion::Nothing);
+    }
+
+    #[test]
+    fn what_a_notice_tells_of_commands_is_no_name() {
+        let people = people(&["* usage: /nick", "* 사용법: /nick", "* 5 joined (7 here)"]);
+        assert_eq!(people.names.len(), 0);
     }
 
     #[test]

@@ -15,7 +15,7 @@ use std::time::Instant;
 
 use super::paint::Paint;
 use super::pending::Me;
-use super::said::greeted_name;
+use super::said::Said;
 use super::watch::{Received, Watch};
 use super::wire::{Hearing, Outgoing};
 use super::{Ended, JoinError};
@@ -176,8 +176,8 @@ impl Relay {
     }
 
     fn line(&mut self, line: &str) {
-        if let Some(name) = greeted_name(line).filter(|_| self.me.name().is_none()) {
-            self.me.be(name);
+        if let Some(notice) = Said::of(line).notice() {
+            self.me.note(&notice);
         }
         let printing = self.printing.end();
         printing.extend_from_slice(self.paint.line(line, &self.me).as_bytes());

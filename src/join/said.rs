@@ -1,12 +1,12 @@
 //! What kind of line this is, and who says it.
 //!
-//! It goes by form, never by words: the server speaks several languages, and other servers say
-//! other things. The one exception is the greeting, which is only asked for a name that will be
-//! learned without it too.
+//! It goes by form, never by words: other servers say other things. What our server says of itself
+//! is read by [`Notice::read`], in each of its languages.
 //!
 //! This room knows text. It never knows who we are or what becomes of the line.
 
 use crate::words::names::{NAME_BYTES_MAX, bare};
+use crate::words::notice::Notice;
 
 /// A line of the conversation. Names are [`bare`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +36,14 @@ impl<'a> Said<'a> {
             .unwrap_or(Said::Other)
     }
 
+    /// What our server says, in any of its languages.
+    pub fn notice(&self) -> Option<Notice<'a>> {
+        match *self {
+            Said::Server { text } => Notice::read(text),
+            _ => None,
+        }
+    }
+
     fn act(line: &'a str) -> Option<Said<'a>> {
         let (name, text) = line.strip_prefix("~ ")?.split_once(' ')?;
         may_be_name(name).then_some(Said::Act { name: bare(name), text })
@@ -60,14 +68,6 @@ pub fn may_be_name(text: &str) -> bool {
     (1..=NAME_BYTES_MAX).contains(&text.len()) && text.chars().all(is_free_of)
 }
 
-/// The name in a greeting such as `* welcome, you are guest1 (127.0.0.1:40112), 1 here`, if it is
-/// one and in that language.
-pub fn greeted_name(line: &str) -> Option<&str> {
-    let rest = line.strip_prefix("* welcome, you are ")?;
-    let name = rest.split([' ', ',']).next()?;
-    may_be_name(name).then_some(bare(name))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -89,7 +89,6 @@ mod tests {
         assert_eq!(Said::of(act), Said::Act { name: "שרה", text: "שלום" });
         let private = Said::Private { from: "שרה", to: "דוד", text: "hi" };
         assert_eq!(Said::of("[שרה\u{200e} -> דוד\u{200e}] hi"), private);
-        assert_eq!(greeted_name("* welcome, you are שרה\u{200e}, 1 here"), Some("שרה"));
     }
 
     #[test]
@@ -97,13 +96,5 @@ mod tests {
         for line in ["", "hello there: x", ": x", "[a] b", "<user5> hi", "~ bob", "http://a"] {
             assert_eq!(Said::of(line), Said::Other, "{line}");
         }
-    }
-
-    #[test]
-    fn a_greeting_may_name_us() {
-        let greeted = greeted_name("* welcome, you are guest1 (127.0.0.1:40112), 1 here");
-        assert_eq!(greeted, Some("guest1"));
-        assert_eq!(greeted_name("* welcome, you are 이, 1 here"), Some("이"));
-        assert_eq!(greeted_name("* 환영합니다, 이"), None);
     }
 }

@@ -2,8 +2,8 @@
 //!
 //! The rules this room keeps:
 //!
-//! - Nothing is decided by the server's wording. That a name was given is known from a notice with
-//!   both names in it, or from an echo.
+//! - That a name was given is known from a notice of our server in any of its languages, or from an
+//!   echo. What another server says of it is not understood.
 //! - After a connection was lost, the name and what was missed are asked for again, but only of a
 //!   server that greets as ours does: to any other, a command is something said to everyone.
 //!
@@ -15,10 +15,11 @@ use super::away::{Away, MARK};
 use super::paint::{OWN_WORD, Paint};
 use super::pending::{Echo, Me, Pending};
 use super::people::People;
-use super::said::{Said, greeted_name};
+use super::said::Said;
 use super::wire::{Hearing, Outgoing};
 use crate::words::command::Command;
 use crate::words::names::{bare, called};
+use crate::words::notice::Notice;
 
 /// The prompt, also before a line of our own that nobody sent back.
 pub const PROMPT: &str = ">> ";
@@ -28,9 +29,6 @@ const REGAIN_EVERY: Duration = Duration::from_secs(5);
 
 /// For how long: the server knows by then that a silent peer is gone.
 const REGAIN_FOR: Duration = Duration::from_secs(120);
-
-/// Within this time a notice may be the answer to what was asked.
-const ANSWER: Duration = Duration::from_secs(1);
 
 /// What was said meanwhile is asked for after a connection was lost.
 const HISTORY_COMMAND: &str = "/history 20";
@@ -228,13 +226,13 @@ impl Talk {
     }
 
     fn line(&mut self, line: &str, now: Instant) {
+        let said = Said::of(line);
+        self.note_name(&said);
         if let Greeting::Awaited { again } = self.greeting {
             self.greeting = Greeting::Over;
             self.greeted(line, again, now);
         }
-        let said = Said::of(line);
         self.people.note(&said);
-        self.note_name(&said);
         let echo = self.pending.heard(line, &mut self.me, now);
         let is_ours = echo != Echo::No;
         match echo {
@@ -243,7 +241,7 @@ impl Talk {
             Echo::No => {}
         }
         self.note_echoed_name();
-        if self.is_known_refusal(line, now) {
+        if self.is_known_refusal(&said, line) {
             return;
         }
         if is_ours {
@@ -255,9 +253,6 @@ impl Talk {
     }
 
     fn greeted(&mut self, line: &str, again: bool, now: Instant) {
-        if let Some(name) = greeted_name(line) {
-            self.me.be(name);
-        }
         if !again || !line.starts_with("* ") {
             return;
         }
@@ -275,12 +270,10 @@ impl Talk {
         self.outgoing.push_line(&format!("/nick {name}"));
     }
 
-    /// A notice with the old name and the one that was asked for says that it was given.
     fn note_name(&mut self, said: &Said<'_>) {
-        let (Said::Server { text }, Some(old)) = (said, self.me.name()) else { return };
-        if let Some(name) = self.asked.take_if(|new| text.contains(old) && text.contains(&**new)) {
-            self.me.be(&name);
-            self.have(name);
+        if said.notice().is_some_and(|notice| self.me.note(&notice)) {
+            self.asked = self.me.name().map(str::to_owned);
+            self.note_echoed_name();
         }
     }
 
@@ -296,17 +289,14 @@ impl Talk {
     }
 
     /// Whether this repeats how a name was refused that is asked for again and again.
-    fn is_known_refusal(&mut self, line: &str, now: Instant) -> bool {
-        let Some(regain) = &mut self.regain else { return false };
-        let is_answer = line.starts_with("* ")
-            && line.contains(&regain.name)
-            && now.saturating_duration_since(regain.asked_at) <= ANSWER;
-        if !is_answer {
+    fn is_known_refusal(&mut self, said: &Said<'_>, line: &str) -> bool {
+        let Some(Notice::NameTaken { name } | Notice::NameLooksTaken { name }) = said.notice()
+        else {
             return false;
-        }
-        let is_known = regain.refusal.as_deref() == Some(line);
-        regain.refusal = Some(line.to_owned());
-        is_known
+        };
+        let regain = self.regain.as_mut().filter(|regain| regain.name == bare(name));
+        let known = regain.and_then(|regain| regain.refusal.replace(line.to_owned()));
+        known.as_deref() == Some(line)
     }
 
     fn regain_due(&mut self, now: Instant) {
@@ -388,7 +378,7 @@ mod tests {
     #[test]
     fn a_line_is_pending_until_its_echo_comes() {
         let mut scene = Scene::new(None);
-        scene.hear("* welcome, you are guest1 (a), 1 here\n");
+        scene.hear("* welcome, you are guest1 (127.0.0.1:7), 1 here\n");
         assert!(scene.say("hi").is_empty());
         assert_eq!((scene.talk.notes(9), scene.sent()), (vec!["guest1: hi".into()], "hi\n".into()));
         assert_eq!(scene.hear("eve: x\nguest1: hi\n"), ["eve: x", "guest1: hi"]);
@@ -433,12 +423,61 @@ mod tests {
     }
 
     #[test]
-    fn a_notice_with_both_names_tells_our_name_in_any_language() {
+    fn a_notice_tells_our_name_in_any_language() {
         let mut scene = Scene::new(Some("bob"));
-        scene.hear("* welcome, you are guest1 (a), 1 here\n* eve left\n* bob left\n");
+        scene.hear("* welcome, you are guest1 (127.0.0.1:7), 1 here\n* eve left\n* bob left\n");
         assert_eq!(scene.talk.me.name(), Some("guest1"));
-        scene.hear("* guest1 님은 이제 bob입니다\n");
+        scene.hear("* guest1님의 이름이 이제 bob입니다\n");
         assert_eq!(scene.talk.me.name(), Some("bob"));
+    }
+
+    #[test]
+    fn a_refused_name_is_not_taken_for_given() {
+        for refusal in ["* bo is taken", "* bo은(는) 이미 쓰는 이름입니다", "* bo: in use"]
+        {
+            for old in ["b", "o", "is"] {
+                let mut scene = Scene::new(None);
+                scene.hear(&format!("* welcome, you are {old}, 2 here\n"));
+                scene.say("/nick bo");
+                scene.hear(&format!("{refusal}\n"));
+                assert_eq!(scene.talk.me.name(), Some(old), "{refusal}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_refused_name_is_that_of_someone_else() {
+        let mut scene = Scene::new(None);
+        scene.hear("* welcome, you are guest1, 2 here\n");
+        scene.say("/nick bob");
+        scene.hear("* bob is taken\n");
+        scene.say("hi");
+        // Its bearer says the same.
+        assert_eq!(scene.hear("bob: hi\n"), ["bob: hi"]);
+        assert_eq!((scene.talk.me.name(), scene.talk.notes(9).len()), (Some("guest1"), 1));
+    }
+
+    #[test]
+    fn a_name_is_ours_as_the_server_writes_it() {
+        let mut scene = Scene::new(None);
+        scene.hear("* welcome, you are guest1, 2 here\n");
+        scene.say("/nick re\u{301}my");
+        scene.hear("* guest1 is now r\u{e9}my\n");
+        assert_eq!(scene.talk.wanted.as_deref(), Some("r\u{e9}my"));
+    }
+
+    #[test]
+    fn the_bell_rings_on_a_korean_server() {
+        let mut scene = Scene::new(None);
+        scene.talk.paint.bell = true;
+        scene.hear("* 환영합니다, guest1 (127.0.0.1:7)님. 지금 2명이 있습니다\n");
+        assert_eq!(scene.hear("eve: guest1?\n"), ["eve: guest1?\u{7}"]);
+        scene.say("/nick 이");
+        scene.hear("* guest1님의 이름이 이제 이입니다\n");
+        assert_eq!(scene.hear("eve: 이님!\n"), ["eve: 이님!\u{7}"]);
+        scene.say("/nick 김");
+        scene.hear("* 김은(는) 이미 쓰는 이름입니다\n");
+        assert_eq!(scene.talk.me.name(), Some("이"));
     }
 
     #[test]
@@ -484,6 +523,16 @@ mod tests {
         assert_eq!(scene.hear("* guest2 is now bob\n").len(), 1);
         scene.pass(Duration::from_secs(5));
         assert_eq!((scene.sent(), scene.talk.next_deadline()), (String::new(), None));
+    }
+
+    #[test]
+    fn a_refusal_is_one_of_the_whole_name() {
+        let mut scene = Scene::new(Some("bo"));
+        scene.hear("* welcome, you are guest1, 1 here\n* guest1 is now bo\n");
+        scene.reconnect();
+        scene.hear("* welcome, you are guest2, 1 here\n* bo is taken\n");
+        scene.pass(Duration::from_secs(5));
+        assert_eq!(scene.hear("* bob left\n* bo is taken\n* bob left\n").len(), 2);
     }
 
     #[test]

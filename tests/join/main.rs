@@ -12,6 +12,7 @@ mod fake;
 mod leaving;
 mod losing;
 mod model;
+mod names;
 mod pipes;
 mod seat;
 mod showing;
