@@ -1,17 +1,23 @@
 //! What was typed before, for this time and the next.
 //!
-//! The file has a line for each entry and is only ever appended to, so that two clients at once
-//! keep both; it is made shorter when it is read and has grown too long. Only its owner can read
-//! it: private messages are in it. Without a place for it there is a history all the same, until
-//! the end.
+//! As in readline, each entry can be edited where it is found, and what was typed there stays until
+//! a line is said. The list ends with the line that was begun last.
+//!
+//! The file has a line for each entry. Clients append to it, and one that opens it when it has
+//! grown too long makes it shorter. A lock keeps the two apart, so nothing is lost. Only its owner
+//! can read it: private messages are in it. Without a place for it there is a history all the
+//! same, until the end. A line that begins with a blank is in neither.
 //!
 //! It never knows the terminal. What it gives back is as foreign as any file.
 
+use std::collections::HashMap;
 use std::env;
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+
+use rustix::fs::{FlockOperation, OFlags, fcntl_setfl, flock};
 
 /// The most entries; the oldest of more are forgotten.
 const ENTRIES_MAX: usize = 1000;
@@ -24,15 +30,18 @@ const FILE_BYTES_MAX: u64 = 512 * 1024;
 
 const _: () = assert!(FILE_BYTES_READ_MAX < FILE_BYTES_MAX);
 
+/// Only the owner may read or write the file.
+const FILE_MODE: u32 = 0o600;
+
 /// What was typed, the latest last.
 ///
-/// `place <= entries.len()`; at the end is the line that is being typed, kept in `draft` while
-/// another is looked at.
+/// `place <= entries.len()`; at the end is the line that was begun last.
 #[derive(Debug, Default)]
 pub struct History {
     entries: Vec<String>,
     place: usize,
-    draft: String,
+    /// What stands at these places instead, until a line is said.
+    edited: HashMap<usize, String>,
     file: Option<File>,
 }
 
@@ -43,55 +52,74 @@ impl History {
             DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
         }
         let mut options = OpenOptions::new();
-        let mut file = options.read(true).append(true).create(true).mode(0o600).open(path)?;
+        options.read(true).write(true).create(true).truncate(false).mode(FILE_MODE);
+        let mut file = options.open(path)?;
         // A pipe or terminal put there would be waited for.
         if !file.metadata()?.is_file() {
             return Err(ErrorKind::InvalidInput.into());
         }
+        file.set_permissions(Permissions::from_mode(FILE_MODE))?;
+        // Where a file cannot be locked, it is shared all the same.
+        flock(&file, FlockOperation::LockExclusive).unwrap_or_default();
         let entries = read_end(&mut file)?;
         if file.metadata()?.len() > FILE_BYTES_MAX {
-            file = shorten(path, &entries)?;
+            shorten(&file, &entries)?;
         }
-        Ok(History { place: entries.len(), entries, draft: String::new(), file: Some(file) })
+        flock(&file, FlockOperation::Unlock).unwrap_or_default();
+        fcntl_setfl(&file, OFlags::APPEND)?;
+        Ok(History { place: entries.len(), entries, file: Some(file), ..History::default() })
     }
 
-    /// Remembers a line; one that repeats the last is not remembered again. An error is one of the
-    /// file, which is given up: from then on nothing more is kept for the next time.
+    /// Remembers a line that was said, unless it repeats the last or begins with a blank. An error
+    /// is one of the file, which is given up: from then on nothing more is kept for the next time.
     pub fn remember(&mut self, line: &str) -> io::Result<()> {
         let is_new = self.entries.last().is_none_or(|last| last != line);
-        if is_new && !line.is_empty() {
+        let is_wanted = is_new && !line.is_empty() && !line.starts_with(char::is_whitespace);
+        if is_wanted {
             self.entries.push(line.to_owned());
             let too_many = self.entries.len().saturating_sub(ENTRIES_MAX);
             self.entries.drain(..too_many);
         }
-        self.place = self.entries.len();
-        self.draft.clear();
-        let Some(file) = self.file.as_mut().filter(|_| is_new && !line.is_empty()) else {
-            return Ok(());
-        };
+        self.edited.clear();
+        self.begin_anew();
+        let Some(file) = self.file.as_mut().filter(|_| is_wanted) else { return Ok(()) };
+        flock(&*file, FlockOperation::LockShared).unwrap_or_default();
         let written = file.write_all(format!("{line}\n").as_bytes());
+        flock(&*file, FlockOperation::Unlock).unwrap_or_default();
         if written.is_err() {
             self.file = None;
         }
         written
     }
 
+    /// The line that stood here is given up, and one is begun at the end.
+    pub fn begin_anew(&mut self) {
+        self.edited.remove(&self.place);
+        self.place = self.entries.len();
+    }
+
     /// The line before, if there is one; `line` is what stands in its place now.
     pub fn up(&mut self, line: &str) -> Option<&str> {
-        if self.place == self.entries.len() {
-            self.draft = line.to_owned();
-        }
-        self.place = self.place.checked_sub(1)?;
-        Some(&self.entries[self.place])
+        let place = self.place.checked_sub(1)?;
+        Some(self.go(line, place))
     }
 
     /// The line after, and at last the one that was being typed.
-    pub fn down(&mut self) -> Option<&str> {
-        if self.place == self.entries.len() {
-            return None;
+    pub fn down(&mut self, line: &str) -> Option<&str> {
+        (self.place < self.entries.len()).then(|| self.go(line, self.place + 1))
+    }
+
+    /// Leaves this place, where `line` stands now, for another; what stands there.
+    fn go(&mut self, line: &str, place: usize) -> &str {
+        if self.at(self.place) != line {
+            self.edited.insert(self.place, line.to_owned());
         }
-        self.place += 1;
-        Some(self.entries.get(self.place).unwrap_or(&self.draft))
+        self.place = place;
+        self.at(place)
+    }
+
+    fn at(&self, place: usize) -> &str {
+        self.edited.get(&place).or(self.entries.get(place)).map_or("", String::as_str)
     }
 }
 
@@ -120,27 +148,30 @@ fn read_end(file: &mut File) -> io::Result<Vec<String>> {
     Ok(entries)
 }
 
-/// Puts a file with these entries alone in the place of the one that is there.
-fn shorten(path: &Path, entries: &[String]) -> io::Result<File> {
-    let shorter = path.with_extension("new");
-    let mut options = OpenOptions::new();
-    let mut file = options.append(true).create(true).mode(0o600).open(&shorter)?;
-    file.set_len(0)?;
-    file.write_all((entries.join("\n") + "\n").as_bytes())?;
-    fs::rename(&shorter, path)?;
-    Ok(file)
+/// Leaves these entries alone in the file. It is the same file, since others have it open. They
+/// stand at its end too, so a failure between the two steps loses none.
+fn shorten(file: &File, entries: &[String]) -> io::Result<()> {
+    let text = entries.join("\n") + "\n";
+    file.write_all_at(text.as_bytes(), 0)?;
+    file.set_len(text.len() as u64)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::unix::fs::PermissionsExt;
+    use std::fs;
+    use std::os::unix::fs::{PermissionsExt, symlink};
 
     /// A path in a folder of this test's own, where nothing is.
     fn fresh(test: &str) -> PathBuf {
         let folder = env::temp_dir().join(format!("chinwag-history-{}-{test}", std::process::id()));
         drop(fs::remove_dir_all(&folder));
         folder.join("chinwag/history")
+    }
+
+    /// More than a file may have.
+    fn too_long() -> String {
+        (0..600).map(|number| format!("{number} {}\n", "x".repeat(1000))).collect()
     }
 
     fn remember(history: &mut History, lines: &[&str]) {
@@ -154,9 +185,106 @@ mod tests {
         assert_eq!(history.up("draft"), Some("two"));
         assert_eq!(history.up("two"), Some("one"));
         assert_eq!(history.up("one"), None);
-        assert_eq!(history.down(), Some("two"));
-        assert_eq!(history.down(), Some("draft"));
-        assert_eq!(history.down(), None);
+        assert_eq!(history.down("one"), Some("two"));
+        assert_eq!(history.down("two"), Some("draft"));
+        assert_eq!(history.down("draft"), None);
+    }
+
+    #[test]
+    fn what_was_typed_anywhere_comes_back_until_a_line_is_said() {
+        let mut history = History::default();
+        remember(&mut history, &["one", "two"]);
+        history.up("draft");
+        assert_eq!(history.up("two, edited"), Some("one"));
+        assert_eq!(history.down("one, edited"), Some("two, edited"));
+        assert_eq!(history.down("two, edited"), Some("draft"));
+        history.up("draft, edited");
+        assert_eq!(history.up("two, edited"), Some("one, edited"));
+        remember(&mut history, &["three"]);
+        let all: Vec<_> = std::iter::from_fn(|| history.up("").map(str::to_owned)).collect();
+        assert_eq!(all, ["three", "two", "one"]);
+    }
+
+    #[test]
+    fn a_line_begun_anew_is_at_the_end() {
+        let mut history = History::default();
+        remember(&mut history, &["one", "two"]);
+        history.up("draft");
+        history.begin_anew();
+        assert_eq!(history.up("new"), Some("two"));
+        assert_eq!(history.down("two"), Some("new"));
+        history.begin_anew();
+        assert_eq!(history.up(""), Some("two"));
+        assert_eq!(history.down("two"), Some(""));
+        // What was given up is not found where it stood.
+        history.up("");
+        history.up("two, edited");
+        history.down("one");
+        history.begin_anew();
+        assert_eq!(history.up(""), Some("two"));
+    }
+
+    #[test]
+    fn a_line_that_begins_with_a_blank_is_not_kept() {
+        let path = fresh("blank");
+        let mut history = History::open(&path).unwrap();
+        remember(&mut history, &["one", " secret", "\u{3000}secret"]);
+        assert_eq!(history.up(""), Some("one"));
+        assert_eq!(fs::read_to_string(&path).unwrap(), "one\n");
+    }
+
+    #[test]
+    fn a_file_that_others_could_read_is_the_owners_alone() {
+        let path = fresh("mode");
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, "one\n").unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+        assert_eq!(History::open(&path).unwrap().up(""), Some("one"));
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+
+    #[test]
+    fn a_symbolic_link_stays_when_its_file_is_made_shorter() {
+        let path = fresh("link");
+        let target = path.with_file_name("elsewhere");
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&target, too_long()).unwrap();
+        symlink(&target, &path).unwrap();
+        remember(&mut History::open(&path).unwrap(), &["more"]);
+        assert!(fs::symlink_metadata(&path).unwrap().is_symlink());
+        let kept = fs::read_to_string(&target).unwrap();
+        assert!(kept.len() as u64 <= FILE_BYTES_READ_MAX && kept.ends_with("\nmore\n"));
+    }
+
+    #[test]
+    fn what_two_clients_type_survives_a_third_that_shortens() {
+        let path = fresh("three");
+        let mut clients = [(); 2].map(|()| History::open(&path).unwrap());
+        fs::write(&path, too_long()).unwrap();
+        remember(&mut clients[0], &["a", "b"]);
+        drop(History::open(&path).unwrap());
+        remember(&mut clients[1], &["c"]);
+        remember(&mut clients[0], &["d"]);
+        let kept = fs::read_to_string(&path).unwrap();
+        assert!(kept.len() as u64 <= FILE_BYTES_READ_MAX && kept.ends_with("\na\nb\nc\nd\n"));
+    }
+
+    #[test]
+    fn a_client_that_shortens_keeps_the_others_waiting() {
+        let path = fresh("lock");
+        let mut history = History::open(&path).unwrap();
+        let other = File::open(&path).unwrap();
+        rustix::fs::flock(&other, rustix::fs::FlockOperation::LockExclusive).unwrap();
+        std::thread::scope(|scope| {
+            let typing = scope.spawn(|| remember(&mut history, &["one"]));
+            let waits = || fs::read_to_string("/proc/locks").unwrap().contains("-> FLOCK");
+            while !waits() && !typing.is_finished() {
+                std::thread::yield_now();
+            }
+            assert_eq!(fs::read_to_string(&path).unwrap(), "");
+            drop(other);
+        });
+        assert_eq!(fs::read_to_string(&path).unwrap(), "one\n");
     }
 
     #[test]

@@ -145,6 +145,7 @@ impl Typing {
     fn enter(&mut self, may_say: bool) -> Option<Deed> {
         if self.edit.text().trim().is_empty() {
             self.edit.take();
+            self.history.begin_anew();
             return None;
         }
         if !may_say {
@@ -172,13 +173,16 @@ impl Typing {
             Key::KillToEnd => edit.kill_to_end(),
             Key::Transpose => edit.transpose(),
             Key::Up => return self.recall(|history, line| history.up(line)),
-            Key::Down => return self.recall(|history, _| history.down()),
+            Key::Down => return self.recall(|history, line| history.down(line)),
             Key::Redraw => return Some(Deed::Redraw),
             Key::Suspend => return Some(Deed::Suspend),
             Key::Interrupt | Key::EndOfInput if edit.text().is_empty() => {
                 return Some(Deed::Leave);
             }
-            Key::Interrupt => drop(edit.take()),
+            Key::Interrupt => {
+                edit.take();
+                self.history.begin_anew();
+            }
             Key::EndOfInput => edit.delete(),
             Key::Enter | Key::Tab | Key::Char(_) | Key::Paste(_) => {}
         }
@@ -296,6 +300,18 @@ mod tests {
         assert_eq!(deeds_of(&mut typing, b"\x10", true), [Deed::Ring]);
         deeds_of(&mut typing, b"\x1b[B\x0e", true);
         assert_eq!(typing.seen(80), ("draft", ""));
+    }
+
+    #[test]
+    fn after_ctrl_c_a_new_line_is_at_the_end() {
+        let mut typing = Typing::default();
+        deeds_of(&mut typing, b"one\rtwo\r\x1b[A\x1b[A\x03new\x1b[A", true);
+        assert_eq!(typing.seen(80), ("two", ""));
+        deeds_of(&mut typing, b"\x1b[B", true);
+        assert_eq!(typing.seen(80), ("new", ""));
+        // Nor does an empty line stay among the others.
+        deeds_of(&mut typing, b"\x1b[A\x15\rnewer\x1b[A\x1b[B", true);
+        assert_eq!(typing.seen(80), ("newer", ""));
     }
 
     #[test]
