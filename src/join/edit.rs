@@ -11,6 +11,8 @@
 //! `tui-input` was weighed: it takes one character at a time and leaves the cursor inside one that
 //! a later mark has joined. This room never knows keys, columns or what becomes of the line.
 
+use std::collections::VecDeque;
+
 use unicode_segmentation::{GraphemeCursor, UnicodeSegmentation};
 
 use crate::words::text::push_safe;
@@ -18,6 +20,9 @@ use crate::words::text::push_safe;
 /// The most bytes of the line: more than any server takes, few enough to be looked through at each
 /// key. What would make it longer is refused.
 pub const LINE_BYTES_MAX: usize = 16 * 1024;
+
+/// The most deeds that can be undone, each for the price of a line.
+const UNDO_MAX: usize = 100;
 
 /// A line with a cursor in it.
 ///
@@ -27,8 +32,18 @@ pub struct Edit {
     text: String,
     cursor: usize,
     killed: String,
-    /// The last deed was a kill: the next one joins it.
-    killing: bool,
+    /// The lines before the last deeds, each with its cursor; the latest last.
+    undo: VecDeque<(String, usize)>,
+    last: Deed,
+}
+
+/// What was done last: the same once more joins it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Deed {
+    #[default]
+    Other,
+    Typing,
+    Killing,
 }
 
 impl Edit {
@@ -44,11 +59,14 @@ impl Edit {
 
     /// Puts text in at the cursor, without what is not safe to show; says whether there was room.
     pub fn insert(&mut self, text: &str) -> bool {
-        self.killing = false;
         let typed: String = text.chars().filter_map(typed).collect();
         if self.text.len() + typed.len() > LINE_BYTES_MAX {
+            self.last = Deed::Other;
             return false;
         }
+        // A word is undone at once.
+        let joins = self.last == Deed::Typing && !typed.starts_with(char::is_whitespace);
+        self.begin(Deed::Typing, joins);
         self.text.insert_str(self.cursor, &typed);
         // A mark may have joined the character before, a letter the mark behind.
         self.cursor = self.boundary_from(self.cursor + typed.len());
@@ -58,25 +76,46 @@ impl Edit {
 
     /// Takes the line away; an empty one is left.
     pub fn take(&mut self) -> String {
-        self.killing = false;
+        self.last = Deed::Other;
+        self.undo.clear();
         self.cursor = 0;
         std::mem::take(&mut self.text)
+    }
+
+    /// Kills the whole line.
+    pub fn kill_line(&mut self) {
+        self.killed = self.take();
+    }
+
+    /// Takes the last deed back; says whether there was one.
+    pub fn undo(&mut self) -> bool {
+        self.last = Deed::Other;
+        while let Some((text, cursor)) = self.undo.pop_back() {
+            if text != self.text {
+                (self.text, self.cursor) = (text, cursor);
+                return true;
+            }
+        }
+        false
     }
 
     /// Puts another line in the place of this one, the cursor at its end.
     pub fn replace(&mut self, text: &str) {
         self.take();
         self.insert(text);
+        self.undo.clear();
+        self.last = Deed::Other;
     }
 
     /// Puts `text` in the place of the bytes from `start` to the cursor.
     pub fn replace_back_to(&mut self, start: usize, text: &str) -> bool {
-        let before = self.text[start..self.cursor].to_owned();
+        self.begin(Deed::Typing, false);
         self.remove(start, self.cursor);
         let fits = self.insert(text);
         if !fits {
-            self.insert(&before);
+            self.undo();
         }
+        self.last = Deed::Other;
         fits
     }
 
@@ -100,6 +139,12 @@ impl Edit {
         self.go(self.text.len());
     }
 
+    /// To where this text stands last.
+    pub fn go_to_last(&mut self, text: &str) {
+        let place = self.text.rfind(text).unwrap_or(self.text.len());
+        self.go(self.boundary_from(place));
+    }
+
     /// To the beginning of this word or the one before.
     pub fn word_left(&mut self) {
         self.go(self.word_start());
@@ -112,13 +157,13 @@ impl Edit {
 
     /// Deletes the character before the cursor.
     pub fn backspace(&mut self) {
-        self.killing = false;
+        self.begin(Deed::Other, false);
         self.remove(self.before(self.cursor), self.cursor);
     }
 
     /// Deletes the character at the cursor.
     pub fn delete(&mut self) {
-        self.killing = false;
+        self.begin(Deed::Other, false);
         self.remove(self.cursor, self.after(self.cursor));
     }
 
@@ -153,14 +198,16 @@ impl Edit {
     /// Puts in what was killed last; says whether there was room.
     pub fn yank(&mut self) -> bool {
         let killed = std::mem::take(&mut self.killed);
+        self.last = Deed::Other;
         let fits = self.insert(&killed);
+        self.last = Deed::Other;
         self.killed = killed;
         fits
     }
 
     /// The characters on both sides of the cursor change places; at the end, the last two.
     pub fn transpose(&mut self) {
-        self.killing = false;
+        self.begin(Deed::Other, false);
         let end = self.after(self.cursor);
         let middle = self.before(end);
         let start = self.before(middle);
@@ -174,7 +221,7 @@ impl Edit {
     }
 
     fn go(&mut self, place: usize) {
-        self.killing = false;
+        self.last = Deed::Other;
         self.cursor = place;
         self.check();
     }
@@ -188,15 +235,24 @@ impl Edit {
     /// Kills in a row are yanked as one.
     fn kill(&mut self, start: usize, end: usize) {
         let piece = &self.text[start..end];
-        if !self.killing {
+        if self.last != Deed::Killing {
             self.killed = piece.to_owned();
         } else if start < self.cursor {
             self.killed.insert_str(0, piece);
         } else {
             self.killed.push_str(piece);
         }
+        self.begin(Deed::Killing, false);
         self.remove(start, end);
-        self.killing = true;
+    }
+
+    /// The line is about to change, by something that can be undone or joins what was done last.
+    fn begin(&mut self, deed: Deed, joins: bool) {
+        self.last = deed;
+        if !joins {
+            self.undo.push_back((self.text.clone(), self.cursor));
+            self.undo.drain(..self.undo.len().saturating_sub(UNDO_MAX));
+        }
     }
 
     fn before(&self, place: usize) -> usize {
@@ -342,6 +398,64 @@ mod tests {
     }
 
     #[test]
+    fn a_line_killed_as_a_whole_is_yanked() {
+        let mut edit = typed_line("one two");
+        edit.rub_out_word();
+        edit.kill_line();
+        edit.yank();
+        assert_eq!(seen(&edit), "one |");
+    }
+
+    #[test]
+    fn deeds_are_undone_and_typing_by_words() {
+        let mut edit = Edit::default();
+        ["on", "e", " tw", "o"].into_iter().for_each(|text| assert!(edit.insert(text)));
+        edit.home();
+        edit.kill_to_end();
+        edit.yank();
+        edit.insert("!");
+        edit.backspace();
+        edit.left();
+        edit.transpose();
+        edit.replace_back_to(0, "three");
+        let expected =
+            ["one tow|", "one tw|o", "one two!|", "one two|", "|", "|one two", "one|", "|"];
+        for expected in expected {
+            assert!(edit.undo(), "{expected}");
+            assert_eq!(seen(&edit), expected);
+        }
+        assert!(!edit.undo());
+    }
+
+    #[test]
+    fn another_line_has_nothing_to_undo() {
+        let mut edit = typed_line("one");
+        edit.replace("two");
+        assert!(!edit.undo());
+        edit.insert("!");
+        assert!(edit.undo() && edit.text() == "two" && !edit.undo());
+        edit.insert("!");
+        edit.take();
+        assert!(!edit.undo());
+    }
+
+    #[test]
+    fn so_many_deeds_can_be_undone() {
+        let mut edit = Edit::default();
+        (0..2 * UNDO_MAX).for_each(|_| assert!(edit.insert(" ")));
+        assert_eq!(std::iter::from_fn(|| edit.undo().then_some(())).count(), UNDO_MAX);
+    }
+
+    #[test]
+    fn a_word_that_does_not_fit_changes_nothing() {
+        let mut edit = typed_line(&"x".repeat(LINE_BYTES_MAX));
+        edit.left();
+        let before = seen(&edit);
+        assert!(!edit.replace_back_to(LINE_BYTES_MAX - 2, "long"));
+        assert_eq!(seen(&edit), before);
+    }
+
+    #[test]
     fn kills_in_a_row_are_one() {
         let mut edit = typed_line("one two three");
         edit.rub_out_word();
@@ -384,7 +498,7 @@ mod tests {
     }
 
     /// All deeds by number.
-    const DEEDS: [fn(&mut Edit); 17] = [
+    const DEEDS: [fn(&mut Edit); 18] = [
         Edit::left,
         Edit::right,
         Edit::home,
@@ -402,6 +516,9 @@ mod tests {
             edit.yank();
         },
         Edit::transpose,
+        |edit| {
+            edit.undo();
+        },
         |edit| {
             edit.insert("\u{301}");
         },

@@ -109,8 +109,21 @@ impl History {
         (self.place < self.entries.len()).then(|| self.go(line, self.place + 1))
     }
 
+    /// The latest line that has this text and stands before `place`; `line` stands here now.
+    pub fn find(&mut self, text: &str, line: &str, place: usize) -> Option<&str> {
+        self.go(line, self.place);
+        let has_it = |at: &str| at.contains(text) && (place > self.place || at != line);
+        let found = (0..place).rev().find(|place| has_it(self.at(*place)))?;
+        Some(self.go(line, found))
+    }
+
+    /// The place in the list.
+    pub fn place(&self) -> usize {
+        self.place
+    }
+
     /// Leaves this place, where `line` stands now, for another; what stands there.
-    fn go(&mut self, line: &str, place: usize) -> &str {
+    pub fn go(&mut self, line: &str, place: usize) -> &str {
         if self.at(self.place) != line {
             self.edited.insert(self.place, line.to_owned());
         }

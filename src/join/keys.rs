@@ -61,6 +61,12 @@ pub enum Key {
     Yank,
     /// Ctrl-T: the two characters about the cursor change places.
     Transpose,
+    /// Ctrl-_.
+    Undo,
+    /// Ctrl-R: search backwards.
+    Search,
+    /// Ctrl-G.
+    Cancel,
     /// Ctrl-L.
     Redraw,
     /// Ctrl-C.
@@ -216,15 +222,18 @@ fn control_key(byte: u8) -> Found {
         0x04 => Key::EndOfInput,
         0x05 => Key::End,
         0x06 => Key::Right,
+        0x07 => Key::Cancel,
         0x0b => Key::KillToEnd,
         0x0c => Key::Redraw,
         0x0e => Key::Down,
         0x10 => Key::Up,
+        0x12 => Key::Search,
         0x14 => Key::Transpose,
         0x15 => Key::KillToStart,
         0x17 => Key::RubOutWord,
         0x19 => Key::Yank,
         0x1a => Key::Suspend,
+        0x1f => Key::Undo,
         _ => return Found::Nothing,
     })
 }

@@ -358,6 +358,7 @@ impl Seat {
                 notes.push(format!("-- trying again in {seconds} s (Ctrl-C leaves)"));
             }
         }
+        notes.extend(self.typing.note());
         // Only the cursor may stand in the last column.
         let columns = (self.screen.room() + 1).saturating_sub(PROMPT.len());
         let (before, behind) = self.typing.seen(columns);

@@ -16,6 +16,7 @@ use super::columns::View;
 use super::edit::Edit;
 use super::history::History;
 use super::keys::{Key, Keys};
+use super::paint::OWN_WORD;
 use super::pending::Me;
 use super::people::{Completion, People};
 
@@ -57,6 +58,8 @@ pub struct Typing {
     give_up_at: Option<Instant>,
     edit: Edit,
     history: History,
+    /// The text that is searched for in the history, and the place where the search began.
+    search: Option<(Edit, usize)>,
     view: View,
 }
 
@@ -95,6 +98,8 @@ impl Typing {
     pub fn next_deed(&mut self, people: &People, me: &Me, may_say: bool) -> Option<Deed> {
         while let Some(stroke) = self.strokes.pop_front() {
             let deed = match stroke {
+                stroke @ Stroke::Key(Key::Search) => self.search(stroke),
+                stroke if self.search.is_some() => self.search(stroke),
                 Stroke::Key(Key::Enter) => self.enter(may_say),
                 Stroke::Key(Key::Tab) => self.complete(people, me),
                 Stroke::Key(key) => self.key(key),
@@ -112,6 +117,11 @@ impl Typing {
     /// Remembers a line that was said.
     pub fn remember(&mut self, line: &str) -> Option<Deed> {
         self.history.remember(line).err().map(|error| Deed::Forget(error.kind()))
+    }
+
+    /// What the person is told above the line.
+    pub fn note(&self) -> Option<String> {
+        self.search.as_ref().map(|(text, _)| format!("{OWN_WORD}searching for: {}", text.text()))
     }
 
     /// What is seen of the line before and behind the cursor, in so many columns.
@@ -158,6 +168,7 @@ impl Typing {
         let edit = &mut self.edit;
         match key {
             Key::Yank => return ring_unless(edit.yank()),
+            Key::Undo => return ring_unless(edit.undo()),
             Key::Backspace => edit.backspace(),
             Key::Delete => edit.delete(),
             Key::Left => edit.left(),
@@ -180,13 +191,54 @@ impl Typing {
                 return Some(Deed::Leave);
             }
             Key::Interrupt => {
-                edit.take();
+                edit.kill_line();
                 self.history.begin_anew();
             }
             Key::EndOfInput => edit.delete(),
-            Key::Enter | Key::Tab | Key::Char(_) | Key::Paste(_) => {}
+            Key::Cancel => return Some(Deed::Ring),
+            Key::Enter | Key::Tab | Key::Search | Key::Char(_) | Key::Paste(_) => {}
         }
         None
+    }
+
+    /// Searches the history backwards, as readline does. A key that is not of the search takes the
+    /// line that was found, and is done then.
+    fn search(&mut self, stroke: Stroke) -> Option<Deed> {
+        let (edit, history) = (&mut self.edit, &mut self.history);
+        let here = history.place();
+        let (text, begun_at) = self.search.get_or_insert_with(|| (Edit::default(), here));
+        let mut before = here + 1;
+        let fits = match stroke {
+            Stroke::Key(Key::Search) if text.text().is_empty() => return None,
+            Stroke::Key(Key::Search) => {
+                before = here;
+                true
+            }
+            Stroke::Text(more) => text.insert(&more),
+            // What is pasted sends no line that it has found.
+            Stroke::PastedLineEnd => text.insert(" "),
+            Stroke::Key(Key::Backspace) => {
+                text.backspace();
+                true
+            }
+            Stroke::Key(key) => {
+                match key {
+                    Key::Cancel | Key::Interrupt => {
+                        edit.replace(history.go(edit.text(), *begun_at))
+                    }
+                    key => self.strokes.push_front(Stroke::Key(key)),
+                }
+                self.search = None;
+                return None;
+            }
+        };
+        let found = history.find(text.text(), edit.text(), before);
+        let is_found = found.is_some();
+        if let Some(line) = found {
+            edit.replace(line);
+            edit.go_to_last(text.text());
+        }
+        ring_unless(fits && is_found)
     }
 
     fn recall<'a>(
@@ -312,6 +364,67 @@ mod tests {
         // Nor does an empty line stay among the others.
         deeds_of(&mut typing, b"\x1b[A\x15\rnewer\x1b[A\x1b[B", true);
         assert_eq!(typing.seen(80), ("newer", ""));
+    }
+
+    #[test]
+    fn what_ctrl_c_clears_is_yanked() {
+        let mut typing = Typing::default();
+        deeds_of(&mut typing, b"hi there\x03\x19", true);
+        assert_eq!(typing.seen(80), ("hi there", ""));
+    }
+
+    #[test]
+    fn ctrl_underscore_undoes() {
+        let mut typing = Typing::default();
+        assert_eq!(deeds_of(&mut typing, b"hi\x15\x1f", true), []);
+        assert_eq!(typing.seen(80), ("hi", ""));
+        assert_eq!(deeds_of(&mut typing, b"\x1f\x1f", true), [Deed::Ring]);
+        assert_eq!(typing.seen(80), ("", ""));
+    }
+
+    const SAID: &str = "make tea\rdrink tea\r안녕\rdrink tea\r네\r";
+
+    /// These lines said, and these keys; the note, and the line about the cursor.
+    fn searched(keys: &[u8]) -> (Option<String>, String, Vec<Deed>) {
+        let mut typing = Typing::default();
+        deeds_of(&mut typing, SAID.as_bytes(), true);
+        let deeds = deeds_of(&mut typing, keys, true);
+        let (before, behind) = typing.seen(80);
+        let line = format!("{before}|{behind}");
+        (typing.note(), line, deeds)
+    }
+
+    #[test]
+    fn ctrl_r_searches_backwards_and_goes_further_back() {
+        let note = |text: &str| Some(text.to_owned());
+        assert_eq!(searched(b"\x12"), (note("-- searching for: "), "|".into(), vec![]));
+        let tea = note("-- searching for: tea");
+        assert_eq!(searched(b"\x12tea"), (tea.clone(), "drink |tea".into(), vec![]));
+        assert_eq!(searched(b"\x12tea\x12"), (tea, "make |tea".into(), vec![]));
+        assert_eq!(searched(b"\x12tea\x12\x12").1, "make |tea");
+        assert_eq!(searched(b"\x12tea\x12\x12").2, [Deed::Ring]);
+        let less = note("-- searching for: te");
+        assert_eq!(searched(b"\x12tex\x7f"), (less, "drink |tea".into(), vec![Deed::Ring]));
+    }
+
+    #[test]
+    fn a_search_is_taken_or_cancelled() {
+        assert_eq!(searched(b"\x12mak\r"), (None, "|".into(), vec![say("make tea")]));
+        for cancel in ["\x07", "\x03"] {
+            let keys = format!("draft\x12mak\x12{cancel}");
+            assert_eq!(searched(keys.as_bytes()), (None, "draft|".into(), vec![Deed::Ring]));
+        }
+        assert_eq!(searched(b"\x12mak\x05!"), (None, "make tea!|".into(), vec![]));
+        // From there the arrows go on, and what was begun is at the end.
+        assert_eq!(searched(b"draft\x12mak\x1b[B"), (None, "drink tea|".into(), vec![]));
+        assert_eq!(searched(b"draft\x12mak\x0e\x0e\x0e\x0e\x0e"), (None, "draft|".into(), vec![]));
+    }
+
+    #[test]
+    fn what_is_pasted_into_a_search_is_searched_for_and_safe() {
+        let (note, line, deeds) = searched(b"\x12\x1b[200~make\ntea\x1b]0;x\x07\x1b[201~");
+        assert_eq!(note.as_deref(), Some("-- searching for: make tea]0;x"));
+        assert_eq!((line.as_str(), deeds), ("|make tea", vec![Deed::Ring]));
     }
 
     #[test]
