@@ -34,7 +34,8 @@ enum Command {
     #[command(after_help = HOW_TO_JOIN, after_long_help = include_str!("help.txt"))]
     Serve(Box<Config>),
     /// Join a conversation, on a terminal or through a pipe
-    #[command(display_name = "chinwag join", after_long_help = include_str!("join/help.txt"))]
+    #[command(display_name = "chinwag join", mut_args(with_variable))]
+    #[command(after_long_help = include_str!("join/help.txt"))]
     Join(JoinFlags),
 }
 
@@ -80,9 +81,13 @@ fn lang_of_environment() -> Lang {
     Lang::of_locale(&locale.unwrap_or_default())
 }
 
-/// The flag `--max-line` is also the variable `CHINWAG_MAX_LINE`. An empty variable counts as
-/// unset, as scripts that pass one on expect.
+/// The flag `--max-line` is also the variable `CHINWAG_MAX_LINE`. An empty one counts as unset, as
+/// scripts that pass one on expect. An argument is none: where a service is called `chinwag`,
+/// Kubernetes sets `CHINWAG_PORT` to something else.
 fn with_variable(flag: Arg) -> Arg {
+    if flag.is_positional() {
+        return flag;
+    }
     let name = format!("CHINWAG_{}", flag.get_id().as_str().to_uppercase());
     match env::var_os(&name) {
         Some(value) if value.is_empty() => flag,

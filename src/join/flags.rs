@@ -4,6 +4,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use clap::builder::BoolishValueParser;
 use clap::{Args, ValueEnum};
 
 use crate::config::PORT;
@@ -30,12 +31,16 @@ pub struct Flags {
     pub color: Color,
 
     /// Show the time of day before each line
-    #[arg(long)]
+    #[arg(long, value_parser = BoolishValueParser::new())]
     pub timestamps: bool,
 
     /// Ring the bell for mentions and private messages
-    #[arg(long)]
+    #[arg(long, value_parser = BoolishValueParser::new())]
     pub bell: bool,
+
+    /// Neither read nor write the file of earlier lines
+    #[arg(long, value_parser = BoolishValueParser::new())]
+    pub no_history: bool,
 }
 
 /// When to use colours.

@@ -23,8 +23,8 @@
 //!   without that, it is shown as it was typed, after `>> `.
 //! - Tab completes commands and names. If there are several, it shows them.
 //! - One step of the cursor is a syllable, or a letter with its marks.
-//! - Typed lines are kept in `~/.local/state/chinwag/history`, or below `XDG_STATE_HOME`. Only you
-//!   can read that file.
+//! - Typed lines are kept in `~/.local/state/chinwag/history`, or below `XDG_STATE_HOME`, unless
+//!   they begin with a blank. Only you can read that file. `--no-history` leaves it alone.
 //! - Pasted text is sent line by line; a rest without a line end stays at the prompt. A line has
 //!   at most 16 KiB.
 //! - What the server sends is made safe to show, and cut at 64 KiB per line.
@@ -34,10 +34,11 @@
 //!   below your own line. Above the prompt stands how many there are, until you press a key.
 //! - The client's own messages begin with `-- `.
 //!
-//! If the connection is lost, it reconnects after 1 s, then less often, at last every 30 s. Then it
-//! asks for its name, again every 5 s for at most 2 minutes, because its old connection may still
-//! have that name. It also asks for `/history 20`. It does both only if the server's greeting
-//! begins with `* `.
+//! If the connection is lost, it reconnects after 1 s, then less often, at last every 30 s. Then
+//! it asks for its own name, again every 5 s
+//! for at most 2 minutes, because its old connection may still have that. It also asks for
+//! `/history 20`. It does both only if the server's
+//! greeting begins with `* `.
 //!
 //! # Without a terminal
 //!
@@ -170,7 +171,8 @@ pub fn run(flags: Flags) -> Result<Ended, JoinError> {
     let terminal = Terminal::open(io::stdin().as_fd(), io::stdout().as_fd());
     let terminal = terminal.map_err(JoinError::system("use the terminal"))?;
     let mut talk = Talk::new(paint, flags.nick);
-    let typing = Typing::new(open_history(&mut talk));
+    let history = if flags.no_history { None } else { open_history(&mut talk) };
+    let typing = Typing::new(history.unwrap_or_default());
     let redial = Redial::new(addresses);
     Seat::new(watch, source, terminal, talk, typing, redial, paint.colored).run()
 }
@@ -224,11 +226,11 @@ fn time_of_day() -> String {
     format!("{:02}:{:02}:{:02}", now.hour(), now.minute(), now.second())
 }
 
-fn open_history(talk: &mut Talk) -> History {
-    let Some(path) = history::usual_path() else { return History::default() };
-    History::open(&path).unwrap_or_else(|error| {
+fn open_history(talk: &mut Talk) -> Option<History> {
+    let path = history::usual_path()?;
+    let opened = History::open(&path).map_err(|error| {
         let path = path.display();
         talk.show_own_word(&format!("what you type is not kept in {path}: {error}"));
-        History::default()
-    })
+    });
+    opened.ok()
 }

@@ -14,6 +14,7 @@ mod losing;
 mod model;
 mod names;
 mod pipes;
+mod recalling;
 mod seat;
 mod showing;
 mod sizes;

@@ -1,10 +1,15 @@
 //! Not on a terminal: pipes and files, as a script has them.
 
+use std::collections::HashSet;
 use std::fs::File;
 use std::io::{ErrorKind, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
+
+use chinwag::config::Config;
+use chinwag::join::flags::Flags;
+use clap::Args;
 
 use crate::support::process::Collected;
 use crate::support::{Client, Server, wait_for};
@@ -118,6 +123,46 @@ fn a_name_is_asked_for_first() {
     assert_eq!(peer.read_to_end(), "/nick bob\nhi");
     drop(peer);
     assert_eq!(wait_for_end(&mut child).code(), Some(0));
+}
+
+#[test]
+fn a_flag_is_also_a_variable_and_none_is_one_of_the_server() {
+    let of_server = Config::augment_args(clap::Command::new("chinwag"));
+    let of_client = Flags::augment_args(clap::Command::new("join"));
+    let ids = |command: &clap::Command| {
+        let flags = command.get_arguments().filter(|flag| !flag.is_positional());
+        flags.map(|flag| flag.get_id().to_string()).collect::<HashSet<String>>()
+    };
+    assert!(ids(&of_server).is_disjoint(&ids(&of_client)));
+
+    for id in ids(&of_client) {
+        let name = format!("CHINWAG_{}", id.to_uppercase());
+        let mut command = client(unused_address());
+        // One that no flag takes.
+        command.env(&name, "no such thing");
+        let (code, _, errors) = run(command, "");
+        let flag = format!("--{}", id.replace('_', "-"));
+        assert!(code == Some(2) && errors.contains(&flag), "{name}: {errors}");
+    }
+}
+
+#[test]
+fn variables_say_what_flags_say() {
+    let server = Fake::listen();
+    let mut command = client(server.address);
+    command.envs([("CHINWAG_NICK", "bob"), ("CHINWAG_COLOR", ""), ("CHINWAG_BELL", "yes")]);
+    // Those of the server, and what Kubernetes sets.
+    command.envs([("CHINWAG_RATE", "7"), ("CHINWAG_PORT", "tcp://10.0.0.7:50005")]);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let output = Collected::from(child.stdout.take().unwrap());
+    drop(child.stdin.take());
+    let mut peer = server.accept();
+    assert_eq!(peer.read_to_end(), "/nick bob\n");
+    peer.send("eve: bob?\n");
+    drop(peer);
+    assert_eq!(wait_for_end(&mut child).code(), Some(0));
+    wait_for("its words", || output.has_ended().then_some(()));
+    assert_eq!(output.text(), "eve: bob?\u{7}\n");
 }
 
 #[test]
