@@ -37,7 +37,7 @@
 //! If the connection is lost, it reconnects after 1 s, then less often, at last every 30 s. Then
 //! it asks for its own name, again every 5 s
 //! for at most 2 minutes, because its old connection may still have that. It also asks for
-//! `/history 20`. It does both only if the server's
+//! `/history 20`, and shows what it has not shown before. It does both only if the server's
 //! greeting begins with `* `.
 //!
 //! # Without a terminal
@@ -51,13 +51,14 @@
 //!
 //! One thread and one poll over the terminal and the socket. On a terminal it is a [`seat`];
 //! through pipes it is a [`relay`]. The rest are values: [`keys`], [`edit`], [`columns`], [`wrap`],
-//! [`screen`] for the person, [`wire`], [`said`], [`pending`], [`people`], [`away`], [`paint`] for
-//! the conversation, [`typing`] and [`talk`] that join them. Of those in contact with the world,
+//! [`screen`] for the person, [`wire`], [`said`], [`pending`], [`earlier`], [`people`], [`away`],
+//! [`paint`] for the conversation, [`typing`] and [`talk`] that join them. Of those in contact with the world,
 //! [`watch`] knows mio, [`terminal`] the terminal, [`source`](crate::stdio::source) standard input,
 //! [`history`] a file.
 
 pub mod away;
 pub mod columns;
+pub mod earlier;
 pub mod edit;
 pub mod flags;
 pub mod history;

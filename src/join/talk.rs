@@ -12,6 +12,7 @@
 use std::time::{Duration, Instant};
 
 use super::away::{Away, MARK};
+use super::earlier::Earlier;
 use super::paint::{OWN_WORD, Paint};
 use super::pending::{Echo, Me, Pending};
 use super::people::People;
@@ -58,6 +59,7 @@ pub struct Talk {
     outgoing: Outgoing,
     me: Me,
     pending: Pending,
+    earlier: Earlier,
     people: People,
     away: Away,
     paint: Paint,
@@ -80,6 +82,7 @@ impl Talk {
             outgoing: Outgoing::default(),
             me: Me::default(),
             pending: Pending::default(),
+            earlier: Earlier::default(),
             people: People::default(),
             away: Away::default(),
             paint,
@@ -95,6 +98,7 @@ impl Talk {
     /// There is a connection; `again` if there was one before.
     pub fn connected(&mut self, again: bool) {
         self.greeting = Greeting::Awaited { again };
+        self.earlier.show_missed_only(again);
         if let (false, Some(nick)) = (again, self.wanted.clone()) {
             self.ask_for(&nick);
         }
@@ -133,6 +137,7 @@ impl Talk {
                 self.regain = None;
             }
             Command::Quit(_) => self.quitting = true,
+            Command::History(_) => self.earlier.show_missed_only(false),
             _ => {}
         }
         self.outgoing.push_line(line);
@@ -231,6 +236,11 @@ impl Talk {
         if let Greeting::Awaited { again } = self.greeting {
             self.greeting = Greeting::Over;
             self.greeted(line, again, now);
+        }
+        if let Some(lines) = self.earlier.heard(line, &said) {
+            let paint = Paint { bell: false, ..self.paint };
+            lines.iter().for_each(|line| self.people.note(&Said::of(line)));
+            return self.shown.extend(lines.iter().map(|line| paint.line(line, &self.me)));
         }
         self.people.note(&said);
         let echo = self.pending.heard(line, &mut self.me, now);
@@ -525,6 +535,54 @@ mod tests {
         assert_eq!((scene.sent(), scene.talk.next_deadline()), (String::new(), None));
     }
 
+    /// Has lost the connection after these lines, and has been greeted again.
+    fn back_after(lines: &str) -> Scene {
+        let mut scene = Scene::new(None);
+        scene.talk.paint.bell = true;
+        scene.hear("* welcome, you are bob, 2 here\n");
+        scene.hear(lines);
+        scene.reconnect();
+        scene.hear("* welcome, you are bob, 2 here\n");
+        scene
+    }
+
+    #[test]
+    fn after_a_loss_what_was_missed_is_shown_once_and_does_not_ring() {
+        let lines = "eve: one\n* amy joined\n~ amy waves\n[eve -> bob] psst\neve: two\n";
+        let mut scene = back_after(lines);
+        assert_eq!(scene.sent(), "/history 20\n");
+        // It is said again meanwhile, and rings.
+        assert_eq!(scene.hear("eve: bob!\n"), ["eve: bob!\u{7}"]);
+        let history =
+            "* history\neve: zero\neve: one\n~ amy waves\neve: two\neve: bob?\neve: bob!\n";
+        assert_eq!(scene.hear(history), ["* history", "eve: zero", "eve: bob?"]);
+        assert_eq!(scene.hear("* now\n"), ["* now"]);
+        assert_eq!(scene.hear("eve: bob\n"), ["eve: bob\u{7}"]);
+    }
+
+    #[test]
+    fn after_a_loss_nothing_is_shown_if_nothing_was_missed() {
+        let mut scene = back_after("");
+        assert!(scene.hear("* no history\n").is_empty());
+        let mut scene = back_after("eve: one\neve: two\n");
+        assert!(scene.hear("* 지난 대화\neve: one\neve: two\n* 여기부터 지금\n").is_empty());
+        // The server itself shows it, and answers then.
+        scene.reconnect();
+        scene.hear("* welcome, you are bob, 2 here\n");
+        let (missed, now) = ("* history\neve: one\neve: two\neve: three\n", "* now\n");
+        assert_eq!(scene.hear(&format!("{missed}{now}")), ["* history", "eve: three", "* now"]);
+        assert_eq!(scene.hear("eve: four\n"), ["eve: four"]);
+        assert!(scene.hear(&format!("{missed}eve: four\n{now}")).is_empty());
+    }
+
+    #[test]
+    fn an_old_name_does_not_come_back_with_old_lines() {
+        let mut scene = back_after("zoe: one\n* zoe is now amy\n");
+        scene.hear("* history\nzoe: one\namy: two\n* now\n");
+        let (me, people) = scene.talk.names();
+        assert_eq!(people.complete("z", me), crate::join::people::Completion::Nothing);
+    }
+
     #[test]
     fn a_refusal_is_one_of_the_whole_name() {
         let mut scene = Scene::new(Some("bo"));
@@ -533,6 +591,39 @@ mod tests {
         scene.hear("* welcome, you are guest2, 1 here\n* bo is taken\n");
         scene.pass(Duration::from_secs(5));
         assert_eq!(scene.hear("* bob left\n* bo is taken\n* bob left\n").len(), 2);
+    }
+
+    #[test]
+    fn what_is_said_often_is_not_taken_for_seen() {
+        let mut scene = back_after("eve: lol\n");
+        let heard = scene.hear("* history\neve: lol\namy: ha\neve: lol\n* now\n");
+        assert_eq!(heard, ["* history", "amy: ha", "eve: lol", "* now"]);
+        let mut scene = back_after("eve: a\neve: b\n");
+        let heard = scene.hear("* history\neve: b\neve: a\n* now\n");
+        assert_eq!(heard, ["* history", "eve: a", "* now"]);
+    }
+
+    #[test]
+    fn history_that_the_person_asks_for_is_shown_whole() {
+        let mut scene = back_after("eve: one\n");
+        scene.say("/history");
+        let heard = scene.hear("* history\neve: one\neve: bob?\n* now\n");
+        assert_eq!(heard, ["* history", "eve: one", "eve: bob?", "* now"]);
+    }
+
+    #[test]
+    fn an_earlier_line_is_no_echo() {
+        let mut scene = back_after("");
+        scene.say("hi");
+        scene.hear("* history\nbob: hi\n* now\n");
+        assert_eq!(scene.talk.notes(9), ["bob: hi"]);
+    }
+
+    #[test]
+    fn a_history_without_end_ends_with_any_notice() {
+        let mut scene = back_after("eve: one\n");
+        assert!(scene.hear("* history\neve: one\n").is_empty());
+        assert_eq!(scene.hear("* eve left\namy: bob?\n"), ["* eve left", "amy: bob?\u{7}"]);
     }
 
     #[test]

@@ -59,6 +59,28 @@ fn the_name_and_what_was_missed_are_asked_for_again() {
 }
 
 #[test]
+fn what_was_missed_is_shown_once_and_old_mentions_do_not_ring() {
+    let server = Fake::listen();
+    let seat = Seat::join(server.address, &["--bell"]);
+    let welcome = "* welcome, you are bob, 2 here\n";
+    let mut client = server.accept();
+    client.send(format!("{welcome}eve: hi bob\neve: still there?\n"));
+    seat.wait_for_row("eve: still there?");
+    client.reset();
+    let mut client = server.accept();
+    client.send(welcome);
+    client.read_until("/history 20\n");
+    let earlier = "eve: hi bob\neve: still there?\neve: bob, come back\n";
+    client.send(format!("* history\n{earlier}* now\neve: at last\n"));
+    seat.wait_for_row("eve: at last");
+    let rows = seat.rows();
+    let shown: Vec<&String> = rows.iter().filter(|row| row.starts_with("eve: ")).collect();
+    let expected = ["eve: hi bob", "eve: still there?", "eve: bob, come back", "eve: at last"];
+    assert_eq!(shown, expected);
+    assert_eq!(seat.output().matches('\u{7}').count(), 1);
+}
+
+#[test]
 fn what_may_not_have_arrived_is_told() {
     let server = Fake::listen();
     let seat = Seat::join(server.address, &[]);
