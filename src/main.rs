@@ -37,6 +37,9 @@ enum Command {
     #[command(display_name = "chinwag join", mut_args(with_variable))]
     #[command(after_long_help = include_str!("join/help.txt"))]
     Join(JoinFlags),
+    /// Print the addresses of a host, for a client that must not wait for them
+    #[command(hide = true)]
+    Lookup { host: String, port: u16 },
 }
 
 const HOW_TO_JOIN: &str = "Join with `chinwag join` or `nc localhost 50005`.";
@@ -63,6 +66,7 @@ fn run() -> Result<u8, Failure> {
     match Flags::try_parse() {
         Ok(Flags { command: Some(Command::Serve(config)), .. }) => serve(*config),
         Ok(Flags { command: Some(Command::Join(flags)), .. }) => join(flags),
+        Ok(Flags { command: Some(Command::Lookup { host, port }), .. }) => lookup(&host, port),
         Ok(Flags { command: None, config }) => serve(config),
         Err(error) if error.use_stderr() => Err((USAGE, usage_line(&error))),
         Err(help) => {
@@ -117,4 +121,9 @@ fn join(flags: JoinFlags) -> Result<u8, Failure> {
         Ok(join::Ended::Signal(signal)) => Ok(SIGNAL + signal as u8),
         Err(error) => Err((FAILED, error.to_string())),
     }
+}
+
+fn lookup(host: &str, port: u16) -> Result<u8, Failure> {
+    let printed = join::lookup::print(host, port);
+    printed.map(|()| STOPPED).map_err(|error| (FAILED, error.to_string()))
 }

@@ -34,9 +34,9 @@
 //!   below your own line. Above the prompt stands how many there are, until you press a key.
 //! - The client's own messages begin with `-- `.
 //!
-//! If the connection is lost, it reconnects after 1 s, then less often, at last every 30 s. Then
-//! it asks for its own name, again every 5 s
-//! for at most 2 minutes, because its old connection may still have that. It also asks for
+//! If the connection is lost, it reconnects after 1 s, then less often, at last every 30 s. It
+//! looks the name of the server up again each time. Then it asks for its own name, again every 5 s
+//! for at most 2 minutes, because its old connection may still have that name. It also asks for
 //! `/history 20`, and shows what it has not shown before. It does both only if the server's
 //! greeting begins with `* `.
 //!
@@ -52,9 +52,9 @@
 //! One thread and one poll over the terminal and the socket. On a terminal it is a [`seat`];
 //! through pipes it is a [`relay`]. The rest are values: [`keys`], [`edit`], [`columns`], [`wrap`],
 //! [`screen`] for the person, [`wire`], [`said`], [`pending`], [`earlier`], [`people`], [`away`],
-//! [`paint`] for the conversation, [`typing`] and [`talk`] that join them. Of those in contact with the world,
-//! [`watch`] knows mio, [`terminal`] the terminal, [`source`](crate::stdio::source) standard input,
-//! [`history`] a file.
+//! [`paint`] for the conversation, [`typing`] and [`talk`] that join them. Of those in contact with
+//! the world, [`watch`] knows mio, [`terminal`] the terminal, [`source`](crate::stdio::source)
+//! standard input, [`history`] a file, [`lookup`] another process.
 
 pub mod away;
 pub mod columns;
@@ -63,6 +63,7 @@ pub mod edit;
 pub mod flags;
 pub mod history;
 pub mod keys;
+pub mod lookup;
 pub mod paint;
 pub mod pending;
 pub mod people;
@@ -91,6 +92,7 @@ use crate::stdio::sink::Sink;
 use crate::stdio::source::Source;
 use flags::{Color, Flags};
 use history::History;
+use lookup::Lookup;
 use paint::Paint;
 use redial::Redial;
 use relay::Relay;
@@ -153,6 +155,7 @@ impl std::error::Error for JoinError {}
 pub fn run(flags: Flags) -> Result<Ended, JoinError> {
     let server = flags.server();
     let failed = |error| JoinError::Connect(flags::shown(server), error);
+    let lookup = Lookup::of(server);
     let resolved = server.to_socket_addrs();
     let addresses: Vec<SocketAddr> = resolved.map_err(failed)?.collect();
     let mut watch = Watch::new().map_err(JoinError::system("poll"))?;
@@ -174,7 +177,7 @@ pub fn run(flags: Flags) -> Result<Ended, JoinError> {
     let mut talk = Talk::new(paint, flags.nick);
     let history = if flags.no_history { None } else { open_history(&mut talk) };
     let typing = Typing::new(history.unwrap_or_default());
-    let redial = Redial::new(addresses);
+    let redial = Redial::new(addresses, lookup);
     Seat::new(watch, source, terminal, talk, typing, redial, paint.colored).run()
 }
 

@@ -113,6 +113,33 @@ fn narrow_ports(port: u16) -> SocketAddr {
 
 #[test]
 #[ignore = "needs ip and unshare"]
+fn a_server_that_has_moved_is_found_by_its_name() {
+    in_own_network(|| {
+        run_here("ip link set lo up");
+        let state = State::fresh();
+        std::fs::create_dir_all(state.path()).unwrap();
+        let hosts = state.path().join("hosts");
+        std::fs::write(&hosts, "127.0.0.1 chat.test\n").unwrap();
+        let server = Fake::listen();
+        let port = server.address.port();
+        let script = format!(
+            r#"mount --bind {} /etc/hosts; exec "$0" join chat.test:{port}"#,
+            hosts.display()
+        );
+        let script = format!(r#"exec unshare -m sh -ec '{script}' "$0""#);
+        let seat = Seat::run(&script, server.address, &[], &state, |_| {});
+        server.accept().send("* welcome\n");
+        seat.wait_for_row("* welcome");
+        std::fs::write(&hosts, "127.0.0.2 chat.test\n").unwrap();
+        drop(server);
+        let moved = Fake::listen_on(([127, 0, 0, 2], port).into());
+        moved.accept().send("* moved\n");
+        seat.wait_for_row("* moved");
+    });
+}
+
+#[test]
+#[ignore = "needs ip and unshare"]
 fn a_client_that_would_reach_itself_has_reached_nobody() {
     in_own_network(|| {
         let address = narrow_ports(40_000);

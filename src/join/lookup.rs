@@ -1,0 +1,52 @@
+//! Looks the name of the server up again: it may have another address by now.
+//!
+//! Without a network the system takes its time for that, and it would keep the keyboard waiting. So
+//! another process of this program asks the system.
+
+use std::io::{self, Read, Write};
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::process::{Child, Command, Stdio};
+
+/// The program itself, also if its file has been replaced.
+const PROGRAM: &str = "/proc/self/exe";
+
+/// The server, if it has a name, and the process that looks it up.
+#[derive(Debug, Default)]
+pub struct Lookup {
+    name: Option<(String, u16)>,
+    child: Option<Child>,
+}
+
+impl Lookup {
+    /// Of this host and port. An address is never looked up.
+    pub fn of((host, port): (&str, u16)) -> Lookup {
+        let is_name = host.parse::<IpAddr>().is_err();
+        Lookup { name: is_name.then(|| (host.to_owned(), port)), child: None }
+    }
+
+    /// Begins, unless it is under way.
+    pub fn begin(&mut self) {
+        if let (Some((host, port)), None) = (&self.name, &self.child) {
+            let mut command = Command::new(PROGRAM);
+            command.args(["lookup", host, &port.to_string()]);
+            command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+            self.child = command.spawn().ok();
+        }
+    }
+
+    /// What was found since this was asked last.
+    pub fn found(&mut self) -> Option<Vec<SocketAddr>> {
+        let ended = self.child.take_if(|child| !matches!(child.try_wait(), Ok(None)))?;
+        let mut text = String::new();
+        ended.stdout?.read_to_string(&mut text).ok()?;
+        let addresses: Vec<_> = text.lines().filter_map(|line| line.parse().ok()).collect();
+        (!addresses.is_empty()).then_some(addresses)
+    }
+}
+
+/// What the other process does: prints the addresses, one in each line.
+pub fn print(host: &str, port: u16) -> io::Result<()> {
+    let addresses = (host, port).to_socket_addrs()?;
+    let text: String = addresses.map(|address| format!("{address}\n")).collect();
+    io::stdout().write_all(text.as_bytes())
+}
