@@ -43,7 +43,7 @@ pub const STANDING_BYTES_MAX: usize = 8 * 1024;
 pub const NAMED_BYTES_MAX: usize = NAME_BYTES_MAX + 4;
 
 /// A turn reads at most one in this many bytes of the window. So a client that takes all it is
-/// offered is never overtaken: it may lack the lines of this turn, and there is room for two more.
+/// offered never lapses: the next turn fits beside what it lacks, and a newcomer has one more.
 pub const WINDOW_SHARE: usize = 4;
 
 /// Descriptors that are not for clients: standard streams, listeners, the poll, signals, the log,

@@ -1,6 +1,7 @@
 //! Checks the settings against each other, and adds up the memory they allow.
 
 use super::{Config, DOORWAY_MAX, READ_BYTES_MAX, SEND_BUFFER_SPARE, STANDING_BYTES_MAX};
+use crate::room::forms::WINDOWS_MAX;
 use crate::room::transcript;
 use crate::words::notice::Counted;
 
@@ -76,8 +77,8 @@ impl Config {
         let output = private + 2 * STANDING_BYTES_MAX;
         // A connection that is being refused has all that too.
         let connections = clients.saturating_add(DOORWAY_MAX);
-        // Two forms of the conversation: plain, and either CR LF or the log of a raw one.
-        let shared = 2 * transcript::memory_bytes_max(self.window) + 2 * self.turn_bytes_max();
+        let windows = WINDOWS_MAX * transcript::memory_bytes_max(self.window);
+        let shared = windows + 2 * self.turn_bytes_max();
         let own = PROGRAM_BYTES + shared + connections * (RECORD + input + output);
         // The kernel doubles both sizes for its bookkeeping (socket(7)).
         let kernel = connections * 2 * (self.send_buffer + self.receive_buffer);
@@ -161,12 +162,13 @@ mod tests {
 
     /// By hand: a connection has 4 KiB of its own, twice 4 + 16 KiB of input, twice 8 + 8 KiB of
     /// output and 8 KiB of private messages. In the kernel it has twice 32 + 32 KiB. The doorway
-    /// holds 32 more connections. The program has 8 MiB, each of the two windows 4 MiB and an index
-    /// of twice 8 MiB, and a turn twice 63 KiB.
+    /// holds 32 more connections. The program has 8 MiB, and a turn twice 63 KiB. Each of the two
+    /// windows has 257 pages of 16 KiB, its index 8193 of 1 KiB, and each page takes 32 bytes more.
     #[test]
     fn the_memory_bound_is_a_base_plus_so_much_per_connection() {
         let own = |connections: usize| {
-            (8 << 20) + 2 * (20 << 20) + (126 << 10) + connections * (4 + 40 + 40) * 1024
+            let window = 257 * 16_416 + 8193 * 1056;
+            (8 << 20) + 2 * window + (126 << 10) + connections * (4 + 40 + 40) * 1024
         };
         let config = Config::default();
         assert_eq!(config.memory_bytes_max(0), (own(32), 32 * 128 * 1024));

@@ -6,6 +6,7 @@
 use std::time::Instant;
 
 use super::{Hub, Stop};
+use crate::config::STANDING_BYTES_MAX;
 use crate::hub::client::{Hold, Leave, Life, Socket};
 use crate::room::queues::Queues;
 use crate::room::submissions::Submission;
@@ -40,7 +41,7 @@ impl<S: Socket> Hub<S> {
         self.append_a_turn(id, now);
         let room = &mut self.rooms[id];
         if room.forms.plain().head() > before {
-            room.begin_pass(turn_bytes_max);
+            room.begin_pass(turn_bytes_max, turn_bytes_max.min(STANDING_BYTES_MAX));
         }
     }
 
@@ -63,7 +64,8 @@ impl<S: Socket> Hub<S> {
 
     fn append(&mut self, room: RoomId, submission: &Submission, now: Instant) {
         let author = submission.author;
-        match self.rooms[room].append(submission, &self.names, self.config.voice()) {
+        match self.rooms[room].append(&mut self.pages, submission, &self.names, self.config.voice())
+        {
             Effect::None => {}
             Effect::Answer(lines) => {
                 self.answer(author, now, |hub| hub.tell_lines(author, lines, now));

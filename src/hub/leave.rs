@@ -50,6 +50,7 @@ impl<S: Socket> Hub<S> {
         room.queues.leave(Queues::LEAVING);
         if room.is_empty() && !room.queues.has(Queues::OF_ROOMS) {
             self.agenda.forget_room(id);
+            self.rooms[id].forms.free(&mut self.pages);
             self.rooms.close(id);
         }
     }
@@ -71,7 +72,7 @@ impl<S: Socket> Hub<S> {
     pub(super) fn stop_reading(&mut self, id: RoomId, place: u32, form: Form, now: Instant) {
         let room = &mut self.rooms[id];
         room.readers.remove(place);
-        room.forms.leave(form);
+        room.forms.leave(&mut self.pages, form);
         self.close_holes(id);
         self.agenda.file_room(id, &mut self.rooms[id], now);
     }

@@ -37,8 +37,9 @@ use log::debug;
 use crate::config::{Config, READ_BYTES_MAX};
 use crate::pace::Throttle;
 use crate::room::forms::Form;
+use crate::room::pages::Pages;
 use crate::room::transcript::Transcript;
-use crate::room::{ClientId, LOBBY, Room};
+use crate::room::{ClientId, LOBBY, Room, RoomId};
 use crate::words::names::Names;
 use crate::words::notice::Notice;
 
@@ -55,6 +56,8 @@ pub struct Hub<S> {
     gate: Gate,
     clients: Clients<S>,
     rooms: Rooms,
+    /// What the windows of all rooms take.
+    pages: Pages,
     agenda: Agenda,
     names: Names,
     stop: Stop,
@@ -129,6 +132,8 @@ impl<S: Socket> Hub<S> {
             gate,
             clients: Clients::default(),
             rooms: Rooms::new(&config, now),
+            // No bound yet but that of each window.
+            pages: Pages::new(usize::MAX),
             agenda: Agenda::default(),
             names: Names::default(),
             stop: Stop::No,
@@ -149,8 +154,25 @@ impl<S: Socket> Hub<S> {
         self.rooms[LOBBY].forms.of(form)
     }
 
-    /// The position below which a reader of this form in the lobby that takes nothing must lapse
-    /// now, before more is said.
+    /// The pages of all windows.
+    pub fn pages(&self) -> &Pages {
+        &self.pages
+    }
+
+    /// Notes how far what is said in a room was printed for the operator, in which form; `None` if
+    /// nothing is. What that lacks is kept. To be called before [`Hub::speak`], which may forget.
+    pub fn note_printed(&mut self, room: RoomId, printed: Option<(Form, u64)>) {
+        self.rooms[room].printed = printed;
+    }
+
+    /// The id of the room that has this name.
+    pub fn find_room(&self, name: &str) -> Option<RoomId> {
+        self.rooms.find(name)
+    }
+
+    /// The position below which the operator's reading of this form in the lobby must lapse now,
+    /// before more is said: the next turn must fit beside what it lacks when that is said, and
+    /// another one when the pass after it ends.
     pub fn endangered_below(&self, form: Form) -> u64 {
         self.transcript_in(form).endangered_below(2 * self.config.turn_bytes_max())
     }
@@ -351,7 +373,7 @@ impl<S: Socket> Hub<S> {
             return;
         }
         let forms = &mut self.rooms[client.room].forms;
-        forms.leave(client.form);
+        forms.leave(&mut self.pages, client.form);
         forms.join(form);
         client.form = form;
         client.reading.change_form(forms.of(form).head(), form);

@@ -70,7 +70,13 @@ impl<S: Socket> Hub<S> {
         let room = &mut self.rooms[from];
         room.here -= 1;
         if self.stop == Stop::No && room.presence.left(alone, now) {
-            room.tell_moved(id.serial, &room_name, &self.names, self.config.voice());
+            room.tell_moved(
+                &mut self.pages,
+                id.serial,
+                &room_name,
+                &self.names,
+                self.config.voice(),
+            );
         }
         self.rooms[to].coming += 1;
         let client = &mut self.clients[id];
@@ -153,6 +159,6 @@ impl<S: Socket> Hub<S> {
             return self.tell(id, &Notice::LineTooLong { bytes_max }, now);
         }
         let room = &mut self.rooms[self.clients[id].room];
-        room.set_topic(id.serial, text, &self.names, self.config.voice());
+        room.set_topic(&mut self.pages, id.serial, text, &self.names, self.config.voice());
     }
 }

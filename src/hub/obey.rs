@@ -54,7 +54,7 @@ impl<S: Socket> Hub<S> {
     }
 
     fn say(&mut self, id: ClientId, marks: &[&str; 2], text: &str) {
-        self.rooms[self.clients[id].room].say(id.serial, marks, text, &self.names);
+        self.rooms[self.clients[id].room].say(&mut self.pages, id.serial, marks, text, &self.names);
     }
 
     /// Which client is meant by a name, if it is here.
@@ -116,7 +116,7 @@ impl<S: Socket> Hub<S> {
                 // Its bearer has worded the name, so a client that ignores it does not see it.
                 let (notice, voice) =
                     (Notice::Renamed { from: &from, to: &to }, self.config.voice());
-                self.rooms[self.clients[id].room].tell_of(serial, &notice, voice);
+                self.rooms[self.clients[id].room].tell_of(&mut self.pages, serial, &notice, voice);
                 if self.is_without(id, serial) {
                     self.tell(id, &notice, now);
                 }

@@ -4,17 +4,21 @@
 //! A *pass* walks over the readers of a room in the order in which they came. It is cut in slices,
 //! so that between two of them newcomers, signals and other rooms are looked at. Clients whose
 //! socket has just become able to take what they lack stand on the ready queue and are served
-//! first. A client that cannot be written to costs nothing but a look, and lapses before what it
-//! lacks is overwritten. Looks are counted too, or a pass in which nobody wants what was said would
-//! not be cut.
+//! first. A client that cannot be written to costs nothing but a look, and lapses when the window
+//! has no room for the next turn beside what it lacks. Looks are counted too, or a pass in which
+//! nobody wants what was said would not be cut.
+//!
+//! Nothing is forgotten but at the end of a pass: what no client lacks leaves the window then, and
+//! only the history is kept.
 
 use std::time::Instant;
 
 use super::Hub;
 use crate::config::Config;
 use crate::hub::client::{Leave, Life, Socket, Spoken};
+use crate::room::forms::Form;
 use crate::room::queues::Queues;
-use crate::room::{ClientId, Pass, RoomId};
+use crate::room::{ClientId, RoomId};
 
 /// So many looks count as a write: one is memory that has left the cache, the other a system call.
 const LOOKS_PER_WRITE: usize = 64;
@@ -70,6 +74,12 @@ impl<S: Socket> Hub<S> {
             let Some(client) = self.clients.get(id) else { continue };
             self.agenda.served(client);
             self.offer(id, &mut slice, now);
+            // The pass may have left it behind when it had lapsed; now it has a place again.
+            let client = &self.clients[id];
+            let pass = self.rooms[client.room].pass;
+            if pass.is_some_and(|pass| (client.record.place as usize) < pass.next) {
+                self.leave_behind(id, now);
+            }
         }
         self.continue_passes(&slice, now);
     }
@@ -85,35 +95,37 @@ impl<S: Socket> Hub<S> {
         }
     }
 
-    fn continue_pass(&mut self, room: RoomId, slice: &mut Slice, now: Instant) {
-        let Some(mut pass) = self.rooms[room].pass else { return };
-        while pass.next < self.rooms[room].readers.places() {
+    fn continue_pass(&mut self, id: RoomId, slice: &mut Slice, now: Instant) {
+        loop {
+            let room = &mut self.rooms[id];
+            let Some(pass) = &mut room.pass else { return };
+            if pass.next >= room.readers.places() {
+                break;
+            }
             if slice.is_over() {
-                self.rooms[room].pass = Some(pass);
                 return;
             }
+            let key = room.readers.at(pass.next);
+            pass.next += 1;
             slice.count_look();
             self.counts.looks += 1;
-            let key = self.rooms[room].readers.at(pass.next);
-            if let Some(id) = key.and_then(|key| self.clients.at(key)) {
-                let took_all = self.offer(id, slice, now);
-                if !took_all && self.clients[id].room == room {
-                    self.lapse_if_endangered(id, &pass, now);
+            if let Some(reader) = key.and_then(|key| self.clients.at(key)) {
+                self.offer(reader, slice, now);
+                if self.clients[reader].room == id {
+                    self.leave_behind(reader, now);
                 }
             }
-            pass.next += 1;
         }
-        self.rooms[room].pass = None;
-        self.close_holes(room);
+        self.rooms[id].end_pass(&mut self.pages, self.config.history_bytes);
+        self.close_holes(id);
     }
 
-    /// Offers a client what it lacks, if it lacks anything and can be written to. Says whether it
-    /// took all it was offered; a client that does is never overrun.
-    fn offer(&mut self, id: ClientId, slice: &mut Slice, now: Instant) -> bool {
+    /// Offers a client what it lacks, if it lacks anything and can be written to.
+    fn offer(&mut self, id: ClientId, slice: &mut Slice, now: Instant) {
         let client = &mut self.clients[id];
         let transcript = self.rooms[client.room].forms.of(client.form);
         if !client.wants_offer(transcript.head()) {
-            return false;
+            return;
         }
         // One that has all that it is to get is only to be closed.
         let spoken = client.speak(transcript, &self.config.terms(client.form), now);
@@ -125,7 +137,6 @@ impl<S: Socket> Hub<S> {
         self.counts.missed += spoken.missed;
         self.after_speaking(id, spoken.broken, now);
         self.file(id, now);
-        !spoken.short
     }
 
     fn after_speaking(&mut self, id: ClientId, broken: Option<Leave>, now: Instant) {
@@ -153,29 +164,54 @@ impl<S: Socket> Hub<S> {
         }
     }
 
-    /// What a client lacks is about to be overwritten, and it cannot be written to.
-    fn lapse_if_endangered(&mut self, id: ClientId, pass: &Pass, now: Instant) {
-        let rules = self.config.line_rules();
+    /// The pass has come past a client. What that still lacks is kept, if the window has room for
+    /// the next turn beside it; else it lapses.
+    fn leave_behind(&mut self, id: ClientId, now: Instant) {
+        self.greet_if_endangered(id, now);
         let client = &mut self.clients[id];
-        if client.reading.has_lapsed() {
+        let room = &mut self.rooms[client.room];
+        let Some(pass) = &mut room.pass else { return };
+        let is_reading = match client.life() {
+            Life::Arriving | Life::Member | Life::Moving | Life::Ending | Life::Closing(_) => true,
+            Life::Deaf(_) | Life::Draining(_) | Life::Gone(_) => false,
+        };
+        if !is_reading || client.reading.has_lapsed() {
             return;
         }
-        let transcript = self.rooms[client.room].forms.of(client.form);
-        let bounds = pass.bounds[client.form as usize];
-        let (position, is_behind) =
-            (client.reading.position(), client.is_behind(transcript.head()));
-        match client.life() {
-            // It is offered nothing before it is greeted, so it is greeted before it is overrun;
-            // but not one that has begun what may be a request.
-            Life::Arriving if position >= bounds.greeted_below => return,
-            Life::Arriving if client.record.ear.request_due(&rules).is_some() => {
-                client.reading.lapse(transcript);
+        let bounds = &mut pass.bounds[client.form as usize];
+        let position = client.reading.position();
+        if position >= bounds.lapse_below {
+            bounds.slowest = bounds.slowest.min(position);
+            let is_new = client.life() == Life::Arriving && client.form == Form::Plain;
+            if is_new && self.config.history > 0 {
+                let history = position.saturating_sub(self.config.history_bytes as u64);
+                pass.kept_from = pass.kept_from.min(history);
             }
-            Life::Arriving => self.greet(id, now),
-            _ if !is_behind || position >= bounds.endangered_below => return,
+            return;
+        }
+        if self.config.voice().is_mute {
             // A gap could not be told.
-            _ if self.config.voice().is_mute => self.enter(id, Life::Gone(Leave::Lapsed), now),
-            _ => client.reading.lapse(transcript),
+            self.enter(id, Life::Gone(Leave::Lapsed), now);
+        } else {
+            client.reading.lapse(room.forms.of(client.form));
+        }
+        self.file(id, now);
+    }
+
+    /// A newcomer is offered nothing before it is greeted, so it is greeted before it must lapse;
+    /// but not one that has begun what may be a request.
+    fn greet_if_endangered(&mut self, id: ClientId, now: Instant) {
+        let client = &mut self.clients[id];
+        let room = &self.rooms[client.room];
+        let Some(pass) = &room.pass else { return };
+        let position = client.reading.position();
+        let is_safe = position >= pass.bounds[client.form as usize].greeted_below;
+        if client.life() != Life::Arriving || is_safe || client.reading.has_lapsed() {
+            return;
+        }
+        match client.record.ear.request_due(&self.config.line_rules()) {
+            Some(_) => client.reading.lapse(room.forms.of(client.form)),
+            None => self.greet(id, now),
         }
         self.file(id, now);
     }

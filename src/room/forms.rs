@@ -7,6 +7,7 @@
 //!
 //! The plain one is always there, and is what everything else is made of.
 
+use crate::room::pages::Pages;
 use crate::room::transcript::Transcript;
 use crate::wire::telnet;
 
@@ -25,8 +26,11 @@ pub enum Form {
 /// How many forms there are.
 pub const FORMS: usize = 3;
 
+/// How many windows there are at once, at most: plain, and either CR LF or the log of a raw one.
+pub const WINDOWS_MAX: usize = 2;
+
 /// What an entry takes more in a form than in the plain one, at most.
-const FORM_BYTES_MAX: usize = 1;
+pub const FORM_BYTES_MAX: usize = 1;
 
 impl Form {
     /// All of them, in their order.
@@ -80,13 +84,34 @@ impl Forms {
     }
 
     /// Appends one entry, made of `parts` one after the other.
-    pub fn append(&mut self, author: u64, parts: &[&[u8]]) {
-        self.plain.append(author, parts);
+    pub fn append(&mut self, pages: &mut Pages, author: u64, parts: &[&[u8]]) {
+        self.plain.append(pages, author, parts);
         for (form, other) in Form::ALL.into_iter().zip(&mut self.others) {
             if let Some(other) = other {
-                other.transcript.append(author, &[&form.render(parts.concat())]);
+                other.transcript.append(pages, author, &[&form.render(parts.concat())]);
             }
         }
+    }
+
+    /// Forgets what stands before this position in one form, up to a whole entry. A form that
+    /// nobody reads has nothing to forget.
+    pub fn forget_before(&mut self, pages: &mut Pages, form: Form, position: u64) {
+        match &mut self.others[form as usize] {
+            Some(its) => its.transcript.forget_before(pages, position),
+            None if form == Form::Plain => self.plain.forget_before(pages, position),
+            None => {}
+        }
+    }
+
+    /// Forgets everything. To be called before it is dropped, if what it held is still counted.
+    pub fn free(&mut self, pages: &mut Pages) {
+        Form::ALL.into_iter().for_each(|form| self.forget_before(pages, form, u64::MAX));
+    }
+
+    /// What the pages of all forms are charged.
+    pub fn held(&self) -> usize {
+        let others = self.others.iter().flatten();
+        self.plain.held() + others.map(|its| its.transcript.held()).sum::<usize>()
     }
 
     /// A reader has come to a form: it begins at its head.
@@ -98,13 +123,15 @@ impl Forms {
         self.others[form as usize].get_or_insert_with(begin).readers += 1;
     }
 
-    /// A reader has left a form.
-    pub fn leave(&mut self, form: Form) {
+    /// A reader has left a form; the last one leaves nothing behind.
+    pub fn leave(&mut self, pages: &mut Pages, form: Form) {
         let other = &mut self.others[form as usize];
         if let Some(its) = other {
             its.readers -= 1;
         }
-        other.take_if(|its| its.readers == 0);
+        if let Some(mut its) = other.take_if(|its| its.readers == 0) {
+            its.transcript.free(pages);
+        }
     }
 
     /// Whether this form has a reader, beside the plain one.
@@ -123,28 +150,31 @@ mod tests {
     use super::*;
 
     fn text(transcript: &Transcript, from: u64) -> String {
-        let (first, second) = transcript.bytes(from, transcript.head());
-        String::from_utf8([first, second].concat()).unwrap()
+        String::from_utf8(transcript.text(from, transcript.head())).unwrap()
     }
 
     #[test]
     fn a_form_begins_with_its_first_reader_and_goes_with_its_last() {
-        let mut forms = Forms::new(1000);
-        forms.append(1, &[b"a: ", b"one", b"\n"]);
+        let (mut forms, mut pages) = (Forms::new(1000), Pages::new(1 << 20));
+        forms.append(&mut pages, 1, &[b"a: ", b"one", b"\n"]);
         assert_eq!(forms.extra(), 0);
         forms.join(Form::CrLf);
         forms.join(Form::CrLf);
         let start = forms.of(Form::CrLf).head();
         assert!(start >= forms.plain().head());
-        forms.append(1, &[b"a: ", b"two", b"\n"]);
+        forms.append(&mut pages, 1, &[b"a: ", b"two", b"\n"]);
         assert_eq!(text(forms.of(Form::CrLf), start), "a: two\r\n");
         assert_eq!(text(forms.plain(), 0), "a: one\na: two\n");
         // Both know the same lines by the same numbers.
         assert_eq!(forms.of(Form::CrLf).lines_said(), forms.plain().lines_said());
-        forms.leave(Form::CrLf);
-        assert_eq!(forms.extra(), 1);
-        forms.leave(Form::CrLf);
-        assert_eq!(forms.extra(), 0);
+        forms.leave(&mut pages, Form::CrLf);
+        assert_eq!((forms.extra(), forms.held()), (1, pages.held()));
+        forms.leave(&mut pages, Form::CrLf);
+        assert_eq!((forms.extra(), forms.plain().held()), (0, pages.held()));
+        forms.forget_before(&mut pages, Form::CrLf, u64::MAX);
+        assert_eq!(text(forms.plain(), 0), "a: one\na: two\n");
+        forms.free(&mut pages);
+        assert_eq!(pages.held(), 0);
     }
 
     #[test]

@@ -19,6 +19,7 @@ use crate::words::voice::Voice;
 
 use cork::Cork;
 use forms::{FORMS, Form, Forms};
+use pages::Pages;
 use presence::Presence;
 use queues::Queues;
 use readers::Readers;
@@ -32,6 +33,7 @@ pub use ids::{ClientId, LOBBY, RoomId};
 pub mod cork;
 pub mod forms;
 mod ids;
+pub mod pages;
 pub mod presence;
 pub mod queues;
 pub mod readers;
@@ -68,6 +70,8 @@ pub struct Room {
     pub turns: Turns<ClientId>,
     /// The pass that is unfinished.
     pub pass: Option<Pass>,
+    /// How far it was printed for the operator, and in which form: what that lacks is kept.
+    pub printed: Option<(Form, u64)>,
     /// The queues in which the agenda has put it.
     pub queues: Queues,
 }
@@ -79,16 +83,21 @@ pub struct Pass {
     pub next: usize,
     /// By form.
     pub bounds: [Bounds; FORMS],
+    /// From where on the plain form is kept for the history of newcomers.
+    pub kept_from: u64,
 }
 
 /// Which readers a pass must not leave behind, in one form.
 #[derive(Clone, Copy, Debug)]
 pub struct Bounds {
-    /// A client below this that cannot be written to must lapse: the next turn overwrites it.
-    pub endangered_below: u64,
+    /// A client that is still below this when it was offered what it lacks must lapse: the window
+    /// has no room for that and the next turn.
+    pub lapse_below: u64,
     /// A newcomer below this is greeted now: a turn earlier, so that it is offered what it lacks
     /// before that.
     pub greeted_below: u64,
+    /// The position of the slowest client that the pass has left behind: what it lacks is kept.
+    pub slowest: u64,
 }
 
 /// What an entry asks for beside its place in the conversation.
@@ -119,6 +128,7 @@ impl Room {
             coming: 0,
             turns: Turns::default(),
             pass: None,
+            printed: None,
             queues: Queues::default(),
         }
     }
@@ -178,21 +188,27 @@ impl Room {
     }
 
     /// Puts what was submitted where it stands in the conversation.
-    pub fn append(&mut self, submission: &Submission, names: &Names, voice: Voice) -> Effect {
+    pub fn append(
+        &mut self,
+        pages: &mut Pages,
+        submission: &Submission,
+        names: &Names,
+        voice: Voice,
+    ) -> Effect {
         let author = submission.author.serial;
         let text = self.submissions.text(submission);
         match submission.kind {
-            Kind::AsItIs => self.forms.append(author, &[text]),
+            Kind::AsItIs => self.forms.append(pages, author, &[text]),
             Kind::Line => {
                 let name = names.of(author).to_string();
-                self.forms.append(author, &[name.as_bytes(), b": ", text, b"\n"]);
+                self.forms.append(pages, author, &[name.as_bytes(), b": ", text, b"\n"]);
             }
             Kind::Command => return Effect::Command(String::from_utf8_lossy(text).into_owned()),
             Kind::Answer => return Effect::Answer(text.to_vec()),
             Kind::Departure { told } => {
                 if told {
                     let name = &names.of(author).to_string();
-                    self.forms.append(SERVER, &[&voice.line(&Notice::Left { name })]);
+                    self.forms.append(pages, SERVER, &[&voice.line(&Notice::Left { name })]);
                 }
                 return Effect::Gone;
             }
@@ -201,28 +217,49 @@ impl Room {
     }
 
     /// Appends a line in which a client stands between two marks.
-    pub fn say(&mut self, author: u64, [before, behind]: &[&str; 2], text: &str, names: &Names) {
+    pub fn say(
+        &mut self,
+        pages: &mut Pages,
+        author: u64,
+        [before, behind]: &[&str; 2],
+        text: &str,
+        names: &Names,
+    ) {
         let name = names.of(author);
         let line = format!("{before}{name}{behind}{text}\n");
-        self.forms.append(author, &[line.as_bytes()]);
+        self.forms.append(pages, author, &[line.as_bytes()]);
     }
 
     /// Appends a notice that a client has worded a part of: one that ignores it does not see it.
-    pub fn tell_of(&mut self, author: u64, notice: &Notice<'_>, voice: Voice) {
-        self.forms.append(author, &[&voice.line(notice)]);
+    pub fn tell_of(&mut self, pages: &mut Pages, author: u64, notice: &Notice<'_>, voice: Voice) {
+        self.forms.append(pages, author, &[&voice.line(notice)]);
     }
 
     /// Changes what it is about, and tells all.
-    pub fn set_topic(&mut self, author: u64, topic: &str, names: &Names, voice: Voice) {
+    pub fn set_topic(
+        &mut self,
+        pages: &mut Pages,
+        author: u64,
+        topic: &str,
+        names: &Names,
+        voice: Voice,
+    ) {
         self.topic = Some(topic.into());
         let name = &names.of(author).to_string();
-        self.tell_of(author, &Notice::TopicSet { name, topic }, voice);
+        self.tell_of(pages, author, &Notice::TopicSet { name, topic }, voice);
     }
 
     /// A client has left for another room: those that stay are told.
-    pub fn tell_moved(&mut self, author: u64, to: &str, names: &Names, voice: Voice) {
+    pub fn tell_moved(
+        &mut self,
+        pages: &mut Pages,
+        author: u64,
+        to: &str,
+        names: &Names,
+        voice: Voice,
+    ) {
         let name = &names.of(author).to_string();
-        self.forms.append(SERVER, &[&voice.line(&Notice::Moved { name, room: to })]);
+        self.forms.append(pages, SERVER, &[&voice.line(&Notice::Moved { name, room: to })]);
     }
 
     /// The newest lines that clients have said, of those with a number below `before`: at most
@@ -238,7 +275,7 @@ impl Room {
         let plain = self.forms.plain();
         let is_left_out = |author| without.is_some_and(|without| without.contains(author));
         // A notice about someone, who has worded part of it, is nothing that was said.
-        let is_notice = |line: &Line| plain.bytes(line.start, line.start + 1).0 == b"*";
+        let is_notice = |line: &Line| plain.text(line.start, line.start + 1) == b"*";
         let is_wanted = |line: &Line| {
             let author = line.author;
             let is_said = author != SERVER && line.number < before && !is_notice(line);
@@ -247,22 +284,48 @@ impl Room {
         let newest = plain.newest(lines, bytes_max, is_wanted);
         let mut text = Vec::new();
         for line in &newest {
-            let (first, second) = plain.bytes(line.start, line.end);
-            text.extend_from_slice(first);
-            text.extend_from_slice(second);
+            plain.bytes(line.start, line.end).for_each(|piece| text.extend_from_slice(piece));
         }
         (!newest.is_empty()).then_some(text)
     }
 
-    /// What a pass must know of each form; `reserve` is what one turn appends, at most.
-    pub fn begin_pass(&mut self, reserve: usize) {
+    /// Begins a pass: one turn appends at most `turn`, each entry of it at most `entry`.
+    ///
+    /// A newcomer that is greeted in this pass is offered a turn's worth in the next, and may stand
+    /// in the middle of an entry then: so that much more must fit.
+    pub fn begin_pass(&mut self, turn: usize, entry: usize) {
         let bounds = |form| {
-            let below = |turns| self.forms.of(form).endangered_below(turns * reserve);
-            Bounds { endangered_below: below(2), greeted_below: below(3) }
+            let below = |reserve| self.forms.of(form).endangered_below(reserve);
+            let (lapse_below, greeted_below) = (below(turn), below(2 * turn + entry));
+            Bounds { lapse_below, greeted_below, slowest: u64::MAX }
         };
         let plain = bounds(Form::Plain);
         let bounds =
             Form::ALL.map(|form| if self.forms.is_read(form) { bounds(form) } else { plain });
-        self.pass = Some(Pass { next: 0, bounds });
+        self.pass = Some(Pass { next: 0, bounds, kept_from: u64::MAX });
+    }
+
+    /// Ends the pass: each form forgets what none of its readers lacks. Of the plain one the newest
+    /// `history` bytes are kept too, as far as there is room for them beside the next turn.
+    ///
+    /// No reader is below `lapse_below`. The pass has left none behind that was; since then each
+    /// has only come further, but those that had lapsed, and they were looked at again. Newcomers,
+    /// and those that changed their form, began at the head. The operator's reading was at most
+    /// two turns from that bound before this turn was appended. So the next turn fits into the
+    /// window, and `append` need not forget anything.
+    pub fn end_pass(&mut self, pages: &mut Pages, history: usize) {
+        let Some(pass) = self.pass.take() else { return };
+        let plain = self.forms.plain();
+        let history = plain.start_at_or_after(plain.head().saturating_sub(history as u64)).1;
+        for form in Form::ALL {
+            let bounds = pass.bounds[form as usize];
+            let printed = self.printed.filter(|printed| printed.0 == form);
+            let slowest = printed.map_or(bounds.slowest, |printed| bounds.slowest.min(printed.1));
+            debug_assert!(slowest >= bounds.lapse_below, "{slowest} {bounds:?}");
+            let is_plain = form == Form::Plain;
+            let kept_from = if is_plain { history.min(pass.kept_from) } else { u64::MAX };
+            let tail = slowest.min(kept_from.max(bounds.lapse_below));
+            self.forms.forget_before(pages, form, tail);
+        }
     }
 }

@@ -6,6 +6,7 @@
 use std::collections::VecDeque;
 
 use super::ClientId;
+use super::forms::FORM_BYTES_MAX;
 use super::transcript::{SERVER, charge};
 
 /// A queue of what will be appended, or carried out, in order.
@@ -69,7 +70,7 @@ impl Submissions {
             return;
         }
         let server = ClientId { serial: SERVER, key: 0 };
-        self.push(server, Kind::AsItIs, line, charge(line.len()));
+        self.push(server, Kind::AsItIs, line, charge(line.len()) + FORM_BYTES_MAX);
     }
 
     /// Submits a text of a client, with what it will be charged.

@@ -4,20 +4,31 @@
 //! and a reader's whole backlog is one of them. Only whole entries are appended: a line with its
 //! line feed, or in raw mode a chunk as it was read. An index holds each entry's start and author.
 //!
+//! Bytes and index stand in pages, which all windows share. To append never forgets anything:
+//! [`Transcript::forget_before`] is the only way out of the window, and one that is empty takes
+//! no page.
+//!
 //! What always holds: `tail <= head`, both are the boundary of an entry, and every byte between
 //! them can be read. The window holds at most `window_bytes_max` bytes, each entry charged as at
-//! least [`ENTRY_BYTES_MIN`]. This room knows neither readers nor line ends.
+//! least [`ENTRY_BYTES_MIN`]: room is made before something is appended. This file knows neither
+//! readers nor line ends.
 
-use std::collections::VecDeque;
+use crate::room::pages::{PAGE_OVERHEAD_BYTES, Paged, Pages};
 
 /// An entry shorter than this is charged as this much, because its place in the index takes room
 /// too: without it a window full of one-byte entries would need sixteen windows of index.
 /// The shortest line a client can cause (`guest1: a`) is longer, so this is felt in raw mode only.
 pub const ENTRY_BYTES_MIN: usize = 8;
 
-/// The ring starts with this many bytes and doubles when it is full, up to the window: a quiet
-/// server stays small, and what a turn appends stays in the processor's cache.
-pub const RING_BYTES_AT_START: usize = 64 * 1024;
+/// The bytes of a page. A write of a turn is at most five of these. Measured: the kernel takes five
+/// pieces in the time of one; sixteen of 4 KiB cost a flood 18 % more.
+pub const PAGE_BYTES: usize = 16 * 1024;
+
+/// The entries of a page of the index.
+pub const PAGE_ENTRIES: usize = 64;
+
+type Bytes = Paged<u8, PAGE_BYTES>;
+type Index = Paged<Entry, PAGE_ENTRIES>;
 
 /// How many lines a search goes back: a tenth of a millisecond.
 pub const LOOKS_MAX: usize = 10_000;
@@ -27,14 +38,26 @@ pub fn charge(bytes: usize) -> usize {
     bytes.max(ENTRY_BYTES_MIN)
 }
 
-/// The most that a transcript with this window ever takes in memory, its index included.
+/// How many pages of bytes and of the index a window has at most.
+const fn pages_max(window_bytes_max: usize) -> (usize, usize) {
+    let entries = window_bytes_max / ENTRY_BYTES_MIN;
+    (Bytes::pages_max(window_bytes_max), Index::pages_max(entries))
+}
+
+/// The most that the pages of a transcript with this window are ever charged.
+pub fn pages_bytes_max(window_bytes_max: usize) -> usize {
+    let (bytes, index) = pages_max(window_bytes_max);
+    bytes * Bytes::PAGE_BYTES + index * Index::PAGE_BYTES
+}
+
+/// The most that a transcript with this window ever takes in memory.
 pub fn memory_bytes_max(window_bytes_max: usize) -> usize {
-    let index = window_bytes_max / ENTRY_BYTES_MIN * size_of::<Entry>();
-    window_bytes_max + 2 * index
+    let (bytes, index) = pages_max(window_bytes_max);
+    pages_bytes_max(window_bytes_max) + (bytes + index) * PAGE_OVERHEAD_BYTES
 }
 
 /// Where an entry starts, and whose it is.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 struct Entry {
     start: u64,
     author: u64,
@@ -59,16 +82,12 @@ pub const SERVER: u64 = 0;
 /// A bounded window of what has been said.
 #[derive(Debug)]
 pub struct Transcript {
-    /// The byte at position p stands at `(p - base) % ring.len()`.
-    ring: Vec<u8>,
+    /// From tail to head.
+    bytes: Bytes,
+    /// The entries in the window, oldest first, each at its number; the first one starts at the
+    /// tail.
+    index: Index,
     window_bytes_max: usize,
-    /// The position at which it began.
-    base: u64,
-    head: u64,
-    /// The entries in the window, oldest first; the first one starts at the tail.
-    index: VecDeque<Entry>,
-    /// How many entries have left the window.
-    forgotten: u64,
     /// What the entries in the window are charged together.
     charged: usize,
 }
@@ -76,33 +95,29 @@ pub struct Transcript {
 impl Transcript {
     /// An empty transcript that will never hold more than `window_bytes_max` bytes.
     pub fn new(window_bytes_max: usize) -> Transcript {
-        let window_bytes_max = window_bytes_max.max(ENTRY_BYTES_MIN);
-        Transcript {
-            ring: vec![0; window_bytes_max.min(RING_BYTES_AT_START)],
-            window_bytes_max,
-            base: 0,
-            head: 0,
-            index: VecDeque::new(),
-            forgotten: 0,
-            charged: 0,
-        }
+        Transcript::starting_at(0, 0, window_bytes_max.max(ENTRY_BYTES_MIN))
+    }
+
+    fn starting_at(position: u64, number: u64, window_bytes_max: usize) -> Transcript {
+        let (bytes, index) = (Bytes::starting_at(position), Index::starting_at(number));
+        Transcript { bytes, index, window_bytes_max, charged: 0 }
     }
 
     /// An empty one with the same window, in which the next line has the same number. Its head lies
     /// behind every position of this one, each line of which may be a byte longer there.
     pub fn continued(&self) -> Transcript {
-        let (base, forgotten) = (self.head + self.lines_said(), self.lines_said());
-        Transcript { base, head: base, forgotten, ..Transcript::new(self.window_bytes_max) }
+        let lines = self.lines_said();
+        Transcript::starting_at(self.head() + lines, lines, self.window_bytes_max)
     }
 
     /// The position after the last byte said.
     pub fn head(&self) -> u64 {
-        self.head
+        self.bytes.end()
     }
 
     /// The position of the first byte that can still be read.
     pub fn tail(&self) -> u64 {
-        self.index.front().map_or(self.head, |entry| entry.start)
+        self.bytes.start()
     }
 
     /// The most bytes that the window ever holds.
@@ -112,40 +127,69 @@ impl Transcript {
 
     /// How many lines have been said.
     pub fn lines_said(&self) -> u64 {
-        self.forgotten + self.index.len() as u64
+        self.index.end()
     }
 
-    /// Appends one entry, made of `parts` one after the other.
+    /// What its pages are charged.
+    pub fn held(&self) -> usize {
+        self.bytes.held() + self.index.held()
+    }
+
+    /// Appends one entry, made of `parts` one after the other; new pages are taken from `pages`.
     ///
-    /// The oldest entries leave the window if they must. It is our own fault if the entry is empty
-    /// or larger than the window.
-    pub fn append(&mut self, author: u64, parts: &[&[u8]]) {
-        let bytes = parts.iter().map(|part| part.len()).sum();
-        debug_assert!(bytes > 0 && charge(bytes) <= self.window_bytes_max);
-        self.make_room(bytes);
-        self.index.push_back(Entry { start: self.head, author });
-        self.charged += charge(bytes);
+    /// Nothing is forgotten. It is our own fault if the entry is empty or the window has no room
+    /// for it: see [`Transcript::endangered_below`].
+    pub fn append(&mut self, pages: &mut Pages, author: u64, parts: &[&[u8]]) {
+        let start = self.head();
+        self.index.append(pages, &[Entry { start, author }]);
         for part in parts {
-            self.write(part);
+            self.bytes.append(pages, part);
         }
+        debug_assert!(self.head() > start);
+        self.charged += charge((self.head() - start) as usize);
+        debug_assert!(self.charged <= self.window_bytes_max, "{self:?}");
         self.check();
     }
 
-    /// The bytes from `from` to `to`, in order, as at most two pieces.
+    /// Forgets the entries before the one that holds the byte at `position`; what that frees is
+    /// given back to `pages`.
+    pub fn forget_before(&mut self, pages: &mut Pages, position: u64) {
+        let number = match self.line_at(position.max(self.tail())) {
+            Some(line) => line.number,
+            None => self.index.end(),
+        };
+        let gone = self.index.start()..number;
+        self.charged -= gone.map(|number| self.charge_of(number)).sum::<usize>();
+        let tail = self.start_of(number);
+        self.index.forget_before(pages, number);
+        self.bytes.forget_before(pages, tail);
+        self.check();
+    }
+
+    /// Forgets everything, so that it holds no page any more. To be called before it is dropped.
+    pub fn free(&mut self, pages: &mut Pages) {
+        self.forget_before(pages, self.head());
+        debug_assert_eq!(self.held(), 0);
+    }
+
+    /// The bytes from `from` to `to`, in order, as pieces none of which is empty.
     ///
     /// Both must lie between tail and head.
-    pub fn bytes(&self, from: u64, to: u64) -> (&[u8], &[u8]) {
-        debug_assert!(self.tail() <= from && from <= to && to <= self.head);
-        let start = self.place(from);
-        let count = (to - from) as usize;
-        let first = count.min(self.ring.len() - start);
-        (&self.ring[start..start + first], &self.ring[..count - first])
+    pub fn bytes(&self, from: u64, to: u64) -> impl Iterator<Item = &[u8]> {
+        self.bytes.pieces(from, to)
+    }
+
+    /// The same in one piece, which is a copy.
+    pub fn text(&self, from: u64, to: u64) -> Vec<u8> {
+        let mut text = Vec::with_capacity((to - from) as usize);
+        self.bytes(from, to).for_each(|piece| text.extend_from_slice(piece));
+        text
     }
 
     /// The line that holds the byte at `position`, or `None` at the head.
     pub fn line_at(&self, position: u64) -> Option<Line> {
         debug_assert!(self.tail() <= position);
-        if position >= self.head {
+        if position >= self.head() {
             return None;
         }
         let after = self.index.partition_point(|entry| entry.start <= position);
@@ -155,16 +199,15 @@ impl Transcript {
     /// The lines from the one that starts at `position` to the newest.
     pub fn lines_from(&self, position: u64) -> impl Iterator<Item = Line> + '_ {
         let first = self.index.partition_point(|entry| entry.start < position);
-        (first..self.index.len()).map(|place| self.line(place))
+        (first..self.index.end()).map(|number| self.line(number))
     }
 
     /// The number of the first line that starts at or after `position`, and where it starts.
     ///
     /// At the head this is the line that will be said next.
     pub fn start_at_or_after(&self, position: u64) -> (u64, u64) {
-        let place = self.index.partition_point(|entry| entry.start < position);
-        let start = self.index.get(place).map_or(self.head, |entry| entry.start);
-        (self.forgotten + place as u64, start)
+        let number = self.index.partition_point(|entry| entry.start < position);
+        (number, self.start_of(number))
     }
 
     /// The newest lines that are wanted, oldest first: at most `lines` of them, and at most
@@ -176,8 +219,8 @@ impl Transcript {
         is_wanted: impl Fn(&Line) -> bool,
     ) -> Vec<Line> {
         let mut left = bytes_max;
-        let newest = (0..self.index.len()).rev().take(LOOKS_MAX);
-        let newest = newest.map(|place| self.line(place)).filter(&is_wanted);
+        let newest = (self.index.start()..self.index.end()).rev().take(LOOKS_MAX);
+        let newest = newest.map(|number| self.line(number)).filter(&is_wanted);
         let newest = newest.take(lines).map_while(|line| {
             left = left.checked_sub((line.end - line.start) as usize)?;
             Some(line)
@@ -187,78 +230,47 @@ impl Transcript {
         lines
     }
 
-    /// The position below which a reader may lose bytes if entries charged `reserve` together are
-    /// appended now. It is the tail when there is room for them.
+    /// The position below which all must be forgotten before entries charged `reserve` together
+    /// are appended. It is the tail when there is room for them.
     pub fn endangered_below(&self, reserve: usize) -> u64 {
         let excess = (self.charged + reserve).saturating_sub(self.window_bytes_max);
         if excess == 0 {
             return self.tail();
         }
-        let padded = self.charged as u64 != self.head - self.tail();
+        let padded = self.charged as u64 != self.head() - self.tail();
         if !padded {
             return self.start_at_or_after(self.tail() + excess as u64).1;
         }
         let mut freed = 0;
-        let still_needed = |place: &usize| {
+        let still_needed = |number: &u64| {
             let needed = freed < excess;
-            freed += self.charge_at(*place);
+            freed += self.charge_of(*number);
             needed
         };
-        let leaving = (0..self.index.len()).take_while(still_needed).count();
-        self.index.get(leaving).map_or(self.head, |entry| entry.start)
+        let leaving = (self.index.start()..self.index.end()).take_while(still_needed).count();
+        self.start_of(self.index.start() + leaving as u64)
     }
 
-    fn make_room(&mut self, bytes: usize) {
-        self.grow(self.charged + charge(bytes));
-        while self.charged + charge(bytes) > self.window_bytes_max {
-            self.charged -= self.charge_at(0);
-            self.index.pop_front();
-            self.forgotten += 1;
-        }
+    /// Where the line with this number starts; the head if it is the next to be said.
+    fn start_of(&self, number: u64) -> u64 {
+        self.index.get(number).map_or(self.head(), |entry| entry.start)
     }
 
-    /// Doubles the ring until it holds `needed` bytes, or as many as the window.
-    ///
-    /// It is as large as the window before anything leaves that. So while it grows, every byte
-    /// stands at its own place, and stays there.
-    fn grow(&mut self, needed: usize) {
-        let mut ring_bytes = self.ring.len();
-        while ring_bytes < needed.min(self.window_bytes_max) {
-            ring_bytes = (ring_bytes * 2).min(self.window_bytes_max);
-        }
-        debug_assert!(ring_bytes == self.ring.len() || self.tail() == self.base);
-        self.ring.reserve_exact(ring_bytes - self.ring.len());
-        self.ring.resize(ring_bytes, 0);
+    /// The line with this number, which must be in the window.
+    fn line(&self, number: u64) -> Line {
+        let Entry { start, author } = self.index.get(number).copied().unwrap_or_default();
+        Line { number, author, start, end: self.start_of(number + 1) }
     }
 
-    fn write(&mut self, bytes: &[u8]) {
-        let start = self.place(self.head);
-        let first = bytes.len().min(self.ring.len() - start);
-        self.ring[start..start + first].copy_from_slice(&bytes[..first]);
-        self.ring[..bytes.len() - first].copy_from_slice(&bytes[first..]);
-        self.head += bytes.len() as u64;
-    }
-
-    fn place(&self, position: u64) -> usize {
-        ((position - self.base) % self.ring.len() as u64) as usize
-    }
-
-    fn line(&self, place: usize) -> Line {
-        let Entry { start, author } = self.index[place];
-        let end = self.index.get(place + 1).map_or(self.head, |next| next.start);
-        Line { number: self.forgotten + place as u64, author, start, end }
-    }
-
-    fn charge_at(&self, place: usize) -> usize {
-        let line = self.line(place);
+    fn charge_of(&self, number: u64) -> usize {
+        let line = self.line(number);
         charge((line.end - line.start) as usize)
     }
 
     fn check(&self) {
-        debug_assert!(self.tail() <= self.head);
-        debug_assert!(self.head - self.tail() <= self.charged as u64);
-        debug_assert!(self.head - self.tail() <= self.ring.len() as u64);
-        debug_assert!(self.charged <= self.window_bytes_max);
+        debug_assert!(self.tail() <= self.head());
+        debug_assert_eq!(self.tail(), self.start_of(self.index.start()));
+        debug_assert!(self.head() - self.tail() <= self.charged as u64);
     }
 }
 
@@ -267,28 +279,68 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn said(transcript: &Transcript, from: u64, to: u64) -> Vec<u8> {
-        let (first, second) = transcript.bytes(from, to);
-        [first, second].concat()
+    /// One transcript and the pages for it alone.
+    struct Alone {
+        transcript: Transcript,
+        pages: Pages,
+    }
+
+    impl Alone {
+        fn new(window: usize) -> Alone {
+            let pages = Pages::new(pages_bytes_max(window));
+            Alone { transcript: Transcript::new(window), pages }
+        }
+
+        /// Appends, when the oldest entries have made room if they must.
+        fn append(&mut self, author: u64, parts: &[&[u8]]) {
+            let bytes = parts.iter().map(|part| part.len()).sum();
+            let tail = self.transcript.endangered_below(charge(bytes));
+            self.forget_before(tail);
+            self.transcript.append(&mut self.pages, author, parts);
+            assert_eq!(self.pages.held(), self.transcript.held());
+        }
+
+        fn forget_before(&mut self, position: u64) {
+            self.transcript.forget_before(&mut self.pages, position);
+            assert_eq!(self.pages.held(), self.transcript.held());
+        }
+
+        fn window(&self) -> Vec<u8> {
+            self.transcript.text(self.transcript.tail(), self.transcript.head())
+        }
     }
 
     #[test]
-    fn what_is_appended_can_be_read_until_the_window_is_full() {
-        let mut transcript = Transcript::new(32);
-        transcript.append(1, &[b"guest1: ", b"hello", b"\n"]);
-        transcript.append(SERVER, &[b"* guest1 left\n"]);
-        assert_eq!(said(&transcript, 0, 28), b"guest1: hello\n* guest1 left\n");
-        transcript.append(2, &[b"guest2: bye\n"]);
+    fn what_is_appended_can_be_read_until_it_is_forgotten() {
+        let mut alone = Alone::new(64);
+        alone.append(1, &[b"guest1: ", b"hello", b"\n"]);
+        alone.append(SERVER, &[b"* guest1 left\n"]);
+        assert_eq!(alone.window(), b"guest1: hello\n* guest1 left\n");
+        alone.append(2, &[b"guest2: bye\n"]);
+        alone.forget_before(14);
+        let transcript = &alone.transcript;
         assert_eq!((transcript.tail(), transcript.head()), (14, 40));
-        assert_eq!(said(&transcript, 14, 40), b"* guest1 left\nguest2: bye\n");
+        assert_eq!(alone.window(), b"* guest1 left\nguest2: bye\n");
         assert_eq!(transcript.lines_said(), 3);
     }
 
     #[test]
+    fn only_whole_entries_are_forgotten() {
+        let mut alone = Alone::new(64);
+        (0..3).for_each(|author| alone.append(author, &[b"ten bytes\n"]));
+        for (position, tail) in [(9, 0), (10, 10), (19, 10), (5, 10), (29, 20), (30, 30)] {
+            alone.forget_before(position);
+            assert_eq!(alone.transcript.tail(), tail, "{position}");
+        }
+        assert_eq!((alone.transcript.held(), alone.transcript.lines_said()), (0, 3));
+    }
+
+    #[test]
     fn a_position_inside_a_line_finds_the_line() {
-        let mut transcript = Transcript::new(64);
-        transcript.append(7, &[b"first line\n"]);
-        transcript.append(8, &[b"second line\n"]);
+        let mut alone = Alone::new(64);
+        alone.append(7, &[b"first line\n"]);
+        alone.append(8, &[b"second line\n"]);
+        let transcript = &alone.transcript;
         let second = Line { number: 1, author: 8, start: 11, end: 23 };
         assert_eq!(transcript.line_at(11), Some(second));
         assert_eq!(transcript.line_at(22), Some(second));
@@ -299,12 +351,12 @@ mod tests {
 
     #[test]
     fn the_newest_lines_are_bounded_by_count_and_by_bytes() {
-        let mut transcript = Transcript::new(256);
+        let mut alone = Alone::new(256);
         for _ in 0..10 {
-            transcript.append(1, &[b"ten bytes\n"]);
+            alone.append(1, &[b"ten bytes\n"]);
         }
         let starts = |lines, bytes_max| -> Vec<u64> {
-            let newest = transcript.newest(lines, bytes_max, |_| true);
+            let newest = alone.transcript.newest(lines, bytes_max, |_| true);
             newest.iter().map(|line| line.start).collect()
         };
         assert_eq!(starts(3, 1000), [70, 80, 90]);
@@ -318,15 +370,15 @@ mod tests {
 
     #[test]
     fn the_newest_wanted_lines_are_found_in_bounded_time() {
-        let mut transcript = Transcript::new(16 * LOOKS_MAX);
-        transcript.append(1, &[b"one\n"]);
+        let mut alone = Alone::new(16 * LOOKS_MAX);
+        alone.append(1, &[b"one\n"]);
         let mut looks = Vec::new();
         for notices in [LOOKS_MAX - 1, 1] {
             for _ in 0..notices {
-                transcript.append(SERVER, &[b"* notice\n"]);
+                alone.append(SERVER, &[b"* notice\n"]);
             }
             let count = std::cell::Cell::new(0);
-            let newest = transcript.newest(5, 1000, |line| {
+            let newest = alone.transcript.newest(5, 1000, |line| {
                 count.set(count.get() + 1);
                 line.author != SERVER
             });
@@ -336,39 +388,40 @@ mod tests {
     }
 
     #[test]
-    fn the_ring_doubles_when_full_and_ends_as_large_as_the_window() {
-        const START: usize = RING_BYTES_AT_START;
-        let mut transcript = Transcript::new(2 * START + 10);
-        let mut append = |bytes: usize| {
-            transcript.append(1, &[&vec![b'x'; bytes]]);
-            (transcript.ring.len(), transcript.ring.capacity())
-        };
-        assert_eq!(append(START), (START, START));
-        assert_eq!(append(8), (2 * START, 2 * START));
-        assert_eq!(append(START - 8), (2 * START, 2 * START));
-        assert_eq!(append(START), (2 * START + 10, 2 * START + 10));
-        assert_eq!(transcript.tail(), START as u64);
-        assert_eq!(said(&transcript, transcript.tail(), transcript.head()), vec![b'x'; 2 * START]);
-    }
-
-    #[test]
-    fn the_memory_bound_is_enough_for_the_shortest_entries() {
-        let window = ENTRY_BYTES_MIN * 4097;
-        let mut transcript = Transcript::new(window);
-        assert_eq!(transcript.window_bytes_max(), window);
-        (0..5000).for_each(|author| transcript.append(author, &[b"x"]));
-        let index = transcript.index.capacity() * size_of::<Entry>();
-        let told = memory_bytes_max(window);
-        assert!((transcript.ring.capacity() + index..2 * window + index).contains(&told), "{told}");
-    }
-
-    #[test]
-    fn no_more_is_endangered_than_leaves_the_window() {
-        let mut transcript = Transcript::new(4 * ENTRY_BYTES_MIN);
-        (0..4).for_each(|author| transcript.append(author, &[b"x"]));
-        for (reserve, endangered) in [(0, 0), (1, 1), (8, 1), (9, 2), (32, 4), (99, 4)] {
-            assert_eq!(transcript.endangered_below(reserve), endangered, "{reserve}");
+    fn the_bound_of_pages_is_met_by_the_shortest_entries() {
+        let window = ENTRY_BYTES_MIN * 64 * 70;
+        let mut alone = Alone::new(window);
+        let mut index_most = 0;
+        for author in 0..10_000 {
+            alone.append(author, &[b"x"]);
+            index_most = index_most.max(alone.transcript.index.held());
         }
+        let (bytes, index) = pages_max(window);
+        assert_eq!((bytes, index), (window.div_ceil(PAGE_BYTES) + 1, 71));
+        assert_eq!(index_most, index * Index::PAGE_BYTES);
+    }
+
+    #[test]
+    fn no_more_is_endangered_than_must_leave_the_window() {
+        let mut alone = Alone::new(4 * ENTRY_BYTES_MIN);
+        (0..4).for_each(|author| alone.append(author, &[b"x"]));
+        for (reserve, endangered) in [(0, 0), (1, 1), (8, 1), (9, 2), (32, 4), (99, 4)] {
+            assert_eq!(alone.transcript.endangered_below(reserve), endangered, "{reserve}");
+        }
+    }
+
+    #[test]
+    fn one_that_goes_on_in_another_form_gives_its_own_pages_back() {
+        let mut alone = Alone::new(64);
+        alone.append(1, &[b"one\n"]);
+        let mut other = alone.transcript.continued();
+        assert_eq!((other.held(), other.lines_said(), other.tail()), (0, 1, 5));
+        other.append(&mut alone.pages, 1, &[b"two\r\n"]);
+        assert_eq!(other.bytes(5, 10).collect::<Vec<_>>(), [b"two\r\n"]);
+        assert_eq!(alone.pages.held(), alone.transcript.held() + other.held());
+        other.free(&mut alone.pages);
+        alone.transcript.free(&mut alone.pages);
+        assert_eq!(alone.pages.held(), 0);
     }
 
     /// The plainest thing that could be right: every entry ever said, and what is left of them.
@@ -392,40 +445,39 @@ mod tests {
         ) {
             let entries: Vec<_> = entries.iter().cycle().take(entries.len() * repeat).cloned()
                 .collect();
-            let mut transcript = Transcript::new(window);
+            let mut alone = Alone::new(window);
             for (author, entry) in entries.iter().enumerate() {
                 let (front, back) = entry.split_at(entry.len() / 2);
-                transcript.append(author as u64, &[front, back]);
+                alone.append(author as u64, &[front, back]);
             }
             let gone = model(&entries, window);
-            let all = said(&transcript, transcript.tail(), transcript.head());
-            prop_assert_eq!(all, entries[gone..].concat());
+            prop_assert_eq!(alone.window(), entries[gone..].concat());
+            let transcript = &alone.transcript;
             let authors: Vec<u64> = transcript.lines_from(transcript.tail())
                 .map(|line| line.author).collect();
             prop_assert_eq!(authors, (gone as u64..entries.len() as u64).collect::<Vec<_>>());
         }
 
         #[test]
-        fn a_position_that_is_not_endangered_loses_nothing(
+        fn what_is_not_endangered_leaves_room_for_the_reserve(
             window in 64usize..512,
             before in prop::collection::vec(1usize..48, 1..100),
-            after in prop::collection::vec(1usize..48, 0..10),
+            reserve in 0usize..512,
         ) {
-            let mut transcript = Transcript::new(window);
+            let mut alone = Alone::new(window);
             for bytes in before {
-                transcript.append(1, &[&vec![b'x'; bytes]]);
+                alone.append(1, &[&vec![b'x'; bytes]]);
             }
-            let reserve: usize = after.iter().map(|bytes| charge(*bytes)).sum();
-            let safe = transcript.endangered_below(reserve);
-            let tight = transcript.endangered_below(reserve.saturating_sub(48));
-            prop_assert!(tight <= safe);
-            for bytes in after {
-                transcript.append(2, &[&vec![b'y'; bytes]]);
+            let safe = alone.transcript.endangered_below(reserve);
+            prop_assert!(alone.transcript.endangered_below(reserve.saturating_sub(48)) <= safe);
+            // One entry less, and there would not be.
+            if safe > alone.transcript.tail() && reserve <= window {
+                alone.forget_before(safe - 1);
+                prop_assert!(alone.transcript.charged + reserve > window);
             }
-            if reserve <= window {
-                prop_assert!(transcript.tail() <= safe);
-                prop_assert_eq!(transcript.tail(), safe);
-            }
+            alone.forget_before(safe);
+            prop_assert_eq!(alone.transcript.tail(), safe);
+            prop_assert!(alone.transcript.charged + reserve <= window || reserve > window);
         }
     }
 }

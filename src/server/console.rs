@@ -44,18 +44,24 @@ impl Console {
     }
 
     /// Prints what it lacks, as far as the stream takes it. Call it in each turn, after the
-    /// appending. The next turn may overwrite what is before `endangered_below`.
+    /// appending. Below `endangered_below` it must lapse, so that more can be said.
     pub fn speak(&mut self, transcript: &Transcript, endangered_below: u64, now: Instant) {
         if self.retry_at.is_none_or(|at| at <= now) {
             self.retry_at = None;
             self.print(transcript, now);
         }
-        let endangered = self.retry_at.is_some() && self.reading.position() < endangered_below;
+        let endangered = self.reading.position() < endangered_below;
         if self.quiet && (endangered || !self.is_behind(transcript)) {
             self.sink = None;
-        } else if endangered {
+        } else if endangered && self.sink.is_some() {
             self.reading.lapse(transcript);
         }
+    }
+
+    /// From where on it needs the conversation, in which form; `None` if it does not.
+    pub fn printed(&self) -> Option<(Form, u64)> {
+        let is_reading = self.sink.is_some() && !self.reading.has_lapsed();
+        is_reading.then(|| (self.terms.form, self.reading.position()))
     }
 
     /// Whether there is something to print, and a stream to print it on.
@@ -83,8 +89,10 @@ impl Console {
         while terms.bytes_max > 0 && self.reading.is_behind(end) {
             let Some(sink) = &mut self.sink else { return };
             let offer = self.reading.offer(transcript, end, &terms);
-            let Some(piece) = offer.slices().first() else { continue };
-            match sink.write(piece) {
+            if offer.slices().is_empty() {
+                continue;
+            }
+            match sink.write(&offer.joined()) {
                 Written::Bytes(bytes) => {
                     self.reading.took(bytes, transcript);
                     terms.bytes_max = terms.bytes_max.saturating_sub(bytes.max(1));

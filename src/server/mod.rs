@@ -311,6 +311,7 @@ impl Server {
 
     /// Appends what was submitted, and offers it to all clients, to standard output and to the log.
     fn speak(&mut self, now: Instant) {
+        self.hub.note_printed(LOBBY, self.console.printed());
         self.hub.speak(now);
         let form = self.console.form();
         let below = self.hub.endangered_below(form);

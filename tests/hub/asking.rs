@@ -138,7 +138,7 @@ impl Asks {
                 let is_there =
                     text.strip_prefix("* you are in ").and_then(|rest| rest.get(..room.len()));
                 let is_refused =
-                    text == format!("* {room} is reserved") || text.starts_with("* a name ");
+                    text == format!("* {room} is reserved") || text.starts_with("* names cannot ");
                 is_refused || is_there.is_some_and(|its| its.eq_ignore_ascii_case(room))
             }
             Asks::History(_) => text == "* history" || text == "* no history",

@@ -17,6 +17,7 @@ mod asking;
 mod corpus;
 mod dialects;
 mod limits;
+mod memory;
 mod model;
 mod orders;
 mod people;

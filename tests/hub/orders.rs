@@ -1,4 +1,4 @@
-//! Every order of a few events, next to two clients in a window of three lines.
+//! Every order of a few events, next to two clients in a window of four lines.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use chinwag::config::Config;
 use crate::random::Random;
 use crate::world::World;
 
-/// What may happen next to two clients in a window of three lines.
+/// What may happen next to two clients in a window of four lines.
 #[derive(Clone, Copy, Debug)]
 enum Event {
     Says,
@@ -35,11 +35,12 @@ const DEPTH: u32 = 6;
 #[test]
 fn every_order_of_events_keeps_the_promises() {
     let base = Config {
-        window: 36,
-        turn_bytes: 9,
+        window: 64,
+        turn_bytes: 16,
         max_line: 6,
         write_bytes: 32,
         slice_writes: 1,
+        history_bytes: 0,
         hide_addresses: true,
         greeting: Duration::ZERO,
         ..Config::default()

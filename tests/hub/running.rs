@@ -9,7 +9,8 @@ use crate::world::World;
 
 /// Limits that the command line would refuse.
 pub fn config(random: &mut Random, base: &Config) -> Config {
-    let window = [64, 96, 160, 500, 1000, 4096][random.below(6)];
+    // The longest line that anyone may cause is no longer than a turn.
+    let window = [128, 144, 160, 500, 1000, 4096][random.below(6)];
     let turn_bytes = window / 4;
     Config {
         window,
@@ -20,6 +21,7 @@ pub fn config(random: &mut Random, base: &Config) -> Config {
         slice_writes: 1 + random.below(6),
         slice_bytes: 1 + random.below(4 * window),
         max_private: 500,
+        history_bytes: [0, 40, 4096][random.below(3)],
         raw: random.one_in(6),
         no_echo: random.one_in(3),
         hide_addresses: true,
@@ -53,13 +55,17 @@ pub fn run(mut random: Random, base: &Config) -> (u64, Vec<Vec<u8>>) {
         }
         world.step();
     }
-    if world.random.one_in(3) {
+    let stops = world.random.one_in(3);
+    if stops {
         world.stop();
     } else {
         world.settle();
     }
     world.check_settled();
     world.check_secrets();
+    if !stops {
+        world.check_pages();
+    }
     let received = world.peers.iter().map(|peer| peer.wire.borrow().received.clone());
     let received = received.collect();
     // What is left is freed with the hub.

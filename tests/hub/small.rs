@@ -206,8 +206,7 @@ impl Small {
     /// All that is in the window.
     pub fn said(&self) -> String {
         let transcript = self.hub.transcript();
-        let (first, second) = transcript.bytes(transcript.tail(), transcript.head());
-        String::from_utf8([first, second].concat()).unwrap()
+        String::from_utf8(transcript.text(transcript.tail(), transcript.head())).unwrap()
     }
 }
 

@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 use chinwag::config::Config;
 use chinwag::hub::{Hub, Wait};
 use chinwag::room::LOBBY;
+use chinwag::room::forms::Form;
+use chinwag::room::transcript::{PAGE_BYTES, PAGE_ENTRIES};
 
 use crate::asking::Asks;
 use crate::model::{Peer, Room, Said, Stay, Talk};
@@ -160,6 +162,11 @@ impl World {
             self.is_awaited = false;
             self.connect();
         }
+        // What is said is read here, as an operator reads it.
+        for room in self.rooms.iter().filter(|room| room.is_open) {
+            let id = self.hub.find_room(&room.name).unwrap();
+            self.hub.note_printed(id, Some((Form::Plain, room.read_to)));
+        }
         self.hub.speak(self.now);
         self.read_transcripts();
         self.note_stays();
@@ -212,8 +219,7 @@ impl World {
         let room = &mut self.rooms[place];
         let transcript = self.hub.room(&room.name).unwrap().forms.plain();
         for line in transcript.lines_from(room.read_to) {
-            let (first, second) = transcript.bytes(line.start, line.end);
-            let (author, text) = (line.author, [first, second].concat());
+            let (author, text) = (line.author, transcript.text(line.start, line.end));
             let said = match self.config.raw {
                 true => Said { author, text },
                 false => {
@@ -290,6 +296,37 @@ impl World {
             }
             self.now += Duration::from_millis(500);
         }
+    }
+
+    /// Everyone in the lobby has all that was said, so no more is kept than the history. What is
+    /// said last is one pass more, since it is the end of a pass that forgets.
+    pub fn check_pages(&mut self) {
+        let before = self.rooms[0].read_to;
+        for place in 0..self.peers.len() {
+            let peer = &self.peers[place];
+            let is_whole = peer.line.is_empty() && peer.unfinished.is_empty();
+            let may_talk = peer.may_talk() && peer.ends_lines && peer.goodbyes == 0;
+            if is_whole && may_talk {
+                self.say(place, b"the end\n");
+            }
+        }
+        self.settle();
+        let last = self.rooms[0].read_to - before;
+        if last == 0 {
+            return;
+        }
+        // The newest line was read only after the pass was over, which is no fault of the hub's.
+        let kept = last + self.config.history_bytes as u64 + self.config.max_line as u64 + 100;
+        let bytes = 1 + kept.div_ceil(PAGE_BYTES as u64);
+        let entries = 1 + (kept / 8).div_ceil(PAGE_ENTRIES as u64);
+        let needed = bytes * PAGE_BYTES as u64 + entries * 16 * PAGE_ENTRIES as u64;
+        let lobby = &self.hub.room("lobby").unwrap().forms;
+        assert!(lobby.held() as u64 <= 2 * needed, "{} of {needed}", lobby.held());
+        let plain = lobby.plain();
+        assert!(plain.head() - plain.tail() <= kept, "{} of {kept}", plain.head() - plain.tail());
+        let open = self.rooms.iter().filter(|room| room.is_open);
+        let held = open.map(|room| self.hub.room(&room.name).map_or(0, |room| room.forms.held()));
+        assert_eq!(self.hub.pages().held(), held.sum::<usize>());
     }
 
     /// Ends lines that arrive key by key with a whole chunk.

@@ -98,6 +98,8 @@ struct Cursor {
     /// The detour that comes next, and how much of it is behind.
     detour: usize,
     detour_sent: usize,
+    /// Up to here, as far as is known, no line is left out.
+    wanted_until: u64,
 }
 
 /// One piece of what a reader lacks.
@@ -105,19 +107,14 @@ enum Piece<'a> {
     Before(&'a [u8]),
     Private(&'a [u8]),
     /// Shared bytes, from the position of the cursor on.
-    Shared(&'a [u8], &'a [u8]),
+    Shared(&'a [u8]),
 }
 
 impl<'a> Piece<'a> {
-    fn slices(&self) -> [&'a [u8]; 2] {
+    fn bytes(&self) -> &'a [u8] {
         match *self {
-            Piece::Before(bytes) | Piece::Private(bytes) => [bytes, &[]],
-            Piece::Shared(first, second) => [first, second],
+            Piece::Before(bytes) | Piece::Private(bytes) | Piece::Shared(bytes) => bytes,
         }
-    }
-
-    fn len(&self) -> usize {
-        self.slices().iter().map(|slice| slice.len()).sum()
     }
 }
 
@@ -240,11 +237,10 @@ impl Reading {
         self.check(transcript);
         let (mut offer, mut cursor) = (Offer::new(missed), self.cursor());
         while let Some(piece) = self.next_piece(&mut cursor, transcript, end) {
-            let whole = piece.slices().iter().all(|slice| offer.add(slice, terms.bytes_max));
-            if !whole {
+            if !offer.add(piece.bytes(), terms.bytes_max) {
                 break;
             }
-            self.advance(&mut cursor, &piece, piece.len());
+            self.advance(&mut cursor, &piece, piece.bytes().len());
         }
         offer
     }
@@ -259,7 +255,7 @@ impl Reading {
         while bytes > 0 {
             let piece = self.next_piece(&mut cursor, transcript, transcript.head());
             let Some(piece) = piece else { break };
-            let taken = bytes.min(piece.len());
+            let taken = bytes.min(piece.bytes().len());
             self.advance(&mut cursor, &piece, taken);
             bytes -= taken;
         }
@@ -270,7 +266,8 @@ impl Reading {
     fn cursor(&self) -> Cursor {
         let (before_sent, detour_sent) =
             self.aside.as_deref().map_or((0, 0), |aside| (aside.before_sent, aside.detour_sent));
-        Cursor { position: self.position, before_sent, detour: 0, detour_sent }
+        let position = self.position;
+        Cursor { position, before_sent, detour: 0, detour_sent, wanted_until: position }
     }
 
     fn go_to(&mut self, cursor: &Cursor) {
@@ -298,10 +295,12 @@ impl Reading {
         let has_lapsed = aside.is_some_and(|aside| aside.gap.is_some());
         let limit = detour.map_or(end, |detour| detour.at);
         if !has_lapsed && cursor.position < limit {
-            let until = self.step_over(cursor, transcript, limit);
-            if cursor.position < until {
-                let (first, second) = transcript.bytes(cursor.position, until);
-                return Some(Piece::Shared(first, second));
+            if cursor.position >= cursor.wanted_until {
+                cursor.wanted_until = self.step_over(cursor, transcript, limit);
+            }
+            if cursor.position < cursor.wanted_until {
+                let mut pieces = transcript.bytes(cursor.position, cursor.wanted_until);
+                return pieces.next().map(Piece::Shared);
             }
         }
         let due = detour.filter(|detour| detour.at <= cursor.position)?;
@@ -338,7 +337,7 @@ impl Reading {
         }
     }
 
-    /// Gives its position up, before the bytes there are overwritten.
+    /// Gives its position up, before the bytes there are forgotten.
     ///
     /// What was half sent is kept, so that no line is ever torn; what else it misses is counted
     /// when it takes bytes again. Nothing happens to one that has lapsed already.
@@ -347,11 +346,10 @@ impl Reading {
             return;
         }
         let (line, start) = transcript.start_at_or_after(self.position);
-        let (first, second) = transcript.bytes(self.position, start);
         let aside = self.aside.get_or_insert_default();
         if start > self.position {
             debug_assert!(aside.before_sent == aside.before.len());
-            (aside.before, aside.before_sent) = ([first, second].concat(), 0);
+            (aside.before, aside.before_sent) = (transcript.text(self.position, start), 0);
             self.position = start;
         }
         aside.gap = Some(Unread { line, start });
@@ -377,7 +375,8 @@ impl Reading {
     }
 
     /// Takes a lapsed reader up again in the middle of the window, with room on both sides: so much
-    /// to read at once, so much time before it lapses again. Says how many lines it has missed.
+    /// to read at once, so much time before it lapses again. If less than that is kept, it begins
+    /// with the oldest line. Says how many lines it has missed.
     fn resume(&mut self, transcript: &Transcript, terms: &Terms) -> u64 {
         let Some(aside) = &mut self.aside else { return 0 };
         let Some(unread) = aside.gap.take() else { return 0 };
@@ -445,7 +444,8 @@ impl Aside {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::room::transcript::SERVER;
+    use crate::room::pages::Pages;
+    use crate::room::transcript::{SERVER, charge};
     use proptest::prelude::*;
 
     fn terms(bytes_max: usize) -> Terms {
@@ -473,13 +473,40 @@ mod tests {
         panic!("it never has all");
     }
 
-    fn say(transcript: &mut Transcript, author: u64, line: &str) {
-        transcript.append(author, &[line.as_bytes(), b"\n"]);
+    /// One transcript and the pages for it alone.
+    struct Alone {
+        transcript: Transcript,
+        pages: Pages,
+    }
+
+    impl Alone {
+        fn new(window: usize) -> Alone {
+            Alone { transcript: Transcript::new(window), pages: Pages::new(1 << 20) }
+        }
+
+        /// Forgets all that is not to be kept for a reader, or for nobody.
+        fn forget_before(&mut self, position: u64) {
+            self.transcript.forget_before(&mut self.pages, position);
+        }
+    }
+
+    impl std::ops::Deref for Alone {
+        type Target = Transcript;
+
+        fn deref(&self) -> &Transcript {
+            &self.transcript
+        }
+    }
+
+    /// Says a line, when the oldest ones have made room for it if they must.
+    fn say(alone: &mut Alone, author: u64, line: &str) {
+        alone.forget_before(alone.endangered_below(charge(line.len() + 1)));
+        alone.transcript.append(&mut alone.pages, author, &[line.as_bytes(), b"\n"]);
     }
 
     #[test]
     fn a_detour_stands_where_it_was_made() {
-        let mut transcript = Transcript::new(1000);
+        let mut transcript = Alone::new(1000);
         let mut reading = Reading::new(0);
         reading.detour(transcript.head(), b"* welcome\n".to_vec());
         say(&mut transcript, 1, "one");
@@ -493,7 +520,7 @@ mod tests {
 
     #[test]
     fn all_that_a_reader_lacks_is_offered_at_once_up_to_its_room() {
-        let mut transcript = Transcript::new(1000);
+        let mut transcript = Alone::new(1000);
         let mut reading = Reading::new(0);
         say(&mut transcript, 1, "one");
         reading.detour(transcript.head(), b"* a\n".to_vec());
@@ -501,17 +528,15 @@ mod tests {
         assert_eq!(take(&mut reading, &transcript, 8), b"one\n* a\n");
         assert_eq!(take(&mut reading, &transcript, 1), b"t");
         assert_eq!(reading.position(), 5);
-        (0..9).for_each(|_| reading.detour(transcript.head(), b"* b\n".to_vec()));
-        assert_eq!(
-            take(&mut reading, &transcript, 1000),
-            b"wo\n* b\n* b\n* b\n* b\n* b\n* b\n* b\n"
-        );
+        (0..25).for_each(|_| reading.detour(transcript.head(), b"* b\n".to_vec()));
+        let taken = take(&mut reading, &transcript, 1000);
+        assert_eq!(taken, [&b"wo\n"[..], &b"* b\n".repeat(23)].concat());
         assert_eq!(take(&mut reading, &transcript, 1000), b"* b\n* b\n");
     }
 
     #[test]
     fn a_reader_that_changes_its_mind_gets_the_line_it_has_begun() {
-        let mut transcript = Transcript::new(1000);
+        let mut transcript = Alone::new(1000);
         let mut reading = Reading::new(0);
         say(&mut transcript, 7, "mine");
         assert_eq!(take(&mut reading, &transcript, 2), b"mi");
@@ -528,7 +553,7 @@ mod tests {
 
     #[test]
     fn a_gap_is_told_in_the_form_of_its_reader() {
-        let mut transcript = Transcript::new(64);
+        let mut transcript = Alone::new(64);
         let mut reading = Reading::new(0);
         reading.lapse(&transcript);
         (0..5).for_each(|_| say(&mut transcript, 1, "0123456789abcd\r"));
@@ -539,7 +564,7 @@ mod tests {
 
     #[test]
     fn lines_that_are_left_out_are_stepped_over_wherever_they_stand() {
-        let mut transcript = Transcript::new(1000);
+        let mut transcript = Alone::new(1000);
         let mut reading = Reading::new(0);
         reading.change_without(|without| without.add(7));
         for author in [7, 8, 7, 7, 8, 9, 7] {
@@ -557,7 +582,7 @@ mod tests {
 
     #[test]
     fn a_reader_that_changes_its_form_goes_on_where_a_line_begins() {
-        let (mut plain, mut reading) = (Transcript::new(1000), Reading::new(0));
+        let (mut plain, mut reading) = (Alone::new(1000), Reading::new(0));
         say(&mut plain, 1, "one");
         take(&mut reading, &plain, 2);
         assert!(!reading.may_change_form(plain.head()));
@@ -568,13 +593,13 @@ mod tests {
         let mut other = plain.continued();
         reading.change_form(other.head(), Form::CrLf);
         assert_eq!(reading.reply_bytes(), 13 + 2 * DETOUR_BYTES);
-        other.append(1, &[b"two\r\n"]);
+        other.append(&mut plain.pages, 1, &[b"two\r\n"]);
         assert_eq!(take(&mut reading, &other, 1000), b"* welcome\r\n\xff\ntwo\r\n");
     }
 
     #[test]
     fn a_lapsed_reader_gets_the_torn_rest_the_count_and_its_detours() {
-        let mut transcript = Transcript::new(64);
+        let mut transcript = Alone::new(64);
         let mut reading = Reading::new(0);
         say(&mut transcript, 1, "a line of sixteen");
         assert_eq!(take(&mut reading, &transcript, 4), b"a li");
@@ -594,7 +619,7 @@ mod tests {
 
     #[test]
     fn what_was_due_before_the_gap_comes_before_it_is_told() {
-        let mut transcript = Transcript::new(64);
+        let mut transcript = Alone::new(64);
         let mut reading = Reading::new(0);
         reading.detour(0, b"* first\n".to_vec());
         reading.detour(0, b"* second\n".to_vec());
@@ -610,7 +635,7 @@ mod tests {
 
     #[test]
     fn a_reader_that_leaves_out_authors_misses_only_their_lines() {
-        let mut transcript = Transcript::new(1000);
+        let mut transcript = Alone::new(1000);
         let mut reading = Reading::new(0);
         reading.change_without(|without| without.add(7));
         say(&mut transcript, 7, "mine");
@@ -627,6 +652,7 @@ mod tests {
     #[derive(Clone, Debug)]
     enum Step {
         Say(u8),
+        Forget,
         Detour(u8),
         Take(u8),
         Refuse,
@@ -638,6 +664,7 @@ mod tests {
             4 => (0u8..8).prop_map(Step::Say),
             1 => (0u8..8).prop_map(Step::Detour),
             4 => (1u8..40).prop_map(Step::Take),
+            2 => Just(Step::Forget),
             1 => Just(Step::Refuse),
             1 => Just(Step::Lapse),
         ];
@@ -672,7 +699,7 @@ mod tests {
 
         #[test]
         fn nothing_is_torn_doubled_or_lost_untold(steps in steps(), leaves_out in any::<bool>()) {
-            let mut transcript = Transcript::new(128);
+            let mut transcript = Alone::new(128);
             let mut reading = Reading::new(0);
             if leaves_out {
                 reading.change_without(|without| without.add(77));
@@ -694,6 +721,11 @@ mod tests {
                     }
                     Step::Take(bytes) => {
                         taken.extend(take(&mut reading, &transcript, bytes.into()));
+                    }
+                    Step::Forget => {
+                        let lapsed = reading.has_lapsed();
+                        let kept = if lapsed { transcript.head() } else { reading.position() };
+                        transcript.forget_before(kept);
                     }
                     Step::Refuse => {
                         let offer = reading.offer(&transcript, transcript.head(), &terms(1000));

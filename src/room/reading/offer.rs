@@ -1,9 +1,11 @@
 //! What a reader is offered at once: a few pieces of memory, none of them copied.
 
+use std::borrow::Cow;
 use std::io::IoSlice;
 
-/// The most pieces of one offer. What needs more is offered the next time.
-const SLICES_MAX: usize = 8;
+/// The most pieces of one offer: the pages of a turn, and some more for what is private. What needs
+/// more is offered the next time.
+const SLICES_MAX: usize = 24;
 
 /// The bytes that a reader lacks, in order, for one vectored write.
 #[derive(Debug)]
@@ -19,18 +21,24 @@ impl<'a> Offer<'a> {
         Offer { slices: [IoSlice::new(&[]); SLICES_MAX], count: 0, bytes: 0, missed }
     }
 
-    /// At most so many of these bytes, which stand in two pieces.
-    pub(super) fn of((first, second): (&'a [u8], &'a [u8]), bytes_max: usize) -> Offer<'a> {
+    /// At most so many of the bytes in these pieces.
+    pub(super) fn of(mut pieces: impl Iterator<Item = &'a [u8]>, bytes_max: usize) -> Offer<'a> {
         let mut offer = Offer::new(0);
-        if offer.add(first, bytes_max) {
-            offer.add(second, bytes_max);
-        }
+        while pieces.next().is_some_and(|piece| offer.add(piece, bytes_max)) {}
         offer
     }
 
     /// The pieces, none of them empty.
     pub fn slices(&self) -> &[IoSlice<'a>] {
         &self.slices[..self.count]
+    }
+
+    /// All pieces as one, which is a copy if there are several.
+    pub fn joined(&self) -> Cow<'_, [u8]> {
+        match self.slices() {
+            [one] => Cow::Borrowed(one),
+            many => many.iter().flat_map(|slice| slice.iter().copied()).collect(),
+        }
     }
 
     /// How many bytes the pieces hold together.
