@@ -107,7 +107,8 @@ impl Ear {
     pub fn next(&mut self, input: Input, rules: &LineRules, now: Instant) -> Said {
         let is_last = input == Input::Ended;
         while self.lines.is_pending() {
-            match self.sniff(is_last || self.lines.is_cut(), rules) {
+            let is_waited_for = input == Input::Readable || self.is_request_awaited(now);
+            match self.sniff(is_last || !is_waited_for || self.lines.is_cut(), rules) {
                 Sniffed::Stranger(stranger) => return Said::Stranger(stranger),
                 Sniffed::Chat if self.is_farewell(self.lines.pending()) => return Said::Farewell,
                 Sniffed::Chat => match self.lines.find(rules) {
@@ -147,16 +148,25 @@ impl Ear {
         self.lines.consume(rules, now);
     }
 
-    /// When what is pending is a line though it has no end.
+    /// When what is pending is a line though it has no end, or though it might have become a
+    /// request.
     pub fn due(&self, rules: &LineRules) -> Option<Instant> {
-        let due = self.lines.due(rules)?;
-        Some(self.request_due(rules).map_or(due, |request| due.max(request)))
+        let request = self.request_due(rules);
+        match self.lines.due(rules) {
+            Some(due) => Some(request.map_or(due, |request| due.max(request))),
+            None => request.filter(|_| self.lines.has_end()),
+        }
     }
 
     /// Until when what it has sent may become a request; `None` if it is none.
     pub fn request_due(&self, rules: &LineRules) -> Option<Instant> {
         let since = self.lines.since()?;
         (self.sniff(self.lines.is_cut(), rules) == Sniffed::NotYet).then(|| since + REQUEST_WAIT)
+    }
+
+    /// Whether the rest of a request may still come.
+    fn is_request_awaited(&self, now: Instant) -> bool {
+        self.lines.since().is_some_and(|since| now < since + REQUEST_WAIT)
     }
 
     fn sniff(&self, is_whole: bool, rules: &LineRules) -> Sniffed {

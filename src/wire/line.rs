@@ -297,6 +297,11 @@ impl Lines {
         self.pending.as_deref().is_some_and(|its| its.cut_at == its.bytes.len())
     }
 
+    /// Whether a line end has come with what is pending.
+    pub fn has_end(&self) -> bool {
+        memchr2(b'\n', b'\r', self.pending()).is_some()
+    }
+
     /// When the first byte of what is pending was read.
     pub fn since(&self) -> Option<Instant> {
         self.pending.as_deref().map(|its| its.since)

@@ -55,6 +55,12 @@ const PROXY_2: &[u8] = b"\0\r\nQUIT\n";
 /// What may become the first line of SSH, IRC or PROXY protocol version 1.
 const BEGINNINGS: [&[u8]; 4] = [SSH, b"CAP LS", b"PROXY TCP", b"PROXY UNKNOWN"];
 
+/// With which words the lines begin that register a client of IRC (RFC 2812, 3.1).
+const IRC: [&[u8]; 3] = [b"NICK", b"PASS", b"USER"];
+
+/// The most bytes of two lines of IRC (RFC 2812, 2.3). More is waited for as IRC no longer.
+const IRC_BYTES_MAX: usize = 2 * 512;
+
 /// How much is searched for what no text has. A binary protocol shows it in its first message.
 const SEARCHED_BYTES_MAX: usize = 1024;
 
@@ -99,6 +105,24 @@ pub(super) fn may_become(line: &[u8]) -> bool {
 /// Whether these bytes may become the beginning of PROXY protocol version 2.
 pub(super) fn may_become_proxy_2(bytes: &[u8]) -> bool {
     !bytes.is_empty() && PROXY_2.starts_with(bytes)
+}
+
+/// Whether these bytes may become the two lines that [`is_irc`] knows: many clients of IRC send
+/// each by itself.
+pub(super) fn may_become_irc(bytes: &[u8]) -> bool {
+    let is_end = |byte: &u8| matches!(byte, b'\r' | b'\n');
+    let mut lines = bytes.split(is_end).filter(|line| !line.is_empty());
+    let is_kept = bytes.len() <= IRC_BYTES_MAX;
+    let has_ended = bytes.last().is_some_and(is_end);
+    is_kept
+        && match (lines.next(), lines.next(), lines.next()) {
+            (Some(first), None, _) if has_ended => is_registration(first),
+            (Some(first), None, _) => first.len() > 1 && may_become_registration(first),
+            (Some(first), Some(second), None) if !has_ended => {
+                is_registration(first) && may_become_registration(second)
+            }
+            _ => false,
+        }
 }
 
 /// Whether this line names a header field that every request has.
@@ -230,6 +254,16 @@ fn is_registration(line: &[u8]) -> bool {
         Some(b"NICK" | b"PASS") => words.count() == 1,
         Some(b"USER") => words.count() >= 4,
         _ => false,
+    }
+}
+
+/// Whether a line without its end may become one that registers.
+fn may_become_registration(line: &[u8]) -> bool {
+    let mut words = words(line);
+    match words.next() {
+        Some(b"NICK" | b"PASS") => words.count() <= 1,
+        Some(b"USER") => true,
+        _ => IRC.iter().any(|verb| verb.starts_with(line)),
     }
 }
 

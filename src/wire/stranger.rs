@@ -14,6 +14,7 @@
 //! - `Host:`, `User-Agent:` or `Content-Length:` among the first [`FIRST_LINES`] lines is of a
 //!   request whose first line went by unrecognised. Behind a first line that was thrown away, any
 //!   header field is.
+//! - Two lines register a client of IRC. The first is kept until the next one has ended.
 //! - A person who has said a word may talk about HTTP.
 //!
 //! What each protocol looks like is said in `protocol.rs`. This file looks at bytes only and never
@@ -97,15 +98,18 @@ impl FirstLines {
             return Sniffed::Chat;
         }
         let is_too_long = line.len() > line_bytes_max;
-        let of_text = match end {
-            _ if is_too_long => protocol::of_long_line(line),
-            None if !is_whole => None,
-            _ => protocol::of_line(line, rest),
-        };
         // While a line is waited for, all that comes is kept.
         let may_become = !is_whole
             && !is_too_long
-            && (protocol::may_become_proxy_2(rest) || end.is_none() && protocol::may_become(line));
+            && (protocol::may_become_proxy_2(rest)
+                || protocol::may_become_irc(rest)
+                || end.is_none() && protocol::may_become(line));
+        let of_text = match end {
+            _ if is_too_long => protocol::of_long_line(line),
+            None if !is_whole => None,
+            _ if may_become => None,
+            _ => protocol::of_line(line, rest),
+        };
         match protocol::of_bytes(rest).or(of_text) {
             Some(stranger) => Sniffed::Stranger(stranger),
             None if may_become => Sniffed::NotYet,
@@ -217,6 +221,10 @@ mod tests {
             b"PRI",
             b"SSH-2.0-OpenSSH",
             b"CAP LS",
+            b"NI",
+            b"NICK x\r\n",
+            b"PASS p\n\nUS",
+            b"USER x 0 * :X\r\nNICK x",
             b"PROXY TCP4 10.",
             b"\r\n\r\n\0\r\nQU",
         ] {
@@ -240,6 +248,9 @@ mod tests {
             b"connect me: HTTP/1.1\n",
             b"SSH-2.0-OpenSSH says so\n",
             b"PASS x\nhello\n",
+            b"NICK is a word",
+            b"USER of it\nNICK",
+            b"NICK x\nNO",
             b"hello\0\0",
             b"\xb0\xa1\0\0\n\0",
             b"\xff\xff",
@@ -264,6 +275,14 @@ mod tests {
             assert_eq!(sniff(&long[..LINE_BYTES_MAX]), Sniffed::NotYet);
             assert_ne!(sniff(&long), Sniffed::NotYet, "{}", beginning.escape_ascii());
         }
+    }
+
+    #[test]
+    fn only_so_much_is_waited_for_as_irc() {
+        let begun = |bytes: usize| [b"NICK x\nUSER ", b"a ".repeat(bytes / 2).as_slice()].concat();
+        assert_eq!(sniff(&begun(900)), Sniffed::NotYet);
+        assert_ne!(sniff(&begun(1100)), Sniffed::NotYet);
+        assert_eq!(sniff(&[b"NICK x".as_slice(), &[b'\n'; 1100]].concat()), Sniffed::Chat);
     }
 
     #[test]

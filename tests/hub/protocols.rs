@@ -11,13 +11,22 @@ const SECOND: Duration = Duration::from_secs(1);
 /// What a client of another protocol gets for its first packet. Asserts that it is disconnected,
 /// and that other clients see nothing of it, not even a notice.
 fn answer_to(packet: &[u8]) -> String {
-    let shown = packet.escape_ascii();
+    answer_to_packets(&[packet])
+}
+
+/// The same, if it sends several, with a second between two of them.
+fn answer_to_packets(packets: &[&[u8]]) -> String {
+    let shown = packets.concat();
+    let shown = shown.escape_ascii();
     let mut small = Small::new(Config::default());
     let watcher = small.connect(1);
     small.pass(SECOND);
     watcher.take_text();
     let stranger = small.connect(2);
-    small.say(&stranger, packet);
+    for packet in packets {
+        small.say(&stranger, packet);
+        small.pass(SECOND);
+    }
     // The hub may wait for more.
     small.pass(20 * SECOND);
     assert!(stranger.pipe.borrow().closed, "kept: {shown}");
@@ -75,9 +84,41 @@ fn a_proxy_that_tells_its_clients_address_is_let_go() {
 
 #[test]
 fn irc_is_told_in_one_error() {
-    let answer = answer_to(b"CAP LS 302\r\nNICK a\r\nUSER a 0 * :a\r\n");
-    let is_one_line = answer.ends_with('\n') && answer.lines().count() == 1;
-    assert!(answer.starts_with("ERROR :") && is_one_line, "{answer:?}");
+    let asks: &[u8] = b"CAP LS 302\r\nNICK a\r\nUSER a 0 * :a\r\n";
+    for packets in [
+        &[asks][..],
+        &[b"NICK a\r\n", b"USER a 0 * :a b\r\n"],
+        &[b"PASS p\r\n", b"NICK a\r\n", b"USER a 0 * :a\r\n"],
+        &[b"NICK a\n\nUS", b"ER a 0 * :a", b" b\n"],
+        &[b"USER a 0 * a\n", b"NICK a\n"],
+    ] {
+        let answer = answer_to_packets(packets);
+        let is_one_line = answer.ends_with('\n') && answer.lines().count() == 1;
+        assert!(answer.starts_with("ERROR :") && is_one_line, "{answer:?}");
+    }
+}
+
+#[test]
+fn words_that_may_register_at_irc_are_soon_said() {
+    let (mut small, [alice, bob]) = Small::with_two(Config::default());
+    small.say(&alice, "NICK bob\n");
+    small.pass(4 * SECOND);
+    assert_eq!(bob.take_text(), "");
+    small.pass(SECOND);
+    assert_eq!(bob.take_text(), "guest1: NICK bob\n");
+    // It is not waited for once the next line is another.
+    let carol = small.connect(3);
+    small.say(&carol, "NICK carol\n");
+    small.say(&carol, "PASS me the salt\n");
+    assert!(bob.take_text().ends_with("guest3: NICK carol\nguest3: PASS me the salt\n"));
+    // Nor is what is begun of the next line torn.
+    let dave = small.connect(4);
+    bob.take_text();
+    small.say(&dave, "NICK dave\n");
+    small.say(&dave, "US");
+    small.pass(5 * SECOND);
+    small.say(&dave, "A\n");
+    assert_eq!(bob.take_text(), "guest4: NICK dave\nguest4: USA\n");
 }
 
 #[test]
@@ -107,6 +148,10 @@ fn a_person_may_begin_with_words_about_a_protocol() {
         "SIP or RTSP/1.0",
         "PROXY or no proxy?",
         "cap or hat?",
+        "NICK is a nice word",
+        "NICK bob",
+        "PASS me the salt",
+        "USER is a nice word",
     ] {
         for end in ["\n", "\r\n", ""] {
             let mut small = Small::new(Config::default());

@@ -136,6 +136,9 @@ fn a_stranger_is_recognised_at_every_cut() {
         b"PROXY TCP6 ::1 ::1 4000 50005\r\nhello\r\n",
         b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\x0a\0\0\x01\x0a\0\0\x02\x0f\xa0\xc3\x55",
         b"CAP LS 302\r\nNICK x\r\nUSER x 0 * :X\r\n",
+        b"NICK x\r\nUSER x 0 * :X Y\r\n",
+        b"PASS p\r\nNICK x\r\n",
+        b"USER x 0 * :X Y\nNICK x\n",
         b"SSH-2.0-OpenSSH_9.2p1 Debian-2\r\n\0\0\x05\xdc\x06\x14",
         STUN,
     ] {
