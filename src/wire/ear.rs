@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use memchr::memchr;
 
-use super::line::{Found, LineRules, Lines};
+use super::line::{CHARACTER_WAIT, Found, LineRules, Lines};
 use super::stranger::{FirstLines, REQUEST_WAIT, Sniffed, Stranger};
 use super::telnet::{self, IAC, Telnet};
 
@@ -103,9 +103,19 @@ impl Ear {
         text
     }
 
+    /// Takes as text what might have begun a telnet command, since no more of that will come.
+    fn take_rest(&mut self, rules: &LineRules, now: Instant) {
+        if let Some(telnet) = &mut self.telnet {
+            self.lines.push(telnet.take_rest(), rules, now);
+        }
+    }
+
     /// What it says next. [`Ear::consume`] goes on behind a line, or one that was too long.
     pub fn next(&mut self, input: Input, rules: &LineRules, now: Instant) -> Said {
         let is_last = input == Input::Ended;
+        if is_last {
+            self.take_rest(rules, now);
+        }
         while self.lines.is_pending() {
             let is_waited_for = input == Input::Readable || self.is_request_awaited(now);
             match self.sniff(is_last || !is_waited_for || self.lines.is_cut(), rules) {
@@ -129,6 +139,7 @@ impl Ear {
             if !is_due {
                 return Said::NotYet;
             }
+            self.take_rest(rules, now);
             self.lines.cut();
         }
         if is_last { Said::Over } else { Said::NotYet }
@@ -153,9 +164,16 @@ impl Ear {
     pub fn due(&self, rules: &LineRules) -> Option<Instant> {
         let request = self.request_due(rules);
         match self.lines.due(rules) {
-            Some(due) => Some(request.map_or(due, |request| due.max(request))),
+            Some(due) => Some(due).max(request).max(self.command_due()),
             None => request.filter(|_| self.lines.has_end()),
         }
+    }
+
+    /// Until when a telnet command may go on that is not known to be one.
+    fn command_due(&self) -> Option<Instant> {
+        let telnet = self.telnet.as_deref().filter(|its| !its.rest().is_empty())?;
+        debug_assert!(!telnet.has_begun());
+        Some(self.heard_at + CHARACTER_WAIT)
     }
 
     /// Until when what it has sent may become a request; `None` if it is none.

@@ -212,6 +212,29 @@ impl Telnet {
         std::mem::take(&mut self.owes_iac)
     }
 
+    /// What is text after all if nothing follows it: an IAC of a peer that speaks no telnet, or what
+    /// is left of the mark of UTF-16.
+    pub fn rest(&self) -> &'static [u8] {
+        match self.place {
+            Place::FirstCommand => &[IAC],
+            Place::Command if !self.has_begun() => &[IAC],
+            Place::Mark => &[IAC, DONT],
+            Place::MarkEnd => &[DONT],
+            _ => &[],
+        }
+    }
+
+    /// Nothing follows: hands out the [`Telnet::rest`].
+    pub fn take_rest(&mut self) -> &'static [u8] {
+        let rest = self.rest();
+        self.place = match rest {
+            [] => self.place,
+            [.., DONT] => Place::Utf16,
+            _ => Place::Text,
+        };
+        rest
+    }
+
     /// Whether the peer has sent a command: it speaks telnet.
     pub fn has_begun(&self) -> bool {
         self.settled_will.contains(BINARY)
@@ -510,6 +533,29 @@ mod tests {
         }
         // To one that speaks telnet it is no other.
         assert_eq!(text(b"\xff\xf1\xff\nhi\xff\xff\n"), b"\xff\nhi\xff\n");
+    }
+
+    #[test]
+    fn what_nothing_follows_is_text_unless_it_is_of_a_telnet() {
+        for (input, rest) in [
+            (&b"\xff"[..], &b"\xff"[..]),
+            (b"caf\xff", b"\xff"),
+            (b"a\xff\xff\xff", b"\xff"),
+            (b"\xff\xfe", b"\xff\xfe"),
+            (b"\xff\xfeh", b"\xfe"),
+            (b"\xff\xfeh\0", b""),
+            (b"caf\xff\xfe", b""),
+            (b"\xff\xf1caf\xff", b""),
+            (b"\xff\xff", b""),
+            (b"", b""),
+        ] {
+            let mut telnet = Telnet::default();
+            let (before, _) = read_all(&mut telnet, &[input]);
+            assert_eq!(telnet.take_rest(), rest, "{}", input.escape_ascii());
+            assert_eq!(telnet.take_rest(), b"");
+            let (after, _) = read_all(&mut telnet, &[b"b"]);
+            assert!(rest.is_empty() || after == b"b", "{}", before.escape_ascii());
+        }
     }
 
     #[test]

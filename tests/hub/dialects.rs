@@ -293,6 +293,45 @@ fn a_single_byte_255_in_latin_1_is_no_telnet() {
     }
 }
 
+#[test]
+fn a_byte_255_that_nothing_follows_is_said() {
+    for (sent, said) in [
+        (&b"\xff"[..], "guest1: \u{fffd}\n"),
+        (b"Lou\xff", "guest1: Lou\u{fffd}\n"),
+        (b"hello\nLou\xff", "guest1: hello\nguest1: Lou\u{fffd}\n"),
+        (b"\xff\xf1Lou\xff", "guest1: Lou\n"),
+    ] {
+        for cut in 0..sent.len() {
+            let (mut small, [alice, bob]) = Small::with_two(Config::default());
+            small.say(&alice, &sent[..cut]);
+            small.say(&alice, &sent[cut..]);
+            small.end(&alice);
+            let heard = bob.take_text();
+            let heard = heard.strip_suffix("* guest1 left\n").unwrap_or(&heard);
+            assert_eq!(heard, said, "{} cut at {cut}", sent.escape_ascii());
+        }
+    }
+}
+
+#[test]
+fn a_byte_255_at_the_end_of_a_message_is_said_with_it() {
+    let (mut small, [alice, bob]) = Small::with_two(Config::default());
+    for _ in 0..2 {
+        small.say(&alice, b"Lou\xff");
+        small.pass(6 * SECOND);
+        assert_eq!(bob.take_text(), "guest1: Lou\u{fffd}\n");
+    }
+}
+
+#[test]
+fn a_telnet_command_in_two_segments_is_no_text() {
+    let (mut small, [alice, bob]) = Small::with_two(Config::default());
+    small.say(&alice, b"Lou\xff");
+    small.pass(4 * SECOND);
+    small.say(&alice, b"\xf1ise\n");
+    assert_eq!(bob.take_text(), "guest1: Louise\n");
+}
+
 /// What nc shows a person, to the byte.
 #[test]
 fn a_plain_client_is_sent_what_it_always_was() {

@@ -184,20 +184,28 @@ impl Peer {
 
     /// It ends its side: a line that lacks its end has one now.
     pub fn end(&mut self, max_line: usize) {
-        if self.ends_lines && !self.has_ended {
-            self.note_line(max_line);
-        }
+        self.note_end(max_line);
         self.wire.borrow_mut().end();
     }
 
     /// Its connection breaks: an unfinished line ends here, if the server could read it.
     pub fn break_down(&mut self, max_line: usize) {
         let lines = self.sent.len();
-        if self.ends_lines && !self.has_ended {
-            self.note_line(max_line);
-        }
+        self.note_end(max_line);
         self.last_is_unsure = self.sent.len() > lines;
         self.wire.borrow_mut().break_down();
+    }
+
+    /// Nothing follows what it has sent, not even the rest of its first telnet command.
+    fn note_end(&mut self, max_line: usize) {
+        if !self.ends_lines || self.has_ended {
+            return;
+        }
+        if self.dialogue.is_begun_by_half() {
+            self.line.push(0xff);
+            self.sent_too_long += usize::from(self.line.len() == max_line + 1);
+        }
+        self.note_line(max_line);
     }
 
     /// It has sent a whole line, or its last one.
@@ -262,6 +270,8 @@ impl Peer {
             self.too_long_told += 1;
         } else if text.starts_with("* closed") || text.starts_with("* server full") {
             self.goodbyes += 1;
+        } else if text.starts_with("* what you type is not UTF-8") {
+            assert!(self.dialogue.is_begun_by_half(), "all of it is UTF-8");
         } else if !self.take_private(text, talk) {
             self.check_said(line, talk);
         }

@@ -87,6 +87,11 @@ impl Dialogue {
         }
     }
 
+    /// Whether it has sent an IAC and nothing behind it, as its first.
+    pub fn is_begun_by_half(&self) -> bool {
+        self.has_sent_iac && !self.begun
+    }
+
     /// Checks an answer of three bytes, which stood at the beginning of a line.
     pub fn check_answer(&mut self, answer: &[u8]) {
         assert!(self.begun, "a command to one that is no telnet");

@@ -6,7 +6,7 @@ use chinwag::wire::erase::take_back;
 use chinwag::wire::line::{CHARACTER_WAIT, Found, LineRules, Lines};
 
 /// What may happen to the input of one client.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Deed<'a> {
     /// These bytes are read.
     Read(&'a [u8]),
@@ -143,6 +143,13 @@ impl<'a> Plain<'a> {
                 }
             }
         }
+        said
+    }
+
+    /// What the end of the input brings, with these bytes before it.
+    pub fn after_the_end(&mut self, rest: &[u8]) -> Vec<Said> {
+        let mut said = self.after(&Deed::Read(rest));
+        said.extend(self.after(&Deed::Cut));
         said
     }
 

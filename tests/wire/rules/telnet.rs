@@ -32,6 +32,7 @@ pub fn commands_are_taken_out_and_nothing_else(reads: &[&[u8]]) {
         assert_eq!(telnet.has_begun(), plain.has_begun(end));
         assert_eq!(telnet.has_ended(), plain.has_ended(end));
     }
+    assert_eq!(telnet.take_rest(), plain.rest, "what nothing follows");
 }
 
 /// A line prepared for a telnet client is the same text when the client reads it, with the line end
@@ -59,6 +60,8 @@ pub struct Plain {
     questions: Vec<(usize, ())>,
     begun_at: Option<usize>,
     ended_at: Option<usize>,
+    /// What is text only because nothing follows it.
+    pub rest: &'static [u8],
 }
 
 impl Plain {
@@ -74,7 +77,10 @@ impl Plain {
     /// Takes what means something else at the very beginning than later. Returns its length.
     fn beginning(&mut self, bytes: &[u8]) -> usize {
         match bytes {
-            [IAC, DONT] => 2,
+            [IAC, DONT] => {
+                self.rest = &[IAC, DONT];
+                2
+            }
             [IAC, DONT, ..50 | 138..=140 | 255, ..] => {
                 self.begin(2);
                 3
@@ -83,6 +89,7 @@ impl Plain {
                 // The byte order mark of UTF-16 in place of its character, and all that follows.
                 let text = [IAC, DONT].iter().chain(rest.iter().skip(2));
                 self.text = (2..bytes.len()).zip(text.copied()).collect();
+                self.rest = if rest.len() == 1 { &[DONT] } else { &[] };
                 bytes.len()
             }
             _ => 0,
@@ -100,7 +107,10 @@ impl Plain {
             self.begin(at + 1);
         }
         match *bytes {
-            [IAC] => return 1,
+            [IAC] => {
+                self.rest = if self.begun_at.is_none() { &[IAC] } else { &[] };
+                return 1;
+            }
             [IAC, WILL..=DONT] => {}
             [IAC, WILL, BINARY, ..] => return 3,
             [IAC, DO, TIMING_MARK, ..] => {
