@@ -81,6 +81,28 @@ fn a_kernel_short_of_memory_for_a_moment_costs_no_connection() {
 }
 
 #[test]
+fn a_kernel_short_of_memory_for_long_costs_no_connection() {
+    let mut small = small(Config::default());
+    let (alice, bob) = (small.connect(1), small.connect(2));
+    bob.take_text();
+    let fail = || bob.pipe.borrow_mut().write_fails = Some(Errno::NOBUFS);
+    fail();
+    small.say(&alice, "hello\n");
+    for _ in 0..700 {
+        fail();
+        small.pass(SECOND / 10);
+    }
+    // Nor do two, with a process that was stopped in between.
+    fail();
+    small.now += 90 * SECOND;
+    small.turns();
+    assert_eq!(bob.take_text(), "");
+    small.pass(SECOND);
+    assert_eq!(bob.take_text(), "guest1: hello\n");
+    assert!(!bob.pipe.borrow().closed);
+}
+
+#[test]
 fn a_pass_in_which_nobody_wants_what_was_said_is_cut_too() {
     const CROWD: usize = 100;
     let config = Config { per_address: 0, rate: 0, slice_writes: 10, ..Config::default() };

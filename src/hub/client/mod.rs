@@ -335,6 +335,8 @@ impl<S: Socket> Client<S> {
             _ if is_short_of_memory(error) => {
                 self.writable = false;
                 self.try_again_later(now);
+                // So it is not stuck, however long that lasts.
+                self.change_moments(|its| its.stalled_since = None);
             }
             _ => spoken.broken = Some(Leave::from_error(error)),
         }
