@@ -168,7 +168,9 @@ impl Peer {
     /// sends too much without a line end leaves before it can read why.
     pub fn may_have_left(&self) -> bool {
         let endless = self.sent_too_long > 0 || !self.ends_lines;
-        let has_stopped = self.wire.borrow().room != usize::MAX;
+        let wire = self.wire.borrow();
+        let has_stopped = wire.room != usize::MAX || wire.last_was_refused;
+        drop(wire);
         !self.is_open() || self.has_ended || endless || self.goodbyes > 0 || has_stopped
     }
 

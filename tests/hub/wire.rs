@@ -38,6 +38,8 @@ pub struct Wire {
     pub edge_writable: bool,
     /// A write was refused: an event comes when there is room.
     blocked: bool,
+    /// The last write that reached the peer was refused, whether there is room by now or not.
+    pub last_was_refused: bool,
     /// Calls are cut short and interrupted at random.
     pub faulty: bool,
     /// But not two writes in a row: the client takes all it is offered, if not at the first try.
@@ -63,6 +65,7 @@ impl Wire {
             edge_readable: false,
             edge_writable: true,
             blocked: false,
+            last_was_refused: false,
             faulty,
             takes_all: false,
             fell_short: false,
@@ -150,7 +153,8 @@ impl Wire {
         if !self.takes_all {
             self.short_of_memory()?;
         }
-        if self.room == 0 {
+        self.last_was_refused = self.room == 0;
+        if self.last_was_refused {
             self.blocked = true;
             return Err(ErrorKind::WouldBlock.into());
         }
