@@ -53,6 +53,8 @@ pub struct Ear {
     telnet: Option<Box<Telnet>>,
     first_lines: FirstLines,
     told_not_utf8: bool,
+    /// Something was read.
+    has_begun: bool,
     /// When anything was read last.
     heard_at: Instant,
 }
@@ -65,6 +67,7 @@ impl Ear {
             telnet: None,
             first_lines: FirstLines::default(),
             told_not_utf8: false,
+            has_begun: false,
             heard_at: now,
         }
     }
@@ -77,7 +80,7 @@ impl Ear {
             false => self.take_commands(bytes, &mut answers, rules, now),
         };
         self.lines.push(&bytes[..text], rules, now);
-        self.heard_at = now;
+        (self.has_begun, self.heard_at) = (true, now);
         answers
     }
 
@@ -92,7 +95,10 @@ impl Ear {
         if self.telnet.is_none() && memchr(IAC, bytes).is_none() {
             return bytes.len();
         }
-        let telnet = self.telnet.get_or_insert_default();
+        let telnet = self.telnet.get_or_insert_with(|| match self.has_begun {
+            true => Box::new(Telnet::behind_text()),
+            false => Box::default(),
+        });
         let text = telnet.take_in(bytes, answers);
         if telnet.take_lone_iac() {
             self.lines.push(&[IAC], rules, now);

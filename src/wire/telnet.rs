@@ -6,7 +6,7 @@
 //!   before anything but a command is a letter of Latin-1 and stays in the text. One that is
 //!   doubled is no command either, since two such letters in a row look the same.
 //! - There is no [`Telnet`] for a client that has never sent an IAC. The first read that holds one
-//!   is also the first for its new [`Telnet`].
+//!   is also the first for its new [`Telnet`]: see [`Telnet::behind_text`].
 //! - The mark of UTF-16 at the very beginning is no command, though it looks like `IAC DONT`. From
 //!   it on every byte is text.
 //! - Commands are taken out of the text and forgotten; nothing is buffered, only the place
@@ -161,6 +161,11 @@ pub struct Telnet {
 }
 
 impl Telnet {
+    /// That of a peer that has sent text before its first IAC was read.
+    pub fn behind_text() -> Telnet {
+        Telnet { place: Place::Text, ..Telnet::default() }
+    }
+
     /// Takes the commands out of what was read: moves the text to the front of `bytes` and returns
     /// how many bytes of it there are. Appends to `answers` what is to be sent. Call
     /// [`Telnet::take_lone_iac`] before the text is used.

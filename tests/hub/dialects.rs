@@ -324,6 +324,15 @@ fn a_byte_255_at_the_end_of_a_message_is_said_with_it() {
 }
 
 #[test]
+fn a_telnet_may_refuse_an_unknown_option_behind_its_first_line() {
+    let (mut small, [alice, bob]) = Small::with_two(Config::default());
+    small.say(&alice, "one\n");
+    // At the very beginning this would be UTF-16.
+    small.say(&alice, b"\xff\xfe\xc8two\n");
+    assert_eq!(bob.take_text(), "guest1: one\nguest1: two\n");
+}
+
+#[test]
 fn a_telnet_command_in_two_segments_is_no_text() {
     let (mut small, [alice, bob]) = Small::with_two(Config::default());
     small.say(&alice, b"Lou\xff");
