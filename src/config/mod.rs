@@ -381,6 +381,12 @@ impl Config {
         }
     }
 
+    /// Whether messages that come at one moment are sent one by one: the clients of a bare relay
+    /// may have small buffers.
+    pub fn parts_bursts(&self) -> bool {
+        self.raw
+    }
+
     /// The form in which the conversation is printed on standard output: lines.
     pub fn log_form(&self) -> Form {
         if self.raw && !self.quiet { Form::Log } else { Form::Plain }

@@ -33,12 +33,15 @@ impl<S: Socket> Hub<S> {
     fn append_in(&mut self, id: RoomId, now: Instant) {
         let turn_bytes_max = self.config.turn_bytes_max();
         let is_leaving = self.agenda.is_making_room() || self.stop != Stop::No;
+        let parts_bursts = self.config.parts_bursts();
         let room = &mut self.rooms[id];
-        if room.pass.is_some() || room.is_corked(turn_bytes_max, is_leaving, now) {
+        if room.pass.is_some() {
             return;
         }
+        let turn_bytes = room.turn_bytes(turn_bytes_max, is_leaving, parts_bursts, now);
+        let Some(turn_bytes) = turn_bytes else { return };
         let before = room.forms.plain().head();
-        self.append_a_turn(id, now);
+        self.append_a_turn(id, turn_bytes, now);
         let room = &mut self.rooms[id];
         if room.forms.plain().head() > before {
             room.begin_pass(turn_bytes_max, turn_bytes_max.min(STANDING_BYTES_MAX));
@@ -46,8 +49,8 @@ impl<S: Socket> Hub<S> {
     }
 
     /// As much as the turn has room for, but at least one entry.
-    fn append_a_turn(&mut self, id: RoomId, now: Instant) {
-        let mut left = self.config.turn_bytes_max();
+    fn append_a_turn(&mut self, id: RoomId, turn_bytes: usize, now: Instant) {
+        let mut left = turn_bytes;
         let mut first = true;
         let lines_before = self.rooms[id].forms.plain().lines_said();
         loop {

@@ -17,6 +17,7 @@ use crate::words::names::Names;
 use crate::words::notice::Notice;
 use crate::words::voice::Voice;
 
+use burst::{Burst, Part};
 use cork::Cork;
 use forms::{FORMS, Form, Forms};
 use pages::Pages;
@@ -30,6 +31,7 @@ use without::Without;
 
 pub use ids::{ClientId, LOBBY, RoomId};
 
+pub mod burst;
 pub mod cork;
 pub mod forms;
 mod ids;
@@ -58,6 +60,8 @@ pub struct Room {
     pub submissions: Submissions,
     /// When a small turn waits for more.
     pub cork: Cork,
+    /// How what is said at one moment is parted, in a bare relay.
+    pub burst: Burst,
     /// What is told of those that come and go.
     pub presence: Presence,
     /// The connections that read it, those that are being closed included.
@@ -122,6 +126,7 @@ impl Room {
             forms: Forms::new(window_bytes_max),
             submissions: Submissions::default(),
             cork: Cork::default(),
+            burst: Burst::default(),
             presence,
             readers: Readers::default(),
             here: 0,
@@ -152,8 +157,8 @@ impl Room {
     /// In which queues it is to stand.
     pub fn wants(&self, now: Instant) -> Queues {
         let may_append = self.pass.is_none();
-        let is_corked = self.cork.until().is_some_and(|until| now < until);
-        let is_submitted = !self.submissions.is_empty() && !is_corked;
+        let is_kept = self.kept_until().is_some_and(|until| now < until);
+        let is_submitted = !self.submissions.is_empty() && !is_kept;
         Queues::TALKING.when(may_append && self.turns.count() > 0)
             | Queues::SUBMITTED.when(may_append && is_submitted)
             | Queues::PASSING.when(!may_append)
@@ -162,7 +167,7 @@ impl Room {
 
     /// When it has to be looked at though nothing happens.
     pub fn next_deadline(&self) -> Option<Instant> {
-        [self.presence.summary_due(), self.cork.until()].into_iter().flatten().min()
+        [self.presence.summary_due(), self.kept_until()].into_iter().flatten().min()
     }
 
     /// Submits the summary of those that came and went, if it is due.
@@ -180,11 +185,37 @@ impl Room {
         self.submissions.push_notice(&voice.line(&Notice::Stopping));
     }
 
-    /// Whether what was submitted waits for more. What is urgent does not.
-    pub fn is_corked(&mut self, turn_bytes_max: usize, is_urgent: bool, now: Instant) -> bool {
-        let is_small = self.submissions.charged() < turn_bytes_max / 2;
-        let is_urgent = is_urgent || self.turns.count() > 0;
-        !self.submissions.is_empty() && self.cork.holds(is_small, is_urgent, now)
+    /// How much may be appended now; `None` if that waits for more, or for what was appended to be
+    /// read where `parts_bursts`. What is urgent waits for nothing.
+    pub fn turn_bytes(
+        &mut self,
+        turn_bytes_max: usize,
+        is_urgent: bool,
+        parts_bursts: bool,
+        now: Instant,
+    ) -> Option<usize> {
+        let waiting = self.submissions.charged();
+        if self.submissions.is_empty() {
+            return Some(turn_bytes_max);
+        }
+        let is_small = waiting < turn_bytes_max / 2;
+        if self.cork.holds(is_small, is_urgent || self.turns.count() > 0, now) {
+            return None;
+        }
+        if is_urgent || !parts_bursts {
+            return Some(turn_bytes_max);
+        }
+        match self.burst.part(waiting, self.here, now) {
+            Part::All => Some(turn_bytes_max),
+            Part::Bytes(bytes) => Some(bytes),
+            Part::Wait => None,
+        }
+    }
+
+    /// Until when what was submitted is kept back.
+    fn kept_until(&self) -> Option<Instant> {
+        let until = self.cork.until().or(self.burst.until());
+        until.filter(|_| !self.submissions.is_empty())
     }
 
     /// Puts what was submitted where it stands in the conversation.

@@ -44,7 +44,8 @@
 //! included. Only the first bytes of a UTF-8 character wait for the rest, at most 5 s. The server's
 //! only words are `유저(ADDRESS:PORT)가 접속했습니다.` when a client connects, at most ten per second. A
 //! client that falls behind is disconnected, since nothing could tell it of the gap. Bytes are not
-//! made safe for a terminal.
+//! made safe for a terminal. A burst of up to 8 KiB is sent in parts of whole messages, at most
+//! 1 024 bytes every millisecond, for clients that decode each read by itself.
 //!
 //! # telnet
 //!

@@ -206,6 +206,47 @@ fn a_character_in_two_segments_is_never_cut_in_raw_mode() {
     }
 }
 
+/// The reads of a client with a small buffer, when three have each said messages at one moment.
+fn small_reads_of(messages: [&str; 3]) -> Vec<Vec<u8>> {
+    const BUFFER_BYTES: usize = 1024;
+    let mut small = Small::new(Config { raw: true, ..Config::default() });
+    let talkers = [1, 2, 3].map(|last| small.connect(last));
+    let reader = small.connect(4);
+    small.pass(SECOND);
+    reader.take_bytes();
+    talkers.iter().zip(messages).for_each(|(seat, message)| small.say_later(seat, message));
+    let mut reads = Vec::new();
+    for _ in 0..20 {
+        small.turns();
+        // It reads as soon as it has anything.
+        reads.extend(reader.take_bytes().chunks(BUFFER_BYTES).map(<[u8]>::to_vec));
+        small.now += Duration::from_millis(1);
+    }
+    reads
+}
+
+#[test]
+fn a_burst_in_raw_mode_is_read_in_whole_messages() {
+    let (long, short) = ("가".repeat(300), "나".repeat(100));
+    for messages in [[&long, &short, &long], [&short, &short, &short], [&long, &long, &long]] {
+        let messages = messages.map(String::as_str);
+        let reads = small_reads_of(messages);
+        assert_eq!(reads.concat(), messages.concat().into_bytes());
+        for read in reads {
+            assert!(std::str::from_utf8(&read).is_ok(), "{}", String::from_utf8_lossy(&read));
+        }
+    }
+}
+
+#[test]
+fn a_message_of_more_than_1024_bytes_comes_alone() {
+    let (long, short) = ("가".repeat(1000), "나".repeat(100));
+    let reads = small_reads_of([&short, &long, &short]);
+    let at = reads.iter().position(|read| read.starts_with("가".as_bytes())).unwrap();
+    assert_eq!(reads[at..at + 3].concat(), long.as_bytes());
+    assert_eq!(reads.concat(), [&short, &long, &short].map(String::as_str).concat().into_bytes());
+}
+
 #[test]
 fn a_byte_order_mark_at_the_beginning_of_a_line_is_dropped() {
     for end in ["\n", "\r\n", ""] {
