@@ -10,7 +10,6 @@ use std::time::Instant;
 use super::{Hub, Stop};
 use crate::config::QUANTUM_BYTES;
 use crate::hub::client::{self, Hold, Input, Leave, Life, Socket};
-use crate::room::forms::Form;
 use crate::room::turns::Turn;
 use crate::room::{ClientId, RoomId};
 use crate::wire::ear::Said;
@@ -211,7 +210,7 @@ impl<S: Socket> Hub<S> {
         match self.clients[id].hear(&mut self.scratch.read[..scratch_bytes], rules, now) {
             client::Heard::Bytes { read, answers } => {
                 budget.read -= read;
-                self.answer_telnet(id, answers);
+                self.answer_dialect(id, answers);
             }
             client::Heard::Nothing => {}
             // It is tried again in the next round, and so counts as something done in this one.
@@ -224,12 +223,13 @@ impl<S: Socket> Hub<S> {
         AGAIN
     }
 
-    /// Answers a telnet client's commands; from its first one on its lines end as telnet wants it.
-    fn answer_telnet(&mut self, id: ClientId, answers: Vec<u8>) {
+    /// Answers what a client has asked in its dialect. From its first command on it reads in the
+    /// form of that.
+    fn answer_dialect(&mut self, id: ClientId, answers: Vec<u8>) {
         if answers.is_empty() {
             return;
         }
-        self.change_form(id, Form::CrLf);
+        self.change_form(id, self.clients[id].record.ear.form());
         let head = self.head(id);
         let client = &mut self.clients[id];
         let is_new = client.life() == Life::Arriving;

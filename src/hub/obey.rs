@@ -246,8 +246,8 @@ impl<S: Socket> Hub<S> {
         if !words.is_empty() {
             self.say(id, &["", ": "], words);
         }
-        let is_telnet = self.clients[id].record.ear.is_telnet();
-        let bye = if is_telnet { Notice::Bye } else { Notice::ByeToNc };
+        let has_dialect = self.clients[id].record.ear.has_dialect();
+        let bye = if has_dialect { Notice::Bye } else { Notice::ByeToNc };
         self.tell(id, &bye, now);
         self.end(id, now);
     }

@@ -13,7 +13,6 @@ use super::listen::{AGAIN, Budget, DONE, MORE, Step, Visit};
 use crate::config::{NAMED_BYTES_MAX, STANDING_BYTES_MAX};
 use crate::hub::client::{Admission, Hold, Socket};
 use crate::room::ClientId;
-use crate::room::forms::Form;
 use crate::room::submissions::Kind;
 use crate::room::transcript::charge;
 use crate::wire::ear::Said;
@@ -72,12 +71,12 @@ impl<S: Socket> Hub<S> {
             client.hold = Hold::Answer;
         }
         record.ear.consume(said, rules, now);
-        let ends_in_cr = record.ear.ends_in_cr();
+        let form = record.ear.form();
         if !is_utf8 && !record.ear.was_told_not_utf8() {
             self.hint_at_utf8(id);
         }
-        if ends_in_cr {
-            self.change_form(id, Form::CrLf);
+        if form != self.clients[id].next_form {
+            self.change_form(id, form);
         }
         AGAIN
     }
@@ -85,7 +84,7 @@ impl<S: Socket> Hub<S> {
     /// Tells what a client may do about what it sends not being UTF-8.
     fn hint_at_utf8(&mut self, id: ClientId) {
         let ear = &self.clients[id].record.ear;
-        let hint = match ear.is_telnet() {
+        let hint = match ear.has_dialect() {
             true => Notice::NotUtf8BeforeBinary,
             false if ear.ends_in_cr() => Notice::NotUtf8ThroughTelnet,
             false => Notice::NotUtf8,

@@ -9,49 +9,11 @@
 
 use crate::room::pages::Pages;
 use crate::room::transcript::Transcript;
-use crate::wire::telnet;
 
-/// How the lines of a reader end.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Form {
-    /// With a line feed; in raw mode as they came.
-    #[default]
-    Plain,
-    /// With CR LF, as telnet wants it and each client that ends its own lines so.
-    CrLf,
-    /// In raw mode with a line feed, though the chunk had none: a log of it has lines.
-    Log,
-}
-
-/// How many forms there are.
-pub const FORMS: usize = 3;
+pub use crate::wire::form::{FORM_BYTES_MAX, FORMS, Form};
 
 /// How many windows there are at once, at most: plain, and either CR LF or the log of a raw one.
 pub const WINDOWS_MAX: usize = 2;
-
-/// What an entry takes more in a form than in the plain one, at most.
-pub const FORM_BYTES_MAX: usize = 1;
-
-impl Form {
-    /// All of them, in their order.
-    pub const ALL: [Form; FORMS] = [Form::Plain, Form::CrLf, Form::Log];
-
-    /// A whole entry, or a private text, in this form.
-    pub fn render(self, text: Vec<u8>) -> Vec<u8> {
-        let mut rendered = Vec::with_capacity(text.len() + FORM_BYTES_MAX);
-        match self {
-            Form::Plain => return text,
-            Form::CrLf => telnet::push_rendered(&text, &mut rendered),
-            Form::Log => {
-                rendered.extend_from_slice(&text);
-                if text.last() != Some(&b'\n') {
-                    rendered.push(b'\n');
-                }
-            }
-        }
-        rendered
-    }
-}
 
 /// One transcript for each form that has a reader.
 #[derive(Debug)]
@@ -119,7 +81,8 @@ impl Forms {
         if form == Form::Plain {
             return;
         }
-        let begin = || Box::new(Rendered { transcript: self.plain.continued(), readers: 0 });
+        let begin =
+            || Box::new(Rendered { transcript: self.plain.continued(FORM_BYTES_MAX), readers: 0 });
         self.others[form as usize].get_or_insert_with(begin).readers += 1;
     }
 
@@ -175,11 +138,5 @@ mod tests {
         assert_eq!(text(forms.plain(), 0), "a: one\na: two\n");
         forms.free(&mut pages);
         assert_eq!(pages.held(), 0);
-    }
-
-    #[test]
-    fn a_log_of_chunks_has_lines() {
-        let log = |text: &str| String::from_utf8(Form::Log.render(text.into())).unwrap();
-        assert_eq!((log("a"), log("a\n")), ("a\n".to_owned(), "a\n".to_owned()));
     }
 }

@@ -104,10 +104,11 @@ impl Transcript {
     }
 
     /// An empty one with the same window, in which the next line has the same number. Its head lies
-    /// behind every position of this one, each line of which may be a byte longer there.
-    pub fn continued(&self) -> Transcript {
+    /// behind every position of this one, each line of which may be so much longer there.
+    pub fn continued(&self, line_bytes_more: usize) -> Transcript {
         let lines = self.lines_said();
-        Transcript::starting_at(self.head() + lines, lines, self.window_bytes_max)
+        let head = self.head() + lines * line_bytes_more as u64;
+        Transcript::starting_at(head, lines, self.window_bytes_max)
     }
 
     /// The position after the last byte said.
@@ -414,7 +415,7 @@ mod tests {
     fn one_that_goes_on_in_another_form_gives_its_own_pages_back() {
         let mut alone = Alone::new(64);
         alone.append(1, &[b"one\n"]);
-        let mut other = alone.transcript.continued();
+        let mut other = alone.transcript.continued(1);
         assert_eq!((other.held(), other.lines_said(), other.tail()), (0, 1, 5));
         other.append(&mut alone.pages, 1, &[b"two\r\n"]);
         assert_eq!(other.bytes(5, 10).collect::<Vec<_>>(), [b"two\r\n"]);

@@ -1,15 +1,14 @@
 //! What one client sends, as what it says: the only thing that the hub asks of the wire.
 //!
-//! Bytes come in by [`Ear::take_in`], which takes the commands of telnet out; [`Ear::next`] hands
-//! out one thing after the other. It knows no other client, nor what a line means.
+//! Bytes come in by [`Ear::take_in`], which takes the commands of a [`dialect`] out; [`Ear::next`]
+//! hands out one thing after the other. It knows no other client, nor what a line means.
 
 use std::time::{Duration, Instant};
 
-use memchr::memchr;
-
+use super::dialect::{self, Dialect};
+use super::form::Form;
 use super::line::{CHARACTER_WAIT, Found, LineRules, Lines};
 use super::stranger::{FirstLines, REQUEST_WAIT, Sniffed, Stranger};
-use super::telnet::{self, IAC, Telnet};
 
 /// What a client has said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,8 +48,8 @@ pub enum Input {
 #[derive(Debug)]
 pub struct Ear {
     lines: Lines,
-    /// It has sent a telnet command.
-    telnet: Option<Box<Telnet>>,
+    /// What it has begun to speak.
+    dialect: Option<Box<dyn Dialect>>,
     first_lines: FirstLines,
     told_not_utf8: bool,
     /// Something was read.
@@ -64,7 +63,7 @@ impl Ear {
     pub fn new(now: Instant) -> Ear {
         Ear {
             lines: Lines::default(),
-            telnet: None,
+            dialect: None,
             first_lines: FirstLines::default(),
             told_not_utf8: false,
             has_begun: false,
@@ -72,47 +71,49 @@ impl Ear {
         }
     }
 
-    /// Takes in what was read; gives what is to be answered as telnet.
+    /// That of a client of which is known what it speaks.
+    pub fn of_dialect(dialect: Box<dyn Dialect>, now: Instant) -> Ear {
+        Ear { dialect: Some(dialect), ..Ear::new(now) }
+    }
+
+    /// Takes in what was read; gives what is to be answered in its dialect.
     pub fn take_in(&mut self, bytes: &mut [u8], rules: &LineRules, now: Instant) -> Vec<u8> {
         let mut answers = Vec::new();
         let text = match rules.raw {
             true => bytes.len(),
-            false => self.take_commands(bytes, &mut answers, rules, now),
+            false => self.take_text(bytes, &mut answers, rules, now),
         };
         self.lines.push(&bytes[..text], rules, now);
         (self.has_begun, self.heard_at) = (true, now);
         answers
     }
 
-    /// Takes the telnet commands out of what was read; says how much text is left.
-    fn take_commands(
+    /// Takes what is no text out of what was read; says how much text is left.
+    fn take_text(
         &mut self,
         bytes: &mut [u8],
         answers: &mut Vec<u8>,
         rules: &LineRules,
         now: Instant,
     ) -> usize {
-        if self.telnet.is_none() && memchr(IAC, bytes).is_none() {
-            return bytes.len();
+        if self.dialect.is_none() {
+            self.dialect = dialect::begun_by(bytes, !self.has_begun);
         }
-        let telnet = self.telnet.get_or_insert_with(|| match self.has_begun {
-            true => Box::new(Telnet::behind_text()),
-            false => Box::default(),
-        });
-        let text = telnet.take_in(bytes, answers);
-        if telnet.take_lone_iac() {
-            self.lines.push(&[IAC], rules, now);
+        let Some(dialect) = &mut self.dialect else { return bytes.len() };
+        let text = dialect.take_in(bytes, answers);
+        if let Some(late) = dialect.take_late() {
+            self.lines.push(&[late], rules, now);
         }
-        if telnet.has_begun() {
+        if dialect.has_begun() {
             self.lines.expect_line_ends();
         }
         text
     }
 
-    /// Takes as text what might have begun a telnet command, since no more of that will come.
+    /// Takes as text what might have begun a command, since no more of that will come.
     fn take_rest(&mut self, rules: &LineRules, now: Instant) {
-        if let Some(telnet) = &mut self.telnet {
-            self.lines.push(telnet.take_rest(), rules, now);
+        if let Some(dialect) = &mut self.dialect {
+            self.lines.push(dialect.take_rest(), rules, now);
         }
     }
 
@@ -175,11 +176,10 @@ impl Ear {
         }
     }
 
-    /// Until when a telnet command may go on that is not known to be one.
+    /// Until when a command may go on that is not known to be one.
     fn command_due(&self) -> Option<Instant> {
-        let telnet = self.telnet.as_deref().filter(|its| !its.rest().is_empty())?;
-        debug_assert!(!telnet.has_begun());
-        Some(self.heard_at + CHARACTER_WAIT)
+        let waits = self.dialect.as_deref().is_some_and(|its| !its.rest().is_empty());
+        waits.then(|| self.heard_at + CHARACTER_WAIT)
     }
 
     /// Until when what it has sent may become a request; `None` if it is none.
@@ -202,7 +202,7 @@ impl Ear {
     }
 
     fn is_farewell(&self, line: &[u8]) -> bool {
-        self.is_telnet() && telnet::is_farewell(line)
+        self.dialect.as_deref().is_some_and(|its| its.is_farewell(line))
     }
 
     /// What has come and is not taken.
@@ -215,14 +215,23 @@ impl Ear {
         self.lines.is_pending()
     }
 
-    /// Whether it has sent a telnet command.
-    pub fn is_telnet(&self) -> bool {
-        self.telnet.as_deref().is_some_and(Telnet::has_begun)
+    /// Whether it has sent a telnet command, or speaks another dialect.
+    pub fn has_dialect(&self) -> bool {
+        self.dialect.as_deref().is_some_and(Dialect::has_begun)
     }
 
-    /// Whether it has ended its session as telnet does.
+    /// Whether it has ended its session as its dialect does.
     pub fn has_ended(&self) -> bool {
-        self.telnet.as_deref().is_some_and(Telnet::has_ended)
+        self.dialect.as_deref().is_some_and(Dialect::has_ended)
+    }
+
+    /// In which form it reads what is said: that of its dialect, or lines that end as its own do.
+    pub fn form(&self) -> Form {
+        match self.dialect.as_deref() {
+            Some(dialect) if dialect.has_begun() => dialect.form(),
+            _ if self.lines.ends_in_cr() => Form::CrLf,
+            _ => Form::Plain,
+        }
     }
 
     /// Whether it has ended a line with a CR, as telnet and Windows do.

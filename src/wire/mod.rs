@@ -1,9 +1,9 @@
 //! The wire: bytes become what a client has said.
 //!
 //! Nothing here knows a socket, a clock, or another client. The hub knows one value of this folder,
-//! the [`ear`] of a client. What was read goes in. The ear takes the commands of telnet out, asks
-//! [`stranger`] whether a chat client has sent it, and finds the [lines](mod@line). What comes out
-//! is one [`Said`](ear::Said) after the other. So no other file asks which protocol it was.
+//! the [`ear`] of a client. What was read goes in. The ear takes the commands of a [`dialect`] out,
+//! asks [`stranger`] whether a chat client has sent it, and finds the [lines](mod@line). What comes
+//! out is one [`Said`](ear::Said) after the other. So no other file asks which protocol it was.
 //!
 //! # Lines
 //!
@@ -62,9 +62,19 @@
 //! UTF-16. No other client notices it if it speaks at once, as such clients do. A client that is
 //! silent for `--greeting` is welcomed and announced. One that leaves earlier and has sent nothing
 //! was never announced. See [`stranger`].
+//!
+//! # One more dialect
+//!
+//! A dialect that wraps text both ways is one file here. It holds a [`Dialect`](dialect::Dialect)
+//! for what comes in, and for what goes out a function such as [`telnet::push_rendered`]. Two match
+//! arms know it: one in [`dialect::begun_by`] tells it by the first bytes, and one in
+//! [`Form::render`](form::Form::render) calls its function for a [`Form`](form::Form) of its own.
+//! `tests/wire/toy.rs` is such a file.
 
+pub mod dialect;
 pub mod ear;
 pub mod erase;
+pub mod form;
 pub mod line;
 mod protocol;
 pub mod stranger;

@@ -29,6 +29,9 @@
 
 use memchr::{memchr, memchr2};
 
+use super::dialect::Dialect;
+use super::form::Form;
+
 /// *Interpret as command*: the byte before every command, doubled where it is data.
 pub const IAC: u8 = 255;
 
@@ -160,16 +163,7 @@ pub struct Telnet {
     settled_do: Options,
 }
 
-impl Telnet {
-    /// That of a peer that has sent text before its first IAC was read.
-    pub fn behind_text() -> Telnet {
-        Telnet { place: Place::Text, ..Telnet::default() }
-    }
-
-    /// Takes the commands out of what was read: moves the text to the front of `bytes` and returns
-    /// how many bytes of it there are. Appends to `answers` what is to be sent. Call
-    /// [`Telnet::take_lone_iac`] before the text is used.
-    ///
+impl Dialect for Telnet {
     /// All calls in a peer's life append at most 3 bytes of `DO BINARY` and 2 * 255 * 3 of
     /// refusals; and each call at most one answer more for all its `DO TIMING-MARK` and one for all
     /// its `AYT`, however many. One answer, behind the last of them, says of each that all before
@@ -178,7 +172,7 @@ impl Telnet {
     ///
     /// An IAC in a subnegotiation before anything but SE and IAC means that its end was lost: it
     /// ends there, and the command counts, as in BSD's telnet.
-    pub fn take_in(&mut self, bytes: &mut [u8], answers: &mut Vec<u8>) -> usize {
+    fn take_in(&mut self, bytes: &mut [u8], answers: &mut Vec<u8>) -> usize {
         let mut answers = Answers { bytes: answers, has_timing_mark: false, has_question: false };
         let (mut text_end, mut at) = (0, 0);
         self.owes_iac = false;
@@ -211,15 +205,17 @@ impl Telnet {
         text_end
     }
 
-    /// Whether an IAC that ended the read before has turned out to be text. It stands before the
-    /// text that [`Telnet::take_in`] has just handed out, in which there was no room for it.
-    pub fn take_lone_iac(&mut self) -> bool {
-        std::mem::take(&mut self.owes_iac)
+    fn form(&self) -> Form {
+        if self.has_begun() { Form::CrLf } else { Form::Plain }
     }
 
-    /// What is text after all if nothing follows it: an IAC of a peer that speaks no telnet, or what
-    /// is left of the mark of UTF-16.
-    pub fn rest(&self) -> &'static [u8] {
+    /// An IAC that ended the read before.
+    fn take_late(&mut self) -> Option<u8> {
+        std::mem::take(&mut self.owes_iac).then_some(IAC)
+    }
+
+    /// An IAC of a peer that speaks no telnet, or what is left of the mark of UTF-16.
+    fn rest(&self) -> &'static [u8] {
         match self.place {
             Place::FirstCommand => &[IAC],
             Place::Command if !self.has_begun() => &[IAC],
@@ -229,8 +225,7 @@ impl Telnet {
         }
     }
 
-    /// Nothing follows: hands out the [`Telnet::rest`].
-    pub fn take_rest(&mut self) -> &'static [u8] {
+    fn take_rest(&mut self) -> &'static [u8] {
         let rest = self.rest();
         self.place = match rest {
             [] => self.place,
@@ -240,15 +235,27 @@ impl Telnet {
         rest
     }
 
-    /// Whether the peer has sent a command: it speaks telnet.
-    pub fn has_begun(&self) -> bool {
+    /// Whether the peer has sent a command.
+    fn has_begun(&self) -> bool {
         self.settled_will.contains(BINARY)
     }
 
     /// Whether the peer has ended its session with `IAC EOF`. What came before counts; all after
     /// it has been and will be thrown away.
-    pub fn has_ended(&self) -> bool {
+    fn has_ended(&self) -> bool {
         self.place == Place::End
+    }
+
+    /// A lone Ctrl-D, without a line end.
+    fn is_farewell(&self, line: &[u8]) -> bool {
+        self.has_begun() && line == [END_OF_TRANSMISSION]
+    }
+}
+
+impl Telnet {
+    /// That of a peer that has sent text before its first IAC was read.
+    pub fn behind_text() -> Telnet {
+        Telnet { place: Place::Text, ..Telnet::default() }
     }
 
     /// How many bytes at the front are alike: text, all of a subnegotiation, or behind the end.
@@ -387,12 +394,6 @@ pub fn push_rendered(line: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(rest);
 }
 
-/// Whether a telnet peer means the end of its session with this line, given without its end: it is
-/// a lone Ctrl-D.
-pub fn is_farewell(line: &[u8]) -> bool {
-    line == [END_OF_TRANSMISSION]
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -412,7 +413,7 @@ mod tests {
         for bytes in reads {
             let mut bytes = bytes.to_vec();
             let text_len = telnet.take_in(&mut bytes, &mut answers);
-            text.extend(telnet.take_lone_iac().then_some(IAC));
+            text.extend(telnet.take_late());
             text.extend_from_slice(&bytes[..text_len]);
         }
         (text, answers)
@@ -630,8 +631,12 @@ mod tests {
 
     #[test]
     fn only_a_lone_control_d_is_a_farewell() {
-        assert!(is_farewell(b"\x04"));
-        assert!(![&b""[..], b"\x04\x04", b"x\x04", b"\x04x", b"\x03"].into_iter().any(is_farewell));
+        let mut telnet = Telnet::default();
+        assert!(!telnet.is_farewell(b"\x04"));
+        telnet.take_in(&mut [IAC, SE + 1], &mut Vec::new());
+        assert!(telnet.is_farewell(b"\x04"));
+        let others = [&b""[..], b"\x04\x04", b"x\x04", b"\x04x", b"\x03"];
+        assert!(!others.into_iter().any(|line| telnet.is_farewell(line)));
     }
 
     #[test]

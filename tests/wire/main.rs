@@ -15,6 +15,7 @@ mod corpus;
 mod line;
 mod rules;
 mod telnet;
+mod toy;
 
 use corpus::Inputs;
 

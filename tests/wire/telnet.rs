@@ -1,5 +1,6 @@
 //! Telnet, whatever a client sends, however it is cut into reads.
 
+use chinwag::wire::dialect::Dialect;
 use chinwag::wire::telnet::{IAC, Telnet};
 use proptest::prelude::*;
 
@@ -16,7 +17,7 @@ fn read_all(telnet: &mut Telnet, reads: &[&[u8]]) -> (Vec<u8>, Vec<u8>) {
     for bytes in reads {
         let mut bytes = bytes.to_vec();
         let text_len = telnet.take_in(&mut bytes, &mut answers);
-        text.extend(telnet.take_lone_iac().then_some(IAC));
+        text.extend(telnet.take_late());
         text.extend_from_slice(&bytes[..text_len]);
     }
     (text, answers)

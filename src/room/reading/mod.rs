@@ -590,7 +590,7 @@ mod tests {
         reading.detour(plain.head(), b"* welcome\n".to_vec());
         reading.detour_bytes(plain.head(), b"\xff\n".to_vec());
         assert!(reading.may_change_form(plain.head()));
-        let mut other = plain.continued();
+        let mut other = plain.continued(1);
         reading.change_form(other.head(), Form::CrLf);
         assert_eq!(reading.reply_bytes(), 13 + 2 * DETOUR_BYTES);
         other.append(&mut plain.pages, 1, &[b"two\r\n"]);

@@ -79,7 +79,7 @@ pub fn a_client_hears_what_the_rules_say(rules: &LineRules, deeds: &[Deed]) {
                 let heard = client.hear(&mut vec![0; bytes.len()], rules, now);
                 let answers = commands.answers(start, end);
                 assert_eq!(heard, Heard::Bytes { read: bytes.len(), answers });
-                if client.record.ear.is_telnet() {
+                if client.record.ear.has_dialect() {
                     lines.expect_line_ends();
                 }
                 (Input::Readable, lines.after(&Deed::Read(&commands.text(start, end))))
@@ -87,7 +87,7 @@ pub fn a_client_hears_what_the_rules_say(rules: &LineRules, deeds: &[Deed]) {
         };
         let Some(said) = take_all(&mut client.record.ear, input, rules, now) else { return };
         assert_eq!(said, expected, "after {deed:?}");
-        let is_telnet = client.record.ear.is_telnet();
+        let is_telnet = client.record.ear.has_dialect();
         assert!(is_telnet || !commands.has_begun(end));
         assert!(!is_telnet || all[..end].contains(&IAC));
         let has_ended = client.input == Input::Ended;

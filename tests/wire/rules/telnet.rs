@@ -1,5 +1,6 @@
 //! However a telnet client's bytes are cut into reads, its commands are taken out and nothing else.
 
+use chinwag::wire::dialect::Dialect;
 use chinwag::wire::telnet::{IAC, Telnet, push_rendered};
 
 pub const DONT: u8 = 254;
@@ -24,7 +25,7 @@ pub fn commands_are_taken_out_and_nothing_else(reads: &[&[u8]]) {
         end += read.len();
         let (mut bytes, mut answers) = (read.to_vec(), Vec::new());
         let text_bytes = telnet.take_in(&mut bytes, &mut answers);
-        let iac = telnet.take_lone_iac().then_some(IAC);
+        let iac = telnet.take_late();
         let text: Vec<u8> = iac.into_iter().chain(bytes[..text_bytes].iter().copied()).collect();
         assert_eq!(text, plain.text(start, end), "text of {read:?}");
         assert_eq!(iac.is_some(), plain.has_late_iac(start, end), "text of {read:?}");
