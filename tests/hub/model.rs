@@ -260,10 +260,10 @@ impl Peer {
         }
         assert!(!first || self.refused, "no welcome first but {text:?}");
         let has_arrived = std::mem::take(&mut self.has_arrived);
-        if self.go_on_with_block(text, talk) {
-        } else if has_arrived && text.starts_with("* topic: ")
-            || self.leaving.is_some() && text == "* server shutting down"
-        {
+        let is_known = self.go_on_with_block(text, talk)
+            || has_arrived && text.starts_with("* topic: ")
+            || self.leaving.is_some() && text == "* server shutting down";
+        if is_known {
         } else if let Some(missed) = text.strip_prefix("* you missed ") {
             let (number, lines) = missed.split_once(' ').unwrap();
             assert_eq!(lines, if number == "1" { "line" } else { "lines" });
