@@ -76,6 +76,9 @@ const _: () = assert!(DOORWAY_MAX + 20 <= DESCRIPTORS_RESERVED);
 const _: () = assert!(WINDOW_BYTES_MIN as usize / WINDOW_SHARE >= STANDING_BYTES_MAX);
 
 const WINDOW_BYTES_MIN: u64 = 32 * 1024;
+
+/// What all rooms keep together, unless --window is large: sixteen full windows.
+const WINDOWS_BYTES: usize = 64 << 20;
 const LINE_BYTES_MAX: u64 = (STANDING_BYTES_MAX - NAMED_BYTES_MAX) as u64;
 
 /// The settings of a server. `Config::default()` is the server without any flag.
@@ -163,6 +166,12 @@ pub struct Config {
     #[arg(long, value_name = "BYTES", default_value_t = 4194304)]
     #[arg(value_parser = size(WINDOW_BYTES_MIN..=1 << 30))]
     pub window: usize,
+
+    /// Keep this much of all rooms together, history included. If it is used up, nothing more is
+    /// said until the room that keeps most keeps less. [default: 67108864, or 4 times --window]
+    /// [1048576..=17179869184]
+    #[arg(long, value_name = "BYTES", value_parser = size(1 << 20..=1 << 34))]
+    pub windows: Option<usize>,
 
     /// Show at most this many bytes of earlier lines, to a new client or by /history [0..=7000]
     #[arg(long, value_name = "BYTES", default_value_t = 4096, value_parser = size(0..=7000))]
@@ -367,6 +376,11 @@ impl Config {
     /// The most bytes that are appended to the transcript between two passes.
     pub fn turn_bytes_max(&self) -> usize {
         self.turn_bytes.min(self.window / WINDOW_SHARE)
+    }
+
+    /// The most memory of what all rooms keep.
+    pub fn windows_bytes_max(&self) -> usize {
+        self.windows.unwrap_or(WINDOWS_BYTES.max(4 * self.window))
     }
 
     /// The rules that split input into lines.

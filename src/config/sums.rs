@@ -1,8 +1,6 @@
 //! Checks the settings against each other, and adds up the memory they allow.
 
 use super::{Config, DOORWAY_MAX, READ_BYTES_MAX, SEND_BUFFER_SPARE, STANDING_BYTES_MAX};
-use crate::room::forms::WINDOWS_MAX;
-use crate::room::transcript;
 use crate::words::notice::Counted;
 
 /// With room for fewer clients the log warns: perhaps the limit of descriptors was forgotten.
@@ -72,14 +70,15 @@ impl Config {
         // The client's record and its part of the tables, its name in the form for comparison, the
         // names that it ignores, its timers, its address, and one address that has left.
         const RECORD: usize = 4096;
+        // The room that it may have made: its record, its name, and its topic.
+        const ROOM: usize = 4096;
         let input = 2 * (self.max_line + READ_BYTES_MAX);
         let private = 3 * self.max_private;
         let output = private + 2 * STANDING_BYTES_MAX;
         // A connection that is being refused has all that too.
         let connections = clients.saturating_add(DOORWAY_MAX);
-        let windows = WINDOWS_MAX * transcript::memory_bytes_max(self.window);
-        let shared = windows + 2 * self.turn_bytes_max();
-        let own = PROGRAM_BYTES + shared + connections * (RECORD + input + output);
+        let shared = self.windows_bytes_max() + 2 * self.turn_bytes_max();
+        let own = PROGRAM_BYTES + shared + connections * (RECORD + ROOM + input + output);
         // The kernel doubles both sizes for its bookkeeping (socket(7)).
         let kernel = connections * 2 * (self.send_buffer + self.receive_buffer);
         (own, kernel)
@@ -162,14 +161,12 @@ mod tests {
 
     /// By hand: a connection has 4 KiB of its own, twice 4 + 16 KiB of input, twice 8 + 8 KiB of
     /// output and 8 KiB of private messages. In the kernel it has twice 32 + 32 KiB. The doorway
-    /// holds 32 more connections. The program has 8 MiB, and a turn twice 63 KiB. Each of the two
-    /// windows has 257 pages of 16 KiB, its index 8193 of 1 KiB, and each page takes 32 bytes more.
+    /// holds 32 more connections. The program has 8 MiB, all windows 64 MiB, a turn twice 63 KiB.
+    /// Each connection may have made a room of 4 KiB.
     #[test]
     fn the_memory_bound_is_a_base_plus_so_much_per_connection() {
-        let own = |connections: usize| {
-            let window = 257 * 16_416 + 8193 * 1056;
-            (8 << 20) + 2 * window + (126 << 10) + connections * (4 + 40 + 40) * 1024
-        };
+        let own =
+            |connections: usize| (72 << 20) + (126 << 10) + connections * (4 + 4 + 40 + 40) * 1024;
         let config = Config::default();
         assert_eq!(config.memory_bytes_max(0), (own(32), 32 * 128 * 1024));
         assert_eq!(config.memory_bytes_max(1000), (own(1032), 1032 * 128 * 1024));

@@ -6,7 +6,7 @@
 use std::time::Instant;
 
 use super::{Hub, Stop};
-use crate::config::STANDING_BYTES_MAX;
+use crate::config::{STANDING_BYTES_MAX, WINDOW_SHARE};
 use crate::hub::client::{Hold, Leave, Life, Socket};
 use crate::room::queues::Queues;
 use crate::room::submissions::Submission;
@@ -44,18 +44,26 @@ impl<S: Socket> Hub<S> {
         self.append_a_turn(id, turn_bytes, now);
         let room = &mut self.rooms[id];
         if room.forms.plain().head() > before {
-            room.begin_pass(turn_bytes_max, turn_bytes_max.min(STANDING_BYTES_MAX));
+            let appended = (room.forms.plain().head() - before) as usize;
+            room.begin_pass(turn_bytes_max, turn_bytes_max.min(STANDING_BYTES_MAX), appended);
         }
     }
 
-    /// As much as the turn has room for, but at least one entry.
+    /// As much as the turn has room for, but at least one entry, and no more than the pages that
+    /// all rooms share. What does not fit there waits, and those that said it are not read.
     fn append_a_turn(&mut self, id: RoomId, turn_bytes: usize, now: Instant) {
         let mut left = turn_bytes;
         let mut first = true;
         let lines_before = self.rooms[id].forms.plain().lines_said();
         loop {
             let charge_max = if first { usize::MAX } else { left };
-            let Some(submission) = self.rooms[id].submissions.take(charge_max) else { break };
+            let room = &mut self.rooms[id];
+            let Some(charge) = room.submissions.next_charge(charge_max) else { break };
+            if !self.pages.have(room.forms.needs(charge)) {
+                self.make_way(now);
+                break;
+            }
+            let Some(submission) = room.submissions.take(charge_max) else { break };
             left = left.saturating_sub(submission.charge);
             first = false;
             self.append(id, &submission, now);
@@ -63,6 +71,16 @@ impl<S: Socket> Hub<S> {
         let room = &mut self.rooms[id];
         room.submissions.forget_taken();
         self.counts.said += room.forms.plain().lines_said() - lines_before;
+    }
+
+    /// The pages are used up: the room that holds most of them gives way. That is what switches do
+    /// whose queues share a memory (longest queue drop).
+    fn make_way(&mut self, now: Instant) {
+        let Some(id) = self.rooms.most_held() else { return };
+        let room = &mut self.rooms[id];
+        if room.give_way(WINDOW_SHARE * self.config.turn_bytes_max()) {
+            self.agenda.file_room(id, room, now);
+        }
     }
 
     fn append(&mut self, room: RoomId, submission: &Submission, now: Instant) {

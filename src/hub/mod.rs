@@ -133,7 +133,7 @@ impl<S: Socket> Hub<S> {
             clients: Clients::default(),
             rooms: Rooms::new(&config, now),
             // No bound yet but that of each window.
-            pages: Pages::new(usize::MAX),
+            pages: Pages::new(config.windows_bytes_max()),
             agenda: Agenda::default(),
             names: Names::default(),
             stop: Stop::No,
@@ -174,7 +174,8 @@ impl<S: Socket> Hub<S> {
     /// before more is said: the next turn must fit beside what it lacks when that is said, and
     /// another one when the pass after it ends.
     pub fn endangered_below(&self, form: Form) -> u64 {
-        self.transcript_in(form).endangered_below(2 * self.config.turn_bytes_max())
+        let below = self.transcript_in(form).endangered_below(2 * self.config.turn_bytes_max());
+        below.max(self.rooms[LOBBY].printed_below)
     }
 
     /// The room that has this name.

@@ -78,6 +78,12 @@ impl Rooms {
         self.names.remove(serial(id));
     }
 
+    /// The room whose windows hold most.
+    pub fn most_held(&self) -> Option<RoomId> {
+        let rooms = self.slab.iter().max_by_key(|(_, room)| room.forms.held());
+        rooms.map(|(key, _)| RoomId(key as u32))
+    }
+
     /// Whether nothing waits to be said in any room.
     pub fn are_silent(&self) -> bool {
         self.slab.iter().all(|(_, room)| room.submissions.is_empty())

@@ -180,7 +180,8 @@ impl<S: Socket> Hub<S> {
         }
         let bounds = &mut pass.bounds[client.form as usize];
         let position = client.reading.position();
-        if position >= bounds.lapse_below {
+        // A room that gives way does so at the cost of those that take nothing.
+        if position >= bounds.lapse_below || pass.gives_way && client.writable {
             bounds.slowest = bounds.slowest.min(position);
             let is_new = client.life() == Life::Arriving && client.form == Form::Plain;
             if is_new && self.config.history > 0 {

@@ -12,9 +12,6 @@ use crate::room::transcript::Transcript;
 
 pub use crate::wire::form::{FORM_BYTES_MAX, FORMS, Form};
 
-/// How many windows there are at once, at most: plain, and either CR LF or the log of a raw one.
-pub const WINDOWS_MAX: usize = 2;
-
 /// One transcript for each form that has a reader.
 #[derive(Debug)]
 pub struct Forms {
@@ -63,6 +60,19 @@ impl Forms {
             None if form == Form::Plain => self.plain.forget_before(pages, position),
             None => {}
         }
+    }
+
+    /// What its pages would take more with one more entry of so many bytes.
+    pub fn needs(&self, bytes: usize) -> usize {
+        let others = self.others.iter().flatten();
+        let others = others.map(|its| its.transcript.needs(bytes + FORM_BYTES_MAX));
+        self.plain.needs(bytes) + others.sum::<usize>()
+    }
+
+    /// Moves what it holds into pages that fit, if those that it has are much too large.
+    pub fn shrink(&mut self, pages: &mut Pages) {
+        self.plain.shrink(pages);
+        self.others.iter_mut().flatten().for_each(|its| its.transcript.shrink(pages));
     }
 
     /// Forgets everything. To be called before it is dropped, if what it held is still counted.

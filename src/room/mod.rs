@@ -25,7 +25,7 @@ use presence::Presence;
 use queues::Queues;
 use readers::Readers;
 use submissions::{Kind, Submission, Submissions};
-use transcript::{Line, SERVER};
+use transcript::{Line, PAGE_BYTES, SERVER, Transcript};
 use turns::Turns;
 use without::Without;
 
@@ -74,6 +74,8 @@ pub struct Room {
     pub turns: Turns<ClientId>,
     /// The pass that is unfinished.
     pub pass: Option<Pass>,
+    /// The operator's reading below this is to lapse, so that the room can give way to others.
+    pub printed_below: u64,
     /// How far it was printed for the operator, and in which form: what that lacks is kept.
     pub printed: Option<(Form, u64)>,
     /// The queues in which the agenda has put it.
@@ -87,6 +89,10 @@ pub struct Pass {
     pub next: usize,
     /// By form.
     pub bounds: [Bounds; FORMS],
+    /// It makes room for other rooms: nothing is kept that no reader lacks.
+    pub gives_way: bool,
+    /// Little was appended before it.
+    pub is_small: bool,
     /// From where on the plain form is kept for the history of newcomers.
     pub kept_from: u64,
 }
@@ -133,6 +139,7 @@ impl Room {
             coming: 0,
             turns: Turns::default(),
             pass: None,
+            printed_below: 0,
             printed: None,
             queues: Queues::default(),
         }
@@ -320,20 +327,52 @@ impl Room {
         (!newest.is_empty()).then_some(text)
     }
 
-    /// Begins a pass: one turn appends at most `turn`, each entry of it at most `entry`.
+    /// Begins a pass: one turn appends at most `turn`, each entry of it at most `entry`; `appended`
+    /// is what this one has.
     ///
     /// A newcomer that is greeted in this pass is offered a turn's worth in the next, and may stand
     /// in the middle of an entry then: so that much more must fit.
-    pub fn begin_pass(&mut self, turn: usize, entry: usize) {
+    pub fn begin_pass(&mut self, turn: usize, entry: usize, appended: usize) {
+        let is_small = appended < PAGE_BYTES;
+        self.start_pass(is_small, false, |transcript| {
+            let below = |reserve| transcript.endangered_below(reserve);
+            (below(turn), below(2 * turn + entry))
+        });
+    }
+
+    /// Begins a pass in which nothing new is offered, and after which less is held: at most `kept`
+    /// bytes for readers that take nothing, or nothing if that is all. `false` if a pass is on its
+    /// way.
+    pub fn give_way(&mut self, kept: usize) -> bool {
+        if self.pass.is_some() {
+            return false;
+        }
+        self.start_pass(true, true, |transcript| {
+            let kept = if transcript.charged() > kept { kept } else { 0 };
+            let reserve = transcript.window_bytes_max() - kept;
+            let below = transcript.endangered_below(reserve);
+            (below, below)
+        });
+        if let (Some(pass), Some((form, _))) = (self.pass, self.printed) {
+            self.printed_below = pass.bounds[form as usize].lapse_below;
+        }
+        true
+    }
+
+    fn start_pass(
+        &mut self,
+        is_small: bool,
+        gives_way: bool,
+        below: impl Fn(&Transcript) -> (u64, u64),
+    ) {
         let bounds = |form| {
-            let below = |reserve| self.forms.of(form).endangered_below(reserve);
-            let (lapse_below, greeted_below) = (below(turn), below(2 * turn + entry));
+            let (lapse_below, greeted_below) = below(self.forms.of(form));
             Bounds { lapse_below, greeted_below, slowest: u64::MAX }
         };
         let plain = bounds(Form::Plain);
         let bounds =
             Form::ALL.map(|form| if self.forms.is_read(form) { bounds(form) } else { plain });
-        self.pass = Some(Pass { next: 0, bounds, kept_from: u64::MAX });
+        self.pass = Some(Pass { next: 0, bounds, is_small, gives_way, kept_from: u64::MAX });
     }
 
     /// Ends the pass: each form forgets what none of its readers lacks. Of the plain one the newest
@@ -352,11 +391,14 @@ impl Room {
             let bounds = pass.bounds[form as usize];
             let printed = self.printed.filter(|printed| printed.0 == form);
             let slowest = printed.map_or(bounds.slowest, |printed| bounds.slowest.min(printed.1));
-            debug_assert!(slowest >= bounds.lapse_below, "{slowest} {bounds:?}");
-            let is_plain = form == Form::Plain;
-            let kept_from = if is_plain { history.min(pass.kept_from) } else { u64::MAX };
+            debug_assert!(pass.gives_way || slowest >= bounds.lapse_below, "{slowest} {bounds:?}");
+            let keeps_history = form == Form::Plain && !pass.gives_way;
+            let kept_from = if keeps_history { history.min(pass.kept_from) } else { u64::MAX };
             let tail = slowest.min(kept_from.max(bounds.lapse_below));
             self.forms.forget_before(pages, form, tail);
+        }
+        if pass.is_small {
+            self.forms.shrink(pages);
         }
     }
 }

@@ -1,20 +1,28 @@
 //! Queues that stand in pages, and the count of all pages.
 //!
 //! A window grows at its end and is forgotten from its front. In pages it does both without moving
-//! an item, and gives back what it no longer needs; the allocator keeps the spare pages. All
-//! windows share one budget, which is a count of bytes.
+//! an item, and gives back what it no longer needs. All windows share one budget, which is a count
+//! of bytes. There may be thousands of them, and most are short: so the only page of a short one is
+//! no larger than it needs.
 //!
 //! This file never knows what the items are.
 
 use std::collections::VecDeque;
 use std::fmt;
 
+/// The smallest page has room for one in so many of the items of a whole one.
+const SMALLEST: usize = 8;
+
 /// What a page takes beside its items, at most: twice its place in a queue that doubles, and the
 /// allocator's head.
-pub const PAGE_OVERHEAD_BYTES: usize = 32;
+const PAGE_OVERHEAD_BYTES: usize = 64;
 
 /// A queue this short keeps the places of its pages, though most of them are empty.
 const PLACES_KEPT: usize = 16;
+
+/// A queue that has pages for this many times as many items as it holds is moved into one that
+/// fits.
+const WASTE_MAX: usize = 4;
 
 /// The budget that all windows share: what their pages take.
 #[derive(Debug)]
@@ -39,9 +47,14 @@ impl Pages {
         self.held
     }
 
+    /// Whether so many bytes more may be taken.
+    pub fn have(&self, bytes: usize) -> bool {
+        self.held + bytes <= self.bytes_max
+    }
+
     fn take(&mut self, bytes: usize) {
+        debug_assert!(self.have(bytes), "{} and {bytes} of {}", self.held, self.bytes_max);
         self.held += bytes;
-        debug_assert!(self.held <= self.bytes_max, "{} of {}", self.held, self.bytes_max);
     }
 
     fn give_back(&mut self, bytes: usize) {
@@ -52,28 +65,22 @@ impl Pages {
 
 /// A queue of items in pages of `N`. Each item has an absolute position, which it keeps.
 ///
-/// What always holds: the pages are those in which an item between `start` and `end` stands, and
-/// no others. The item at position p stands at `p % N` of its page.
+/// What always holds: `base <= start <= end`; the first page begins with the item at `base`, each
+/// but the last is full, and each but an only one has room for `N`.
 pub struct Paged<T, const N: usize> {
-    pages: VecDeque<Box<[T; N]>>,
-    /// The position of the first item.
+    pages: VecDeque<Vec<T>>,
+    /// The position of the first item that is still in a page.
+    base: u64,
+    /// The position of the first item that is not forgotten.
     start: u64,
     /// The position behind the last item.
     end: u64,
 }
 
-impl<T: Copy + Default, const N: usize> Paged<T, N> {
-    /// What one page is charged.
-    pub const PAGE_BYTES: usize = size_of::<[T; N]>();
-
+impl<T: Copy, const N: usize> Paged<T, N> {
     /// An empty queue whose first item will stand at this position. It holds no page.
     pub fn starting_at(start: u64) -> Self {
-        Paged { pages: VecDeque::new(), start, end: start }
-    }
-
-    /// The most pages that so many items in a row ever take.
-    pub const fn pages_max(items: usize) -> usize {
-        items.div_ceil(N) + 1
+        Paged { pages: VecDeque::new(), base: start, start, end: start }
     }
 
     /// The position of the first item.
@@ -86,15 +93,40 @@ impl<T: Copy + Default, const N: usize> Paged<T, N> {
         self.end
     }
 
-    /// What its pages are charged.
+    /// What its pages take.
     pub fn held(&self) -> usize {
-        self.pages.len() * Self::PAGE_BYTES
+        match (self.pages.len(), self.pages.front()) {
+            (1, Some(only)) => Self::page_bytes(only.capacity()),
+            (pages, _) => pages * Self::page_bytes(N),
+        }
+    }
+
+    /// What its pages would take more with so many more items.
+    pub fn needs(&self, items: usize) -> usize {
+        let last = self.pages.back().map_or((0, 0), |page| (page.len(), page.capacity()));
+        let (filled, room) = last;
+        if filled + items <= room {
+            return 0;
+        }
+        let before = if self.pages.len() == 1 { Self::page_bytes(room) } else { 0 };
+        match filled + items {
+            all if self.pages.len() <= 1 && all <= N => {
+                Self::page_bytes(fitting::<N>(all)) - before
+            }
+            all if self.pages.len() <= 1 => all.div_ceil(N) * Self::page_bytes(N) - before,
+            all => (all - N).div_ceil(N) * Self::page_bytes(N),
+        }
+    }
+
+    /// What a page with room for so many items takes.
+    const fn page_bytes(items: usize) -> usize {
+        items * size_of::<T>() + PAGE_OVERHEAD_BYTES
     }
 
     /// The item at this position, if there is one.
     pub fn get(&self, position: u64) -> Option<&T> {
         let is_here = (self.start..self.end).contains(&position);
-        is_here.then(|| &self.pages[self.place(position)][offset::<N>(position)])
+        is_here.then(|| &self.pages[self.page(position)][self.offset(position)])
     }
 
     /// The items from `from` to `to`, in order: a piece for each page.
@@ -104,9 +136,9 @@ impl<T: Copy + Default, const N: usize> Paged<T, N> {
         debug_assert!(self.start <= from && from <= to && to <= self.end);
         let mut at = from;
         std::iter::from_fn(move || {
-            let first = offset::<N>(at);
+            let first = self.offset(at);
             let items = (to - at).min((N - first) as u64) as usize;
-            let piece = (items > 0).then(|| &self.pages[self.place(at)][first..first + items]);
+            let piece = (items > 0).then(|| &self.pages[self.page(at)][first..first + items]);
             at += items as u64;
             piece
         })
@@ -129,38 +161,72 @@ impl<T: Copy + Default, const N: usize> Paged<T, N> {
     /// Appends these items; new pages are taken from `pages`.
     pub fn append(&mut self, pages: &mut Pages, mut items: &[T]) {
         while !items.is_empty() {
-            let first = offset::<N>(self.end);
-            if first == 0 || self.pages.is_empty() {
-                pages.take(Self::PAGE_BYTES);
-                self.pages.push_back(Box::new([T::default(); N]));
-            }
-            let Some(page) = self.pages.back_mut() else { return };
-            let (now, later) = items.split_at(items.len().min(N - first));
-            page[first..first + now.len()].copy_from_slice(now);
+            let page = self.page_with_room(pages, items.len());
+            let (now, later) = items.split_at(items.len().min(page.capacity() - page.len()));
+            page.extend_from_slice(now);
             self.end += now.len() as u64;
             items = later;
         }
     }
 
+    /// The last page, with room for an item at least. The only one grows until it is a whole one,
+    /// and then whole ones follow.
+    fn page_with_room(&mut self, pages: &mut Pages, items: usize) -> &mut Vec<T> {
+        let before = self.held();
+        let is_full = self.pages.back().is_none_or(|page| page.len() == N);
+        if is_full {
+            let room = if self.pages.is_empty() { fitting::<N>(items) } else { N };
+            self.pages.push_back(Vec::with_capacity(room));
+        }
+        let last = self.pages.len() - 1;
+        let page = &mut self.pages[last];
+        if page.len() == page.capacity() {
+            page.reserve_exact(fitting::<N>(page.len() + items) - page.len());
+        }
+        pages.take(self.held() - before);
+        &mut self.pages[last]
+    }
+
     /// Forgets the items before this position; pages without any item are given back to `pages`.
     pub fn forget_before(&mut self, pages: &mut Pages, position: u64) {
         debug_assert!(position <= self.end);
-        let position = position.clamp(self.start, self.end);
-        let unneeded = match position == self.end {
+        let before = self.held();
+        self.start = position.clamp(self.start, self.end);
+        let unneeded = match self.start == self.end {
             true => self.pages.len(),
-            false => self.place(position),
+            false => self.page(self.start),
         };
         self.pages.drain(..unneeded);
-        pages.give_back(unneeded * Self::PAGE_BYTES);
-        self.start = position;
+        self.base =
+            if self.pages.is_empty() { self.end } else { self.base + (unneeded * N) as u64 };
         if self.pages.len() < self.pages.capacity() / 4 {
             self.pages.shrink_to(PLACES_KEPT.max(2 * self.pages.len()));
         }
+        pages.give_back(before - self.held());
+    }
+
+    /// Moves the items into a page that fits, if the pages are much larger than they need to be.
+    pub fn shrink(&mut self, pages: &mut Pages) {
+        let (before, items) = (self.held(), (self.end - self.start) as usize);
+        let room = fitting::<N>(items);
+        if items == 0 || items > N || before < WASTE_MAX * Self::page_bytes(room) {
+            return;
+        }
+        let mut page = Vec::with_capacity(room);
+        self.pieces(self.start, self.end).for_each(|piece| page.extend_from_slice(piece));
+        self.pages.clear();
+        self.pages.push_back(page);
+        self.base = self.start;
+        pages.give_back(before - self.held());
     }
 
     /// Which of the pages holds this position.
-    fn place(&self, position: u64) -> usize {
-        (position / N as u64 - self.start / N as u64) as usize
+    fn page(&self, position: u64) -> usize {
+        (position - self.base) as usize / N
+    }
+
+    fn offset(&self, position: u64) -> usize {
+        (position - self.base) as usize % N
     }
 }
 
@@ -171,8 +237,9 @@ impl<T, const N: usize> fmt::Debug for Paged<T, N> {
     }
 }
 
-fn offset<const N: usize>(position: u64) -> usize {
-    (position % N as u64) as usize
+/// The room of a page that is to hold so many items, or of a whole one.
+fn fitting<const N: usize>(items: usize) -> usize {
+    items.next_power_of_two().max(N / SMALLEST).min(N)
 }
 
 #[cfg(test)]
@@ -180,16 +247,16 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    type Small = Paged<u8, 4>;
+    type Small = Paged<u8, 64>;
 
     #[test]
     fn an_empty_queue_holds_no_page_wherever_it_stands() {
-        let mut pages = Pages::new(4);
+        let mut pages = Pages::new(1000);
         let mut queue = Small::starting_at(7);
         assert_eq!((queue.held(), pages.held(), queue.get(7)), (0, 0, None));
         assert_eq!(queue.pieces(7, 7).count(), 0);
         queue.append(&mut pages, b"a");
-        assert_eq!((queue.held(), pages.held(), queue.get(7)), (4, 4, Some(&b'a')));
+        assert_eq!((queue.held(), pages.held(), queue.get(7)), (72, 72, Some(&b'a')));
         queue.forget_before(&mut pages, 8);
         assert_eq!((queue.held(), pages.held(), queue.start(), queue.end()), (0, 0, 8, 8));
     }
@@ -198,9 +265,13 @@ mod tests {
     fn a_queue_that_was_long_keeps_no_places_for_its_pages() {
         let mut pages = Pages::new(1 << 20);
         let mut queue = Small::starting_at(0);
-        queue.append(&mut pages, &[0; 4000]);
-        queue.forget_before(&mut pages, 3999);
+        queue.append(&mut pages, &[0; 64_000]);
+        queue.forget_before(&mut pages, 63_999);
         assert!(queue.pages.capacity() <= 2 * PLACES_KEPT, "{}", queue.pages.capacity());
+        assert_eq!(pages.held(), 64 + 64);
+        queue.shrink(&mut pages);
+        // That is not so much more than it needs that it would be moved.
+        assert_eq!((pages.held(), queue.get(63_999)), (64 + 64, Some(&0)));
     }
 
     proptest! {
@@ -208,21 +279,32 @@ mod tests {
 
         /// The plainest thing that could be right: every item ever appended, and how many are gone.
         #[test]
-        fn a_queue_holds_what_was_appended_and_no_page_more(
-            base in 0u64..20,
-            steps in prop::collection::vec((any::<bool>(), 0usize..14), 0..60),
+        fn a_queue_holds_what_was_appended_and_not_much_more(
+            base in 0u64..200,
+            steps in prop::collection::vec((0u8..5, 0usize..140), 0..60),
         ) {
             let mut pages = Pages::new(1 << 20);
             let mut queue = Small::starting_at(base);
             let (mut all, mut gone) = (Vec::<u8>::new(), 0);
-            for (appends, count) in steps {
-                if appends {
-                    let items: Vec<u8> = (0..count).map(|at| (all.len() + at) as u8).collect();
-                    queue.append(&mut pages, &items);
-                    all.extend(items);
-                } else {
-                    gone = (gone + count).min(all.len());
-                    queue.forget_before(&mut pages, base + gone as u64);
+            for (what, count) in steps {
+                match what {
+                    0..=2 => {
+                        let items: Vec<u8> = (0..count).map(|at| (all.len() + at) as u8).collect();
+                        let needed = pages.held() + queue.needs(count);
+                        queue.append(&mut pages, &items);
+                        prop_assert_eq!(pages.held(), needed);
+                        all.extend(items);
+                    }
+                    3 => {
+                        gone = (gone + count).min(all.len());
+                        queue.forget_before(&mut pages, base + gone as u64);
+                    }
+                    _ => {
+                        queue.shrink(&mut pages);
+                        let items = all.len() - gone;
+                        let room = items.next_power_of_two().max(8);
+                        prop_assert!(items > 64 || queue.held() <= 4 * (room + 64));
+                    }
                 }
                 let (start, end) = (base + gone as u64, base + all.len() as u64);
                 prop_assert_eq!((queue.start(), queue.end()), (start, end));
@@ -230,11 +312,9 @@ mod tests {
                 prop_assert_eq!(pieces.concat(), &all[gone..]);
                 let item = |at: u64| *queue.get(at).unwrap();
                 prop_assert!((start..end).all(|at| item(at) == all[(at - base) as usize]));
-                let needed = if start < end { end.div_ceil(4) - start / 4 } else { 0 };
-                prop_assert_eq!(pieces.len() as u64, needed);
-                prop_assert_eq!(queue.held() as u64, 4 * needed);
                 prop_assert_eq!(pages.held(), queue.held());
-                prop_assert!(needed <= Small::pages_max(all.len() - gone) as u64);
+                prop_assert!(queue.held() <= ((all.len() - gone).div_ceil(64) + 1) * 128);
+                prop_assert!(start < end || queue.held() == 0);
             }
             queue.forget_before(&mut pages, queue.end());
             prop_assert_eq!(pages.held(), 0);

@@ -81,6 +81,11 @@ impl Submissions {
         self.queue.push_back(Submission { author, charge, kind, start, bytes });
     }
 
+    /// What the next one is charged, if that is at most `charge_max`.
+    pub fn next_charge(&self, charge_max: usize) -> Option<usize> {
+        self.queue.front().map(|next| next.charge).filter(|charge| *charge <= charge_max)
+    }
+
     /// Takes the next one out, if its charge is at most `charge_max`.
     pub fn take(&mut self, charge_max: usize) -> Option<Submission> {
         let submission = *self.queue.front().filter(|next| next.charge <= charge_max)?;

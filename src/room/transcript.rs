@@ -13,7 +13,7 @@
 //! least [`ENTRY_BYTES_MIN`]: room is made before something is appended. This file knows neither
 //! readers nor line ends.
 
-use crate::room::pages::{PAGE_OVERHEAD_BYTES, Paged, Pages};
+use crate::room::pages::{Paged, Pages};
 
 /// An entry shorter than this is charged as this much, because its place in the index takes room
 /// too: without it a window full of one-byte entries would need sixteen windows of index.
@@ -36,24 +36,6 @@ pub const LOOKS_MAX: usize = 10_000;
 /// What an entry of `bytes` is charged.
 pub fn charge(bytes: usize) -> usize {
     bytes.max(ENTRY_BYTES_MIN)
-}
-
-/// How many pages of bytes and of the index a window has at most.
-const fn pages_max(window_bytes_max: usize) -> (usize, usize) {
-    let entries = window_bytes_max / ENTRY_BYTES_MIN;
-    (Bytes::pages_max(window_bytes_max), Index::pages_max(entries))
-}
-
-/// The most that the pages of a transcript with this window are ever charged.
-pub fn pages_bytes_max(window_bytes_max: usize) -> usize {
-    let (bytes, index) = pages_max(window_bytes_max);
-    bytes * Bytes::PAGE_BYTES + index * Index::PAGE_BYTES
-}
-
-/// The most that a transcript with this window ever takes in memory.
-pub fn memory_bytes_max(window_bytes_max: usize) -> usize {
-    let (bytes, index) = pages_max(window_bytes_max);
-    pages_bytes_max(window_bytes_max) + (bytes + index) * PAGE_OVERHEAD_BYTES
 }
 
 /// Where an entry starts, and whose it is.
@@ -134,6 +116,22 @@ impl Transcript {
     /// What its pages are charged.
     pub fn held(&self) -> usize {
         self.bytes.held() + self.index.held()
+    }
+
+    /// What its pages would take more with one more entry of so many bytes.
+    pub fn needs(&self, bytes: usize) -> usize {
+        self.bytes.needs(bytes) + self.index.needs(1)
+    }
+
+    /// What the entries in the window are charged together.
+    pub fn charged(&self) -> usize {
+        self.charged
+    }
+
+    /// Moves what it holds into pages that fit, if those that it has are much too large.
+    pub fn shrink(&mut self, pages: &mut Pages) {
+        self.bytes.shrink(pages);
+        self.index.shrink(pages);
     }
 
     /// Appends one entry, made of `parts` one after the other; new pages are taken from `pages`.
@@ -288,8 +286,7 @@ mod tests {
 
     impl Alone {
         fn new(window: usize) -> Alone {
-            let pages = Pages::new(pages_bytes_max(window));
-            Alone { transcript: Transcript::new(window), pages }
+            Alone { transcript: Transcript::new(window), pages: Pages::new(1 << 24) }
         }
 
         /// Appends, when the oldest entries have made room if they must.
@@ -389,17 +386,13 @@ mod tests {
     }
 
     #[test]
-    fn the_bound_of_pages_is_met_by_the_shortest_entries() {
-        let window = ENTRY_BYTES_MIN * 64 * 70;
-        let mut alone = Alone::new(window);
-        let mut index_most = 0;
-        for author in 0..10_000 {
-            alone.append(author, &[b"x"]);
-            index_most = index_most.max(alone.transcript.index.held());
-        }
-        let (bytes, index) = pages_max(window);
-        assert_eq!((bytes, index), (window.div_ceil(PAGE_BYTES) + 1, 71));
-        assert_eq!(index_most, index * Index::PAGE_BYTES);
+    fn a_short_transcript_holds_little() {
+        let mut alone = Alone::new(1 << 22);
+        assert_eq!(alone.transcript.held(), 0);
+        let needed = alone.transcript.needs(6);
+        alone.append(1, &[b"hello\n"]);
+        assert_eq!(alone.transcript.held(), needed);
+        assert!(needed < 2500, "{needed}");
     }
 
     #[test]

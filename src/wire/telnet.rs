@@ -453,8 +453,8 @@ mod tests {
 
     #[test]
     fn what_a_peer_says_of_its_binary_option_is_not_answered() {
-        assert_eq!(answers(b"\xff\xfb\x00\xff\xfc\x00\xff\xfb\x00"), []);
-        assert_eq!(answers(b"\xff\xfe\x00"), []);
+        assert_eq!(answers(b"\xff\xfb\x00\xff\xfc\x00\xff\xfb\x00"), [0_u8; 0]);
+        assert_eq!(answers(b"\xff\xfe\x00"), [0_u8; 0]);
     }
 
     #[test]
@@ -488,7 +488,7 @@ mod tests {
     fn a_refusal_is_not_answered() {
         let every =
             |verb| (0..=255).flat_map(move |option| [IAC, verb, option]).collect::<Vec<_>>();
-        assert_eq!(answers(&[every(WONT), every(DONT)].concat()), []);
+        assert_eq!(answers(&[every(WONT), every(DONT)].concat()), [0_u8; 0]);
     }
 
     #[test]

@@ -179,6 +179,19 @@ impl Peer {
         self.is_open() && !self.refused && !self.has_ended
     }
 
+    /// Whether this line may be the next that all get.
+    fn may_be_next(&self, line: &[u8], talk: &Talk) -> bool {
+        let said = |next: &usize| self.said(talk).get(*next).is_some_and(|said| said.text == line);
+        self.with_left_out(talk).iter().any(said)
+    }
+
+    /// Whether it may be on its way to another room.
+    fn may_be_leaving(&self) -> bool {
+        let unanswered = &self.sent[self.private.place.min(self.sent.len())..];
+        let has_asked = unanswered.iter().any(|sent| matches!(sent.asks, Asks::Go(_)));
+        self.leaving.is_some() || has_asked
+    }
+
     /// Whether it has ever asked to go to another room.
     pub fn has_asked_to_go(&self) -> bool {
         self.sent.iter().any(|sent| matches!(sent.asks, Asks::Go(_)))
@@ -262,7 +275,9 @@ impl Peer {
         let has_arrived = std::mem::take(&mut self.has_arrived);
         let is_known = self.go_on_with_block(text, talk)
             || has_arrived && text.starts_with("* topic: ")
-            || self.leaving.is_some() && text == "* server shutting down";
+            || text == "* server shutting down"
+                && self.may_be_leaving()
+                && !self.may_be_next(line, talk);
         if is_known {
         } else if let Some(missed) = text.strip_prefix("* you missed ") {
             let (number, lines) = missed.split_once(' ').unwrap();

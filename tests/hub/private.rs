@@ -13,7 +13,7 @@ use crate::people::Roll;
 #[derive(Debug)]
 pub struct Private {
     /// Everything that it had sent before this index is answered or seen.
-    place: usize,
+    pub place: usize,
     /// The lines of an answer that must come next.
     block: VecDeque<String>,
     /// The lines of an answer to /history, as many as have come.

@@ -1,7 +1,7 @@
 //! A few clients in a hub, on pipes that a test fills by hand, at times that it chooses.
 
 use std::cell::RefCell;
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, IoSlice, Read, Write};
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -58,6 +58,10 @@ impl Read for PipeEnd {
 }
 
 impl Write for PipeEnd {
+    fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.write(&slices.iter().flat_map(|slice| slice.iter().copied()).collect::<Vec<u8>>())
+    }
+
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let pipe = &mut *self.0.borrow_mut();
         if let Some(errno) = pipe.write_fails.take().or(pipe.broken) {
