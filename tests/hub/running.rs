@@ -30,6 +30,11 @@ pub fn config(random: &mut Random, base: &Config) -> Config {
     }
 }
 
+/// So little for all rooms that they have to give way to each other.
+fn make_scarce(random: &mut Random, config: &mut Config) {
+    config.windows = [None, Some(7000), Some(12_000), Some(24_000)][random.below(4)];
+}
+
 /// Room for every answer, and limits that only commands can reach.
 fn make_lively(random: &mut Random, config: &mut Config) {
     config.max_private = 800;
@@ -45,6 +50,7 @@ pub fn run(mut random: Random, base: &Config) -> (u64, Vec<Vec<u8>>) {
     let lively = config.window >= 1000 && !config.raw && random.one_in(2);
     if lively {
         make_lively(&mut random, &mut config);
+        make_scarce(&mut random, &mut config);
         steps *= 2;
     }
     let mut world = World::new(random, config);

@@ -168,6 +168,8 @@ impl World {
             self.hub.note_printed(id, Some((Form::Plain, room.read_to)));
         }
         self.hub.speak(self.now);
+        let pages = self.hub.pages();
+        assert!(pages.held() <= pages.bytes_max(), "{} held", pages.held());
         self.read_transcripts();
         self.note_stays();
         let talk = talk!(self);
@@ -184,6 +186,7 @@ impl World {
             let early = self.now < peer.came_at + self.config.greeting;
             // With more said since, it may have been greeted before it was overrun.
             let is_safe = self.rooms[0].read_to - peer.came_to < self.config.window as u64 / 4;
+            let is_safe = is_safe && self.config.windows.is_none();
             let is_nobody = silent && early && is_safe && peer.ends_lines && !self.config.raw;
             peer.never_greeted |= is_new && is_nobody && !self.stopped;
         }
