@@ -21,7 +21,7 @@ use crate::pace::Pace;
 use crate::room::forms::Form;
 use crate::room::reading::Terms;
 use crate::wire::line::LineRules;
-use crate::words::names::NAME_BYTES_MAX;
+use crate::words::names::{NAME_BYTES_MAX, Name};
 use crate::words::notice::Lang;
 use crate::words::voice::Voice;
 
@@ -88,7 +88,7 @@ pub struct Config {
     /// Listen on this address and port; repeat for more
     ///
     /// A port alone means every address, IPv4 and IPv6. Port 0 takes a free port. Host names are
-    /// not looked up.
+    /// not looked up. With ,room=NAME behind it, new clients stand in that room, not in the lobby.
     #[arg(long, value_name = "ADDR", value_delimiter = ',', value_parser = listen)]
     #[arg(default_values_t = [Listen::Everywhere(PORT)])]
     pub listen: Vec<Listen>,
@@ -324,24 +324,27 @@ fn under_headings() -> impl FnMut(Arg) -> Arg {
     }
 }
 
-/// An address to listen on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// An address to listen on, or what is so of the one before.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Listen {
     /// On one address.
     At(SocketAddr),
     /// On every address, at this port.
     Everywhere(u16),
+    /// No address: clients that come to the one before stand in this room.
+    Room(Name),
 }
 
 impl Listen {
     /// The address to listen on, and for [`Listen::Everywhere`] one of IPv6, which a machine may
-    /// lack.
-    pub fn addresses(self) -> (SocketAddr, Option<SocketAddr>) {
-        match self {
-            Listen::At(address) => (address, None),
+    /// lack. `None` if it is no address.
+    pub fn addresses(&self) -> Option<(SocketAddr, Option<SocketAddr>)> {
+        match *self {
+            Listen::At(address) => Some((address, None)),
+            Listen::Room(_) => None,
             Listen::Everywhere(port) => {
                 let second = SocketAddr::from((Ipv6Addr::UNSPECIFIED, port));
-                (SocketAddr::from((Ipv4Addr::UNSPECIFIED, port)), Some(second))
+                Some((SocketAddr::from((Ipv4Addr::UNSPECIFIED, port)), Some(second)))
             }
         }
     }
@@ -353,6 +356,7 @@ impl fmt::Display for Listen {
         match self {
             Listen::At(address) => write!(f, "{address}"),
             Listen::Everywhere(port) => write!(f, "{port}"),
+            Listen::Room(name) => write!(f, "room={}", name.as_str()),
         }
     }
 }
@@ -381,6 +385,19 @@ impl Config {
     /// The most memory of what all rooms keep.
     pub fn windows_bytes_max(&self) -> usize {
         self.windows.unwrap_or(WINDOWS_BYTES.max(4 * self.window))
+    }
+
+    /// Each address to listen on, and the room of the clients that come there; `None` is the lobby.
+    pub fn listeners(&self) -> Vec<(&Listen, Option<&Name>)> {
+        let mut listeners: Vec<(&Listen, Option<&Name>)> = Vec::new();
+        for listen in &self.listen {
+            match (listen, listeners.last_mut()) {
+                (Listen::Room(name), Some(last)) => last.1 = Some(name),
+                (Listen::Room(_), None) => {}
+                _ => listeners.push((listen, None)),
+            }
+        }
+        listeners
     }
 
     /// The rules that split input into lines.

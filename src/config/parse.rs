@@ -9,6 +9,7 @@ use ipnet::IpNet;
 use log::LevelFilter;
 
 use super::{Exempt, Listen, PORT};
+use crate::words::names::Name;
 
 /// A number in this range: of bytes, or of something about as many.
 pub fn size(range: impl RangeBounds<u64>) -> RangedU64ValueParser<usize> {
@@ -25,6 +26,11 @@ pub fn level(text: &str) -> Result<LevelFilter, String> {
 }
 
 pub fn listen(text: &str) -> Result<Listen, String> {
+    if let Some(name) = text.strip_prefix("room=") {
+        return Name::parse(name).map(Listen::Room).map_err(|_| {
+            "not a name for a room: 1 to 32 letters and digits, _ - and ., not reserved".to_owned()
+        });
+    }
     let without_port = |_| text.parse::<IpAddr>().map(|address| SocketAddr::new(address, PORT));
     if let Ok(address) = text.parse::<SocketAddr>().or_else(without_port) {
         return Ok(Listen::At(address));
@@ -133,6 +139,15 @@ mod tests {
             assert_eq!(exempt(text), Ok(Exempt::Network(network.parse().unwrap())));
         }
         assert!(exempt("nobody").is_err());
+    }
+
+    #[test]
+    fn a_room_of_a_listener_is_a_name() {
+        let room = |text: &str| listen(text).map(|room| room.to_string());
+        assert_eq!(room("room=garden"), Ok("room=garden".to_owned()));
+        for text in ["room=", "room=a b", "room=admin", "room=a/b"] {
+            assert!(listen(text).is_err(), "{text}");
+        }
     }
 
     #[test]

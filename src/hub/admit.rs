@@ -13,7 +13,7 @@ use super::{Hub, Stop};
 use crate::config::DOORWAY_MAX;
 use crate::hub::client::{Admission, Client, Leave, Life, Socket};
 use crate::room::reading::Reading;
-use crate::room::{ClientId, RoomId};
+use crate::room::{ClientId, LOBBY, RoomId};
 use crate::words::notice::{Counted, Notice, Shown};
 
 impl<S: Socket> Hub<S> {
@@ -128,6 +128,11 @@ impl<S: Socket> Hub<S> {
         debug!("{name} ({address}) joined");
         let welcome = Notice::Welcome { name: &name, address: shown, here };
         self.tell_lines_at(id, start, self.config.voice().line(&welcome), now);
+        let room = self.clients[id].room;
+        if room != LOBBY {
+            let notice = Notice::Entered { room: &self.rooms.name(room), here };
+            self.tell_lines_at(id, start, self.config.voice().line(&notice), now);
+        }
         self.tell_of_room(id, start, before, now);
         self.announce(id, now);
     }

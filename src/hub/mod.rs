@@ -32,7 +32,7 @@ mod submit;
 
 use std::time::Instant;
 
-use log::debug;
+use log::{debug, warn};
 
 use crate::config::{Config, READ_BYTES_MAX};
 use crate::pace::Throttle;
@@ -40,7 +40,7 @@ use crate::room::forms::Form;
 use crate::room::pages::Pages;
 use crate::room::transcript::Transcript;
 use crate::room::{ClientId, LOBBY, Room, RoomId};
-use crate::words::names::Names;
+use crate::words::names::{Name, Names};
 use crate::words::notice::Notice;
 
 use addresses::Addresses;
@@ -176,6 +176,22 @@ impl<S: Socket> Hub<S> {
     pub fn endangered_below(&self, form: Form) -> u64 {
         let below = self.transcript_in(form).endangered_below(2 * self.config.turn_bytes_max());
         below.max(self.rooms[LOBBY].printed_below)
+    }
+
+    /// The room of this name, which is there for as long as the server; the lobby if the name looks
+    /// like that of another room.
+    pub fn open_room(&mut self, name: &Name, now: Instant) -> RoomId {
+        let found = self.rooms.find(name.as_str());
+        found.unwrap_or_else(|| {
+            let opened = self.rooms.open(name.clone(), None, &self.config, now);
+            opened.unwrap_or_else(|_| {
+                warn!(
+                    "room {} looks like another room: its clients stand in the lobby",
+                    name.as_str()
+                );
+                LOBBY
+            })
+        })
     }
 
     /// The room that has this name.

@@ -8,21 +8,22 @@ use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
 
 use super::{StartError, in_use};
 use crate::config::Config;
+use crate::words::names::Name;
 
-/// Listens wherever the flags say. Without IPv6 on the machine, "every address" is every IPv4
+/// Listens wherever the flags say; with each listener, the room of its clients. Without IPv6 on the machine, "every address" is every IPv4
 /// address.
-pub fn listen_all(config: &Config) -> Result<Vec<TcpListener>, StartError> {
+pub fn listen_all(config: &Config) -> Result<Vec<(TcpListener, Option<&Name>)>, StartError> {
     let mut listeners = Vec::new();
-    for listen in &config.listen {
-        let (first, second) = listen.addresses();
+    for (listen, room) in config.listeners() {
+        let Some((first, second)) = listen.addresses() else { continue };
         let listener = try_on(first, config)?;
         // The port that the first listener got: with port 0 the kernel chose it.
         let port = listener.local_addr().map_err(|error| failed(first, error))?.port();
-        listeners.push(listener);
+        listeners.push((listener, room));
         let Some(second) = second else { continue };
         match try_on(SocketAddr::new(second.ip(), port), config) {
             Err(StartError::Listen { error, .. }) if is_without_ipv6(&error) => {}
-            listener => listeners.push(listener?),
+            listener => listeners.push((listener?, room)),
         }
     }
     Ok(listeners)

@@ -20,7 +20,7 @@ use crate::config::Config;
 use crate::hub::client::Socket;
 use crate::hub::{Hub, Wait};
 use crate::pace::Throttle;
-use crate::room::LOBBY;
+use crate::room::{LOBBY, RoomId};
 use crate::server::console::Console;
 use crate::server::door::{Door, Next};
 use crate::server::journal::Journal;
@@ -90,6 +90,8 @@ pub enum Ended {
 #[derive(Debug)]
 struct Listening {
     listener: TcpListener,
+    /// Where its clients stand.
+    room: RoomId,
     door: Door,
 }
 
@@ -136,16 +138,19 @@ impl Server {
         config.warnings(clients_max).iter().for_each(|warning| warn!("{warning}"));
         tell_bounds(&config, clients_max);
         let mut listening = Vec::new();
-        for listener in listeners {
+        let mut hub = Hub::new(config.clone(), clients_max, Instant::now());
+        for (listener, name) in listeners {
             let mut listener = TcpListener::from_std(listener);
             let token = Token(LISTENERS + listening.len());
             registry
                 .register(&mut listener, token, Interest::READABLE)
                 .map_err(system("watch a listener"))?;
             let address = listener.local_addr().map_err(system("ask for the address"))?;
-            console.announce(&format!("listening on {address}"));
-            info!("listening on {address}");
-            listening.push(Listening { listener, door: Door::default() });
+            let room = name.map_or(LOBBY, |name| hub.open_room(name, Instant::now()));
+            let place = name.map(|name| format!(", room {}", name.as_str())).unwrap_or_default();
+            console.announce(&format!("listening on {address}{place}"));
+            info!("listening on {address}{place}");
+            listening.push(Listening { listener, room, door: Door::default() });
         }
         Ok(Server {
             poll,
@@ -162,7 +167,7 @@ impl Server {
             accept_troubles: Throttle::default(),
             ignored_signals: Throttle::default(),
             own_bytes_max: config.memory_bytes_max(clients_max).0,
-            hub: Hub::new(config, clients_max, Instant::now()),
+            hub,
         })
     }
 
@@ -349,7 +354,7 @@ impl Server {
                     Ok((socket, address)) => {
                         self.listening[place].door.accepted();
                         self.keep_reserve();
-                        self.admit(socket, address, now);
+                        self.admit(socket, address, place, now);
                     }
                     Err(error) => self.note_failed_accept(place, &error, now),
                 }
@@ -357,7 +362,7 @@ impl Server {
         }
     }
 
-    fn admit(&mut self, mut socket: TcpStream, address: SocketAddr, now: Instant) {
+    fn admit(&mut self, mut socket: TcpStream, address: SocketAddr, place: usize, now: Instant) {
         if let Some(words) = self.hub.turned_away(address, now) {
             turn_away(socket, &words);
             return;
@@ -365,7 +370,7 @@ impl Server {
         let token = Token(self.hub.next_key());
         let interests = Interest::READABLE | Interest::WRITABLE;
         match self.poll.registry().register(&mut socket, token, interests) {
-            Ok(()) => self.hub.admit(socket, address, LOBBY, now),
+            Ok(()) => self.hub.admit(socket, address, self.listening[place].room, now),
             Err(error) => {
                 turn_away(socket, &self.hub.full_line());
                 self.tell_accept_trouble("cannot watch a new connection", &error, now);
@@ -392,7 +397,7 @@ impl Server {
         match accepted {
             Ok((socket, address)) if self.reserve.is_some() => {
                 door.accepted();
-                self.admit(socket, address, now);
+                self.admit(socket, address, place, now);
             }
             Ok((socket, _)) => {
                 turn_away(socket, &self.hub.full_line());
