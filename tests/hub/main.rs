@@ -24,6 +24,7 @@ mod people;
 mod private;
 mod protocols;
 mod random;
+mod rooms;
 mod running;
 mod small;
 mod strangers;
