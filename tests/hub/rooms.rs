@@ -186,7 +186,7 @@ fn a_flood_in_one_room_delays_another_little() {
         turns += 1;
         assert!(turns < 4, "the lobby waits for the flood");
     }
-    small.pass(Duration::from_millis(10));
+    small.pass(SECOND);
     let heard = crowd[0].take_text();
     assert_eq!(heard.matches(": flood ").count(), 4000, "{}", &heard[..300]);
 }
