@@ -402,3 +402,87 @@ impl Room {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pace::Pace;
+    use crate::words::notice::Lang;
+    use std::time::Duration;
+
+    const VOICE: Voice = Voice { lang: Lang::En, is_mute: false };
+
+    fn room() -> (Room, Pages, Names, Instant) {
+        let presence = Presence::new(Some(Pace::per_second(10, 10)), Duration::from_secs(1));
+        (Room::new(None, 1 << 16, presence), Pages::new(1 << 20), Names::default(), Instant::now())
+    }
+
+    /// Submits this, and puts it in its place at once.
+    fn submit(room: &mut Room, pages: &mut Pages, names: &Names, kind: Kind, text: &str) -> Effect {
+        let author = ClientId { serial: 7, key: 0 };
+        room.submissions.push(author, kind, text.as_bytes(), 100);
+        let submission = room.submissions.take(usize::MAX).unwrap();
+        room.append(pages, &submission, names, VOICE)
+    }
+
+    fn said(room: &Room) -> String {
+        let plain = room.forms.plain();
+        String::from_utf8(plain.text(plain.tail(), plain.head())).unwrap()
+    }
+
+    #[test]
+    fn a_line_is_appended_and_a_command_is_given_back() {
+        let (mut room, mut pages, names, _) = room();
+        let mut submit = |kind, text| submit(&mut room, &mut pages, &names, kind, text);
+        assert_eq!(submit(Kind::Line, "hello"), Effect::None);
+        assert_eq!(submit(Kind::Command, "/who"), Effect::Command("/who".into()));
+        assert_eq!(submit(Kind::Answer, "* no\n"), Effect::Answer(b"* no\n".into()));
+        assert_eq!(submit(Kind::Departure { told: true }, ""), Effect::Gone);
+        assert_eq!(submit(Kind::Departure { told: false }, ""), Effect::Gone);
+        assert_eq!(said(&room), "guest7: hello\n* guest7 left\n");
+    }
+
+    #[test]
+    fn a_topic_stays_and_is_told() {
+        let (mut room, mut pages, names, _) = room();
+        assert_eq!(room.topic(), None);
+        room.set_topic(&mut pages, 7, "roses", &names, VOICE);
+        assert_eq!(room.topic(), Some("roses"));
+        room.tell_moved(&mut pages, 7, "attic", &names, VOICE);
+        assert_eq!(said(&room), "* guest7 set the topic: roses\n* guest7 went to attic\n");
+    }
+
+    #[test]
+    fn nothing_is_wanted_of_a_room_during_its_pass_but_the_pass() {
+        let (mut room, mut pages, names, now) = room();
+        room.turns.add(ClientId { serial: 7, key: 0 });
+        room.submissions.push_notice(b"* one\n");
+        assert_eq!(room.wants(now), Queues::TALKING | Queues::SUBMITTED);
+        let submission = room.submissions.take(usize::MAX).unwrap();
+        room.append(&mut pages, &submission, &names, VOICE);
+        room.begin_pass(1000, 1000, 6);
+        assert_eq!(room.wants(now), Queues::PASSING);
+        room.end_pass(&mut pages, 100);
+        assert_eq!(room.wants(now), Queues::TALKING);
+        assert_eq!(said(&room), "* one\n");
+    }
+
+    #[test]
+    fn a_room_that_gives_way_keeps_what_its_readers_lack() {
+        let (mut room, mut pages, names, _) = room();
+        for _ in 0..100 {
+            submit(&mut room, &mut pages, &names, Kind::Line, &"x".repeat(90));
+        }
+        let head = room.forms.plain().head();
+        assert!(room.give_way(2000));
+        let bounds = room.pass.unwrap().bounds[Form::Plain as usize];
+        assert!((head - 2000..head - 1800).contains(&bounds.lapse_below));
+        // One reader has not been left behind yet.
+        room.pass.as_mut().unwrap().bounds[Form::Plain as usize].slowest = head - 500;
+        room.end_pass(&mut pages, 4096);
+        let kept = head - room.forms.plain().tail();
+        assert!((500..600).contains(&kept), "{kept}");
+        assert_eq!(pages.held(), room.forms.held());
+        assert!(pages.held() < 3000, "{}", pages.held());
+    }
+}
