@@ -1,8 +1,9 @@
 //! chinwag: a chat server for anything that can open a TCP connection.
 //!
-//! One process, one thread, one poll. All clients are in one slab. Each line that a client sends is
-//! appended once to one shared [`transcript`](room::transcript), and each client reads that at its
-//! own pace. Nothing in the loop blocks, so a stuck client delays no other.
+//! One process, one thread, one poll. All clients are in one slab, and each is in one [`room`].
+//! Each line that a client sends is appended once to the [`transcript`](room::transcript) of its
+//! room, and each client there reads that at its own pace. Nothing in the loop blocks, so a stuck
+//! client delays no other.
 //!
 //! A client has no queue of lines, but a position in the transcript. Sending is one `write` of
 //! everything from there to the head. So a thousand messages are one system call, and a thousand
@@ -28,21 +29,23 @@
 //!
 //! # What always holds
 //!
-//! - All clients see one order. A client that keeps up gets every line, whole and once.
+//! - All clients of a room see one order. A client that keeps up gets every line, whole and once.
 //! - A client that does not keep up lapses, and reads how many lines it missed.
 //! - Between two offers to a client that takes all it is offered, the server appends no more than
 //!   the window has room for. So *listen* has a budget, and neither it nor *speak* takes more in
-//!   while a pass is unfinished.
+//!   for a room while its pass is unfinished. A window is forgotten only at the end of a pass.
 //! - No call blocks, no thread is made, and every buffer has a bound.
-//! - The cost of a turn depends on what happens in it, not on how many clients are connected.
+//! - The cost of a turn depends on what happens in it, not on how many clients are connected or how
+//!   many rooms there are.
 //!
 //! # The words
 //!
-//! A *client* is one connection. A *line* is one entry of the transcript. A *notice* is a line of
-//! the server's own. A *position* in the transcript is the number of bytes before it. A *reading*
-//! is the position of one reader, and what it gets besides the shared bytes: *detours*, which only
-//! it sees, and the *torn rest* of a line that was half sent when it *lapsed*. A *pass* offers
-//! every client what it lacks. A client *leaves* for a reason.
+//! A *client* is one connection. A *room* is one conversation. A *line* is one entry of its
+//! transcript. A *notice* is a line of the server's own. A *position* in the transcript is the
+//! number of bytes before it. A *reading* is the position of one reader, and what it gets besides
+//! the shared bytes: *detours*, which only it sees, and the *torn rest* of a line that was half
+//! sent when it *lapsed*. A *pass* offers every reader of a room what it lacks. All transcripts
+//! stand in *pages* of one budget. A client *leaves* for a reason.
 //!
 //! # The folders
 //!
