@@ -56,8 +56,8 @@
 //! commands, notices. [`pace`] limits how often a thing may happen. [`wire`] turns bytes into text.
 //! [`room`] is one conversation. [`config`] has every limit and switch.
 //!
-//! [`hub`] is all clients and all rooms. It is generic over `Read + Write` and takes the present moment as a
-//! parameter, so a simulation can run it.
+//! [`hub`] is all clients and all rooms. It is generic over `Read + Write` and takes the present
+//! moment as a parameter, so a simulation can run it.
 //!
 //! The rest touches the world. [`stdio`] is standard streams that never block. [`server`] is the
 //! loop, and the only folder of the server that knows mio. [`join`] is the terminal client, with a

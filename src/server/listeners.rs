@@ -10,8 +10,8 @@ use super::{StartError, in_use};
 use crate::config::Config;
 use crate::words::names::Name;
 
-/// Listens wherever the flags say; with each listener, the room of its clients. Without IPv6 on the machine, "every address" is every IPv4
-/// address.
+/// Listens wherever the flags say; with each listener, the room of its clients. Without IPv6 on the
+/// machine, "every address" is every IPv4 address.
 pub fn listen_all(config: &Config) -> Result<Vec<(TcpListener, Option<&Name>)>, StartError> {
     let mut listeners = Vec::new();
     for (listen, room) in config.listeners() {

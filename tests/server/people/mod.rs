@@ -4,6 +4,7 @@ mod commands;
 mod languages;
 mod names;
 mod private;
+mod rooms;
 mod safety;
 mod strangers;
 mod telnet;
