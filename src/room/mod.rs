@@ -25,7 +25,7 @@ use presence::Presence;
 use queues::Queues;
 use readers::Readers;
 use submissions::{Kind, Submission, Submissions};
-use transcript::{Line, PAGE_BYTES, SERVER, Transcript};
+use transcript::{Line, SERVER, Transcript};
 use turns::Turns;
 use without::Without;
 
@@ -333,7 +333,7 @@ impl Room {
     /// A newcomer that is greeted in this pass is offered a turn's worth in the next, and may stand
     /// in the middle of an entry then: so that much more must fit.
     pub fn begin_pass(&mut self, turn: usize, entry: usize, appended: usize) {
-        let is_small = appended < PAGE_BYTES;
+        let is_small = appended < turn / 2;
         self.start_pass(is_small, false, |transcript| {
             let below = |reserve| transcript.endangered_below(reserve);
             (below(turn), below(2 * turn + entry))

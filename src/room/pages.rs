@@ -11,7 +11,7 @@ use std::collections::VecDeque;
 use std::fmt;
 
 /// The smallest page has room for one in so many of the items of a whole one.
-const SMALLEST: usize = 8;
+const SMALLEST: usize = 32;
 
 /// What a page takes beside its items, at most: twice its place in a queue that doubles, and the
 /// allocator's head.
@@ -256,7 +256,7 @@ mod tests {
         assert_eq!((queue.held(), pages.held(), queue.get(7)), (0, 0, None));
         assert_eq!(queue.pieces(7, 7).count(), 0);
         queue.append(&mut pages, b"a");
-        assert_eq!((queue.held(), pages.held(), queue.get(7)), (72, 72, Some(&b'a')));
+        assert_eq!((queue.held(), pages.held(), queue.get(7)), (66, 66, Some(&b'a')));
         queue.forget_before(&mut pages, 8);
         assert_eq!((queue.held(), pages.held(), queue.start(), queue.end()), (0, 0, 8, 8));
     }
@@ -302,7 +302,7 @@ mod tests {
                     _ => {
                         queue.shrink(&mut pages);
                         let items = all.len() - gone;
-                        let room = items.next_power_of_two().max(8);
+                        let room = items.next_power_of_two().max(2);
                         prop_assert!(items > 64 || queue.held() <= 4 * (room + 64));
                     }
                 }
