@@ -1,12 +1,11 @@
-//! What is known of each address: its connections, and what it may still do at once.
+//! Each address: its connections, and what it may still send at once.
 //!
-//! A limit that ends with the connection is none: a client can leave and come again. So each
-//! address has one bucket for lines and one for notices of its coming and going, and they outlive
-//! its connections.
+//! A limit that ends with the connection is no limit: a client can reconnect. So each address has
+//! one bucket for lines and one for its join and leave notices, and they outlive its connections.
 //!
 //! What always holds: an address is here while it has a connection or a bucket that is not full.
-//! Those without a connection rest, at most as many as there may be clients; if there are more, the
-//! one whose buckets are full soonest is forgotten. This file never reads a clock.
+//! Addresses without a connection rest, at most as many as there may be clients. If there are more,
+//! the one whose buckets are full soonest is removed. This file never reads a clock.
 
 use std::collections::{BTreeSet, HashMap};
 use std::net::{IpAddr, Ipv6Addr};
@@ -18,7 +17,7 @@ use crate::pace::{Bucket, Pace};
 #[derive(Debug)]
 pub struct Addresses {
     table: HashMap<IpAddr, Address>,
-    /// Those without a connection, by the moment at which their buckets are full.
+    /// Addresses without a connection, by the moment at which their buckets are full.
     resting: BTreeSet<(Instant, IpAddr)>,
     resting_max: usize,
 }
@@ -31,14 +30,14 @@ struct Address {
 }
 
 impl Address {
-    /// When this entry says no more than an absent one does.
+    /// When this entry means the same as none.
     fn full_at(&self) -> Option<Instant> {
         self.lines.full_at().max(self.notices.full_at())
     }
 }
 
 impl Addresses {
-    /// Nothing is known of any address, and at most `resting_max` are remembered that have gone.
+    /// No addresses; at most `resting_max` are kept without a connection.
     pub fn new(resting_max: usize) -> Addresses {
         Addresses { table: HashMap::new(), resting: BTreeSet::new(), resting_max }
     }
@@ -48,7 +47,7 @@ impl Addresses {
         self.table.get(&network(address)).map_or(0, |its| its.connections)
     }
 
-    /// A connection from this address is let in.
+    /// A connection from this address was admitted.
     pub fn came(&mut self, address: IpAddr) {
         let network = network(address);
         let its = self.table.entry(network).or_default();
@@ -58,7 +57,7 @@ impl Addresses {
         its.connections += 1;
     }
 
-    /// A connection from this address, which [`Addresses::came`] was told of, is gone.
+    /// A connection from this address, counted by [`Addresses::came`], has ended.
     pub fn left(&mut self, address: IpAddr, now: Instant) {
         let network = network(address);
         let Some(its) = self.table.get_mut(&network) else { return };
@@ -85,15 +84,15 @@ impl Addresses {
         its.is_none_or(|its| its.lines.take(pace, now).is_ok())
     }
 
-    /// Whether one more coming or going of this address may be told by itself.
+    /// Whether this address may have one more join or leave notice.
     pub fn may_tell(&mut self, address: IpAddr, pace: &Pace, now: Instant) -> bool {
         let its = self.table.get_mut(&network(address));
         its.is_none_or(|its| its.notices.take(pace, now).is_ok())
     }
 }
 
-/// The addresses that are counted together: one IPv4 address, or one IPv6 network of 64 bits, which
-/// is what one household or machine is given.
+/// The addresses that count as one: one IPv4 address, or one IPv6 /64 network, which is what one
+/// household or machine gets.
 pub fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),

@@ -1,8 +1,8 @@
-//! The step *accept*: a newcomer is let in, or told why it may not come in; and its welcome.
+//! The step *accept*: a new client is admitted, or refused with a reason; and its welcome.
 //!
-//! Its place in the conversation is the head at the moment at which it is accepted: it hears every
-//! line that was said since its connection reached the server. The welcome comes a little later,
-//! when its first words have not shown that it is no chat client, and stands at that place.
+//! Its place in the conversation is the head at the moment of accept: it gets every line since its
+//! connection reached the server. The welcome stands at that place. It is sent a little later, when
+//! the client's first words have not shown another protocol.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
@@ -17,7 +17,7 @@ use crate::room::{ClientId, LOBBY, RoomId};
 use crate::words::notice::{Counted, Notice, Shown};
 
 impl<S: Socket> Hub<S> {
-    /// The key that the next one let in will have, for the registration that comes before.
+    /// The key that the next admitted client will have, for its registration before that.
     pub fn next_key(&self) -> usize {
         self.clients.next_key()
     }
@@ -36,8 +36,8 @@ impl<S: Socket> Hub<S> {
         self.file(id, now);
     }
 
-    /// What a newcomer is to be told, as best it can be done at once, that may not come in when
-    /// there is no room in the doorway either; `None` if it is to be admitted.
+    /// The words for a client that is refused while the doorway is full: send them at once, as far
+    /// as possible. `None` means: admit it.
     ///
     /// A refused connection holds a descriptor until it closes. At most [`DOORWAY_MAX`] may, so
     /// that refusals cannot crowd out clients that may come in.
@@ -50,7 +50,7 @@ impl<S: Socket> Hub<S> {
         Some(self.config.voice().line(&notice))
     }
 
-    /// Why a newcomer from there may not come in, if it may not.
+    /// Why a client from this address is refused, if it is.
     fn refusal(&self, address: IpAddr) -> Option<Notice<'static>> {
         if self.is_full() {
             return Some(Notice::Full { clients_max: self.gate.clients_max });
@@ -61,12 +61,12 @@ impl<S: Socket> Hub<S> {
             .then_some(Notice::TooManyFromAddress { per_address })
     }
 
-    /// Whether there is room in the doorway for one more to be refused politely.
+    /// Whether the doorway has room for one more refused connection.
     fn has_doorway(&self) -> bool {
         self.gate.refused < DOORWAY_MAX
     }
 
-    /// What is said to those there is no room for, not even in the doorway: nothing in raw mode.
+    /// The words for a client without a place even in the doorway; none in raw mode.
     pub fn full_line(&self) -> Vec<u8> {
         self.config.voice().line(&Notice::Full { clients_max: self.gate.clients_max })
     }
@@ -76,7 +76,7 @@ impl<S: Socket> Hub<S> {
         self.clients.count() - self.gate.refused >= self.gate.clients_max
     }
 
-    /// Whether the server is full, but a client is on the way out: then accept next turn.
+    /// Whether the server is full, but a client is about to free its place: then accept next turn.
     pub fn is_making_room(&self) -> bool {
         self.is_full() && self.agenda.is_making_room()
     }
@@ -109,8 +109,8 @@ impl<S: Socket> Hub<S> {
         }
     }
 
-    /// A newcomer becomes one of the conversation: it is told its name, and all are told that it
-    /// came. Nothing happens to one that has been greeted.
+    /// Welcomes a client by its name, and announces it to all. It does nothing for one that has
+    /// been welcomed.
     pub(super) fn greet(&mut self, id: ClientId, now: Instant) {
         let client = &self.clients[id];
         if client.life() != Life::Arriving {
@@ -161,7 +161,7 @@ impl<S: Socket> Hub<S> {
         }
     }
 
-    /// Whether a coming or going from there may be told by itself, as far as its address goes.
+    /// Whether the bucket of this address allows one more join or leave notice.
     pub(super) fn may_tell_alone(&mut self, address: IpAddr, now: Instant) -> bool {
         self.gate.addresses.may_tell(address, &self.config.address_notice_pace(), now)
     }

@@ -18,8 +18,8 @@
 //!   same time after that, so the first of them is the next. One that has to wait for longer stands
 //!   among the deadlines.
 //!
-//! A queue holds ids: that of a client that has gone meanwhile finds nobody. This file knows no
-//! socket and no clock, and nothing of what is said.
+//! A queue holds ids. The id of a client that has gone finds no client. This file knows no socket,
+//! no clock and no text.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Instant;
@@ -106,7 +106,7 @@ impl Agenda {
         }
     }
 
-    /// A client is no more. It is no newcomer by then.
+    /// A client is freed. It is no arrival by then.
     pub fn forget(&mut self, id: ClientId) {
         debug_assert!(!self.arrivals.contains_key(&id.serial));
         self.deadlines.change(id, None);
@@ -127,7 +127,7 @@ impl Agenda {
             || self.is_making_room()
     }
 
-    /// Whether someone is on the way out, so that there may be a place next turn.
+    /// Whether a client is about to leave, so that its place may be free next turn.
     pub fn is_making_room(&self) -> bool {
         !self.ending.is_empty() || !self.leaving.is_empty()
     }
@@ -173,17 +173,17 @@ impl Agenda {
         self.ready.len()
     }
 
-    /// Takes out the next one that can take what it lacks.
+    /// Takes out the next client that can take what it lacks.
     pub fn next_ready(&mut self) -> Option<ClientId> {
         self.ready.pop_front()
     }
 
-    /// It is offered what it lacks. File it.
+    /// It was offered what it lacks. File it.
     pub fn served<S>(&mut self, client: &mut Client<S>) {
         client.queues.leave(Queues::READY);
     }
 
-    /// Takes out all that *release* has to look at. Each is to be freed, or filed.
+    /// Takes out all clients that *release* must look at. Free or file each of them.
     pub fn take_leaving(&mut self) -> Vec<ClientId> {
         std::mem::take(&mut self.leaving)
     }
@@ -218,12 +218,12 @@ impl Agenda {
         self.arrivals.insert(id.serial, (at, id.key));
     }
 
-    /// A newcomer is one no longer.
+    /// It is no arrival any more.
     pub fn remove_arrival(&mut self, id: ClientId) {
         self.arrivals.remove(&id.serial);
     }
 
-    /// Takes out the next newcomer that is to be welcomed, with the moment at which it was due.
+    /// Takes out the next arrival whose moment has come, with that moment.
     pub fn next_arrival(&mut self, now: Instant) -> Option<(ClientId, Instant)> {
         let (serial, (at, key)) = self.arrivals.first_key_value()?;
         let (id, at) = (ClientId { serial: *serial, key: *key }, *at);

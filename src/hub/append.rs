@@ -1,7 +1,7 @@
 //! The first half of *speak*: what was submitted becomes part of a conversation, in its order.
 //!
-//! Lines are appended to the transcript; names are given, commands carried out and departures told
-//! at the same place of that order, so that every reply stands where its asker sees it stand.
+//! Lines are appended to the transcript. Name changes, commands and departures happen at the same
+//! place in that order, so every reply stands where its client expects it.
 
 use std::time::Instant;
 
@@ -99,7 +99,7 @@ impl<S: Socket> Hub<S> {
         }
     }
 
-    /// Does what a client waits for, if it is still there; then it is heard on.
+    /// Gives a client the reply it waits for, if it is still there. Then it is read again.
     fn answer(&mut self, id: ClientId, now: Instant, give: impl FnOnce(&mut Self)) {
         if self.clients.get(id).is_none() {
             return;

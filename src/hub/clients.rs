@@ -28,7 +28,7 @@ impl<S> Default for Clients<S> {
 }
 
 impl<S> Clients<S> {
-    /// How many there are.
+    /// How many connections there are.
     pub fn count(&self) -> usize {
         self.slab.len()
     }
@@ -39,7 +39,7 @@ impl<S> Clients<S> {
         self.last_serial
     }
 
-    /// The key that the next one will have.
+    /// The key of the next connection.
     pub fn next_key(&self) -> usize {
         self.slab.vacant_key()
     }
@@ -51,19 +51,19 @@ impl<S> Clients<S> {
         ClientId { serial, key }
     }
 
-    /// Takes out one that must be there.
+    /// Takes out a connection that must be there.
     pub fn remove(&mut self, id: ClientId) -> Client<S> {
         let client = self.slab.remove(id.key);
         assert_eq!(client.record.serial, id.serial);
         client
     }
 
-    /// The one that has this key now.
+    /// The connection that has this key now.
     pub fn at(&self, key: usize) -> Option<ClientId> {
         self.slab.get(key).map(|client| ClientId { serial: client.record.serial, key })
     }
 
-    /// One that may be gone by now.
+    /// A connection that may be gone by now.
     pub fn get(&mut self, id: ClientId) -> Option<&mut Client<S>> {
         self.slab.get_mut(id.key).filter(|client| client.record.serial == id.serial)
     }

@@ -1,6 +1,6 @@
-//! The step *release*, and the ways that lead to it: politely, with a reason, or given up.
+//! The step *release*, and the ways that lead to it: in order, with a reason, or at once.
 //!
-//! Politely is: stop reading, flush, end our side, throw away what still comes, close. A client is
+//! In order means: stop reading, flush, end our side, discard what still comes, close. A client is
 //! freed in [`Hub::release`] and nowhere else.
 
 use std::time::Instant;
@@ -21,10 +21,10 @@ use crate::words::notice::{Counted, Notice};
 use crate::words::text::Excerpt;
 
 impl<S: Socket> Hub<S> {
-    /// Does with those that leave what is to be done: throws away what the shut down still send,
-    /// and hands the sockets of those that are gone to `close`, to be deregistered and closed.
+    /// Handles the clients that leave: discards what the shut down ones still send, and hands the
+    /// sockets of those that are gone to `close`, to be deregistered and closed.
     ///
-    /// This is the only place where anyone is freed.
+    /// This is the only place that frees a client.
     pub fn release(&mut self, now: Instant, mut close: impl FnMut(S)) {
         for id in self.agenda.take_leaving() {
             let Some(client) = self.clients.get(id) else { continue };
@@ -113,7 +113,7 @@ impl<S: Socket> Hub<S> {
     }
 
     /// A client's input has ended and every line of it is submitted. One that leaves before its
-    /// welcome without a word was never here.
+    /// welcome, and has sent nothing, was never here.
     pub(super) fn end(&mut self, id: ClientId, now: Instant) {
         match self.clients[id].life() {
             Life::Arriving => self.close_with(id, Leave::Quit, Vec::new(), now),
@@ -137,7 +137,7 @@ impl<S: Socket> Hub<S> {
         }
     }
 
-    /// Closes a client of another protocol. Nothing that it has sent is said.
+    /// Closes a client of another protocol. Nothing that it has sent is appended.
     pub(super) fn let_go(&mut self, id: ClientId, stranger: Stranger, now: Instant) {
         let record = &self.clients[id].record;
         debug!("{} is not a chat client: {}", record.address(), Excerpt(record.ear.pending()));
@@ -145,7 +145,8 @@ impl<S: Socket> Hub<S> {
         self.close_with(id, Leave::NotChat, goodbye, now);
     }
 
-    /// Stops reading a client and says why; it is closed when it has that and all before it.
+    /// Stops reading a client and sends it the reason. It is closed when it has that and all before
+    /// it.
     pub(super) fn close(&mut self, id: ClientId, leave: Leave, notice: &Notice<'_>, now: Instant) {
         let words = self.clients[id].form.render(self.config.voice().line(notice));
         self.close_with(id, leave, words, now);
@@ -157,8 +158,8 @@ impl<S: Socket> Hub<S> {
         let head = self.head(id);
         let client = &mut self.clients[id];
         if client.life() == Life::Arriving {
-            // It has been told nothing, so nothing before this is for it, nor is what was to answer
-            // as telnet bytes that were none.
+            // It has received nothing, so nothing before this is for it. Nor is an answer to telnet
+            // commands that were none.
             client.reading = Reading::new(head);
         }
         if !words.is_empty() {
@@ -206,7 +207,7 @@ impl<S: Socket> Hub<S> {
         }
     }
 
-    /// Gives up every client that is still there; `release` hands their sockets out, to be reset.
+    /// Drops every client that is still there; `release` hands their sockets out, to be reset.
     pub fn abandon(&mut self, now: Instant) {
         for id in self.clients.ids(|_| true) {
             self.enter(id, Life::Gone(Leave::TooSlow), now);
@@ -215,7 +216,7 @@ impl<S: Socket> Hub<S> {
         }
     }
 
-    /// Closes everyone once the last line is appended.
+    /// Closes all clients once the last line is appended.
     pub(super) fn close_all(&mut self, now: Instant) {
         self.stop = Stop::LastLineSaid;
         for id in self.clients.ids(|client| client.life().is_heard()) {

@@ -1,7 +1,7 @@
-//! The step *listen*: what clients have sent becomes lines, and lines are submitted.
+//! The step *listen*: what clients have sent becomes lines, and these are submitted.
 //!
-//! What may be taken in is a hard budget of bytes as they will stand in the transcript, shared by
-//! the [`agenda`](super::agenda) in rounds. Nothing is appended here: release and accept stand
+//! A hard budget limits what is read, in bytes as they will stand in the transcript. The
+//! [`agenda`](super::agenda) shares it in rounds. Nothing is appended here: release and accept come
 //! between this step and that.
 
 use std::ops::ControlFlow;
@@ -157,7 +157,7 @@ impl<S: Socket> Hub<S> {
             if let ControlFlow::Break(visit) = self.take_next(id, &mut budget, &rules, now) {
                 break visit;
             }
-            // What it has just sent may be answered first, or have ended it.
+            // Its last line may be answered first, or have ended it.
             let client = &self.clients[id];
             if client.hold != Hold::None || !client.life().is_heard() {
                 break Visit::Done;
@@ -169,7 +169,7 @@ impl<S: Socket> Hub<S> {
         visit
     }
 
-    /// Takes the next thing that a client says, or reads for more.
+    /// Takes the next line or command of a client, or reads for more.
     fn take_next(
         &mut self,
         id: ClientId,

@@ -1,18 +1,18 @@
 //! All connected clients, and what passes between them.
 //!
-//! The hub is the middle of a turn, one verb each, to be called in this order: [`Hub::note`] for
-//! every event and [`Hub::note_time`] once, then [`Hub::listen`], [`Hub::release`],
-//! [`Hub::admit`] for every newcomer, and [`Hub::speak`].
+//! The hub is the middle of a turn, with one verb for each step. Call them in this order:
+//! [`Hub::note`] for every event and [`Hub::note_time`] once, then [`Hub::listen`],
+//! [`Hub::release`], [`Hub::admit`] for every new client, and [`Hub::speak`].
 //!
-//! - Nothing is read, written, freed or accepted in `note`, nobody is freed but in `release`, and
-//!   nobody comes in but by `admit`: so no event can reach the next tenant of a slab slot.
-//! - `listen` only submits, `speak` appends. A newcomer's place is the head at `admit`, between the
-//!   two: so a client whose `connect()` returned before a line was sent hears that line.
+//! - `note` reads, writes, frees and accepts nothing. Only `release` frees a client, and only
+//!   `admit` adds one. So no event can reach the next client in a slab slot.
+//! - `listen` only submits, `speak` appends. A new client's place is the head at `admit`, between
+//!   the two. So a client whose `connect()` returned before a line was sent gets that line.
 //! - What a client's socket does never touches another client.
 //! - Whatever happens to a client, the hub files it once when that is done: see [`agenda`].
 //!
-//! It is generic over the socket, and `now` is handed in: the same code runs in a simulation. It
-//! never knows mio, the clock or the process.
+//! It is generic over the socket, and takes `now` as a parameter, so the same code runs in a
+//! simulation. It never knows mio, the clock or the process.
 
 pub mod addresses;
 pub mod agenda;
@@ -86,7 +86,7 @@ struct Scratch {
 /// What is counted, for the log and for tests.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Counts {
-    /// How many lines clients were told that they missed, all together.
+    /// How many lines clients have missed, as they were told.
     pub missed: u64,
     /// How many places among the readers of a room passes have looked at: what they cost beside
     /// their writes.
@@ -101,7 +101,7 @@ enum Stop {
     No,
     /// The last line is submitted.
     Announced,
-    /// The last line is appended: everyone is served up to it.
+    /// The last line is appended: all clients are served up to it.
     LastLineSaid,
 }
 
@@ -211,7 +211,7 @@ impl<S: Socket> Hub<S> {
         self.rooms.count()
     }
 
-    /// How many connections there are, those that are being closed or refused included.
+    /// How many connections there are, including the closing and refused ones.
     pub fn connections(&self) -> usize {
         self.clients.count()
     }
@@ -245,7 +245,7 @@ impl<S: Socket> Hub<S> {
         self.agenda.is_busy() || self.stop == Stop::Announced
     }
 
-    /// Notes that a client's socket may be read or written. An event for a key that nobody has, or
+    /// Notes that a client's socket can be read or written. An event for a key without a client, or
     /// a needless one, does no harm.
     pub fn note(&mut self, key: usize, readable: bool, writable: bool, now: Instant) {
         let Some(id) = self.clients.at(key) else { return };
@@ -253,8 +253,8 @@ impl<S: Socket> Hub<S> {
         self.file(id, now);
     }
 
-    /// Notes what time it is: each client whose deadline has come is welcomed, closed, given up, or
-    /// looked at in this turn. Nothing is read, written, freed or accepted.
+    /// Notes the time: each client whose deadline has come is welcomed, closed, dropped, or looked
+    /// at in this turn. It reads, writes, frees and accepts nothing.
     pub fn note_time(&mut self, now: Instant) {
         for id in self.agenda.take_due(now) {
             self.note_deadline(id, now);
@@ -276,8 +276,8 @@ impl<S: Socket> Hub<S> {
         client.note_time(now);
         let its = client.moments();
         match client.life() {
-            // One that seems stuck is offered once more before it is given up: this process may
-            // have been stopped itself.
+            // A client that seems stuck gets one more offer before it is dropped: this process may
+            // have been suspended itself.
             _ if client.is_stuck(&self.config, now) => client.note(false, true),
             Life::Arriving if client.greeting_due(&self.config).is_some_and(|at| at <= now) => {
                 self.greet(id, now);
@@ -296,8 +296,8 @@ impl<S: Socket> Hub<S> {
         }
     }
 
-    /// A newcomer has been waited for since it came. One whose first words are there but not read,
-    /// or may become a request, is waited for a little longer.
+    /// The wait for a new client's first words is over. If these are there but not read, or may
+    /// become a request, it waits a little longer.
     fn note_arrival(&mut self, id: ClientId, at: Instant, now: Instant) {
         let client = &mut self.clients[id];
         let is_unread = matches!(client.input, Input::Readable | Input::Ended);
@@ -309,7 +309,7 @@ impl<S: Socket> Hub<S> {
         }
     }
 
-    /// Goes on to another life of a client, and does what leaving the one before owes.
+    /// Enters another life of a client, and does what leaving the old one owes.
     fn enter(&mut self, id: ClientId, life: Life, now: Instant) {
         let client = &mut self.clients[id];
         let before = client.enter(life);
@@ -332,7 +332,7 @@ impl<S: Socket> Hub<S> {
         }
     }
 
-    /// All is done with a client that is to be done at this moment.
+    /// Files a client, after everything that happens to it at this moment.
     fn file(&mut self, id: ClientId, now: Instant) {
         let client = &self.clients[id];
         if let Life::Deaf(leave) = client.life()
@@ -346,17 +346,17 @@ impl<S: Socket> Hub<S> {
         self.agenda.file_room(room_id, room, now);
     }
 
-    /// Gives a client a notice that only it is to see, at the head of this moment.
+    /// Sends a notice to one client, at the head of this moment.
     fn tell(&mut self, id: ClientId, notice: &Notice<'_>, now: Instant) {
         self.tell_lines(id, self.config.voice().line(notice), now);
     }
 
-    /// Gives a client lines that only it is to see, at the head of this moment.
+    /// Sends lines to one client, at the head of this moment.
     fn tell_lines(&mut self, id: ClientId, lines: Vec<u8>, now: Instant) {
         self.tell_lines_at(id, self.head(id), lines, now);
     }
 
-    /// The same at this position, behind all that only it is to see and was told before.
+    /// The same at this position, behind all that it alone got there.
     fn tell_lines_at(&mut self, id: ClientId, at: u64, lines: Vec<u8>, now: Instant) {
         let client = &mut self.clients[id];
         if client.life() != Life::Member || lines.is_empty() {
@@ -380,7 +380,7 @@ impl<S: Socket> Hub<S> {
         client.end(self.rooms[client.room].forms.of(client.form).head())
     }
 
-    /// Gives a client another form, at once if it has all that was said, else when it has.
+    /// Gives a client another form: at once if it has everything, else once it has.
     fn change_form(&mut self, id: ClientId, form: Form) {
         let head = self.head(id);
         let client = &mut self.clients[id];

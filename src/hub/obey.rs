@@ -1,5 +1,5 @@
-//! What becomes of a command. Every reply is private and stands where its asker sees it stand:
-//! commands are carried out in the order in which things were said.
+//! Carries out commands. Every reply is private, and stands where its client expects it: commands
+//! are carried out in the order of the lines around them.
 
 use std::num::NonZeroU64;
 use std::time::Instant;
@@ -15,7 +15,7 @@ use crate::words::names::{Claimant, NAME_CHARACTERS_MAX, Name, Refusal, called};
 use crate::words::notice::{self, Notice};
 use crate::words::text::Excerpt;
 
-/// How many names `/who` gives; of more it says how many.
+/// The most names that `/who` lists; it counts the rest.
 const NAMED_MAX: usize = 50;
 
 impl<S: Socket> Hub<S> {
@@ -57,7 +57,7 @@ impl<S: Socket> Hub<S> {
         self.rooms[self.clients[id].room].say(&mut self.pages, id.serial, marks, text, &self.names);
     }
 
-    /// Which client is meant by a name, if it is here.
+    /// The client of this name, if it is here.
     fn find(&self, name: &str) -> Option<ClientId> {
         self.clients.member(self.names.find(name)?)
     }
@@ -82,8 +82,8 @@ impl<S: Socket> Hub<S> {
         }
     }
 
-    /// Says something to one client alone, and shows its sender what that one sees. Whom the other
-    /// ignores does not learn it.
+    /// Sends a private message, and shows the sender what the recipient sees. A sender does not
+    /// learn that it is ignored.
     fn whisper(&mut self, from: ClientId, to: ClientId, text: &str, now: Instant) {
         let to_name = self.names.of(to.serial).to_string();
         let line = format!("[{} -> {to_name}] {text}\n", self.names.of(from.serial)).into_bytes();

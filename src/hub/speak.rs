@@ -20,7 +20,7 @@ use crate::room::forms::Form;
 use crate::room::queues::Queues;
 use crate::room::{ClientId, RoomId};
 
-/// So many looks count as a write: one is memory that has left the cache, the other a system call.
+/// This many looks count as a write: one is a cache miss, the other a system call.
 const LOOKS_PER_WRITE: usize = 64;
 
 /// Each room with a pass may do so much in a turn, however many there are.
@@ -48,7 +48,7 @@ impl Slice {
         self.looks_left = self.looks_left.saturating_sub(1);
     }
 
-    /// Counts what a client was given. To leave all of it out for the client is no less work.
+    /// Counts what a client was given. Stepping over all of it is as much work.
     fn count(&mut self, spoken: &Spoken) {
         let looks = spoken.writes.max(1) * LOOKS_PER_WRITE;
         self.looks_left = self.looks_left.saturating_sub(looks);
@@ -61,8 +61,8 @@ impl Slice {
 }
 
 impl<S: Socket> Hub<S> {
-    /// Appends what was heard, and offers those on the ready queue and then everyone in the pass
-    /// what they lack.
+    /// Appends what was submitted. Then offers what they lack to the ready clients, and to all
+    /// clients in the pass.
     pub fn speak(&mut self, now: Instant) {
         self.append_submitted(now);
         let mut slice = Slice::new(&self.config);
@@ -127,7 +127,7 @@ impl<S: Socket> Hub<S> {
         if !client.wants_offer(transcript.head()) {
             return;
         }
-        // One that has all that it is to get is only to be closed.
+        // A client that has everything it should get only has to be closed.
         let spoken = client.speak(transcript, &self.config.terms(client.form), now);
         if client.form != client.next_form {
             let next = client.next_form;

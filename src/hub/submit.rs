@@ -1,7 +1,7 @@
 //! The second half of *listen*: a line that a client has sent becomes a submission, if it fits.
 //!
-//! It is made safe to show, charged as what it will be in the transcript, and held to the pace of
-//! its author. What does not fit into this turn or this round stays where it is: nothing is taken
+//! It is made safe to show, charged as it will stand in the transcript, and limited by the rate of
+//! its author. A line that does not fit into this turn or round stays where it is: nothing is taken
 //! out of the ear before it is submitted.
 
 use std::fmt::Display;
@@ -81,7 +81,7 @@ impl<S: Socket> Hub<S> {
         AGAIN
     }
 
-    /// Tells what a client may do about what it sends not being UTF-8.
+    /// Tells a client how to mend input that is not UTF-8.
     fn hint_at_utf8(&mut self, id: ClientId) {
         let ear = &self.clients[id].record.ear;
         let hint = match ear.has_dialect() {
@@ -92,7 +92,7 @@ impl<S: Socket> Hub<S> {
         self.answer_in_turn(id, &hint);
     }
 
-    /// Tells a client something behind what it has said before; it is heard on after that.
+    /// Queues a notice for a client behind its own lines; it is read again after that.
     fn answer_in_turn(&mut self, id: ClientId, notice: &Notice<'_>) {
         let client = &mut self.clients[id];
         client.hold = Hold::Answer;
@@ -101,7 +101,7 @@ impl<S: Socket> Hub<S> {
         submissions.push(id, Kind::Answer, &self.config.voice().line(notice), 0);
     }
 
-    /// A line is too long: nothing of it is said, and its author is told.
+    /// A line is too long: it is dropped, and its author gets a notice.
     pub(super) fn refuse_line(
         &mut self,
         id: ClientId,
@@ -115,8 +115,8 @@ impl<S: Socket> Hub<S> {
     }
 }
 
-/// What a text will be charged in the transcript, at most: with the name before it, or what a
-/// command may say to all of two names.
+/// The most that a text will be charged in the transcript: with the name before it, or as what a
+/// command may show all with two names.
 fn cost(text: &[u8], kind: Kind, name: &impl Display) -> usize {
     const MARKS_BYTES: usize = 3;
     const COMMAND_BYTES: usize = 3 * NAME_BYTES_MAX;

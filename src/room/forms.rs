@@ -27,17 +27,17 @@ struct Rendered {
 }
 
 impl Forms {
-    /// A conversation in which nothing was said; each form holds at most so many bytes of it.
+    /// An empty conversation. Each form holds at most this many bytes of it.
     pub fn new(window_bytes_max: usize) -> Forms {
         Forms { plain: Transcript::new(window_bytes_max), others: Default::default() }
     }
 
-    /// What was said, as it was.
+    /// The conversation, unchanged.
     pub fn plain(&self) -> &Transcript {
         &self.plain
     }
 
-    /// What was said, in this form; one that nobody reads has what the plain one has.
+    /// The conversation in this form. A form without readers returns the plain one.
     pub fn of(&self, form: Form) -> &Transcript {
         self.others[form as usize].as_deref().map_or(&self.plain, |its| &its.transcript)
     }
@@ -107,12 +107,12 @@ impl Forms {
         }
     }
 
-    /// Whether this form has a reader, beside the plain one.
+    /// Whether this form has a reader, besides the plain one.
     pub fn is_read(&self, form: Form) -> bool {
         self.others[form as usize].is_some()
     }
 
-    /// What an entry is charged more for the forms that have readers.
+    /// How much more an entry is charged for the forms that have readers.
     pub fn extra(&self) -> usize {
         if self.others.iter().any(Option::is_some) { FORM_BYTES_MAX } else { 0 }
     }

@@ -2,8 +2,8 @@
 
 /// A client: its serial, and its place in the table.
 ///
-/// A serial is never used twice, a place is. So an id that was kept too long finds nobody, and
-/// never the next tenant of the place.
+/// A serial is never used twice, a place is. So an id that was kept too long finds no client, and
+/// never the next one in that place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ClientId {
     /// Its number; clients count from 1.

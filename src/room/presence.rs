@@ -1,17 +1,17 @@
-//! Joins and leaves: told one by one while they are few, summed up while they are many.
+//! Join and leave notices: single ones while they are few, summaries while they are many.
 
 use std::time::{Duration, Instant};
 
 use crate::pace::{Bucket, Pace};
 use crate::words::notice::Notice;
 
-/// Decides what is told of comings and goings.
+/// Decides which notice each join and leave gets.
 #[derive(Debug)]
 pub struct Presence {
-    /// How many may be told one by one; `None` is nobody.
+    /// The rate limit of single notices; `None` allows none.
     pace: Option<Pace>,
-    /// How long comings and goings are collected before they are summed up. A second keeps a storm
-    /// of thousands down to one line a second and is soon enough to greet someone.
+    /// How long joins and leaves are collected for a summary. A second keeps a storm of thousands
+    /// down to one line a second, and is soon enough to greet a client.
     collected: Duration,
     bucket: Bucket,
     joined: u64,
@@ -20,39 +20,38 @@ pub struct Presence {
 }
 
 impl Presence {
-    /// Tells at most so many one by one, and the others together once they have been `collected`
-    /// for so long.
+    /// Limits single notices to this rate, and collects the others for this long.
     pub fn new(pace: Option<Pace>, collected: Duration) -> Presence {
         let bucket = Bucket::default();
         Presence { pace, collected, bucket, joined: 0, left: 0, summary_due: None }
     }
 
-    /// A client came: `true` if this is to be told by itself, which it is only if it `may` be.
+    /// A client joined. Returns whether it gets a notice of its own; never if not `may`.
     pub fn joined(&mut self, may: bool, now: Instant) -> bool {
         let told = self.is_told(may, now);
         self.joined += u64::from(!told);
         told
     }
 
-    /// A client went: `true` if this is to be told by itself, which it is only if it `may` be.
+    /// A client left. Returns whether it gets a notice of its own; never if not `may`.
     pub fn left(&mut self, may: bool, now: Instant) -> bool {
         let told = self.is_told(may, now);
         self.left += u64::from(!told);
         told
     }
 
-    /// When the summary is to be said, if there is anything to sum up.
+    /// When the summary is sent, if there is one.
     pub fn summary_due(&self) -> Option<Instant> {
         self.summary_due
     }
 
-    /// The summary, when it is due; the next one begins.
+    /// The summary, if it is time; the next one begins.
     pub fn take_summary(&mut self, here: usize, now: Instant) -> Option<Notice<'static>> {
         self.summary_due.filter(|due| *due <= now)?;
         self.take_untold(here)
     }
 
-    /// The summary of all that was not told yet, due or not, if there is anything.
+    /// The summary of everything without a notice so far, now, if there is any.
     pub fn take_untold(&mut self, here: usize) -> Option<Notice<'static>> {
         self.summary_due.take()?;
         let (joined, left) = (std::mem::take(&mut self.joined), std::mem::take(&mut self.left));
@@ -60,9 +59,9 @@ impl Presence {
     }
 
     fn is_told(&mut self, may: bool, now: Instant) -> bool {
-        // While a summary is collected, every client is in it: so notices keep the order in which
-        // clients came. Each takes its token all the same. Else a storm that outlasts the summary
-        // would be told one by one again behind it, and each such line is a write to everyone.
+        // While a summary is collected, every client is in it, so notices keep the order in which
+        // clients joined. Each takes its token all the same: else a storm that outlasts the summary
+        // would get single notices again behind it, and each is a write to every client.
         let paid = may && self.is_paid(now);
         let told = paid && self.summary_due.is_none();
         if !told {

@@ -1,8 +1,8 @@
-//! What has been said: a bounded window of bytes that everyone shares.
+//! The lines of a conversation: a bounded window of bytes that all readers share.
 //!
-//! A position is the number of bytes said before it since the server started. Positions only grow,
-//! and a reader's whole backlog is one of them. Only whole entries are appended: a line with its
-//! line feed, or in raw mode a chunk as it was read. An index holds each entry's start and author.
+//! A position is the number of bytes before it since the server started. Positions only grow, and a
+//! reader's whole backlog is one of them. Only whole entries are appended: a line with its line
+//! feed, or in raw mode a chunk as it was read. An index holds each entry's start and author.
 //!
 //! Bytes and index stand in pages, which all windows share. To append never forgets anything:
 //! [`Transcript::forget_before`] is the only way out of the window, and one that is empty takes

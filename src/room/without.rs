@@ -1,13 +1,13 @@
 //! The authors whose lines a reader leaves out: those it ignores, or itself if it wants no echo.
 //!
-//! An author that has gone makes room for another, but only behind its last line: what it said may
-//! still be on its way to this reader. So it is kept, with the position behind which nothing of it
-//! stands. No verb here looks at more than the list, which is short.
+//! An author that has left makes room for another, but only behind its last line: its lines may
+//! still be on their way to this reader. So it is kept, with the position behind which it has no
+//! line. No verb here looks at more than the list, which is short.
 //!
-//! This file never knows what was said, or which clients are connected.
+//! This file never knows the text of a line, or which clients are connected.
 
-/// How many authors a reader can leave out that are still here: each is looked at for every line
-/// that it is given. As many again may have gone.
+/// How many authors that are still here a reader can leave out: each is compared for every line. As
+/// many again may have left.
 pub const IGNORED_MAX: usize = 50;
 
 /// A short list of authors.
@@ -19,7 +19,7 @@ pub struct Without {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Author {
     serial: u64,
-    /// It has gone, and said nothing from this position on.
+    /// It has left, and has no line from this position on.
     until: Option<u64>,
 }
 
@@ -35,7 +35,7 @@ impl Without {
         without
     }
 
-    /// Whether nobody is left out.
+    /// Whether no author is left out.
     pub fn is_empty(&self) -> bool {
         self.authors.is_empty()
     }
@@ -45,7 +45,7 @@ impl Without {
         self.authors.iter().any(|author| author.serial == serial)
     }
 
-    /// The authors, those that have gone included.
+    /// The authors, including those that have left.
     pub fn iter(&self) -> impl Iterator<Item = u64> + '_ {
         self.authors.iter().map(|author| author.serial)
     }
@@ -71,7 +71,7 @@ impl Without {
     /// Leaves out this author too, for a reader at `position`; `own` is the reader's serial, which
     /// does not count.
     ///
-    /// One of the others that no longer `is_here` has said nothing from `end` on.
+    /// An author that no longer `is_here` has no line from `end` on.
     pub fn ignore(
         &mut self,
         serial: u64,

@@ -1,10 +1,9 @@
-//! How far the life of a connection has gone, and why it ends. Words only: what is done about them
-//! is done elsewhere.
+//! How far the life of a connection has gone, and why it ends. Words only: other files act on them.
 
 use std::fmt;
 use std::io::{self, ErrorKind};
 
-/// Why a client goes.
+/// Why a client leaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Leave {
     /// It ended its input and got the rest of its output.
@@ -13,15 +12,15 @@ pub enum Leave {
     Lost(ErrorKind),
     /// It took nothing of what waited for it for too long.
     TooSlow,
-    /// It could not keep up, in raw mode, where a gap cannot be told.
+    /// It could not keep up in raw mode, where nothing can tell it of a gap.
     Lapsed,
     /// It sent too much without a line end.
     Endless,
-    /// It said nothing for too long.
+    /// It sent nothing for too long.
     Idle,
     /// It speaks another protocol.
     NotChat,
-    /// It let its replies pile up.
+    /// It had too many unread replies.
     TooManyReplies,
     /// There was no room for it.
     Refused,
@@ -30,7 +29,7 @@ pub enum Leave {
 }
 
 impl Leave {
-    /// Whether nothing more can be said to it, so that what is unsent is thrown away.
+    /// Whether it can receive nothing more, so that unsent data is dropped.
     pub fn is_hopeless(self) -> bool {
         match self {
             Leave::Lost(_) | Leave::TooSlow | Leave::Lapsed => true,
@@ -39,7 +38,7 @@ impl Leave {
         }
     }
 
-    /// Why a client goes whose socket gave this error.
+    /// Why a client leaves whose socket returned this error.
     pub fn from_error(error: &io::Error) -> Leave {
         match error.kind() {
             ErrorKind::TimedOut => Leave::TooSlow,
@@ -88,19 +87,19 @@ pub enum Life {
     Moving,
     /// Its input is over, or it said `/quit`: a member until all that it has submitted is appended.
     Ending,
-    /// Its output is broken, but what it said before may still be in its socket: read to the end.
+    /// Its output is broken, but its last lines may still be in its socket: it is read to the end.
     Deaf(Leave),
-    /// Gets what was said before [`Moments::until`](super::Moments) and is then shut down.
+    /// It gets everything before [`Moments::until`](super::Moments), and is then shut down.
     Closing(Leave),
-    /// Our side is shut down; its input is thrown away so that it can read the goodbye, as long as
+    /// Our side is shut down. Its input is discarded, so that it can read the last line, as long as
     /// [`Moments`](super::Moments) allows.
     Draining(Leave),
-    /// To be released.
+    /// *Release* frees it.
     Gone(Leave),
 }
 
 impl Life {
-    /// Whether what it says still counts.
+    /// Whether what it sends still counts.
     pub fn is_heard(self) -> bool {
         match self {
             Life::Arriving | Life::Member | Life::Deaf(_) => true,
@@ -138,24 +137,24 @@ impl Life {
     }
 }
 
-/// Why a client is not read though there is something to read.
+/// Why a client is not read although there is input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Hold {
     /// It is read.
     None,
-    /// It has been given something to answer, and gets no further before that is appended.
+    /// It waits for the reply to a command, which must be appended first.
     Answer,
-    /// It talked too fast: until [`Moments::paused_until`](super::Moments).
+    /// It exceeded its rate, and waits until [`Moments::paused_until`](super::Moments).
     Pace,
 }
 
-/// As what a connection was let in.
+/// How a connection was admitted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Admission {
-    /// The limits of addresses hold for it.
+    /// The limits of addresses apply to it.
     Limited,
-    /// They do not; asked for each line, and so kept.
+    /// They do not. This is asked for each line, and so stored.
     Exempt,
-    /// It is being told why it may not come in.
+    /// It is refused, and reads why.
     Refused,
 }

@@ -1,11 +1,11 @@
-//! One connection: its socket, how far it has read, what it is about to say, and its life.
+//! One connection: its socket, its place in the conversation, its input, and its life.
 //!
-//! A client is told by its flags when its socket may be read or written, and does at most one
-//! bounded piece of work when asked: [`Client::hear`] takes bytes in, [`Client::speak`] hands
-//! them out, [`Client::discard`] throws them away. [`Client::note`] sets readiness: for an event,
-//! or to try once more what no event will tell of. Only `WouldBlock` clears it (for reading also
-//! the end of input), or a kernel without memory: notes are hints, results are facts. It knows
-//! nobody else, no poll and no clock.
+//! Flags say whether a client's socket can be read or written. A client does at most one bounded
+//! piece of work when asked: [`Client::hear`] takes bytes in, [`Client::speak`] sends them,
+//! [`Client::discard`] drops them. [`Client::note`] sets readiness, for an event, or for another
+//! try that no event will announce. Only `WouldBlock` clears it, or a kernel without memory; for
+//! reading also the end of input. So a note is a hint, and a result is a fact. It knows no other
+//! client, no poll and no clock.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::SocketAddr;
@@ -31,8 +31,8 @@ pub use crate::wire::ear::Input;
 pub use life::{Admission, Hold, Leave, Life};
 pub use record::{Moments, Record};
 
-/// How long a socket is left alone for which the kernel had no memory. No event tells when it has
-/// some again.
+/// How long to wait before trying a socket again that the kernel had no memory for. No event tells
+/// when it has some.
 pub const MEMORY_RETRY: Duration = Duration::from_millis(100);
 
 /// What a client needs of its socket; neither verb of `Read` and `Write` may block.
@@ -40,19 +40,19 @@ pub trait Socket: Read + Write {
     /// Ends our side of the connection once all that was written is sent.
     fn shut_down_write(&mut self) -> io::Result<()>;
 
-    /// Lets the close that follows throw away what was not sent, so that nothing of the connection
-    /// remains in the kernel (linger 0). It cannot fail in a way that anyone could mend.
+    /// Lets the next close drop what was not sent, so that nothing of the connection remains in the
+    /// kernel (linger 0). If that fails, nothing can be done.
     fn reset_on_close(&mut self);
 }
 
 /// What a client's socket had to read.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Heard {
-    /// So many bytes were read; there may be more.
+    /// This many bytes were read; there may be more.
     Bytes {
         /// How many.
         read: usize,
-        /// What it is to be answered as a telnet peer.
+        /// The telnet answers to them.
         answers: Vec<u8>,
     },
     /// Nothing now, or never again.
@@ -63,24 +63,24 @@ pub enum Heard {
     Broken(Leave),
 }
 
-/// What became of one [`Client::speak`].
+/// The result of one [`Client::speak`].
 #[derive(Debug, Default)]
 pub struct Spoken {
-    /// How many bytes were taken.
+    /// How many bytes the socket took.
     pub bytes: usize,
     /// How many system calls it took.
     pub writes: usize,
-    /// How far it came in the transcript, with what was left out for it.
+    /// How far it came in the transcript, with the lines left out for it.
     pub passed: usize,
-    /// How many lines it was found to have missed.
+    /// How many lines it turned out to have missed.
     pub missed: u64,
-    /// Not all that was offered was taken.
+    /// The socket took less than it was offered.
     pub short: bool,
     /// The connection is broken.
     pub broken: Option<Leave>,
 }
 
-/// One connection. A pass looks at each, so it is one line of the processor's cache.
+/// One connection. A pass looks at each, so it fits in one cache line.
 #[derive(Debug)]
 pub struct Client<S> {
     /// Its socket.
@@ -88,11 +88,11 @@ pub struct Client<S> {
     life: Life,
     /// What there is to read.
     pub input: Input,
-    /// Why it is not read though there is something.
+    /// Why it is not read although there is input.
     pub hold: Hold,
     /// Its socket may take something.
     pub writable: bool,
-    /// As what it was let in.
+    /// How it was admitted.
     pub admission: Admission,
     /// The queues in which the agenda has put it.
     pub queues: Queues,
@@ -102,19 +102,19 @@ pub struct Client<S> {
     pub reading: Reading,
     /// The form in which it reads that.
     pub form: Form,
-    /// The form that it is to have as soon as it has all that was said.
+    /// The form that it changes to once it has everything.
     pub next_form: Form,
-    /// What a pass does not look at.
+    /// The part that a pass does not look at.
     pub record: Box<Record>,
-    /// `None` when none of them matters, which is so for most clients at most times.
+    /// `None` while none of them matters, as for most clients most of the time.
     moments: Option<Box<Moments>>,
 }
 
 const _: () = assert!(size_of::<Client<std::os::fd::OwnedFd>>() <= 64);
 
 impl<S: Socket> Client<S> {
-    /// A connection that has just been made and may talk at this pace: it can be written to, and
-    /// nothing is known of its input before the first event.
+    /// A new connection with this rate limit. It can be written to, and has no known input before
+    /// the first event.
     pub fn new(
         socket: S,
         address: SocketAddr,
@@ -153,7 +153,7 @@ impl<S: Socket> Client<S> {
         self.life
     }
 
-    /// Goes on to this life; gives the one before. The hub does what leaving that one owes.
+    /// Enters this life; returns the old one. The hub does what leaving that one owes.
     pub fn enter(&mut self, life: Life) -> Life {
         std::mem::replace(&mut self.life, life)
     }
@@ -174,15 +174,15 @@ impl<S: Socket> Client<S> {
         }
     }
 
-    /// Whether it may be read now: nothing makes it wait. The deaf do not wait for their replies
-    /// to be taken.
+    /// Whether it may be read now: nothing makes it wait. A deaf client does not wait until its
+    /// replies are read.
     pub fn may_be_heard(&self, config: &Config) -> bool {
         let is_deaf = matches!(self.life, Life::Deaf(_));
         let is_full = !is_deaf && self.reading.reply_bytes() >= config.max_private;
         self.life.is_heard() && self.hold == Hold::None && !is_full
     }
 
-    /// In which queues it is to stand, of a room whose transcript ends at `head`.
+    /// The queues that it should be in, if its transcript ends at `head`.
     pub fn wants(&self, head: u64, config: &Config, now: Instant) -> Queues {
         let talking = || Queues::TALKING.when(self.wants_hearing(config, now));
         let ready = || Queues::READY.when(self.wants_offer(head));
@@ -197,7 +197,7 @@ impl<S: Socket> Client<S> {
         }
     }
 
-    /// Whether there is something to read or take, and nothing makes it wait.
+    /// Whether there is input, and nothing makes it wait.
     fn wants_hearing(&self, config: &Config, now: Instant) -> bool {
         match self.input {
             Input::Quiet => false,
@@ -212,13 +212,13 @@ impl<S: Socket> Client<S> {
         self.life.has_end() && self.is_flushed() || self.writable && self.is_behind(head)
     }
 
-    /// Whether there is nothing more that it may say, if it is deaf.
+    /// Whether a deaf client can send nothing more.
     pub fn is_spent(&self, config: &Config, now: Instant) -> bool {
         let waits = self.hold != Hold::None || self.moments().retry_at.is_some();
         !waits && !self.wants_hearing(config, now)
     }
 
-    /// Whether there is anything it lacks and can be given, of what stands before `head`.
+    /// Whether it lacks anything before `head` that it can get.
     pub fn is_behind(&self, head: u64) -> bool {
         match self.life {
             Life::Member | Life::Moving | Life::Ending | Life::Closing(_) => {
@@ -268,8 +268,7 @@ impl<S: Socket> Client<S> {
         Heard::Nothing
     }
 
-    /// Writes what it lacks until it has it, its socket is full, or it has come as much further as
-    /// the terms allow.
+    /// Writes what it lacks, until it has it, its socket is full, or the terms allow no more.
     pub fn speak(&mut self, transcript: &Transcript, terms: &Terms, now: Instant) -> Spoken {
         let mut spoken = Spoken::default();
         let lines_end = if self.life.has_end() { self.moments().lines_until } else { u64::MAX };
@@ -296,7 +295,7 @@ impl<S: Socket> Client<S> {
         spoken
     }
 
-    /// Offers once what it lacks of all before `end`.
+    /// Offers it once what it lacks before `end`.
     fn write_once(
         &mut self,
         transcript: &Transcript,
@@ -342,7 +341,7 @@ impl<S: Socket> Client<S> {
         }
     }
 
-    /// Its socket may be read or written. A needless note does no harm.
+    /// Notes that its socket can be read or written. A needless note does no harm.
     pub fn note(&mut self, readable: bool, writable: bool) {
         if readable && self.input != Input::Ended {
             self.input = Input::Readable;
@@ -355,7 +354,7 @@ impl<S: Socket> Client<S> {
         self.change_moments(|its| its.retry_at = Some(now + MEMORY_RETRY));
     }
 
-    /// A deadline of its has come: what ends by itself at that moment has ended.
+    /// A deadline of this client has come: ends what ends by itself at that moment.
     pub fn note_time(&mut self, now: Instant) {
         let mut may_try = false;
         self.change_moments(|its| {
@@ -371,7 +370,8 @@ impl<S: Socket> Client<S> {
         }
     }
 
-    /// Throws away what its socket has to read; whether there will be no more, or it was enough.
+    /// Discards what its socket has to read. Returns whether there will be no more, or it was
+    /// enough.
     pub fn discard(&mut self, scratch: &mut [u8]) -> bool {
         let mut left = self.moments().drain_bytes_left;
         while left > 0 {
@@ -392,8 +392,8 @@ impl<S: Socket> Client<S> {
         true
     }
 
-    /// Ends our side; whether it could be. What the peer still sends is thrown away for a while; if
-    /// it has ended its side already, that is over at the first look.
+    /// Shuts our side down; returns whether that worked. What the client still sends is discarded
+    /// for a while. If it has ended its side already, that is over at the first look.
     pub fn shut_down(&mut self, config: &Config, now: Instant) -> bool {
         self.change_moments(|its| {
             its.drain_until = Some(now + config.drain);
@@ -402,7 +402,7 @@ impl<S: Socket> Client<S> {
         self.socket.shut_down_write().is_ok()
     }
 
-    /// Its socket, for the last time; what cannot be said any more is thrown away with it.
+    /// Gives its socket away. What was not sent is dropped with it.
     pub fn into_socket(mut self) -> S {
         if matches!(self.life, Life::Gone(leave) if leave.is_hopeless()) {
             self.socket.reset_on_close();
@@ -411,7 +411,7 @@ impl<S: Socket> Client<S> {
     }
 }
 
-/// Errors of send(2) and recv(2) that say nothing of the connection.
+/// Errors of send(2) and recv(2) that do not concern the connection.
 fn is_short_of_memory(error: &io::Error) -> bool {
     matches!(Errno::from_io_error(error), Some(Errno::NOBUFS | Errno::NOMEM))
 }

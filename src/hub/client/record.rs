@@ -1,6 +1,6 @@
-//! What is known of a connection beside its socket and its place in the conversation.
+//! The state of a connection beside its socket and its place in the conversation.
 //!
-//! It stands in boxes, because there may be many thousand connections at rest.
+//! It is in boxes, because there may be many thousand idle connections.
 
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU64;
@@ -10,11 +10,11 @@ use crate::pace::Allowance;
 use crate::room::RoomId;
 use crate::wire::ear::Ear;
 
-/// The moments that matter only while something is pending. They stand in a box of their own, so
-/// that a client at rest, of which there are thousands, is small.
+/// The moments that matter only while something is pending. They have a box of their own, so that
+/// an idle client is small.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Moments {
-    /// When it is welcomed and announced though its first words are still waited for.
+    /// When it is welcomed, although its first words may still come.
     pub greet_at: Option<Instant>,
     /// Up to which position it is served before it is closed or moves.
     pub until: u64,
@@ -27,11 +27,11 @@ pub struct Moments {
     /// Since when it has taken nothing of what waits for it, or its connection is broken; `None`
     /// while nothing waits.
     pub stalled_since: Option<Instant>,
-    /// When a socket is tried again for which the kernel had no memory.
+    /// When to try a socket again that the kernel had no memory for.
     pub retry_at: Option<Instant>,
-    /// When it is given up though it still sends after our side is shut down.
+    /// When it is dropped, although it still sends after our side is shut down.
     pub drain_until: Option<Instant>,
-    /// How many more bytes are thrown away until then.
+    /// How many more bytes to discard until then.
     pub drain_bytes_left: u32,
 }
 
@@ -40,7 +40,7 @@ pub struct Moments {
 /// system calls.
 #[derive(Debug)]
 pub struct Record {
-    /// Where the peer is. Apart, since a `SocketAddr` is half as large again.
+    /// The address of the client. Its parts are apart, since a `SocketAddr` is half as large again.
     pub ip: IpAddr,
     /// Its port there.
     pub port: u16,
@@ -50,14 +50,14 @@ pub struct Record {
     pub place: u32,
     /// What it is about to say.
     pub ear: Ear,
-    /// How much it may still say at once.
+    /// How much it may still send at once.
     pub allowance: Allowance,
     /// The serial of the client that last sent it a private message.
     pub answers_go_to: Option<NonZeroU64>,
 }
 
 impl Record {
-    /// Where the peer is.
+    /// The address of the client.
     pub fn address(&self) -> SocketAddr {
         SocketAddr::new(self.ip, self.port)
     }

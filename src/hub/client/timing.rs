@@ -1,4 +1,4 @@
-//! When a client has to be looked at though nothing happens, and whether it is late.
+//! When a client needs attention without an event, and whether it is late.
 
 use std::time::Instant;
 
@@ -6,7 +6,7 @@ use super::{Client, Hold, Input, Life, Socket};
 use crate::config::Config;
 
 impl<S: Socket> Client<S> {
-    /// When it has to be looked at though nothing happens.
+    /// When it needs attention without an event.
     pub fn next_deadline(&self, config: &Config) -> Option<Instant> {
         if self.moments.is_none() && self.input != Input::Unfinished {
             let may_be_idle = self.life == Life::Member && !config.idle.is_zero();
@@ -29,34 +29,33 @@ impl<S: Socket> Client<S> {
         due.into_iter().chain([its.retry_at]).flatten().min()
     }
 
-    /// When what is pending is a line without an end: not while it is not being read.
+    /// When its pending input becomes a line without a line end; never while it is not read.
     pub fn chunk_due(&self, config: &Config) -> Option<Instant> {
         let waits = self.input == Input::Unfinished && self.may_be_heard(config);
         if waits { self.record.ear.due(&config.line_rules()) } else { None }
     }
 
-    /// When it is welcomed and announced, if it is still to be: not while what it has sent may
-    /// become a request.
+    /// When it is welcomed, if it was not yet; never while its input may become a request.
     pub fn greeting_due(&self, config: &Config) -> Option<Instant> {
         let due = self.moments().greet_at?;
         Some(self.record.ear.request_due(&config.line_rules()).map_or(due, |at| at.max(due)))
     }
 
-    /// Whether it is deaf, has been for as long as it may be, and would still have to wait before
-    /// it may go on. One that waits only for this turn is heard.
+    /// Whether a deaf client has had all the time that it may have, and would still have to wait
+    /// before it can be read. One that waits only for this turn is read.
     pub fn is_past_hearing(&self, config: &Config, now: Instant) -> bool {
         let its = self.moments();
         let is_late = its.stalled_since.is_some_and(|since| since + config.flush <= now);
         matches!(self.life, Life::Deaf(_)) && is_late && self.hold == Hold::Pace
     }
 
-    /// Whether it has said nothing for so long that it is to be closed.
+    /// Whether it must be closed because it has sent nothing for so long.
     pub fn is_idle(&self, config: &Config, now: Instant) -> bool {
         let is_silent = matches!(self.input, Input::Quiet | Input::Unfinished);
         !config.idle.is_zero() && is_silent && self.record.ear.silent_at(config.idle) <= now
     }
 
-    /// Whether it has taken nothing for so long that it is to be given up.
+    /// Whether it must be dropped because it has taken nothing for so long.
     pub fn is_stuck(&self, config: &Config, now: Instant) -> bool {
         let limit = match self.life {
             Life::Member | Life::Moving => config.stuck,

@@ -1,12 +1,12 @@
-//! One reader's place in a transcript, and what only that reader is to see.
+//! The position of one reader in a transcript, and what only that reader sees.
 //!
 //! A reader that keeps up is a position and nothing else. What is rare stands aside in a box:
 //! *detours* (at this position, first these private bytes), and the *torn rest* of what was half
 //! sent when its reader lapsed. A reader that leaves authors out steps over their lines: what it is
 //! offered is the shared bytes between them.
 //!
-//! What a reader lacks is a row of pieces, and one walk over them is both
-//! what is offered and how far it has come with what was taken.
+//! What a reader lacks is a row of pieces. One walk over them gives both the offer, and how far the
+//! reader has come with what it took.
 //!
 //! What always holds: a position lies between the transcript's tail and head, or its reader has
 //! lapsed; detours stand in the order of their positions, each at the boundary of a line; the box
@@ -31,7 +31,7 @@ pub const DETOUR_BYTES: usize = 64;
 pub struct Terms {
     /// The most bytes of one offer.
     pub bytes_max: usize,
-    /// In which language it is told of a gap.
+    /// The language of the notice of a gap.
     pub lang: Lang,
     /// In which form: that of the transcript that it reads.
     pub form: Form,
@@ -48,11 +48,11 @@ pub struct Reading {
     aside: Option<Box<Aside>>,
 }
 
-/// What stands between a reader and the shared bytes.
+/// What a reader gets besides the shared bytes.
 #[derive(Debug, Default)]
 struct Aside {
-    /// What goes out before everything else, and how much of it has: the torn rest, and the line
-    /// that tells of a gap.
+    /// What goes out before everything else, and how much of it was sent: the torn rest, and the
+    /// notice of a gap.
     before: Vec<u8>,
     before_sent: usize,
     /// Where its gap begins, if it has lapsed: the first line that it did not begin.
@@ -60,7 +60,7 @@ struct Aside {
     detours: VecDeque<Detour>,
     /// How much of the first detour has been sent.
     detour_sent: usize,
-    /// What the detours are charged together, those of others apart.
+    /// The charge of all detours but those of other clients.
     reply_bytes: usize,
     message_bytes: usize,
 }
@@ -119,13 +119,13 @@ impl<'a> Piece<'a> {
 }
 
 impl Reading {
-    /// A reader of everything that is said from `position` on.
+    /// A reader that gets everything from `position` on.
     pub fn new(position: u64) -> Reading {
         Reading { position, without: None, aside: None }
     }
 
-    /// Whether it has all that was said before `head`, and stands where a line begins: it may go on
-    /// in another form.
+    /// Whether it has everything before `head`, and is at the beginning of a line: then it may go
+    /// on in another form.
     pub fn may_change_form(&self, head: u64) -> bool {
         let aside = self.aside.as_deref();
         let is_whole = aside.is_none_or(|aside| {
@@ -134,7 +134,7 @@ impl Reading {
         self.position >= head && is_whole
     }
 
-    /// Goes on at the head of the transcript of another form; what only it is to see comes first.
+    /// Goes on at the head of the transcript of another form. Its detours come first.
     pub fn change_form(&mut self, head: u64, form: Form) {
         self.position = head;
         let Some(aside) = &mut self.aside else { return };
@@ -164,23 +164,23 @@ impl Reading {
         self.position
     }
 
-    /// Whether it lacks anything of what was said before `end` or privately.
+    /// Whether it lacks anything before `end`, or a detour.
     pub fn is_behind(&self, end: u64) -> bool {
         self.position < end || self.aside.is_some()
     }
 
-    /// Whether it could not keep up and has not been told so yet.
+    /// Whether it could not keep up, and has no notice of that yet.
     pub fn has_lapsed(&self) -> bool {
         self.aside.as_deref().is_some_and(|aside| aside.gap.is_some())
     }
 
-    /// What the replies are charged that it has not been sent.
+    /// The charge of the replies that were not sent.
     pub fn reply_bytes(&self) -> usize {
         self.aside.as_ref().map_or(0, |aside| aside.reply_bytes)
     }
 
-    /// What the messages of others to it alone are charged that it has not been sent. They do not
-    /// count as its replies, or others could keep it from being heard.
+    /// The charge of the private messages that were not sent. They do not count as its replies:
+    /// else other clients could keep it from being read.
     pub fn message_bytes(&self) -> usize {
         self.aside.as_ref().map_or(0, |aside| aside.message_bytes)
     }
@@ -190,7 +190,7 @@ impl Reading {
         self.without.as_deref()
     }
 
-    /// Changes whose lines are left out, from the next line on.
+    /// Changes the authors whose lines are left out, from the next line on.
     pub fn change_without<T>(&mut self, change: impl FnOnce(&mut Without) -> T) -> T {
         let mut without = self.without.take().unwrap_or_default();
         let result = change(&mut without);
@@ -198,17 +198,17 @@ impl Reading {
         result
     }
 
-    /// Adds lines that only this reader sees, after all that has been said up to `head`.
+    /// Adds lines that only this reader sees, behind everything up to `head`.
     pub fn detour(&mut self, head: u64, text: Vec<u8>) {
         self.push_detour(Detour { at: head, text, kind: Kind::Reply });
     }
 
-    /// Adds a line from another client that only this reader sees.
+    /// Adds a line of another client that only this reader sees.
     pub fn message(&mut self, head: u64, text: Vec<u8>) {
         self.push_detour(Detour { at: head, text, kind: Kind::Message });
     }
 
-    /// Adds bytes that only this reader gets, in whatever form it reads.
+    /// Adds bytes that only this reader gets, in any form.
     pub fn detour_bytes(&mut self, head: u64, text: Vec<u8>) {
         self.push_detour(Detour { at: head, text, kind: Kind::Bytes });
     }
@@ -219,11 +219,11 @@ impl Reading {
         aside.detours.push_back(detour);
     }
 
-    /// What it lacks of all that stands before `end`, in one go.
+    /// What it lacks of everything before `end`, in one offer.
     ///
-    /// Call [`Reading::took`] with what was taken of it; and this again while it is behind and took
-    /// all. It may be empty though the reader was behind before: what is left out is nothing to
-    /// send.
+    /// Call [`Reading::took`] with what was taken of it. Call this again while it is behind and
+    /// took everything. It may be empty though the reader was behind: lines that are left out are
+    /// not sent.
     pub fn offer<'a>(
         &'a mut self,
         transcript: &'a Transcript,
@@ -279,8 +279,8 @@ impl Reading {
         self.drop_aside_if_empty();
     }
 
-    /// The next piece of what it lacks before `end`, none of them empty. The cursor steps over what
-    /// is left out before it.
+    /// The next piece of what it lacks before `end`; it is not empty. The cursor steps over what is
+    /// left out before it.
     fn next_piece<'a>(
         &'a self,
         cursor: &mut Cursor,
@@ -307,8 +307,8 @@ impl Reading {
         Some(Piece::Private(&due.text[cursor.detour_sent..]))
     }
 
-    /// Steps over the lines that are left out, at most to `limit`; says up to where the ones behind
-    /// them are wanted. A line that was begun is finished.
+    /// Steps over the lines that are left out, up to `limit`. Returns where the next such lines
+    /// begin. A line that was begun is finished.
     fn step_over(&self, cursor: &mut Cursor, transcript: &Transcript, limit: u64) -> u64 {
         let Some(without) = self.without.as_deref() else { return limit };
         for line in transcript.lines_from(cursor.position) {
@@ -339,8 +339,8 @@ impl Reading {
 
     /// Gives its position up, before the bytes there are forgotten.
     ///
-    /// What was half sent is kept, so that no line is ever torn; what else it misses is counted
-    /// when it takes bytes again. Nothing happens to one that has lapsed already.
+    /// What was half sent is kept, so no line is ever torn. The other missed lines are counted when
+    /// it takes bytes again. It does nothing for a reader that has lapsed already.
     pub fn lapse(&mut self, transcript: &Transcript) {
         if self.has_lapsed() {
             return;
@@ -355,8 +355,8 @@ impl Reading {
         aside.gap = Some(Unread { line, start });
     }
 
-    /// Makes ready what has to be made before it can be offered, and steps over what is left out;
-    /// says how many lines are told as missed from now on.
+    /// Prepares what must be made before it can be offered, and steps over what is left out.
+    /// Returns how many missed lines the notice counts.
     fn prepare(&mut self, transcript: &Transcript, end: u64, terms: &Terms) -> u64 {
         if let Some(aside) = &mut self.aside {
             if aside.before_sent < aside.before.len() {
@@ -432,7 +432,7 @@ impl Aside {
         }
     }
 
-    /// Where a detour is charged.
+    /// The sum that a detour is charged to.
     fn charged_for(&mut self, detour: &Detour) -> &mut usize {
         match detour.kind {
             Kind::Message => &mut self.message_bytes,
@@ -452,7 +452,7 @@ mod tests {
         Terms { bytes_max, lang: Lang::En, form: Form::Plain, lines_end: u64::MAX }
     }
 
-    /// Takes what is offered, at most `bytes`, in one go.
+    /// Takes at most `bytes` of what is offered, in one go.
     fn take(reading: &mut Reading, transcript: &Transcript, bytes: usize) -> Vec<u8> {
         let offer = reading.offer(transcript, transcript.head(), &terms(bytes));
         let taken: Vec<u8> = offer.slices().iter().flat_map(|slice| slice.to_vec()).collect();
@@ -570,7 +570,7 @@ mod tests {
         for author in [7, 8, 7, 7, 8, 9, 7] {
             say(&mut transcript, author, &format!("of {author}"));
         }
-        // In one go, and it has all then; or byte by byte.
+        // One reader takes it in one go and has everything; one takes it byte by byte.
         let mut slow = Reading::new(0);
         slow.change_without(|without| without.add(7));
         assert_eq!(take(&mut reading, &transcript, 1000), b"of 8\nof 8\nof 9\n");
@@ -671,7 +671,7 @@ mod tests {
         prop::collection::vec(step, 0..200)
     }
 
-    /// Received and missed, line by line, must be all that was said, in order and untorn.
+    /// Received and missed lines must be the whole conversation, in order and untorn.
     fn account(taken: &str, said: u64, private: u64) {
         let (mut next, mut told) = (0, 0);
         for line in taken.lines() {

@@ -46,12 +46,12 @@ impl<'a> Offer<'a> {
         self.bytes
     }
 
-    /// How many lines it has just been found to have missed; they are told in this offer.
+    /// How many lines it turned out to have missed. This offer tells it.
     pub fn missed(&self) -> u64 {
         self.missed
     }
 
-    /// Adds a piece of at most `bytes_max` bytes in all; `false` if not all of it had room.
+    /// Adds a piece, up to `bytes_max` bytes in all. Returns `false` if not all of it had room.
     pub(super) fn add(&mut self, piece: &'a [u8], bytes_max: usize) -> bool {
         if piece.is_empty() {
             return true;
