@@ -5,7 +5,7 @@
 //! itself seldom does that to a client that keeps up. So within one millisecond no more is appended
 //! than such a read takes, or one entry, and a client that keeps up reads whole messages.
 //!
-//! What is more than [`BURST_BYTES_MAX`] is a flood, in which a client is sent as much at once as
+//! What is more than `BURST_BYTES_MAX` is a flood, in which a client is sent as much at once as
 //! it takes. Each part is a write to each client, so parts have a pace: they never cost more than a
 //! small share of a processor. This file knows no client and no clock.
 
