@@ -34,6 +34,7 @@ impl<S: Socket> Hub<S> {
         let turn_bytes_max = self.config.turn_bytes_max();
         let is_leaving = self.agenda.is_making_room() || self.stop != Stop::No;
         let parts_bursts = self.config.parts_bursts();
+        let at_seconds = now.duration_since(self.rooms.start()).as_secs() as u32;
         let room = &mut self.rooms[id];
         if room.pass.is_some() {
             return;
@@ -41,6 +42,7 @@ impl<S: Socket> Hub<S> {
         let turn_bytes = room.turn_bytes(turn_bytes_max, is_leaving, parts_bursts, now);
         let Some(turn_bytes) = turn_bytes else { return };
         let before = room.forms.plain().head();
+        room.at_seconds = at_seconds;
         self.append_a_turn(id, turn_bytes, now);
         let room = &mut self.rooms[id];
         if room.forms.plain().head() > before {

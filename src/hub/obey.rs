@@ -9,6 +9,7 @@ use crate::hub::addresses::network;
 use crate::hub::client::{Life, Socket};
 use crate::room::ClientId;
 use crate::room::reading::DETOUR_BYTES;
+use crate::room::transcript::Kind;
 use crate::room::without::{IGNORED_MAX, Without};
 use crate::words::command::Command;
 use crate::words::names::{Claimant, NAME_CHARACTERS_MAX, Name, Refusal, called};
@@ -23,8 +24,8 @@ impl<S: Socket> Hub<S> {
     pub(super) fn obey(&mut self, id: ClientId, command: Command<'_>, now: Instant) {
         let lang = self.config.lang();
         match command {
-            Command::Say(text) => self.say(id, &["", ": "], text),
-            Command::Me(text) => self.say(id, &["~ ", " "], text),
+            Command::Say(text) => self.say(id, Kind::Say, text),
+            Command::Me(text) => self.say(id, Kind::Me, text),
             Command::Message { to, text } => self.message(id, to, text, now),
             Command::Answer(text) => self.message_back(id, text, now),
             Command::Nick(name) => self.rename(id, name, now),
@@ -53,8 +54,8 @@ impl<S: Socket> Hub<S> {
         }
     }
 
-    fn say(&mut self, id: ClientId, marks: &[&str; 2], text: &str) {
-        self.rooms[self.clients[id].room].say(&mut self.pages, id.serial, marks, text, &self.names);
+    fn say(&mut self, id: ClientId, kind: Kind, text: &str) {
+        self.rooms[self.clients[id].room].say(&mut self.pages, id.serial, kind, text, &self.names);
     }
 
     /// The client of this name, if it is here.
@@ -244,7 +245,7 @@ impl<S: Socket> Hub<S> {
 
     fn quit(&mut self, id: ClientId, words: &str, now: Instant) {
         if !words.is_empty() {
-            self.say(id, &["", ": "], words);
+            self.say(id, Kind::Say, words);
         }
         let has_dialect = self.clients[id].record.ear.has_dialect();
         let bye = if has_dialect { Notice::Bye } else { Notice::ByeToNc };

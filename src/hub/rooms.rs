@@ -21,6 +21,8 @@ pub const LOBBY_NAME: &str = "lobby";
 /// All rooms, each with its name.
 #[derive(Debug)]
 pub struct Rooms {
+    /// When the server started.
+    start: Instant,
     slab: Slab<Room>,
     /// A room's serial there is its key and 1.
     names: Names,
@@ -29,13 +31,18 @@ pub struct Rooms {
 impl Rooms {
     /// The lobby alone.
     pub fn new(config: &Config, now: Instant) -> Rooms {
-        let mut rooms = Rooms { slab: Slab::new(), names: Names::default() };
+        let mut rooms = Rooms { start: now, slab: Slab::new(), names: Names::default() };
         if let Ok(name) = Name::parse(LOBBY_NAME) {
             let lobby = rooms.open(name, None, config, now);
             debug_assert_eq!(lobby, Ok(LOBBY));
         }
         rooms[LOBBY].forms.join(config.log_form());
         rooms
+    }
+
+    /// When the server started.
+    pub fn start(&self) -> Instant {
+        self.start
     }
 
     /// How many there are.

@@ -8,7 +8,7 @@
 //! The plain one is always there, and is what everything else is made of.
 
 use crate::room::pages::Pages;
-use crate::room::transcript::Transcript;
+use crate::room::transcript::{Stamp, Transcript};
 
 pub use crate::wire::form::{FORM_BYTES_MAX, FORMS, Form};
 
@@ -43,11 +43,12 @@ impl Forms {
     }
 
     /// Appends one entry, made of `parts` one after the other.
-    pub fn append(&mut self, pages: &mut Pages, author: u64, parts: &[&[u8]]) {
-        self.plain.append(pages, author, parts);
+    pub fn append(&mut self, pages: &mut Pages, stamp: impl Into<Stamp>, parts: &[&[u8]]) {
+        let stamp = stamp.into();
+        self.plain.append(pages, stamp, parts);
         for (form, other) in Form::ALL.into_iter().zip(&mut self.others) {
             if let Some(other) = other {
-                other.transcript.append(pages, author, &[&form.render(parts.concat())]);
+                other.transcript.append(pages, stamp, &[&form.render(parts.concat())]);
             }
         }
     }

@@ -25,7 +25,7 @@ use presence::Presence;
 use queues::Queues;
 use readers::Readers;
 use submissions::{Kind, Submission, Submissions};
-use transcript::{Line, SERVER, Transcript};
+use transcript::{Kind as EntryKind, Line, SERVER, Stamp, Transcript};
 use turns::Turns;
 use without::Without;
 
@@ -58,6 +58,8 @@ pub struct Room {
     pub forms: Forms,
     /// What is to be said.
     pub submissions: Submissions,
+    /// When what is appended now is said: in seconds since the server started.
+    pub at_seconds: u32,
     /// When a small turn waits for more.
     pub cork: Cork,
     /// How what is said at one moment is parted, in a bare relay.
@@ -131,6 +133,7 @@ impl Room {
             topic: None,
             forms: Forms::new(window_bytes_max),
             submissions: Submissions::default(),
+            at_seconds: 0,
             cork: Cork::default(),
             burst: Burst::default(),
             presence,
@@ -236,17 +239,21 @@ impl Room {
         let author = submission.author.serial;
         let text = self.submissions.text(submission);
         match submission.kind {
-            Kind::AsItIs => self.forms.append(pages, author, &[text]),
+            Kind::AsItIs => {
+                let kind = if author == SERVER { EntryKind::Notice } else { EntryKind::Raw };
+                self.forms.append(pages, self.stamp(author, kind, ""), &[text]);
+            }
             Kind::Line => {
-                let name = names.of(author).to_string();
-                self.forms.append(pages, author, &[name.as_bytes(), b": ", text, b"\n"]);
+                let name = &names.of(author).to_string();
+                let stamp = self.stamp(author, EntryKind::Say, name);
+                self.forms.append(pages, stamp, &[name.as_bytes(), b": ", text, b"\n"]);
             }
             Kind::Command => return Effect::Command(String::from_utf8_lossy(text).into_owned()),
             Kind::Answer => return Effect::Answer(text.to_vec()),
             Kind::Departure { told } => {
                 if told {
                     let name = &names.of(author).to_string();
-                    self.forms.append(pages, SERVER, &[&voice.line(&Notice::Left { name })]);
+                    self.tell_of(pages, SERVER, &Notice::Left { name }, voice);
                 }
                 return Effect::Gone;
             }
@@ -254,23 +261,29 @@ impl Room {
         Effect::None
     }
 
-    /// Appends a line in which a client stands between two marks.
+    /// Appends a line of a client.
     pub fn say(
         &mut self,
         pages: &mut Pages,
         author: u64,
-        [before, behind]: &[&str; 2],
+        kind: EntryKind,
         text: &str,
         names: &Names,
     ) {
-        let name = names.of(author);
-        let line = format!("{before}{name}{behind}{text}\n");
-        self.forms.append(pages, author, &[line.as_bytes()]);
+        let name = &names.of(author).to_string();
+        let (before, behind) = kind.marks();
+        let line = [before, name, behind, text, "\n"].map(str::as_bytes);
+        self.forms.append(pages, self.stamp(author, kind, name), &line);
+    }
+
+    fn stamp(&self, author: u64, kind: EntryKind, name: &str) -> Stamp {
+        Stamp { author, kind, at_seconds: self.at_seconds, name_bytes: name.len() as u8 }
     }
 
     /// Appends a notice that a client has worded a part of: one that ignores it does not see it.
     pub fn tell_of(&mut self, pages: &mut Pages, author: u64, notice: &Notice<'_>, voice: Voice) {
-        self.forms.append(pages, author, &[&voice.line(notice)]);
+        let stamp = self.stamp(author, EntryKind::Notice, "");
+        self.forms.append(pages, stamp, &[&voice.line(notice)]);
     }
 
     /// Changes what it is about, and tells all.
@@ -297,7 +310,7 @@ impl Room {
         voice: Voice,
     ) {
         let name = &names.of(author).to_string();
-        self.forms.append(pages, SERVER, &[&voice.line(&Notice::Moved { name, room: to })]);
+        self.tell_of(pages, SERVER, &Notice::Moved { name, room: to }, voice);
     }
 
     /// The newest lines that clients have said, of those with a number below `before`: at most
@@ -312,11 +325,10 @@ impl Room {
     ) -> Option<Vec<u8>> {
         let plain = self.forms.plain();
         let is_left_out = |author| without.is_some_and(|without| without.contains(author));
-        // A notice about someone, who has worded part of it, is nothing that was said.
-        let is_notice = |line: &Line| plain.text(line.start, line.start + 1) == b"*";
         let is_wanted = |line: &Line| {
-            let author = line.author;
-            let is_said = author != SERVER && line.number < before && !is_notice(line);
+            let Stamp { author, kind, .. } = line.stamp;
+            // A notice of which a client has worded a part is nothing that was said.
+            let is_said = kind != EntryKind::Notice && line.number < before;
             is_said && (author == reader || !is_left_out(author))
         };
         let newest = plain.newest(lines, bytes_max, is_wanted);

@@ -13,6 +13,8 @@
 //! least [`ENTRY_BYTES_MIN`]: room is made before something is appended. This file knows neither
 //! readers nor line ends.
 
+use std::ops::Range;
+
 use crate::room::pages::{Paged, Pages};
 
 /// An entry shorter than this is charged as this much, because its place in the index takes room
@@ -38,24 +40,85 @@ pub fn charge(bytes: usize) -> usize {
     bytes.max(ENTRY_BYTES_MIN)
 }
 
-/// Where an entry starts, and whose it is.
-#[derive(Clone, Copy, Debug, Default)]
+/// What is known of an entry beside its bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stamp {
+    /// The serial of the client that said it, or [`SERVER`].
+    pub author: u64,
+    /// When: in seconds since the server started.
+    pub at_seconds: u32,
+    /// What it is.
+    pub kind: Kind,
+    /// How many of its bytes are the name of its author, if that stands in it.
+    pub name_bytes: u8,
+}
+
+/// What an entry is. The kind says where its name and its text stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// `NAME: TEXT`
+    Say,
+    /// `~ NAME TEXT`
+    Me,
+    /// `* TEXT`, the server's words. A client may have worded a part of them.
+    Notice,
+    /// Bytes as they came.
+    Raw,
+}
+
+impl Kind {
+    /// What stands before the name, or before the text if there is none; and between the two.
+    pub const fn marks(self) -> (&'static str, &'static str) {
+        match self {
+            Kind::Say => ("", ": "),
+            Kind::Me => ("~ ", " "),
+            Kind::Notice => ("* ", ""),
+            Kind::Raw => ("", ""),
+        }
+    }
+}
+
+/// An entry of which nothing is known but its author.
+impl From<u64> for Stamp {
+    fn from(author: u64) -> Stamp {
+        Stamp { author, at_seconds: 0, kind: Kind::Raw, name_bytes: 0 }
+    }
+}
+
+/// Where an entry starts, and its stamp.
+#[derive(Clone, Copy, Debug)]
 struct Entry {
     start: u64,
-    author: u64,
+    stamp: Stamp,
 }
+
+const _: () = assert!(size_of::<Entry>() == 24);
 
 /// One entry of the transcript, found by [`Transcript::line_at`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Line {
     /// How many lines were said before it.
     pub number: u64,
-    /// The serial of the client that said it, or [`SERVER`].
-    pub author: u64,
+    /// What is known of it.
+    pub stamp: Stamp,
     /// The position of its first byte.
     pub start: u64,
     /// The position after its last byte.
     pub end: u64,
+}
+
+impl Line {
+    /// Where the name of its author stands in the plain form.
+    pub fn name(&self) -> Range<u64> {
+        let start = self.start + self.stamp.kind.marks().0.len() as u64;
+        start..start + u64::from(self.stamp.name_bytes)
+    }
+
+    /// Where its text stands in the plain form, without the line feed.
+    pub fn text(&self) -> Range<u64> {
+        let start = self.name().end + self.stamp.kind.marks().1.len() as u64;
+        start..self.end - u64::from(self.stamp.kind != Kind::Raw)
+    }
 }
 
 /// The author of what the server itself says; no client has this serial.
@@ -138,9 +201,9 @@ impl Transcript {
     ///
     /// Nothing is forgotten. It is our own fault if the entry is empty or the window has no room
     /// for it: see [`Transcript::endangered_below`].
-    pub fn append(&mut self, pages: &mut Pages, author: u64, parts: &[&[u8]]) {
+    pub fn append(&mut self, pages: &mut Pages, stamp: impl Into<Stamp>, parts: &[&[u8]]) {
         let start = self.head();
-        self.index.append(pages, &[Entry { start, author }]);
+        self.index.append(pages, &[Entry { start, stamp: stamp.into() }]);
         for part in parts {
             self.bytes.append(pages, part);
         }
@@ -257,8 +320,9 @@ impl Transcript {
 
     /// The line with this number, which must be in the window.
     fn line(&self, number: u64) -> Line {
-        let Entry { start, author } = self.index.get(number).copied().unwrap_or_default();
-        Line { number, author, start, end: self.start_of(number + 1) }
+        let (start, end) = (self.start_of(number), self.start_of(number + 1));
+        let stamp = self.index.get(number).map_or(SERVER.into(), |entry| entry.stamp);
+        Line { number, stamp, start, end }
     }
 
     fn charge_of(&self, number: u64) -> usize {
@@ -290,11 +354,11 @@ mod tests {
         }
 
         /// Appends, when the oldest entries have made room if they must.
-        fn append(&mut self, author: u64, parts: &[&[u8]]) {
+        fn append(&mut self, stamp: impl Into<Stamp>, parts: &[&[u8]]) {
             let bytes = parts.iter().map(|part| part.len()).sum();
             let tail = self.transcript.endangered_below(charge(bytes));
             self.forget_before(tail);
-            self.transcript.append(&mut self.pages, author, parts);
+            self.transcript.append(&mut self.pages, stamp, parts);
             assert_eq!(self.pages.held(), self.transcript.held());
         }
 
@@ -339,7 +403,7 @@ mod tests {
         alone.append(7, &[b"first line\n"]);
         alone.append(8, &[b"second line\n"]);
         let transcript = &alone.transcript;
-        let second = Line { number: 1, author: 8, start: 11, end: 23 };
+        let second = Line { number: 1, stamp: 8.into(), start: 11, end: 23 };
         assert_eq!(transcript.line_at(11), Some(second));
         assert_eq!(transcript.line_at(22), Some(second));
         assert_eq!(transcript.line_at(23), None);
@@ -378,11 +442,36 @@ mod tests {
             let count = std::cell::Cell::new(0);
             let newest = alone.transcript.newest(5, 1000, |line| {
                 count.set(count.get() + 1);
-                line.author != SERVER
+                line.stamp.author != SERVER
             });
             looks.push((newest.len(), count.get()));
         }
         assert_eq!(looks, [(1, LOOKS_MAX), (0, LOOKS_MAX)]);
+    }
+
+    #[test]
+    fn a_line_knows_where_its_name_and_its_text_stand() {
+        let mut alone = Alone::new(1000);
+        for (kind, name, line) in [
+            (Kind::Say, "철수", "철수: 안녕\n"),
+            (Kind::Me, "bob", "~ bob waves\n"),
+            (Kind::Notice, "", "* bob left\n"),
+            (Kind::Raw, "", "bytes"),
+        ] {
+            let name_bytes = name.len() as u8;
+            let stamp = Stamp { author: 7, at_seconds: 9, kind, name_bytes };
+            let start = alone.transcript.head();
+            alone.append(stamp, &[line.as_bytes()]);
+            let said = alone.transcript.line_at(start).unwrap();
+            let text = |span: Range<u64>| {
+                String::from_utf8(alone.transcript.text(span.start, span.end)).unwrap()
+            };
+            let (first, second) = kind.marks();
+            let end = if kind == Kind::Raw { "" } else { "\n" };
+            assert_eq!(said.stamp, stamp);
+            assert_eq!(text(said.name()), name);
+            assert_eq!(format!("{first}{name}{second}{}{end}", text(said.text())), line);
+        }
     }
 
     #[test]
@@ -448,7 +537,7 @@ mod tests {
             prop_assert_eq!(alone.window(), entries[gone..].concat());
             let transcript = &alone.transcript;
             let authors: Vec<u64> = transcript.lines_from(transcript.tail())
-                .map(|line| line.author).collect();
+                .map(|line| line.stamp.author).collect();
             prop_assert_eq!(authors, (gone as u64..entries.len() as u64).collect::<Vec<_>>());
         }
 

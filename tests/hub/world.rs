@@ -222,7 +222,7 @@ impl World {
         let room = &mut self.rooms[place];
         let transcript = self.hub.room(&room.name).unwrap().forms.plain();
         for line in transcript.lines_from(room.read_to) {
-            let (author, text) = (line.author, transcript.text(line.start, line.end));
+            let (author, text) = (line.stamp.author, transcript.text(line.start, line.end));
             let said = match self.config.raw {
                 true => Said { author, text },
                 false => {

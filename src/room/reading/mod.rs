@@ -315,7 +315,7 @@ impl Reading {
             if line.start >= limit {
                 break;
             }
-            if !without.contains(line.author) {
+            if !without.contains(line.stamp.author) {
                 continue;
             }
             if line.start > cursor.position {
