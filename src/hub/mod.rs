@@ -27,6 +27,7 @@ mod listen;
 mod moving;
 mod obey;
 pub mod rooms;
+mod rounds;
 mod speak;
 mod submit;
 
