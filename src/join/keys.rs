@@ -6,23 +6,34 @@
 //!   escape sequence wait for their rest.
 //! - A lone ESC is only known by the silence behind it. [`Keys::patience`] says how much silence
 //!   that is, and [`Keys::give_up`] throws away what was begun.
-//! - What is pasted (between `CSI 200 ~` and `CSI 201 ~`) is text, whatever it contains.
-//! - What is not understood is skipped whole and never becomes text.
+//! - What is pasted (between `CSI 200 ~` and `CSI 201 ~`) is text, whatever it contains. If its end
+//!   is lost, Ctrl-C, Ctrl-D and Ctrl-Z behind a silence are keys all the same.
+//! - What the terminal says by itself, and what is not understood, is skipped whole and never
+//!   becomes text.
 //!
-//! It never knows the terminal, the clock, or what a key does.
+//! What an escape sequence means is known in [`super::escape`]. This room never knows the terminal,
+//! the clock, or what a key does.
 
 use std::time::Duration;
 
-/// After this much silence an ESC was the key Esc. An escape sequence arrives in one piece, but for
-/// a slow line.
-const ESCAPE_PATIENCE: Duration = Duration::from_millis(50);
+use super::escape;
 
-/// A sequence that has begun is given more: its rest would otherwise be text in the line.
+/// After this much silence an ESC was the key Esc. What follows it in an escape sequence comes at
+/// once, but for a slow line: half a second is what readline and vim give it.
+const ESCAPE_PATIENCE: Duration = Duration::from_millis(500);
+
+/// A sequence or string that has begun is given more: its rest would otherwise be text in the line.
+/// Alt-] looks like the beginning of a string: someone who sees nothing of what he types stops for
+/// a second.
 const SEQUENCE_PATIENCE: Duration = Duration::from_secs(1);
 
-/// The most bytes of a sequence between its introducer and its last byte; one that is longer is
-/// nonsense and skipped like any other.
-const PARAMETERS_MAX: usize = 32;
+/// After this much silence within a paste its end may be lost. It only matters for a read that
+/// begins with Ctrl-C, Ctrl-D or Ctrl-Z, which terminals take out of what is pasted.
+const PASTE_PATIENCE: Duration = Duration::from_millis(200);
+
+/// The most bytes of a string that are skipped: more than a clipboard that a terminal hands out.
+/// What comes behind them is text.
+const STRING_BYTES_MAX: usize = 1 << 20;
 
 /// What ends a paste.
 const PASTE_END: &[u8] = b"\x1b[201~";
@@ -33,8 +44,10 @@ const PASTE_END: &[u8] = b"\x1b[201~";
 pub enum Key {
     /// A character as it was typed.
     Char(char),
-    /// A piece of what is being pasted; the next piece belongs to it.
+    /// A piece of what is being pasted; the next piece belongs to it. The first is empty.
     Paste(String),
+    /// All was pasted.
+    PasteEnd,
     Enter,
     Tab,
     Backspace,
@@ -83,93 +96,147 @@ pub enum Key {
 #[derive(Debug, Default)]
 pub struct Keys {
     pending: Vec<u8>,
-    pasting: bool,
-    /// In a sequence that is too long to mean anything, up to its last byte.
-    skipping: bool,
+    within: Within,
+}
+
+/// In what the next byte stands.
+#[derive(Debug, Default, PartialEq, Eq)]
+enum Within {
+    #[default]
+    Keys,
+    /// Between the two marks of a paste; whether it has been silent since the last piece.
+    Paste { silent: bool },
+    /// A sequence that is too long to mean anything, up to its last byte.
+    Sequence,
+    /// A string that the terminal says, of which at most so many bytes are skipped.
+    String { bytes_left: usize },
 }
 
 /// What the bytes at the front are.
-enum Found {
+pub(super) enum Found {
     Key(Key),
     /// Understood, and nothing; or not understood.
     Nothing,
     PasteBegins,
     /// A sequence with more parameters than there may be: all up to its last byte is nothing.
     TooLong,
+    StringBegins,
     NotYet,
 }
 
 impl Keys {
     /// Takes in what was read. The keys it makes are appended to `keys`.
     pub fn push(&mut self, bytes: &[u8], keys: &mut Vec<Key>) {
+        self.leave_endless_paste(bytes, keys);
         self.pending.extend_from_slice(bytes);
         let mut taken = 0;
         while taken < self.pending.len() {
-            if self.skipping {
-                taken += self.skip(taken);
-                continue;
-            }
-            if self.pasting {
-                let pasted = self.take_paste(taken, keys);
-                taken += pasted;
-                if pasted == 0 {
-                    break;
-                }
-                continue;
-            }
-            let (bytes, found) = decode(&self.pending[taken..]);
+            let found = match self.within {
+                Within::Keys => self.take_key(taken, keys),
+                Within::Paste { .. } => self.take_paste(taken, keys),
+                Within::Sequence => self.skip_sequence(taken),
+                Within::String { bytes_left } => self.skip_string(taken, bytes_left),
+            };
             match found {
-                Found::NotYet => break,
-                Found::Key(key) => keys.push(key),
-                Found::PasteBegins => self.pasting = true,
-                Found::TooLong => self.skipping = true,
-                Found::Nothing => {}
+                Some(bytes) => taken += bytes,
+                None => break,
             }
-            taken += bytes;
         }
         self.pending.drain(..taken);
     }
 
-    /// How much silence makes what was begun mean nothing more; `None` while nothing was, or it
-    /// can only be text.
+    /// How much silence makes what was begun mean nothing more, or a paste doubtful; `None` while
+    /// silence means nothing.
     pub fn patience(&self) -> Option<Duration> {
-        match self.pending[..] {
-            _ if self.pasting => None,
-            [0x1b] => Some(ESCAPE_PATIENCE),
-            [0x1b, ..] => Some(SEQUENCE_PATIENCE),
-            _ => None,
+        match (&self.within, &self.pending[..]) {
+            (Within::Paste { silent }, _) => (!silent).then_some(PASTE_PATIENCE),
+            (Within::Keys, [0x1b]) => Some(ESCAPE_PATIENCE),
+            (Within::Keys, [0x1b, ..]) | (Within::Sequence | Within::String { .. }, _) => {
+                Some(SEQUENCE_PATIENCE)
+            }
+            (Within::Keys, _) => None,
         }
     }
 
     /// It was silent for so long: the escape that was begun is thrown away.
     pub fn give_up(&mut self) {
-        if self.patience().is_some() {
-            self.pending.clear();
+        if let Within::Paste { silent } = &mut self.within {
+            *silent = true;
+        } else if self.patience().is_some() {
+            *self = Keys::default();
         }
+    }
+
+    /// Behind a silence, keys that someone needs end a paste.
+    fn leave_endless_paste(&mut self, bytes: &[u8], keys: &mut Vec<Key>) {
+        let Within::Paste { silent } = &mut self.within else { return };
+        if !std::mem::take(silent) || bytes.is_empty() {
+            return;
+        }
+        if let Found::Key(Key::Interrupt | Key::EndOfInput | Key::Suspend) = decode(bytes).1 {
+            *self = Keys::default();
+            keys.push(Key::PasteEnd);
+        }
+    }
+
+    /// Takes what stands at `at`; how many bytes it has, `None` if its rest is missing.
+    fn take_key(&mut self, at: usize, keys: &mut Vec<Key>) -> Option<usize> {
+        let (bytes, found) = decode(&self.pending[at..]);
+        match found {
+            Found::NotYet => return None,
+            Found::Key(key) => keys.push(key),
+            Found::PasteBegins => {
+                self.within = Within::Paste { silent: false };
+                keys.push(Key::Paste(String::new()));
+            }
+            Found::TooLong => self.within = Within::Sequence,
+            Found::StringBegins => {
+                self.within = Within::String { bytes_left: STRING_BYTES_MAX };
+            }
+            Found::Nothing => {}
+        }
+        Some(bytes)
     }
 
     /// Goes on in a sequence that is too long; how many bytes belong to it.
-    fn skip(&mut self, at: usize) -> usize {
+    fn skip_sequence(&mut self, at: usize) -> Option<usize> {
         let rest = &self.pending[at..];
-        let parameters = rest.iter().take_while(|byte| is_parameter(**byte)).count();
-        let Some(last) = rest.get(parameters) else { return parameters };
-        self.skipping = false;
-        parameters + usize::from(matches!(last, 0x40..=0x7e))
+        let parameters = rest.iter().take_while(|byte| escape::is_parameter(**byte)).count();
+        let Some(last) = rest.get(parameters) else { return Some(parameters) };
+        self.within = Within::Keys;
+        Some(parameters + usize::from(matches!(last, 0x40..=0x7e)))
+    }
+
+    /// Goes on in a string to its end: ST, BEL, CAN or SUB. Any other ESC breaks it off; so do
+    /// Ctrl-C and Ctrl-D, which no terminal says in a string.
+    fn skip_string(&mut self, at: usize, bytes_left: usize) -> Option<usize> {
+        let (bytes, ends) = match self.pending[at..] {
+            [0x1b] => return None,
+            [0x1b, b'\\', ..] => (2, true),
+            [0x07 | 0x18 | 0x1a, ..] => (1, true),
+            [0x03 | 0x04 | 0x1b, ..] => (0, true),
+            _ => (1, bytes_left == 1),
+        };
+        let bytes_left = bytes_left - 1;
+        self.within = if ends { Within::Keys } else { Within::String { bytes_left } };
+        Some(bytes)
     }
 
     /// Takes pasted text from `at` up to its end, or as far as it is surely text; how many bytes.
-    fn take_paste(&mut self, at: usize, keys: &mut Vec<Key>) -> usize {
+    fn take_paste(&mut self, at: usize, keys: &mut Vec<Key>) -> Option<usize> {
         let rest = &self.pending[at..];
         if rest.starts_with(PASTE_END) {
-            self.pasting = false;
-            return PASTE_END.len();
+            self.within = Within::Keys;
+            keys.push(Key::PasteEnd);
+            return Some(PASTE_END.len());
         }
         let end = memchr::memmem::find(rest, PASTE_END);
         let bytes = end.unwrap_or_else(|| surely_text(rest));
-        if bytes > 0 {
-            keys.push(Key::Paste(String::from_utf8_lossy(&rest[..bytes]).into_owned()));
+        if bytes == 0 {
+            return None;
         }
-        bytes
+        keys.push(Key::Paste(String::from_utf8_lossy(&rest[..bytes]).into_owned()));
+        Some(bytes)
     }
 }
 
@@ -193,7 +260,7 @@ fn is_half_a_character(bytes: &[u8]) -> bool {
 
 fn decode(bytes: &[u8]) -> (usize, Found) {
     match bytes[0] {
-        0x1b => decode_escape(bytes),
+        0x1b => escape::decode(bytes),
         control @ (0..=0x1f | 0x7f) => (1, control_key(control)),
         _ => decode_character(bytes),
     }
@@ -211,7 +278,8 @@ fn decode_character(bytes: &[u8]) -> (usize, Found) {
     }
 }
 
-fn control_key(byte: u8) -> Found {
+/// What a control character is.
+pub(super) fn control_key(byte: u8) -> Found {
     Found::Key(match byte {
         b'\r' | b'\n' => Key::Enter,
         b'\t' => Key::Tab,
@@ -234,98 +302,6 @@ fn control_key(byte: u8) -> Found {
         0x19 => Key::Yank,
         0x1a => Key::Suspend,
         0x1f => Key::Undo,
-        _ => return Found::Nothing,
-    })
-}
-
-fn decode_escape(bytes: &[u8]) -> (usize, Found) {
-    match bytes.get(1) {
-        None => (0, Found::NotYet),
-        // The first was the key Esc, or Alt of a sequence.
-        Some(0x1b) => (1, Found::Nothing),
-        Some(b'[') => decode_csi(bytes),
-        Some(b'O') => match bytes.get(2) {
-            None => (0, Found::NotYet),
-            Some(last @ 0x40..=0x7e) => (3, named_key(*last, b"")),
-            Some(_) => (2, Found::Nothing),
-        },
-        Some(letter @ 0x20..=0x7f) => (2, alt_key(*letter)),
-        Some(0x08) => (2, Found::Key(Key::KillWordLeft)),
-        // The key Esc, and another behind it.
-        Some(_) => (1, Found::Nothing),
-    }
-}
-
-fn alt_key(letter: u8) -> Found {
-    Found::Key(match letter {
-        b'b' | b'B' => Key::WordLeft,
-        b'f' | b'F' => Key::WordRight,
-        b'd' | b'D' => Key::KillWordRight,
-        0x7f => Key::KillWordLeft,
-        _ => return Found::Nothing,
-    })
-}
-
-/// `ESC [`, parameters and intermediates, a last byte (ECMA-48).
-fn decode_csi(bytes: &[u8]) -> (usize, Found) {
-    let body = &bytes[2..];
-    // The Linux console has F1 to F5 as `ESC [ [ A`.
-    if body.first() == Some(&b'[') {
-        return if body.len() < 2 { (0, Found::NotYet) } else { (4, Found::Nothing) };
-    }
-    let length = body.iter().take_while(|byte| is_parameter(**byte)).count();
-    if length > PARAMETERS_MAX {
-        return (2 + PARAMETERS_MAX, Found::TooLong);
-    }
-    if length == body.len() {
-        return (0, Found::NotYet);
-    }
-    let parameters = &body[..length];
-    match body[length] {
-        last @ 0x40..=0x7e => (2 + length + 1, csi_key(last, parameters)),
-        // It is broken off; what broke it stands for itself.
-        _ => (2 + length, Found::Nothing),
-    }
-}
-
-fn is_parameter(byte: u8) -> bool {
-    matches!(byte, 0x20..=0x3f)
-}
-
-fn csi_key(last: u8, parameters: &[u8]) -> Found {
-    if last != b'~' {
-        return named_key(last, parameters);
-    }
-    let modified = parameters.contains(&b';');
-    let number = parameters.split(|byte| *byte == b';').next().unwrap_or_default();
-    Found::Key(match number {
-        b"1" | b"7" => Key::Home,
-        b"4" | b"8" => Key::End,
-        b"3" if modified => Key::KillWordRight,
-        b"3" => Key::Delete,
-        b"200" => return Found::PasteBegins,
-        _ => return Found::Nothing,
-    })
-}
-
-/// The keys that are called by a letter, after `ESC [` or `ESC O`; Ctrl or Alt with an arrow goes
-/// by words.
-fn named_key(last: u8, parameters: &[u8]) -> Found {
-    let modifier = parameters.split(|byte| *byte == b';').nth(1);
-    let by_words = matches!(modifier, Some(b"3" | b"5" | b"7"));
-    Found::Key(match last {
-        b'A' => Key::Up,
-        b'B' => Key::Down,
-        b'C' if by_words => Key::WordRight,
-        b'D' if by_words => Key::WordLeft,
-        b'C' => Key::Right,
-        b'D' => Key::Left,
-        // rxvt has Ctrl with an arrow as `ESC O c`.
-        b'c' => Key::WordRight,
-        b'd' => Key::WordLeft,
-        b'H' => Key::Home,
-        b'F' => Key::End,
-        b'M' => Key::Enter,
         _ => return Found::Nothing,
     })
 }
@@ -385,7 +361,7 @@ mod tests {
 
     #[test]
     fn what_is_not_understood_is_not_text() {
-        assert_eq!(keys(b"\x1b[?2004h\x1b[15~\x1b[[A\x1b[<0;1;2M\x1bOP\x1bx\x00"), [Key::Enter]);
+        assert_eq!(keys(b"\x1b[?2004h\x1b[15~\x1b[[A\x1b[<0;1;2M\x1bOP\x1bx\x00"), []);
         assert_eq!(keys(b"\x1b[12\ra"), [Key::Enter, Key::Char('a')]);
         assert_eq!(keys("\u{9b}a".as_bytes()), [Key::Char('a')]);
     }
@@ -421,7 +397,51 @@ mod tests {
     fn a_paste_is_text_whatever_it_contains() {
         let pasted = Key::Paste("a\r\x1b[A\x03b".to_owned());
         let all = keys(b"x\x1b[200~a\r\x1b[A\x03b\x1b[201~\r");
-        assert_eq!(all, [Key::Char('x'), pasted, Key::Enter]);
+        assert_eq!(all, [Key::Char('x'), pasted, Key::PasteEnd, Key::Enter]);
+    }
+
+    #[test]
+    fn a_string_may_come_in_pieces_but_not_for_ever() {
+        for begun in ["\x1b]", "\x1b]52;c;aGk", "\x1bP", "\x1b_G"] {
+            let (found, mut decoder) = keys_of([begun.as_bytes()]);
+            assert_eq!((found, decoder.patience()), (vec![], Some(SEQUENCE_PATIENCE)), "{begun:?}");
+            let mut found = Vec::new();
+            decoder.push(b"more", &mut found);
+            assert_eq!(decoder.patience(), Some(SEQUENCE_PATIENCE), "{begun:?}");
+            decoder.give_up();
+            decoder.push(b"a", &mut found);
+            assert_eq!(found, chars("a"), "{begun:?}");
+        }
+    }
+
+    #[test]
+    fn of_a_string_without_end_not_more_is_skipped_than_may_be() {
+        let long = vec![b'x'; STRING_BYTES_MAX];
+        assert_eq!(keys(&[b"\x1b]", &long[..], b"ab"].concat()), chars("ab"));
+        assert_eq!(keys(&[b"\x1b]", &long[..], b"\x1b[A"].concat()), [Key::Up]);
+        let halves = long.split_at(STRING_BYTES_MAX / 2);
+        assert_eq!(keys_of([b"\x1b]", halves.0, halves.1, b"ab"]).0, chars("ab"));
+    }
+
+    #[test]
+    fn behind_a_silence_ctrl_c_ends_a_paste_without_end() {
+        for (bytes, key) in [
+            (&b"\x03"[..], Key::Interrupt),
+            (b"\x04", Key::EndOfInput),
+            (b"\x1a", Key::Suspend),
+            (b"\x1b[99;5u", Key::Interrupt),
+        ] {
+            let (mut found, mut decoder) = keys_of([&b"\x1b[200~a\x1b[2"[..]]);
+            assert_eq!(decoder.patience(), Some(PASTE_PATIENCE));
+            decoder.give_up();
+            assert_eq!(decoder.patience(), None);
+            decoder.push(bytes, &mut found);
+            assert_eq!(found, [Key::Paste("a".to_owned()), Key::PasteEnd, key]);
+        }
+        let (mut found, mut decoder) = keys_of([&b"\x1b[200~a\x1b[2"[..]]);
+        decoder.give_up();
+        decoder.push(b"01~", &mut found);
+        assert_eq!(found, [Key::Paste("a".to_owned()), Key::PasteEnd]);
     }
 
     #[test]
@@ -445,7 +465,13 @@ mod tests {
                 b"\x1b[201",
                 b"\x1b",
                 b"\x1b[",
-                b"\x1b[1111111111222222222233333333334444",
+                b"\x1b[1111111111222222222233333333334444444444555555555566666666667777",
+                b"\x1b[M \xc4\x80\xff",
+                b"\x1b[<0;1;1M",
+                b"\x1b]52;c;",
+                b"\x1bP1$r",
+                b"\x1b\\",
+                b"\x1b[99;5u",
                 b"\r",
                 b"\xed\x95",
                 b"\x03",

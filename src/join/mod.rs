@@ -50,16 +50,17 @@
 //! # Inside
 //!
 //! One thread and one poll over the terminal and the socket. On a terminal it is a [`seat`];
-//! through pipes it is a [`relay`]. The rest are values: [`keys`], [`edit`], [`columns`], [`wrap`],
-//! [`screen`] for the person, [`wire`], [`said`], [`pending`], [`earlier`], [`people`], [`away`],
-//! [`paint`] for the conversation, [`typing`] and [`talk`] that join them. Of those in contact with
-//! the world, [`watch`] knows mio, [`terminal`] the terminal, [`source`](crate::stdio::source)
-//! standard input, [`history`] a file, [`lookup`] another process.
+//! through pipes it is a [`relay`]. The rest are values: [`keys`], [`escape`], [`edit`], [`columns`],
+//! [`wrap`], [`screen`] for the person, [`wire`], [`said`], [`pending`], [`earlier`], [`people`],
+//! [`away`], [`paint`] for the conversation, [`typing`] and [`talk`] that join them. Of those in
+//! contact with the world, [`watch`] knows mio, [`terminal`] the terminal,
+//! [`source`](crate::stdio::source) standard input, [`history`] a file, [`lookup`] another process.
 
 pub mod away;
 pub mod columns;
 pub mod earlier;
 pub mod edit;
+pub mod escape;
 pub mod flags;
 pub mod history;
 pub mod keys;

@@ -133,6 +133,7 @@ impl Typing {
         let text = match key {
             Key::Char(character) => return self.take_character(character),
             Key::Paste(text) => text.replace("\r\n", "\n"),
+            Key::PasteEnd => return,
             key => return self.strokes.push_back(Stroke::Key(key)),
         };
         for (number, line) in text.split(['\n', '\r']).enumerate() {
@@ -196,7 +197,7 @@ impl Typing {
             }
             Key::EndOfInput => edit.delete(),
             Key::Cancel => return Some(Deed::Ring),
-            Key::Enter | Key::Tab | Key::Search | Key::Char(_) | Key::Paste(_) => {}
+            Key::Enter | Key::Tab | Key::Search | Key::Char(_) | Key::Paste(_) | Key::PasteEnd => {}
         }
         None
     }
@@ -430,8 +431,10 @@ mod tests {
     #[test]
     fn an_escape_is_given_up_in_time() {
         let mut typing = Typing::default();
+        let begun = Instant::now();
         deeds_of(&mut typing, b"\x1b", true);
         let due = typing.next_deadline().unwrap();
+        assert!(due >= begun + Duration::from_millis(500), "a slow line has the rest later");
         typing.lapse(due - Duration::from_millis(1));
         assert!(typing.next_deadline().is_some());
         typing.lapse(due);

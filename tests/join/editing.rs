@@ -182,7 +182,32 @@ fn a_lone_escape_does_not_swallow_what_is_typed_later() {
     seat.keys("a\x1b");
     seat.wait_for_prompt(">> a", 4);
     // Longer than the client waits for the rest of an escape.
-    std::thread::sleep(std::time::Duration::from_millis(300));
+    std::thread::sleep(std::time::Duration::from_millis(700));
     seat.keys("b");
     seat.wait_for_prompt(">> ab", 5);
+}
+
+/// A program that was killed has left its modes on.
+#[test]
+fn what_the_terminal_says_by_itself_is_no_key_and_no_text() {
+    let server = Fake::listen();
+    let mut seat = Seat::join(server.address, &[]);
+    let mut client = server.accept();
+    seat.keys("half");
+    seat.wait_for_prompt(">> half", 7);
+    for said in ["\x1b[M !!\x1b[M#!!", "\x1b[<0;5;5M\x1b[<0;5;5m", "\x1b[32;5;5M", "\x1b[I\x1b[O"] {
+        seat.keys(said);
+    }
+    seat.keys("\x1b[?62;4c\x1b]11;rgb:0000/0000/0000\x1b\\\x1bP>|tmux 3.3a\x1b\\");
+    seat.keys("\x1b]52;c;L3F1aXQN");
+    // It comes in pieces.
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    seat.keys("Cg==\x07 way\r");
+    assert_eq!(client.read_until("\n"), "half way\n");
+    // Ctrl-C and Ctrl-D in the keyboard protocols of kitty and xterm.
+    seat.keys("text\x1b[99;5u");
+    seat.wait_for_prompt(">>", 3);
+    seat.keys("\x1b[27;5;100~");
+    assert_eq!(seat.wait_for_end().code(), Some(0));
+    assert_eq!(client.read_to_end(), "half way\n");
 }

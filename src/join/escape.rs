@@ -1,0 +1,418 @@
+//! What a terminal says after ESC: keys, pastes, and what is not for us.
+//!
+//! The rules this room keeps:
+//!
+//! - A private marker (`< = > ?`) or an intermediate byte is never of a key: the terminal reports a
+//!   mouse, or answers what another program has asked.
+//! - A mode that another program has left on takes no key away: CSI u (of kitty and others),
+//!   modifyOtherKeys of xterm, and the keypad's own keys are understood.
+//!
+//! It knows one sequence from its ESC on. It never knows what came before or what a key does.
+
+use super::keys::{Found, Key, control_key};
+
+/// The most bytes of a sequence between its introducer and its last byte; one that is longer is
+/// nonsense and skipped like any other.
+const PARAMETERS_MAX: usize = 64;
+
+/// The modifiers as they are sent, less 1.
+const SHIFT: u32 = 1;
+const ALT: u32 = 1 << 1;
+const CTRL: u32 = 1 << 2;
+const SUPER_HYPER_META: u32 = 0b111 << 3;
+const CAPS_LOCK: u32 = 1 << 6;
+
+/// A key that goes up again.
+const RELEASE: u32 = 3;
+
+/// What the bytes from an ESC on are, and how many they are.
+pub(super) fn decode(bytes: &[u8]) -> (usize, Found) {
+    match bytes.get(1) {
+        None => (0, Found::NotYet),
+        // The first was the key Esc, or Alt of a sequence.
+        Some(0x1b) => (1, Found::Nothing),
+        Some(b'[') => decode_csi(bytes),
+        Some(b'O') => decode_ss3(bytes),
+        // OSC, DCS, SOS, PM, APC.
+        Some(b']' | b'P' | b'X' | b'^' | b'_') => (2, Found::StringBegins),
+        Some(letter @ 0x20..=0x7f) => (2, alt_key(*letter)),
+        Some(0x08) => (2, Found::Key(Key::KillWordLeft)),
+        // The key Esc, and another behind it.
+        Some(_) => (1, Found::Nothing),
+    }
+}
+
+/// Whether it may stand between the introducer of a sequence and its last byte.
+pub(super) fn is_parameter(byte: u8) -> bool {
+    matches!(byte, 0x20..=0x3f)
+}
+
+fn alt_key(letter: u8) -> Found {
+    Found::Key(match letter {
+        b'b' | b'B' => Key::WordLeft,
+        b'f' | b'F' => Key::WordRight,
+        b'd' | b'D' => Key::KillWordRight,
+        0x7f => Key::KillWordLeft,
+        _ => return Found::Nothing,
+    })
+}
+
+/// `ESC [`, parameters and intermediates, a last byte (ECMA-48).
+fn decode_csi(bytes: &[u8]) -> (usize, Found) {
+    let body = &bytes[2..];
+    match body {
+        // The Linux console has F1 to F5 as `ESC [ [ A`.
+        [b'['] => return (0, Found::NotYet),
+        [b'[', ..] => return (4, Found::Nothing),
+        [b'M', ..] => return decode_mouse(bytes),
+        _ => {}
+    }
+    let digits = body.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let length = body.iter().take_while(|byte| is_parameter(**byte)).count();
+    match body.get(length) {
+        // rxvt has Shift with a key as `ESC [ 3 $`.
+        _ if digits > 0 && body.get(digits) == Some(&b'$') => (2 + digits + 1, Found::Nothing),
+        _ if length > PARAMETERS_MAX => (2 + PARAMETERS_MAX, Found::TooLong),
+        None => (0, Found::NotYet),
+        Some(last @ 0x40..=0x7e) => (2 + length + 1, csi_key(*last, &body[..length])),
+        // It is broken off; what broke it stands for itself.
+        Some(_) => (2 + length, Found::Nothing),
+    }
+}
+
+/// `ESC [ M` and three characters: a button, a column, a row. Each is a byte, whatever its value,
+/// or in mode 1005 a character of UTF-8, which two bytes on a large terminal can look like.
+fn decode_mouse(bytes: &[u8]) -> (usize, Found) {
+    let mut length = 3;
+    for _ in 0..3 {
+        length += match bytes[length..] {
+            [] | [0xc2..=0xdf] => return (0, Found::NotYet),
+            [0xc2..=0xdf, 0x80..=0xbf, ..] => 2,
+            [0x01..=0x1f, ..] => return (length, Found::Nothing),
+            _ => 1,
+        };
+    }
+    (length, Found::Nothing)
+}
+
+/// `ESC O`, in some terminals a modifier, and a letter.
+fn decode_ss3(bytes: &[u8]) -> (usize, Found) {
+    let is_modifier = |byte: &&u8| matches!(byte, b'0'..=b'9' | b';');
+    let length = 2 + bytes[2..].iter().take(PARAMETERS_MAX).take_while(is_modifier).count();
+    let numbers = Parameters(&bytes[2..length]);
+    let modifiers = numbers.number(1, 0).or(numbers.number(0, 0));
+    match bytes.get(length) {
+        None => (0, Found::NotYet),
+        Some(last @ 0x20..=0x7e) => (length + 1, ss3_key(*last, modifiers)),
+        Some(_) => (length, Found::Nothing),
+    }
+}
+
+fn ss3_key(last: u8, modifiers: Option<u32>) -> Found {
+    Found::Key(match last {
+        // rxvt has Ctrl with an arrow so.
+        b'c' => Key::WordRight,
+        b'd' => Key::WordLeft,
+        // The keypad, where a program has asked for keys of its own.
+        b'M' => Key::Enter,
+        b'j'..=b'y' => Key::Char(char::from(last - 0x40)),
+        _ => return arrow_key(last, modifiers),
+    })
+}
+
+/// The numbers of a sequence: `1;2:3` are three, the last a part of the second.
+struct Parameters<'a>(&'a [u8]);
+
+impl Parameters<'_> {
+    fn number(&self, place: usize, part: usize) -> Option<u32> {
+        let parameter = self.0.split(|byte| *byte == b';').nth(place)?;
+        let number = parameter.split(|byte| *byte == b':').nth(part)?;
+        std::str::from_utf8(number).ok()?.parse().ok()
+    }
+}
+
+fn csi_key(last: u8, parameters: &[u8]) -> Found {
+    let is_of_key = |byte: &u8| matches!(byte, b'0'..=b'9' | b':' | b';');
+    let numbers = Parameters(parameters);
+    if !parameters.iter().all(is_of_key) || numbers.number(1, 1) == Some(RELEASE) {
+        return Found::Nothing;
+    }
+    let modifiers = numbers.number(1, 0);
+    Found::Key(match (last, numbers.number(0, 0)) {
+        (b'u', Some(code)) => return character_key(code, modifiers, &numbers),
+        (b'~', Some(27)) => {
+            let code = numbers.number(2, 0).unwrap_or_default();
+            return character_key(code, modifiers, &Parameters(b""));
+        }
+        (b'~', Some(1 | 7)) => Key::Home,
+        (b'~', Some(4 | 8)) => Key::End,
+        (b'~', Some(3)) if goes_by_words(modifiers) => Key::KillWordRight,
+        (b'~', Some(3)) => Key::Delete,
+        (b'~', Some(200)) => return Found::PasteBegins,
+        _ => return arrow_key(last, modifiers),
+    })
+}
+
+/// The keys that are called by a letter, after `ESC [` or `ESC O`.
+fn arrow_key(last: u8, modifiers: Option<u32>) -> Found {
+    let by_words = goes_by_words(modifiers);
+    Found::Key(match last {
+        b'A' => Key::Up,
+        b'B' => Key::Down,
+        b'C' if by_words => Key::WordRight,
+        b'D' if by_words => Key::WordLeft,
+        b'C' => Key::Right,
+        b'D' => Key::Left,
+        b'H' => Key::Home,
+        b'F' => Key::End,
+        _ => return Found::Nothing,
+    })
+}
+
+/// Ctrl or Alt with an arrow goes by words.
+fn goes_by_words(modifiers: Option<u32>) -> bool {
+    modifiers.is_some_and(|sent| sent.saturating_sub(1) & (CTRL | ALT) != 0)
+}
+
+/// A key by its character: `CSI code:shifted:latin ; modifiers ; text u`, of which all but the code
+/// may be missing.
+fn character_key(code: u32, modifiers: Option<u32>, numbers: &Parameters<'_>) -> Found {
+    let modifiers = modifiers.map_or(0, |sent| sent.saturating_sub(1));
+    // With Ctrl or Alt the key counts, whatever script is written on it.
+    let latin = numbers.number(0, 2).filter(|_| code > 0x7f).unwrap_or(code);
+    let byte = u8::try_from(latin).unwrap_or_default();
+    match (byte, modifiers & (CTRL | ALT)) {
+        _ if modifiers & SUPER_HYPER_META != 0 => Found::Nothing,
+        (0x7f, CTRL | ALT) => Found::Key(Key::KillWordLeft),
+        (b'\t' | b'\r' | 0x08 | 0x7f, _) => control_key(byte),
+        (b'@'..=b'~', held) if held & CTRL != 0 => control_key(byte & 0x1f),
+        (b' '..=b'~', ALT) => alt_key(byte),
+        (_, 0) => {
+            let shifted = numbers.number(0, 1).filter(|_| modifiers & SHIFT != 0);
+            let text = numbers.number(2, 0).or(shifted);
+            text.map_or_else(|| text_key(code, modifiers), |text| text_key(text, 0))
+        }
+        _ => Found::Nothing,
+    }
+}
+
+fn text_key(code: u32, modifiers: u32) -> Found {
+    match char::from_u32(code) {
+        Some('\u{e000}'..='\u{f8ff}') => keypad_key(code),
+        Some(character) if !character.is_control() => {
+            let is_capital = modifiers & (SHIFT | CAPS_LOCK) != 0;
+            let capital = character.to_uppercase().next().filter(|_| is_capital);
+            Found::Key(Key::Char(capital.unwrap_or(character)))
+        }
+        _ => Found::Nothing,
+    }
+}
+
+/// What kitty has for the keys of the keypad, in the private use area of Unicode.
+fn keypad_key(code: u32) -> Found {
+    const CHARACTERS: &[u8] = b"0123456789./*-+\r=,";
+    const ARROWS: &[u8] = b"DCAB  HF";
+    let place = usize::try_from(code.wrapping_sub(57399)).unwrap_or(usize::MAX);
+    match (CHARACTERS.get(place), ARROWS.get(place.wrapping_sub(CHARACTERS.len()))) {
+        (Some(b'\r'), _) => Found::Key(Key::Enter),
+        (Some(character), _) => Found::Key(Key::Char(char::from(*character))),
+        (None, letter) => arrow_key(letter.copied().unwrap_or_default(), None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::keys::Keys;
+    use super::*;
+
+    /// What a terminal says, and what it means. From the tests of fish and vttest, and the
+    /// documents of xterm ("Control Sequences"), kitty ("Comprehensive keyboard handling") and
+    /// rxvt-unicode (rxvtref).
+    const VECTORS: &[(&str, &[u8], &[Key])] = &[
+        // Keys.
+        (
+            "arrows, normal",
+            b"\x1b[A\x1b[B\x1b[C\x1b[D",
+            &[Key::Up, Key::Down, Key::Right, Key::Left],
+        ),
+        (
+            "arrows, application",
+            b"\x1bOA\x1bOB\x1bOC\x1bOD",
+            &[Key::Up, Key::Down, Key::Right, Key::Left],
+        ),
+        ("Ctrl with an arrow", b"\x1b[1;5C\x1b[1;5D", &[Key::WordRight, Key::WordLeft]),
+        ("Alt with an arrow", b"\x1b[1;3C\x1b[1;3D", &[Key::WordRight, Key::WordLeft]),
+        ("Shift with an arrow", b"\x1b[1;2C\x1b[1;2A", &[Key::Right, Key::Up]),
+        ("the same with Num Lock", b"\x1b[1;129C\x1b[1;133C", &[Key::Right, Key::WordRight]),
+        (
+            "the same, old xterm",
+            b"\x1bO5C\x1bO1;5D\x1b[5C",
+            &[Key::WordRight, Key::WordLeft, Key::Right],
+        ),
+        ("Ctrl with an arrow, rxvt", b"\x1bOc\x1bOd", &[Key::WordRight, Key::WordLeft]),
+        ("Shift with an arrow, rxvt", b"\x1b[a\x1b[b\x1b[c\x1b[d", &[]),
+        ("Alt with an arrow, PuTTY", b"\x1b\x1b[A", &[Key::Up]),
+        ("Home and End", b"\x1b[H\x1b[F\x1bOH\x1bOF", &[Key::Home, Key::End, Key::Home, Key::End]),
+        (
+            "the same, VT220 and rxvt",
+            b"\x1b[1~\x1b[4~\x1b[7~\x1b[8~",
+            &[Key::Home, Key::End, Key::Home, Key::End],
+        ),
+        ("Home with Shift", b"\x1b[1;2H\x1b[1;2~", &[Key::Home, Key::Home]),
+        ("Delete, and with Ctrl", b"\x1b[3~\x1b[3;5~", &[Key::Delete, Key::KillWordRight]),
+        ("Delete with Shift", b"\x1b[3;2~\x1b[3$\x1b[3^\x1b[3@", &[Key::Delete]),
+        ("Insert and pages", b"\x1b[2~\x1b[5~\x1b[6~\x1b[5;5~", &[]),
+        ("function keys", b"\x1bOP\x1bOS\x1b[11~\x1b[24~\x1b[1;2P\x1b[1;5R\x1b[23$", &[]),
+        ("F1 to F5, Linux", b"\x1b[[A\x1b[[E", &[]),
+        ("menu keys, keypad 5", b"\x1b[29~\x1b[E\x1bOE\x1b[G", &[]),
+        ("Shift-Tab", b"\x1b[Z", &[]),
+        (
+            "the keypad, application",
+            b"\x1bOp\x1bOy\x1bOn\x1bOk\x1bOM",
+            &[Key::Char('0'), Key::Char('9'), Key::Char('.'), Key::Char('+'), Key::Enter],
+        ),
+        (
+            "Alt with a letter",
+            b"\x1bb\x1bF\x1bd\x1b\x7fx",
+            &[Key::WordLeft, Key::WordRight, Key::KillWordRight, Key::KillWordLeft, Key::Char('x')],
+        ),
+        ("Alt without a meaning", b"\x1bx\x1b1\x1b.\x1b\\", &[]),
+        // Keys as programs have asked for them.
+        (
+            "Ctrl-C, D, Z, kitty",
+            b"\x1b[99;5u\x1b[100;5u\x1b[122;5u",
+            &[Key::Interrupt, Key::EndOfInput, Key::Suspend],
+        ),
+        (
+            "Ctrl-C, D, Z, xterm",
+            b"\x1b[27;5;99~\x1b[27;5;100~\x1b[27;5;122~",
+            &[Key::Interrupt, Key::EndOfInput, Key::Suspend],
+        ),
+        (
+            "the same with Shift",
+            b"\x1b[99;6u\x1b[27;6;67~\x1b[67;6u",
+            &[Key::Interrupt, Key::Interrupt, Key::Interrupt],
+        ),
+        (
+            "Ctrl-C goes down, on, up",
+            b"\x1b[99;5:1u\x1b[99;5:2u\x1b[99;5:3u",
+            &[Key::Interrupt, Key::Interrupt],
+        ),
+        ("an arrow goes down, up", b"\x1b[1;1:1A\x1b[1;1:3A\x1b[3;1:3~", &[Key::Up]),
+        ("Ctrl-C, locks on", b"\x1b[99;69u\x1b[99;133u", &[Key::Interrupt, Key::Interrupt]),
+        ("Ctrl-C on a Russian keyboard", b"\x1b[1089::99;5u", &[Key::Interrupt]),
+        ("Ctrl-W, Ctrl-A", b"\x1b[119;5u\x1b[97;5u", &[Key::RubOutWord, Key::Home]),
+        ("Alt-B, Alt-D", b"\x1b[98;3u\x1b[27;3;100~", &[Key::WordLeft, Key::KillWordRight]),
+        (
+            "Enter in all ways",
+            b"\x1b[13u\x1b[13;2u\x1b[13;5u\x1b[27;2;13~",
+            &[Key::Enter, Key::Enter, Key::Enter, Key::Enter],
+        ),
+        (
+            "Tab, Backspace",
+            b"\x1b[9u\x1b[127u\x1b[127;5u",
+            &[Key::Tab, Key::Backspace, Key::KillWordLeft],
+        ),
+        ("Esc", b"\x1b[27u\x1b[27;5u\x1b[27;1:3u", &[]),
+        (
+            "letters",
+            b"\x1b[97u\x1b[97;2u\x1b[97:65;2u\x1b[97;65u\x1b[49:33;2u",
+            &[Key::Char('a'), Key::Char('A'), Key::Char('A'), Key::Char('A'), Key::Char('!')],
+        ),
+        (
+            "letters with their text",
+            b"\x1b[97;2;65u\x1b[32;;32u\x1b[0;;54620u",
+            &[Key::Char('A'), Key::Char(' '), Key::Char('\u{d55c}')],
+        ),
+        ("letters, xterm", b"\x1b[27;2;65~\x1b[27;2;33~", &[Key::Char('A'), Key::Char('!')]),
+        ("Super, Hyper, Meta", b"\x1b[99;9u\x1b[99;17u\x1b[99;33u", &[]),
+        ("a modifier alone", b"\x1b[57441;2u\x1b[57442;5:3u\x1b[57358u", &[]),
+        (
+            "the keypad, kitty",
+            b"\x1b[57399u\x1b[57408u\x1b[57413u\x1b[57414u\x1b[57417u\x1b[57427u",
+            &[Key::Char('0'), Key::Char('9'), Key::Char('+'), Key::Enter, Key::Left],
+        ),
+        ("no character", b"\x1b[55296u\x1b[4294967296u\x1b[u\x1b[27;5~\x1b[133;1u", &[]),
+        // A mouse.
+        ("a click, X10", b"\x1b[M !!\x1b[M#!!a", &[Key::Char('a')]),
+        (
+            "a click far out, X10",
+            b"\x1b[M \xff\xe0a\x1b[M \x00\x00b",
+            &[Key::Char('a'), Key::Char('b')],
+        ),
+        ("a click on control keys' rows", b"\x1b[M  \x7f\x1b[M\x40\x9b\x90a", &[Key::Char('a')]),
+        (
+            "a click, 1005",
+            b"\x1b[M \xc4\x80\xc3\xbfa\x1b[M\xc2\x80!!b",
+            &[Key::Char('a'), Key::Char('b')],
+        ),
+        ("a click, 1006", b"\x1b[<0;35;12M\x1b[<0;35;12m\x1b[<65;1;1M", &[]),
+        ("a click, 1015", b"\x1b[32;35;12M\x1b[35;35;12M", &[]),
+        ("a click, 1016", b"\x1b[<0;1200;640M", &[]),
+        ("a locator, DEC", b"\x1b[1;0;12;35;0&w", &[]),
+        // What it tells by itself.
+        ("focus in, focus out", b"\x1b[I\x1b[O", &[]),
+        ("light or dark", b"\x1b[?997;1n", &[]),
+        ("its size has changed", b"\x1b[48;24;80;384;640t", &[]),
+        // What it answers.
+        ("DA1", b"\x1b[?6c\x1b[?62;1;2;4;6;9;15;22c\x1b[?1;2c", &[]),
+        (
+            "DA1, with much",
+            b"\x1b[?64;1;2;6;7;8;9;12;15;18;21;22;23;24;28;29;42;44;45;46;52;314;1337c",
+            &[],
+        ),
+        ("DA2, DA3", b"\x1b[>41;388;0c\x1bP!|00000000\x1b\\", &[]),
+        ("DSR", b"\x1b[0n\x1b[3n\x1b[?10n\x1b[?27;1;0;0n", &[]),
+        ("CPR", b"\x1b[24;80R\x1b[?24;80;1R", &[]),
+        ("DECRQM", b"\x1b[?2004;1$y\x1b[4;2$y", &[]),
+        ("DECRQSS", b"\x1bP1$r0m\x1b\\\x1bP0$r\x1b\\", &[]),
+        ("XTVERSION", b"\x1bP>|XTerm(388)\x1b\\", &[]),
+        ("XTGETTCAP", b"\x1bP1+r544e=787465726d\x1b\\", &[]),
+        ("DECTABSR, DECCIR", b"\x1bP2$u9/17/25\x1b\\\x1bP1$u1;1;1;@;@;@;0;2;@;BBBB\x1b\\", &[]),
+        ("DECREQTPARM", b"\x1b[2;1;1;120;120;1;0x", &[]),
+        ("colours", b"\x1b]10;rgb:ffff/ffff/ffff\x07\x1b]11;rgb:0000/0000/0000\x1b\\", &[]),
+        ("a colour of the palette", b"\x1b]4;1;rgb:cdcd/0000/0000\x07", &[]),
+        ("the clipboard", b"\x1b]52;c;L3F1aXQN\x07\x1b]52;c;aGk=\x1b\\", &[]),
+        ("its title", b"\x1b]lrm -r \xed\x95\x9c\x1b\\\x1b]L\x1b\\", &[]),
+        ("its size", b"\x1b[8;24;80t\x1b[4;384;640t\x1b[1t\x1b[3;0;0t", &[]),
+        ("flags of keys, kitty", b"\x1b[?0u\x1b[?31u", &[]),
+        ("flags of keys, xterm", b"\x1b[>4;2m", &[]),
+        ("a picture, kitty", b"\x1b_Gi=31;OK\x1b\\", &[]),
+        ("a checksum, DECCKSR", b"\x1bP1!~8D7C\x1b\\", &[]),
+        ("PM, SOS", b"\x1b^private\x1b\\\x1bXstart\x07", &[]),
+        // Strings that end otherwise.
+        ("CAN and SUB", b"\x1b]52;c;\x18a\x1bP>|\x1ab", &[Key::Char('a'), Key::Char('b')]),
+        ("another sequence", b"\x1b]52;c;\x1b[A\x1bPx\x1b\x1b[B", &[Key::Up, Key::Down]),
+        ("Ctrl-C, Ctrl-D", b"\x1b]x\x03\x1b]y\x04", &[Key::Interrupt, Key::EndOfInput]),
+        ("a line end is of it", b"\x1b]l\rquit\r\n\x07a", &[Key::Char('a')]),
+        // What a person types that looks like it.
+        (
+            "broken off",
+            b"\x1b[12\ra\x1bO\r\x1b[M!\r",
+            &[Key::Enter, Key::Char('a'), Key::Enter, Key::Enter],
+        ),
+    ];
+
+    fn keys_of<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> (Vec<Key>, Keys) {
+        let (mut decoder, mut keys) = (Keys::default(), Vec::new());
+        pieces.into_iter().for_each(|piece| decoder.push(piece, &mut keys));
+        (keys, decoder)
+    }
+
+    #[test]
+    fn what_terminals_are_known_to_say_is_understood() {
+        let mut wrong = Vec::new();
+        for (name, bytes, expected) in VECTORS {
+            let (keys, decoder) = keys_of([*bytes]);
+            let is_whole = decoder.patience().is_none();
+            if keys != *expected || !is_whole {
+                wrong.push(format!("{name}: {keys:?}, whole: {is_whole}"));
+            }
+            let cut = keys_of(bytes.chunks(1)).0;
+            if cut != *expected {
+                wrong.push(format!("{name}, byte by byte: {cut:?}"));
+            }
+        }
+        assert!(wrong.is_empty(), "{wrong:#?}");
+    }
+}
