@@ -407,7 +407,7 @@ mod tests {
     #[test]
     fn what_comes_while_the_person_is_away_is_marked_and_counted() {
         let mut scene = Scene::new(None);
-        scene.hear("* welcome, you are guest1 (a), 1 here\n");
+        scene.hear("* welcome, you are guest1 (127.0.0.1:7), 1 here\n");
         scene.talk.typed(scene.now);
         assert_eq!(scene.hear("eve: a\n"), ["eve: a"]);
         scene.pass(AWAY);
