@@ -17,9 +17,9 @@ use unicode_segmentation::{GraphemeCursor, UnicodeSegmentation};
 
 use crate::words::text::push_safe;
 
-/// The most bytes of the line: more than any server takes, few enough to be looked through at each
-/// key. What would make it longer is refused.
-pub const LINE_BYTES_MAX: usize = 16 * 1024;
+/// The most bytes of the line: as many as our server takes by default (`--max-line`). What would
+/// make it longer is refused.
+pub const LINE_BYTES_MAX: usize = 4096;
 
 /// The most deeds that can be undone, each for the price of a line.
 const UNDO_MAX: usize = 100;
@@ -308,7 +308,7 @@ fn is_of_word(cluster: &str) -> bool {
 }
 
 /// What stands in the line for a character: a TAB is a space, what is not safe is nothing.
-fn typed(character: char) -> Option<char> {
+pub fn typed(character: char) -> Option<char> {
     if character == '\t' {
         return Some(' ');
     }

@@ -25,8 +25,10 @@
 //! - One step of the cursor is a syllable, or a letter with its marks.
 //! - Typed lines are kept in `~/.local/state/chinwag/history`, or below `XDG_STATE_HOME`, unless
 //!   they begin with a blank. Only you can read that file. `--no-history` leaves it alone.
-//! - Pasted text is sent line by line; a rest without a line end stays at the prompt. A line has
-//!   at most 16 KiB.
+//! - Pasted text is sent line by line; a rest without a line end stays at the prompt. More than 5
+//!   lines are only sent after Enter. A `/` at the beginning of a pasted line is text.
+//! - A line has at most 4096 bytes, as many as the server takes by default. A pasted line that is
+//!   longer is not sent.
 //! - What the server sends is made safe to show, and cut at 64 KiB per line.
 //! - Every name has one colour, always the same. A line that says your name, or that only you get,
 //!   stands out as a whole.
@@ -50,10 +52,10 @@
 //! # Inside
 //!
 //! One thread and one poll over the terminal and the socket. On a terminal it is a [`seat`];
-//! through pipes it is a [`relay`]. The rest are values: [`keys`], [`escape`], [`edit`], [`columns`],
-//! [`wrap`], [`screen`] for the person, [`wire`], [`said`], [`pending`], [`earlier`], [`people`],
-//! [`away`], [`paint`] for the conversation, [`typing`] and [`talk`] that join them. Of those in
-//! contact with the world, [`watch`] knows mio, [`terminal`] the terminal,
+//! through pipes it is a [`relay`]. The rest are values: [`keys`], [`escape`], [`paste`], [`edit`],
+//! [`columns`], [`wrap`], [`screen`] for the person, [`wire`], [`said`], [`pending`], [`earlier`],
+//! [`people`], [`away`], [`paint`] for the conversation, [`typing`] and [`talk`] that join them. Of
+//! those in contact with the world, [`watch`] knows mio, [`terminal`] the terminal,
 //! [`source`](crate::stdio::source) standard input, [`history`] a file, [`lookup`] another process.
 
 pub mod away;
@@ -66,6 +68,7 @@ pub mod history;
 pub mod keys;
 pub mod lookup;
 pub mod paint;
+pub mod paste;
 pub mod pending;
 pub mod people;
 pub mod redial;

@@ -1,7 +1,8 @@
 //! The client on a terminal: one turn of its loop after the other.
 //!
 //! A turn waits, heeds signals, hears the server, does what was typed, sends, and draws. While the
-//! terminal takes nothing, the server is not read, so nothing grows. It knows the terminal and the
+//! terminal takes nothing, the server is not read, so nothing grows. The keys are always read,
+//! whatever the server does. It knows the terminal and the
 //! clock, and leaves to [`Talk`] what is said and to [`Typing`] what is typed.
 
 use std::io;
@@ -9,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGWINCH};
 
+use super::paint::OWN_WORD;
 use super::redial::Redial;
 use super::screen::{Area, Screen};
 use super::talk::{PROMPT, Talk};
@@ -117,7 +119,7 @@ impl Seat {
         self.connect(now);
         self.hear(now);
         self.do_what_is_typed(now)?;
-        self.typing.lapse(now);
+        self.say_what_is_queued(now)?;
         self.talk.lapse(now);
         self.send(now);
         self.draw(now);
@@ -141,18 +143,21 @@ impl Seat {
         Ok(Instant::now())
     }
 
-    fn has_work(&self) -> bool {
-        let may_type = self.may_type() && self.watch.input_may_have_more();
-        may_type || (self.may_hear() && self.watch.may_receive())
+    fn has_work(&mut self) -> bool {
+        let may_hear = self.may_hear() && self.watch.may_receive();
+        self.watch.input_may_have_more() || may_hear || self.may_say_queued()
     }
 
     fn may_hear(&self) -> bool {
         self.out.is_empty() && matches!(self.link, Link::Up { .. } | Link::Leaving { .. })
     }
 
-    /// Whether there is room for what keys would make.
-    fn may_type(&self) -> bool {
-        !self.talk.is_full()
+    fn is_up(&self) -> bool {
+        matches!(self.link, Link::Up { .. })
+    }
+
+    fn may_say_queued(&mut self) -> bool {
+        self.is_up() && self.typing.queue().is_sending() && self.talk.has_room_for_queued()
     }
 
     fn heed_signals(&mut self, now: Instant) -> Result<(), JoinError> {
@@ -251,33 +256,49 @@ impl Seat {
             return;
         }
         self.talk.lost(now);
+        self.typing.queue().asking = true;
         self.talk.show_own_word(why);
         self.redial.lost_after(lasted);
         self.link = Link::Down { again_at: now + self.redial.next_pause() };
     }
 
     fn do_what_is_typed(&mut self, now: Instant) -> Result<(), JoinError> {
-        let mut buffer = [0; READ_BYTES];
-        if !self.may_type() || !self.watch.input_may_have_more() {
-            return Ok(());
+        if self.watch.input_may_have_more() && !self.read_keys(now) {
+            self.ended = Some(Ended::Left);
         }
-        match self.source.read(&mut buffer) {
-            Taken::Bytes(bytes) => {
-                if self.typing.push(&buffer[..bytes], now) {
-                    self.talk.typed(now);
-                }
-            }
-            Taken::Ended { hung_up: true } => self.ended = Some(Ended::Left),
-            Taken::NotYet | Taken::Ended { .. } => self.watch.input_had_nothing(),
-        }
+        self.typing.lapse(now);
         loop {
-            let may_say = matches!(self.link, Link::Up { .. });
+            let may_say = self.is_up() && !self.talk.is_full();
             let (me, people) = self.talk.names();
             match self.typing.next_deed(people, me, may_say) {
                 Some(deed) => self.do_deed(deed, now)?,
                 None => return Ok(()),
             }
         }
+    }
+
+    /// Whether the terminal is still there.
+    fn read_keys(&mut self, now: Instant) -> bool {
+        let mut buffer = [0; READ_BYTES];
+        match self.source.read(&mut buffer) {
+            Taken::Bytes(bytes) => {
+                if self.typing.push(&buffer[..bytes], now) {
+                    self.talk.typed(now);
+                }
+            }
+            Taken::Ended { hung_up: true } => return false,
+            Taken::NotYet | Taken::Ended { .. } => self.watch.input_had_nothing(),
+        }
+        true
+    }
+
+    fn say_what_is_queued(&mut self, now: Instant) -> Result<(), JoinError> {
+        while self.may_say_queued()
+            && let Some(deed) = self.typing.next_queued()
+        {
+            self.do_deed(deed, now)?;
+        }
+        Ok(())
     }
 
     fn do_deed(&mut self, deed: Deed, now: Instant) -> Result<(), JoinError> {
@@ -288,6 +309,7 @@ impl Seat {
                     self.do_deed(deed, now)?;
                 }
             }
+            Deed::Paste(line) => self.talk.say_pasted(&line, now),
             Deed::Show(words) => self.talk.show_own_word(&words.join("  ")),
             Deed::Redraw => self.screen.clear(self.out.end()),
             Deed::Leave => self.leave(now),
@@ -358,7 +380,7 @@ impl Seat {
                 notes.push(format!("-- trying again in {seconds} s (Ctrl-C leaves)"));
             }
         }
-        notes.extend(self.typing.note());
+        notes.extend(self.typing.note().map(|note| format!("{OWN_WORD}{note}")));
         // Only the cursor may stand in the last column.
         let columns = (self.screen.room() + 1).saturating_sub(PROMPT.len());
         let (before, behind) = self.typing.seen(columns);
@@ -397,6 +419,9 @@ impl Seat {
     fn say_last_words(&mut self) {
         self.screen.erase(self.out.end());
         self.talk.over(Instant::now());
+        if let Some(told) = self.typing.queue().take_back() {
+            self.talk.show_own_word(&told);
+        }
         for line in self.talk.take_shown() {
             self.screen.print(&line, self.out.end());
         }

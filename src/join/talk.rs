@@ -34,6 +34,11 @@ const REGAIN_FOR: Duration = Duration::from_secs(120);
 /// What was said meanwhile is asked for after a connection was lost.
 const HISTORY_COMMAND: &str = "/history 20";
 
+/// Another pasted line is said while less than so many bytes wait to be sent, and fewer lines have
+/// not come back: what was said cannot be taken back.
+const PASTED_BYTES_AHEAD: usize = 4096;
+const PASTED_LINES_AHEAD: usize = 16;
+
 /// A name that was ours, until it is again.
 #[derive(Debug)]
 struct Regain {
@@ -64,6 +69,8 @@ pub struct Talk {
     away: Away,
     paint: Paint,
     greeting: Greeting,
+    /// The server greets as ours does.
+    is_ours: bool,
     /// The name that we have or want, for another connection.
     wanted: Option<String>,
     /// The name last asked for, until it is given.
@@ -87,6 +94,7 @@ impl Talk {
             away: Away::default(),
             paint,
             greeting: Greeting::Over,
+            is_ours: false,
             wanted: nick.map(|nick| bare(&nick).to_owned()),
             asked: None,
             regain: None,
@@ -112,7 +120,7 @@ impl Talk {
         let pending = self.pending.lost();
         self.show_doubtful(pending);
         (self.hearing, self.outgoing, self.heard_at) = Default::default();
-        (self.asked, self.regain) = (None, None);
+        (self.asked, self.regain, self.is_ours) = (None, None, false);
         self.me.forget();
     }
 
@@ -140,6 +148,24 @@ impl Talk {
             Command::History(_) => self.earlier.show_missed_only(false),
             _ => {}
         }
+        self.send(line, now);
+    }
+
+    /// Says a pasted line, which is no command: our server takes a `/` for text if it comes twice.
+    pub fn say_pasted(&mut self, line: &str, now: Instant) {
+        match line.starts_with('/') && self.is_ours {
+            true => self.send(&format!("/{line}"), now),
+            false => self.send(line, now),
+        }
+    }
+
+    /// Whether so little is on its way that another pasted line may be said.
+    pub fn has_room_for_queued(&self) -> bool {
+        let is_little = self.outgoing.rest().len() < PASTED_BYTES_AHEAD;
+        is_little && self.pending.lines().count() < PASTED_LINES_AHEAD
+    }
+
+    fn send(&mut self, line: &str, now: Instant) {
         self.outgoing.push_line(line);
         let shown = self.pending.sent(line, now);
         self.show_own_lines(shown);
@@ -244,7 +270,7 @@ impl Talk {
         }
         self.people.note(&said);
         let echo = self.pending.heard(line, &mut self.me, now);
-        let is_ours = echo != Echo::No;
+        let is_own = echo != Echo::No;
         match echo {
             Echo::Shown => return,
             Echo::Instead(before) => self.show_own_lines(before),
@@ -254,7 +280,7 @@ impl Talk {
         if self.is_known_refusal(&said, line) {
             return;
         }
-        if is_ours {
+        if is_own {
             self.away.shown_ours();
         } else if self.away.is_marked(now) {
             self.show_own_word(MARK);
@@ -263,7 +289,8 @@ impl Talk {
     }
 
     fn greeted(&mut self, line: &str, again: bool, now: Instant) {
-        if !again || !line.starts_with("* ") {
+        self.is_ours = line.starts_with("* ");
+        if !again || !self.is_ours {
             return;
         }
         if let Some(name) = self.wanted.clone().filter(|name| !self.me.is_now(name)) {
@@ -667,6 +694,26 @@ mod tests {
         assert!(scene.hear("안녕").is_empty());
         assert!(scene.pass(Duration::from_millis(299)).is_empty());
         assert_eq!(scene.pass(Duration::from_millis(1)), ["안녕"]);
+    }
+
+    #[test]
+    fn a_pasted_command_is_text() {
+        let mut scene = Scene::new(None);
+        scene.hear("* welcome, you are guest1, 1 here\n");
+        for (line, sent) in [("/quit", "//quit\n"), ("//x", "///x\n"), ("x", "x\n")] {
+            scene.talk.say_pasted(line, scene.now);
+            assert_eq!(scene.sent(), sent);
+            assert_eq!(scene.hear(&format!("guest1: {line}\n")), [format!("guest1: {line}")]);
+        }
+        assert!(!scene.talk.is_quitting() && scene.talk.notes(9).is_empty());
+    }
+
+    #[test]
+    fn to_another_server_a_pasted_line_goes_as_it_is() {
+        let mut scene = Scene::new(None);
+        scene.hear("hello\n");
+        scene.talk.say_pasted("/quit", scene.now);
+        assert_eq!((scene.sent(), scene.talk.is_quitting()), ("/quit\n".to_owned(), false));
     }
 
     #[test]

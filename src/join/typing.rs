@@ -3,28 +3,38 @@
 //! The rules this room keeps:
 //!
 //! - Keys are done one after the other, and each sees what the one before it has done.
-//! - A line end within what is pasted sends a line, as Enter does. While nothing can be sent, the
-//!   line stays.
+//! - A line end within what is pasted sends a line, as Enter does, but no command. While nothing
+//!   can be sent, the line stays.
+//! - Where the terminal does not mark what is pasted, more is read at once than anyone types: that
+//!   is a paste, until it is silent for a moment.
 //!
 //! It never knows the terminal or the server; the present moment is handed in.
 
 use std::collections::VecDeque;
 use std::io;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::columns::View;
-use super::edit::Edit;
+use super::edit::{Edit, LINE_BYTES_MAX};
 use super::history::History;
 use super::keys::{Key, Keys};
-use super::paint::OWN_WORD;
+use super::paste::{LINES_FEW, Paste, Queue, counted};
 use super::pending::Me;
 use super::people::{Completion, People};
+
+/// Nobody types so many characters at once.
+const TEXT_MUCH: usize = 256;
+
+/// After this much silence a paste without marks has ended: its pieces come one after the other.
+const PASTE_SILENCE: Duration = Duration::from_millis(200);
 
 /// What the person wants that is not a matter of the line alone.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Deed {
     /// To say this.
     Say(String),
+    /// To say this, which was pasted.
+    Paste(String),
     /// To see what the word could become.
     Show(Vec<String>),
     /// To have the screen cleared.
@@ -43,10 +53,11 @@ pub enum Deed {
 #[derive(Debug)]
 enum Stroke {
     Key(Key),
-    /// What was typed at once, or a piece of what was pasted: put in as a whole, since what a
-    /// letter joins may depend on the one behind it.
+    /// What was typed at once: put in as a whole, since what a letter joins may depend on the one
+    /// behind it.
     Text(String),
-    PastedLineEnd,
+    /// All that was pasted.
+    Paste(Paste),
 }
 
 /// The line being typed, what was typed before, and the keys that have not been done yet.
@@ -56,6 +67,11 @@ pub struct Typing {
     strokes: VecDeque<Stroke>,
     /// When the escape that has begun is given up.
     give_up_at: Option<Instant>,
+    /// What is being pasted.
+    paste: Option<Paste>,
+    /// When a paste without marks has ended.
+    paste_ends_at: Option<Instant>,
+    queue: Queue,
     edit: Edit,
     history: History,
     /// The text that is searched for in the history, and the place where the search began.
@@ -75,7 +91,12 @@ impl Typing {
         let mut keys = Vec::new();
         self.keys.push(bytes, &mut keys);
         let is_typed = !keys.is_empty();
-        keys.into_iter().for_each(|key| self.take(key));
+        let unmarked = self.is_pasted(&keys);
+        if unmarked {
+            self.paste_ends_at = Some(now + PASTE_SILENCE);
+        }
+        keys.into_iter()
+            .for_each(|key| if unmarked { self.take_unmarked(key) } else { self.take(key) });
         self.give_up_at = self.keys.patience().map(|patience| now + patience);
         is_typed
     }
@@ -86,11 +107,44 @@ impl Typing {
             self.keys.give_up();
             self.give_up_at = None;
         }
+        if self.paste_ends_at.is_some_and(|at| at <= now) {
+            self.end_paste();
+        }
     }
 
     /// When to call [`Typing::lapse`].
     pub fn next_deadline(&self) -> Option<Instant> {
-        self.give_up_at
+        self.give_up_at.into_iter().chain(self.paste_ends_at).min()
+    }
+
+    /// Whether the end of a paste is still to come.
+    pub fn is_pasting(&self) -> bool {
+        self.paste.is_some()
+    }
+
+    /// What the person is told above the prompt: about a paste or a search.
+    pub fn note(&self) -> Option<String> {
+        match (&self.paste, &self.search) {
+            (Some(paste), _) => {
+                let lines = counted(paste.lines.len() + usize::from(!paste.rest.is_empty()));
+                Some(format!("{lines} pasted so far (Ctrl-C stops)"))
+            }
+            (None, Some((text, _))) if !self.queue.is_asking() => {
+                Some(format!("searching for: {}", text.text()))
+            }
+            _ => self.queue.note(),
+        }
+    }
+
+    /// The lines that wait to be said.
+    pub fn queue(&mut self) -> &mut Queue {
+        &mut self.queue
+    }
+
+    /// The next of them, to be asked for as long as little is on its way.
+    pub fn next_queued(&mut self) -> Option<Deed> {
+        let (line, pasted) = self.queue.next_line()?;
+        Some(if pasted { Deed::Paste(line) } else { Deed::Say(line) })
     }
 
     /// Does keys until one wants something; `None` when all are done. `may_say`: what is said can
@@ -98,14 +152,21 @@ impl Typing {
     pub fn next_deed(&mut self, people: &People, me: &Me, may_say: bool) -> Option<Deed> {
         while let Some(stroke) = self.strokes.pop_front() {
             let deed = match stroke {
-                stroke @ Stroke::Key(Key::Search) => self.search(stroke),
+                Stroke::Paste(paste) if self.search.is_none() => self.put_in(paste, may_say),
+                Stroke::Key(Key::Interrupt) if !self.queue.is_empty() => self.stop(),
+                Stroke::Key(Key::EndOfInput) if self.queue.is_asking() => Some(Deed::Leave),
+                Stroke::Key(key @ (Key::Redraw | Key::Suspend)) => self.key(key),
+                Stroke::Key(Key::Enter) if self.queue.is_asking() && may_say => {
+                    self.queue.asking = false;
+                    None
+                }
+                _ if self.queue.is_asking() => Some(Deed::Ring),
+                stroke @ (Stroke::Key(Key::Search) | Stroke::Paste(_)) => self.search(stroke),
                 stroke if self.search.is_some() => self.search(stroke),
                 Stroke::Key(Key::Enter) => self.enter(may_say),
                 Stroke::Key(Key::Tab) => self.complete(people, me),
                 Stroke::Key(key) => self.key(key),
                 Stroke::Text(text) => ring_unless(self.edit.insert(&text)),
-                Stroke::PastedLineEnd if may_say => self.enter(may_say),
-                Stroke::PastedLineEnd => ring_unless(self.edit.insert(" ")),
             };
             if deed.is_some() {
                 return deed;
@@ -119,31 +180,84 @@ impl Typing {
         self.history.remember(line).err().map(|error| Deed::Forget(error.kind()))
     }
 
-    /// What the person is told above the line.
-    pub fn note(&self) -> Option<String> {
-        self.search.as_ref().map(|(text, _)| format!("{OWN_WORD}searching for: {}", text.text()))
-    }
-
     /// What is seen of the line before and behind the cursor, in so many columns.
     pub fn seen(&mut self, columns: usize) -> (&str, &str) {
         self.view.of(self.edit.text(), self.edit.cursor(), columns)
     }
 
     fn take(&mut self, key: Key) {
-        let text = match key {
-            Key::Char(character) => return self.take_character(character),
-            Key::Paste(text) => text.replace("\r\n", "\n"),
-            Key::PasteEnd => return,
-            key => return self.strokes.push_back(Stroke::Key(key)),
-        };
-        for (number, line) in text.split(['\n', '\r']).enumerate() {
-            if number > 0 {
-                self.strokes.push_back(Stroke::PastedLineEnd);
-            }
-            if !line.is_empty() {
-                self.strokes.push_back(Stroke::Text(line.to_owned()));
+        match key {
+            Key::Char(character) => self.take_character(character),
+            Key::Paste(text) => self.paste.get_or_insert_default().push(&text),
+            Key::PasteEnd => self.end_paste(),
+            key => self.strokes.push_back(Stroke::Key(key)),
+        }
+    }
+
+    /// Whether this was read at once because it was pasted, without marks.
+    fn is_pasted(&self, keys: &[Key]) -> bool {
+        let count = |is_so: fn(&Key) -> bool| keys.iter().filter(|key| is_so(key)).count();
+        let line_ends = count(|key| *key == Key::Enter);
+        let more_came = self.queue.is_asking() && line_ends > 0 && keys.len() > 1;
+        let is_much = line_ends > LINES_FEW || count(|key| matches!(key, Key::Char(_))) > TEXT_MUCH;
+        is_much || more_came || self.paste_ends_at.is_some()
+    }
+
+    /// Takes a key of a paste without marks. Those that are not text were not pasted as keys.
+    fn take_unmarked(&mut self, key: Key) {
+        let paste = self.paste.get_or_insert_default();
+        match key {
+            Key::Char(character) => paste.push(character.encode_utf8(&mut [0; 4])),
+            Key::Paste(text) => paste.push(&text),
+            Key::Enter => paste.push("\n"),
+            Key::Tab => paste.push("\t"),
+            Key::Interrupt => paste.refuse("Ctrl-C was pressed"),
+            _ => {}
+        }
+    }
+
+    fn end_paste(&mut self) {
+        self.paste_ends_at = None;
+        self.strokes.extend(self.paste.take().map(Stroke::Paste));
+    }
+
+    /// Puts in what was pasted: its first line joins what was typed, its rest stays at the prompt.
+    fn put_in(&mut self, paste: Paste, may_say: bool) -> Option<Deed> {
+        if let Some(why) = paste.refused {
+            return Some(Deed::Show(vec![format!("what was pasted is not sent: {why}")]));
+        }
+        let (before, mut too_long) = (self.queue.len(), paste.too_long);
+        let mut lines = paste.lines.into_iter();
+        if !self.edit.text().is_empty()
+            && let Some(first) = lines.next()
+        {
+            // While it asks, what stands there was pasted too.
+            let no_command = self.edit.cursor() == 0 || self.queue.is_asking();
+            match self.edit.insert(&first) {
+                true => {
+                    let line = self.take_line();
+                    self.queue.push(line, no_command);
+                }
+                false => too_long += 1,
             }
         }
+        lines.for_each(|line| self.queue.push(line, true));
+        too_long += usize::from(!self.edit.insert(&paste.rest));
+        let added = self.queue.len() - before;
+        if added > LINES_FEW || too_long > 0 || !may_say {
+            self.queue.asking = true;
+        }
+        let why = format!("not sent, over {LINE_BYTES_MAX} bytes long: {}", counted(too_long));
+        (too_long > 0).then(|| Deed::Show(vec![why]))
+    }
+
+    /// Takes back what was pasted.
+    fn stop(&mut self) -> Option<Deed> {
+        if self.queue.is_asking() {
+            self.take_line();
+            self.search = None;
+        }
+        self.queue.take_back().map(|told| Deed::Show(vec![told]))
     }
 
     fn take_character(&mut self, character: char) {
@@ -155,14 +269,24 @@ impl Typing {
 
     fn enter(&mut self, may_say: bool) -> Option<Deed> {
         if self.edit.text().trim().is_empty() {
-            self.edit.take();
-            self.history.begin_anew();
+            self.take_line();
+            return None;
+        }
+        if !self.queue.is_empty() {
+            let line = self.take_line();
+            self.queue.push(line, false);
             return None;
         }
         if !may_say {
             return Some(Deed::Ring);
         }
-        Some(Deed::Say(self.edit.take()))
+        Some(Deed::Say(self.take_line()))
+    }
+
+    /// Takes the line away, and begins another at the end of the history.
+    fn take_line(&mut self) -> String {
+        self.history.begin_anew();
+        self.edit.take()
     }
 
     fn key(&mut self, key: Key) -> Option<Deed> {
@@ -217,7 +341,7 @@ impl Typing {
             }
             Stroke::Text(more) => text.insert(&more),
             // What is pasted sends no line that it has found.
-            Stroke::PastedLineEnd => text.insert(" "),
+            Stroke::Paste(paste) => text.insert(&paste.in_one_line()),
             Stroke::Key(Key::Backspace) => {
                 text.backspace();
                 true
@@ -274,18 +398,38 @@ mod tests {
     use std::time::Duration;
 
     fn deeds_of(typing: &mut Typing, bytes: &[u8], may_say: bool) -> Vec<Deed> {
-        let mut people = People::default();
-        people.note(&Said::of("bob: hi"));
         typing.push(bytes, Instant::now());
-        let me = Me::default();
+        deeds_now(typing, may_say)
+    }
+
+    fn deeds_now(typing: &mut Typing, may_say: bool) -> Vec<Deed> {
+        let (mut people, me) = (People::default(), Me::default());
+        people.note(&Said::of("bob: hi"));
         let mut deeds = Vec::new();
-        while let Some(deed) = typing.next_deed(&people, &me, may_say) {
+        while let Some(deed) = typing
+            .next_deed(&people, &me, may_say)
+            .or_else(|| typing.next_queued().filter(|_| may_say))
+        {
             if let Deed::Say(line) = &deed {
                 assert_eq!(typing.remember(line), None);
             }
             deeds.push(deed);
         }
         deeds
+    }
+
+    /// What it does when it has been silent for long.
+    fn deeds_later(typing: &mut Typing) -> Vec<Deed> {
+        typing.lapse(Instant::now() + Duration::from_secs(5));
+        deeds_now(typing, true)
+    }
+
+    fn paste(line: &str) -> Deed {
+        Deed::Paste(line.to_owned())
+    }
+
+    fn show(word: &str) -> Deed {
+        Deed::Show(vec![word.to_owned()])
     }
 
     fn deeds(bytes: &[u8]) -> Vec<Deed> {
@@ -325,17 +469,144 @@ mod tests {
     #[test]
     fn a_paste_of_many_lines_is_sent_as_lines_and_its_rest_stays() {
         let mut typing = Typing::default();
-        let pasted = deeds_of(&mut typing, b"0 \x1b[200~1\r\n2\n\n3\r4\x1b[201~", true);
-        assert_eq!(pasted, [say("0 1"), say("2"), say("3")]);
+        let deeds = deeds_of(&mut typing, b"0 \x1b[200~1\r\n2\n\n3\r4\x1b[201~", true);
+        assert_eq!(deeds, [say("0 1"), paste("2"), paste("3")]);
         assert_eq!(typing.seen(80), ("4", ""));
+    }
+
+    #[test]
+    fn a_line_typed_behind_a_paste_is_said_behind_it() {
+        let deeds = deeds(b"\x1b[200~1\n2\n\x1b[201~/who\r");
+        assert_eq!(deeds, [paste("1"), paste("2"), say("/who")]);
+    }
+
+    #[test]
+    fn many_lines_are_sent_when_enter_says_so() {
+        let mut typing = Typing::default();
+        assert_eq!(deeds_of(&mut typing, b"\x1b[200~1\n2\n3\n4\n5\n6\n7\x1b[201~", true), []);
+        let question = "6 lines pasted: Enter sends them, Ctrl-C does not";
+        assert_eq!(typing.note().as_deref(), Some(question));
+        assert_eq!(deeds_of(&mut typing, b"y", true), [Deed::Ring]);
+        assert_eq!(deeds_of(&mut typing, b"\r", false), [Deed::Ring]);
+        let sent = deeds_of(&mut typing, b"\r", true);
+        assert_eq!(sent, ["1", "2", "3", "4", "5", "6"].map(paste));
+        assert_eq!((typing.note(), typing.seen(80)), (None, ("7", "")));
+    }
+
+    #[test]
+    fn many_lines_are_not_sent_when_ctrl_c_says_so() {
+        let mut typing = Typing::default();
+        deeds_of(&mut typing, b"0\x1b[200~1\n2\n3\n4\n5\n6\n7\x1b[201~", true);
+        assert_eq!(deeds_of(&mut typing, b"\x03", true), [show("0 of 6 lines sent")]);
+        assert_eq!((typing.note(), typing.seen(80)), (None, ("", "")));
+        assert_eq!(deeds_of(&mut typing, b"\x03", true), [Deed::Leave]);
+    }
+
+    #[test]
+    fn many_lines_at_once_without_marks_are_a_paste() {
+        let mut typing = Typing::default();
+        assert_eq!(deeds_of(&mut typing, b"/1\r2\r3\r4\r5\r6\r", true), []);
+        assert_eq!(deeds_of(&mut typing, b"7\r8", true), []);
+        assert_eq!(deeds_later(&mut typing), []);
+        // A piece that comes late is no answer.
+        assert_eq!(deeds_of(&mut typing, b"8\r9\r", true), []);
+        assert_eq!(deeds_later(&mut typing), []);
+        let question = "9 lines pasted: Enter sends them, Ctrl-C does not";
+        assert_eq!(typing.note().as_deref(), Some(question));
+        let sent = deeds_of(&mut typing, b"\r", true);
+        assert_eq!(sent, ["/1", "2", "3", "4", "5", "6", "7", "88", "9"].map(paste));
+    }
+
+    #[test]
+    fn ctrl_c_in_a_paste_without_marks_stops_all_of_it() {
+        let mut typing = Typing::default();
+        assert_eq!(deeds_of(&mut typing, b"1\r2\r3\r4\r5\r6\r", true), []);
+        assert_eq!(deeds_of(&mut typing, b"\x03", true), []);
+        assert_eq!(deeds_of(&mut typing, b"7\r", true), []);
+        let why = show("what was pasted is not sent: Ctrl-C was pressed");
+        assert_eq!(deeds_later(&mut typing), [why]);
+        assert_eq!(deeds_of(&mut typing, b"x\r", true), [say("x")]);
+    }
+
+    #[test]
+    fn a_line_that_is_too_long_is_not_sent_with_a_hole() {
+        let long = "x".repeat(LINE_BYTES_MAX);
+        let told = show("not sent, over 4096 bytes long: 1 line");
+        for ending in ["\n", ""] {
+            let mut typing = Typing::default();
+            let paste = format!("a\x1b[200~{long}{ending}\x1b[201~");
+            assert_eq!(deeds_of(&mut typing, paste.as_bytes(), true), std::slice::from_ref(&told));
+            assert_eq!(typing.seen(80), ("a", ""));
+        }
+        // Without marks it comes in pieces, of which the last would fit.
+        let mut typing = Typing::default();
+        for piece in [&long[..4000], &long[..4000], &long[..90]] {
+            assert_eq!(deeds_of(&mut typing, piece.as_bytes(), true), []);
+        }
+        assert_eq!(deeds_later(&mut typing), [told]);
+        assert_eq!(typing.seen(80), ("", ""));
+    }
+
+    #[test]
+    fn a_paste_without_its_end_leaves_ctrl_c_and_ctrl_d() {
+        for (begun, key, deeds) in [
+            (&b"\x1b[200~ab\ncd"[..], b"\x03", vec![show("0 of 1 line sent")]),
+            (b"\x1b[200~ab\x1b[20", b"\x03", vec![]),
+            (b"\x1b[200~", b"\x03", vec![Deed::Leave]),
+            (b"\x1b[200~", b"\x04", vec![Deed::Leave]),
+            (b"\x1b[200~ab", b"\x1a", vec![Deed::Suspend]),
+        ] {
+            let mut typing = Typing::default();
+            assert_eq!(deeds_of(&mut typing, begun, true), []);
+            assert!(typing.is_pasting());
+            assert_eq!(deeds_later(&mut typing), []);
+            assert_eq!(deeds_of(&mut typing, key, true), deeds);
+            assert!(!typing.is_pasting());
+        }
+    }
+
+    #[test]
+    fn a_paste_that_pauses_goes_on() {
+        let mut typing = Typing::default();
+        deeds_of(&mut typing, b"\x1b[200~1\n", true);
+        assert_eq!(deeds_later(&mut typing), []);
+        assert_eq!(deeds_of(&mut typing, b"2\r\x03\x1b[201~", true), ["1", "2"].map(paste));
+    }
+
+    #[test]
+    fn a_paste_that_cannot_go_on_is_asked_about_again() {
+        let mut typing = Typing::default();
+        deeds_of(&mut typing, b"\x1b[200~1\n2\n3\n\x1b[201~", false);
+        assert_eq!(deeds_of(&mut typing, b"\r", false), [Deed::Ring]);
+        typing.queue.asking = false;
+        assert_eq!(typing.next_queued(), Some(paste("1")));
+        typing.queue().asking = true;
+        assert_eq!(deeds_of(&mut typing, b"\r", true), ["2", "3"].map(paste));
+    }
+
+    #[test]
+    fn the_question_comes_before_a_search() {
+        let mut typing = Typing::default();
+        deeds_of(&mut typing, b"tea\r\x12te", true);
+        typing.queue.push("1".to_owned(), true);
+        typing.queue.asking = true;
+        assert_eq!(deeds_of(&mut typing, b"x", true), [Deed::Ring]);
+        assert_eq!(deeds_of(&mut typing, b"\r", true), [paste("1")]);
+        assert_eq!(typing.note().as_deref(), Some("searching for: te"));
+        typing.queue.push("2".to_owned(), true);
+        typing.queue.asking = true;
+        assert_eq!(deeds_of(&mut typing, b"\x03", true), [show("0 of 1 line sent")]);
+        assert_eq!((typing.note(), typing.seen(80)), (None, ("", "")));
     }
 
     #[test]
     fn what_cannot_be_sent_stays() {
         let mut typing = Typing::default();
-        let pasted = deeds_of(&mut typing, b"hi\r\x1b[200~ a\nb\x1b[201~", false);
-        assert_eq!(pasted, [Deed::Ring]);
-        assert_eq!(typing.seen(80), ("hi a b", ""));
+        let deeds = deeds_of(&mut typing, b"hi\r\x1b[200~ a\nb\x1b[201~", false);
+        assert_eq!((deeds, typing.seen(80)), (vec![Deed::Ring], ("b", "")));
+        let question = "1 line pasted: Enter sends it, Ctrl-C does not";
+        assert_eq!(typing.note().as_deref(), Some(question));
+        assert_eq!(deeds_of(&mut typing, b"\r", true), [say("hi a")]);
     }
 
     #[test]
@@ -398,13 +669,13 @@ mod tests {
     #[test]
     fn ctrl_r_searches_backwards_and_goes_further_back() {
         let note = |text: &str| Some(text.to_owned());
-        assert_eq!(searched(b"\x12"), (note("-- searching for: "), "|".into(), vec![]));
-        let tea = note("-- searching for: tea");
+        assert_eq!(searched(b"\x12"), (note("searching for: "), "|".into(), vec![]));
+        let tea = note("searching for: tea");
         assert_eq!(searched(b"\x12tea"), (tea.clone(), "drink |tea".into(), vec![]));
         assert_eq!(searched(b"\x12tea\x12"), (tea, "make |tea".into(), vec![]));
         assert_eq!(searched(b"\x12tea\x12\x12").1, "make |tea");
         assert_eq!(searched(b"\x12tea\x12\x12").2, [Deed::Ring]);
-        let less = note("-- searching for: te");
+        let less = note("searching for: te");
         assert_eq!(searched(b"\x12tex\x7f"), (less, "drink |tea".into(), vec![Deed::Ring]));
     }
 
@@ -424,8 +695,8 @@ mod tests {
     #[test]
     fn what_is_pasted_into_a_search_is_searched_for_and_safe() {
         let (note, line, deeds) = searched(b"\x12\x1b[200~make\ntea\x1b]0;x\x07\x1b[201~");
-        assert_eq!(note.as_deref(), Some("-- searching for: make tea]0;x"));
-        assert_eq!((line.as_str(), deeds), ("|make tea", vec![Deed::Ring]));
+        assert_eq!(note.as_deref(), Some("searching for: make tea]0;x"));
+        assert_eq!((line.as_str(), deeds), ("|", vec![Deed::Ring]));
     }
 
     #[test]

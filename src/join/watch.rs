@@ -32,6 +32,10 @@ const KEEPALIVE_PROBES: u32 = 3;
 /// What was sent is acknowledged within this time, or the connection is gone.
 const USER_TIMEOUT: Duration = Duration::from_secs(125);
 
+/// How much the kernel is to keep for the server (SO_SNDBUF): little, since what it has cannot be
+/// taken back. A line of 4096 bytes fits.
+const SEND_BYTES: usize = 8 * 1024;
+
 /// What became of a read.
 #[derive(Debug)]
 pub enum Received {
@@ -156,6 +160,7 @@ impl Watch {
         socket.set_tcp_keepalive(&keepalive)?;
         socket.set_tcp_user_timeout(Some(USER_TIMEOUT))?;
         socket.set_tcp_nodelay(true)?;
+        socket.set_send_buffer_size(SEND_BYTES)?;
         self.server = Some(server);
         Ok(())
     }

@@ -13,6 +13,7 @@ mod leaving;
 mod losing;
 mod model;
 mod names;
+mod pasting;
 mod pipes;
 mod recalling;
 mod seat;

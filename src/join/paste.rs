@@ -1,0 +1,209 @@
+//! What is pasted: gathered to its end, then handed out as lines.
+//!
+//! The rules this room keeps:
+//!
+//! - Nothing of a paste is sent before its end is known, and more than [`LINES_FEW`] lines not
+//!   before the person has allowed it: a whole file may be in the clipboard by mistake.
+//! - A line is sent whole or not at all.
+//! - What waits to be sent is here, where it can be taken back, and not with the kernel.
+//!
+//! It never knows the keys, the server, or the prompt.
+
+use std::collections::VecDeque;
+
+use super::edit::{LINE_BYTES_MAX, typed};
+
+/// So many lines are sent without a question: a few lines were copied for that.
+pub const LINES_FEW: usize = 5;
+
+/// The most of a paste that is kept, a line counting [`LINE_COST`] more than its text; a longer
+/// one is not sent at all.
+const PASTE_BYTES_MAX: usize = 16 << 20;
+
+/// What a line costs beside its text.
+const LINE_COST: usize = size_of::<(String, bool)>() + 16;
+
+/// A paste as far as it has come.
+#[derive(Debug, Default)]
+pub struct Paste {
+    /// The whole lines, of which only the first may be blank.
+    pub lines: Vec<String>,
+    /// What stands behind the last line end.
+    pub rest: String,
+    /// How many lines were left out because no server would take them.
+    pub too_long: usize,
+    /// Why nothing of it is kept.
+    pub refused: Option<&'static str>,
+    bytes: usize,
+}
+
+impl Paste {
+    /// Takes in what comes next.
+    pub fn push(&mut self, text: &str) {
+        if self.refused.is_some() {
+            return;
+        }
+        for (number, piece) in text.split(['\n', '\r']).enumerate() {
+            if number > 0 {
+                self.end_line();
+            }
+            self.rest.extend(piece.chars().filter_map(typed));
+        }
+        self.bytes += text.len();
+        if self.bytes + self.lines.len() * LINE_COST > PASTE_BYTES_MAX {
+            self.refuse("it is longer than 16 MiB");
+        }
+    }
+
+    /// All of it, with a blank for each line end.
+    pub fn in_one_line(mut self) -> String {
+        self.lines.push(self.rest);
+        self.lines.join(" ")
+    }
+
+    /// Nothing of it is to be sent, whatever comes.
+    pub fn refuse(&mut self, why: &'static str) {
+        *self = Paste { refused: Some(why), ..Paste::default() };
+    }
+
+    fn end_line(&mut self) {
+        let line = std::mem::take(&mut self.rest);
+        // Where a `/` is a command, it is sent twice.
+        if line.len() + usize::from(line.starts_with('/')) > LINE_BYTES_MAX {
+            self.too_long += 1;
+        } else if !line.trim().is_empty() || self.lines.is_empty() {
+            self.lines.push(line);
+        }
+    }
+}
+
+/// The lines that wait to be said, oldest first.
+#[derive(Debug, Default)]
+pub struct Queue {
+    /// Each with whether its beginning was pasted: then it is no command.
+    lines: VecDeque<(String, bool)>,
+    /// How many there were since it was empty.
+    total: usize,
+    /// The person is to say whether they are sent.
+    pub asking: bool,
+}
+
+impl Queue {
+    /// Puts a line in; one that is blank is nothing.
+    pub fn push(&mut self, text: String, pasted: bool) {
+        if self.lines.is_empty() {
+            *self = Queue::default();
+        }
+        if !text.trim().is_empty() {
+            self.lines.push_back((text, pasted));
+            self.total += 1;
+        }
+    }
+
+    /// How many wait.
+    pub fn len(&self) -> usize {
+        self.lines.len()
+    }
+
+    /// Whether none waits.
+    pub fn is_empty(&self) -> bool {
+        self.lines.is_empty()
+    }
+
+    /// Whether lines wait for the person.
+    pub fn is_asking(&self) -> bool {
+        self.asking && !self.is_empty()
+    }
+
+    /// Whether there is a next line that may be said.
+    pub fn is_sending(&self) -> bool {
+        !self.asking && !self.is_empty()
+    }
+
+    /// The next line that may be said, and whether it was pasted.
+    pub fn next_line(&mut self) -> Option<(String, bool)> {
+        if self.asking { None } else { self.lines.pop_front() }
+    }
+
+    /// Takes all back; what there is to be told about that.
+    pub fn take_back(&mut self) -> Option<String> {
+        let queue = std::mem::take(self);
+        (!queue.is_empty()).then(|| format!("{} sent", queue.progress()))
+    }
+
+    /// What is shown above the prompt as long as lines wait.
+    pub fn note(&self) -> Option<String> {
+        let lines = counted(self.len());
+        match (self.asking, self.len()) {
+            (_, 0) => None,
+            (false, _) => Some(format!("{} sent (Ctrl-C stops)", self.progress())),
+            (true, 1) => Some(format!("{lines} pasted: Enter sends it, Ctrl-C does not")),
+            (true, _) => Some(format!("{lines} pasted: Enter sends them, Ctrl-C does not")),
+        }
+    }
+
+    fn progress(&self) -> String {
+        format!("{} of {}", self.total - self.len(), counted(self.total))
+    }
+}
+
+/// So many lines, in words.
+pub fn counted(lines: usize) -> String {
+    format!("{lines} line{}", if lines == 1 { "" } else { "s" })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn paste(pieces: &[&str]) -> Paste {
+        let mut paste = Paste::default();
+        pieces.iter().for_each(|piece| paste.push(piece));
+        paste
+    }
+
+    #[test]
+    fn line_ends_of_all_kinds_part_lines() {
+        let paste = paste(&["one\r", "\ntwo\n\n \nthr", "ee\rrest\x1b"]);
+        assert_eq!(paste.lines, ["one", "two", "three"]);
+        assert_eq!((paste.rest.as_str(), paste.too_long), ("rest", 0));
+    }
+
+    #[test]
+    fn a_line_that_is_too_long_is_left_out_whole() {
+        let longest = "x".repeat(LINE_BYTES_MAX);
+        let doubled = "/".repeat(LINE_BYTES_MAX);
+        let pieces = [&longest, "\n", &longest, "x\n", &doubled, "\nend\n"];
+        let paste = paste(&pieces);
+        assert_eq!((paste.lines, paste.too_long), (vec![longest, "end".into()], 2));
+    }
+
+    #[test]
+    fn of_more_than_may_be_kept_nothing_is() {
+        let piece = "a\n".repeat(100_000);
+        let pieces = [piece.as_str(); 4];
+        assert!(paste(&pieces[..1]).refused.is_none());
+        let paste = paste(&pieces);
+        assert!(paste.refused.is_some() && paste.lines.is_empty());
+    }
+
+    #[test]
+    fn it_says_how_much_was_sent() {
+        let mut queue = Queue::default();
+        for number in 0..6 {
+            queue.push(number.to_string(), true);
+        }
+        queue.asking = true;
+        assert_eq!(queue.next_line(), None);
+        let question = "6 lines pasted: Enter sends them, Ctrl-C does not";
+        assert_eq!(queue.note().as_deref(), Some(question));
+        queue.asking = false;
+        assert_eq!(queue.next_line(), Some(("0".to_owned(), true)));
+        assert_eq!(queue.note().as_deref(), Some("1 of 6 lines sent (Ctrl-C stops)"));
+        queue.asking = true;
+        let question = "5 lines pasted: Enter sends them, Ctrl-C does not";
+        assert_eq!(queue.note().as_deref(), Some(question));
+        assert_eq!(queue.take_back().as_deref(), Some("1 of 6 lines sent"));
+        assert_eq!((queue.note(), queue.take_back(), queue.is_asking()), (None, None, false));
+    }
+}
