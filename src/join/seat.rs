@@ -31,6 +31,11 @@ const GOODBYE: Duration = Duration::from_secs(1);
 /// How long the terminal may take for the last words.
 const LAST_WORDS: Duration = Duration::from_millis(500);
 
+/// How long a paste may take to its end before the terminal is given back, and how long it may be
+/// silent: what is not read by then is thrown away.
+const PASTE_END: Duration = Duration::from_secs(5);
+const PASTE_SILENCE: Duration = Duration::from_secs(1);
+
 /// The signals that mean something here.
 pub const SIGNALS: [i32; 7] = [SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGWINCH];
 
@@ -179,6 +184,7 @@ impl Seat {
 
     /// Gives the terminal back, sleeps until someone continues us, and takes it again.
     fn suspend(&mut self, now: Instant) -> Result<(), JoinError> {
+        self.read_paste_to_its_end();
         self.screen.erase(self.out.end());
         self.flush_out();
         self.terminal.give_back();
@@ -301,6 +307,29 @@ impl Seat {
         Ok(())
     }
 
+    /// What the terminal still holds of a paste would be done by the shell, line by line. The paste
+    /// keeps no more of it than it may.
+    fn read_paste_to_its_end(&mut self) {
+        let begun = Instant::now();
+        let mut silent_since = begun;
+        while self.typing.is_pasting() {
+            let now = Instant::now();
+            let gone = !self.read_keys(now);
+            let pause = if self.watch.input_may_have_more() { Duration::ZERO } else { RETRY };
+            if pause.is_zero() {
+                silent_since = now;
+            }
+            if now > begun + PASTE_END || now > silent_since + PASTE_SILENCE {
+                self.terminal.forget_input();
+                return;
+            }
+            if gone || self.watch.wait(Some(pause)).is_err() {
+                return;
+            }
+            self.typing.lapse(now);
+        }
+    }
+
     fn do_deed(&mut self, deed: Deed, now: Instant) -> Result<(), JoinError> {
         match deed {
             Deed::Say(line) => {
@@ -417,6 +446,7 @@ impl Seat {
 
     /// What was heard last is printed, and nothing is left at the bottom.
     fn say_last_words(&mut self) {
+        self.read_paste_to_its_end();
         self.screen.erase(self.out.end());
         self.talk.over(Instant::now());
         if let Some(told) = self.typing.queue().take_back() {

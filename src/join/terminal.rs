@@ -7,7 +7,7 @@
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, Termios};
+use rustix::termios::{LocalModes, OptionalActions, QueueSelector, SpecialCodeIndex, Termios};
 
 use crate::stdio::sink::{Sink, Written};
 
@@ -59,6 +59,11 @@ impl Terminal {
         if std::mem::take(&mut self.taken) {
             give_back(&self.input, &mut self.sink, &self.before);
         }
+    }
+
+    /// Throws away what was typed and is not read yet. If that fails, the terminal is gone.
+    pub fn forget_input(&mut self) {
+        rustix::termios::tcflush(&self.input, QueueSelector::IFlush).unwrap_or_default();
     }
 
     /// Its columns and rows; 0 for what it does not know.

@@ -1,9 +1,9 @@
 //! What is pasted, and what becomes of it.
 
-use crate::support::{Server, numbered};
+use crate::support::{Server, numbered, wait_for};
 
 use super::fake::Fake;
-use super::seat::Seat;
+use super::seat::{Seat, State};
 
 const LINES: usize = 14_000;
 const QUESTION: &str = "-- 14000 lines pasted: Enter sends them, Ctrl-C does not";
@@ -171,4 +171,51 @@ fn a_paste_without_its_end_leaves_ctrl_c_and_ctrl_d() {
     seat.keys("\x04");
     assert_eq!(seat.wait_for_end().code(), Some(0));
     assert_eq!(client.read_to_end(), "");
+}
+
+/// A shell behind it would do the rest of the paste, line by line.
+#[test]
+fn the_rest_of_a_paste_is_not_left_to_the_shell() {
+    let server = Fake::listen();
+    let state = State::fresh();
+    let script =
+        r#"trap : TERM; "$0" "$@"; echo over; while read -r line; do echo "ran $line"; done"#;
+    let seat = Seat::run(script, server.address, &[], &state, |_| {});
+    let _client = server.accept();
+    seat.wait_until("the prompt", |rows| rows.iter().any(|row| row.starts_with(">>")));
+    seat.keys("\x1b[200~one\r");
+    seat.wait_until("a paste", |rows| rows.concat().contains("pasted so far"));
+    seat.signal_children("STOP");
+    let rest = format!("{}\x1b[201~", numbered(0, 2000, 80).replace('\n', "\r"));
+    std::thread::scope(|scope| {
+        scope.spawn(|| seat.keys(&rest));
+        // More than one read takes.
+        wait_for("a full terminal", || (seat.input_bytes() >= 4000).then_some(()));
+        seat.signal_children("TERM");
+        seat.signal_children("CONT");
+    });
+    seat.wait_for_row("over");
+    seat.wait_until_given_back();
+    seat.keys("the end\n");
+    seat.wait_for_row("ran the end");
+    assert_eq!(seat.output().matches("ran ").count(), 1, "{:#?}", seat.rows());
+}
+
+/// It may be mid-paste when it is stopped, too.
+#[test]
+fn a_paste_that_is_interrupted_by_a_stop_goes_on_behind_it() {
+    let server = Fake::listen();
+    let state = State::fresh();
+    let script = r#"set -m; "$0" "$@"; echo "stopped $?"; read -r line; echo "read $line"; fg"#;
+    let seat = Seat::run(script, server.address, &[], &state, |_| {});
+    let mut client = server.accept();
+    seat.wait_until("the prompt", |rows| rows.iter().any(|row| row.starts_with(">>")));
+    seat.keys("\x1b[200~one\n");
+    seat.wait_until("a paste", |rows| rows.concat().contains("pasted so far"));
+    seat.signal_children("TSTP");
+    seat.keys("two\n\x1b[201~");
+    seat.wait_until("the job to stop", |rows| rows.iter().any(|row| row.starts_with("stopped 1")));
+    seat.keys("typed\n");
+    seat.wait_for_row("read typed");
+    assert_eq!(client.read_until("two\n"), "one\ntwo\n");
 }

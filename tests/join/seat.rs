@@ -215,6 +215,18 @@ impl Seat {
         send_signal(self.child.id(), name);
     }
 
+    /// To what a shell on the terminal has started.
+    pub fn signal_children(&self, name: &str) {
+        let pid = self.child.id();
+        let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap();
+        children.split_whitespace().for_each(|child| send_signal(child.parse().unwrap(), name));
+    }
+
+    /// How much of what was typed nobody has read.
+    pub fn input_bytes(&self) -> u64 {
+        rustix::io::ioctl_fionread(&self.program).unwrap()
+    }
+
     pub fn wait_for_end(&mut self) -> ExitStatus {
         wait_for("the end of the client", || self.child.try_wait().unwrap())
     }

@@ -190,6 +190,7 @@ pub fn send_signal(pid: u32, name: &str) {
         "PROF" => Signal::PROF,
         "STOP" => Signal::STOP,
         "TERM" => Signal::TERM,
+        "TSTP" => Signal::TSTP,
         "URG" => Signal::URG,
         "USR1" => Signal::USR1,
         "USR2" => Signal::USR2,
