@@ -368,7 +368,7 @@ impl Seat {
         match self.watch.send(outgoing.rest()) {
             Ok(sent) => outgoing.took(sent),
             // What the server has said before it closed is still there to be read.
-            Err(_) if self.watch.may_receive() => outgoing.took(outgoing.rest().len()),
+            Err(_) if self.watch.may_receive() => {}
             Err(error) => return self.lose(&format!("connection lost: {error}"), now),
         }
         if matches!(self.link, Link::Leaving { .. }) && self.talk.outgoing().is_empty() {

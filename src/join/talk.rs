@@ -117,8 +117,7 @@ impl Talk {
         if let Some(rest) = self.hearing.rest() {
             self.line(&rest, now);
         }
-        let pending = self.pending.lost();
-        self.show_doubtful(pending);
+        self.show_doubtful();
         (self.hearing, self.outgoing, self.heard_at) = Default::default();
         (self.asked, self.regain, self.is_ours) = (None, None, false);
         self.me.forget();
@@ -129,11 +128,11 @@ impl Talk {
         if let Some(rest) = self.hearing.rest() {
             self.line(&rest, now);
         }
-        let pending = self.pending.lost();
-        match self.outgoing.is_empty() {
-            true => self.show_own_lines(pending),
-            false => self.show_doubtful(pending),
+        if !self.outgoing.is_empty() {
+            return self.show_doubtful();
         }
+        let pending = self.pending.lost();
+        self.show_own_lines(pending);
     }
 
     /// Says a line.
@@ -351,9 +350,14 @@ impl Talk {
         self.ask_for(&name);
     }
 
-    fn show_doubtful(&mut self, lines: Vec<String>) {
+    /// Shows what did not come back, and what the socket has not taken whole.
+    fn show_doubtful(&mut self) {
+        let mut lines = self.pending.lost();
+        let unsent = self.outgoing.unsent_lines().into_iter();
+        let others: Vec<String> = unsent.filter(|line| !lines.contains(line)).collect();
+        lines.extend(others);
         for line in lines {
-            self.show_own_word(&format!("perhaps not sent: {line}"));
+            self.show_own_word(&format!("may not have been sent: {line}"));
         }
     }
 
@@ -684,7 +688,7 @@ mod tests {
         let mut scene = Scene::new(None);
         scene.hear("* welcome\nhalf");
         scene.say("hi");
-        assert_eq!(scene.reconnect(), ["half", "-- perhaps not sent: hi"]);
+        assert_eq!(scene.reconnect(), ["half", "-- may not have been sent: hi"]);
         assert_eq!(scene.sent(), "");
     }
 
@@ -714,6 +718,16 @@ mod tests {
         scene.hear("hello\n");
         scene.talk.say_pasted("/quit", scene.now);
         assert_eq!((scene.sent(), scene.talk.is_quitting()), ("/quit\n".to_owned(), false));
+    }
+
+    #[test]
+    fn what_the_socket_did_not_take_is_told_even_if_it_was_shown() {
+        let mut scene = Scene::new(None);
+        scene.say("/who");
+        scene.say("hi");
+        scene.talk.outgoing().took(2);
+        let told = ["-- may not have been sent: hi", "-- may not have been sent: /who"];
+        assert_eq!(scene.reconnect(), told);
     }
 
     #[test]

@@ -128,6 +128,8 @@ fn beginning_of_character(bytes: &[u8], place: usize) -> usize {
 #[derive(Debug, Default)]
 pub struct Outgoing {
     backlog: Backlog,
+    /// What the socket has taken of a line without its end, up to a bound.
+    begun: Vec<u8>,
 }
 
 impl Outgoing {
@@ -149,7 +151,24 @@ impl Outgoing {
 
     /// The socket has taken so many bytes.
     pub fn took(&mut self, bytes: usize) {
+        let mut taken = &self.backlog.rest()[..bytes];
+        if let Some(end) = memchr::memrchr(b'\n', taken) {
+            self.begun.clear();
+            taken = &taken[end + 1..];
+        }
+        if self.begun.len() < LINE_BYTES_MAX {
+            self.begun.extend_from_slice(taken);
+        }
         self.backlog.took(bytes);
+    }
+
+    /// The lines that the socket has not taken, or not to their ends.
+    pub fn unsent_lines(&self) -> Vec<String> {
+        if self.is_empty() {
+            return Vec::new();
+        }
+        let text = [&self.begun, self.rest()].concat();
+        String::from_utf8_lossy(&text).lines().map(str::to_owned).collect()
     }
 
     /// Whether nothing waits.
@@ -222,6 +241,20 @@ mod tests {
         assert!(heard.iter().all(|piece| piece.len() <= LINE_BYTES_MAX + CONTINUED.len()));
         assert!(heard[1..].iter().all(|piece| piece.starts_with(CONTINUED)));
         assert_eq!(heard.concat().matches('한').count(), 50_000);
+    }
+
+    #[test]
+    fn a_line_that_is_half_sent_is_known_whole() {
+        let mut outgoing = Outgoing::default();
+        outgoing.push_line("one");
+        outgoing.push_line("two");
+        outgoing.push_line("three");
+        for bytes in [2, 3, 1] {
+            outgoing.took(bytes);
+        }
+        assert_eq!(outgoing.unsent_lines(), ["two", "three"]);
+        outgoing.took(8);
+        assert_eq!(outgoing.unsent_lines(), Vec::<String>::new());
     }
 
     proptest! {

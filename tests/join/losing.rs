@@ -88,7 +88,7 @@ fn what_may_not_have_arrived_is_told() {
     seat.keys("hi\r");
     client.read_until("hi\n");
     drop(client);
-    seat.wait_for_row("-- perhaps not sent: hi");
+    seat.wait_for_row("-- may not have been sent: hi");
 }
 
 #[test]

@@ -114,6 +114,8 @@ fn the_keyboard_is_read_though_the_server_reads_nothing() {
     }
     seat.keys("\x03\x03\x03");
     assert_eq!(seat.wait_for_end().code(), Some(0));
+    let told = "-- may not have been sent: xxx";
+    wait_for("what was not sent", || seat.output().contains(told).then_some(()));
 }
 
 #[test]
