@@ -28,7 +28,7 @@ const READ_BYTES: usize = 4096;
 /// How long the server may take to end the connection after we have.
 const GOODBYE: Duration = Duration::from_secs(1);
 
-/// How long the terminal may take for the last words.
+/// How long the terminal may take nothing of the last words.
 const LAST_WORDS: Duration = Duration::from_millis(500);
 
 /// How long a paste may take to its end before the terminal is given back, and how long it may be
@@ -431,9 +431,13 @@ impl Seat {
 
     /// Lets the terminal take what it is to show, but not for ever.
     fn flush_out(&mut self) {
-        let by = Instant::now() + LAST_WORDS;
+        let mut by = Instant::now() + LAST_WORDS;
         loop {
-            self.write_out(Instant::now());
+            let (waiting, now) = (self.out.rest().len(), Instant::now());
+            self.write_out(now);
+            if self.out.rest().len() < waiting {
+                by = now + LAST_WORDS;
+            }
             let left = by.saturating_duration_since(Instant::now());
             if self.out.is_empty() || left.is_zero() {
                 return;
