@@ -25,6 +25,10 @@ pub struct Flags {
     #[arg(long, value_name = "NAME", value_parser = parse_nick)]
     pub nick: Option<String>,
 
+    /// Go to this room after connecting, also after each new connection
+    #[arg(long, value_name = "ROOM", value_parser = parse_nick)]
+    pub room: Option<String>,
+
     /// Use colours: always, never, or auto (on a terminal, unless NO_COLOR is set)
     #[arg(long, value_name = "WHEN", value_enum, default_value_t = Color::Auto)]
     #[arg(hide_possible_values = true)]

@@ -21,7 +21,8 @@
 //!   line of the server begins.
 //! - A line that was sent stays dimmed above the prompt until the server sends it back. After 2 s
 //!   without that, it is shown as it was typed, after `>> `.
-//! - Tab completes commands and names. If there are several, it shows them.
+//! - Tab completes commands, names, and rooms after `/join`. If there are several, it shows them.
+//! - In a room other than the lobby the prompt is the name of the room: `garden> `.
 //! - One step of the cursor is a syllable, or a letter with its marks.
 //! - Typed lines are kept in `~/.local/state/chinwag/history`, or below `XDG_STATE_HOME`, unless
 //!   they begin with a blank. Only you can read that file. `--no-history` leaves it alone.
@@ -40,7 +41,7 @@
 //! looks the name of the server up again each time. Then it asks for its own name, again every 5 s
 //! for at most 2 minutes, because its old connection may still have that name. It also asks for
 //! `/history 20`, and shows what it has not shown before. It does both only if the server's
-//! greeting begins with `* `.
+//! greeting begins with `* `. It goes back to its room before it sends what you type.
 //!
 //! # Without a terminal
 //!
@@ -174,11 +175,12 @@ pub fn run(flags: Flags) -> Result<Ended, JoinError> {
     };
     if !on_terminal {
         let sink = Sink::open_patiently(rustix::stdio::stdout()).ok();
-        return Relay::new(watch, source, sink, paint, flags.nick.as_deref()).run();
+        let (nick, room) = (flags.nick.as_deref(), flags.room.as_deref());
+        return Relay::new(watch, source, sink, paint, nick, room).run();
     }
     let terminal = Terminal::open(io::stdin().as_fd(), io::stdout().as_fd());
     let terminal = terminal.map_err(JoinError::system("use the terminal"))?;
-    let mut talk = Talk::new(paint, flags.nick);
+    let mut talk = Talk::new(paint, flags.nick, flags.room);
     let history = if flags.no_history { None } else { open_history(&mut talk) };
     let typing = Typing::new(history.unwrap_or_default());
     let redial = Redial::new(addresses, lookup);

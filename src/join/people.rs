@@ -1,4 +1,4 @@
-//! Who has been seen here, and what Tab makes of the beginning of a name or command.
+//! The names and rooms that have been seen, and what Tab makes of the beginning of a word.
 //!
 //! It is only a convenience: it goes by the form of the lines, and a name that it has missed must
 //! be typed. It never knows the terminal, and not whether someone is still here.
@@ -11,14 +11,22 @@ use crate::words::command::{COMMANDS, Row};
 use crate::words::names::bare;
 use crate::words::notice::Notice;
 
-/// The most names that are remembered; who has been silent longest is forgotten.
+/// The most names that are remembered, and rooms; the one seen longest ago is forgotten.
 const NAMES_MAX: usize = 200;
 
-/// The names that have been seen, the latest first.
+/// The command that a room is completed after.
+const JOIN: &str = "/join";
+
+/// What has been seen.
 #[derive(Debug, Default)]
 pub struct People {
-    names: VecDeque<String>,
+    names: Seen,
+    rooms: Seen,
 }
+
+/// Names, the one seen last first.
+#[derive(Debug, Default)]
+struct Seen(VecDeque<String>);
 
 /// What the beginning of a word can become.
 #[derive(Debug, PartialEq, Eq)]
@@ -35,10 +43,10 @@ impl People {
     /// Learns the names in a line.
     pub fn note(&mut self, said: &Said<'_>) {
         match *said {
-            Said::By { name, .. } | Said::Act { name, .. } => self.see(name),
+            Said::By { name, .. } | Said::Act { name, .. } => self.names.see(name),
             Said::Private { from, to, .. } => {
-                self.see(to);
-                self.see(from);
+                self.names.see(to);
+                self.names.see(from);
             }
             Said::Server { text } => self.note_notice(text),
             Said::Other => {}
@@ -50,13 +58,15 @@ impl People {
     pub fn complete(&self, before: &str, me: &Me) -> Completion {
         let start = before.rfind(char::is_whitespace).map_or(0, |at| at + blank_at(before, at));
         let word = &before[start..];
-        if word.is_empty() {
-            return Completion::Nothing;
-        }
         let is_first = start == 0;
-        let found: Vec<&str> = match word.starts_with('/') && is_first {
-            true => COMMANDS.iter().map(Row::name).filter(|name| name.starts_with(word)).collect(),
-            false => self.others(me).filter(|name| begins(name, word)).collect(),
+        let is_room = before[..start].trim_end() == JOIN;
+        let found: Vec<&str> = match word {
+            _ if is_room => self.rooms.beginning_with(word).collect(),
+            "" => return Completion::Nothing,
+            _ if is_first && word.starts_with('/') => {
+                COMMANDS.iter().map(Row::name).filter(|name| name.starts_with(word)).collect()
+            }
+            _ => self.names.beginning_with(word).filter(|name| !me.is_now(name)).collect(),
         };
         let behind = if is_first && !word.starts_with('/') { ": " } else { " " };
         match found[..] {
@@ -74,37 +84,47 @@ impl People {
         }
     }
 
-    fn others(&self, me: &Me) -> impl Iterator<Item = &str> {
-        self.names.iter().map(String::as_str).filter(|name| !me.is_now(name))
-    }
-
-    fn see(&mut self, name: &str) {
-        if may_be_name(name) {
-            self.forget(name);
-            self.names.push_front(bare(name).to_owned());
-            self.names.truncate(NAMES_MAX);
-        }
-    }
-
-    fn forget(&mut self, name: &str) {
-        self.names.retain(|seen| seen != bare(name));
-    }
-
     /// What our server says, or another in the form `ANYTHING: NAME, NAME`.
     fn note_notice(&mut self, text: &str) {
         let list = || text.split_once(": ").map(|(_, list)| list);
         let names = match Notice::read(text) {
-            Some(Notice::Left { name }) => return self.forget(name),
+            Some(Notice::Left { name }) => return self.names.forget(name),
             Some(Notice::Renamed { from, to }) => {
-                self.forget(from);
+                self.names.forget(from);
                 to
             }
             Some(Notice::Joined { name, .. }) => name,
             Some(Notice::Here { names, .. } | Notice::HereAndMore { names, .. }) => names,
+            Some(Notice::Entered { room, .. } | Notice::Moved { room, .. }) => {
+                return self.rooms.see(room);
+            }
+            Some(Notice::Rooms { names, .. } | Notice::RoomsAndMore { names, .. }) => {
+                // Behind each stands how many are there.
+                let rooms = names.rsplit(", ").filter_map(|room| room.split(' ').next());
+                return rooms.for_each(|room| self.rooms.see(room));
+            }
             Some(_) => return,
             None => list().filter(|list| list.split(", ").all(may_be_name)).unwrap_or_default(),
         };
-        names.rsplit(", ").for_each(|name| self.see(name));
+        names.rsplit(", ").for_each(|name| self.names.see(name));
+    }
+}
+
+impl Seen {
+    fn see(&mut self, name: &str) {
+        if may_be_name(name) {
+            self.forget(name);
+            self.0.push_front(bare(name).to_owned());
+            self.0.truncate(NAMES_MAX);
+        }
+    }
+
+    fn forget(&mut self, name: &str) {
+        self.0.retain(|seen| seen != bare(name));
+    }
+
+    fn beginning_with(&self, word: &str) -> impl Iterator<Item = &str> {
+        self.0.iter().map(String::as_str).filter(move |name| begins(name, word))
     }
 }
 
@@ -154,6 +174,22 @@ mod tests {
         assert_eq!(people.complete("/msg 김", &Me::default()), word(5, "김민수 "));
         assert_eq!(people.complete("hi ev", &Me::default()), word(3, "eve "));
         assert_eq!(people.complete("a　mal", &Me::default()), word(4, "mallory "));
+    }
+
+    #[test]
+    fn a_room_is_completed_after_join_alone() {
+        let people = people(&[
+            "* you are in garden, 3 here",
+            "* 3 rooms: lobby 12, attic 2, attica 1",
+            "* bob went to 정원",
+            "gus: hi",
+        ]);
+        assert_eq!(people.complete("/join g", &Me::default()), word(6, "garden "));
+        assert_eq!(people.complete("/join 정", &Me::default()), word(6, "정원 "));
+        let several = Completion::Several(vec!["attic".to_owned(), "attica".to_owned()]);
+        assert_eq!(people.complete("/join attic", &Me::default()), several);
+        assert_eq!(people.complete("/msg g", &Me::default()), word(5, "gus "));
+        assert_eq!(people.complete("/join x", &Me::default()), Completion::Nothing);
     }
 
     #[test]
@@ -218,16 +254,16 @@ mod tests {
     #[test]
     fn what_a_notice_tells_of_commands_is_no_name() {
         let people = people(&["* usage: /nick", "* 사용법: /nick", "* 5 joined (7 here)"]);
-        assert_eq!(people.names.len(), 0);
+        assert_eq!(people.names.0.len(), 0);
     }
 
     #[test]
     fn no_more_names_are_remembered_than_there_may_be() {
         let mut people = People::default();
         for number in 0..NAMES_MAX + 10 {
-            people.see(&format!("x{number}"));
+            people.names.see(&format!("x{number}"));
         }
-        assert_eq!(people.names.len(), NAMES_MAX);
+        assert_eq!(people.names.0.len(), NAMES_MAX);
         assert_eq!(people.complete("x9 ", &Me::default()), Completion::Nothing);
     }
 }

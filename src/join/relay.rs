@@ -53,12 +53,16 @@ impl Relay {
         sink: Option<Sink>,
         paint: Paint,
         nick: Option<&str>,
+        room: Option<&str>,
     ) -> Relay {
         let mut outgoing = Outgoing::default();
         let mut me = Me::default();
         if let Some(nick) = nick {
             outgoing.push_line(&format!("/nick {nick}"));
             me.be(nick);
+        }
+        if let Some(room) = room {
+            outgoing.push_line(&format!("/join {room}"));
         }
         Relay {
             watch,

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGWINCH};
 
+use super::columns::width;
 use super::paint::OWN_WORD;
 use super::redial::Redial;
 use super::screen::{Area, Screen};
@@ -274,7 +275,7 @@ impl Seat {
         }
         self.typing.lapse(now);
         loop {
-            let may_say = self.is_up() && !self.talk.is_full();
+            let may_say = self.is_up() && self.talk.may_say();
             let (me, people) = self.talk.names();
             match self.typing.next_deed(people, me, may_say) {
                 Some(deed) => self.do_deed(deed, now)?,
@@ -411,14 +412,12 @@ impl Seat {
         }
         notes.extend(self.typing.note().map(|note| format!("{OWN_WORD}{note}")));
         // Only the cursor may stand in the last column.
-        let columns = (self.screen.room() + 1).saturating_sub(PROMPT.len());
+        let room = self.screen.room();
+        let prompt = Some(self.talk.prompt()).filter(|prompt| width(prompt) * 2 <= room);
+        let prompt = prompt.unwrap_or_else(|| PROMPT.to_owned());
+        let columns = (room + 1).saturating_sub(width(&prompt));
         let (before, behind) = self.typing.seen(columns);
-        Area {
-            notes,
-            prompt: PROMPT.to_owned(),
-            before: before.to_owned(),
-            behind: behind.to_owned(),
-        }
+        Area { notes, prompt, before: before.to_owned(), behind: behind.to_owned() }
     }
 
     fn write_out(&mut self, now: Instant) {

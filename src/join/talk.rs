@@ -4,8 +4,9 @@
 //!
 //! - That a name was given is known from a notice of our server in any of its languages, or from an
 //!   echo. What another server says of it is not understood.
-//! - After a connection was lost, the name and what was missed are asked for again, but only of a
-//!   server that greets as ours does: to any other, a command is something said to everyone.
+//! - After a connection was lost, the room, the name and what was missed are asked for again, but
+//!   only of a server that greets as ours does: to any other, a command is said to everyone.
+//! - Nothing that is meant for a room is said in the lobby: it waits until the room is asked for.
 //!
 //! It never knows the terminal or the socket; the present moment is handed in.
 
@@ -30,6 +31,9 @@ const REGAIN_EVERY: Duration = Duration::from_secs(5);
 
 /// For how long: the server knows by then that a silent peer is gone.
 const REGAIN_FOR: Duration = Duration::from_secs(120);
+
+/// The room of newcomers, which the prompt does not name.
+const LOBBY: &str = "lobby";
 
 /// What was said meanwhile is asked for after a connection was lost.
 const HISTORY_COMMAND: &str = "/history 20";
@@ -76,13 +80,17 @@ pub struct Talk {
     /// The name last asked for, until it is given.
     asked: Option<String>,
     regain: Option<Regain>,
+    /// Where we are, but for the lobby.
+    room: Option<String>,
+    /// Where we are or want to be, for another connection.
+    wanted_room: Option<String>,
     quitting: bool,
     shown: Vec<String>,
 }
 
 impl Talk {
-    /// Nothing is said yet; `nick` is asked for on every connection.
-    pub fn new(paint: Paint, nick: Option<String>) -> Talk {
+    /// Nothing is said yet; `nick` and `room` are asked for on every connection.
+    pub fn new(paint: Paint, nick: Option<String>, room: Option<String>) -> Talk {
         Talk {
             hearing: Hearing::default(),
             heard_at: None,
@@ -98,6 +106,8 @@ impl Talk {
             wanted: nick.map(|nick| bare(&nick).to_owned()),
             asked: None,
             regain: None,
+            room: None,
+            wanted_room: room,
             quitting: false,
             shown: Vec::new(),
         }
@@ -107,9 +117,13 @@ impl Talk {
     pub fn connected(&mut self, again: bool) {
         self.greeting = Greeting::Awaited { again };
         self.earlier.show_missed_only(again);
-        if let (false, Some(nick)) = (again, self.wanted.clone()) {
+        if again {
+            return;
+        }
+        if let Some(nick) = self.wanted.clone() {
             self.ask_for(&nick);
         }
+        self.ask_for_room();
     }
 
     /// The connection is gone. What had not come back may not have arrived.
@@ -119,7 +133,7 @@ impl Talk {
         }
         self.show_doubtful();
         (self.hearing, self.outgoing, self.heard_at) = Default::default();
-        (self.asked, self.regain, self.is_ours) = (None, None, false);
+        (self.asked, self.regain, self.room) = (None, None, None);
         self.me.forget();
     }
 
@@ -161,7 +175,7 @@ impl Talk {
     /// Whether so little is on its way that another pasted line may be said.
     pub fn has_room_for_queued(&self) -> bool {
         let is_little = self.outgoing.rest().len() < PASTED_BYTES_AHEAD;
-        is_little && self.pending.lines().count() < PASTED_LINES_AHEAD
+        self.may_say() && is_little && self.pending.lines().count() < PASTED_LINES_AHEAD
     }
 
     fn send(&mut self, line: &str, now: Instant) {
@@ -236,9 +250,18 @@ impl Talk {
         &mut self.outgoing
     }
 
-    /// Whether so much is to be sent that no more should be said.
-    pub fn is_full(&self) -> bool {
-        self.outgoing.is_full()
+    /// Whether more may be said: not too much waits to be sent, and we are not in the lobby though
+    /// we were in a room.
+    pub fn may_say(&self) -> bool {
+        let is_greeted = self.greeting == Greeting::Over;
+        let is_back = is_greeted || !self.is_ours || self.wanted_room.is_none();
+        is_back && !self.outgoing.is_full()
+    }
+
+    /// What stands before the line that is typed.
+    pub fn prompt(&self) -> String {
+        let room = self.room.as_deref();
+        room.map_or_else(|| PROMPT.to_owned(), |room| format!("{}> ", called(room)))
     }
 
     /// Who we are and who else has been seen.
@@ -258,6 +281,7 @@ impl Talk {
     fn line(&mut self, line: &str, now: Instant) {
         let said = Said::of(line);
         self.note_name(&said);
+        self.note_room(&said);
         if let Greeting::Awaited { again } = self.greeting {
             self.greeting = Greeting::Over;
             self.greeted(line, again, now);
@@ -292,6 +316,7 @@ impl Talk {
         if !again || !self.is_ours {
             return;
         }
+        self.ask_for_room();
         if let Some(name) = self.wanted.clone().filter(|name| !self.me.is_now(name)) {
             self.ask_for(&name);
             let until = now + REGAIN_FOR;
@@ -304,6 +329,19 @@ impl Talk {
         self.me.ask(name);
         self.asked = Some(name.to_owned());
         self.outgoing.push_line(&format!("/nick {name}"));
+    }
+
+    fn ask_for_room(&mut self) {
+        if let Some(room) = &self.wanted_room {
+            self.outgoing.push_line(&format!("/join {room}"));
+        }
+    }
+
+    fn note_room(&mut self, said: &Said<'_>) {
+        if let Some(Notice::Entered { room, .. } | Notice::InRoom { room }) = said.notice() {
+            self.room = Some(bare(room).to_owned()).filter(|room| room != LOBBY);
+            self.wanted_room.clone_from(&self.room);
+        }
     }
 
     fn note_name(&mut self, said: &Said<'_>) {
@@ -382,7 +420,7 @@ mod tests {
     impl Scene {
         fn new(nick: Option<&str>) -> Scene {
             let paint = Paint { colored: false, bell: false, clock: None };
-            let mut talk = Talk::new(paint, nick.map(str::to_owned));
+            let mut talk = Talk::new(paint, nick.map(str::to_owned), None);
             talk.connected(false);
             Scene { talk, now: Instant::now() }
         }
@@ -728,6 +766,37 @@ mod tests {
         scene.talk.outgoing().took(2);
         let told = ["-- may not have been sent: hi", "-- may not have been sent: /who"];
         assert_eq!(scene.reconnect(), told);
+    }
+
+    #[test]
+    fn the_prompt_names_the_room_unless_it_is_the_lobby() {
+        let mut scene = Scene::new(None);
+        for (heard, prompt) in [
+            ("* you are in garden, 3 here\n", "garden> "),
+            ("* 정원 방입니다. 지금 3명이 있습니다\n", "정원> "),
+            ("* eve went to attic\n", "정원> "),
+            ("* you are in lobby already\n", ">> "),
+        ] {
+            scene.hear(heard);
+            assert_eq!(scene.talk.prompt(), prompt);
+        }
+    }
+
+    #[test]
+    fn after_a_loss_the_room_is_gone_back_to_before_all_else() {
+        let mut scene = Scene::new(Some("bob"));
+        scene.hear("* welcome, you are bob, 1 here\n");
+        scene.say("/join garden");
+        scene.hear("* you are in garden, 1 here\n");
+        scene.sent();
+        scene.reconnect();
+        assert_eq!((scene.talk.prompt().as_str(), scene.talk.may_say()), (PROMPT, false));
+        scene.hear("* welcome, you are guest1, 1 here\n");
+        assert!(scene.talk.may_say());
+        assert_eq!(scene.sent(), "/join garden\n/nick bob\n/history 20\n");
+        scene.hear("* you are in lobby, 1 here\n");
+        scene.reconnect();
+        assert!(scene.talk.may_say());
     }
 
     #[test]

@@ -6,7 +6,7 @@ use crate::support::Server;
 use crate::support::process::Collected;
 
 use super::fake::Fake;
-use super::seat::Seat;
+use super::seat::{Seat, State};
 
 #[test]
 fn tab_offers_a_new_name_and_the_old_one_no_longer() {
@@ -86,4 +86,23 @@ fn a_name_refused_through_a_pipe_is_not_answered_to() {
     drop(client);
     child.wait().unwrap();
     assert!(output.text().ends_with("eve: bob?\neve: guest1?\u{7}\n"), "{}", output.text());
+}
+
+#[test]
+fn a_room_is_joined_before_anything_is_said_and_again() {
+    let server = Server::start(&["--hide-addresses"]);
+    let (mut lobby, _) = server.join();
+    let mut garden = server.connect();
+    garden.send("/join garden\n");
+    garden.read_until("* you are in garden, 1 here\n");
+    let state = State::fresh();
+    let seat = Seat::join_with(server.address, &["--room", "garden"], &state);
+    seat.wait_for_row("* you are in garden, 2 here");
+    seat.keys("hi\r/join ga\t!");
+    seat.wait_for_prompt("garden> /join garden !", 22);
+    garden.read_until("guest3: hi\n");
+    seat.keys("\x15/leave\r");
+    seat.wait_for_prompt(">>", 3);
+    seat.keys("bye\r");
+    lobby.read_until("guest3: bye\n");
 }

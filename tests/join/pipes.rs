@@ -114,13 +114,14 @@ fn without_input_it_says_nothing_and_ends() {
 }
 
 #[test]
-fn a_name_is_asked_for_first() {
+fn a_name_and_a_room_are_asked_for_first() {
     let server = Fake::listen();
     let mut command = client(server.address);
-    let mut child = command.args(["--nick", "bob"]).stdin(Stdio::piped()).spawn().unwrap();
+    let mut child =
+        command.args(["--nick", "bob", "--room", "garden"]).stdin(Stdio::piped()).spawn().unwrap();
     child.stdin.take().unwrap().write_all(b"hi").unwrap();
     let mut peer = server.accept();
-    assert_eq!(peer.read_to_end(), "/nick bob\nhi");
+    assert_eq!(peer.read_to_end(), "/nick bob\n/join garden\nhi");
     drop(peer);
     assert_eq!(wait_for_end(&mut child).code(), Some(0));
 }
