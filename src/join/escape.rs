@@ -4,8 +4,8 @@
 //!
 //! - A private marker (`< = > ?`) or an intermediate byte is never of a key: the terminal reports a
 //!   mouse, or answers what another program has asked.
-//! - A mode that another program has left on takes no key away: CSI u (of kitty and others),
-//!   modifyOtherKeys of xterm, and the keypad's own keys are understood.
+//! - A mode that another program has left on takes no key away that someone needs: CSI u (of kitty
+//!   and others), modifyOtherKeys of xterm, and the keypad of a VT100 are understood.
 //!
 //! It knows one sequence from its ESC on. It never knows what came before or what a key does.
 
@@ -16,11 +16,9 @@ use super::keys::{Found, Key, control_key};
 const PARAMETERS_MAX: usize = 64;
 
 /// The modifiers as they are sent, less 1.
-const SHIFT: u32 = 1;
 const ALT: u32 = 1 << 1;
 const CTRL: u32 = 1 << 2;
 const SUPER_HYPER_META: u32 = 0b111 << 3;
-const CAPS_LOCK: u32 = 1 << 6;
 
 /// A key that goes up again.
 const RELEASE: u32 = 3;
@@ -48,10 +46,10 @@ pub(super) fn is_parameter(byte: u8) -> bool {
 }
 
 fn alt_key(letter: u8) -> Found {
-    Found::Key(match letter {
-        b'b' | b'B' => Key::WordLeft,
-        b'f' | b'F' => Key::WordRight,
-        b'd' | b'D' => Key::KillWordRight,
+    Found::Key(match letter.to_ascii_lowercase() {
+        b'b' => Key::WordLeft,
+        b'f' => Key::WordRight,
+        b'd' => Key::KillWordRight,
         0x7f => Key::KillWordLeft,
         _ => return Found::Nothing,
     })
@@ -166,7 +164,7 @@ fn goes_by_words(modifiers: Option<u32>) -> bool {
 }
 
 /// A key by its character: `CSI code:shifted:latin ; modifiers ; text u`, of which all but the code
-/// may be missing.
+/// may be missing. A mode that sends text so, but not what Shift makes of it, is in no use.
 fn character_key(code: u32, modifiers: Option<u32>, numbers: &Parameters<'_>) -> Found {
     let modifiers = modifiers.map_or(0, |sent| sent.saturating_sub(1));
     // With Ctrl or Alt the key counts, whatever script is written on it.
@@ -178,36 +176,13 @@ fn character_key(code: u32, modifiers: Option<u32>, numbers: &Parameters<'_>) ->
         (b'\t' | b'\r' | 0x08 | 0x7f, _) => control_key(byte),
         (b'@'..=b'~', held) if held & CTRL != 0 => control_key(byte & 0x1f),
         (b' '..=b'~', ALT) => alt_key(byte),
-        (_, 0) => {
-            let shifted = numbers.number(0, 1).filter(|_| modifiers & SHIFT != 0);
-            let text = numbers.number(2, 0).or(shifted);
-            text.map_or_else(|| text_key(code, modifiers), |text| text_key(text, 0))
-        }
+        (_, 0) => match char::from_u32(numbers.number(2, 0).unwrap_or(code)) {
+            // kitty has keys without a character in the private use area.
+            None | Some('\u{e000}'..='\u{f8ff}') => Found::Nothing,
+            Some(character) if character.is_control() => Found::Nothing,
+            Some(character) => Found::Key(Key::Char(character)),
+        },
         _ => Found::Nothing,
-    }
-}
-
-fn text_key(code: u32, modifiers: u32) -> Found {
-    match char::from_u32(code) {
-        Some('\u{e000}'..='\u{f8ff}') => keypad_key(code),
-        Some(character) if !character.is_control() => {
-            let is_capital = modifiers & (SHIFT | CAPS_LOCK) != 0;
-            let capital = character.to_uppercase().next().filter(|_| is_capital);
-            Found::Key(Key::Char(capital.unwrap_or(character)))
-        }
-        _ => Found::Nothing,
-    }
-}
-
-/// What kitty has for the keys of the keypad, in the private use area of Unicode.
-fn keypad_key(code: u32) -> Found {
-    const CHARACTERS: &[u8] = b"0123456789./*-+\r=,";
-    const ARROWS: &[u8] = b"DCAB  HF";
-    let place = usize::try_from(code.wrapping_sub(57399)).unwrap_or(usize::MAX);
-    match (CHARACTERS.get(place), ARROWS.get(place.wrapping_sub(CHARACTERS.len()))) {
-        (Some(b'\r'), _) => Found::Key(Key::Enter),
-        (Some(character), _) => Found::Key(Key::Char(char::from(*character))),
-        (None, letter) => arrow_key(letter.copied().unwrap_or_default(), None),
     }
 }
 
@@ -306,11 +281,6 @@ mod tests {
         ),
         ("Esc", b"\x1b[27u\x1b[27;5u\x1b[27;1:3u", &[]),
         (
-            "letters",
-            b"\x1b[97u\x1b[97;2u\x1b[97:65;2u\x1b[97;65u\x1b[49:33;2u",
-            &[Key::Char('a'), Key::Char('A'), Key::Char('A'), Key::Char('A'), Key::Char('!')],
-        ),
-        (
             "letters with their text",
             b"\x1b[97;2;65u\x1b[32;;32u\x1b[0;;54620u",
             &[Key::Char('A'), Key::Char(' '), Key::Char('\u{d55c}')],
@@ -318,11 +288,6 @@ mod tests {
         ("letters, xterm", b"\x1b[27;2;65~\x1b[27;2;33~", &[Key::Char('A'), Key::Char('!')]),
         ("Super, Hyper, Meta", b"\x1b[99;9u\x1b[99;17u\x1b[99;33u", &[]),
         ("a modifier alone", b"\x1b[57441;2u\x1b[57442;5:3u\x1b[57358u", &[]),
-        (
-            "the keypad, kitty",
-            b"\x1b[57399u\x1b[57408u\x1b[57413u\x1b[57414u\x1b[57417u\x1b[57427u",
-            &[Key::Char('0'), Key::Char('9'), Key::Char('+'), Key::Enter, Key::Left],
-        ),
         ("no character", b"\x1b[55296u\x1b[4294967296u\x1b[u\x1b[27;5~\x1b[133;1u", &[]),
         // A mouse.
         ("a click, X10", b"\x1b[M !!\x1b[M#!!a", &[Key::Char('a')]),
