@@ -11,9 +11,9 @@
 
 use super::keys::{Found, Key, control_key};
 
-/// The most bytes of a sequence between its introducer and its last byte; one that is longer is
-/// nonsense and skipped like any other.
-const PARAMETERS_MAX: usize = 64;
+/// The most bytes of a sequence between its introducer and its last byte: more than any terminal
+/// says. Of one that is longer so many are skipped.
+const PARAMETERS_MAX: usize = 256;
 
 /// The modifiers as they are sent, less 1.
 const ALT: u32 = 1 << 1;
@@ -38,11 +38,6 @@ pub(super) fn decode(bytes: &[u8]) -> (usize, Found) {
         // The key Esc, and another behind it.
         Some(_) => (1, Found::Nothing),
     }
-}
-
-/// Whether it may stand between the introducer of a sequence and its last byte.
-pub(super) fn is_parameter(byte: u8) -> bool {
-    matches!(byte, 0x20..=0x3f)
 }
 
 fn alt_key(letter: u8) -> Found {
@@ -72,11 +67,11 @@ fn decode_csi(bytes: &[u8]) -> (usize, Found) {
         _ => {}
     }
     let digits = body.iter().take_while(|byte| byte.is_ascii_digit()).count();
-    let length = body.iter().take_while(|byte| is_parameter(**byte)).count();
+    let length = body.iter().take_while(|byte| matches!(byte, 0x20..=0x3f)).count();
     match body.get(length) {
         // rxvt has Shift with a key as `ESC [ 3 $`.
         _ if digits > 0 && body.get(digits) == Some(&b'$') => (2 + digits + 1, Found::Nothing),
-        _ if length > PARAMETERS_MAX => (2 + PARAMETERS_MAX, Found::TooLong),
+        _ if length > PARAMETERS_MAX => (2 + PARAMETERS_MAX, Found::Nothing),
         None => (0, Found::NotYet),
         Some(last @ 0x40..=0x7e) => (2 + length + 1, csi_key(*last, &body[..length])),
         // It is broken off; what broke it stands for itself.

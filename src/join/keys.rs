@@ -106,8 +106,6 @@ enum Within {
     Keys,
     /// Between the two marks of a paste; whether it has been silent since the last piece.
     Paste { silent: bool },
-    /// A sequence that is too long to mean anything, up to its last byte.
-    Sequence,
     /// A string that the terminal says, of which at most so many bytes are skipped.
     String { bytes_left: usize },
 }
@@ -118,8 +116,6 @@ pub(super) enum Found {
     /// Understood, and nothing; or not understood.
     Nothing,
     PasteBegins,
-    /// A sequence with more parameters than there may be: all up to its last byte is nothing.
-    TooLong,
     StringBegins,
     NotYet,
 }
@@ -134,7 +130,6 @@ impl Keys {
             let found = match self.within {
                 Within::Keys => self.take_key(taken, keys),
                 Within::Paste { .. } => self.take_paste(taken, keys),
-                Within::Sequence => self.skip_sequence(taken),
                 Within::String { bytes_left } => self.skip_string(taken, bytes_left),
             };
             match found {
@@ -151,9 +146,7 @@ impl Keys {
         match (&self.within, &self.pending[..]) {
             (Within::Paste { silent }, _) => (!silent).then_some(PASTE_PATIENCE),
             (Within::Keys, [0x1b]) => Some(ESCAPE_PATIENCE),
-            (Within::Keys, [0x1b, ..]) | (Within::Sequence | Within::String { .. }, _) => {
-                Some(SEQUENCE_PATIENCE)
-            }
+            (Within::Keys, [0x1b, ..]) | (Within::String { .. }, _) => Some(SEQUENCE_PATIENCE),
             (Within::Keys, _) => None,
         }
     }
@@ -189,22 +182,12 @@ impl Keys {
                 self.within = Within::Paste { silent: false };
                 keys.push(Key::Paste(String::new()));
             }
-            Found::TooLong => self.within = Within::Sequence,
             Found::StringBegins => {
                 self.within = Within::String { bytes_left: STRING_BYTES_MAX };
             }
             Found::Nothing => {}
         }
         Some(bytes)
-    }
-
-    /// Goes on in a sequence that is too long; how many bytes belong to it.
-    fn skip_sequence(&mut self, at: usize) -> Option<usize> {
-        let rest = &self.pending[at..];
-        let parameters = rest.iter().take_while(|byte| escape::is_parameter(**byte)).count();
-        let Some(last) = rest.get(parameters) else { return Some(parameters) };
-        self.within = Within::Keys;
-        Some(parameters + usize::from(matches!(last, 0x40..=0x7e)))
     }
 
     /// Goes on in a string to its end: ST, BEL, CAN or SUB. Any other ESC breaks it off; so do
@@ -446,10 +429,12 @@ mod tests {
 
     #[test]
     fn a_sequence_without_end_is_skipped() {
-        assert_eq!(keys(&[b"\x1b[", &[b'1'; 200][..], b"\x03"].concat())[0..1], [Key::Interrupt]);
-        assert_eq!(keys(&[b"\x1b[", &[b'1'; 200][..], b"A\x03"].concat()), [Key::Interrupt]);
-        let (found, decoder) = keys_of([&b"\x1b["[..], &[b'1'; 200][..]]);
-        assert!(found.is_empty() && decoder.pending.is_empty());
+        for ending in [&b"\x03"[..], b"R\x03"] {
+            let sequence = [b"\x1b[", &[b'1'; 200][..], ending].concat();
+            assert_eq!(keys(&sequence), [Key::Interrupt]);
+        }
+        let (found, decoder) = keys_of([&b"\x1b["[..], &[b'1'; 300][..]]);
+        assert_eq!((found, decoder.pending.len()), (chars(&"1".repeat(44)), 0));
     }
 
     /// What terminals and people send, whole and broken.
