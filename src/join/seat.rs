@@ -32,10 +32,9 @@ const GOODBYE: Duration = Duration::from_secs(1);
 /// How long the terminal may take nothing of the last words.
 const LAST_WORDS: Duration = Duration::from_millis(500);
 
-/// How long a paste may take to its end before the terminal is given back, and how long it may be
-/// silent: what is not read by then is thrown away.
+/// How long a paste may take to its end before the terminal is given back: what is not read by then
+/// is thrown away.
 const PASTE_END: Duration = Duration::from_secs(5);
-const PASTE_SILENCE: Duration = Duration::from_secs(1);
 
 /// The signals that mean something here.
 pub const SIGNALS: [i32; 7] = [SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGWINCH];
@@ -311,20 +310,15 @@ impl Seat {
     /// What the terminal still holds of a paste would be done by the shell, line by line. The paste
     /// keeps no more of it than it may.
     fn read_paste_to_its_end(&mut self) {
-        let begun = Instant::now();
-        let mut silent_since = begun;
+        let by = Instant::now() + PASTE_END;
         while self.typing.is_pasting() {
             let now = Instant::now();
-            let gone = !self.read_keys(now);
+            if now > by {
+                return self.terminal.forget_input();
+            }
+            let is_there = self.read_keys(now);
             let pause = if self.watch.input_may_have_more() { Duration::ZERO } else { RETRY };
-            if pause.is_zero() {
-                silent_since = now;
-            }
-            if now > begun + PASTE_END || now > silent_since + PASTE_SILENCE {
-                self.terminal.forget_input();
-                return;
-            }
-            if gone || self.watch.wait(Some(pause)).is_err() {
+            if !is_there || self.watch.wait(Some(pause)).is_err() {
                 return;
             }
             self.typing.lapse(now);
