@@ -123,8 +123,7 @@ impl Seat {
         self.heed_signals(now)?;
         self.connect(now);
         self.hear(now);
-        self.do_what_is_typed(now)?;
-        self.say_what_is_queued(now)?;
+        self.do_what_is_typed(now);
         self.talk.lapse(now);
         self.send(now);
         self.draw(now);
@@ -268,19 +267,23 @@ impl Seat {
         self.link = Link::Down { again_at: now + self.redial.next_pause() };
     }
 
-    fn do_what_is_typed(&mut self, now: Instant) -> Result<(), JoinError> {
+    fn do_what_is_typed(&mut self, now: Instant) {
         if self.watch.input_may_have_more() && !self.read_keys(now) {
             self.ended = Some(Ended::Left);
         }
         self.typing.lapse(now);
-        loop {
-            let may_say = self.is_up() && self.talk.may_say();
-            let (me, people) = self.talk.names();
-            match self.typing.next_deed(people, me, may_say) {
-                Some(deed) => self.do_deed(deed, now)?,
-                None => return Ok(()),
-            }
+        while let Some(deed) = self.next_deed() {
+            self.do_deed(deed, now);
         }
+    }
+
+    /// What is typed comes first: it may stop what is queued.
+    fn next_deed(&mut self) -> Option<Deed> {
+        let may_say = self.is_up() && self.talk.may_say();
+        let (me, people) = self.talk.names();
+        let typed = self.typing.next_deed(people, me, may_say);
+        let may_go_on = typed.is_none() && self.may_say_queued();
+        if may_go_on { self.typing.next_queued() } else { typed }
     }
 
     /// Whether the terminal is still there.
@@ -296,15 +299,6 @@ impl Seat {
             Taken::NotYet | Taken::Ended { .. } => self.watch.input_had_nothing(),
         }
         true
-    }
-
-    fn say_what_is_queued(&mut self, now: Instant) -> Result<(), JoinError> {
-        while self.may_say_queued()
-            && let Some(deed) = self.typing.next_queued()
-        {
-            self.do_deed(deed, now)?;
-        }
-        Ok(())
     }
 
     /// What the terminal still holds of a paste would be done by the shell, line by line. The paste
@@ -325,12 +319,12 @@ impl Seat {
         }
     }
 
-    fn do_deed(&mut self, deed: Deed, now: Instant) -> Result<(), JoinError> {
+    fn do_deed(&mut self, deed: Deed, now: Instant) {
         match deed {
             Deed::Say(line) => {
                 self.talk.say(&line, now);
-                if let Some(deed) = self.typing.remember(&line) {
-                    self.do_deed(deed, now)?;
+                if let Some(told) = self.typing.remember(&line) {
+                    self.talk.show_own_word(&told);
                 }
             }
             Deed::Paste(line) => self.talk.say_pasted(&line, now),
@@ -340,11 +334,7 @@ impl Seat {
             Deed::Suspend => suspend_group(),
             Deed::Ring if self.out.is_empty() => self.out.end().push(b'\x07'),
             Deed::Ring => {}
-            Deed::Forget(why) => {
-                self.talk.show_own_word(&format!("what you type is not kept: {why}"));
-            }
         }
-        Ok(())
     }
 
     fn leave(&mut self, now: Instant) {

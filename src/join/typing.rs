@@ -11,7 +11,6 @@
 //! It never knows the terminal or the server; the present moment is handed in.
 
 use std::collections::VecDeque;
-use std::io;
 use std::time::{Duration, Instant};
 
 use super::columns::View;
@@ -45,8 +44,6 @@ pub enum Deed {
     Suspend,
     /// That was not possible: the terminal should ring.
     Ring,
-    /// What was typed cannot be kept for the next time.
-    Forget(io::ErrorKind),
 }
 
 /// A key, or text.
@@ -175,9 +172,10 @@ impl Typing {
         None
     }
 
-    /// Remembers a line that was said.
-    pub fn remember(&mut self, line: &str) -> Option<Deed> {
-        self.history.remember(line).err().map(|error| Deed::Forget(error.kind()))
+    /// Remembers a line that was said; what there is to be told about that.
+    pub fn remember(&mut self, line: &str) -> Option<String> {
+        let error = self.history.remember(line).err()?;
+        Some(format!("what you type is not kept: {}", error.kind()))
     }
 
     /// What is seen of the line before and behind the cursor, in so many columns.
