@@ -36,7 +36,6 @@ pub struct Relay {
     /// The server has been told that nothing more will come.
     sending_ended: bool,
     hearing: Hearing,
-    heard_at: Option<Instant>,
     me: Me,
     paint: Paint,
     /// `None` once it is closed.
@@ -71,7 +70,6 @@ impl Relay {
             outgoing,
             sending_ended: false,
             hearing: Hearing::default(),
-            heard_at: None,
             me,
             paint,
             sink,
@@ -97,7 +95,11 @@ impl Relay {
 
     fn wait(&mut self) -> io::Result<Instant> {
         let now = Instant::now();
-        let until = if self.has_work() { Some(now) } else { self.retry_at.or(self.rest_due()) };
+        let until = if self.has_work() {
+            Some(now)
+        } else {
+            self.retry_at.or(self.hearing.next_deadline())
+        };
         self.watch.wait(until.map(|at| at.saturating_duration_since(now)))?;
         Ok(Instant::now())
     }
@@ -145,14 +147,7 @@ impl Relay {
         }
         let mut buffer = [0; READ_BYTES];
         match self.watch.receive(&mut buffer) {
-            Received::Bytes(bytes) => {
-                self.heard_at = Some(now);
-                self.hearing.push(&buffer[..bytes]);
-                while let Some(line) = self.hearing.next_line() {
-                    self.line(&line);
-                }
-            }
-            Received::NotYet if self.rest_due().is_some_and(|at| at <= now) => self.rest(),
+            Received::Bytes(bytes) => self.hearing.push(&buffer[..bytes], now),
             Received::NotYet => {}
             Received::Ended => {
                 self.rest();
@@ -166,11 +161,10 @@ impl Relay {
                 return Err(JoinError::Lost(error));
             }
         }
+        while let Some(line) = self.hearing.next_line(now) {
+            self.line(&line);
+        }
         Ok(None)
-    }
-
-    fn rest_due(&self) -> Option<Instant> {
-        self.hearing.patience().and_then(|patience| Some(self.heard_at? + patience))
     }
 
     fn rest(&mut self) {

@@ -64,7 +64,6 @@ enum Greeting {
 #[derive(Debug)]
 pub struct Talk {
     hearing: Hearing,
-    heard_at: Option<Instant>,
     outgoing: Outgoing,
     me: Me,
     pending: Pending,
@@ -93,7 +92,6 @@ impl Talk {
     pub fn new(paint: Paint, nick: Option<String>, room: Option<String>) -> Talk {
         Talk {
             hearing: Hearing::default(),
-            heard_at: None,
             outgoing: Outgoing::default(),
             me: Me::default(),
             pending: Pending::default(),
@@ -128,20 +126,16 @@ impl Talk {
 
     /// The connection is gone. What had not come back may not have arrived.
     pub fn lost(&mut self, now: Instant) {
-        if let Some(rest) = self.hearing.rest() {
-            self.line(&rest, now);
-        }
+        self.hear_rest(now);
         self.show_doubtful();
-        (self.hearing, self.outgoing, self.heard_at) = Default::default();
+        (self.hearing, self.outgoing) = Default::default();
         (self.asked, self.regain, self.room) = (None, None, None);
         self.me.forget();
     }
 
     /// It is over: what has not come back will not, and what was not even sent is told.
     pub fn over(&mut self, now: Instant) {
-        if let Some(rest) = self.hearing.rest() {
-            self.line(&rest, now);
-        }
+        self.hear_rest(now);
         if !self.outgoing.is_empty() {
             return self.show_doubtful();
         }
@@ -186,20 +180,13 @@ impl Talk {
 
     /// Takes in what was read.
     pub fn heard(&mut self, bytes: &[u8], now: Instant) {
-        self.heard_at = Some(now);
-        self.hearing.push(bytes);
-        while let Some(line) = self.hearing.next_line() {
-            self.line(&line, now);
-        }
+        self.hearing.push(bytes, now);
+        self.hear_lines(now);
     }
 
     /// Time has passed.
     pub fn lapse(&mut self, now: Instant) {
-        if self.rest_due().is_some_and(|at| at <= now)
-            && let Some(rest) = self.hearing.rest()
-        {
-            self.line(&rest, now);
-        }
+        self.hear_lines(now);
         let overdue = self.pending.overdue(&mut self.me, now);
         self.show_own_lines(overdue);
         self.regain_due(now);
@@ -208,7 +195,10 @@ impl Talk {
     /// When to call [`Talk::lapse`].
     pub fn next_deadline(&self) -> Option<Instant> {
         let regain = self.regain.as_ref().map(|regain| regain.asked_at + REGAIN_EVERY);
-        [self.rest_due(), self.pending.next_deadline(), regain].into_iter().flatten().min()
+        [self.hearing.next_deadline(), self.pending.next_deadline(), regain]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// What is to be printed since this was asked last.
@@ -274,8 +264,17 @@ impl Talk {
         self.quitting
     }
 
-    fn rest_due(&self) -> Option<Instant> {
-        self.hearing.patience().and_then(|patience| Some(self.heard_at? + patience))
+    fn hear_lines(&mut self, now: Instant) {
+        while let Some(line) = self.hearing.next_line(now) {
+            self.line(&line, now);
+        }
+    }
+
+    /// Nothing more will come.
+    fn hear_rest(&mut self, now: Instant) {
+        if let Some(rest) = self.hearing.rest() {
+            self.line(&rest, now);
+        }
     }
 
     fn line(&mut self, line: &str, now: Instant) {
@@ -353,13 +352,8 @@ impl Talk {
 
     fn note_echoed_name(&mut self) {
         if let Some(name) = self.asked.take_if(|name| self.me.is_now(name)) {
-            self.have(name);
+            (self.regain, self.wanted) = (None, Some(name));
         }
-    }
-
-    fn have(&mut self, name: String) {
-        self.regain = None;
-        self.wanted = Some(name);
     }
 
     /// Whether this repeats how a name was refused that is asked for again and again.

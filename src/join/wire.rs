@@ -5,14 +5,14 @@
 //! - The server is not trusted: a line that it says is made safe to show ([`crate::words::text`])
 //!   and has a bound; a longer one is handed out in pieces.
 //! - LF and CR LF end a line. Some servers never end one: what stays without an end is a line once
-//!   it has been quiet ([`Hearing::patience`]).
+//!   it has been quiet ([`Hearing::next_deadline`]).
 //! - What goes on where a line was broken off begins with [`CONTINUED`], so that no line of a peer
 //!   can be cut until its rest looks like a line of the server.
 //! - What waits to be sent has a bound: who puts more in asks [`Outgoing::is_full`] first.
 //!
-//! It never knows a socket, a clock or what a line means.
+//! It never knows a socket or what a line means; the present moment is handed in.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::stdio::backlog::Backlog;
 use crate::words::text::push_safe;
@@ -41,6 +41,7 @@ pub struct Hearing {
     buffer: Vec<u8>,
     start: usize,
     searched: usize,
+    heard_at: Option<Instant>,
     /// The last piece handed out had no end.
     broken_off: bool,
     has_ended_a_line: bool,
@@ -49,15 +50,17 @@ pub struct Hearing {
 impl Hearing {
     /// Takes in what was read. Call [`Hearing::next_line`] until there is none before pushing more,
     /// or the buffer grows.
-    pub fn push(&mut self, bytes: &[u8]) {
+    pub fn push(&mut self, bytes: &[u8], now: Instant) {
+        self.heard_at = Some(now);
         self.buffer.drain(..self.start);
         self.searched -= self.start;
         self.start = 0;
         self.buffer.extend_from_slice(bytes);
     }
 
-    /// The next whole line, safe and without its end; or a piece of one that is too long.
-    pub fn next_line(&mut self) -> Option<String> {
+    /// The next whole line, safe and without its end; or a piece of one that is too long, or that
+    /// has been quiet for long enough.
+    pub fn next_line(&mut self, now: Instant) -> Option<String> {
         loop {
             let found = memchr::memchr(b'\n', &self.buffer[self.searched..]);
             let end = found.map(|at| self.searched + at);
@@ -71,7 +74,8 @@ impl Hearing {
             }
             let Some(end) = end else {
                 self.searched = self.buffer.len();
-                return None;
+                let is_due = self.next_deadline().is_some_and(|at| at <= now);
+                return if is_due { self.rest() } else { None };
             };
             let was_broken_off = self.broken_off;
             let line = self.hand_out(end, end + 1);
@@ -84,7 +88,7 @@ impl Hearing {
         }
     }
 
-    /// What has no end, as a line: it was quiet for long enough, or nothing more will come.
+    /// What has no end, as a line: nothing more will come.
     pub fn rest(&mut self) -> Option<String> {
         if self.is_empty() {
             return None;
@@ -94,10 +98,10 @@ impl Hearing {
         Some(piece)
     }
 
-    /// After how much silence to ask for [`Hearing::rest`]; `None` if there is none.
-    pub fn patience(&self) -> Option<Duration> {
+    /// When to call [`Hearing::next_line`] though nothing has come.
+    pub fn next_deadline(&self) -> Option<Instant> {
         let quiet = if self.has_ended_a_line { QUIET_AFTER_ENDS } else { QUIET };
-        (!self.is_empty()).then_some(quiet)
+        self.heard_at.filter(|_| !self.is_empty()).map(|at| at + quiet)
     }
 
     fn is_empty(&self) -> bool {
@@ -188,8 +192,17 @@ mod tests {
     use proptest::prelude::*;
 
     fn lines(hearing: &mut Hearing, bytes: &[u8]) -> Vec<String> {
-        hearing.push(bytes);
-        std::iter::from_fn(|| hearing.next_line()).collect()
+        let now = Instant::now();
+        hearing.push(bytes, now);
+        std::iter::from_fn(|| hearing.next_line(now)).collect()
+    }
+
+    /// After so much silence it hands out this, and not before.
+    fn assert_quiet(hearing: &mut Hearing, quiet: Duration, text: &str) {
+        let due = hearing.heard_at.unwrap() + quiet;
+        assert_eq!(hearing.next_deadline(), Some(due));
+        assert_eq!(hearing.next_line(due - Duration::from_millis(1)), None);
+        assert_eq!(hearing.next_line(due).as_deref(), Some(text));
     }
 
     #[test]
@@ -210,18 +223,16 @@ mod tests {
         let mut hearing = Hearing::default();
         for text in ["하나", "둘"] {
             assert!(lines(&mut hearing, text.as_bytes()).is_empty());
-            assert_eq!(hearing.patience(), Some(QUIET));
-            assert_eq!(hearing.rest().as_deref(), Some(text));
+            assert_quiet(&mut hearing, QUIET, text);
         }
-        assert_eq!((hearing.rest(), hearing.patience()), (None, None));
+        assert_eq!((hearing.rest(), hearing.next_deadline()), (None, None));
     }
 
     #[test]
     fn what_goes_on_after_a_break_looks_like_no_new_line() {
         let mut hearing = Hearing::default();
         lines(&mut hearing, b"* welcome\nbob: half ");
-        assert_eq!(hearing.patience(), Some(QUIET_AFTER_ENDS));
-        assert_eq!(hearing.rest().as_deref(), Some("bob: half "));
+        assert_quiet(&mut hearing, QUIET_AFTER_ENDS, "bob: half ");
         assert_eq!(lines(&mut hearing, b"* closed\n* real\n"), ["… * closed", "* real"]);
     }
 
