@@ -14,7 +14,6 @@
 
 use std::time::{Duration, Instant};
 
-use crate::stdio::backlog::Backlog;
 use crate::words::text::push_safe;
 
 /// The most bytes of a line in one piece; more than any server we know sends.
@@ -129,11 +128,13 @@ fn beginning_of_character(bytes: &[u8], place: usize) -> usize {
 }
 
 /// What waits to be sent.
+///
+/// `taken <= buffer.len()`. The buffer begins with a line of which the socket has not taken the
+/// end, unless it has taken [`LINE_BYTES_MAX`] of that.
 #[derive(Debug, Default)]
 pub struct Outgoing {
-    backlog: Backlog,
-    /// What the socket has taken of a line without its end, up to a bound.
-    begun: Vec<u8>,
+    buffer: Vec<u8>,
+    taken: usize,
 }
 
 impl Outgoing {
@@ -145,25 +146,21 @@ impl Outgoing {
 
     /// Puts bytes in as they are.
     pub fn push(&mut self, bytes: &[u8]) {
-        self.backlog.end().extend_from_slice(bytes);
+        self.buffer.extend_from_slice(bytes);
     }
 
     /// All that waits.
     pub fn rest(&self) -> &[u8] {
-        self.backlog.rest()
+        &self.buffer[self.taken..]
     }
 
     /// The socket has taken so many bytes.
     pub fn took(&mut self, bytes: usize) {
-        let mut taken = &self.backlog.rest()[..bytes];
-        if let Some(end) = memchr::memrchr(b'\n', taken) {
-            self.begun.clear();
-            taken = &taken[end + 1..];
-        }
-        if self.begun.len() < LINE_BYTES_MAX {
-            self.begun.extend_from_slice(taken);
-        }
-        self.backlog.took(bytes);
+        self.taken += bytes;
+        let end = memchr::memrchr(b'\n', &self.buffer[..self.taken]).map_or(0, |at| at + 1);
+        let end = if self.taken - end < LINE_BYTES_MAX { end } else { self.taken };
+        self.buffer.drain(..end);
+        self.taken -= end;
     }
 
     /// The lines that the socket has not taken, or not to their ends.
@@ -171,18 +168,17 @@ impl Outgoing {
         if self.is_empty() {
             return Vec::new();
         }
-        let text = [&self.begun, self.rest()].concat();
-        String::from_utf8_lossy(&text).lines().map(str::to_owned).collect()
+        String::from_utf8_lossy(&self.buffer).lines().map(str::to_owned).collect()
     }
 
     /// Whether nothing waits.
     pub fn is_empty(&self) -> bool {
-        self.backlog.is_empty()
+        self.rest().is_empty()
     }
 
     /// Whether so much waits that no more should be put in.
     pub fn is_full(&self) -> bool {
-        self.backlog.len() >= OUTGOING_BYTES_MAX
+        self.rest().len() >= OUTGOING_BYTES_MAX
     }
 }
 
