@@ -159,7 +159,8 @@ fn goes_by_words(modifiers: Option<u32>) -> bool {
 }
 
 /// A key by its character: `CSI code:shifted:latin ; modifiers ; text u`, of which all but the code
-/// may be missing. A mode that sends text so, but not what Shift makes of it, is in no use.
+/// may be missing. Where only the key is told and not its text, Shift is
+/// not heeded.
 fn character_key(code: u32, modifiers: Option<u32>, numbers: &Parameters<'_>) -> Found {
     let modifiers = modifiers.map_or(0, |sent| sent.saturating_sub(1));
     // With Ctrl or Alt the key counts, whatever script is written on it.
