@@ -21,7 +21,7 @@ const REVERSE: &str = "7";
 const NORMAL: &str = "\x1b[0m";
 
 /// How lines are to look.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Paint {
     /// With colours.
     pub colored: bool,

@@ -54,14 +54,17 @@ struct Regain {
 }
 
 /// Where the greeting of the server stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Greeting {
-    Awaited { again: bool },
+    Awaited {
+        again: bool,
+    },
+    #[default]
     Over,
 }
 
 /// One person's conversation.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Talk {
     hearing: Hearing,
     outgoing: Outgoing,
@@ -90,25 +93,8 @@ pub struct Talk {
 impl Talk {
     /// Nothing is said yet; `nick` and `room` are asked for on every connection.
     pub fn new(paint: Paint, nick: Option<String>, room: Option<String>) -> Talk {
-        Talk {
-            hearing: Hearing::default(),
-            outgoing: Outgoing::default(),
-            me: Me::default(),
-            pending: Pending::default(),
-            earlier: Earlier::default(),
-            people: People::default(),
-            away: Away::default(),
-            paint,
-            greeting: Greeting::Over,
-            is_ours: false,
-            wanted: nick.map(|nick| bare(&nick).to_owned()),
-            asked: None,
-            regain: None,
-            room: None,
-            wanted_room: room,
-            quitting: false,
-            shown: Vec::new(),
-        }
+        let wanted = nick.map(|nick| bare(&nick).to_owned());
+        Talk { paint, wanted, wanted_room: room, ..Talk::default() }
     }
 
     /// There is a connection; `again` if there was one before.
