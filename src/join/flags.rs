@@ -5,7 +5,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use clap::builder::BoolishValueParser;
-use clap::{Args, ValueEnum};
+use clap::{Args, ColorChoice};
 
 use crate::config::PORT;
 use crate::join::said::may_be_name;
@@ -30,9 +30,9 @@ pub struct Flags {
     pub room: Option<String>,
 
     /// Use colours: always, never, or auto (on a terminal, unless NO_COLOR is set)
-    #[arg(long, value_name = "WHEN", value_enum, default_value_t = Color::Auto)]
+    #[arg(long, value_name = "WHEN", value_enum, default_value_t = ColorChoice::Auto)]
     #[arg(hide_possible_values = true)]
-    pub color: Color,
+    pub color: ColorChoice,
 
     /// Show the time of day before each line
     #[arg(long, value_parser = BoolishValueParser::new())]
@@ -45,17 +45,6 @@ pub struct Flags {
     /// Neither read nor write the file of earlier lines
     #[arg(long, value_parser = BoolishValueParser::new())]
     pub no_history: bool,
-}
-
-/// When to use colours.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Color {
-    /// On a terminal, unless NO_COLOR is set.
-    Auto,
-    /// Always.
-    Always,
-    /// Never.
-    Never,
 }
 
 /// Where a server is: a host that may have to be looked up, and a port.

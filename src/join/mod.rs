@@ -91,11 +91,12 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
+use clap::ColorChoice;
 use time::OffsetDateTime;
 
 use crate::stdio::sink::Sink;
 use crate::stdio::source::Source;
-use flags::{Color, Flags};
+use flags::Flags;
 use history::History;
 use lookup::Lookup;
 use paint::Paint;
@@ -221,12 +222,12 @@ fn is_on_terminal() -> bool {
     io::stdin().is_terminal() && io::stdout().is_terminal() && !is_dumb
 }
 
-fn is_colored(color: Color, on_terminal: bool) -> bool {
+fn is_colored(color: ColorChoice, on_terminal: bool) -> bool {
     let unwanted = || env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     match color {
-        Color::Always => true,
-        Color::Never => false,
-        Color::Auto => on_terminal && !unwanted(),
+        ColorChoice::Always => true,
+        ColorChoice::Never => false,
+        ColorChoice::Auto => on_terminal && !unwanted(),
     }
 }
 
