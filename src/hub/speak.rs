@@ -13,12 +13,13 @@
 
 use std::time::Instant;
 
-use super::Hub;
+use super::{Hub, Stop};
 use crate::config::Config;
 use crate::hub::client::{Leave, Life, Socket, Spoken};
 use crate::room::forms::Form;
 use crate::room::queues::Queues;
 use crate::room::{ClientId, RoomId};
+use crate::words::notice::Notice;
 
 /// This many looks count as a write: one is a cache miss, the other a system call.
 const LOOKS_PER_WRITE: usize = 64;
@@ -151,7 +152,11 @@ impl<S: Socket> Hub<S> {
                 }
             }
             (_, Some(leave)) => self.enter(id, Life::Gone(leave), now),
-            (Life::Moving, None) if client.is_flushed() => self.arrive(id, now),
+            (Life::Moving, None) if client.is_flushed() => match self.stop {
+                Stop::No => self.arrive(id, now),
+                // The last line may stand before the place at which it would come into a room.
+                _ => self.close(id, Leave::Stopping, &Notice::Stopping, now),
+            },
             (Life::Closing(leave), None) if client.is_flushed() => {
                 let is_shut = client.shut_down(&self.config, now);
                 let life = if is_shut { Life::Draining(leave) } else { Life::Gone(leave) };

@@ -186,7 +186,7 @@ impl Peer {
     }
 
     /// Whether it may be on its way to another room.
-    fn may_be_leaving(&self) -> bool {
+    pub fn may_be_leaving(&self) -> bool {
         let unanswered = &self.sent[self.private.place.min(self.sent.len())..];
         let has_asked = unanswered.iter().any(|sent| matches!(sent.asks, Asks::Go(_)));
         self.leaving.is_some() || has_asked

@@ -82,6 +82,27 @@ fn a_slow_client_has_all_of_its_room_before_it_moves() {
 }
 
 #[test]
+fn a_client_that_moves_at_a_stop_gets_the_last_line() {
+    let (mut small, [alice, bob]) = two();
+    bob.pipe.borrow_mut().room = Some(0);
+    small.say(&bob, "/join garden\n");
+    let carol = small.connect(3);
+    small.say_later(&alice, "/join garden\n");
+    // The last line of the lobby does not fit into this turn any more.
+    small.say_later(&carol, "a line of a full turn\n".repeat(4000));
+    small.hub.listen(small.now);
+    small.hub.stop(small.now);
+    bob.pipe.borrow_mut().room = None;
+    small.note(&bob);
+    small.pass(2 * SECOND);
+    for client in [&alice, &bob, &carol] {
+        let heard = client.take_text();
+        assert!(heard.ends_with("* server shutting down\n"), "{heard}");
+        assert_eq!(heard.matches("shutting down").count(), 1, "{heard}");
+    }
+}
+
+#[test]
 fn a_message_reaches_a_client_in_another_room() {
     let (mut small, [alice, bob]) = two();
     small.say(&bob, "/join garden\n/nick bob\n");
