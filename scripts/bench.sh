@@ -8,7 +8,7 @@ usage() {
 Usage: scripts/bench.sh [--install] [--keep] [flags and loads of bench]
 
 Builds the server, the load generator, and the two servers that were written for the comparison.
-Runs every load five times on every server that is installed. It takes three quarters of an hour;
+Runs every load five times on every server that is installed. It takes almost an hour;
 the machine should do nothing else. It writes bench.md, bench.json and cost.svg into target/bench.
 \`cargo run --release --example bench -- --help\` lists the flags of bench.
 

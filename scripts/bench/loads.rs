@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use super::peer::Peer;
 use super::results::Metric;
 use super::room::{Pace, Room, Talk, Until};
+use crate::stress::crowd::clients_max;
 use crate::stress::started::Started;
 use crate::stress::{Outcome, gauge};
 
@@ -21,6 +22,12 @@ const QUIET: Duration = Duration::from_millis(1300);
 /// disturbed one counts. They are short, since a noisy host disturbs every long one.
 const SINGLE_DELIVERIES: usize = 10_000;
 const SINGLE_TIME: Duration = Duration::from_secs(4);
+
+/// One sample of `rooms` visits this many rooms, spread over all of them.
+const ROOMS_VISITED: usize = 8;
+
+/// This many clients receive each line in a room.
+const ROOM_CLIENTS: usize = 2;
 
 /// A flood.
 const FLOOD_CLIENTS: usize = 1000;
@@ -62,6 +69,8 @@ pub enum Load {
     Busy,
     /// One in ten of 50 clients never reads.
     Stuck,
+    /// One message at a time in one room at a time. This many clients receive, two in each room.
+    Rooms(usize),
 }
 
 impl Load {
@@ -74,6 +83,7 @@ impl Load {
             Load::Talkers => "talkers",
             Load::Busy => "busy",
             Load::Stuck => "stuck",
+            Load::Rooms(_) => "rooms",
         }
     }
 
@@ -86,6 +96,7 @@ impl Load {
             Load::Talkers,
             Load::Busy,
             Load::Stuck,
+            Load::Rooms(clients),
         ];
         all.into_iter().find(|load| load.name() == name)
     }
@@ -93,7 +104,7 @@ impl Load {
     /// How many clients it has.
     pub fn clients(self) -> usize {
         match self {
-            Load::Single(clients) | Load::Storm(clients) => clients,
+            Load::Single(clients) | Load::Storm(clients) | Load::Rooms(clients) => clients,
             Load::Flood | Load::Talkers | Load::Busy => FLOOD_CLIENTS,
             Load::Stuck => STUCK_CLIENTS,
         }
@@ -101,11 +112,14 @@ impl Load {
 
     /// Whether this server, or bare loop, can do it.
     pub fn is_for(self, peer: Peer) -> bool {
-        match peer {
-            Peer::Send => matches!(self, Load::Single(_)),
-            Peer::Pump => self == Load::Flood,
-            Peer::Accept => matches!(self, Load::Storm(_)),
-            _ => true,
+        match (self, peer) {
+            (Load::Rooms(clients), _) => peer
+                .channel_clients()
+                .is_some_and(|each| clients / ROOM_CLIENTS * each <= clients_max()),
+            (_, Peer::Send) => matches!(self, Load::Single(_)),
+            (_, Peer::Pump) => self == Load::Flood,
+            (_, Peer::Accept) => matches!(self, Load::Storm(_)),
+            _ => self.clients() <= peer.clients_max().0,
         }
     }
 }
@@ -121,6 +135,7 @@ pub fn run(load: Load, peer: Peer) -> Outcome<Vec<(Metric, f64)>> {
         Load::Talkers => side.talkers(Pace::Window(FLOOD_WINDOW)),
         Load::Busy => side.talkers(Pace::Every(BUSY_EVERY)),
         Load::Stuck => side.stuck(),
+        Load::Rooms(clients) => side.rooms(clients / ROOM_CLIENTS),
     }
 }
 
@@ -155,14 +170,32 @@ impl Side {
         let mut room = self.room(1)?;
         room.connect(clients)?;
         room.read_for(QUIET)?;
-        let until = Until::Said((SINGLE_DELIVERIES / clients).max(1) as u64);
+        let messages = (SINGLE_DELIVERIES / clients).max(1);
+        self.least(|| one_at_a_time(&mut room, messages))
+    }
+
+    fn rooms(&self, rooms: usize) -> Outcome<Vec<(Metric, f64)>> {
+        let each = self.peer.channel_clients().ok_or("it has no rooms")?;
+        let mut room = self.room(1)?.in_channels_of(each);
+        room.connect(rooms * each)?;
+        room.read_for(QUIET)?;
+        let messages = SINGLE_DELIVERIES / ROOM_CLIENTS / ROOMS_VISITED;
+        self.least(|| {
+            let visit = |nth| {
+                room.turn_to(rooms - 1 - nth * rooms / ROOMS_VISITED);
+                one_at_a_time(&mut room, messages)
+            };
+            (0..ROOMS_VISITED).map(visit).sum()
+        })
+    }
+
+    /// Takes samples, and returns the least cost of a delivery. A sample returns its deliveries.
+    fn least(&self, mut sample: impl FnMut() -> Outcome<u64>) -> Outcome<Vec<(Metric, f64)>> {
         let (mut least, start) = (f64::INFINITY, Instant::now());
         while start.elapsed() < SINGLE_TIME {
-            let (talk, each) = self.talk(&mut room, &[Pace::Window(1)], until)?;
-            if talk.stalled {
-                return Err("it stands still".into());
-            }
-            least = least.min(each);
+            let before = self.cpu_ns()?;
+            let deliveries = sample()?;
+            least = least.min((self.cpu_ns()? - before) / deliveries as f64);
         }
         Ok(vec![(Metric::CpuNs, least)])
     }
@@ -242,6 +275,13 @@ impl Side {
         ];
         Ok([measured, came_of(&talk)].concat())
     }
+}
+
+/// Has one client send this many messages, each when the one before has arrived. Returns how many
+/// deliveries that were.
+fn one_at_a_time(room: &mut Room, messages: usize) -> Outcome<u64> {
+    let talk = room.talk(&[Pace::Window(1)], WORDS_BYTES, Until::Said(messages as u64))?;
+    if talk.stalled { Err("it stands still".into()) } else { Ok(talk.deliveries) }
 }
 
 fn came_of(talk: &Talk) -> Vec<(Metric, f64)> {

@@ -179,23 +179,39 @@ impl Peer {
         }
     }
 
-    /// What a client sends first; `speaks` if it will talk, and not only listen.
-    pub fn hello(self, client: usize, speaks: bool) -> Vec<u8> {
-        match self {
-            Peer::Chinwag if speaks => format!("/nick s{client}\n").into_bytes(),
-            // A subscriber may not publish.
-            Peer::Redis if speaks => b"PING\r\n".to_vec(),
-            Peer::Redis => b"SUBSCRIBE c\r\n".to_vec(),
-            Peer::Nats => b"CONNECT {\"verbose\":false}\r\nSUB c 1\r\nPING\r\n".to_vec(),
-            Peer::Ngircd => format!("NICK u{client}\r\nUSER u 0 * :u\r\nJOIN #c\r\n").into_bytes(),
-            _ => Vec::new(),
-        }
+    /// How many clients a channel has if two of them receive each message, where the server has
+    /// channels. A talker that does not receive its own messages is a third one.
+    pub fn channel_clients(self) -> Option<usize> {
+        let has_channels = matches!(self, Peer::Chinwag | Peer::Redis | Peer::Nats | Peer::Ngircd);
+        has_channels.then_some(if self.echoes() { 2 } else { 3 })
     }
 
-    /// How to know that a client is in the conversation.
-    pub fn let_in(self, speaks: bool) -> LetIn {
+    /// What a client of this channel sends first; `speaks` if it will talk, and not only listen.
+    /// Channel 0 of chinwag is its lobby, where each client is already.
+    pub fn hello(self, client: usize, channel: usize, speaks: bool) -> Vec<u8> {
+        let nick = if speaks { format!("/nick s{client}\n") } else { String::new() };
+        let hello = match self {
+            Peer::Chinwag if channel > 0 => format!("{nick}/join c{channel}\n"),
+            Peer::Chinwag => nick,
+            // A subscriber may not publish.
+            Peer::Redis if speaks => "PING\r\n".to_owned(),
+            Peer::Redis => format!("SUBSCRIBE c{channel}\r\n"),
+            Peer::Nats => {
+                format!("CONNECT {{\"verbose\":false}}\r\nSUB c{channel} 1\r\nPING\r\n")
+            }
+            Peer::Ngircd => {
+                format!("NICK u{client}\r\nUSER u 0 * :u\r\nJOIN #c{channel}\r\n")
+            }
+            _ => String::new(),
+        };
+        hello.into_bytes()
+    }
+
+    /// How to know that a client is in the conversation of this channel.
+    pub fn let_in(self, channel: usize, speaks: bool) -> LetIn {
         match self {
             Peer::Send | Peer::Pump | Peer::Accept | Peer::Ncat => LetIn::Accepted,
+            Peer::Chinwag if channel > 0 => LetIn::Told(b"* you are in c"),
             Peer::Chinwag | Peer::Tokio | Peer::Threads => LetIn::Told(b"* welcome"),
             // The answer to PING, or part of the answer to SUBSCRIBE.
             Peer::Redis if speaks => LetIn::Told(b"+PONG"),
@@ -210,15 +226,16 @@ impl Peer {
         !matches!(self, Peer::Redis | Peer::Ngircd | Peer::Ncat)
     }
 
-    /// Writes what a client must send to give all clients these words.
-    pub fn write_said(self, words: &[u8], to: &mut Vec<u8>) {
+    /// Writes what a client must send to give all clients of this channel these words.
+    pub fn write_said(self, words: &[u8], channel: usize, to: &mut Vec<u8>) {
         let (before, after) = match self {
             Peer::Redis => {
-                let length = words.len();
-                (format!("*3\r\n$7\r\nPUBLISH\r\n$1\r\nc\r\n${length}\r\n"), "\r\n")
+                let (length, to) = (words.len(), format!("c{channel}"));
+                let publish = format!("*3\r\n$7\r\nPUBLISH\r\n${}\r\n{to}\r\n", to.len());
+                (format!("{publish}${length}\r\n"), "\r\n")
             }
-            Peer::Nats => (format!("PUB c {}\r\n", words.len()), "\r\n"),
-            Peer::Ngircd => ("PRIVMSG #c :".to_owned(), "\r\n"),
+            Peer::Nats => (format!("PUB c{channel} {}\r\n", words.len()), "\r\n"),
+            Peer::Ngircd => (format!("PRIVMSG #c{channel} :"), "\r\n"),
             _ => (String::new(), "\n"),
         };
         to.extend_from_slice(before.as_bytes());

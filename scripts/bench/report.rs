@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use super::app::ROOMS_SIZES;
 use super::loads::{Load, STUCK};
 use super::peer::Peer;
 use super::results::{Metric, Results};
@@ -10,6 +11,9 @@ const MIB: f64 = (1 << 20) as f64;
 
 /// The sizes of one message at a time that are in the table.
 const SIZES: [usize; 3] = [1000, 5000, 15_000];
+
+/// The cell of what was not measured.
+const UNMEASURED: &str = "–";
 
 /// A value that was measured several times, from the least to the greatest, in this unit.
 fn shown(
@@ -29,7 +33,7 @@ fn shown(
     }
     match results.failure(load, peer) {
         Some(_) => "fails".to_owned(),
-        None => "–".to_owned(),
+        None => UNMEASURED.to_owned(),
     }
 }
 
@@ -42,13 +46,12 @@ fn number(value: f64) -> String {
     }
 }
 
-/// Both tables; `many` clients connect in the storm.
+/// The tables of what was measured; `many` clients connect in the storm.
 pub fn tables(results: &Results, peers: &[Peer], many: usize) -> String {
-    let bare = [Peer::Send, Peer::Pump];
-    let talking = peers.iter().filter(|peer| **peer != Peer::Accept);
-    let connecting = peers.iter().filter(|peer| !bare.contains(peer));
-    let talking: Vec<_> = talking.map(|peer| talking_row(results, *peer)).collect();
-    let connecting: Vec<_> = connecting.map(|peer| connecting_row(results, *peer, many)).collect();
+    let talking: Vec<_> = peers.iter().map(|peer| talking_row(results, *peer)).collect();
+    let connecting: Vec<_> =
+        peers.iter().map(|peer| connecting_row(results, *peer, many)).collect();
+    let rooms: Vec<_> = peers.iter().map(|peer| rooms_row(results, *peer)).collect();
     let storm = format!("CPU per connection, {} at once", thousands(many));
     let connecting_head = [
         "",
@@ -59,7 +62,14 @@ pub fn tables(results: &Results, peers: &[Peer], many: usize) -> String {
         "CPU per delivery to the other 45",
         "memory growth",
     ];
-    [table(&TALKING_HEAD, &talking), table(&connecting_head, &connecting)].join("\n")
+    let rooms_head = ["CPU per delivery in a room of two", "1 room", "1 000 rooms", "9 000 rooms"];
+    let mut tables = vec![
+        table(&TALKING_HEAD, &talking),
+        table(&connecting_head, &connecting),
+        table(&rooms_head, &rooms),
+    ];
+    tables.retain(|table| !table.is_empty());
+    tables.join("\n")
 }
 
 /// One message at a time, a flood, and talkers beside a flooder and beside a busy client.
@@ -104,9 +114,20 @@ fn connecting_row(results: &Results, peer: Peer, many: usize) -> [String; 7] {
     ]
 }
 
+fn rooms_row(results: &Results, peer: Peer) -> [String; 4] {
+    let [one, thousand, most] = ROOMS_SIZES
+        .map(|clients| shown(results, Load::Rooms(clients), peer, Metric::CpuNs, (1e3, "µs")));
+    [peer.name().to_owned(), one, thousand, most]
+}
+
+/// A table of the rows in which something was measured; nothing if there is none.
 fn table<const N: usize>(head: &[&str; N], rows: &[[String; N]]) -> String {
-    let mut text = format!("| {} |\n|{}\n", head.join(" | "), "---|".repeat(N));
+    let rows = rows.iter().filter(|row| row[1..].iter().any(|cell| cell != UNMEASURED));
+    let mut text = String::new();
     for row in rows {
+        if text.is_empty() {
+            text = format!("| {} |\n|{}\n", head.join(" | "), "---|".repeat(N));
+        }
         // Writing to a string cannot fail.
         writeln!(text, "| {} |", row.join(" | ")).unwrap_or_default();
     }
@@ -117,7 +138,7 @@ fn table<const N: usize>(head: &[&str; N], rows: &[[String; N]]) -> String {
 fn outcome(results: &Results, peer: Peer) -> String {
     let most = |metric| results.range(Load::Stuck, peer, metric).map(|(_, most)| most);
     match (most(Metric::Stalled), most(Metric::Lost), most(Metric::Closed)) {
-        (None, ..) => "–".to_owned(),
+        (None, ..) => UNMEASURED.to_owned(),
         (Some(1.0), ..) => "**all clients stall**".to_owned(),
         (_, Some(lost), _) if lost > 0.0 => "continues, loses lines".to_owned(),
         (.., Some(closed)) if closed >= STUCK as f64 => "continues, closes them".to_owned(),

@@ -7,6 +7,7 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr};
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
@@ -103,13 +104,17 @@ struct Speaker {
     said_at: Vec<Instant>,
 }
 
-/// Many clients of one server. The first ones talk.
+/// Many clients of one server. The first ones of a channel talk, in one channel at a time.
 #[derive(Debug)]
 pub struct Room {
     peer: Peer,
     address: SocketAddr,
     connections: Connections,
     talkers: usize,
+    /// How many clients each channel has. Those of a channel stand side by side in `members`.
+    channel_clients: usize,
+    /// The channel of the talk.
+    channel: usize,
     members: Vec<Member>,
     let_in: usize,
     speakers: Vec<Speaker>,
@@ -122,13 +127,16 @@ pub struct Room {
 }
 
 impl Room {
-    /// No client yet, at this address. The first `talkers` that connect will talk.
+    /// No client yet, at this address. All will be in one channel, and the first `talkers` that
+    /// connect will talk.
     pub fn new(peer: Peer, address: SocketAddr, pid: u32, talkers: usize) -> Outcome<Room> {
         Ok(Room {
             peer,
             address,
             connections: Connections::of(pid)?,
             talkers,
+            channel_clients: usize::MAX,
+            channel: 0,
             members: Vec::new(),
             let_in: 0,
             speakers: Vec::new(),
@@ -139,6 +147,30 @@ impl Room {
             poll: Poll::new()?,
             scratch: vec![0; READ_BYTES],
         })
+    }
+
+    /// The same with this many clients in each channel.
+    pub fn in_channels_of(self, channel_clients: usize) -> Room {
+        Room { channel_clients, ..self }
+    }
+
+    /// The next talk is in this channel.
+    pub fn turn_to(&mut self, channel: usize) {
+        self.channel = channel;
+    }
+
+    /// The members that are in the channel of the talk.
+    fn hearing(&self) -> Range<usize> {
+        let first = self.channel * self.channel_clients;
+        first..first.saturating_add(self.channel_clients).min(self.members.len())
+    }
+
+    fn channel_of(&self, key: usize) -> usize {
+        key / self.channel_clients
+    }
+
+    fn speaks(&self, key: usize) -> bool {
+        key % self.channel_clients < self.talkers
     }
 
     /// Connects this many more, and waits until all are in the conversation.
@@ -164,7 +196,7 @@ impl Room {
     }
 
     fn count_let_in(&self) -> Outcome<usize> {
-        Ok(match self.peer.let_in(false) {
+        Ok(match self.peer.let_in(0, false) {
             LetIn::Told(_) => self.let_in,
             LetIn::Accepted => self.open()?,
         })
@@ -178,10 +210,10 @@ impl Room {
         self.poll.registry().register(&mut socket, Token(key), interests)?;
         self.members.push(Member {
             socket,
-            let_in: matches!(self.peer.let_in(false), LetIn::Accepted),
+            let_in: matches!(self.peer.let_in(0, false), LetIn::Accepted),
             partial: Vec::new(),
             next: vec![0; self.talkers],
-            unsaid: self.peer.hello(key, key < self.talkers),
+            unsaid: self.peer.hello(key, self.channel_of(key), self.speaks(key)),
             writable: false,
             deaf: false,
             gone: false,
@@ -244,9 +276,8 @@ impl Room {
         (self.deliveries, self.lost) = (0, 0);
         self.latencies.reset();
         self.frames = Frames::new(words_bytes);
-        for member in &mut self.members {
-            member.next.fill(0);
-        }
+        let hearing = self.hearing();
+        self.members[hearing].iter_mut().for_each(|member| member.next.fill(0));
         let offset = |(at, pace): (usize, &Pace)| match pace {
             Pace::Every(period) => *period * at as u32 / paces.len() as u32,
             Pace::Window(_) => Duration::ZERO,
@@ -304,7 +335,7 @@ impl Room {
     /// How many messages of this talker all readers have received. It looks at every client, so it
     /// is too slow to ask at each turn for all talkers.
     fn heard_by_all(&self, talker: usize) -> u64 {
-        let hearing = self.members.iter().enumerate().filter(|(key, member)| {
+        let hearing = self.members[self.hearing()].iter().enumerate().filter(|(key, member)| {
             let silent = *key < self.talkers && self.peer == Peer::Redis;
             let itself = *key == talker && !self.peer.echoes();
             !member.deaf && !silent && !itself
@@ -321,18 +352,19 @@ impl Room {
                 said + now.checked_duration_since(due).map_or(0, periods)
             }
         };
+        let key = self.hearing().start + at;
         let speaker = &mut self.speakers[at];
-        let member = &mut self.members[at];
+        let member = &mut self.members[key];
         while speaker.said < may_have_said.min(most) {
             let words = words::of(at, speaker.said, self.frames.words_bytes());
-            self.peer.write_said(&words, &mut member.unsaid);
+            self.peer.write_said(&words, self.channel, &mut member.unsaid);
             speaker.said += 1;
             if let Pace::Every(period) = speaker.pace {
                 speaker.said_at.push(speaker.due);
                 speaker.due += period;
             }
         }
-        self.go_on(at)
+        self.go_on(key)
     }
 
     /// Writes what a member still has to send, as far as its socket takes it.
@@ -401,9 +433,11 @@ impl Room {
     /// Takes what a member has read. Whole messages of the first talker are compared at once; if
     /// they differ, line by line.
     fn take(&mut self, key: usize, mut bytes: &[u8]) -> Result<(), Fault> {
+        let hears = self.hearing().contains(&key);
+        let (channel, speaks) = (self.channel_of(key), self.speaks(key));
         let member = &mut self.members[key];
         while !bytes.is_empty() {
-            if member.partial.is_empty() && !self.speakers.is_empty() {
+            if member.partial.is_empty() && hears && !self.speakers.is_empty() {
                 let whole = self.frames.matching(member.next[0], bytes);
                 member.next[0] += whole;
                 self.deliveries += whole;
@@ -424,8 +458,7 @@ impl Room {
                 &joined
             };
             if !member.let_in {
-                let speaks = key < self.talkers;
-                let LetIn::Told(sign) = self.peer.let_in(speaks) else { continue };
+                let LetIn::Told(sign) = self.peer.let_in(channel, speaks) else { continue };
                 member.let_in = memchr::memmem::find(line, sign).is_some();
                 self.let_in += usize::from(member.let_in);
                 continue;
@@ -434,6 +467,9 @@ impl Room {
                 continue;
             };
             let Some(speaker) = self.speakers.get(talker) else { continue };
+            if !hears {
+                return Err(Fault(format!("message {number} arrived in another channel")));
+            }
             let next = &mut member.next[talker];
             if number < *next {
                 return Err(Fault(format!("message {number} arrived twice or out of order")));

@@ -7,9 +7,10 @@ use std::thread;
 use std::time::Duration;
 
 use crate::bench::app::{Flags, compare};
+use crate::bench::loads::{self, Load};
 use crate::bench::peer::Peer;
 use crate::bench::report;
-use crate::bench::results::Results;
+use crate::bench::results::{Metric, Results};
 use crate::bench::room::{Pace, Room, Talk, Until};
 use crate::stress::Outcome;
 use clap::{Parser, ValueEnum};
@@ -25,6 +26,11 @@ type Wrong = fn(&str) -> Vec<u8>;
 /// message 100 of the first talker to the last client as `wrong` says. Like [`Peer::Tokio`] it puts
 /// a name before the words.
 fn talk_over(paces: &[Pace], wrong: Wrong) -> Outcome<Talk> {
+    talk_in_channels_of(CLIENTS, paces, wrong)
+}
+
+/// The same with this many clients in each channel. The server sends all lines to all clients.
+fn talk_in_channels_of(channel_clients: usize, paces: &[Pace], wrong: Wrong) -> Outcome<Talk> {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let talkers = paces.len();
@@ -45,7 +51,8 @@ fn talk_over(paces: &[Pace], wrong: Wrong) -> Outcome<Talk> {
         });
     });
     let talk = {
-        let mut room = Room::new(Peer::Tokio, address, std::process::id(), talkers)?;
+        let room = Room::new(Peer::Tokio, address, std::process::id(), talkers)?;
+        let mut room = room.in_channels_of(channel_clients);
         room.connect(CLIENTS)?;
         room.talk(paces, 59, Until::Said(MESSAGES))
     };
@@ -102,6 +109,28 @@ fn a_message_that_does_not_come_or_is_changed_is_lost() {
 fn a_message_that_comes_twice_is_a_fault() {
     let error = talk_over(FLOODER, |line| line.repeat(2).into_bytes()).unwrap_err().to_string();
     assert!(error.contains("message 100 arrived twice"), "{error}");
+}
+
+#[test]
+fn a_message_in_another_channel_is_a_fault() {
+    let talk = talk_in_channels_of(CLIENTS / 2, FLOODER, |line| line.as_bytes().to_vec());
+    let error = talk.unwrap_err().to_string();
+    assert!(error.contains("arrived in another channel"), "{error}");
+}
+
+#[test]
+fn both_clients_of_each_room_receive_its_lines() {
+    let measured = loads::run(Load::Rooms(CLIENTS), Peer::Chinwag).unwrap();
+    assert!(matches!(measured[..], [(Metric::CpuNs, 1.0..)]), "{measured:?}");
+}
+
+#[test]
+fn a_table_leaves_out_what_was_not_measured() {
+    let mut results = Results::default();
+    results.add(Load::Rooms(2), Peer::Ngircd, vec![(Metric::CpuNs, 7000.0)]);
+    let tables = report::tables(&results, Peer::value_variants(), 15_000);
+    assert!(tables.starts_with("| CPU per delivery in a room of two |"), "{tables}");
+    assert!(tables.ends_with("---|\n| ngircd | 7.00 µs | – | – |\n"), "{tables}");
 }
 
 #[test]
