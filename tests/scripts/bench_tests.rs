@@ -137,13 +137,15 @@ fn a_table_leaves_out_what_was_not_measured() {
 fn the_results_page_has_the_tables_of_the_kept_runs() {
     let kept = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/results");
     let read = |name: &str| std::fs::read_to_string(format!("{kept}/{name}")).unwrap();
-    let (page, all) = (read("README.md"), read("bench.json"));
-    let all: serde_json::Value = serde_json::from_str(&all).unwrap();
-    let mut results = Results::default();
-    results.add_json(&all["results"]).unwrap();
-    let tables = report::tables(&results, Peer::value_variants(), 15_000);
-    assert!(page.contains(&tables), "scripts/bench.sh --keep puts them there: {tables}");
-    assert!(page.contains(all["machine"].as_str().unwrap()), "{}", all["machine"]);
+    let page = read("README.md");
+    for runs in ["bench.json", "rooms.json"] {
+        let all: serde_json::Value = serde_json::from_str(&read(runs)).unwrap();
+        let mut results = Results::default();
+        results.add_json(&all["results"]).unwrap();
+        let tables = report::tables(&results, Peer::value_variants(), 15_000);
+        assert!(page.contains(&tables), "scripts/bench.sh --keep puts them there: {tables}");
+        assert!(page.contains(all["machine"].as_str().unwrap()), "{}", all["machine"]);
+    }
 }
 
 #[test]
