@@ -258,6 +258,14 @@ impl Transcript {
         Some(self.line(after - 1))
     }
 
+    /// The starts and the authors of the lines from the one that starts at `position`, or behind
+    /// it, to the newest: what a reader that hides authors looks at for every line.
+    pub fn authors_from(&self, position: u64) -> impl Iterator<Item = (u64, u64)> + '_ {
+        let first = self.index.partition_point(|entry| entry.start < position);
+        let entries = self.index.pieces(first, self.index.end()).flatten();
+        entries.map(|entry| (entry.start, entry.stamp.author))
+    }
+
     /// The lines from the one that starts at `position` to the newest.
     pub fn lines_from(&self, position: u64) -> impl Iterator<Item = Line> + '_ {
         let first = self.index.partition_point(|entry| entry.start < position);

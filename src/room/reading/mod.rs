@@ -311,17 +311,23 @@ impl Reading {
     /// begin. A line that was begun is finished.
     fn step_over(&self, cursor: &mut Cursor, transcript: &Transcript, limit: u64) -> u64 {
         let Some(without) = self.without.as_deref() else { return limit };
-        for line in transcript.lines_from(cursor.position) {
-            if line.start >= limit {
-                break;
+        let mut is_stepping = false;
+        for (start, author) in transcript.authors_from(cursor.position) {
+            if std::mem::take(&mut is_stepping) {
+                cursor.position = start;
             }
-            if !without.contains(line.stamp.author) {
-                continue;
+            if start >= limit {
+                return limit;
             }
-            if line.start > cursor.position {
-                return line.start;
+            if without.contains(author) {
+                if start > cursor.position {
+                    return start;
+                }
+                is_stepping = true;
             }
-            cursor.position = line.end;
+        }
+        if is_stepping {
+            cursor.position = transcript.head();
         }
         limit
     }
