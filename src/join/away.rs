@@ -1,47 +1,47 @@
-//! What came while the person was away: where it begins, and how much it is.
+//! Which lines came while the user was away: where they begin, and how many they are.
 //!
-//! What is shown is never touched again, so the mark has to be made before it is known how much
-//! will follow. Nobody can tell how long someone who types nothing will be away. So:
+//! A line that is shown is never changed. So the mark must be printed before the client knows how
+//! many lines will follow. It also cannot know how long a user without a key will stay away. So:
 //!
-//! - The first line after [`AWAY`] without a key gets the mark, once until the next key.
-//! - It gets none if it comes right below a line of our own: that is mark enough, and in a slow
+//! - The first line after [`AWAY`] without a key gets the mark. It gets it once until the next key.
+//! - It gets none right below a line of the user's own, which is mark enough. In a slow
 //!   conversation every answer would have one.
-//! - How many there are is said in a note beside the prompt, where it can grow, until the next key.
+//! - A note beside the prompt gives the number of new lines, until the next key. There it can grow.
 //!
-//! It never knows what the lines say; the present moment is handed in.
+//! It never knows the text of the lines, and takes the present moment as a parameter.
 
 use std::time::{Duration, Instant};
 
-/// After so long without a key the person may be away. If it were less, the mark would come while
-/// one reads.
+/// After this long without a key the user may be away. A shorter time would put the mark where the
+/// user is still reading.
 pub const AWAY: Duration = Duration::from_secs(60);
 
 /// The mark itself.
 pub const MARK: &str = "new lines";
 
-/// Since when nobody has typed, and what has come since.
+/// When the user last typed, and how many lines have come since.
 #[derive(Debug, Default)]
 pub struct Away {
-    /// The last key; before the first one nothing is new.
+    /// When the last key came. Before the first key no line is new.
     typed_at: Option<Instant>,
-    /// The lines that came after [`AWAY`].
+    /// How many lines came after [`AWAY`].
     new_lines: usize,
-    /// The line shown last is our own.
+    /// Whether the line shown last is the user's own.
     is_below_ours: bool,
 }
 
 impl Away {
-    /// A key came.
+    /// Notes that a key came.
     pub fn typed(&mut self, now: Instant) {
         (self.typed_at, self.new_lines) = (Some(now), 0);
     }
 
-    /// A line of our own is shown.
+    /// Notes that a line of the user's own is shown.
     pub fn shown_ours(&mut self) {
         self.is_below_ours = true;
     }
 
-    /// A line of someone else is shown next; whether the mark stands above it.
+    /// Notes that a line of another client is shown next. Returns whether the mark stands above it.
     #[must_use]
     pub fn is_marked(&mut self, now: Instant) -> bool {
         let is_below_ours = std::mem::take(&mut self.is_below_ours);
@@ -53,7 +53,7 @@ impl Away {
         self.new_lines == 1 && !is_below_ours
     }
 
-    /// How many lines are new, if there are any.
+    /// The note with the number of new lines, if there are any.
     pub fn note(&self) -> Option<String> {
         match self.new_lines {
             0 => None,

@@ -1,31 +1,31 @@
-//! How wide text is, and what of it fits.
+//! How wide text is, and how much of it fits.
 //!
-//! Whole characters (grapheme clusters, UAX #29) are never parted. Terminals do not agree how wide
-//! some of them are: one that knows joined emoji draws a family in two columns, another in six. A
-//! width here is the widest that a terminal may make of it, so that what should fit in a row does.
-//! The exception are letters that some East Asian fonts draw in two columns, Cyrillic among them:
-//! nearly every terminal draws them in one.
+//! A whole character (grapheme cluster, UAX #29) is never split. Terminals differ in the width of
+//! some characters: one that knows joined emoji draws a family in two columns, another in six. A
+//! width here is the widest that a terminal may draw. So text that fits by this count fits on every
+//! terminal. Letters that some East Asian fonts draw in two columns are the exception, Cyrillic
+//! among them. Nearly every terminal draws them in one.
 //!
-//! This room knows text and numbers. It never knows the terminal or what the text is for.
+//! This file knows text and numbers. It never knows the terminal or the purpose of the text.
 
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-/// What stands where text was left out.
+/// The sign for text that was left out.
 const CUT: &str = "…";
 
-/// The columns that a whole character takes at the most.
+/// The most columns that a whole character takes.
 pub fn width_of_one(cluster: &str) -> usize {
     let apart = cluster.chars().map(|character| character.width().unwrap_or(0)).sum();
     cluster.width().max(apart)
 }
 
-/// The columns that text takes at the most.
+/// The most columns that text takes.
 pub fn width(text: &str) -> usize {
     text.graphemes(true).map(width_of_one).sum()
 }
 
-/// The beginning of `text` that fits in so many columns.
+/// The beginning of `text` that fits in this many columns.
 pub fn beginning(text: &str, columns: usize) -> &str {
     let mut room = columns;
     for (at, cluster) in text.grapheme_indices(true) {
@@ -37,7 +37,7 @@ pub fn beginning(text: &str, columns: usize) -> &str {
     text
 }
 
-/// The end of `text` that fits in so many columns.
+/// The end of `text` that fits in this many columns.
 pub fn end(text: &str, columns: usize) -> &str {
     let mut room = columns;
     for (at, cluster) in text.grapheme_indices(true).rev() {
@@ -57,16 +57,16 @@ pub fn shortened(text: &str, columns: usize) -> String {
     format!("{}{CUT}", beginning(text, columns.saturating_sub(width(CUT))))
 }
 
-/// The part of a long line that is seen, about a cursor that must be.
+/// The visible part of a long line. The cursor is always in it.
 ///
-/// `first` is a byte of the text, where what is seen begins; it is moved as little as need be.
+/// `first` is the byte of the text where the visible part begins. It moves as little as possible.
 #[derive(Debug, Default)]
 pub struct View {
     first: usize,
 }
 
 impl View {
-    /// What is seen of `text` before and behind the cursor, in so many columns; one of them is kept
+    /// The visible part of `text`, split at the cursor, in this many columns. One column is kept
     /// for the cursor itself. `cursor` is a byte of the text, between two whole characters.
     pub fn of<'a>(&mut self, text: &'a str, cursor: usize, columns: usize) -> (&'a str, &'a str) {
         let room = columns.saturating_sub(1);
@@ -78,7 +78,7 @@ impl View {
         if width(text) <= room {
             self.first = 0;
         } else if !is_seen(self) || self.first == cursor {
-            // A third of the row stays, so that the next keys do not move it again.
+            // A third of the row stays, so the next keys do not move it again.
             self.first = cursor - end(before, room - room / 3).len();
         }
         let before = &before[self.first..];

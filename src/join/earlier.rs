@@ -1,38 +1,38 @@
-//! Earlier lines, which the server shows between a `* history` and a `* now`.
+//! Earlier lines, which the server sends between a `* history` and a `* now`.
 //!
-//! They are old: none is the echo of what we say now, and none rings. After a connection was lost,
-//! those that were seen in this order before are not shown again. A line that was said again after
-//! more than the server shows may be among them.
+//! They are old: none is the echo of a line just sent, and none rings the bell. After a lost
+//! connection, the client skips those that it has already shown in this order. It may skip a
+//! repeated line too, if more lines than the server sends stand between.
 //!
-//! This room knows lines. It never knows the terminal or who we are.
+//! This file knows lines. It never knows the terminal or the user's name.
 
 use super::said::Said;
 use crate::words::notice::Notice;
 
-/// How many lines are remembered as seen; more than a server usually shows again.
+/// How many shown lines are remembered: more than a server usually sends again.
 const SEEN_MAX: usize = 100;
 
-/// Which lines were seen, and where those that are shown again stand among them.
+/// The lines already shown, and the place among them of the earlier lines that come again.
 #[derive(Debug, Default)]
 pub struct Earlier {
     /// What clients said to all, the latest last.
     seen: Vec<String>,
-    /// While earlier lines come: behind the last of them in `seen`.
+    /// While earlier lines come: the place in `seen` behind the last of them.
     place: Option<usize>,
-    /// What stands before earlier lines, until the first of them is shown.
+    /// The `* history` line, until it is shown with the first earlier line.
     opening: Vec<String>,
-    /// After a loss, until the person asks for all.
+    /// Set after a lost connection, until the user asks for all earlier lines.
     missed_only: bool,
 }
 
 impl Earlier {
-    /// Whether to show only what was not seen, from now on.
+    /// Sets whether to show only lines that were not shown before.
     pub fn show_missed_only(&mut self, missed_only: bool) {
         self.missed_only = missed_only;
     }
 
-    /// Takes in a line. `None`: it is said now. Otherwise it is about earlier lines or one of them,
-    /// and these are to be shown.
+    /// Takes in a line. Returns `None` if it is new. Otherwise it is an earlier line, or is about
+    /// them: then it returns the lines to show.
     pub fn heard(&mut self, line: &str, said: &Said<'_>) -> Option<Vec<String>> {
         let line = line.to_owned();
         match (said, said.notice(), self.place) {
@@ -40,7 +40,7 @@ impl Earlier {
                 (self.place, self.opening) = (Some(0), vec![line]);
                 Some(Vec::new())
             }
-            // The client has asked, not the person.
+            // The client asked for them, not the user.
             (_, Some(Notice::NoHistory), _) if self.missed_only => Some(Vec::new()),
             (_, Some(Notice::Now), Some(_)) => {
                 self.place = None;

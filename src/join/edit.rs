@@ -1,15 +1,16 @@
-//! The line that is being typed.
+//! The line that the user is typing.
 //!
-//! The rules this room keeps:
+//! The rules of this file:
 //!
-//! - The cursor stands between two whole characters (grapheme clusters, UAX #29): a syllable typed
-//!   in letters, or a letter with its marks, is passed and deleted as one.
-//! - There is nothing in the line that is not safe to show ([`crate::words::text`]): what is
-//!   pasted or comes from the history is as foreign as what a server sends.
-//! - It has a bound; what does not fit is refused whole.
+//! - The cursor stands between two whole characters (grapheme clusters, UAX #29). A key moves over
+//!   or deletes a whole one: a syllable typed in letters, or a letter with its marks.
+//! - Everything in the line is safe to show ([`crate::words::text`]). Text from a paste or from the
+//!   history is no safer than text from a server.
+//! - The line has a bound. Text that does not fit is refused whole.
 //!
-//! `tui-input` was weighed: it takes one character at a time and leaves the cursor inside one that
-//! a later mark has joined. This room never knows keys, columns or what becomes of the line.
+//! `tui-input` was considered. It takes one character at a time, and leaves the cursor inside one
+//! that a later mark has joined. This file never knows keys or columns, or what the line is used
+//! for.
 
 use std::collections::VecDeque;
 
@@ -17,11 +18,11 @@ use unicode_segmentation::{GraphemeCursor, UnicodeSegmentation};
 
 use crate::words::text::push_safe;
 
-/// The most bytes of the line: as many as our server takes by default (`--max-line`). What would
-/// make it longer is refused.
+/// The most bytes of the line: as many as a chinwag server takes by default (`--max-line`). Text
+/// that would make it longer is refused.
 pub const LINE_BYTES_MAX: usize = 4096;
 
-/// The most deeds that can be undone, each for the price of a line.
+/// The most edits that can be undone. Each one costs a copy of the line.
 const UNDO_MAX: usize = 100;
 
 /// A line with a cursor in it.
@@ -32,12 +33,12 @@ pub struct Edit {
     text: String,
     cursor: usize,
     killed: String,
-    /// The lines before the last deeds, each with its cursor; the latest last.
+    /// The lines before the last edits, each with its cursor, the latest last.
     undo: VecDeque<(String, usize)>,
     last: Deed,
 }
 
-/// What was done last: the same once more joins it.
+/// The kind of the last edit. The same kind again joins it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Deed {
     #[default]
@@ -57,24 +58,24 @@ impl Edit {
         self.cursor
     }
 
-    /// Puts text in at the cursor, without what is not safe to show; says whether there was room.
+    /// Inserts text at the cursor, without what is not safe to show. Returns whether it fitted.
     pub fn insert(&mut self, text: &str) -> bool {
         let typed: String = text.chars().filter_map(typed).collect();
         if self.text.len() + typed.len() > LINE_BYTES_MAX {
             self.last = Deed::Other;
             return false;
         }
-        // A word is undone at once.
+        // One undo removes a word.
         let joins = self.last == Deed::Typing && !typed.starts_with(char::is_whitespace);
         self.begin(Deed::Typing, joins);
         self.text.insert_str(self.cursor, &typed);
-        // A mark may have joined the character before, a letter the mark behind.
+        // A mark may have joined the character before it, or a letter the mark behind it.
         self.cursor = self.boundary_from(self.cursor + typed.len());
         self.check();
         true
     }
 
-    /// Takes the line away; an empty one is left.
+    /// Takes the line out and leaves an empty one.
     pub fn take(&mut self) -> String {
         self.last = Deed::Other;
         self.undo.clear();
@@ -87,7 +88,7 @@ impl Edit {
         self.killed = self.take();
     }
 
-    /// Takes the last deed back; says whether there was one.
+    /// Undoes the last edit. Returns whether there was one.
     pub fn undo(&mut self) -> bool {
         self.last = Deed::Other;
         while let Some((text, cursor)) = self.undo.pop_back() {
@@ -99,7 +100,7 @@ impl Edit {
         false
     }
 
-    /// Puts another line in the place of this one, the cursor at its end.
+    /// Replaces the line, and puts the cursor at its end.
     pub fn replace(&mut self, text: &str) {
         self.take();
         self.insert(text);
@@ -107,7 +108,7 @@ impl Edit {
         self.last = Deed::Other;
     }
 
-    /// Puts `text` in the place of the bytes from `start` to the cursor.
+    /// Replaces the bytes from `start` to the cursor by `text`.
     pub fn replace_back_to(&mut self, start: usize, text: &str) -> bool {
         self.begin(Deed::Typing, false);
         self.remove(start, self.cursor);
@@ -139,18 +140,18 @@ impl Edit {
         self.go(self.text.len());
     }
 
-    /// To where this text stands last.
+    /// To the last occurrence of this text.
     pub fn go_to_last(&mut self, text: &str) {
         let place = self.text.rfind(text).unwrap_or(self.text.len());
         self.go(self.boundary_from(place));
     }
 
-    /// To the beginning of this word or the one before.
+    /// To the beginning of this word, or of the one before.
     pub fn word_left(&mut self) {
         self.go(self.word_start());
     }
 
-    /// To the end of this word or the next.
+    /// To the end of this word, or of the next one.
     pub fn word_right(&mut self) {
         self.go(self.word_end());
     }
@@ -167,7 +168,7 @@ impl Edit {
         self.remove(self.cursor, self.after(self.cursor));
     }
 
-    /// Kills back to the blank before this word or the one before.
+    /// Kills back to the blank before this word, or before the previous one.
     pub fn rub_out_word(&mut self) {
         let before = self.text[..self.cursor].trim_end();
         let blank = before.char_indices().rev().find(|(_, character)| character.is_whitespace());
@@ -175,12 +176,12 @@ impl Edit {
         self.kill(self.boundary_from(start).min(self.cursor), self.cursor);
     }
 
-    /// Kills back to the beginning of this word or the one before.
+    /// Kills back to the beginning of this word, or of the one before.
     pub fn kill_word_left(&mut self) {
         self.kill(self.word_start(), self.cursor);
     }
 
-    /// Kills to the end of this word or the next.
+    /// Kills to the end of this word, or of the next one.
     pub fn kill_word_right(&mut self) {
         self.kill(self.cursor, self.word_end());
     }
@@ -195,7 +196,7 @@ impl Edit {
         self.kill(self.cursor, self.text.len());
     }
 
-    /// Puts in what was killed last; says whether there was room.
+    /// Inserts what was killed last. Returns whether it fitted.
     pub fn yank(&mut self) -> bool {
         let killed = std::mem::take(&mut self.killed);
         self.last = Deed::Other;
@@ -205,7 +206,7 @@ impl Edit {
         fits
     }
 
-    /// The characters on both sides of the cursor change places; at the end, the last two.
+    /// Swaps the characters on both sides of the cursor; at the end, the last two.
     pub fn transpose(&mut self) {
         self.begin(Deed::Other, false);
         let end = self.after(self.cursor);
@@ -232,7 +233,7 @@ impl Edit {
         self.check();
     }
 
-    /// Kills in a row are yanked as one.
+    /// Kills a range. Kills in a row are yanked as one.
     fn kill(&mut self, start: usize, end: usize) {
         let piece = &self.text[start..end];
         if self.last != Deed::Killing {
@@ -246,7 +247,7 @@ impl Edit {
         self.remove(start, end);
     }
 
-    /// The line is about to change, by something that can be undone or joins what was done last.
+    /// Prepares an edit, which can be undone by itself unless it joins the last one.
     fn begin(&mut self, deed: Deed, joins: bool) {
         self.last = deed;
         if !joins {
@@ -263,7 +264,7 @@ impl Edit {
         place + self.text[place..].graphemes(true).next().map_or(0, str::len)
     }
 
-    /// The first place from here on that is between two whole characters.
+    /// The first place from here on between two whole characters.
     fn boundary_from(&self, place: usize) -> usize {
         let mut cursor = GraphemeCursor::new(place, self.text.len(), true);
         match cursor.is_boundary(&self.text, 0) {
@@ -307,7 +308,7 @@ fn is_of_word(cluster: &str) -> bool {
     cluster.starts_with(char::is_alphanumeric)
 }
 
-/// What stands in the line for a character: a TAB is a space, what is not safe is nothing.
+/// What a typed character adds to the line: a TAB adds a space, an unsafe one adds nothing.
 pub fn typed(character: char) -> Option<char> {
     if character == '\t' {
         return Some(' ');

@@ -1,33 +1,33 @@
-//! What a terminal says after ESC: keys, pastes, and what is not for us.
+//! What a terminal sends after ESC: keys, pastes, and reports that are not for this client.
 //!
-//! The rules this room keeps:
+//! The rules of this file:
 //!
-//! - A private marker (`< = > ?`) or an intermediate byte is never of a key: the terminal reports a
-//!   mouse, or answers what another program has asked.
-//! - A mode that another program has left on takes no key away that someone needs: CSI u (of kitty
-//!   and others), modifyOtherKeys of xterm, and the keypad of a VT100 are understood.
+//! - A key sequence has no private marker (`< = > ?`) and no intermediate byte. A sequence with one
+//!   reports a mouse, or answers a query of another program.
+//! - A keyboard mode that another program left on must not disable a needed key. So this file reads
+//!   CSI u (of kitty and others), modifyOtherKeys of xterm, and the keypad of a VT100.
 //!
-//! It knows one sequence from its ESC on. It never knows what came before or what a key does.
+//! It knows one sequence, from its ESC on. It never knows what came before it or what a key does.
 
 use super::keys::{Found, Key, control_key};
 
 /// The most bytes of a sequence between its introducer and its last byte: more than any terminal
-/// says. Of one that is longer so many are skipped.
+/// sends. Of a longer sequence, this many bytes are skipped.
 const PARAMETERS_MAX: usize = 256;
 
-/// The modifiers as they are sent, less 1.
+/// Modifiers are bits of the number that is sent, less 1.
 const ALT: u32 = 1 << 1;
 const CTRL: u32 = 1 << 2;
 const SUPER_HYPER_META: u32 = 0b111 << 3;
 
-/// A key that goes up again.
+/// The event type of a key that is released.
 const RELEASE: u32 = 3;
 
-/// What the bytes from an ESC on are, and how many they are.
+/// What the bytes from an ESC on mean, and how many bytes that takes.
 pub(super) fn decode(bytes: &[u8]) -> (usize, Found) {
     match bytes.get(1) {
         None => (0, Found::NotYet),
-        // The first was the key Esc, or Alt of a sequence.
+        // The first ESC was the key Esc, or Alt of a sequence.
         Some(0x1b) => (1, Found::Nothing),
         Some(b'[') => decode_csi(bytes),
         Some(b'O') => decode_ss3(bytes),
@@ -35,7 +35,7 @@ pub(super) fn decode(bytes: &[u8]) -> (usize, Found) {
         Some(b']' | b'P' | b'X' | b'^' | b'_') => (2, Found::StringBegins),
         Some(letter @ 0x20..=0x7f) => (2, alt_key(*letter)),
         Some(0x08) => (2, Found::Key(Key::KillWordLeft)),
-        // The key Esc, and another behind it.
+        // The key Esc, followed by another key.
         Some(_) => (1, Found::Nothing),
     }
 }
@@ -54,10 +54,10 @@ fn alt_key(letter: u8) -> Found {
 fn decode_csi(bytes: &[u8]) -> (usize, Found) {
     let body = &bytes[2..];
     match body {
-        // The Linux console has F1 to F5 as `ESC [ [ A`.
+        // The Linux console sends F1 to F5 as `ESC [ [ A`.
         [b'['] => return (0, Found::NotYet),
         [b'[', ..] => return (4, Found::Nothing),
-        // X10 has a button, a column and a row in three bytes of any value.
+        // X10 sends a button, a column and a row in three bytes of any value.
         [b'M', report @ ..] => {
             let is_key = |byte: &u8| matches!(byte, 0x01..=0x1f);
             let begun = report.iter().take(3).take_while(|byte| !is_key(byte)).count();
@@ -69,17 +69,17 @@ fn decode_csi(bytes: &[u8]) -> (usize, Found) {
     let digits = body.iter().take_while(|byte| byte.is_ascii_digit()).count();
     let length = body.iter().take_while(|byte| matches!(byte, 0x20..=0x3f)).count();
     match body.get(length) {
-        // rxvt has Shift with a key as `ESC [ 3 $`.
+        // rxvt sends Shift with a key as `ESC [ 3 $`.
         _ if digits > 0 && body.get(digits) == Some(&b'$') => (2 + digits + 1, Found::Nothing),
         _ if length > PARAMETERS_MAX => (2 + PARAMETERS_MAX, Found::Nothing),
         None => (0, Found::NotYet),
         Some(last @ 0x40..=0x7e) => (2 + length + 1, csi_key(*last, &body[..length])),
-        // It is broken off; what broke it stands for itself.
+        // The sequence is cut off. The byte that cut it is read by itself.
         Some(_) => (2 + length, Found::Nothing),
     }
 }
 
-/// `ESC O`, in some terminals a modifier, and a letter.
+/// `ESC O`, a modifier in some terminals, and a letter.
 fn decode_ss3(bytes: &[u8]) -> (usize, Found) {
     let is_modifier = |byte: &&u8| matches!(byte, b'0'..=b'9' | b';');
     let length = 2 + bytes[2..].iter().take(PARAMETERS_MAX).take_while(is_modifier).count();
@@ -94,17 +94,17 @@ fn decode_ss3(bytes: &[u8]) -> (usize, Found) {
 
 fn ss3_key(last: u8, modifiers: Option<u32>) -> Found {
     Found::Key(match last {
-        // rxvt has Ctrl with an arrow so.
+        // rxvt sends Ctrl with an arrow like this.
         b'c' => Key::WordRight,
         b'd' => Key::WordLeft,
-        // The keypad, where a program has asked for keys of its own.
+        // The keypad, after a program asked for application keys.
         b'M' => Key::Enter,
         b'j'..=b'y' => Key::Char(char::from(last - 0x40)),
         _ => return arrow_key(last, modifiers),
     })
 }
 
-/// The numbers of a sequence: `1;2:3` are three, the last a part of the second.
+/// The numbers of a sequence. `1;2:3` has three; the last is a part of the second.
 struct Parameters<'a>(&'a [u8]);
 
 impl Parameters<'_> {
@@ -137,7 +137,7 @@ fn csi_key(last: u8, parameters: &[u8]) -> Found {
     })
 }
 
-/// The keys that are called by a letter, after `ESC [` or `ESC O`.
+/// The keys that a letter names, after `ESC [` or `ESC O`.
 fn arrow_key(last: u8, modifiers: Option<u32>) -> Found {
     let by_words = goes_by_words(modifiers);
     Found::Key(match last {
@@ -153,17 +153,16 @@ fn arrow_key(last: u8, modifiers: Option<u32>) -> Found {
     })
 }
 
-/// Ctrl or Alt with an arrow goes by words.
+/// Whether these modifiers make an arrow move by words: Ctrl or Alt.
 fn goes_by_words(modifiers: Option<u32>) -> bool {
     modifiers.is_some_and(|sent| sent.saturating_sub(1) & (CTRL | ALT) != 0)
 }
 
-/// A key by its character: `CSI code:shifted:latin ; modifiers ; text u`, of which all but the code
-/// may be missing. Where only the key is told and not its text, Shift is
-/// not heeded.
+/// A key by its character: `CSI code:shifted:latin ; modifiers ; text u`. All but the code may be
+/// missing. If the terminal sends only the key and not its text, Shift is ignored.
 fn character_key(code: u32, modifiers: Option<u32>, numbers: &Parameters<'_>) -> Found {
     let modifiers = modifiers.map_or(0, |sent| sent.saturating_sub(1));
-    // With Ctrl or Alt the key counts, whatever script is written on it.
+    // With Ctrl or Alt the key counts, in whatever script its label is.
     let latin = numbers.number(0, 2).filter(|_| code > 0x7f).unwrap_or(code);
     let byte = u8::try_from(latin).unwrap_or_default();
     match (byte, modifiers & (CTRL | ALT)) {
@@ -173,7 +172,7 @@ fn character_key(code: u32, modifiers: Option<u32>, numbers: &Parameters<'_>) ->
         (b'@'..=b'~', held) if held & CTRL != 0 => control_key(byte & 0x1f),
         (b' '..=b'~', ALT) => alt_key(byte),
         (_, 0) => match char::from_u32(numbers.number(2, 0).unwrap_or(code)) {
-            // kitty has keys without a character in the private use area.
+            // kitty sends keys without a character in the private use area.
             None | Some('\u{e000}'..='\u{f8ff}') => Found::Nothing,
             Some(character) if character.is_control() => Found::Nothing,
             Some(character) => Found::Key(Key::Char(character)),
@@ -187,7 +186,7 @@ mod tests {
     use super::super::keys::Keys;
     use super::*;
 
-    /// What a terminal says, and what it means. From the tests of fish and vttest, and the
+    /// What a terminal sends, and what it means. From the tests of fish and vttest, and the
     /// documents of xterm ("Control Sequences"), kitty ("Comprehensive keyboard handling") and
     /// rxvt-unicode (rxvtref).
     const VECTORS: &[(&str, &[u8], &[Key])] = &[
@@ -239,7 +238,7 @@ mod tests {
             &[Key::WordLeft, Key::WordRight, Key::KillWordRight, Key::KillWordLeft, Key::Char('x')],
         ),
         ("Alt without a meaning", b"\x1bx\x1b1\x1b.\x1b\\", &[]),
-        // Keys as programs have asked for them.
+        // Keys in the modes that programs ask for.
         (
             "Ctrl-C, D, Z, kitty",
             b"\x1b[99;5u\x1b[100;5u\x1b[122;5u",
@@ -297,11 +296,11 @@ mod tests {
         ("a click, 1015", b"\x1b[32;35;12M\x1b[35;35;12M", &[]),
         ("a click, 1016", b"\x1b[<0;1200;640M", &[]),
         ("a locator, DEC", b"\x1b[1;0;12;35;0&w", &[]),
-        // What it tells by itself.
+        // Reports that it sends by itself.
         ("focus in, focus out", b"\x1b[I\x1b[O", &[]),
         ("light or dark", b"\x1b[?997;1n", &[]),
         ("its size has changed", b"\x1b[48;24;80;384;640t", &[]),
-        // What it answers.
+        // Answers to queries.
         ("DA1", b"\x1b[?6c\x1b[?62;1;2;4;6;9;15;22c\x1b[?1;2c", &[]),
         (
             "DA1, with much",
@@ -327,12 +326,12 @@ mod tests {
         ("a picture, kitty", b"\x1b_Gi=31;OK\x1b\\", &[]),
         ("a checksum, DECCKSR", b"\x1bP1!~8D7C\x1b\\", &[]),
         ("PM, SOS", b"\x1b^private\x1b\\\x1bXstart\x07", &[]),
-        // Strings that end otherwise.
+        // Strings with other ends.
         ("CAN and SUB", b"\x1b]52;c;\x18a\x1bP>|\x1ab", &[Key::Char('a'), Key::Char('b')]),
         ("another sequence", b"\x1b]52;c;\x1b[A\x1bPx\x1b\x1b[B", &[Key::Up, Key::Down]),
         ("Ctrl-C, Ctrl-D", b"\x1b]x\x03\x1b]y\x04", &[Key::Interrupt, Key::EndOfInput]),
         ("a line end is of it", b"\x1b]l\rquit\r\n\x07a", &[Key::Char('a')]),
-        // What a person types that looks like it.
+        // Keys that a user types and that look like a sequence.
         (
             "broken off",
             b"\x1b[12\ra\x1bO\r\x1b[M!\r",

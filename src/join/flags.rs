@@ -1,6 +1,6 @@
-//! What the client is told on the command line, and what is said of it if it is wrong.
+//! The arguments of the client, and the errors for wrong ones.
 //!
-//! The doc comment of a field is what `--help` says of it. This room opens nothing.
+//! The doc comment of a field is its text in `--help`. This file opens nothing.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -47,7 +47,7 @@ pub struct Flags {
     pub no_history: bool,
 }
 
-/// Where a server is: a host that may have to be looked up, and a port.
+/// The address of a server: a port, and a host that may need a lookup.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Address {
     /// A name or an IP address.
@@ -57,7 +57,7 @@ pub struct Address {
 }
 
 impl Flags {
-    /// What the two arguments owe each other; the error names them.
+    /// Checks the two arguments together. The error names them.
     pub fn check(&self) -> Result<(), String> {
         match (self.server.port, self.port) {
             (Some(first), Some(second)) => Err(format!("two ports: {first} and {second}")),
@@ -71,7 +71,7 @@ impl Flags {
     }
 }
 
-/// A host and a port as they are written.
+/// A host and a port as text.
 pub fn shown((host, port): (&str, u16)) -> String {
     if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
 }
@@ -96,7 +96,7 @@ fn parse_address(text: &str) -> Result<Address, String> {
     }
 }
 
-/// The server has the last word; this is what no server could have.
+/// Refuses a name that no server can accept. The server decides about the rest.
 fn parse_nick(text: &str) -> Result<String, String> {
     match may_be_name(text) {
         true => Ok(text.to_owned()),
@@ -108,7 +108,7 @@ fn parse_nick(text: &str) -> Result<String, String> {
 mod tests {
     use super::*;
 
-    /// The server that these arguments name, as it is shown; `None` if they are wrong.
+    /// The server that these arguments name, as text; `None` if they are wrong.
     fn parsed(arguments: &[&str]) -> Option<String> {
         #[derive(clap::Parser)]
         struct Join {

@@ -1,14 +1,14 @@
-//! What was typed before, for this time and the next.
+//! The lines that the user typed before, in this session and in earlier ones.
 //!
-//! As in readline, each entry can be edited where it is found, and what was typed there stays until
-//! a line is said. The list ends with the line that was begun last.
+//! As in readline, the user can edit each entry where it stands. The edit stays until a line is
+//! sent. The list ends with the line that was begun last.
 //!
-//! The file has a line for each entry. Clients append to it, and one that opens it when it has
-//! grown too long makes it shorter. A lock keeps the two apart, so nothing is lost. Only its owner
-//! can read it: private messages are in it. Without a place for it there is a history all the
-//! same, until the end. A line that begins with a blank is in neither.
+//! The file has a line for each entry, and clients append to it. A client that opens a file that is
+//! too long shortens it. A lock keeps the two apart, so no entry is lost. Only the owner can read
+//! the file, because private messages are in it. Without a file, the history lasts until the client
+//! ends. A line that begins with a blank is in neither.
 //!
-//! It never knows the terminal. What it gives back is as foreign as any file.
+//! This file never knows the terminal. Its entries are no safer to show than any file.
 
 use std::collections::HashMap;
 use std::env;
@@ -19,13 +19,13 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, OFlags, fcntl_setfl, flock};
 
-/// The most entries; the oldest of more are forgotten.
+/// The most entries. Beyond that, the oldest are forgotten.
 const ENTRIES_MAX: usize = 1000;
 
-/// How much of the end of the file is looked at.
+/// How many bytes at the end of the file are read.
 const FILE_BYTES_READ_MAX: u64 = 256 * 1024;
 
-/// A file of more is made shorter.
+/// A longer file is shortened.
 const FILE_BYTES_MAX: u64 = 512 * 1024;
 
 const _: () = assert!(FILE_BYTES_READ_MAX < FILE_BYTES_MAX);
@@ -35,18 +35,18 @@ const FILE_MODE: u32 = 0o600;
 
 /// What was typed, the latest last.
 ///
-/// `place <= entries.len()`; at the end is the line that was begun last.
+/// `place <= entries.len()`. At the end is the line that was begun last.
 #[derive(Debug, Default)]
 pub struct History {
     entries: Vec<String>,
     place: usize,
-    /// What stands at these places instead, until a line is said.
+    /// Edited text that stands at these places instead, until a line is sent.
     edited: HashMap<usize, String>,
     file: Option<File>,
 }
 
 impl History {
-    /// Reads what is in this file, and writes what will be typed into it.
+    /// Reads this file, and later writes the typed lines to it.
     pub fn open(path: &Path) -> io::Result<History> {
         if let Some(folder) = path.parent() {
             DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
@@ -54,12 +54,12 @@ impl History {
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false).mode(FILE_MODE);
         let mut file = options.open(path)?;
-        // A pipe or terminal put there would be waited for.
+        // A pipe or terminal there would make the client wait.
         if !file.metadata()?.is_file() {
             return Err(ErrorKind::InvalidInput.into());
         }
         file.set_permissions(Permissions::from_mode(FILE_MODE))?;
-        // Where a file cannot be locked, it is shared all the same.
+        // A file that cannot be locked is shared without a lock.
         flock(&file, FlockOperation::LockExclusive).unwrap_or_default();
         let entries = read_end(&mut file)?;
         if file.metadata()?.len() > FILE_BYTES_MAX {
@@ -70,8 +70,8 @@ impl History {
         Ok(History { place: entries.len(), entries, file: Some(file), ..History::default() })
     }
 
-    /// Remembers a line that was said, unless it repeats the last or begins with a blank. An error
-    /// is one of the file, which is given up: from then on nothing more is kept for the next time.
+    /// Remembers a sent line, unless it repeats the last one or begins with a blank. An error comes
+    /// from the file. The file is then given up: no later line is kept for the next session.
     pub fn remember(&mut self, line: &str) -> io::Result<()> {
         let is_new = self.entries.last().is_none_or(|last| last != line);
         let is_wanted = is_new && !line.is_empty() && !line.starts_with(char::is_whitespace);
@@ -92,24 +92,25 @@ impl History {
         written
     }
 
-    /// The line that stood here is given up, and one is begun at the end.
+    /// Leaves the line at this place, and begins one at the end.
     pub fn begin_anew(&mut self) {
         self.edited.remove(&self.place);
         self.place = self.entries.len();
     }
 
-    /// The line before, if there is one; `line` is what stands in its place now.
+    /// The line before, if there is one. `line` is the present text of the place that it leaves.
     pub fn up(&mut self, line: &str) -> Option<&str> {
         let place = self.place.checked_sub(1)?;
         Some(self.go(line, place))
     }
 
-    /// The line after, and at last the one that was being typed.
+    /// The line after; at last the one that was being typed.
     pub fn down(&mut self, line: &str) -> Option<&str> {
         (self.place < self.entries.len()).then(|| self.go(line, self.place + 1))
     }
 
-    /// The latest line that has this text and stands before `place`; `line` stands here now.
+    /// The latest line before `place` that has this text. `line` is the present text of the place
+    /// that it leaves.
     pub fn find(&mut self, text: &str, line: &str, place: usize) -> Option<&str> {
         self.go(line, self.place);
         let has_it = |at: &str| at.contains(text) && (place > self.place || at != line);
@@ -122,7 +123,8 @@ impl History {
         self.place
     }
 
-    /// Leaves this place, where `line` stands now, for another; what stands there.
+    /// Goes to another place, and returns its line. `line` is the present text of the place that it
+    /// leaves.
     pub fn go(&mut self, line: &str, place: usize) -> &str {
         if self.at(self.place) != line {
             self.edited.insert(self.place, line.to_owned());
@@ -136,8 +138,8 @@ impl History {
     }
 }
 
-/// Where the history is kept, by the XDG base directory specification: a path that is not absolute
-/// does not count.
+/// The path of the history, by the XDG base directory specification. A path that is not absolute is
+/// ignored.
 pub fn usual_path() -> Option<PathBuf> {
     let folder = |name| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let state = folder("XDG_STATE_HOME").or_else(|| Some(folder("HOME")?.join(".local/state")))?;
@@ -152,7 +154,7 @@ fn read_end(file: &mut File) -> io::Result<Vec<String>> {
     let text = String::from_utf8_lossy(&bytes);
     let mut lines = text.lines();
     if start > 0 {
-        // It begins in the middle of a line.
+        // The first piece begins in the middle of a line.
         lines.next();
     }
     let mut entries: Vec<String> =
@@ -161,8 +163,8 @@ fn read_end(file: &mut File) -> io::Result<Vec<String>> {
     Ok(entries)
 }
 
-/// Leaves these entries alone in the file. It is the same file, since others have it open. They
-/// stand at its end too, so a failure between the two steps loses none.
+/// Keeps only these entries in the file. It stays the same file, because other clients have it
+/// open. The entries also stand at its end, so a failure between the two steps loses none.
 fn shorten(file: &File, entries: &[String]) -> io::Result<()> {
     let text = entries.join("\n") + "\n";
     file.write_all_at(text.as_bytes(), 0)?;
@@ -175,7 +177,7 @@ mod tests {
     use std::fs;
     use std::os::unix::fs::{PermissionsExt, symlink};
 
-    /// A path in a folder of this test's own, where nothing is.
+    /// An unused path in a folder of this test's own.
     fn fresh(test: &str) -> PathBuf {
         let folder = env::temp_dir().join(format!("chinwag-history-{}-{test}", std::process::id()));
         drop(fs::remove_dir_all(&folder));
@@ -229,7 +231,7 @@ mod tests {
         history.begin_anew();
         assert_eq!(history.up(""), Some("two"));
         assert_eq!(history.down("two"), Some(""));
-        // What was given up is not found where it stood.
+        // The text that was given up is not found where it stood.
         history.up("");
         history.up("two, edited");
         history.down("one");

@@ -1,52 +1,52 @@
-//! Bytes of a terminal in, keys out.
+//! Decodes the bytes of a terminal into keys.
 //!
-//! The rules this room keeps:
+//! The rules of this file:
 //!
-//! - However the bytes are cut into reads, the keys are the same: half a character and half an
-//!   escape sequence wait for their rest.
-//! - A lone ESC is only known by the silence behind it. [`Keys::patience`] says how much silence
-//!   that is, and [`Keys::give_up`] throws away what was begun.
-//! - What is pasted (between `CSI 200 ~` and `CSI 201 ~`) is text, whatever it contains. If its end
-//!   is lost, Ctrl-C, Ctrl-D and Ctrl-Z behind a silence are keys all the same.
-//! - What the terminal says by itself, and what is not understood, is skipped whole and never
-//!   becomes text.
+//! - The keys do not depend on how the bytes are split into reads. Half a character or half a key
+//!   sequence waits for its rest.
+//! - A lone ESC is known only by the silence after it. [`Keys::patience`] gives the length of that
+//!   silence, and [`Keys::give_up`] discards what was begun.
+//! - Pasted text (between `CSI 200 ~` and `CSI 201 ~`) is text, whatever it contains. If its end is
+//!   lost, Ctrl-C, Ctrl-D and Ctrl-Z after a silence are still keys.
+//! - Reports that the terminal sends by itself, and unknown sequences, are skipped whole. They
+//!   never become text.
 //!
-//! What an escape sequence means is known in [`super::escape`]. This room never knows the terminal,
-//! the clock, or what a key does.
+//! [`super::escape`] knows what a key sequence means. This file never knows the terminal, the
+//! clock, or what a key does.
 
 use std::time::Duration;
 
 use super::escape;
 
-/// After this much silence an ESC was the key Esc. What follows it in an escape sequence comes at
-/// once, but for a slow line: half a second is what readline and vim give it.
+/// After this much silence an ESC was the key Esc. The rest of a key sequence comes at once, except
+/// on a slow line. readline and vim wait half a second too.
 const ESCAPE_PATIENCE: Duration = Duration::from_millis(500);
 
-/// A sequence or string that has begun is given more: its rest would otherwise be text in the line.
-/// Alt-] looks like the beginning of a string: someone who sees nothing of what he types stops for
-/// a second.
+/// A sequence or string that has begun gets more time: its rest would otherwise become text in the
+/// line. Alt-] looks like the beginning of a string. After that the user sees no echo, and stops
+/// typing for a second.
 const SEQUENCE_PATIENCE: Duration = Duration::from_secs(1);
 
-/// After this much silence within a paste its end may be lost. It only matters for a read that
-/// begins with Ctrl-C, Ctrl-D or Ctrl-Z, which terminals take out of what is pasted.
+/// After this much silence within a paste, its end may be lost. That matters only for a read that
+/// begins with Ctrl-C, Ctrl-D or Ctrl-Z. Terminals remove these from pasted text.
 const PASTE_PATIENCE: Duration = Duration::from_millis(200);
 
-/// The most bytes of a string that are skipped: more than a clipboard that a terminal hands out.
-/// What comes behind them is text.
+/// The most bytes of a string that are skipped: more than a clipboard that a terminal sends. The
+/// bytes after them are text.
 const STRING_BYTES_MAX: usize = 1 << 20;
 
 /// What ends a paste.
 const PASTE_END: &[u8] = b"\x1b[201~";
 
-/// A key, by what it is for.
+/// A key, named by its purpose.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "a key is called by its name")]
 pub enum Key {
-    /// A character as it was typed.
+    /// A typed character.
     Char(char),
-    /// A piece of what is being pasted; the next piece belongs to it. The first is empty.
+    /// A piece of a paste, which the next piece continues. The first piece is empty.
     Paste(String),
-    /// All was pasted.
+    /// The end of a paste.
     PasteEnd,
     Enter,
     Tab,
@@ -72,7 +72,7 @@ pub enum Key {
     KillToEnd,
     /// Ctrl-Y.
     Yank,
-    /// Ctrl-T: the two characters about the cursor change places.
+    /// Ctrl-T: swaps the two characters at the cursor.
     Transpose,
     /// Ctrl-_.
     Undo,
@@ -92,28 +92,28 @@ pub enum Key {
 
 /// The decoder.
 ///
-/// `pending` is empty, or begins with a byte that does not say all that it means.
+/// `pending` is empty, or begins with a byte whose meaning depends on the bytes to come.
 #[derive(Debug, Default)]
 pub struct Keys {
     pending: Vec<u8>,
     within: Within,
 }
 
-/// In what the next byte stands.
+/// What the next byte is a part of.
 #[derive(Debug, Default, PartialEq, Eq)]
 enum Within {
     #[default]
     Keys,
-    /// Between the two marks of a paste; whether it has been silent since the last piece.
+    /// A paste, and whether it has been silent since the last piece.
     Paste { silent: bool },
-    /// A string that the terminal says, of which at most so many bytes are skipped.
+    /// A string from the terminal, of which at most this many bytes are skipped.
     String { bytes_left: usize },
 }
 
-/// What the bytes at the front are.
+/// What the bytes at the front mean.
 pub(super) enum Found {
     Key(Key),
-    /// Understood, and nothing; or not understood.
+    /// No key: it means nothing here, or it is unknown.
     Nothing,
     PasteBegins,
     StringBegins,
@@ -121,7 +121,7 @@ pub(super) enum Found {
 }
 
 impl Keys {
-    /// Takes in what was read. The keys it makes are appended to `keys`.
+    /// Decodes what was read, and appends its keys to `keys`.
     pub fn push(&mut self, bytes: &[u8], keys: &mut Vec<Key>) {
         self.leave_endless_paste(bytes, keys);
         self.pending.extend_from_slice(bytes);
@@ -140,8 +140,8 @@ impl Keys {
         self.pending.drain(..taken);
     }
 
-    /// How much silence makes what was begun mean nothing more, or a paste doubtful; `None` while
-    /// silence means nothing.
+    /// How much silence ends what was begun, or makes a paste doubtful. `None` while silence means
+    /// nothing.
     pub fn patience(&self) -> Option<Duration> {
         match (&self.within, &self.pending[..]) {
             (Within::Paste { silent }, _) => (!silent).then_some(PASTE_PATIENCE),
@@ -151,7 +151,7 @@ impl Keys {
         }
     }
 
-    /// It was silent for so long: the escape that was begun is thrown away.
+    /// Discards the key sequence that was begun. Call it after that much silence.
     pub fn give_up(&mut self) {
         if let Within::Paste { silent } = &mut self.within {
             *silent = true;
@@ -160,7 +160,7 @@ impl Keys {
         }
     }
 
-    /// Behind a silence, keys that someone needs end a paste.
+    /// After a silence, the keys that a user needs end a paste.
     fn leave_endless_paste(&mut self, bytes: &[u8], keys: &mut Vec<Key>) {
         let Within::Paste { silent } = &mut self.within else { return };
         if !std::mem::take(silent) || bytes.is_empty() {
@@ -172,7 +172,7 @@ impl Keys {
         }
     }
 
-    /// Takes what stands at `at`; how many bytes it has, `None` if its rest is missing.
+    /// Takes what stands at `at`. Returns its length in bytes, or `None` if its rest is missing.
     fn take_key(&mut self, at: usize, keys: &mut Vec<Key>) -> Option<usize> {
         let (bytes, found) = decode(&self.pending[at..]);
         match found {
@@ -190,8 +190,8 @@ impl Keys {
         Some(bytes)
     }
 
-    /// Goes on in a string to its end: ST, BEL, CAN or SUB. Any other ESC breaks it off; so do
-    /// Ctrl-C and Ctrl-D, which no terminal says in a string.
+    /// Skips a string up to its end: ST, BEL, CAN or SUB. Any other ESC cuts it off. So do Ctrl-C
+    /// and Ctrl-D, which no terminal sends in a string.
     fn skip_string(&mut self, at: usize, bytes_left: usize) -> Option<usize> {
         let (bytes, ends) = match self.pending[at..] {
             [0x1b] => return None,
@@ -205,7 +205,8 @@ impl Keys {
         Some(bytes)
     }
 
-    /// Takes pasted text from `at` up to its end, or as far as it is surely text; how many bytes.
+    /// Takes pasted text from `at` to its end, or as far as it is certainly text. Returns its
+    /// length.
     fn take_paste(&mut self, at: usize, keys: &mut Vec<Key>) -> Option<usize> {
         let rest = &self.pending[at..];
         if rest.starts_with(PASTE_END) {
@@ -234,7 +235,7 @@ fn surely_text(bytes: &[u8]) -> usize {
     if is_half_a_character(tail) { bytes.len() - tail.len() } else { bytes.len() }
 }
 
-/// Whether these bytes could still become a character.
+/// Whether these bytes can still become a character.
 fn is_half_a_character(bytes: &[u8]) -> bool {
     std::str::from_utf8(bytes).is_err_and(|error| {
         error.valid_up_to() == 0 && error.error_len().is_none() && !bytes.is_empty()
@@ -261,7 +262,7 @@ fn decode_character(bytes: &[u8]) -> (usize, Found) {
     }
 }
 
-/// What a control character is.
+/// The meaning of a control character.
 pub(super) fn control_key(byte: u8) -> Found {
     Found::Key(match byte {
         b'\r' | b'\n' => Key::Enter,
@@ -294,7 +295,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// All keys of these pieces, neighbouring pieces of a paste being one.
+    /// All keys of these reads. Adjacent pieces of a paste are joined.
     fn keys_of<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> (Vec<Key>, Keys) {
         let mut decoder = Keys::default();
         let mut keys = Vec::new();
@@ -437,7 +438,7 @@ mod tests {
         assert_eq!((found, decoder.pending.len()), (chars(&"1".repeat(44)), 0));
     }
 
-    /// What terminals and people send, whole and broken.
+    /// What terminals and users send, whole and cut off.
     fn input() -> impl Strategy<Value = Vec<u8>> {
         let pieces = prop_oneof![
             "[a-z이한́🙂 ]{0,4}".prop_map(String::into_bytes),

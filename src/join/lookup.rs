@@ -1,13 +1,13 @@
-//! Looks the name of the server up again: it may have another address by now.
+//! Looks up the name of the server again, because its address may have changed.
 //!
-//! Without a network the system takes its time for that, and it would keep the keyboard waiting. So
-//! another process of this program asks the system.
+//! Without a network the lookup of the system takes long, and would block the keyboard. So another
+//! process of this program does it.
 
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::process::{Child, Command, Stdio};
 
-/// The program itself, also if its file has been replaced.
+/// The program itself, even if its file was replaced.
 const PROGRAM: &str = "/proc/self/exe";
 
 /// The server, if it has a name, and the process that looks it up.
@@ -18,13 +18,13 @@ pub struct Lookup {
 }
 
 impl Lookup {
-    /// Of this host and port. An address is never looked up.
+    /// For this host and port. An address is never looked up.
     pub fn of((host, port): (&str, u16)) -> Lookup {
         let is_name = host.parse::<IpAddr>().is_err();
         Lookup { name: is_name.then(|| (host.to_owned(), port)), child: None }
     }
 
-    /// Begins, unless it is under way.
+    /// Starts a lookup, unless one is running.
     pub fn begin(&mut self) {
         if let (Some((host, port)), None) = (&self.name, &self.child) {
             let mut command = Command::new(PROGRAM);
@@ -34,7 +34,7 @@ impl Lookup {
         }
     }
 
-    /// What was found since this was asked last.
+    /// The addresses that were found since the last call.
     pub fn found(&mut self) -> Option<Vec<SocketAddr>> {
         let ended = self.child.take_if(|child| !matches!(child.try_wait(), Ok(None)))?;
         let mut text = String::new();
@@ -44,7 +44,7 @@ impl Lookup {
     }
 }
 
-/// What the other process does: prints the addresses, one in each line.
+/// The task of the other process: prints the addresses, one in each line.
 pub fn print(host: &str, port: u16) -> io::Result<()> {
     let addresses = (host, port).to_socket_addrs()?;
     let text: String = addresses.map(|address| format!("{address}\n")).collect();

@@ -10,54 +10,56 @@
 //! >> yes, here I a
 //! ```
 //!
-//! It works with any server that speaks in lines, and never knows the insides of this one: what it
-//! knows of the conversation, it has read from the wire. If a server ends no lines, 0.3 s of
-//! silence end one. `join --help` lists the keys.
+//! It works with any server that sends lines, and never uses the internals of this one. All that it
+//! knows of the conversation comes from the wire. If a server ends no lines, 0.3 s of silence end
+//! one. `join --help` lists the keys.
 //!
 //! # On a terminal
 //!
 //! - The terminal scrolls and copies the conversation as usual, and is restored at every exit.
-//! - A long line continues in the next row, two columns in. So no text of a client stands where a
-//!   line of the server begins.
-//! - A line that was sent stays dimmed above the prompt until the server sends it back. After 2 s
-//!   without that, it is shown as it was typed, after `>> `.
-//! - Tab completes commands, names, and rooms after `/join`. If there are several, it shows them.
+//! - A long line continues in the next row, indented by two columns. So no text of a client stands
+//!   where a line of the server begins.
+//! - A sent line stays dimmed above the prompt until the server sends its echo. Without an echo
+//!   within 2 s, it is shown as it was typed, after `>> `.
+//! - Tab completes commands, names, and rooms after `/join`. If several match, it shows them.
 //! - In a room other than the lobby the prompt is the name of the room: `garden> `.
-//! - One step of the cursor is a syllable, or a letter with its marks.
+//! - The cursor moves by whole characters: a syllable, or a letter with its marks.
 //! - Typed lines are kept in `~/.local/state/chinwag/history`, or below `XDG_STATE_HOME`, unless
-//!   they begin with a blank. Only you can read that file. `--no-history` leaves it alone.
-//! - Pasted text is sent line by line; a rest without a line end stays at the prompt. More than 5
-//!   lines are only sent after Enter. A `/` at the beginning of a pasted line is text.
-//! - A line has at most 4096 bytes, as many as the server takes by default. A pasted line that is
-//!   longer is not sent.
+//!   they begin with a blank. Only you can read that file. `--no-history` neither reads nor writes
+//!   it.
+//! - Pasted text is sent line by line. Text after its last line end stays at the prompt. More than
+//!   5 lines are sent only after Enter. A `/` at the beginning of a pasted line is text.
+//! - A line has at most 4096 bytes, as many as the server takes by default. A longer pasted line is
+//!   not sent.
 //! - What the server sends is made safe to show, and cut at 64 KiB per line.
-//! - Every name has one colour, always the same. A line that says your name, or that only you get,
-//!   stands out as a whole.
-//! - After a minute without a key, what comes begins below `-- new lines`, unless it comes right
-//!   below your own line. Above the prompt stands how many there are, until you press a key.
+//! - Every name has one colour, always the same. A line that mentions your name, or that only you
+//!   get, is highlighted as a whole.
+//! - After a minute without a key, new lines begin below `-- new lines`. There is no such mark
+//!   right below your own line. A note above the prompt counts them until you press a key.
 //! - The client's own messages begin with `-- `.
 //!
 //! If the connection is lost, it reconnects after 1 s, then less often, at last every 30 s. It
-//! looks the name of the server up again each time. Then it asks for its own name, again every 5 s
-//! for at most 2 minutes, because its old connection may still have that name. It also asks for
-//! `/history 20`, and shows what it has not shown before. It does both only if the server's
-//! greeting begins with `* `. It goes back to its room before it sends what you type.
+//! looks up the name of the server again each time. Then it asks for its own name, and repeats that
+//! every 5 s for at most 2 minutes, because its old connection may still have that name. It also
+//! asks for `/history 20`, and shows the lines that it has not shown before. It does both only if
+//! the server's greeting begins with `* `. It goes back to its room before it sends what you type.
 //!
 //! # Without a terminal
 //!
 //! On a pipe, or a terminal that is `dumb`, there is no prompt and no colour. `echo hi | chinwag
-//! join` sends its input as it comes and tells the server at its end. It prints what the server
-//! sends until the server closes the connection. While nobody reads its output, it reads nothing
-//! from the server. If its output is closed, it still sends.
+//! join` sends its input as it comes, and then shuts down its sending side. It prints what the
+//! server sends until the server closes the connection. While its output is blocked, it reads
+//! nothing from the server. If its output is closed, it still sends.
 //!
 //! # Inside
 //!
-//! One thread and one poll over the terminal and the socket. On a terminal it is a [`seat`];
-//! through pipes it is a [`relay`]. The rest are values: [`keys`], [`escape`], [`paste`], [`edit`],
-//! [`columns`], [`wrap`], [`screen`] for the person, [`wire`], [`said`], [`pending`], [`earlier`],
-//! [`people`], [`away`], [`paint`] for the conversation, [`typing`] and [`talk`] that join them. Of
-//! those in contact with the world, [`watch`] knows mio, [`terminal`] the terminal,
-//! [`source`](crate::stdio::source) standard input, [`history`] a file, [`lookup`] another process.
+//! One thread and one poll serve the terminal and the socket. On a terminal it is a [`seat`];
+//! through pipes it is a [`relay`]. The rest are values. [`keys`], [`escape`], [`paste`], [`edit`],
+//! [`columns`], [`wrap`] and [`screen`] are for the user. [`wire`], [`said`], [`pending`],
+//! [`earlier`], [`people`], [`away`] and [`paint`] are for the conversation. [`typing`] and
+//! [`talk`] join them. These files touch the outside: [`watch`] knows mio, [`terminal`] the
+//! terminal, [`source`](crate::stdio::source) standard input, [`history`] a file, [`lookup`]
+//! another process.
 
 pub mod away;
 pub mod columns;
@@ -108,35 +110,35 @@ use terminal::Terminal;
 use typing::Typing;
 use watch::{Reached, Watch};
 
-/// How long an attempt to connect to one address may take.
+/// The most time for an attempt to connect to one address.
 pub const REACH_MAX: Duration = Duration::from_secs(10);
 
-/// How it ended.
+/// How the conversation ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ended {
-    /// All was said, and the connection closed.
+    /// All was sent, and the connection closed.
     Left,
-    /// The connection was lost, and the person did not wait for another.
+    /// The connection was lost, and the user did not wait for another.
     Lost,
-    /// A signal ended it; its number.
+    /// This signal ended it.
     Signal(i32),
 }
 
-/// Why there is no conversation, or none any more.
+/// Why there is no conversation, or why it ended early.
 #[derive(Debug)]
 pub enum JoinError {
-    /// There was no connection to begin with.
+    /// The first connection failed.
     Connect(String, io::Error),
     /// The connection broke.
     Lost(io::Error),
-    /// The server has ended the connection before all was said.
+    /// The server closed the connection before all was sent.
     Closed,
-    /// The system refused something that is needed.
+    /// The system refused something that the client needs.
     System(&'static str, io::Error),
 }
 
 impl JoinError {
-    /// For what the system refuses.
+    /// Makes an error of what the system refuses.
     fn system(what: &'static str) -> impl FnOnce(io::Error) -> JoinError {
         move |error| JoinError::System(what, error)
     }
@@ -157,7 +159,7 @@ impl fmt::Display for JoinError {
 
 impl std::error::Error for JoinError {}
 
-/// Connects, and talks until it is over.
+/// Connects, and talks until the conversation is over.
 pub fn run(flags: Flags) -> Result<Ended, JoinError> {
     let server = flags.server();
     let failed = |error| JoinError::Connect(flags::shown(server), error);
@@ -188,7 +190,7 @@ pub fn run(flags: Flags) -> Result<Ended, JoinError> {
     Seat::new(watch, source, terminal, talk, typing, redial, paint.colored).run()
 }
 
-/// Tries each address until one has a server. The terminal is not taken yet: Ctrl-C ends it.
+/// Tries each address until one answers. The terminal is not raw yet, so Ctrl-C ends it.
 fn connect_first(watch: &mut Watch, addresses: &[SocketAddr]) -> io::Result<()> {
     let mut failure = io::Error::from(ErrorKind::AddrNotAvailable);
     for address in addresses {
@@ -216,7 +218,7 @@ fn wait_until_reached(watch: &mut Watch) -> io::Result<()> {
     }
 }
 
-/// Whether there is a person at a terminal that can move its cursor.
+/// Whether a user is at a terminal that can move its cursor.
 fn is_on_terminal() -> bool {
     let is_dumb = env::var_os("TERM").is_some_and(|term| term == "dumb");
     io::stdin().is_terminal() && io::stdout().is_terminal() && !is_dumb
@@ -232,7 +234,7 @@ fn is_colored(color: ColorChoice, on_terminal: bool) -> bool {
 }
 
 fn time_of_day() -> String {
-    // There is one thread, so the local time is known; if it is not, it is that of UTC.
+    // There is one thread, so the local time is known. If not, this is UTC.
     let now = OffsetDateTime::now_local().unwrap_or_else(|_| OffsetDateTime::now_utc());
     format!("{:02}:{:02}:{:02}", now.hour(), now.minute(), now.second())
 }

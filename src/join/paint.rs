@@ -1,38 +1,38 @@
-//! How a line looks: the colour of a name, the time beside it, the bell.
+//! How a line looks: the colour of a name, the time before it, the bell.
 //!
-//! A name has the same colour everywhere and always: it depends on the name alone. This room knows
-//! lines and colours. It never knows the terminal, and is handed the time of day as text.
+//! A name has the same colour everywhere and always: the colour depends on the name alone. This
+//! file knows lines and colours. It never knows the terminal, and takes the time of day as text.
 
 use super::pending::Me;
 use super::said::Said;
 use crate::words::names::called;
 
-/// What stands before a word of this program, as `* ` before one of the server.
+/// The prefix of a message of this program, as `* ` is the prefix of one of the server.
 pub const OWN_WORD: &str = "-- ";
 
-/// The colours of names (SGR): those that can be read on black and on white.
+/// The colours of names (SGR): those that are readable on black and on white.
 const NAME_COLORS: [&str; 10] = ["31", "32", "34", "35", "36", "91", "92", "94", "95", "96"];
 
 const BOLD: &str = "1";
 const DIM: &str = "2";
 const REVERSE: &str = "7";
 
-/// What ends a style.
+/// Ends a style.
 const NORMAL: &str = "\x1b[0m";
 
 /// How lines are to look.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Paint {
-    /// With colours.
+    /// Whether to use colours.
     pub colored: bool,
-    /// Ring for what is said to us.
+    /// Whether to ring the bell for a line that is meant for the user.
     pub bell: bool,
-    /// The time of day, if it is to stand before each line.
+    /// The time of day, if it stands before each line.
     pub clock: Option<fn() -> String>,
 }
 
 impl Paint {
-    /// A line of the conversation as it is to be shown.
+    /// A line of the conversation as it is shown.
     pub fn line(&self, line: &str, me: &Me) -> String {
         let said = Said::of(line);
         let is_to_us = is_to_us(&said, me);
@@ -52,12 +52,12 @@ impl Paint {
         format!("{whole}{bell}")
     }
 
-    /// A line of our own that the server does not send back.
+    /// A line of the user's own that the server does not echo.
     pub fn own_line(&self, line: &str, prompt: &str) -> String {
         format!("{}{}", self.stamp(), self.styled(DIM, &format!("{prompt}{line}")))
     }
 
-    /// A word of this program.
+    /// A message of this program.
     pub fn own_word(&self, text: &str) -> String {
         format!("{}{}", self.stamp(), self.styled(DIM, &format!("{OWN_WORD}{text}")))
     }
@@ -66,7 +66,7 @@ impl Paint {
         self.clock.map_or(String::new(), |clock| self.styled(DIM, &clock()) + " ")
     }
 
-    /// A name as it stands before other text, whatever server has sent it.
+    /// A name before other text, from any server.
     fn name(&self, name: &str, me: &Me) -> String {
         let style = if me.is_now(name) { BOLD } else { color(name) };
         self.styled(style, &called(name))
@@ -90,7 +90,7 @@ fn color(name: &str) -> &'static str {
     NAME_COLORS[(hash >> 32) as usize % NAME_COLORS.len()]
 }
 
-/// Whether someone else says this to us alone, or says our name.
+/// Whether another client says this to the user alone, or mentions the user's name.
 fn is_to_us(said: &Said<'_>, me: &Me) -> bool {
     match *said {
         Said::Private { from, to, .. } => !me.is_now(from) && me.is_now(to),
@@ -101,9 +101,9 @@ fn is_to_us(said: &Said<'_>, me: &Me) -> bool {
     }
 }
 
-/// Whether a name stands in the text, in any case. What is written without blanks between its
-/// words, or with a particle behind a name, mentions it too: only a letter or digit of ASCII beside
-/// one of its own makes it another word.
+/// Whether the text mentions a name, in any case. The name may stand without blanks around it, or
+/// with a particle behind it. It is part of another word only if a letter or digit of ASCII stands
+/// beside one of its own.
 fn mentions(text: &str, name: &str) -> bool {
     let (text, name) = (text.to_lowercase(), name.to_lowercase());
     let joins = |one: Option<char>, other: Option<char>| {
@@ -137,7 +137,7 @@ mod tests {
         for line in lines.into_iter().chain(hebrew) {
             assert_eq!(Paint { bell: false, ..PLAIN }.line(line, &me("bob")), line);
         }
-        // Other servers do not say where a name ends.
+        // Other servers do not mark where a name ends.
         assert_eq!(PLAIN.line("שרה: א", &me("bob")), hebrew[0]);
     }
 
@@ -161,7 +161,7 @@ mod tests {
         }
     }
 
-    /// What of a line is in reverse, and what is not; without its colours.
+    /// The part of a line that is in reverse, and the part that is not, without colours.
     fn in_reverse(line: &str) -> (String, String) {
         let (mut reverse, mut other, mut is_reverse) = (String::new(), String::new(), false);
         for piece in line.trim_end_matches('\u{7}').split("\x1b[") {

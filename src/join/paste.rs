@@ -1,11 +1,11 @@
-//! What is pasted: gathered to its end, then handed out as lines.
+//! A paste: collected to its end, then handed out as lines.
 //!
-//! The rules this room keeps:
+//! The rules of this file:
 //!
-//! - Nothing of a paste is sent before its end is known, and more than [`LINES_FEW`] lines not
-//!   before the person has allowed it: a whole file may be in the clipboard by mistake.
+//! - No line of a paste is sent before the end of the paste has come. More than [`LINES_FEW`] lines
+//!   wait until the user allows it: a whole file may be in the clipboard by mistake.
 //! - A line is sent whole or not at all.
-//! - What waits to be sent is here, where it can be taken back, and not with the kernel.
+//! - Lines that wait are kept here and not in the kernel, so the user can take them back.
 //!
 //! It never knows the keys, the server, or the prompt.
 
@@ -13,22 +13,22 @@ use std::collections::VecDeque;
 
 use super::edit::{LINE_BYTES_MAX, typed};
 
-/// So many lines are sent without a question: a few lines were copied for that.
+/// This many lines are sent without a question: a user who copies a few lines means to send them.
 pub const LINES_FEW: usize = 5;
 
-/// The most of a paste that is kept, a line counting [`LINE_COST`] more than its text; a longer
-/// one is not sent at all.
+/// The most bytes of a paste that are kept. A line counts [`LINE_COST`] more than its text. Nothing
+/// of a longer paste is sent.
 const PASTE_BYTES_MAX: usize = 16 << 20;
 
-/// What a line costs beside its text.
+/// What a line costs beyond its text.
 const LINE_COST: usize = size_of::<(String, bool)>() + 16;
 
-/// A paste as far as it has come.
+/// The part of a paste that has come.
 #[derive(Debug, Default)]
 pub struct Paste {
     /// The whole lines, of which only the first may be blank.
     pub lines: Vec<String>,
-    /// What stands behind the last line end.
+    /// The text behind the last line end.
     pub rest: String,
     /// How many lines were left out because no server would take them.
     pub too_long: usize,
@@ -38,7 +38,7 @@ pub struct Paste {
 }
 
 impl Paste {
-    /// Takes in what comes next.
+    /// Takes in the next piece.
     pub fn push(&mut self, text: &str) {
         if self.refused.is_some() {
             return;
@@ -61,14 +61,14 @@ impl Paste {
         self.lines.join(" ")
     }
 
-    /// Nothing of it is to be sent, whatever comes.
+    /// Refuses the whole paste, and the pieces still to come.
     pub fn refuse(&mut self, why: &'static str) {
         *self = Paste { refused: Some(why), ..Paste::default() };
     }
 
     fn end_line(&mut self) {
         let line = std::mem::take(&mut self.rest);
-        // Where a `/` is a command, it is sent twice.
+        // A server with commands needs a second `/` before it.
         if line.len() + usize::from(line.starts_with('/')) > LINE_BYTES_MAX {
             self.too_long += 1;
         } else if !line.trim().is_empty() || self.lines.is_empty() {
@@ -77,19 +77,19 @@ impl Paste {
     }
 }
 
-/// The lines that wait to be said, oldest first.
+/// The lines that wait to be sent, oldest first.
 #[derive(Debug, Default)]
 pub struct Queue {
-    /// Each with whether its beginning was pasted: then it is no command.
+    /// Each line, and whether its beginning was pasted: then it is no command.
     lines: VecDeque<(String, bool)>,
-    /// How many there were since it was empty.
+    /// How many lines were added since it was last empty.
     total: usize,
-    /// The person is to say whether they are sent.
+    /// Whether the user must first say that they are sent.
     pub asking: bool,
 }
 
 impl Queue {
-    /// Puts a line in; one that is blank is nothing.
+    /// Adds a line. A blank one is ignored.
     pub fn push(&mut self, text: String, pasted: bool) {
         if self.lines.is_empty() {
             *self = Queue::default();
@@ -100,38 +100,38 @@ impl Queue {
         }
     }
 
-    /// How many wait.
+    /// How many lines wait.
     pub fn len(&self) -> usize {
         self.lines.len()
     }
 
-    /// Whether none waits.
+    /// Whether no line waits.
     pub fn is_empty(&self) -> bool {
         self.lines.is_empty()
     }
 
-    /// Whether lines wait for the person.
+    /// Whether lines wait for the user's answer.
     pub fn is_asking(&self) -> bool {
         self.asking && !self.is_empty()
     }
 
-    /// Whether there is a next line that may be said.
+    /// Whether there is a next line that may be sent.
     pub fn is_sending(&self) -> bool {
         !self.asking && !self.is_empty()
     }
 
-    /// The next line that may be said, and whether it was pasted.
+    /// The next line that may be sent, and whether it was pasted.
     pub fn next_line(&mut self) -> Option<(String, bool)> {
         if self.asking { None } else { self.lines.pop_front() }
     }
 
-    /// Takes all back; what there is to be told about that.
+    /// Takes all lines back. Returns what to tell the user about that.
     pub fn take_back(&mut self) -> Option<String> {
         let queue = std::mem::take(self);
         (!queue.is_empty()).then(|| format!("{} sent", queue.progress()))
     }
 
-    /// What is shown above the prompt as long as lines wait.
+    /// The note above the prompt while lines wait.
     pub fn note(&self) -> Option<String> {
         let lines = counted(self.len());
         match (self.asking, self.len()) {
@@ -147,7 +147,7 @@ impl Queue {
     }
 }
 
-/// So many lines, in words.
+/// A number of lines, in words.
 pub fn counted(lines: usize) -> String {
     format!("{lines} line{}", if lines == 1 { "" } else { "s" })
 }

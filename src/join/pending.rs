@@ -1,14 +1,14 @@
-//! Our own lines on their way: who we are, and which lines have not come back yet.
+//! The user's own lines on their way: the user's name, and the lines that have no echo yet.
 //!
-//! The rules this room keeps:
+//! The rules of this file:
 //!
-//! - What we say is shown once: the server's echo if there is one, or else the line as it was
+//! - A line that the user sends is shown once: as the server's echo if there is one, else as it was
 //!   typed.
-//! - We are who was greeted, who we asked to be, or who says what we have just said. A name that
-//!   our server has refused is not ours.
-//! - Nothing that someone else says is ever held back: only an echo under a name of ours is.
+//! - Three things tell the user's name: the greeting, a name that was asked for, and the author of
+//!   an echo. A name that a chinwag server has refused is not the user's.
+//! - A line of another client is never held back: only an echo under a name of the user's is.
 //!
-//! It never knows the terminal or the socket; the present moment is handed in.
+//! It never knows the terminal or the socket, and takes the present moment as a parameter.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -19,46 +19,46 @@ use crate::words::names::bare;
 use crate::words::notice::Notice;
 use crate::words::text::push_safe;
 
-/// How long an echo is waited for, after the last one came or the line was sent.
+/// How long to wait for an echo, after the last one came or the line was sent.
 pub const ECHO_PATIENCE: Duration = Duration::from_secs(2);
 
-/// A server that has echoed before is given longer before it is thought to have stopped.
+/// A server that has sent an echo before gets more time before the client stops waiting.
 const ECHO_PATIENCE_KNOWN: Duration = Duration::from_secs(10);
 
-/// The most lines on their way; the oldest of more is shown as it was typed.
+/// The most lines on their way. Beyond that, the oldest is shown as it was typed.
 const WAITING_MAX: usize = 256;
 
-/// The most names of ours that are remembered.
+/// The most names of the user's that are remembered.
 const NAMES_MAX: usize = 8;
 
-/// Who we are. Names are [`bare`].
+/// The user's names. Names are [`bare`].
 #[derive(Debug, Default)]
 pub struct Me {
-    /// All that we are or may be called, the latest last.
+    /// All names that the user has or may get, the latest last.
     names: VecDeque<String>,
-    /// What we are called now, as far as it is known.
+    /// The user's present name, if it is known.
     current: Option<String>,
-    /// It was learned from an echo alone, which may have been someone else's word.
+    /// Whether it was learned from an echo alone, which may have been another client's line.
     guessed: bool,
 }
 
 impl Me {
-    /// What we are called now, as far as it is known.
+    /// The user's present name, if it is known.
     pub fn name(&self) -> Option<&str> {
         self.current.as_deref()
     }
 
-    /// Whether this is what we are called now.
+    /// Whether this is the user's present name.
     pub fn is_now(&self, name: &str) -> bool {
         self.name() == Some(name)
     }
 
-    /// Whether we are, were or may be called this.
+    /// Whether this is, was or may become the user's name.
     pub fn is(&self, name: &str) -> bool {
         self.names.iter().any(|own| own == name)
     }
 
-    /// We have asked to be called this and may be.
+    /// Notes that the user has asked for this name and may get it.
     pub fn ask(&mut self, name: &str) {
         let name = bare(name);
         self.names.retain(|own| own != name);
@@ -68,13 +68,13 @@ impl Me {
         }
     }
 
-    /// We are called this.
+    /// Notes that this is the user's name.
     pub fn be(&mut self, name: &str) {
         self.ask(name);
         self.current = Some(bare(name).to_owned());
     }
 
-    /// What our server says of our name; whether it has given us another.
+    /// Takes in a notice about the user's name. Returns whether the server has given another one.
     pub fn note(&mut self, notice: &Notice<'_>) -> bool {
         match *notice {
             Notice::Welcome { name, .. } => self.be(name),
@@ -82,7 +82,7 @@ impl Me {
                 self.be(to);
                 return true;
             }
-            // Someone else has it, or nobody.
+            // Another client has the name, or none may.
             Notice::NameTaken { name } | Notice::NameLooksTaken { name } => {
                 self.names.retain(|own| own != bare(name));
             }
@@ -91,25 +91,25 @@ impl Me {
         false
     }
 
-    /// On another connection we are somebody else.
+    /// Forgets the name: another connection has another one.
     pub fn forget(&mut self) {
         *self = Me::default();
     }
 }
 
-/// What an incoming line is to us.
+/// How an incoming line relates to the lines on their way.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Echo {
-    /// Someone else's line, or one of ours that was not expected: to be shown.
+    /// A line of another client, or an unexpected one of the user's: to be shown.
     No,
-    /// Our own line: to be shown instead of what was typed. Before it, these lines which were sent
-    /// before it and will not come back.
+    /// The user's own line, to be shown instead of the typed one. Before it, these lines are shown:
+    /// they were sent earlier and will have no echo.
     Instead(Vec<String>),
-    /// Our own line, which has been shown already.
+    /// The user's own line, which is already shown.
     Shown,
 }
 
-/// Whether the server sends our own lines back.
+/// Whether the server echoes lines.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Habit {
     #[default]
@@ -118,24 +118,24 @@ enum Habit {
     Silent,
 }
 
-/// The lines that have not come back yet.
+/// The lines that have no echo yet.
 #[derive(Debug, Default)]
 pub struct Pending {
     waiting: VecDeque<String>,
-    /// Shown as they were typed, since no echo had come; it may come yet.
+    /// Lines shown as they were typed, because no echo had come. It may still come.
     shown: VecDeque<String>,
     habit: Habit,
-    /// Since when nothing has happened to those who wait.
+    /// When something last happened to the waiting lines.
     since: Option<Instant>,
 }
 
 impl Pending {
-    /// A line was sent. What is returned is to be shown at once.
+    /// Notes that a line was sent. What is returned is to be shown at once.
     #[must_use]
     pub fn sent(&mut self, line: &str, now: Instant) -> Vec<String> {
         let command = Command::parse(line);
         if let Command::Echo(on) = command {
-            // What is asked of the server about echoes is known before it answers.
+            // A command about echoes takes effect before the server answers it.
             self.habit = if on { Habit::Unknown } else { Habit::Silent };
         }
         if self.habit == Habit::Silent || !is_echoed(&command) {
@@ -149,13 +149,13 @@ impl Pending {
         if self.waiting.len() > WAITING_MAX { self.give_up(1) } else { Vec::new() }
     }
 
-    /// A line came. If it is an echo it may tell who we are.
+    /// Takes in a line. An echo may tell the user's name.
     pub fn heard(&mut self, line: &str, me: &mut Me, now: Instant) -> Echo {
         let said = &Said::of(line);
         let name = speaker(said);
         let may_be_ours = name.is_some_and(|name| me.is(name) || me.name().is_none());
         let is_echo = |sent: &String| {
-            // A bare relay sends what it gets, to everyone.
+            // A bare relay sends what it gets to everyone.
             is_same(sent, line) || (may_be_ours && answers(sent, said))
         };
         if let Some(place) = self.waiting.iter().position(is_echo) {
@@ -179,7 +179,7 @@ impl Pending {
         Echo::No
     }
 
-    /// Those for which no echo has come in time: to be shown as they were typed.
+    /// The lines for which no echo has come in time, to be shown as they were typed.
     pub fn overdue(&mut self, me: &mut Me, now: Instant) -> Vec<String> {
         if self.next_deadline().is_none_or(|due| due > now) {
             return Vec::new();
@@ -200,17 +200,17 @@ impl Pending {
         self.since.filter(|_| !self.waiting.is_empty()).map(|since| since + patience)
     }
 
-    /// The connection is gone: these may not have arrived.
+    /// The connection is gone. Returns the lines that may not have arrived.
     pub fn lost(&mut self) -> Vec<String> {
         std::mem::take(self).waiting.into()
     }
 
-    /// Those on their way.
+    /// The lines on their way.
     pub fn lines(&self) -> impl DoubleEndedIterator<Item = &str> {
         self.waiting.iter().map(String::as_str)
     }
 
-    /// The first so many will not come back, or not soon.
+    /// Gives up the first lines, this many: they will have no echo, or none soon.
     fn give_up(&mut self, count: usize) -> Vec<String> {
         let given_up: Vec<String> = self.waiting.drain(..count).collect();
         given_up.iter().for_each(|line| self.note_shown(line.clone()));
@@ -225,7 +225,7 @@ impl Pending {
     }
 }
 
-/// Whether a server sends this back: a command is answered instead, unless it says something.
+/// Whether a server echoes this. It answers a command instead, unless the command says something.
 fn is_echoed(command: &Command<'_>) -> bool {
     use Command::{Answer, Me, Message, Say};
     matches!(command, Say(_) | Me(_) | Message { .. } | Answer(_))
@@ -239,8 +239,8 @@ fn speaker<'a>(said: &Said<'a>) -> Option<&'a str> {
     }
 }
 
-/// Whether this is what a server makes of the line that was sent; one without commands takes it as
-/// it is.
+/// Whether this is the server's echo of the line that was sent. A server without commands echoes it
+/// as it is.
 fn answers(line: &str, said: &Said<'_>) -> bool {
     match (*said, Command::parse(line)) {
         (Said::By { text, .. }, _) if is_same(line, text) => true,
@@ -252,7 +252,7 @@ fn answers(line: &str, said: &Said<'_>) -> bool {
     }
 }
 
-/// Whether this is what was sent, made safe as a server may do.
+/// Whether this is the line that was sent, made safe as a server may do.
 fn is_same(sent: &str, heard: &str) -> bool {
     let mut safe = String::new();
     push_safe(sent.trim().as_bytes(), &mut safe);

@@ -1,7 +1,7 @@
-//! The names and rooms that have been seen, and what Tab makes of the beginning of a word.
+//! The names and rooms that the client has seen, and the completion of a word by Tab.
 //!
-//! It is only a convenience: it goes by the form of the lines, and a name that it has missed must
-//! be typed. It never knows the terminal, and not whether someone is still here.
+//! It is only a convenience. It goes by the form of the lines, and a name that it missed must be
+//! typed. It never knows the terminal, or whether a client is still connected.
 
 use std::collections::VecDeque;
 
@@ -11,13 +11,13 @@ use crate::words::command::{COMMANDS, Row};
 use crate::words::names::bare;
 use crate::words::notice::Notice;
 
-/// The most names that are remembered, and rooms; the one seen longest ago is forgotten.
+/// The most names that are remembered, and the most rooms. The one seen longest ago is forgotten.
 const NAMES_MAX: usize = 200;
 
-/// The command that a room is completed after.
+/// The command that is completed with a room.
 const JOIN: &str = "/join";
 
-/// What has been seen.
+/// The names and rooms that were seen.
 #[derive(Debug, Default)]
 pub struct People {
     names: Seen,
@@ -28,14 +28,14 @@ pub struct People {
 #[derive(Debug, Default)]
 struct Seen(VecDeque<String>);
 
-/// What the beginning of a word can become.
+/// What the beginning of a word completes to.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Completion {
-    /// There is nothing like it.
+    /// Nothing matches.
     Nothing,
-    /// The word from this byte of the line on can only be this, with what belongs behind it.
+    /// One match: from this byte of the line on, the word and what follows it.
     Word(usize, String),
-    /// It is the beginning of all of these.
+    /// Several matches: the word is the beginning of all of these.
     Several(Vec<String>),
 }
 
@@ -53,8 +53,8 @@ impl People {
         }
     }
 
-    /// What the word before the cursor can become; `before` is the line up to there. Nobody calls
-    /// themselves.
+    /// Completes the word before the cursor; `before` is the line up to there. The user's own name
+    /// is never offered.
     pub fn complete(&self, before: &str, me: &Me) -> Completion {
         let start = before.rfind(char::is_whitespace).map_or(0, |at| at + blank_at(before, at));
         let word = &before[start..];
@@ -84,7 +84,8 @@ impl People {
         }
     }
 
-    /// What our server says, or another in the form `ANYTHING: NAME, NAME`.
+    /// Learns from a notice of a chinwag server, or from another of the form
+    /// `ANYTHING: NAME, NAME`.
     fn note_notice(&mut self, text: &str) {
         let list = || text.split_once(": ").map(|(_, list)| list);
         let names = match Notice::read(text) {
@@ -99,7 +100,7 @@ impl People {
                 return self.rooms.see(room);
             }
             Some(Notice::Rooms { names, .. } | Notice::RoomsAndMore { names, .. }) => {
-                // Behind each stands how many are there.
+                // After each room stands the number of its clients.
                 let rooms = names.rsplit(", ").filter_map(|room| room.split(' ').next());
                 return rooms.for_each(|room| self.rooms.see(room));
             }
@@ -138,7 +139,7 @@ fn begins(name: &str, word: &str) -> bool {
     word.chars().flat_map(char::to_lowercase).all(|letter| letters.next() == Some(letter))
 }
 
-/// What both begin with.
+/// The beginning that both share.
 fn shared<'a>(one: &'a str, other: &str) -> &'a str {
     let same = one.char_indices().zip(other.chars()).take_while(|((_, a), b)| a == b);
     let end = same.last().map_or(0, |((at, character), _)| at + character.len_utf8());

@@ -1,23 +1,23 @@
-//! When to connect, and where, after a connection was lost.
+//! When and where to connect after a lost connection.
 //!
-//! The name of the server is looked up again in each pause; until that is done, the old addresses
-//! are tried. This room knows addresses and durations. It never knows a socket or a clock.
+//! In each pause the name of the server is looked up again. Until that is done, the old addresses
+//! are tried. This file knows addresses and durations. It never knows a socket or a clock.
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::lookup::Lookup;
 
-/// The pause before the first new attempt; each further one is twice as long.
+/// The pause before the first retry. Each further one is twice as long.
 const PAUSE_FIRST: Duration = Duration::from_secs(1);
 
-/// No pause is longer: a server that has come back is found soon.
+/// The longest pause: after a server comes back, the client finds it soon.
 const PAUSE_MAX: Duration = Duration::from_secs(30);
 
-/// A connection that has lasted so long was a good one: the next loss begins with a short pause.
+/// A connection that lasted this long was a good one: the next retry follows a short pause.
 const GOOD_AFTER: Duration = Duration::from_secs(30);
 
-/// The addresses of a server, and how the attempts have gone.
+/// The addresses of a server, and how the attempts went.
 #[derive(Debug)]
 pub struct Redial {
     addresses: Vec<SocketAddr>,
@@ -27,12 +27,12 @@ pub struct Redial {
 }
 
 impl Redial {
-    /// These addresses, tried in turn, until others are found.
+    /// Tries these addresses in turn, until a lookup finds others.
     pub fn new(addresses: Vec<SocketAddr>, lookup: Lookup) -> Redial {
         Redial { addresses, lookup, next: 0, pause: PAUSE_FIRST }
     }
 
-    /// The next address to try, `None` once each was tried; then it begins anew.
+    /// The next address to try. `None` after the last one; then it begins again with the first.
     pub fn next_address(&mut self) -> Option<SocketAddr> {
         let found = if self.next == 0 { self.lookup.found() } else { None };
         if let Some(found) = found {
@@ -43,7 +43,7 @@ impl Redial {
         address
     }
 
-    /// It has led to a connection, which has lasted for so long and is lost.
+    /// Notes that the last address gave a connection, which lasted this long and is lost.
     pub fn lost_after(&mut self, time: Duration) {
         self.next = 0;
         if time >= GOOD_AFTER {
@@ -51,7 +51,7 @@ impl Redial {
         }
     }
 
-    /// How long to wait before trying again. Meanwhile the name of the server is looked up.
+    /// How long to wait before the next retry. Meanwhile the name of the server is looked up.
     pub fn next_pause(&mut self) -> Duration {
         self.lookup.begin();
         let pause = self.pause;

@@ -1,14 +1,14 @@
-//! The client that is not on a terminal: what comes in is sent, what the server says is printed.
+//! The client without a terminal: it sends its input, and prints what the server sends.
 //!
-//! The rules this room keeps:
+//! The rules of this file:
 //!
-//! - Standard input goes to the server as it comes. At its end the server is told so, and what it
-//!   says is printed until it ends its side.
-//! - What is printed is safe to show, a line at a time: a pipe may end at a terminal.
-//! - An output that takes nothing stops the reading, so nothing grows. One that is closed is no
-//!   reason not to send: then what the server says is thrown away.
+//! - Standard input goes to the server as it comes. At its end the client shuts down its sending
+//!   side, and prints what the server sends until the server closes the connection.
+//! - What is printed is safe to show, a line at a time, because a pipe may end at a terminal.
+//! - While the output is blocked, the client reads nothing, so nothing grows. If the output is
+//!   closed, the client still sends, and discards what the server sends.
 //!
-//! It never knows the terminal's room: nothing is edited here and nothing drawn.
+//! It never knows the files for the terminal: it edits nothing and draws nothing.
 
 use std::io;
 use std::time::Instant;
@@ -23,29 +23,29 @@ use crate::stdio::backlog::Backlog;
 use crate::stdio::sink::{Outcome, RETRY, Sink, Written, write_out};
 use crate::stdio::source::{Source, Taken};
 
-/// How much is read at once, of the input and from the server.
+/// The most bytes of one read, of the input or from the server.
 const READ_BYTES: usize = 16 * 1024;
 
 /// A conversation through pipes and files.
 pub struct Relay {
     watch: Watch,
     source: Source,
-    /// The input has ended.
+    /// Whether the input has ended.
     source_ended: bool,
     outgoing: Outgoing,
-    /// The server has been told that nothing more will come.
+    /// Whether the sending side of the connection is shut down.
     sending_ended: bool,
     hearing: Hearing,
     me: Me,
     paint: Paint,
-    /// `None` once it is closed.
+    /// The output; `None` once it is closed.
     sink: Option<Sink>,
     printing: Backlog,
     retry_at: Option<Instant>,
 }
 
 impl Relay {
-    /// Everything between these two streams and a server that is connected.
+    /// Makes a relay between these two streams and a connected server.
     pub fn new(
         watch: Watch,
         source: Source,
@@ -78,7 +78,7 @@ impl Relay {
         }
     }
 
-    /// Relays until the server is done.
+    /// Relays until the server closes the connection.
     pub fn run(mut self) -> Result<Ended, JoinError> {
         self.watch.watch_input(&self.source).map_err(JoinError::system("watch the input"))?;
         let ended = loop {
@@ -114,7 +114,7 @@ impl Relay {
         !self.source_ended && !self.outgoing.is_full()
     }
 
-    /// Takes from the input as much as may wait to be sent.
+    /// Reads the input, as much as may wait to be sent.
     fn take(&mut self, now: Instant) {
         self.retry_at = self.retry_at.filter(|at| *at > now);
         let mut buffer = [0; READ_BYTES];
@@ -140,7 +140,7 @@ impl Relay {
         Ok(())
     }
 
-    /// Hears what the server says, while all that it said before is printed.
+    /// Reads from the server, once all that it sent before is printed.
     fn hear(&mut self, now: Instant) -> Result<Option<Ended>, JoinError> {
         if !self.printing.is_empty() {
             return Ok(None);
@@ -182,7 +182,7 @@ impl Relay {
         printing.push(b'\n');
     }
 
-    /// Prints as much as is taken.
+    /// Prints as much as the output takes now.
     fn print(&mut self, now: Instant) {
         if self.retry_at.is_some() {
             return;
@@ -196,7 +196,7 @@ impl Relay {
         }
     }
 
-    /// There is nobody left to keep waiting: what is to be printed is, however long it takes.
+    /// Prints the rest, however long that takes: nothing else is left to do.
     fn print_the_rest(&mut self) {
         while !self.printing.is_empty() {
             self.retry_at = None;

@@ -1,9 +1,9 @@
-//! What kind of line this is, and who says it.
+//! The kind of a line, and its author.
 //!
-//! It goes by form, never by words: other servers say other things. What our server says of itself
-//! is read by [`Notice::read`], in each of its languages.
+//! The kind depends on the form of the line and never on its words, which differ from server to
+//! server. [`Notice::read`] reads the notices of a chinwag server, in each of its languages.
 //!
-//! This room knows text. It never knows who we are or what becomes of the line.
+//! This file knows text. It never knows the user's name, or what the line is used for.
 
 use crate::words::names::{NAME_BYTES_MAX, bare};
 use crate::words::notice::Notice;
@@ -12,7 +12,7 @@ use crate::words::notice::Notice;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the fields are the words of the form above them")]
 pub enum Said<'a> {
-    /// `* text`: the server's own word.
+    /// `* text`: a message of the server itself.
     Server { text: &'a str },
     /// `NAME: text`
     By { name: &'a str, text: &'a str },
@@ -36,7 +36,7 @@ impl<'a> Said<'a> {
             .unwrap_or(Said::Other)
     }
 
-    /// What our server says, in any of its languages.
+    /// The notice of a chinwag server, in any of its languages.
     pub fn notice(&self) -> Option<Notice<'a>> {
         match *self {
             Said::Server { text } => Notice::read(text),
@@ -62,7 +62,7 @@ impl<'a> Said<'a> {
     }
 }
 
-/// Whether this could be what someone is called, on any server.
+/// Whether this may be a name on any server.
 pub fn may_be_name(text: &str) -> bool {
     let is_free_of = |character: char| !character.is_whitespace() && !character.is_control();
     (1..=NAME_BYTES_MAX).contains(&text.len()) && text.chars().all(is_free_of)

@@ -1,40 +1,41 @@
-//! What to write so that the conversation flows above and the prompt stays at the bottom.
+//! The bytes that print the conversation above and keep the prompt at the bottom.
 //!
-//! The rules this room keeps:
+//! The rules of this file:
 //!
-//! - At the bottom is the *area*: a few notes, then the prompt with what is being typed, each on
-//!   one row. Everything above is the terminal's own: lines are printed once, in rows that
-//!   [`wrap`](super::wrap) has made of them, and never touched again, so that it scrolls back and
-//!   copies them as it likes.
-//! - The last column is never written to: terminals differ in where the cursor is then.
-//! - The cursor is put where the terminal itself had it behind the text before it, not where we
-//!   think that is: terminals do not agree how wide some characters are. So that no row of the area
-//!   becomes two in any of them, they do not wrap while it is drawn.
-//! - Nothing above the area is ever erased. A terminal of another size may have wrapped the area
-//!   again, as tmux does, or not, as xterm does not. Nothing tells, so what stays of it may be a
-//!   row too many, never one too few.
-//! - What is erased is nowhere any more, in no scrollback: it may be a password.
+//! - At the bottom is the *area*: a few notes, then the prompt with the line that is typed, each on
+//!   one row. All above it belongs to the terminal. A line is printed once, in the rows that
+//!   [`wrap`](super::wrap) made of it, and never changed. So the terminal scrolls back and copies
+//!   it as usual.
+//! - The last column stays empty: terminals differ in where the cursor goes after it.
+//! - The cursor is restored to where the terminal had it after the text before it. A computed
+//!   column could be wrong, because terminals differ in the width of some characters. Autowrap is
+//!   off while the area is drawn. So no row of the area becomes two on any terminal.
+//! - Nothing above the area is ever erased. After a resize a terminal may have wrapped the area
+//!   again, as tmux does, or not, as xterm does not. The client cannot find out. So it may leave a
+//!   row too many of the old area, but never erases one too many.
+//! - Erased text is gone, from the scrollback too: it may be a password.
 //!
-//! It hands out bytes. It never knows the terminal or who types; the present moment is handed in.
+//! It returns bytes. It never knows the terminal or the user, and takes the present moment as a
+//! parameter.
 
 use std::time::{Duration, Instant};
 
 use super::columns::{beginning, shortened};
 use super::wrap::rows;
 
-/// A terminal that does not know its size is taken for one of this.
+/// The columns of a terminal that does not know its size.
 const COLUMNS_USUAL: usize = 80;
 const ROWS_USUAL: usize = 24;
 
-/// The notes take at most this share of the rows, so that the conversation is seen.
+/// The notes take at most this share of the rows, so the conversation stays visible.
 const NOTES_SHARE: usize = 3;
 
-/// A window that is dragged has many sizes, and at each a row may stay behind: the area is drawn
-/// again once the size was the same for so long.
+/// A window that is dragged has many sizes, and each may leave a row behind. So the area is drawn
+/// again only after the size was the same for this long.
 const STILL: Duration = Duration::from_millis(100);
 
-/// A row, and all below it from the second column on: what is erased from the very top of the
-/// screen, tmux first copies to its scrollback.
+/// Erases a row, and all below it from the second column on. tmux copies a screen to its scrollback
+/// first if it is erased from its very top.
 const ERASE_ROWS: &str = "\x1b[K\x1b[C\x1b[J\r";
 const WRAP_OFF: &str = "\x1b[?7l";
 const WRAP_ON: &str = "\x1b[?7h";
@@ -43,26 +44,27 @@ const RESTORE_CURSOR: &str = "\x1b8";
 const DIM: &str = "\x1b[2m";
 const NORMAL: &str = "\x1b[0m";
 
-/// What stands at the bottom.
+/// The notes and the prompt at the bottom.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Area {
-    /// Above the prompt; what does not fit in a row is shortened.
+    /// The notes above the prompt. One that does not fit in a row is shortened.
     pub notes: Vec<String>,
     /// The prompt itself.
     pub prompt: String,
-    /// What is seen of the line before the cursor.
+    /// The visible part of the line before the cursor.
     pub before: String,
-    /// What is seen of it behind the cursor.
+    /// The visible part of the line behind the cursor.
     pub behind: String,
 }
 
-/// The terminal as we have left it.
+/// The terminal as the client left it.
 #[derive(Debug)]
 pub struct Screen {
     columns: usize,
     rows: usize,
     colored: bool,
-    /// What stands there, `None` if nothing does and the cursor is at the beginning of a row.
+    /// The area on the terminal. `None` if there is none, with the cursor at the beginning of a
+    /// row.
     drawn: Option<Area>,
     /// How many rows the cursor is below the first row of the area.
     below: usize,
@@ -71,29 +73,30 @@ pub struct Screen {
 }
 
 impl Screen {
-    /// A terminal on which nothing has been drawn; 0 for what it does not know of its size.
+    /// A terminal on which nothing is drawn. A size of 0 means that it is not known.
     pub fn new(columns: usize, rows: usize, colored: bool) -> Screen {
         let mut screen = Screen { columns, rows, colored, drawn: None, below: 0, still_at: None };
         screen.set_size(columns, rows);
         screen
     }
 
-    /// How many columns a row of the area may have.
+    /// The most columns of a row of the area.
     pub fn room(&self) -> usize {
         self.columns.saturating_sub(1).max(1)
     }
 
-    /// How many notes there may be.
+    /// The most notes.
     pub fn notes_max(&self) -> usize {
         (self.rows / NOTES_SHARE).max(1)
     }
 
-    /// The terminal has another size. Each note has a row still, or more if it was wrapped again.
-    /// So `below` leads to the first row of the area or to one behind it. It leads to a line of the
-    /// conversation only where the lowest rows are cut off, as in mosh: nothing tells that either.
+    /// Notes that the terminal has another size. Each note still has a row, or several if it was
+    /// wrapped again. So `below` leads to the first row of the area or to one behind it. It leads
+    /// to a line of the conversation only where the terminal cuts off the lowest rows, as mosh
+    /// does. The client cannot find that out either.
     pub fn resize(&mut self, columns: usize, rows: usize, now: Instant) {
         self.set_size(columns, rows);
-        // It does not look as it was drawn, whatever is to stand there next.
+        // The area no longer looks as it was drawn, so it must be drawn again.
         self.drawn = self.drawn.take().map(|_| Area::default());
         self.still_at = Some(now + STILL);
     }
@@ -117,14 +120,14 @@ impl Screen {
         }
     }
 
-    /// Draws the area, unless it stands there already or the size may change again.
+    /// Draws the area, unless it is there already or the size may change again.
     pub fn draw(&mut self, mut area: Area, now: Instant, out: &mut Vec<u8>) {
         self.still_at.take_if(|at| *at <= now);
         if self.next_deadline().is_some() {
             return;
         }
         let room = self.room();
-        // A note that has no row would push the prompt into the scrollback.
+        // A note without a row would push the prompt into the scrollback.
         area.notes.drain(..area.notes.len().saturating_sub(self.rows - 1));
         area.notes.iter_mut().for_each(|note| *note = shortened(note, room));
         area.prompt = beginning(&area.prompt, room).to_owned();
@@ -144,7 +147,7 @@ impl Screen {
         self.drawn = Some(area);
     }
 
-    /// Takes the area away: the cursor is where it began.
+    /// Erases the area. The cursor is then where the area began.
     pub fn erase(&mut self, out: &mut Vec<u8>) {
         if self.drawn.take().is_none() {
             return;
@@ -157,13 +160,13 @@ impl Screen {
         self.below = 0;
     }
 
-    /// Takes everything away, the area first: the terminal may keep the rest in its scrollback.
+    /// Clears the screen, the area first: the terminal may keep the rest in its scrollback.
     pub fn clear(&mut self, out: &mut Vec<u8>) {
         self.erase(out);
         out.extend_from_slice(b"\x1b[H\x1b[2J");
     }
 
-    /// Someone else has written on the terminal: of the area only the row of the cursor is known.
+    /// Another program has written on the terminal: only the cursor's row of the area is known.
     pub fn forget(&mut self) {
         (self.drawn, self.below, self.still_at) = (Some(Area::default()), 0, None);
     }
@@ -174,7 +177,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// A terminal and what is written to it.
+    /// A terminal and the bytes for it.
     struct Scene {
         screen: Screen,
         terminal: vt100::Parser,
@@ -260,7 +263,7 @@ mod tests {
         assert_eq!(scene.rows(), ["0123456789", "0123456789", "  abc", "01234567…", ">>"]);
     }
 
-    /// However many columns stand before it, of whatever characters.
+    /// Any number of columns stand before it, in any characters.
     #[test]
     fn what_someone_says_never_stands_where_a_line_begins() {
         const FORGED: &str = "* server shutting down";
@@ -327,7 +330,7 @@ mod tests {
     proptest! {
         #![proptest_config(crate::cases())]
 
-        /// Whatever is printed and drawn, the terminal shows the lines in order, then the area.
+        /// After any prints and draws, the terminal shows the lines in order, then the area.
         #[test]
         fn nothing_is_lost_or_left_behind(
             deeds in prop::collection::vec(

@@ -1,9 +1,9 @@
-//! The client on a terminal: one turn of its loop after the other.
+//! The client on a terminal, and each turn of its loop.
 //!
-//! A turn waits, heeds signals, hears the server, does what was typed, sends, and draws. While the
-//! terminal takes nothing, the server is not read, so nothing grows. The keys are always read,
-//! whatever the server does. It knows the terminal and the
-//! clock, and leaves to [`Talk`] what is said and to [`Typing`] what is typed.
+//! A turn waits, handles signals, reads from the server, does what the user typed, sends, and
+//! draws. While the terminal is blocked, the client does not read from the server, so nothing
+//! grows. It always reads the keys, whatever the server does. This file knows the terminal and the
+//! clock. It leaves the conversation to [`Talk`] and the typing to [`Typing`].
 
 use std::io;
 use std::time::{Duration, Instant};
@@ -23,29 +23,29 @@ use crate::stdio::backlog::Backlog;
 use crate::stdio::sink::{Outcome, RETRY, write_out};
 use crate::stdio::source::{Source, Taken};
 
-/// How much is read at once, of the keys and from the server.
+/// The most bytes of one read, of the keys or from the server.
 const READ_BYTES: usize = 4096;
 
-/// How long the server may take to end the connection after we have.
+/// How long the server may take to close the connection after the client has closed its side.
 const GOODBYE: Duration = Duration::from_secs(1);
 
-/// How long the terminal may take nothing of the last words.
+/// How long the terminal may stay blocked before the last lines are given up.
 const LAST_WORDS: Duration = Duration::from_millis(500);
 
-/// How long a paste may take to its end before the terminal is given back: what is not read by then
-/// is thrown away.
+/// How long the client reads the rest of a paste before it gives the terminal back. What it has not
+/// read by then is discarded.
 const PASTE_END: Duration = Duration::from_secs(5);
 
-/// The signals that mean something here.
+/// The signals that the client handles.
 pub const SIGNALS: [i32; 7] = [SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGWINCH];
 
-/// Where the connection stands.
+/// The state of the connection.
 #[derive(Clone, Copy, Debug)]
 enum Link {
     Up {
         since: Instant,
     },
-    /// We have said that we leave.
+    /// The client has told the server that it leaves.
     Leaving {
         by: Instant,
     },
@@ -57,7 +57,7 @@ enum Link {
     },
 }
 
-/// A person at a terminal.
+/// The client on a terminal.
 pub struct Seat {
     watch: Watch,
     source: Source,
@@ -74,7 +74,7 @@ pub struct Seat {
 }
 
 impl Seat {
-    /// Everything between a terminal and a server that is connected.
+    /// Makes the client between a terminal and a connected server.
     pub fn new(
         watch: Watch,
         source: Source,
@@ -100,7 +100,7 @@ impl Seat {
         }
     }
 
-    /// Talks until the person leaves.
+    /// Talks until the user leaves.
     pub fn run(mut self) -> Result<Ended, JoinError> {
         self.watch.catch_signals(&SIGNALS).map_err(JoinError::system("catch signals"))?;
         self.watch.watch_input(&self.source).map_err(JoinError::system("watch the terminal"))?;
@@ -135,10 +135,10 @@ impl Seat {
         let link = match self.link {
             Link::Up { .. } => None,
             Link::Leaving { by } | Link::Reaching { by } => Some(by),
-            // Each second another number is shown.
+            // The note shows another number each second.
             Link::Down { again_at } => Some(again_at - whole_seconds_but_one(again_at, now)),
         };
-        // While the terminal takes nothing, nothing is drawn.
+        // While the terminal is blocked, nothing is drawn.
         let draw = self.screen.next_deadline().filter(|_| self.out.is_empty());
         let (talk, typing) = (self.talk.next_deadline(), self.typing.next_deadline());
         let others = [self.retry_at, draw, talk, typing, link];
@@ -181,7 +181,7 @@ impl Seat {
         self.screen.resize(columns, rows, now);
     }
 
-    /// Gives the terminal back, sleeps until someone continues us, and takes it again.
+    /// Gives the terminal back, stops until the shell continues it, and takes the terminal again.
     fn suspend(&mut self, now: Instant) -> Result<(), JoinError> {
         self.read_paste_to_its_end();
         self.screen.erase(self.out.end());
@@ -189,7 +189,7 @@ impl Seat {
         self.terminal.give_back();
         signal_hook::low_level::emulate_default_handler(SIGTSTP)
             .map_err(JoinError::system("stop"))?;
-        // That we were continued is no news.
+        // The signal that continued this process is not news.
         for signal in self.watch.signals() {
             if !matches!(signal, SIGCONT | SIGTSTP | SIGWINCH) {
                 self.ended = Some(Ended::Signal(signal));
@@ -198,7 +198,7 @@ impl Seat {
         self.resume(now)
     }
 
-    /// Someone else has had the terminal.
+    /// Takes the terminal again after another program had it.
     fn resume(&mut self, now: Instant) -> Result<(), JoinError> {
         self.terminal.take().map_err(JoinError::system("take the terminal"))?;
         self.resize(now);
@@ -224,7 +224,7 @@ impl Seat {
         }
     }
 
-    /// Tries the next address, or pauses when each was tried.
+    /// Tries the next address, or pauses after the last one.
     fn reach_next(&mut self, now: Instant) {
         while let Some(address) = self.redial.next_address() {
             if self.watch.connect(address).is_ok() {
@@ -277,7 +277,7 @@ impl Seat {
         }
     }
 
-    /// What is typed comes first: it may stop what is queued.
+    /// The next action. A typed one comes first, because it may stop the queued lines.
     fn next_deed(&mut self) -> Option<Deed> {
         let may_say = self.is_up() && self.talk.may_say();
         let (me, people) = self.talk.names();
@@ -286,7 +286,7 @@ impl Seat {
         if may_go_on { self.typing.next_queued() } else { typed }
     }
 
-    /// Whether the terminal is still there.
+    /// Reads the keys. Returns whether the terminal is still there.
     fn read_keys(&mut self, now: Instant) -> bool {
         let mut buffer = [0; READ_BYTES];
         match self.source.read(&mut buffer) {
@@ -301,8 +301,8 @@ impl Seat {
         true
     }
 
-    /// What the terminal still holds of a paste would be done by the shell, line by line. The paste
-    /// keeps no more of it than it may.
+    /// Reads what the terminal still holds of a paste, or the shell would run it line by line. The
+    /// paste keeps no more of it than its bound.
     fn read_paste_to_its_end(&mut self) {
         let by = Instant::now() + PASTE_END;
         while self.typing.is_pasting() {
@@ -352,7 +352,7 @@ impl Seat {
         let outgoing = self.talk.outgoing();
         match self.watch.send(outgoing.rest()) {
             Ok(sent) => outgoing.took(sent),
-            // What the server has said before it closed is still there to be read.
+            // What the server sent before it closed can still be read.
             Err(_) if self.watch.may_receive() => {}
             Err(error) => return self.lose(&format!("connection lost: {error}"), now),
         }
@@ -361,8 +361,7 @@ impl Seat {
         }
     }
 
-    /// Prints what is to be shown and draws what stands at the bottom, once the terminal has taken
-    /// all that came before.
+    /// Prints the new lines and draws the area, once the terminal has taken all that came before.
     fn draw(&mut self, now: Instant) {
         if self.retry_at.is_none_or(|at| at <= now) {
             self.retry_at = None;
@@ -412,7 +411,7 @@ impl Seat {
         }
     }
 
-    /// Lets the terminal take what it is to show, but not for ever.
+    /// Waits for the terminal to take the output, but not for ever.
     fn flush_out(&mut self) {
         let mut by = Instant::now() + LAST_WORDS;
         loop {
@@ -431,7 +430,7 @@ impl Seat {
         }
     }
 
-    /// What was heard last is printed, and nothing is left at the bottom.
+    /// Prints the last lines that came, and erases the area.
     fn say_last_words(&mut self) {
         self.read_paste_to_its_end();
         self.screen.erase(self.out.end());
@@ -447,14 +446,14 @@ impl Seat {
     }
 }
 
-/// All whole seconds from now until then, but the one that has begun.
+/// All whole seconds from now until then, except the one that has begun.
 fn whole_seconds_but_one(then: Instant, now: Instant) -> Duration {
     let left = then.saturating_duration_since(now);
     Duration::from_secs(left.as_secs() - u64::from(left.subsec_nanos() == 0 && left.as_secs() > 0))
 }
 
-/// As the terminal itself does at Ctrl-Z: the whole job is stopped, a parent that waits for us
-/// included. Nobody could continue one that has the terminal for itself.
+/// Stops the whole job, as the terminal does at Ctrl-Z. So a parent that waits for the client stops
+/// too. A job that leads its session goes on: no shell could continue it.
 fn suspend_group() {
     let session = rustix::process::getsid(None);
     if session.is_ok_and(|session| session != rustix::process::getpgrp()) {

@@ -1,14 +1,16 @@
-//! The conversation as one person has it: what is said and heard, and what is shown of it.
+//! The user's conversation: what is sent, what comes, and what is shown of it.
 //!
-//! The rules this room keeps:
+//! The rules of this file:
 //!
-//! - That a name was given is known from a notice of our server in any of its languages, or from an
-//!   echo. What another server says of it is not understood.
-//! - After a connection was lost, the room, the name and what was missed are asked for again, but
-//!   only of a server that greets as ours does: to any other, a command is said to everyone.
-//! - Nothing that is meant for a room is said in the lobby: it waits until the room is asked for.
+//! - The client knows that it has a name from a notice of a chinwag server in any of its languages,
+//!   or from an echo. It does not understand other servers' messages about names.
+//! - After a lost connection, the client asks for the room, the name and the missed lines again. It
+//!   does so only if the server greets as chinwag does: any other would send the commands to
+//!   everyone.
+//! - A line for a room is never sent to the lobby: it waits until the client has asked for the
+//!   room.
 //!
-//! It never knows the terminal or the socket; the present moment is handed in.
+//! It never knows the terminal or the socket, and takes the present moment as a parameter.
 
 use std::time::{Duration, Instant};
 
@@ -23,37 +25,37 @@ use crate::words::command::Command;
 use crate::words::names::{bare, called};
 use crate::words::notice::Notice;
 
-/// The prompt, also before a line of our own that nobody sent back.
+/// The prompt, also before a line of the user's own without an echo.
 pub const PROMPT: &str = ">> ";
 
-/// How often a name that was ours is asked for again: our own ghost may still hold it.
+/// How often to ask again for a lost name: the client's own old connection may still have it.
 const REGAIN_EVERY: Duration = Duration::from_secs(5);
 
-/// For how long: the server knows by then that a silent peer is gone.
+/// For how long to ask: by then the server knows that a silent client is gone.
 const REGAIN_FOR: Duration = Duration::from_secs(120);
 
-/// The room of newcomers, which the prompt does not name.
+/// The room of new clients, which the prompt does not name.
 const LOBBY: &str = "lobby";
 
-/// What was said meanwhile is asked for after a connection was lost.
+/// Asks for the lines that were missed while there was no connection.
 const HISTORY_COMMAND: &str = "/history 20";
 
-/// Another pasted line is said while less than so many bytes wait to be sent, and fewer lines have
-/// not come back: what was said cannot be taken back.
+/// Another pasted line is sent while fewer bytes than this wait and few lines have no echo yet: a
+/// line that was sent cannot be taken back.
 const PASTED_BYTES_AHEAD: usize = 4096;
 const PASTED_LINES_AHEAD: usize = 16;
 
-/// A name that was ours, until it is again.
+/// A name to get back.
 #[derive(Debug)]
 struct Regain {
     name: String,
     asked_at: Instant,
     until: Instant,
-    /// How the server has refused it, which is shown once.
+    /// How the server refused it, which is shown once.
     refusal: Option<String>,
 }
 
-/// Where the greeting of the server stands.
+/// How far the greeting of the server has come.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Greeting {
     Awaited {
@@ -63,7 +65,7 @@ enum Greeting {
     Over,
 }
 
-/// One person's conversation.
+/// The conversation of one user.
 #[derive(Debug, Default)]
 pub struct Talk {
     hearing: Hearing,
@@ -75,29 +77,29 @@ pub struct Talk {
     away: Away,
     paint: Paint,
     greeting: Greeting,
-    /// The server greets as ours does.
+    /// Whether the server greets as chinwag does.
     is_ours: bool,
-    /// The name that we have or want, for another connection.
+    /// The name that the user has or wants, for another connection.
     wanted: Option<String>,
-    /// The name last asked for, until it is given.
+    /// The name last asked for, until the server gives it.
     asked: Option<String>,
     regain: Option<Regain>,
-    /// Where we are, but for the lobby.
+    /// The present room, unless it is the lobby.
     room: Option<String>,
-    /// Where we are or want to be, for another connection.
+    /// The room that the user is in or wants, for another connection.
     wanted_room: Option<String>,
     quitting: bool,
     shown: Vec<String>,
 }
 
 impl Talk {
-    /// Nothing is said yet; `nick` and `room` are asked for on every connection.
+    /// A talk with nothing sent yet. It asks for `nick` and `room` on every connection.
     pub fn new(paint: Paint, nick: Option<String>, room: Option<String>) -> Talk {
         let wanted = nick.map(|nick| bare(&nick).to_owned());
         Talk { paint, wanted, wanted_room: room, ..Talk::default() }
     }
 
-    /// There is a connection; `again` if there was one before.
+    /// Notes that there is a connection; `again` if there was one before.
     pub fn connected(&mut self, again: bool) {
         self.greeting = Greeting::Awaited { again };
         self.earlier.show_missed_only(again);
@@ -110,7 +112,7 @@ impl Talk {
         self.ask_for_room();
     }
 
-    /// The connection is gone. What had not come back may not have arrived.
+    /// The connection is gone. Lines without an echo may not have arrived.
     pub fn lost(&mut self, now: Instant) {
         self.hear_rest(now);
         self.show_doubtful();
@@ -119,7 +121,8 @@ impl Talk {
         self.me.forget();
     }
 
-    /// It is over: what has not come back will not, and what was not even sent is told.
+    /// The conversation is over. Shows the lines that have no echo, and those that were not even
+    /// sent.
     pub fn over(&mut self, now: Instant) {
         self.hear_rest(now);
         if !self.outgoing.is_empty() {
@@ -129,7 +132,7 @@ impl Talk {
         self.show_own_lines(pending);
     }
 
-    /// Says a line.
+    /// Sends a line.
     pub fn say(&mut self, line: &str, now: Instant) {
         match Command::parse(line) {
             Command::Nick(name) => {
@@ -144,7 +147,8 @@ impl Talk {
         self.send(line, now);
     }
 
-    /// Says a pasted line, which is no command: our server takes a `/` for text if it comes twice.
+    /// Sends a pasted line, which is no command. A chinwag server takes `//` as a text that begins
+    /// with `/`.
     pub fn say_pasted(&mut self, line: &str, now: Instant) {
         match line.starts_with('/') && self.is_ours {
             true => self.send(&format!("/{line}"), now),
@@ -152,7 +156,7 @@ impl Talk {
         }
     }
 
-    /// Whether so little is on its way that another pasted line may be said.
+    /// Whether so little is on its way that another pasted line may be sent.
     pub fn has_room_for_queued(&self) -> bool {
         let is_little = self.outgoing.rest().len() < PASTED_BYTES_AHEAD;
         self.may_say() && is_little && self.pending.lines().count() < PASTED_LINES_AHEAD
@@ -170,7 +174,7 @@ impl Talk {
         self.hear_lines(now);
     }
 
-    /// Time has passed.
+    /// Handles the deadlines that have passed.
     pub fn lapse(&mut self, now: Instant) {
         self.hear_lines(now);
         let overdue = self.pending.overdue(&mut self.me, now);
@@ -187,22 +191,22 @@ impl Talk {
             .min()
     }
 
-    /// What is to be printed since this was asked last.
+    /// The lines to print since the last call.
     pub fn take_shown(&mut self) -> Vec<String> {
         std::mem::take(&mut self.shown)
     }
 
-    /// A word of this program to the person.
+    /// Shows a message of this program to the user.
     pub fn show_own_word(&mut self, text: &str) {
         self.shown.push(self.paint.own_word(text));
     }
 
-    /// The person has pressed a key.
+    /// Notes that the user has pressed a key.
     pub fn typed(&mut self, now: Instant) {
         self.away.typed(now);
     }
 
-    /// What is new, and our lines on their way, the last so many, as they will look.
+    /// The note with the number of new lines, and the last lines on their way as they will look.
     pub fn notes(&self, count: usize) -> Vec<String> {
         let name = self.me.name().map(|name| format!("{}: ", called(name)));
         let before = name.as_deref().unwrap_or(PROMPT);
@@ -221,31 +225,31 @@ impl Talk {
         notes
     }
 
-    /// What is to be sent.
+    /// The bytes to send.
     pub fn outgoing(&mut self) -> &mut Outgoing {
         &mut self.outgoing
     }
 
-    /// Whether more may be said: not too much waits to be sent, and we are not in the lobby though
-    /// we were in a room.
+    /// Whether more may be sent: little waits to be sent, and the client is in the user's room
+    /// again.
     pub fn may_say(&self) -> bool {
         let is_greeted = self.greeting == Greeting::Over;
         let is_back = is_greeted || !self.is_ours || self.wanted_room.is_none();
         is_back && !self.outgoing.is_full()
     }
 
-    /// What stands before the line that is typed.
+    /// The prompt before the line that is typed.
     pub fn prompt(&self) -> String {
         let room = self.room.as_deref();
         room.map_or_else(|| PROMPT.to_owned(), |room| format!("{}> ", called(room)))
     }
 
-    /// Who we are and who else has been seen.
+    /// The user's names, and the other names that were seen.
     pub fn names(&self) -> (&Me, &People) {
         (&self.me, &self.people)
     }
 
-    /// We have asked the server to end the connection.
+    /// Whether the user has asked the server to close the connection.
     pub fn is_quitting(&self) -> bool {
         self.quitting
     }
@@ -256,7 +260,7 @@ impl Talk {
         }
     }
 
-    /// Nothing more will come.
+    /// Takes in the rest: nothing more will come.
     fn hear_rest(&mut self, now: Instant) {
         if let Some(rest) = self.hearing.rest() {
             self.line(&rest, now);
@@ -342,7 +346,7 @@ impl Talk {
         }
     }
 
-    /// Whether this repeats how a name was refused that is asked for again and again.
+    /// Whether this repeats a refusal of a name that the client asks for again and again.
     fn is_known_refusal(&mut self, said: &Said<'_>, line: &str) -> bool {
         let Some(Notice::NameTaken { name } | Notice::NameLooksTaken { name }) = said.notice()
         else {
@@ -368,7 +372,7 @@ impl Talk {
         self.ask_for(&name);
     }
 
-    /// Shows what did not come back, and what the socket has not taken whole.
+    /// Shows the lines without an echo, and those that the socket has not taken whole.
     fn show_doubtful(&mut self) {
         let mut lines = self.pending.lost();
         let unsent = self.outgoing.unsent_lines().into_iter();
@@ -511,7 +515,7 @@ mod tests {
         scene.say("/nick bob");
         scene.hear("* bob is taken\n");
         scene.say("hi");
-        // Its bearer says the same.
+        // The other client with that name says the same.
         assert_eq!(scene.hear("bob: hi\n"), ["bob: hi"]);
         assert_eq!((scene.talk.me.name(), scene.talk.notes(9).len()), (Some("guest1"), 1));
     }
@@ -584,7 +588,7 @@ mod tests {
         assert_eq!((scene.sent(), scene.talk.next_deadline()), (String::new(), None));
     }
 
-    /// Has lost the connection after these lines, and has been greeted again.
+    /// Loses the connection after these lines, and is greeted again.
     fn back_after(lines: &str) -> Scene {
         let mut scene = Scene::new(None);
         scene.talk.paint.bell = true;
@@ -600,7 +604,7 @@ mod tests {
         let lines = "eve: one\n* amy joined\n~ amy waves\n[eve -> bob] psst\neve: two\n";
         let mut scene = back_after(lines);
         assert_eq!(scene.sent(), "/history 20\n");
-        // It is said again meanwhile, and rings.
+        // Another client says it again meanwhile, and it rings.
         assert_eq!(scene.hear("eve: bob!\n"), ["eve: bob!\u{7}"]);
         let history =
             "* history\neve: zero\neve: one\n~ amy waves\neve: two\neve: bob?\neve: bob!\n";
@@ -615,7 +619,7 @@ mod tests {
         assert!(scene.hear("* no history\n").is_empty());
         let mut scene = back_after("eve: one\neve: two\n");
         assert!(scene.hear("* 지난 대화\neve: one\neve: two\n* 여기부터 지금\n").is_empty());
-        // The server itself shows it, and answers then.
+        // The server itself sends it, and answers then.
         scene.reconnect();
         scene.hear("* welcome, you are bob, 2 here\n");
         let (missed, now) = ("* history\neve: one\neve: two\neve: three\n", "* now\n");

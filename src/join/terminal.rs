@@ -1,8 +1,8 @@
-//! The terminal: raw while the client has it, and as it was before whenever it has not.
+//! The terminal: raw while the client has it, and as it was before at all other times.
 //!
-//! However the client ends, the terminal is given back: [`Terminal`] does so when it is dropped,
-//! and a panic does so before it is told. Nothing here waits for whoever reads the terminal, unless
-//! it may not be opened again. It never knows what is shown or typed.
+//! However the client ends, it gives the terminal back. [`Terminal`] does so when it is dropped. On
+//! a panic the hook does so before the message. Nothing here waits for the program that reads the
+//! terminal, unless the terminal cannot be opened again. It never knows what is shown or typed.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -11,10 +11,10 @@ use rustix::termios::{LocalModes, OptionalActions, QueueSelector, SpecialCodeInd
 
 use crate::stdio::sink::{Sink, Written};
 
-/// What is pasted is told apart from what is typed.
+/// Turns bracketed paste on: pastes are marked.
 const TAKE: &[u8] = b"\x1b[?2004h";
 
-/// The opposite; and no colour is left over, nor a cursor that is not seen, and lines wrap.
+/// Turns bracketed paste off, resets the colour, shows the cursor, and turns autowrap on.
 const GIVE_BACK: &[u8] = b"\x1b[?2004l\x1b[0m\x1b[?25h\x1b[?7h";
 
 /// The terminal on standard input and output.
@@ -23,13 +23,13 @@ pub struct Terminal {
     input: OwnedFd,
     output: OwnedFd,
     sink: Sink,
-    /// How it was before.
+    /// Its modes before the client took it.
     before: Termios,
     taken: bool,
 }
 
 impl Terminal {
-    /// The terminal behind these two; it is not touched yet.
+    /// The terminal behind these two. Nothing is changed yet.
     pub fn open(input: BorrowedFd<'_>, output: BorrowedFd<'_>) -> io::Result<Terminal> {
         let input = input.try_clone_to_owned()?;
         let before = rustix::termios::tcgetattr(&input)?;
@@ -37,10 +37,11 @@ impl Terminal {
         Ok(Terminal { input, output: output.try_clone_to_owned()?, sink, before, taken: false })
     }
 
-    /// Takes it, or takes it again after someone else had it.
+    /// Takes it, or takes it again after another program had it.
     pub fn take(&mut self) -> io::Result<()> {
         let now = rustix::termios::tcgetattr(&self.input)?;
-        // Whoever continues us may have left it as we had it: that is not how it was before.
+        // The program that continues the client may have left the raw modes: those are not the old
+        // ones.
         if now.local_modes.contains(LocalModes::ICANON) {
             self.before = now;
         }
@@ -54,14 +55,14 @@ impl Terminal {
         Ok(())
     }
 
-    /// Gives it back as it was. A terminal that is gone cannot be.
+    /// Gives it back as it was. That fails only for a terminal that is gone.
     pub fn give_back(&mut self) {
         if std::mem::take(&mut self.taken) {
             give_back(&self.input, &mut self.sink, &self.before);
         }
     }
 
-    /// Throws away what was typed and is not read yet. If that fails, the terminal is gone.
+    /// Discards the typed bytes that are not read yet. If that fails, the terminal is gone.
     pub fn forget_input(&mut self) {
         rustix::termios::tcflush(&self.input, QueueSelector::IFlush).unwrap_or_default();
     }
@@ -72,12 +73,12 @@ impl Terminal {
         size.map_or((0, 0), |size| (size.ws_col.into(), size.ws_row.into()))
     }
 
-    /// Writes as much as is taken at once.
+    /// Writes as much as the terminal takes now.
     pub fn write(&mut self, bytes: &[u8]) -> Written {
         self.sink.write(bytes)
     }
 
-    /// Lets a panic give it back before it is told.
+    /// Makes a panic give it back before the message.
     pub fn hook_panics(&self) -> io::Result<()> {
         let (input, before) = (self.input.try_clone()?, self.before.clone());
         let output = self.output.try_clone()?;
@@ -113,7 +114,7 @@ mod tests {
     use rustix::event::{PollFd, PollFlags, Timespec, poll};
     use rustix::pty::OpenptFlags;
 
-    /// A terminal: the person's side, and the program's.
+    /// A terminal: the user's side, and the program's.
     fn open() -> (File, File) {
         let person = rustix::pty::openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
         rustix::pty::grantpt(&person).unwrap();
@@ -127,8 +128,7 @@ mod tests {
         format!("{:?}", rustix::termios::tcgetattr(terminal).unwrap())
     }
 
-    /// Reads until what was shown ends like this. A terminal gives it in as many pieces as it
-    /// likes.
+    /// Reads until the output ends like this. A terminal may deliver it in any number of pieces.
     fn read_until_last(person: &mut File, end: &str) {
         const PATIENCE: Timespec = Timespec { tv_sec: 20, tv_nsec: 0 };
         let mut shown = Vec::new();
@@ -148,7 +148,7 @@ mod tests {
         let mut terminal = Terminal::open(program.as_fd(), program.as_fd()).unwrap();
         terminal.take().unwrap();
         assert_ne!(modes(&program), before);
-        // Taken again without having been given back, it is still known how it was.
+        // It is taken twice without being given back, and its old modes are still known.
         terminal.take().unwrap();
         drop(terminal);
         assert_eq!(modes(&program), before);
@@ -167,7 +167,7 @@ mod tests {
         terminal.take().unwrap();
         terminal.hook_panics().unwrap();
         let caught = std::thread::spawn(move || {
-            // What is dropped while unwinding gives it back too, but later.
+            // A drop during unwinding gives it back too, but later.
             std::mem::forget(terminal);
             panic!("for the test");
         });

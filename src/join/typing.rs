@@ -1,14 +1,14 @@
-//! The person at the keyboard: keys in, deeds out.
+//! The user's keys, and the actions that they ask for.
 //!
-//! The rules this room keeps:
+//! The rules of this file:
 //!
-//! - Keys are done one after the other, and each sees what the one before it has done.
-//! - A line end within what is pasted sends a line, as Enter does, but no command. While nothing
-//!   can be sent, the line stays.
-//! - Where the terminal does not mark what is pasted, more is read at once than anyone types: that
-//!   is a paste, until it is silent for a moment.
+//! - Keys are handled in order, and each acts on the result of the one before.
+//! - A line end within a paste sends a line, as Enter does, but never a command. While nothing can
+//!   be sent, the line stays.
+//! - Some terminals do not mark a paste. Then a read of more than a user can type at once is a
+//!   paste, until a moment of silence.
 //!
-//! It never knows the terminal or the server; the present moment is handed in.
+//! It never knows the terminal or the server, and takes the present moment as a parameter.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -21,28 +21,28 @@ use super::paste::{LINES_FEW, Paste, Queue, counted};
 use super::pending::Me;
 use super::people::{Completion, People};
 
-/// Nobody types so many characters at once.
+/// A read of this many characters is a paste: no user types so many at once.
 const TEXT_MUCH: usize = 256;
 
-/// After this much silence a paste without marks has ended: its pieces come one after the other.
+/// After this much silence a paste without marks has ended. Its pieces come one after the other.
 const PASTE_SILENCE: Duration = Duration::from_millis(200);
 
-/// What the person wants that is not a matter of the line alone.
+/// An action that the line alone cannot do.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Deed {
-    /// To say this.
+    /// Send this.
     Say(String),
-    /// To say this, which was pasted.
+    /// Send this, which was pasted.
     Paste(String),
-    /// To see what the word could become.
+    /// Show what the word can complete to.
     Show(Vec<String>),
-    /// To have the screen cleared.
+    /// Clear the screen.
     Redraw,
-    /// To leave.
+    /// Leave.
     Leave,
-    /// To do something else for a while.
+    /// Stop, as a job of the shell.
     Suspend,
-    /// That was not possible: the terminal should ring.
+    /// Ring: the key could do nothing.
     Ring,
 }
 
@@ -50,21 +50,21 @@ pub enum Deed {
 #[derive(Debug)]
 enum Stroke {
     Key(Key),
-    /// What was typed at once: put in as a whole, since what a letter joins may depend on the one
-    /// behind it.
+    /// Text that was typed at once. It is inserted as a whole, because how a letter joins may
+    /// depend on the next one.
     Text(String),
-    /// All that was pasted.
+    /// A whole paste.
     Paste(Paste),
 }
 
-/// The line being typed, what was typed before, and the keys that have not been done yet.
+/// The line being typed, the lines typed before, and the keys not handled yet.
 #[derive(Debug, Default)]
 pub struct Typing {
     keys: Keys,
     strokes: VecDeque<Stroke>,
-    /// When the escape that has begun is given up.
+    /// When the key sequence that has begun is given up.
     give_up_at: Option<Instant>,
-    /// What is being pasted.
+    /// The paste that is coming.
     paste: Option<Paste>,
     /// When a paste without marks has ended.
     paste_ends_at: Option<Instant>,
@@ -82,8 +82,8 @@ impl Typing {
         Typing { history, ..Typing::default() }
     }
 
-    /// Takes in what was read; whether the person has pressed a key. Call [`Typing::next_deed`]
-    /// until there is none before pushing more.
+    /// Takes in what was read. Returns whether the user has pressed a key. Call
+    /// [`Typing::next_deed`] until there is none before you push more.
     pub fn push(&mut self, bytes: &[u8], now: Instant) -> bool {
         let mut keys = Vec::new();
         self.keys.push(bytes, &mut keys);
@@ -98,7 +98,7 @@ impl Typing {
         is_typed
     }
 
-    /// Time has passed.
+    /// Handles the deadlines that have passed.
     pub fn lapse(&mut self, now: Instant) {
         if self.give_up_at.is_some_and(|at| at <= now) {
             self.keys.give_up();
@@ -119,7 +119,7 @@ impl Typing {
         self.paste.is_some()
     }
 
-    /// What the person is told above the prompt: about a paste or a search.
+    /// The note above the prompt about a paste or a search.
     pub fn note(&self) -> Option<String> {
         match (&self.paste, &self.search) {
             (Some(paste), _) => {
@@ -133,18 +133,18 @@ impl Typing {
         }
     }
 
-    /// The lines that wait to be said.
+    /// The lines that wait to be sent.
     pub fn queue(&mut self) -> &mut Queue {
         &mut self.queue
     }
 
-    /// The next of them, to be asked for as long as little is on its way.
+    /// The next of them. Call this only while little is on its way.
     pub fn next_queued(&mut self) -> Option<Deed> {
         let (line, pasted) = self.queue.next_line()?;
         Some(if pasted { Deed::Paste(line) } else { Deed::Say(line) })
     }
 
-    /// Does keys until one wants something; `None` when all are done. `may_say`: what is said can
+    /// Handles keys until one asks for an action; `None` after the last. With `may_say` a line can
     /// be sent.
     pub fn next_deed(&mut self, people: &People, me: &Me, may_say: bool) -> Option<Deed> {
         while let Some(stroke) = self.strokes.pop_front() {
@@ -172,13 +172,13 @@ impl Typing {
         None
     }
 
-    /// Remembers a line that was said; what there is to be told about that.
+    /// Remembers a sent line. Returns what to tell the user about that.
     pub fn remember(&mut self, line: &str) -> Option<String> {
         let error = self.history.remember(line).err()?;
         Some(format!("what you type is not kept: {}", error.kind()))
     }
 
-    /// What is seen of the line before and behind the cursor, in so many columns.
+    /// The visible part of the line before and behind the cursor, in this many columns.
     pub fn seen(&mut self, columns: usize) -> (&str, &str) {
         self.view.of(self.edit.text(), self.edit.cursor(), columns)
     }
@@ -192,7 +192,7 @@ impl Typing {
         }
     }
 
-    /// Whether this was read at once because it was pasted, without marks.
+    /// Whether this read is a paste without marks.
     fn is_pasted(&self, keys: &[Key]) -> bool {
         let count = |is_so: fn(&Key) -> bool| keys.iter().filter(|key| is_so(key)).count();
         let line_ends = count(|key| *key == Key::Enter);
@@ -201,7 +201,7 @@ impl Typing {
         is_much || more_came || self.paste_ends_at.is_some()
     }
 
-    /// Takes a key of a paste without marks. Those that are not text were not pasted as keys.
+    /// Takes a key of a paste without marks. A key that is not text is not part of the paste.
     fn take_unmarked(&mut self, key: Key) {
         let paste = self.paste.get_or_insert_default();
         match key {
@@ -219,7 +219,7 @@ impl Typing {
         self.strokes.extend(self.paste.take().map(Stroke::Paste));
     }
 
-    /// Puts in what was pasted: its first line joins what was typed, its rest stays at the prompt.
+    /// Inserts a paste. Its first line joins the typed text, and its rest stays at the prompt.
     fn put_in(&mut self, paste: Paste, may_say: bool) -> Option<Deed> {
         if let Some(why) = paste.refused {
             return Some(Deed::Show(vec![format!("what was pasted is not sent: {why}")]));
@@ -229,7 +229,7 @@ impl Typing {
         if !self.edit.text().is_empty()
             && let Some(first) = lines.next()
         {
-            // While it asks, what stands there was pasted too.
+            // While the client asks, the text at the prompt was pasted too.
             let no_command = self.edit.cursor() == 0 || self.queue.is_asking();
             match self.edit.insert(&first) {
                 true => {
@@ -249,7 +249,7 @@ impl Typing {
         (too_long > 0).then(|| Deed::Show(vec![why]))
     }
 
-    /// Takes back what was pasted.
+    /// Takes the paste back.
     fn stop(&mut self) -> Option<Deed> {
         if self.queue.is_asking() {
             self.take_line();
@@ -281,7 +281,7 @@ impl Typing {
         Some(Deed::Say(self.take_line()))
     }
 
-    /// Takes the line away, and begins another at the end of the history.
+    /// Takes the line out, and begins another at the end of the history.
     fn take_line(&mut self) -> String {
         self.history.begin_anew();
         self.edit.take()
@@ -325,7 +325,7 @@ impl Typing {
     }
 
     /// Searches the history backwards, as readline does. A key that is not of the search takes the
-    /// line that was found, and is done then.
+    /// found line, and is then handled.
     fn search(&mut self, stroke: Stroke) -> Option<Deed> {
         let (edit, history) = (&mut self.edit, &mut self.history);
         let here = history.place();
@@ -338,7 +338,7 @@ impl Typing {
                 true
             }
             Stroke::Text(more) => text.insert(&more),
-            // What is pasted sends no line that it has found.
+            // A paste never sends the line that the search found.
             Stroke::Paste(paste) => text.insert(&paste.in_one_line()),
             Stroke::Key(Key::Backspace) => {
                 text.backspace();
@@ -416,7 +416,7 @@ mod tests {
         deeds
     }
 
-    /// What it does when it has been silent for long.
+    /// Its actions after a long silence.
     fn deeds_later(typing: &mut Typing) -> Vec<Deed> {
         typing.lapse(Instant::now() + Duration::from_secs(5));
         deeds_now(typing, true)
@@ -456,7 +456,7 @@ mod tests {
         assert_eq!(deeds(b"bo\thi\rno\x15yes\x01oh, \r"), [say("bob: hi"), say("oh, yes")]);
     }
 
-    /// In front of a syllable its first letter alone would join that.
+    /// In front of a syllable, the first letter of another one would join it if it came alone.
     #[test]
     fn a_syllable_typed_in_letters_is_put_in_whole() {
         let mut typing = Typing::default();
@@ -654,7 +654,7 @@ mod tests {
 
     const SAID: &str = "make tea\rdrink tea\r안녕\rdrink tea\r네\r";
 
-    /// These lines said, and these keys; the note, and the line about the cursor.
+    /// Sends these lines and types these keys. Returns the note and the line around the cursor.
     fn searched(keys: &[u8]) -> (Option<String>, String, Vec<Deed>) {
         let mut typing = Typing::default();
         deeds_of(&mut typing, SAID.as_bytes(), true);
@@ -685,7 +685,7 @@ mod tests {
             assert_eq!(searched(keys.as_bytes()), (None, "draft|".into(), vec![Deed::Ring]));
         }
         assert_eq!(searched(b"\x12mak\x05!"), (None, "make tea!|".into(), vec![]));
-        // From there the arrows go on, and what was begun is at the end.
+        // From there the arrows go on. The draft is at the end.
         assert_eq!(searched(b"draft\x12mak\x1b[B"), (None, "drink tea|".into(), vec![]));
         assert_eq!(searched(b"draft\x12mak\x0e\x0e\x0e\x0e\x0e"), (None, "draft|".into(), vec![]));
     }

@@ -1,8 +1,8 @@
-//! What the client waits for: the server's socket, its own input, signals.
+//! The events that the client waits for: the server's socket, its own input, signals.
 //!
-//! This is the only file of the client that knows mio. Everything is watched edge-triggered, so
-//! what is ready is remembered here until a read or write has said that it is not. It never knows
-//! what is said or typed.
+//! This is the only file of the client that knows mio. All sources are edge-triggered. So this file
+//! remembers that a source is ready until a read or write would block. It never knows what is sent
+//! or typed.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr};
@@ -19,44 +19,44 @@ const SERVER: Token = Token(0);
 const INPUT: Token = Token(1);
 const SIGNALS: Token = Token(2);
 
-/// There are three things to happen.
+/// There are only three sources.
 const EVENTS_MAX: usize = 8;
 
-/// A server that is silent for so long is asked whether it is still there, so often more, and given
-/// up when it has left four questions unanswered, as the server does with its clients. A person
-/// wants to know, and a network forgets a silent connection after minutes.
+/// The keepalive. A server that is silent for this long is probed, and then three times more. After
+/// four probes without an answer the client gives it up, as the server does with its clients. The
+/// user wants to know, and a network forgets a silent connection after minutes.
 const KEEPALIVE_AFTER: Duration = Duration::from_secs(60);
 const KEEPALIVE_EVERY: Duration = Duration::from_secs(20);
 const KEEPALIVE_PROBES: u32 = 3;
 
-/// What was sent is acknowledged within this time, or the connection is gone.
+/// If sent bytes are not acknowledged within this time, the connection is lost.
 const USER_TIMEOUT: Duration = Duration::from_secs(125);
 
-/// How much the kernel is to keep for the server (SO_SNDBUF): little, since what it has cannot be
-/// taken back. A line of 4096 bytes fits.
+/// The kernel's send buffer (SO_SNDBUF). It is small, because the user cannot take back what it
+/// has. A line of 4096 bytes fits.
 const SEND_BYTES: usize = 8 * 1024;
 
-/// What became of a read.
+/// The result of a read.
 #[derive(Debug)]
 pub enum Received {
-    /// So many bytes came.
+    /// This many bytes came.
     Bytes(usize),
     /// There is nothing now.
     NotYet,
-    /// The server has ended its side.
+    /// The server has shut down its sending side.
     Ended,
     /// The connection is broken.
     Lost(io::Error),
 }
 
-/// Where an attempt to connect stands.
+/// The state of an attempt to connect.
 #[derive(Debug)]
 pub enum Reached {
-    /// It is under way.
+    /// It is in progress.
     NotYet,
     /// There is a connection.
     Yes,
-    /// There will be none.
+    /// It failed.
     No(io::Error),
 }
 
@@ -69,7 +69,7 @@ pub struct Watch {
     server_readable: bool,
     server_writable: bool,
     input_readable: bool,
-    /// The input is one that cannot be watched, such as a file: it always has something.
+    /// Whether the input cannot be watched. Such an input, a file for example, is always ready.
     input_always: bool,
 }
 
@@ -88,7 +88,7 @@ impl Watch {
         })
     }
 
-    /// From now on these signals do nothing by themselves; [`Watch::signals`] tells of them.
+    /// Catches these signals from now on. [`Watch::signals`] returns them.
     pub fn catch_signals(&mut self, which: &[i32]) -> io::Result<()> {
         let mut signals = Signals::new(which)?;
         self.poll.registry().register(&mut signals, SIGNALS, Interest::READABLE)?;
@@ -96,12 +96,12 @@ impl Watch {
         Ok(())
     }
 
-    /// The signals that came since this was asked last.
+    /// The signals that came since the last call.
     pub fn signals(&mut self) -> Vec<i32> {
         self.signals.as_mut().map_or(Vec::new(), |signals| signals.pending().collect())
     }
 
-    /// Watches where the input comes from.
+    /// Watches the input.
     pub fn watch_input(&mut self, input: &impl AsRawFd) -> io::Result<()> {
         let descriptor = input.as_raw_fd();
         let watched =
@@ -116,17 +116,17 @@ impl Watch {
         }
     }
 
-    /// Whether it may be worth reading the input.
+    /// Whether a read of the input may return something.
     pub fn input_may_have_more(&self) -> bool {
         self.input_readable
     }
 
-    /// The input has said that it has nothing now.
+    /// Notes that a read of the input would block.
     pub fn input_had_nothing(&mut self) {
         self.input_readable = self.input_always;
     }
 
-    /// Waits until something happens, or for so long.
+    /// Waits until something happens, or until the timeout.
     pub fn wait(&mut self, timeout: Option<Duration>) -> io::Result<()> {
         match self.poll.poll(&mut self.events, timeout) {
             Ok(()) => {}
@@ -148,7 +148,7 @@ impl Watch {
         Ok(())
     }
 
-    /// Begins to connect; [`Watch::reached`] says what became of it.
+    /// Begins to connect. [`Watch::reached`] returns the result.
     pub fn connect(&mut self, address: SocketAddr) -> io::Result<()> {
         self.hang_up();
         let mut server = TcpStream::connect(address)?;
@@ -165,7 +165,7 @@ impl Watch {
         Ok(())
     }
 
-    /// Whether there is a connection by now; to be asked when something has happened.
+    /// Whether there is a connection by now. Call it after an event.
     pub fn reached(&mut self) -> Reached {
         let Some(server) = self.server.as_ref().filter(|_| self.server_writable) else {
             return Reached::NotYet;
@@ -176,7 +176,7 @@ impl Watch {
         }
         match server.peer_addr().and_then(|peer| Ok((server.local_addr()?, peer))) {
             Ok((local, peer)) if is_itself(local, peer) => {
-                // Nothing of it may stay: the server wants the port.
+                // Nothing of it may stay, because the server needs the port.
                 SockRef::from(server).set_linger(Some(Duration::ZERO)).unwrap_or_default();
                 self.hang_up();
                 Reached::No(ErrorKind::ConnectionRefused.into())
@@ -211,7 +211,8 @@ impl Watch {
         }
     }
 
-    /// Sends what the socket takes now; how many bytes. An error is the end of the connection.
+    /// Sends what the socket takes now, and returns how many bytes. On an error the connection is
+    /// lost.
     pub fn send(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let mut sent = 0;
         while let Some(server) = self.server.as_mut().filter(|_| self.server_writable) {
@@ -230,8 +231,7 @@ impl Watch {
         Ok(sent)
     }
 
-    /// Tells the server that nothing more will be sent. One that has gone already will be noticed
-    /// by reading.
+    /// Shuts down the sending side. If the server is already gone, the next read notices it.
     pub fn end_sending(&mut self) {
         if let Some(server) = &self.server {
             server.shutdown(Shutdown::Write).unwrap_or_default();
@@ -241,16 +241,16 @@ impl Watch {
     /// Closes the connection.
     pub fn hang_up(&mut self) {
         if let Some(mut server) = self.server.take() {
-            // Closing it does the same, so a failure has no consequence.
+            // A close does the same, so a failure has no consequence.
             self.poll.registry().deregister(&mut server).unwrap_or_default();
         }
         (self.server_readable, self.server_writable) = (false, false);
     }
 }
 
-/// Whether a connection leads to where it comes from. Where no server listens on this machine, the
-/// kernel may choose the server's port for our end, and then TCP opens both ends at once (RFC 9293,
-/// section 3.5): nobody is there, and the server cannot start.
+/// Whether a connection leads to its own socket. If no server listens on this machine, the kernel
+/// may choose the server's port for the client's end. Then TCP opens both ends at once (RFC 9293,
+/// section 3.5). There is no server behind it, and none can start on that port.
 fn is_itself(local: SocketAddr, peer: SocketAddr) -> bool {
     local == peer
 }

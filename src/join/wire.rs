@@ -1,54 +1,54 @@
-//! What comes from the server and what goes to it, as lines.
+//! The lines from the server, and the bytes to it.
 //!
-//! The rules this room keeps:
+//! The rules of this file:
 //!
-//! - The server is not trusted: a line that it says is made safe to show ([`crate::words::text`])
-//!   and has a bound; a longer one is handed out in pieces.
-//! - LF and CR LF end a line. Some servers never end one: what stays without an end is a line once
-//!   it has been quiet ([`Hearing::next_deadline`]).
-//! - What goes on where a line was broken off begins with [`CONTINUED`], so that no line of a peer
-//!   can be cut until its rest looks like a line of the server.
-//! - What waits to be sent has a bound: who puts more in asks [`Outgoing::is_full`] first.
+//! - The server is not trusted. Its lines are made safe to show ([`crate::words::text`]) and have a
+//!   bound: a longer line is handed out in pieces.
+//! - LF and CR LF end a line. Some servers never end one. Then text without an end becomes a line
+//!   after a silence ([`Hearing::next_deadline`]).
+//! - The rest of a line that was split begins with [`CONTINUED`]. So no client can have its line
+//!   split in such a way that the rest looks like a line of the server.
+//! - What waits to be sent has a bound: check [`Outgoing::is_full`] before you add more.
 //!
-//! It never knows a socket or what a line means; the present moment is handed in.
+//! It never knows a socket or the meaning of a line, and takes the present moment as a parameter.
 
 use std::time::{Duration, Instant};
 
 use crate::words::text::push_safe;
 
-/// The most bytes of a line in one piece; more than any server we know sends.
+/// The most bytes of a line in one piece: more than any known server sends.
 pub const LINE_BYTES_MAX: usize = 64 * 1024;
 
-/// What stands before the rest of a line that was broken off.
+/// The prefix of the rest of a line that was split.
 pub const CONTINUED: &str = "… ";
 
-/// As long as a server has never ended a line, so much silence does.
+/// While a server has never ended a line, this much silence ends one.
 const QUIET: Duration = Duration::from_millis(300);
 
-/// One that does end its lines is given more: its network may be slow.
+/// A server that ends its lines gets more time: its network may be slow.
 const QUIET_AFTER_ENDS: Duration = Duration::from_secs(1);
 
-/// While so much waits to be sent, nothing more should be put in.
+/// While this much waits to be sent, nothing more should be added.
 pub const OUTGOING_BYTES_MAX: usize = 64 * 1024;
 
-/// What was heard and is no whole line yet.
+/// What was read and is not a whole line yet.
 ///
-/// `start <= searched <= buffer.len()`; there is no line end in `start..searched`, and what stands
-/// before `start` has been handed out.
+/// `start <= searched <= buffer.len()`. There is no line end in `start..searched`, and the bytes
+/// before `start` have been handed out.
 #[derive(Debug, Default)]
 pub struct Hearing {
     buffer: Vec<u8>,
     start: usize,
     searched: usize,
     heard_at: Option<Instant>,
-    /// The last piece handed out had no end.
+    /// Whether the last piece had no line end.
     broken_off: bool,
     has_ended_a_line: bool,
 }
 
 impl Hearing {
-    /// Takes in what was read. Call [`Hearing::next_line`] until there is none before pushing more,
-    /// or the buffer grows.
+    /// Takes in what was read. Call [`Hearing::next_line`] until there is none before you push
+    /// more, or the buffer grows.
     pub fn push(&mut self, bytes: &[u8], now: Instant) {
         self.heard_at = Some(now);
         self.buffer.drain(..self.start);
@@ -57,8 +57,8 @@ impl Hearing {
         self.buffer.extend_from_slice(bytes);
     }
 
-    /// The next whole line, safe and without its end; or a piece of one that is too long, or that
-    /// has been quiet for long enough.
+    /// The next whole line, safe and without its end. Or a piece: of a line that is too long, or of
+    /// one that was quiet for long enough.
     pub fn next_line(&mut self, now: Instant) -> Option<String> {
         loop {
             let found = memchr::memchr(b'\n', &self.buffer[self.searched..]);
@@ -80,14 +80,14 @@ impl Hearing {
             let line = self.hand_out(end, end + 1);
             self.broken_off = false;
             self.has_ended_a_line = true;
-            // The end of a line whose text was handed out already is nothing by itself.
+            // A line end alone, after text that was already handed out, is not a line.
             if !was_broken_off || line != CONTINUED {
                 return Some(line);
             }
         }
     }
 
-    /// What has no end, as a line: nothing more will come.
+    /// The text without an end, as a line: nothing more will come.
     pub fn rest(&mut self) -> Option<String> {
         if self.is_empty() {
             return None;
@@ -97,7 +97,7 @@ impl Hearing {
         Some(piece)
     }
 
-    /// When to call [`Hearing::next_line`] though nothing has come.
+    /// When to call [`Hearing::next_line`], though nothing has come.
     pub fn next_deadline(&self) -> Option<Instant> {
         let quiet = if self.has_ended_a_line { QUIET_AFTER_ENDS } else { QUIET };
         self.heard_at.filter(|_| !self.is_empty()).map(|at| at + quiet)
@@ -107,7 +107,7 @@ impl Hearing {
         self.start == self.buffer.len()
     }
 
-    /// Makes a line of what stands before `end`, and goes on at `next`.
+    /// Makes a line of the bytes before `end`, and continues at `next`.
     fn hand_out(&mut self, end: usize, next: usize) -> String {
         let line = &self.buffer[self.start..end];
         let line = line.strip_suffix(b"\r").unwrap_or(line);
@@ -129,8 +129,8 @@ fn beginning_of_character(bytes: &[u8], place: usize) -> usize {
 
 /// What waits to be sent.
 ///
-/// `taken <= buffer.len()`. The buffer begins with a line of which the socket has not taken the
-/// end, unless it has taken [`LINE_BYTES_MAX`] of that.
+/// `taken <= buffer.len()`. The buffer begins with a line whose end the socket has not taken,
+/// unless the socket has taken [`LINE_BYTES_MAX`] of that line.
 #[derive(Debug, Default)]
 pub struct Outgoing {
     buffer: Vec<u8>,
@@ -138,13 +138,13 @@ pub struct Outgoing {
 }
 
 impl Outgoing {
-    /// Puts a line in.
+    /// Adds a line.
     pub fn push_line(&mut self, line: &str) {
         self.push(line.as_bytes());
         self.push(b"\n");
     }
 
-    /// Puts bytes in as they are.
+    /// Adds bytes as they are.
     pub fn push(&mut self, bytes: &[u8]) {
         self.buffer.extend_from_slice(bytes);
     }
@@ -154,7 +154,7 @@ impl Outgoing {
         &self.buffer[self.taken..]
     }
 
-    /// The socket has taken so many bytes.
+    /// Notes that the socket has taken this many bytes.
     pub fn took(&mut self, bytes: usize) {
         self.taken += bytes;
         let end = memchr::memrchr(b'\n', &self.buffer[..self.taken]).map_or(0, |at| at + 1);
@@ -163,7 +163,7 @@ impl Outgoing {
         self.taken -= end;
     }
 
-    /// The lines that the socket has not taken, or not to their ends.
+    /// The lines of which the socket has not taken all.
     pub fn unsent_lines(&self) -> Vec<String> {
         if self.is_empty() {
             return Vec::new();
@@ -176,7 +176,7 @@ impl Outgoing {
         self.rest().is_empty()
     }
 
-    /// Whether so much waits that no more should be put in.
+    /// Whether so much waits that nothing more should be added.
     pub fn is_full(&self) -> bool {
         self.rest().len() >= OUTGOING_BYTES_MAX
     }
@@ -193,7 +193,7 @@ mod tests {
         std::iter::from_fn(|| hearing.next_line(now)).collect()
     }
 
-    /// After so much silence it hands out this, and not before.
+    /// Asserts that it hands this out after this much silence, and not before.
     fn assert_quiet(hearing: &mut Hearing, quiet: Duration, text: &str) {
         let due = hearing.heard_at.unwrap() + quiet;
         assert_eq!(hearing.next_deadline(), Some(due));

@@ -1,24 +1,24 @@
-//! Where a line goes on that is too long for one row of the terminal.
+//! Splits a line that is too long for one row of the terminal.
 //!
-//! The terminal would go on at the beginning of the next row. There the rest of what someone says
-//! can look like a line of the server. So this room breaks the line first:
+//! The terminal would continue it at the beginning of the next row. There the rest of a client's
+//! line could look like a line of the server. So this file splits the line first:
 //!
 //! - Every row of a line but the first begins with [`INDENT`].
-//! - A word that fits in a row is not parted, so that an address can be copied from it. Wide
-//!   characters, as those of Hangul and Han, may begin and end a row.
-//! - Blanks where a row ends are left out.
+//! - A word that fits in a row is not split, so an address can be copied. A row may begin and end
+//!   between wide characters, such as those of Hangul and Han.
+//! - Blanks at the end of a row are left out.
 //!
-//! It goes by the widths of [`columns`](super::columns); a colour has none. It never knows who says
-//! the line.
+//! It uses the widths of [`columns`](super::columns); a colour has none. It never knows the author
+//! of the line.
 
 use unicode_segmentation::UnicodeSegmentation;
 
 use super::columns::width_of_one;
 
-/// What stands before the rest of a line in each row.
+/// The indent of each row that continues a line.
 pub const INDENT: &str = "  ";
 
-/// The rows of a line, each of at most so many columns.
+/// The rows of a line, each of at most this many columns.
 pub fn rows(line: &str, columns: usize) -> Vec<String> {
     let mut rows = Rows::new(columns);
     let (mut word, mut word_width) = (String::new(), 0);
@@ -42,7 +42,7 @@ pub fn rows(line: &str, columns: usize) -> Vec<String> {
 struct Rows {
     columns: usize,
     rows: Vec<String>,
-    /// The columns of the last row that are taken, and how many of them by its indent.
+    /// How many columns of the last row are used, and how many of these by its indent.
     used: usize,
     indent: usize,
     /// The blanks that come next, unless the row ends here.
@@ -54,7 +54,7 @@ impl Rows {
         Rows { columns, rows: vec![String::new()], used: 0, indent: 0, blanks: 0 }
     }
 
-    /// Puts in what is parted only if no row has room for it.
+    /// Adds a piece. It is split only if no row has room for it.
     fn push(&mut self, word: &str, width: usize) {
         if word.is_empty() {
             return;
@@ -81,7 +81,7 @@ impl Rows {
         (self.used, self.indent, self.blanks) = (INDENT.len(), INDENT.len(), 0);
     }
 
-    /// Puts in the blanks, as far as there is room.
+    /// Adds the blanks, as far as there is room.
     fn put_blanks(&mut self) {
         let blanks = self.blanks.min(self.columns.saturating_sub(self.used));
         self.put(&" ".repeat(blanks), blanks);
@@ -96,7 +96,7 @@ impl Rows {
     }
 }
 
-/// Whole characters and their widths; and colours and the bell, which have none.
+/// Whole characters with their widths; colours and the bell have none.
 fn pieces(text: &str) -> impl Iterator<Item = (&str, usize)> {
     let mut rest = text;
     std::iter::from_fn(move || {

@@ -1,11 +1,11 @@
-//! What is typed, and what becomes of it.
+//! Typed keys, and the line that they make.
 
 use crate::support::Server;
 
 use super::fake::Fake;
 use super::seat::{Seat, State};
 
-/// A server without addresses in its words, and someone who has read the greeting.
+/// A server without addresses in its messages, and a client that has read the greeting.
 fn begin() -> (Server, Seat) {
     let server = Server::start(&["--hide-addresses"]);
     let seat = Seat::join(server.address, &[]);
@@ -169,7 +169,7 @@ fn the_screen_is_cleared_and_the_line_stays() {
     seat.keys("a\rbc");
     other.read_until("guest1: a\n");
     other.send("d\n");
-    // What was said before that has come back.
+    // The line that was sent before has its echo.
     seat.wait_for_rows(&["* guest2 joined", "guest1: a", "guest2: d", ">> bc"]);
     seat.keys("\x02\x0c");
     seat.wait_for_rows(&[">> bc"]);
@@ -181,13 +181,13 @@ fn a_lone_escape_does_not_swallow_what_is_typed_later() {
     let (_server, seat) = begin();
     seat.keys("a\x1b");
     seat.wait_for_prompt(">> a", 4);
-    // Longer than the client waits for the rest of an escape.
+    // Longer than the client waits for the rest of a key sequence.
     std::thread::sleep(std::time::Duration::from_millis(700));
     seat.keys("b");
     seat.wait_for_prompt(">> ab", 5);
 }
 
-/// A program that was killed has left its modes on.
+/// A program that was killed left its modes on.
 #[test]
 fn what_the_terminal_says_by_itself_is_no_key_and_no_text() {
     let server = Fake::listen();

@@ -1,4 +1,4 @@
-//! A server that says what the test wants it to.
+//! A server that sends what the test wants.
 
 use std::net::{SocketAddr, TcpListener};
 
@@ -6,7 +6,7 @@ use socket2::SockRef;
 
 use crate::support::{Client, wait_for};
 
-/// It listens, and has one client at a time.
+/// It listens, and accepts one client at a time.
 pub struct Fake {
     listener: TcpListener,
     pub address: SocketAddr,
@@ -17,7 +17,7 @@ impl Fake {
         Fake::listen_on(([127, 0, 0, 1], 0).into())
     }
 
-    /// On a port on which another has listened before.
+    /// Listens on a port on which another server listened before.
     pub fn listen_on(address: SocketAddr) -> Fake {
         let listener = wait_for("the port", || TcpListener::bind(address).ok());
         listener.set_nonblocking(true).unwrap();
@@ -29,7 +29,7 @@ impl Fake {
     pub fn accept(&self) -> Client {
         let (socket, _) = wait_for("a client", || self.listener.accept().ok());
         socket.set_nonblocking(false).unwrap();
-        // So that little is on its way when the client does not read.
+        // Keeps the bytes in flight few when the client does not read.
         SockRef::from(&socket).set_send_buffer_size(16 * 1024).unwrap();
         Client::new(socket)
     }

@@ -1,4 +1,4 @@
-//! How it ends, and that the terminal is as it was.
+//! How the client ends, and that the terminal is then as it was.
 
 use crate::support::{Server, wait_for};
 
@@ -102,7 +102,7 @@ fn ctrl_z_stops_the_job_and_fg_goes_on() {
     seat.wait_until_given_back();
 }
 
-/// Someone else may stop and continue it: then the terminal is not as we left it.
+/// Another program may stop and continue it. Then the terminal is not as the client left it.
 #[test]
 fn stopped_and_continued_by_another_it_retakes_the_terminal() {
     let (_server, mut seat) = begin();
@@ -124,7 +124,7 @@ fn stopped_and_continued_by_another_it_retakes_the_terminal() {
     assert_given_back(&seat);
 }
 
-/// With nobody to continue it, it would be stopped for ever.
+/// Without a shell to continue it, it would be stopped for ever.
 #[test]
 fn without_a_shell_ctrl_z_does_nothing() {
     let (_server, seat) = begin();

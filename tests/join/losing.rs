@@ -1,4 +1,4 @@
-//! The connection is lost, and found again.
+//! The connection is lost, and made again.
 
 use std::net::{SocketAddr, TcpListener};
 
@@ -103,7 +103,7 @@ fn while_there_is_no_server_ctrl_c_leaves() {
     seat.wait_until_given_back();
 }
 
-/// Where nobody listens, and where the kernel has no other port for our end of a connection.
+/// An address without a server. The kernel has no other port than its for the client's end.
 fn narrow_ports(port: u16) -> SocketAddr {
     run_here(&format!(
         "ip link set lo up; echo {port} {port} >/proc/sys/net/ipv4/ip_local_port_range"
@@ -163,7 +163,7 @@ fn a_client_that_waits_never_keeps_its_server_from_starting() {
         drop(server);
         // Nothing stays in the kernel that would keep the port.
         client.reset();
-        // It has tried, and pauses for longer.
+        // It has tried once, and the next pause is longer.
         let again = "-- trying again in 2 s (Ctrl-C leaves)";
         seat.wait_until("another attempt", |rows| rows.iter().any(|row| row == again));
         let again = Fake::listen_on(address);

@@ -1,4 +1,4 @@
-//! The terminal client, as a person at a terminal and as a script has it.
+//! The terminal client, run by a user at a terminal and by a script.
 
 #![allow(
     clippy::expect_used,

@@ -1,36 +1,36 @@
 //! A terminal as a value: what it shows of what is written to it.
 //!
-//! It has what `vt100` has not: another size as real terminals take it, a scrollback, an opinion of
-//! its own about widths, and autowrap that can be off. It knows what the client writes and no more.
+//! `vt100` lacks four things that it has: a resize as real terminals do it, a scrollback, widths of
+//! its own, and autowrap that can be off. It knows only the sequences that the client writes.
 
 use std::iter::repeat_n;
 
-/// What becomes of rows in a terminal of another width.
+/// What happens to rows when the terminal has another width.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rewrap {
     /// They are cut off, as in xterm, mosh and the console.
     Never,
-    /// A row too long becomes two. A cursor behind the last of its text stays in a full row, as in
-    /// tmux.
+    /// A row that is too long becomes two. A cursor behind the last of the text stays in a full
+    /// row, as in tmux.
     CursorStays,
     /// The same, but such a cursor goes to the next row.
     CursorGoesOn,
 }
 
-/// In what terminals differ.
+/// The differences between terminals.
 #[derive(Clone, Copy, Debug)]
 pub struct Kind {
     pub rewrap: Rewrap,
-    /// Erasing all from the very top copies it to the scrollback first, as in tmux.
+    /// Whether erasing all from the very top copies it to the scrollback first, as in tmux.
     pub keeps_what_is_erased: bool,
-    /// How wide it draws a character.
+    /// How many columns a character takes.
     pub width: fn(char) -> usize,
 }
 
 /// A row, and whether the next one continues it.
 #[derive(Clone, Debug, Default)]
 struct Row {
-    /// A character with its marks, or nothing where a wide one goes on.
+    /// A character with its marks, or nothing in the second column of a wide one.
     cells: Vec<String>,
     goes_on: bool,
 }
@@ -55,7 +55,7 @@ impl Row {
 
 /// The terminal.
 ///
-/// `rows.len() >= height`: the last `height` rows are seen, the others are the scrollback.
+/// `rows.len() >= height`. The last `height` rows are visible, the others are the scrollback.
 #[derive(Debug)]
 pub struct Model {
     kind: Kind,
@@ -65,7 +65,7 @@ pub struct Model {
     /// The row, counted from the first one of the scrollback, and the column.
     cursor: (usize, usize),
     saved: (usize, usize),
-    /// The next character goes to the next row.
+    /// Whether the next character goes to the next row.
     is_full: bool,
     pub wraps: bool,
 }
@@ -77,12 +77,12 @@ impl Model {
         Model { kind, width, height, rows, cursor, saved, is_full: false, wraps: true }
     }
 
-    /// Everything there is, the scrollback too, without empty rows.
+    /// All rows, the scrollback too, without empty ones.
     pub fn text(&self) -> Vec<String> {
         self.rows.iter().map(Row::text).filter(|row| !row.is_empty()).collect()
     }
 
-    /// What was scrolled out of sight.
+    /// The rows that scrolled out of sight.
     pub fn scrollback(&self) -> Vec<String> {
         self.rows[..self.top()].iter().map(Row::text).collect()
     }
@@ -176,7 +176,7 @@ impl Model {
         self.rows[row + 1..].iter_mut().for_each(|row| row.erase_from(0));
     }
 
-    /// Becomes another size.
+    /// Resizes the terminal.
     pub fn resize(&mut self, width: usize, height: usize) {
         self.width = width;
         match self.kind.rewrap {
@@ -185,7 +185,7 @@ impl Model {
         }
         self.cursor.1 = self.cursor.1.min(width - 1);
         self.is_full = false;
-        // What is empty below the cursor goes first, and then what is not.
+        // The empty rows below the cursor go first, and then the others.
         while self.rows.len() > self.cursor.0 + 1 {
             let is_empty = self.rows.last().is_some_and(|row| row.cells.is_empty());
             if !is_empty && self.rows.len() <= self.cursor.0 + height {
@@ -231,7 +231,7 @@ impl Model {
     }
 }
 
-/// The rows of a line; a wide character is not parted.
+/// The rows of a line. A wide character is not split.
 fn wrapped(line: &[String], width: usize) -> Vec<Row> {
     let mut rows = vec![Row::default()];
     for (at, cell) in line.iter().enumerate() {
@@ -246,7 +246,7 @@ fn wrapped(line: &[String], width: usize) -> Vec<Row> {
     rows
 }
 
-/// Where the cursor of a line is in its rows; behind the text it is in the last of them.
+/// The row and column of a cursor in a line. Behind the text it is in the last row.
 fn place_in(rows: &[Row], mut place: usize) -> (usize, usize) {
     for (number, row) in rows.iter().enumerate() {
         if place < row.cells.len() || number + 1 == rows.len() {

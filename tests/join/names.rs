@@ -1,4 +1,4 @@
-//! The names that the client learns from what the server says.
+//! The names that the client learns from the server's lines.
 
 use std::process::{Command, Stdio};
 

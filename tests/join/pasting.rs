@@ -1,4 +1,4 @@
-//! What is pasted, and what becomes of it.
+//! A paste, and the lines that it becomes.
 
 use crate::support::{Server, numbered, wait_for};
 
@@ -8,7 +8,7 @@ use super::seat::{Seat, State};
 const LINES: usize = 14_000;
 const QUESTION: &str = "-- 14000 lines pasted: Enter sends them, Ctrl-C does not";
 
-/// A terminal that is wide enough for what is asked.
+/// A client on a terminal that is wide enough for its questions.
 fn join(server: &Fake) -> Seat {
     let seat = Seat::join(server.address, &["--color", "never"]);
     seat.resize(80, 20);
@@ -19,7 +19,7 @@ fn marked(text: &str) -> String {
     format!("\x1b[200~{text}\x1b[201~")
 }
 
-/// How many lines it says were sent, in a row that ends like this.
+/// How many lines were sent, as a row with this ending gives it.
 fn told_sent(seat: &Seat, ending: &str) -> Option<usize> {
     let ending = format!(" of 14000 lines sent{ending}");
     let rows = seat.rows();
@@ -70,7 +70,7 @@ fn ctrl_c_stops_the_sending_and_says_how_much_was_sent() {
     seat.keys(&marked(&numbered(0, LINES, 80)));
     seat.wait_for_row(QUESTION);
     seat.keys("\r");
-    // It does not read, and the kernel takes little.
+    // The server does not read, and the kernel takes little.
     seat.wait_until("some to be sent", |_| told_sent(&seat, " (Ctrl-C stops)") > Some(64));
     seat.keys("\x03");
     seat.wait_until("what was sent", |_| told_sent(&seat, "").is_some());
@@ -99,7 +99,7 @@ fn leaving_takes_back_what_was_not_sent() {
     assert!(sent < LINES / 2, "{sent} lines of 80 bytes were sent and not read");
 }
 
-/// What is typed stays in the line while nothing can be sent.
+/// A typed line stays at the prompt while nothing can be sent.
 #[test]
 fn the_keyboard_is_read_though_the_server_reads_nothing() {
     let server = Fake::listen();
@@ -126,7 +126,7 @@ fn a_slash_in_a_pasted_line_is_text() {
     let (mut other, _) = server.join();
     seat.keys(&marked("/quit\n/etc/passwd\n"));
     other.read_until("guest1: /quit\nguest1: /etc/passwd\n");
-    // What stays at the prompt is what the person makes of it.
+    // The user decides about the text that stays at the prompt.
     seat.keys(&marked("/me waves"));
     seat.keys("\r");
     other.read_until("~ guest1 waves\n");
@@ -148,7 +148,7 @@ fn a_line_that_is_too_long_is_told_and_not_sent() {
     seat.keys("\r");
     let heard = other.read_until("guest1: two\n");
     assert!(heard.ends_with("guest1: one\nguest1: two\n"), "{heard}");
-    // The longest that is taken is one that the server takes.
+    // The longest line that is sent is one that the server takes.
     let longest = "x".repeat(4096);
     seat.keys(&marked(&format!("{longest}\n")));
     other.read_until(&format!("guest1: {longest}\n"));
@@ -175,7 +175,7 @@ fn a_paste_without_its_end_leaves_ctrl_c_and_ctrl_d() {
     assert_eq!(client.read_to_end(), "");
 }
 
-/// A shell behind it would do the rest of the paste, line by line.
+/// A shell behind it would run the rest of the paste, line by line.
 #[test]
 fn the_rest_of_a_paste_is_not_left_to_the_shell() {
     let server = Fake::listen();
@@ -203,7 +203,7 @@ fn the_rest_of_a_paste_is_not_left_to_the_shell() {
     assert_eq!(seat.output().matches("ran ").count(), 1, "{:#?}", seat.rows());
 }
 
-/// It may be mid-paste when it is stopped, too.
+/// A paste may also be half read when the client is stopped.
 #[test]
 fn a_paste_that_is_interrupted_by_a_stop_goes_on_behind_it() {
     let server = Fake::listen();

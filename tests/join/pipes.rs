@@ -1,4 +1,4 @@
-//! Not on a terminal: pipes and files, as a script has them.
+//! Without a terminal: pipes and files, as a script uses them.
 
 use std::collections::HashSet;
 use std::fs::File;
@@ -27,23 +27,24 @@ fn wait_for_end(child: &mut Child) -> ExitStatus {
     wait_for("the end of the client", || child.try_wait().unwrap())
 }
 
-/// Runs it with this input to its end; how, what it printed, and what it told on standard error.
+/// Runs a command with this input to its end. Returns its status, its output and its standard
+/// error.
 fn run(mut command: Command, input: &str) -> (Option<i32>, String, String) {
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     let output = Collected::from(child.stdout.take().unwrap());
     let errors = Collected::from(child.stderr.take().unwrap());
-    // It may not want it.
+    // The client may end before it has read all.
     child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap_or_default();
     let code = wait_for_end(&mut child).code();
     wait_for("its last words", || (output.has_ended() && errors.has_ended()).then_some(()));
     (code, output.text(), errors.text())
 }
 
-/// Says numbered lines until nothing more has been taken for a while; how many were taken whole.
+/// Sends numbered lines until nothing more is taken for a while. Returns how many were taken whole.
 pub fn say_until_blocked(client: &Client) -> usize {
     client.socket.set_nonblocking(true).unwrap();
     let line = |number: usize| format!("{number}: so much was said\n");
-    // The kernel's probes of a full window may go on to take a little now and then.
+    // The kernel's probes of a full window may still take a little now and then.
     const CREEP_BYTES: usize = 64 * 1024;
     let (mut said, mut waiting, mut taken) = (0, Vec::new(), 0);
     let mut taken_at = Instant::now();
@@ -108,7 +109,7 @@ fn without_input_it_says_nothing_and_ends() {
         command.arg(server.address.to_string()).stderr(Stdio::piped());
         let (code, output, errors) = run(command, "");
         assert_eq!((code, errors.as_str()), (Some(0), ""), "{input}");
-        // Who leaves without a word was never there.
+        // A client that leaves without a line is not announced.
         assert_eq!(output, "", "{input}");
     }
 }
@@ -139,7 +140,7 @@ fn a_flag_is_also_a_variable_and_none_is_one_of_the_server() {
     for id in ids(&of_client) {
         let name = format!("CHINWAG_{}", id.to_uppercase());
         let mut command = client(unused_address());
-        // One that no flag takes.
+        // A value that no flag takes.
         command.env(&name, "no such thing");
         let (code, _, errors) = run(command, "");
         let flag = format!("--{}", id.replace('_', "-"));
@@ -152,7 +153,7 @@ fn variables_say_what_flags_say() {
     let server = Fake::listen();
     let mut command = client(server.address);
     command.envs([("CHINWAG_NICK", "bob"), ("CHINWAG_COLOR", ""), ("CHINWAG_BELL", "yes")]);
-    // Those of the server, and what Kubernetes sets.
+    // Variables of the server, and one that Kubernetes sets.
     command.envs([("CHINWAG_RATE", "7"), ("CHINWAG_PORT", "tcp://10.0.0.7:50005")]);
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     let output = Collected::from(child.stdout.take().unwrap());

@@ -1,4 +1,4 @@
-//! What was typed before: the history and its file, the search in it, undo and yank.
+//! Lines typed before: the history and its file, the search in it, undo and yank.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};

@@ -1,4 +1,4 @@
-//! A person at a terminal, who sees what the terminal shows.
+//! A client on a terminal, and what the terminal shows.
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -21,7 +21,7 @@ pub const ROWS: u16 = 20;
 
 static SEATS: AtomicUsize = AtomicUsize::new(0);
 
-/// A folder of its own for what is kept for the next time.
+/// A folder of its own for the files that the client keeps.
 pub struct State(PathBuf);
 
 impl State {
@@ -43,13 +43,13 @@ impl Drop for State {
     }
 }
 
-/// What the terminal has been sent, and what it shows of that.
+/// The bytes that the terminal was sent, and what it shows of them.
 pub struct Seen {
     screen: vt100::Parser,
     bytes: Vec<u8>,
 }
 
-/// A client on a terminal; it is killed when dropped.
+/// A client on a terminal. It is killed when dropped.
 pub struct Seat {
     child: Child,
     person: Arc<File>,
@@ -65,7 +65,7 @@ pub struct Seat {
 }
 
 impl Seat {
-    /// Sits down; the prompt is there.
+    /// Starts the client, and waits for the prompt.
     pub fn join(address: SocketAddr, flags: &[&str]) -> Seat {
         let state = State::fresh();
         let mut seat = Seat::join_with(address, flags, &state);
@@ -74,12 +74,12 @@ impl Seat {
         seat
     }
 
-    /// The same, with what was kept there; nothing is waited for.
+    /// The same, with the files in that folder, and without a wait.
     pub fn join_with(address: SocketAddr, flags: &[&str], state: &State) -> Seat {
         Seat::run(r#"exec "$0" "$@""#, address, flags, state, |_| {})
     }
 
-    /// Runs a line of shell, in which `"$0" "$@"` is the client, on a terminal that it controls.
+    /// Runs a line of shell on a terminal that it controls; `"$0" "$@"` in it is the client.
     pub fn run(
         script: &str,
         address: SocketAddr,
@@ -112,19 +112,19 @@ impl Seat {
         (&*self.person).write_all(keys.as_bytes()).unwrap();
     }
 
-    /// The person's side of the terminal.
+    /// The user's side of the terminal.
     pub fn person(&self) -> &File {
         &self.person
     }
 
-    /// Leaves the terminal as a shell does that has got it back.
+    /// Sets the modes that a shell sets when it gets the terminal back.
     pub fn restore_modes(&self) {
         let before = self.before_modes.clone();
         let at_once = rustix::termios::OptionalActions::Now;
         rustix::termios::tcsetattr(&self.program, at_once, &before).unwrap();
     }
 
-    /// The terminal goes away, as when its window is closed; how the client ends then.
+    /// Takes the terminal away, as when its window is closed. Returns the client's exit status.
     pub fn hang_up(mut self) -> ExitStatus {
         self.gone.store(true, Ordering::Relaxed);
         self.eyes.take().unwrap().join().unwrap();
@@ -132,7 +132,7 @@ impl Seat {
         self.wait_for_end()
     }
 
-    /// What stands on the terminal, without blanks at the ends and rows without anything.
+    /// The rows of the terminal without empty ones, and without blanks at their ends.
     pub fn rows(&self) -> Vec<String> {
         let seen = self.seen.lock().unwrap();
         let columns = seen.screen.screen().size().1;
@@ -145,7 +145,7 @@ impl Seat {
         self.wait_until(&format!("{expected:#?}"), |rows| rows == expected);
     }
 
-    /// Waits until the last row is this, and the cursor in this column of it.
+    /// Waits until the last row is this, with the cursor in this column of it.
     pub fn wait_for_prompt(&self, expected: &str, column: u16) {
         self.wait_until(&format!("{expected:?} with the cursor at {column}"), |rows| {
             let at = self.seen.lock().unwrap().screen.screen().cursor_position().1;
@@ -173,7 +173,7 @@ impl Seat {
         String::from_utf8_lossy(&self.seen.lock().unwrap().bytes).into_owned()
     }
 
-    /// Makes the terminal another size.
+    /// Resizes the terminal.
     pub fn resize(&self, columns: u16, rows: u16) {
         let (new_rows, new_columns) = (rows.try_into().unwrap(), columns.try_into().unwrap());
         self.seen.lock().unwrap().screen.screen_mut().set_size(new_rows, new_columns);
@@ -191,17 +191,17 @@ impl Seat {
         modes(&self.program) == self.before && !screen.bracketed_paste() && !screen.hide_cursor()
     }
 
-    /// Whether the terminal is as it was before, whatever it shows.
+    /// Whether the terminal has the modes that it had before, whatever it shows.
     pub fn has_its_modes(&self) -> bool {
         modes(&self.program) == self.before
     }
 
-    /// What the terminal has been sent; nobody reads it while this is locked.
+    /// What the terminal was sent. No thread reads it while this is locked.
     pub fn seen(&self) -> Arc<Mutex<Seen>> {
         Arc::clone(&self.seen)
     }
 
-    /// Whether the terminal is the client's.
+    /// Whether the client has the terminal.
     pub fn is_taken(&self) -> bool {
         let pasting = self.seen.lock().unwrap().screen.screen().bracketed_paste();
         modes(&self.program) != self.before && pasting
@@ -215,14 +215,14 @@ impl Seat {
         send_signal(self.child.id(), name);
     }
 
-    /// To what a shell on the terminal has started.
+    /// Sends a signal to the processes that a shell on the terminal has started.
     pub fn signal_children(&self, name: &str) {
         let pid = self.child.id();
         let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap();
         children.split_whitespace().for_each(|child| send_signal(child.parse().unwrap(), name));
     }
 
-    /// How much of what was typed nobody has read.
+    /// How many typed bytes no program has read.
     pub fn input_bytes(&self) -> u64 {
         rustix::io::ioctl_fionread(&self.program).unwrap()
     }
@@ -234,7 +234,7 @@ impl Seat {
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        // It may have ended already; then there is nothing to kill.
+        // It may have ended already. Then there is nothing to kill.
         if self.child.kill().is_ok() {
             self.child.wait().unwrap();
         }

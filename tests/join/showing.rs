@@ -1,4 +1,4 @@
-//! What is shown of what is said.
+//! What the client shows of the lines that come.
 
 use std::time::Duration;
 
@@ -35,7 +35,7 @@ fn without_an_echo_an_own_line_is_shown_after_two_seconds() {
     seat.wait_for_rows(&[">> hi", ">>"]);
     client.send("<user2> before\n");
     seat.wait_for_rows(&["<user2> before", ">> hi", ">>"]);
-    // Longer than an echo is waited for: then it is not pending any more.
+    // Longer than the client waits for an echo: then the line is no longer pending.
     std::thread::sleep(Duration::from_millis(2500));
     client.send("<user2> behind\n");
     seat.wait_for_rows(&["<user2> before", ">> hi", "<user2> behind", ">>"]);
@@ -153,7 +153,7 @@ fn the_time_stands_before_each_line() {
     });
 }
 
-/// Nobody looks at the terminal: the client must not read more than it can show.
+/// The terminal is blocked: the client must not read more than it can show.
 #[test]
 fn a_terminal_that_nobody_reads_pauses_the_server() {
     let server = Fake::listen();

@@ -1,4 +1,4 @@
-//! Terminals of another size, and terminals that disagree: the screen on a model of each.
+//! Terminals that are resized, and terminals that disagree: the screen on a model of each.
 
 use std::time::{Duration, Instant};
 
@@ -18,7 +18,7 @@ fn usual(character: char) -> usize {
     width(character.encode_utf8(&mut [0; 4]))
 }
 
-/// As an East Asian font has it; and older tables know no emoji.
+/// The widths of an East Asian font, on a terminal that does not know emoji.
 fn unusual(character: char) -> usize {
     match character {
         'я' | '±' | '…' => 2,
@@ -59,7 +59,7 @@ impl Scene {
         self.write(|screen, out| screen.draw(Area { notes, prompt, before, behind }, now, out));
     }
 
-    /// Time passes until the area is drawn in any case.
+    /// Lets time pass until the area is drawn in any case.
     fn wait(&mut self) {
         self.now = self.screen.next_deadline().unwrap_or(self.now);
     }
@@ -69,8 +69,8 @@ impl Scene {
         self.screen.resize(width, height, self.now);
     }
 
-    /// The lines of the conversation that are there still: each is a `#` with a number. Rows of an
-    /// old prompt may be about them.
+    /// The lines of the conversation that are still there: each is a `#` with a number. Rows of an
+    /// old prompt may stand around them.
     fn lines(&self) -> Vec<String> {
         let all = self.terminal.text().concat();
         let number = |rest: &str| rest.chars().take_while(char::is_ascii_digit).collect::<String>();
@@ -97,7 +97,7 @@ fn no_width_takes_a_line_of_the_conversation() {
     }
 }
 
-/// What is wrapped again, or does not fit, may leave a row behind; nothing else does.
+/// A row that is wrapped again, or does not fit, may leave a row behind; nothing else does.
 #[test]
 fn a_size_that_has_room_leaves_nothing_behind() {
     for kind in KINDS {
@@ -193,7 +193,7 @@ fn the_cursor_is_where_the_terminal_has_it() {
     assert_eq!(scene.terminal.column(), 3 + 5);
 }
 
-/// What happens to a screen.
+/// An event of a screen.
 #[derive(Clone, Debug)]
 enum Deed {
     Print,
@@ -214,7 +214,7 @@ fn deed() -> impl Strategy<Value = Deed> {
 }
 
 proptest! {
-    /// Whatever the person, the server and the window do.
+    /// For any events of the user, the server and the window.
     #[test]
     fn the_conversation_is_whole_in_every_terminal(
         deeds in prop::collection::vec(deed(), 1..40),
@@ -231,7 +231,7 @@ proptest! {
                     scene.print(lines.last().unwrap());
                 }
                 Deed::Draw { notes, before, behind } => {
-                    // As the seat has it: what is seen of the line fits.
+                    // As the seat does it: the visible part of the line fits.
                     let room = scene.screen.room().saturating_sub(3);
                     let before = beginning(&before, room);
                     let left = room - width(before);

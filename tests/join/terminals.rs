@@ -1,4 +1,4 @@
-//! Terminals as people have them: tmux, GNU screen, and xterm on a display without a monitor.
+//! Real terminals: tmux, GNU screen, and xterm on a display without a monitor.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
@@ -17,7 +17,7 @@ trait Window {
     /// Types this.
     fn keys(&self, keys: &str);
 
-    /// Becomes another size.
+    /// Resizes it.
     fn resize(&self, columns: usize, rows: usize);
 
     /// All rows, those of the scrollback first.
@@ -43,7 +43,7 @@ fn client(server: &Fake) -> [String; 5] {
     [program, "join", &server.address.to_string(), "--color", "never"].map(str::to_owned)
 }
 
-/// A command whose client keeps what is typed in a folder of its own.
+/// A command whose client keeps the history in a folder of its own.
 fn command(program: &str, state: &State) -> Command {
     std::fs::create_dir_all(state.path()).unwrap();
     std::fs::set_permissions(state.path(), PermissionsExt::from_mode(0o700)).unwrap();
@@ -95,7 +95,7 @@ impl Drop for Tmux {
     }
 }
 
-/// GNU screen that nobody looks at; it has one size.
+/// GNU screen without an attached terminal. It has one size.
 struct GnuScreen {
     child: Child,
     state: State,
@@ -139,7 +139,7 @@ impl Drop for GnuScreen {
     }
 }
 
-/// An xterm of cells of 6 x 13 dots, and the display that it is on.
+/// An xterm with cells of 6 x 13 dots, and its display.
 struct Xterm {
     display: (Child, String),
     child: Child,
@@ -148,7 +148,7 @@ struct Xterm {
 }
 
 impl Xterm {
-    /// What is printed of it, and the terminal that its client has.
+    /// The file that xterm prints to, and the terminal of its client.
     const PRINT: &str = "print";
     const TTY: &str = "tty";
 
@@ -171,7 +171,7 @@ impl Xterm {
             let output = xterm.xdotool(&["search", "--class", "xterm"]);
             output.lines().next().map(str::to_owned)
         });
-        // What is typed goes to the window under the mouse.
+        // The typed keys go to the window under the mouse.
         xterm.xdotool(&["mousemove", "20", "20"]);
         xterm
     }
@@ -179,7 +179,7 @@ impl Xterm {
     fn open_display(state: &State) -> (Child, String) {
         let mut display = command("Xvfb", state);
         let screen = ["-screen", "0", "1280x800x24", "-nolisten", "tcp", "-displayfd", "1"];
-        // It would begin anew when the first xdotool is gone, while xterm is connecting.
+        // Without this the display resets after the first xdotool, while xterm is connecting.
         display.arg("-noreset");
         let mut child = display.args(screen).stdout(Stdio::piped()).spawn().unwrap();
         let mut number = String::new();
@@ -213,7 +213,7 @@ impl Window for Xterm {
         self.xdotool(&["windowsize", &self.window, &width, &height]);
     }
 
-    /// The terminal prints it when it is told to.
+    /// An escape sequence makes xterm print it.
     fn text(&self) -> String {
         std::fs::remove_file(self.file(Xterm::PRINT)).unwrap_or_default();
         let tty = std::fs::read_to_string(self.file(Xterm::TTY)).unwrap();
@@ -232,7 +232,7 @@ impl Drop for Xterm {
     }
 }
 
-/// Types more than half a row, makes the window narrower and lower, and says a line each time.
+/// Types more than half a row, makes the window narrower and lower, and sends a line each time.
 fn assert_keeps_the_conversation(window: &impl Window, mut client: Client, rows: usize) {
     window.wait_for_last(">>");
     let mut lines: Vec<String> = (0..6).map(|number| format!("#{number}")).collect();
@@ -305,7 +305,7 @@ fn xterm_of_another_size_keeps_the_conversation() {
     assert_keeps_the_conversation(&xterm, server.accept(), 8);
 }
 
-/// As its users in East Asia have it, it draws Cyrillic in two columns.
+/// With the option that East Asian users set, it draws Cyrillic in two columns.
 #[test]
 #[ignore = "needs xterm, Xvfb and xdotool"]
 fn xterm_with_wider_letters_has_one_row_of_prompt() {
