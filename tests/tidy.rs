@@ -79,9 +79,6 @@ const PAGES: [&str; 6] = [
 /// Words for people, which a client is not.
 const PERSONS: [&str; 2] = ["whoever", "those who"];
 
-/// The terminal client: a person is at its keys.
-const FROM_JOIN: [&str; 2] = ["src/join", "tests/join"];
-
 /// The same in the name of a test.
 const PERSONS_IN_A_NAME: [&str; 3] = ["who_", "whoever", "those_who"];
 
@@ -290,9 +287,7 @@ fn what_a_visitor_reads_calls_a_client_it() {
 fn comments_call_a_client_it() {
     let files = [("src", ".rs"), ("tests", ".rs"), ("scripts", "")];
     let files = files.into_iter().flat_map(|(folder, ending)| files_below(folder, ending));
-    let is_of_join =
-        |path: &PathBuf| FROM_JOIN.iter().any(|own| path.starts_with(root().join(own)));
-    for path in files.filter(|path| !is_of_join(path)) {
+    for path in files {
         let Ok(text) = fs::read_to_string(&path) else { continue };
         let comments = text.lines().filter_map(|line| {
             let line = line.trim_start();
