@@ -1,7 +1,7 @@
-//! The first half of *speak*: what was submitted becomes part of a conversation, in its order.
+//! The first half of *speak*: submitted lines become part of a conversation, in their order.
 //!
-//! Lines are appended to the transcript. Name changes, commands and departures happen at the same
-//! place in that order, so every reply stands where its client expects it.
+//! Lines are appended to the transcript. Name changes, commands and departures take effect at the
+//! same place in that order. So every reply stands where its client expects it.
 
 use std::time::Instant;
 
@@ -29,7 +29,7 @@ impl<S: Socket> Hub<S> {
     }
 
     /// Appends what was submitted in a room and begins a pass, unless one is unfinished: a client
-    /// that takes all that it is offered must be offered this before more is said.
+    /// that takes all that it is offered must be offered this before more is appended.
     fn append_in(&mut self, id: RoomId, now: Instant) {
         let turn_bytes_max = self.config.turn_bytes_max();
         let is_leaving = self.agenda.is_making_room() || self.stop != Stop::No;
@@ -51,8 +51,8 @@ impl<S: Socket> Hub<S> {
         }
     }
 
-    /// As much as the turn has room for, but at least one entry, and no more than the pages that
-    /// all rooms share. What does not fit there waits, and those that said it are not read.
+    /// Appends as much as the turn has room for, but at least one entry, and no more than the
+    /// shared pages hold. What does not fit there waits, and its authors are not read.
     fn append_a_turn(&mut self, id: RoomId, turn_bytes: usize, now: Instant) {
         let mut left = turn_bytes;
         let mut first = true;
@@ -75,8 +75,8 @@ impl<S: Socket> Hub<S> {
         self.counts.said += room.forms.plain().lines_said() - lines_before;
     }
 
-    /// The pages are used up: the room that holds most of them gives way. That is what switches do
-    /// whose queues share a memory (longest queue drop).
+    /// The pages are used up, so the room that holds the most of them gives way. Switches whose
+    /// queues share a memory do the same (longest queue drop).
     fn make_way(&mut self, now: Instant) {
         let Some(id) = self.rooms.most_held() else { return };
         let room = &mut self.rooms[id];
@@ -101,7 +101,7 @@ impl<S: Socket> Hub<S> {
         }
     }
 
-    /// Gives a client the reply it waits for, if it is still there. Then it is read again.
+    /// Gives a client the reply that it waits for, if it is still there. Then it is read again.
     fn answer(&mut self, id: ClientId, now: Instant, give: impl FnOnce(&mut Self)) {
         if self.clients.get(id).is_none() {
             return;
@@ -111,7 +111,7 @@ impl<S: Socket> Hub<S> {
         self.file(id, now);
     }
 
-    /// What those have said whose input is over does not wait for more.
+    /// Lines of clients whose input has ended wait for no more.
     fn hurry_ending(&mut self) {
         for id in self.agenda.ending().to_vec() {
             let Some(client) = self.clients.get(id) else { continue };
@@ -122,8 +122,8 @@ impl<S: Socket> Hub<S> {
         }
     }
 
-    /// Those whose input is over and all of whose lines are appended get what stands now, and no
-    /// more.
+    /// Ends the reading, at the present head, of each client whose input has ended and whose lines
+    /// are all appended.
     fn settle(&mut self, now: Instant) {
         for id in self.agenda.take_ending() {
             let Some(client) = self.clients.get(id).filter(|its| its.life() == Life::Ending) else {

@@ -21,7 +21,7 @@ use crate::words::notice::{Counted, Notice};
 use crate::words::text::Excerpt;
 
 impl<S: Socket> Hub<S> {
-    /// Handles the clients that leave: discards what the shut down ones still send, and hands the
+    /// Handles the clients that leave. Discards what the shut down ones still send, and passes the
     /// sockets of those that are gone to `close`, to be deregistered and closed.
     ///
     /// This is the only place that frees a client.
@@ -44,7 +44,7 @@ impl<S: Socket> Hub<S> {
         }
     }
 
-    /// Closes a room, if still nobody is in it.
+    /// Closes a room, if it is still empty.
     fn close_room(&mut self, id: RoomId) {
         let room = &mut self.rooms[id];
         room.queues.leave(Queues::LEAVING);
@@ -77,7 +77,7 @@ impl<S: Socket> Hub<S> {
         self.agenda.file_room(id, &mut self.rooms[id], now);
     }
 
-    /// Between passes the places of those that left are closed.
+    /// Closes the places of readers that left, between passes.
     pub(super) fn close_holes(&mut self, id: RoomId) {
         let room = &mut self.rooms[id];
         if room.pass.is_none() {
@@ -85,8 +85,8 @@ impl<S: Socket> Hub<S> {
         }
     }
 
-    /// A client has left the server. Those in its room are told, if it was in one. What it is
-    /// still to get it gets.
+    /// A client has left the server. The others in its room are told, if it was in one. It still
+    /// gets what it lacks at this moment.
     pub(super) fn depart(&mut self, id: ClientId, before: Life, now: Instant) {
         let client = &mut self.clients[id];
         let (address, leave) = (client.record.address(), client.life().leave());
@@ -112,7 +112,7 @@ impl<S: Socket> Hub<S> {
         self.agenda.file_room(room_id, room, now);
     }
 
-    /// A client's input has ended and every line of it is submitted. One that leaves before its
+    /// A client's input has ended, and all its lines are submitted. A client that leaves before its
     /// welcome, and has sent nothing, was never here.
     pub(super) fn end(&mut self, id: ClientId, now: Instant) {
         match self.clients[id].life() {
@@ -124,9 +124,10 @@ impl<S: Socket> Hub<S> {
         }
     }
 
-    /// A client's connection is broken and all it has sent is read. An unterminated rest becomes
-    /// its last line, as at the end of input: a peer that exits with unread data resets the
-    /// connection, which is no error. One that was not greeted yet leaves without notice.
+    /// A client's connection is broken, and all that it sent is read. A rest without a line end
+    /// becomes its last line, as at the end of input. A client that exits with unread data resets
+    /// the connection, and that is no error. A client that was not greeted yet leaves without
+    /// notice.
     pub(super) fn break_off(&mut self, id: ClientId, leave: Leave, now: Instant) {
         let client = &mut self.clients[id];
         client.input = Input::Ended;
@@ -152,14 +153,14 @@ impl<S: Socket> Hub<S> {
         self.close_with(id, leave, words, now);
     }
 
-    /// Stops reading a client and gives it these last bytes; it is closed when it has them and all
-    /// before.
+    /// Stops reading a client and gives it these last bytes. It is closed when it has them and all
+    /// before them.
     pub(super) fn close_with(&mut self, id: ClientId, leave: Leave, words: Vec<u8>, now: Instant) {
         let head = self.head(id);
         let client = &mut self.clients[id];
         if client.life() == Life::Arriving {
-            // It has received nothing, so nothing before this is for it. Nor is an answer to telnet
-            // commands that were none.
+            // It has received nothing, so nothing before this is for it. Nor are answers to bytes
+            // that only looked like telnet commands.
             client.reading = Reading::new(head);
         }
         if !words.is_empty() {
@@ -168,7 +169,7 @@ impl<S: Socket> Hub<S> {
         self.close_here(id, leave, now);
     }
 
-    /// Stops reading a client. It is closed when it has all that it is to get at this moment, or at
+    /// Stops reading a client. It is closed when it has all that it lacks at this moment, or at
     /// once if it cannot be given anything.
     pub(super) fn close_here(&mut self, id: ClientId, leave: Leave, now: Instant) {
         if let Life::Deaf(leave) = self.clients[id].life() {
@@ -178,7 +179,7 @@ impl<S: Socket> Hub<S> {
         self.enter(id, Life::Closing(leave), now);
     }
 
-    /// A client gets what it is to get at this moment, and nothing of what is said after that.
+    /// A client gets what it lacks at this moment, and nothing that is appended later.
     pub(super) fn end_here(&mut self, id: ClientId) {
         let client = &mut self.clients[id];
         if client.life().has_end() {
@@ -189,8 +190,8 @@ impl<S: Socket> Hub<S> {
         client.change_moments(|its| (its.until, its.lines_until) = end);
     }
 
-    /// Begins the stop: nobody is read or admitted any more; everyone gets all that was said and a
-    /// last line. Go on making turns until [`Hub::connections`] is 0, or call [`Hub::abandon`].
+    /// Begins the stop. No client is read or accepted any more. Each gets everything before it and
+    /// a last line. Go on making turns until [`Hub::connections`] is 0, or call [`Hub::abandon`].
     pub fn stop(&mut self, now: Instant) {
         if self.stop != Stop::No {
             return;
@@ -207,7 +208,7 @@ impl<S: Socket> Hub<S> {
         }
     }
 
-    /// Drops every client that is still there; `release` hands their sockets out, to be reset.
+    /// Drops every client that is still there. `release` passes their sockets on, to be reset.
     pub fn abandon(&mut self, now: Instant) {
         for id in self.clients.ids(|_| true) {
             self.enter(id, Life::Gone(Leave::TooSlow), now);

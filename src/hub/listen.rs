@@ -1,5 +1,5 @@
-//! The first half of *listen*: one client is visited. What it has sent becomes lines, and these are
-//! submitted. Which client is visited, and how much it may say, is in `rounds`.
+//! The visit of one client, the inner half of *listen*: what it has sent becomes lines, and these
+//! are submitted. Which client is visited, and how much it may submit, is in `rounds`.
 
 use std::ops::ControlFlow;
 use std::time::Instant;
@@ -33,14 +33,14 @@ pub(super) const MORE: Step = ControlFlow::Break(Visit::More);
 pub(super) struct Budget {
     /// Of the turn, as it will stand in the transcript.
     pub turn: usize,
-    /// Of the talker's share: what is not used is kept for the next round.
+    /// Of the talker's share. The rest is kept for the next round.
     pub deficit: u32,
-    /// To be read. What is read and becomes no line has cost as much.
+    /// To be read. Bytes that are read and become no line cost as much.
     pub read: usize,
 }
 
 impl<S: Socket> Hub<S> {
-    /// Hears one client: takes lines while they fit, and reads at most `share` bytes for more.
+    /// Visits one client: takes lines while they fit, and reads at most `share` bytes for more.
     pub(super) fn visit(
         &mut self,
         talker: &mut Turn<ClientId>,
@@ -59,7 +59,7 @@ impl<S: Socket> Hub<S> {
             if let ControlFlow::Break(visit) = self.take_next(id, &mut budget, &rules, now) {
                 break visit;
             }
-            // Its last line may be answered first, or have ended it.
+            // Its last line may first get an answer, or may have ended it.
             let client = &self.clients[id];
             if client.hold != Hold::None || !client.life().is_heard() {
                 break Visit::Done;
@@ -115,7 +115,7 @@ impl<S: Socket> Hub<S> {
                 self.answer_dialect(id, answers);
             }
             Heard::Nothing => {}
-            // It is tried again in the next round, and so counts as something done in this one.
+            // The read is repeated in the next round, so it counts as done in this one.
             Heard::Interrupted => {
                 budget.read -= 1;
                 return MORE;
@@ -125,8 +125,8 @@ impl<S: Socket> Hub<S> {
         AGAIN
     }
 
-    /// Answers what a client has asked in its dialect. From its first command on it reads in the
-    /// form of that.
+    /// Sends the answers to a client's requests in its dialect. From its first command on, it reads
+    /// in the form of that dialect.
     fn answer_dialect(&mut self, id: ClientId, answers: Vec<u8>) {
         if answers.is_empty() {
             return;

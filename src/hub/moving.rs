@@ -1,10 +1,10 @@
 //! How a client goes from one room to another.
 //!
-//! The command is carried out in the order of the old room, like every other. From there on the
-//! client is no longer of that room, and is given what was said there before, no more. When it has
-//! that it reads the new room, from the head of that moment. So no position is ever translated, a
-//! line of the old room is never torn, and of the new room it misses nothing from there on. What it
-//! has sent behind the command is heard in the new room.
+//! The command is carried out in the order of the old room, like every other. From then on the
+//! client is no longer in that room, and gets only what was appended there before. When it has all
+//! of that, it reads the new room from the head of that moment. So no position is ever translated,
+//! a line of the old room is never torn, and in the new room it misses nothing from then on. Lines
+//! that it sent behind the command go to the new room.
 
 use std::time::Instant;
 
@@ -18,11 +18,11 @@ use crate::words::names::{Name, Refusal, called};
 use crate::words::notice::{self, Notice};
 use crate::words::text::Excerpt;
 
-/// How many rooms `/rooms` gives; of more it says how many.
+/// The most rooms that `/rooms` lists. If there are more, it says how many.
 const LISTED_MAX: usize = 50;
 
 impl<S: Socket> Hub<S> {
-    /// A client goes to the room of this name, which is made if there is none.
+    /// Moves a client to the room of this name, which is made if there is none.
     pub(super) fn join_room(&mut self, id: ClientId, name: &str, now: Instant) {
         let found = self.rooms.find(name);
         if found == Some(self.clients[id].room) {
@@ -39,7 +39,7 @@ impl<S: Socket> Hub<S> {
         }
     }
 
-    /// A client goes back to where newcomers stand.
+    /// Moves a client back to the lobby.
     pub(super) fn leave_room(&mut self, id: ClientId, now: Instant) {
         self.join_room(id, LOBBY_NAME, now);
     }
@@ -61,7 +61,7 @@ impl<S: Socket> Hub<S> {
         Ok(self.rooms.open(name, Some(maker), &self.config, now)?)
     }
 
-    /// A client leaves its room for another. It is on its way until it has all that was said to it
+    /// Moves a client from its room to another. It is on its way until it has all that was appended
     /// here before.
     fn move_to(&mut self, id: ClientId, to: RoomId, now: Instant) {
         self.end_here(id);
@@ -82,14 +82,14 @@ impl<S: Socket> Hub<S> {
         let client = &mut self.clients[id];
         client.change_moments(|its| its.moving_to = Some(to));
         if matches!(client.life(), Life::Deaf(_)) {
-            // It is given nothing any more, but what it has said is heard.
+            // It gets nothing any more, but its lines are still appended.
             self.arrive(id, now);
         } else {
             self.enter(id, Life::Moving, now);
         }
     }
 
-    /// A client that was on its way has all that it was to get before: it reads the new room.
+    /// A client that was on its way has all of its old room: now it reads the new one.
     pub(super) fn arrive(&mut self, id: ClientId, now: Instant) {
         let client = &mut self.clients[id];
         let Some(to) = client.moments().moving_to else { return };
@@ -132,7 +132,7 @@ impl<S: Socket> Hub<S> {
         }
     }
 
-    /// Lists the rooms in which most clients are.
+    /// Lists the rooms with the most clients.
     pub(super) fn tell_rooms(&mut self, id: ClientId, now: Instant) {
         let listed = self.rooms.largest(LISTED_MAX);
         let (rooms, more) = (self.rooms.count(), self.rooms.count() - listed.len());
@@ -144,7 +144,7 @@ impl<S: Socket> Hub<S> {
         }
     }
 
-    /// Changes what a room is about; without words, tells it.
+    /// Changes the topic of a room. Without words, tells the topic.
     pub(super) fn topic(&mut self, id: ClientId, text: &str, now: Instant) {
         let bytes_max = TOPIC_BYTES_MAX;
         if text.is_empty() {

@@ -1,7 +1,7 @@
 //! The table of rooms, and their names.
 //!
-//! The lobby is always there. Any other room is there while something names it: a client in it or
-//! on its way to it, or something that waits to be said in it. Names of rooms keep the rules of the
+//! The lobby is always there. Any other room exists while something names it: a client in it or on
+//! its way to it, or a line that waits to be appended in it. Names of rooms follow the rules of the
 //! names of clients.
 
 use std::net::IpAddr;
@@ -15,7 +15,7 @@ use crate::room::presence::Presence;
 use crate::room::{LOBBY, Room, RoomId};
 use crate::words::names::{Claimant, Name, Names, Refusal};
 
-/// What the room is called in which newcomers stand.
+/// The name of the room in which new clients begin.
 pub const LOBBY_NAME: &str = "lobby";
 
 /// All rooms, each with its name.
@@ -24,12 +24,12 @@ pub struct Rooms {
     /// When the server started.
     start: Instant,
     slab: Slab<Room>,
-    /// A room's serial there is its key and 1.
+    /// In this table, the serial of a room is its key plus 1.
     names: Names,
 }
 
 impl Rooms {
-    /// The lobby alone.
+    /// A table with the lobby alone.
     pub fn new(config: &Config, now: Instant) -> Rooms {
         let mut rooms = Rooms { start: now, slab: Slab::new(), names: Names::default() };
         if let Ok(name) = Name::parse(LOBBY_NAME) {
@@ -50,7 +50,7 @@ impl Rooms {
         self.slab.len()
     }
 
-    /// What a room is called.
+    /// The name of a room.
     pub fn name(&self, id: RoomId) -> String {
         self.names.of(serial(id)).to_string()
     }
@@ -62,7 +62,7 @@ impl Rooms {
     }
 
     /// Makes a room, for a client of this network or for the server. On `Err` its name looks like
-    /// that of another room, or is one.
+    /// that of another room, or is the same.
     pub fn open(
         &mut self,
         name: Name,
@@ -85,28 +85,28 @@ impl Rooms {
         self.names.remove(serial(id));
     }
 
-    /// The room whose windows hold most.
+    /// The room whose windows hold the most bytes.
     pub fn most_held(&self) -> Option<RoomId> {
         let rooms = self.slab.iter().max_by_key(|(_, room)| room.forms.held());
         rooms.map(|(key, _)| RoomId(key as u32))
     }
 
-    /// Whether nothing waits to be said in any room.
+    /// Whether no line waits in any room.
     pub fn are_silent(&self) -> bool {
         self.slab.iter().all(|(_, room)| room.submissions.is_empty())
     }
 
-    /// How many rooms clients of this network have made that are still there.
+    /// How many of the present rooms clients of this network have made.
     pub fn made_by(&self, network: IpAddr) -> usize {
         self.slab.iter().filter(|(_, room)| room.maker() == Some(network)).count()
     }
 
-    /// The ids of all.
+    /// The ids of all rooms.
     pub fn ids(&self) -> Vec<RoomId> {
         self.slab.iter().map(|(key, _)| RoomId(key as u32)).collect()
     }
 
-    /// The rooms in which most clients are, and how many each has: at most so many, the largest
+    /// The rooms with the most clients, and how many each has: at most `rooms_max`, the largest
     /// first.
     pub fn largest(&self, rooms_max: usize) -> Vec<(RoomId, usize)> {
         let mut rooms: Vec<(RoomId, usize)> =

@@ -1,4 +1,4 @@
-//! The step *listen*: which rooms are heard, which clients in them, and how much of each.
+//! The step *listen*: which rooms are visited, which clients in them, and how much of each is read.
 //!
 //! A hard budget limits what is read, in bytes as they will stand in the transcript. It is shared
 //! in rounds, first among the rooms and then among the clients of each: see
@@ -14,9 +14,9 @@ use crate::hub::client::Socket;
 use crate::room::RoomId;
 use crate::room::turns::Turn;
 
-/// How far a room was heard.
+/// How the visit of a room ended.
 enum Round {
-    /// Nobody has anything more, or its pass is unfinished.
+    /// No client has anything more, or its pass is unfinished.
     All,
     /// Its turn has no room for more.
     Full,
@@ -27,8 +27,8 @@ enum Round {
 }
 
 impl<S: Socket> Hub<S> {
-    /// Hears everyone that has something to say, as far as the budget goes, and submits it. Not in
-    /// a room whose pass is unfinished: what is heard there could not be appended.
+    /// Reads all talkers, as far as the budget goes, and submits their lines. Skips a room whose
+    /// pass is unfinished: nothing could be appended there.
     pub fn listen(&mut self, now: Instant) {
         if self.stop != Stop::No {
             return;
@@ -56,7 +56,7 @@ impl<S: Socket> Hub<S> {
         }
     }
 
-    /// Hears those in one room, as far as its share goes and what its turn has room for.
+    /// Visits the talkers of one room, as far as its share goes and its turn has room.
     fn hear_room(&mut self, turn: &mut Turn<RoomId>, left: &mut usize, now: Instant) -> Round {
         let room = &self.rooms[turn.id];
         let room_left = self.config.turn_bytes_max().saturating_sub(room.submissions.charged());
@@ -83,12 +83,12 @@ impl<S: Socket> Hub<S> {
         }
     }
 
-    /// Hears those in one room, until nobody has anything more or the next line does not fit.
+    /// Visits the talkers of one room, until none has anything more or the next line does not fit.
     fn hear_all(&mut self, room: RoomId, share: usize, left: &mut usize, now: Instant) -> Visit {
         while *left > 0 {
             let Some(mut talker) = self.rooms[room].turns.take() else { return Visit::Done };
             let Some(client) = self.clients.get(talker.id) else { continue };
-            // One that has moved meanwhile is heard where it is.
+            // A client that has moved meanwhile is visited in its new room.
             let is_here = client.room == room;
             let visit = match is_here {
                 true => self.visit(&mut talker, share, left, now),

@@ -1,15 +1,15 @@
 //! The step *speak*: each client that lacks something is offered it, once a turn, in one system
 //! call.
 //!
-//! A *pass* walks over the readers of a room in the order in which they came. It is cut in slices,
-//! so that between two of them newcomers, signals and other rooms are looked at. Clients whose
-//! socket has just become able to take what they lack stand on the ready queue and are served
-//! first. A client that cannot be written to costs nothing but a look, and lapses when the window
-//! has no room for the next turn beside what it lacks. Looks are counted too, or a pass in which
-//! nobody wants what was said would not be cut.
+//! A *pass* walks over the readers of a room in the order in which they came. It is cut in slices.
+//! Between two slices new clients, signals and other rooms are looked at. A client whose socket
+//! has just become writable, and which lacks something, is on the ready queue and comes first. A
+//! client that cannot be written to costs only a look. It lapses when the window has no room for
+//! the next turn beside what it lacks. Looks are counted too. Otherwise a pass over readers that
+//! leave everything out would not be cut.
 //!
-//! Nothing is forgotten but at the end of a pass: what no client lacks leaves the window then, and
-//! only the history is kept.
+//! Nothing is forgotten except at the end of a pass. What no client lacks then leaves the window,
+//! and only the history is kept.
 
 use std::time::Instant;
 
@@ -21,10 +21,10 @@ use crate::room::queues::Queues;
 use crate::room::{ClientId, RoomId};
 use crate::words::notice::Notice;
 
-/// This many looks count as a write: one is a cache miss, the other a system call.
+/// This many looks count as a write: a look is a cache miss, a write is a system call.
 const LOOKS_PER_WRITE: usize = 64;
 
-/// Each room with a pass may do so much in a turn, however many there are.
+/// Each room with a pass may do this much in a turn, however many rooms there are.
 const SHARE_LOOKS_MIN: usize = 64 * LOOKS_PER_WRITE;
 
 /// What may still be done in one slice of a pass.
@@ -39,7 +39,7 @@ impl Slice {
         Slice { looks_left, bytes_left: config.slice_bytes }
     }
 
-    /// What each of so many rooms may do of it.
+    /// The share of each of this many rooms.
     fn share(&self, rooms: usize) -> Slice {
         let looks_left = (self.looks_left / rooms).max(SHARE_LOOKS_MIN.min(self.looks_left));
         Slice { looks_left, bytes_left: self.bytes_left / rooms }
@@ -49,7 +49,7 @@ impl Slice {
         self.looks_left = self.looks_left.saturating_sub(1);
     }
 
-    /// Counts what a client was given. Stepping over all of it is as much work.
+    /// Counts what a client was given. Skipping all of it is as much work.
     fn count(&mut self, spoken: &Spoken) {
         let looks = spoken.writes.max(1) * LOOKS_PER_WRITE;
         self.looks_left = self.looks_left.saturating_sub(looks);
@@ -75,7 +75,7 @@ impl<S: Socket> Hub<S> {
             let Some(client) = self.clients.get(id) else { continue };
             self.agenda.served(client);
             self.offer(id, &mut slice, now);
-            // The pass may have left it behind when it had lapsed; now it has a place again.
+            // The pass may have left it behind while it had lapsed. Now it has a place again.
             let client = &self.clients[id];
             let pass = self.rooms[client.room].pass;
             if pass.is_some_and(|pass| (client.record.place as usize) < pass.next) {
@@ -85,7 +85,7 @@ impl<S: Socket> Hub<S> {
         self.continue_passes(&slice, now);
     }
 
-    /// Each room with a pass goes on with it, as far as its share of the slice goes.
+    /// Continues the pass of each room that has one, as far as its share of the slice goes.
     fn continue_passes(&mut self, slice: &Slice, now: Instant) {
         let rooms = self.agenda.passing();
         for _ in 0..rooms {
@@ -128,7 +128,7 @@ impl<S: Socket> Hub<S> {
         if !client.wants_offer(transcript.head()) {
             return;
         }
-        // A client that has everything it should get only has to be closed.
+        // A client that has everything that it should get is only to be closed.
         let spoken = client.speak(transcript, &self.config.terms(client.form), now);
         if client.form != client.next_form {
             let next = client.next_form;
@@ -144,7 +144,7 @@ impl<S: Socket> Hub<S> {
         let client = &mut self.clients[id];
         match (client.life(), broken) {
             (life @ (Life::Member | Life::Moving), Some(leave)) => {
-                // What it said before still counts, when it is due.
+                // The lines that it sent before still count, when their turn comes.
                 client.note(true, false);
                 self.enter(id, Life::Deaf(leave), now);
                 if life == Life::Moving {
@@ -154,7 +154,7 @@ impl<S: Socket> Hub<S> {
             (_, Some(leave)) => self.enter(id, Life::Gone(leave), now),
             (Life::Moving, None) if client.is_flushed() => match self.stop {
                 Stop::No => self.arrive(id, now),
-                // The last line may stand before the place at which it would come into a room.
+                // The last line may stand before the place at which it would enter a room.
                 _ => self.close(id, Leave::Stopping, &Notice::Stopping, now),
             },
             (Life::Closing(leave), None) if client.is_flushed() => {
@@ -169,8 +169,8 @@ impl<S: Socket> Hub<S> {
         }
     }
 
-    /// The pass has come past a client. What that still lacks is kept, if the window has room for
-    /// the next turn beside it; else it lapses.
+    /// The pass has gone past a client. What the client still lacks is kept, if the window has room
+    /// for the next turn beside it. Else the client lapses.
     fn leave_behind(&mut self, id: ClientId, now: Instant) {
         self.greet_if_endangered(id, now);
         let client = &mut self.clients[id];
@@ -185,7 +185,7 @@ impl<S: Socket> Hub<S> {
         }
         let bounds = &mut pass.bounds[client.form as usize];
         let position = client.reading.position();
-        // A room that gives way does so at the cost of those that take nothing.
+        // A room gives way at the cost of the clients that take nothing.
         if position >= bounds.lapse_below || pass.gives_way && client.writable {
             bounds.slowest = bounds.slowest.min(position);
             let is_new = client.life() == Life::Arriving && client.form == Form::Plain;
@@ -196,7 +196,7 @@ impl<S: Socket> Hub<S> {
             return;
         }
         if self.config.voice().is_mute {
-            // A gap could not be told.
+            // There is no way to tell it of a gap.
             self.enter(id, Life::Gone(Leave::Lapsed), now);
         } else {
             client.reading.lapse(room.forms.of(client.form));
@@ -204,8 +204,8 @@ impl<S: Socket> Hub<S> {
         self.file(id, now);
     }
 
-    /// A newcomer is offered nothing before it is greeted, so it is greeted before it must lapse;
-    /// but not one that has begun what may be a request.
+    /// Greets a new client before it must lapse, because it is offered nothing before. But one that
+    /// has begun what may be a request is not greeted.
     fn greet_if_endangered(&mut self, id: ClientId, now: Instant) {
         let client = &mut self.clients[id];
         let room = &self.rooms[client.room];

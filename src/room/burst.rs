@@ -1,19 +1,19 @@
-//! How a burst is parted in a bare relay: messages that come at one moment are sent one by one.
+//! How a bare relay splits a burst: messages of one moment are sent one by one.
 //!
-//! Programs that were written for a bare relay often read at most 1 024 bytes and decode what a
-//! read has brought. They die where it ends inside a character. A relay that writes each message by
-//! itself seldom does that to a client that keeps up. So within one millisecond no more is appended
-//! than such a read takes, or one entry, and a client that keeps up reads whole messages.
+//! Programs for a bare relay often read at most 1 024 bytes, and decode each read by itself. They
+//! crash if a read ends inside a character. A relay that writes each message by itself seldom does
+//! that to a client that keeps up. So within one millisecond no more is appended than such a read
+//! takes, or one entry. A client that keeps up then reads whole messages.
 //!
-//! What is more than `BURST_BYTES_MAX` is a flood, in which a client is sent as much at once as
-//! it takes. Each part is a write to each client, so parts have a pace: they never cost more than a
+//! More than `BURST_BYTES_MAX` is a flood, in which a client is sent as much at once as it takes.
+//! Each part is a write to each client. So the rate of parts is limited, and they cost at most a
 //! small share of a processor. This file knows no client and no clock.
 
 use std::time::{Duration, Instant};
 
 use crate::pace::{Bucket, Pace};
 
-/// What one read of such a client takes.
+/// The most bytes that such a client takes in one read.
 const PART_BYTES: usize = 1024;
 
 /// How long a client has time to read a part before the next one comes.
@@ -25,11 +25,11 @@ const PARTS_MAX: u32 = 8;
 /// More than this is a flood.
 const BURST_BYTES_MAX: usize = PARTS_MAX as usize * PART_BYTES;
 
-/// How many writes of parts there may be in a second, to all clients together: about 0.5 %
-/// of a processor. Behind these a burst is not parted.
+/// The most writes of parts in a second, to all clients together: about 0.5 % of a processor. After
+/// that many, a burst is not split.
 const WRITES_PER_SECOND: u32 = 1000;
 
-/// What may be appended of that which waits.
+/// How much of the waiting bytes may be appended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
     /// All of it.
@@ -40,10 +40,10 @@ pub enum Part {
     Wait,
 }
 
-/// What was appended in the present part, and how many parts there may still be.
+/// What was appended in the present part, and how many more parts are allowed.
 #[derive(Debug, Default)]
 pub struct Burst {
-    /// When the present part is over, and how many bytes it still takes.
+    /// When the present part ends, and how many bytes it still takes.
     ends_at: Option<Instant>,
     left: usize,
     parts: Bucket,
@@ -51,7 +51,7 @@ pub struct Burst {
 }
 
 impl Burst {
-    /// How much of `waiting` bytes, at least one, is appended now for so many clients.
+    /// How many of `waiting` bytes, at least one, are appended now for this many clients.
     pub fn part(&mut self, waiting: usize, clients: usize, now: Instant) -> Part {
         self.until = None;
         if waiting > BURST_BYTES_MAX {
@@ -75,13 +75,13 @@ impl Burst {
         Part::Bytes(PART_BYTES)
     }
 
-    /// Until when something waits for the present part to be over.
+    /// The moment until which bytes wait for the present part to end.
     pub fn until(&self) -> Option<Instant> {
         self.until
     }
 }
 
-/// How often a burst to so many clients may be parted.
+/// How often a burst to this many clients may be split.
 fn pace(clients: usize) -> Pace {
     let every = Duration::from_secs(1) / WRITES_PER_SECOND;
     Pace { every: every.saturating_mul(clients as u32), burst: PARTS_MAX }
@@ -91,7 +91,7 @@ fn pace(clients: usize) -> Pace {
 mod tests {
     use super::*;
 
-    /// How often `waiting` bytes are parted that come again and again for a while.
+    /// How often `waiting` bytes are split, if they come again and again for a while.
     fn parted(waiting: usize, clients: usize, seconds: u64) -> usize {
         let (mut burst, start) = (Burst::default(), Instant::now());
         let moments = (0..500 * seconds).map(|step| start + 2 * PART_TIME * step as u32);

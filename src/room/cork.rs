@@ -2,13 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-/// How long a small turn waits behind a full one, at most. A full turn to a thousand clients takes
-/// ten times as long.
+/// The longest time that a small turn waits behind a full one. A full turn to a thousand clients
+/// takes ten times as long.
 const CORK: Duration = Duration::from_millis(1);
 
-/// Keeps a small turn back for a moment when it follows a full one, as `TCP_CORK` does a partial
-/// frame: a turn costs a write to everyone, however little it brings. In a flood what follows a
-/// full turn is often a rest, and the talkers send more within that moment. In a quiet room no turn
+/// Holds a small turn back for a moment after a full one, as `TCP_CORK` does a partial frame. A
+/// turn costs a write to every client, however little it brings. In a flood, a small turn after a
+/// full one is often a rest, and the talkers send more within that moment. In a quiet room no turn
 /// is full, so nothing waits.
 #[derive(Debug, Default)]
 pub struct Cork {
@@ -17,7 +17,7 @@ pub struct Cork {
 }
 
 impl Cork {
-    /// The moment until which something is kept back.
+    /// The moment until which a turn is held back.
     pub fn until(&self) -> Option<Instant> {
         self.until
     }

@@ -1,11 +1,10 @@
 //! The conversation in the forms that its readers want.
 //!
-//! Bytes are shared, so a form is made once for all that read it: each is a transcript of its own
-//! with the same lines. It is made when its first reader comes and begins with the next line. It
-//! goes with its last reader. So a client changes its form only where it has all that was said, and
-//! no position is ever translated.
+//! Each form is made once and shared by all its readers. It is a transcript of its own with the
+//! same lines. It is made for its first reader and begins with the next line. It ends with its last
+//! reader. So a client changes its form only at the head, and no position is ever translated.
 //!
-//! The plain one is always there, and is what everything else is made of.
+//! The plain form is always there, and all others are made of it.
 
 use crate::room::pages::Pages;
 use crate::room::transcript::{Stamp, Transcript};
@@ -16,7 +15,7 @@ pub use crate::wire::form::{FORM_BYTES_MAX, FORMS, Form};
 #[derive(Debug)]
 pub struct Forms {
     plain: Transcript,
-    /// By form; the plain one is not among them.
+    /// By form. The plain one is not among them.
     others: [Option<Box<Rendered>>; FORMS],
 }
 
@@ -32,7 +31,7 @@ impl Forms {
         Forms { plain: Transcript::new(window_bytes_max), others: Default::default() }
     }
 
-    /// The conversation, unchanged.
+    /// The conversation in the plain form.
     pub fn plain(&self) -> &Transcript {
         &self.plain
     }
@@ -53,8 +52,8 @@ impl Forms {
         }
     }
 
-    /// Forgets what stands before this position in one form, up to a whole entry. A form that
-    /// nobody reads has nothing to forget.
+    /// Forgets what stands before this position in one form, up to a whole entry. A form without
+    /// readers has nothing to forget.
     pub fn forget_before(&mut self, pages: &mut Pages, form: Form, position: u64) {
         match &mut self.others[form as usize] {
             Some(its) => its.transcript.forget_before(pages, position),
@@ -63,31 +62,31 @@ impl Forms {
         }
     }
 
-    /// What its pages would take more with one more entry of so many bytes.
+    /// How many bytes more its pages would take with an entry of this size.
     pub fn needs(&self, bytes: usize) -> usize {
         let others = self.others.iter().flatten();
         let others = others.map(|its| its.transcript.needs(bytes + FORM_BYTES_MAX));
         self.plain.needs(bytes) + others.sum::<usize>()
     }
 
-    /// Moves what it holds into pages that fit, if those that it has are much too large.
+    /// Moves what it holds into pages that fit, if its pages are much too large.
     pub fn shrink(&mut self, pages: &mut Pages) {
         self.plain.shrink(pages);
         self.others.iter_mut().flatten().for_each(|its| its.transcript.shrink(pages));
     }
 
-    /// Forgets everything. To be called before it is dropped, if what it held is still counted.
+    /// Forgets everything. Call it before a drop, if the bytes are still counted.
     pub fn free(&mut self, pages: &mut Pages) {
         Form::ALL.into_iter().for_each(|form| self.forget_before(pages, form, u64::MAX));
     }
 
-    /// What the pages of all forms are charged.
+    /// The bytes of the pages of all forms.
     pub fn held(&self) -> usize {
         let others = self.others.iter().flatten();
         self.plain.held() + others.map(|its| its.transcript.held()).sum::<usize>()
     }
 
-    /// A reader has come to a form: it begins at its head.
+    /// Adds a reader to a form. A new form begins at its head.
     pub fn join(&mut self, form: Form) {
         if form == Form::Plain {
             return;
@@ -97,7 +96,7 @@ impl Forms {
         self.others[form as usize].get_or_insert_with(begin).readers += 1;
     }
 
-    /// A reader has left a form; the last one leaves nothing behind.
+    /// Removes a reader from a form. The last one ends the form.
     pub fn leave(&mut self, pages: &mut Pages, form: Form) {
         let other = &mut self.others[form as usize];
         if let Some(its) = other {
@@ -108,12 +107,12 @@ impl Forms {
         }
     }
 
-    /// Whether this form has a reader, besides the plain one.
+    /// Whether this form has a reader, and is not the plain one.
     pub fn is_read(&self, form: Form) -> bool {
         self.others[form as usize].is_some()
     }
 
-    /// How much more an entry is charged for the forms that have readers.
+    /// How much more an entry is charged for the forms with readers.
     pub fn extra(&self) -> usize {
         if self.others.iter().any(Option::is_some) { FORM_BYTES_MAX } else { 0 }
     }
@@ -139,7 +138,7 @@ mod tests {
         forms.append(&mut pages, 1, &[b"a: ", b"two", b"\n"]);
         assert_eq!(text(forms.of(Form::CrLf), start), "a: two\r\n");
         assert_eq!(text(forms.plain(), 0), "a: one\na: two\n");
-        // Both know the same lines by the same numbers.
+        // Both have the same lines under the same numbers.
         assert_eq!(forms.of(Form::CrLf).lines_said(), forms.plain().lines_said());
         forms.leave(&mut pages, Form::CrLf);
         assert_eq!((forms.extra(), forms.held()), (1, pages.held()));

@@ -1,12 +1,12 @@
-//! One conversation, a value: what was said in it, how far its readers are, what waits to be said.
+//! One conversation, as a value: its lines, the place of each reader, and the lines that wait.
 //!
-//! A room is driven from outside. What a client has said is submitted; when no pass is on its way,
-//! it is appended in the order in which it was submitted. What the room cannot do alone it gives
-//! back as an [`Effect`]: an answer to a client, or a command that concerns others. The hub carries
-//! that out. Then a *pass* offers every reader what it lacks.
+//! A room is driven from outside. A client's lines are submitted. While no pass is in progress,
+//! they are appended in the order in which they were submitted. What the room cannot do alone it
+//! returns as an [`Effect`]: an answer to a client, or a command that concerns other clients. The
+//! hub carries that out. Then a *pass* offers every reader what it lacks.
 //!
-//! While a pass is on its way nothing is appended. So a reader that takes all that it is offered
-//! was offered everything before more is said.
+//! While a pass is in progress, nothing is appended. So a reader that takes all that it is offered
+//! was offered everything before more is appended.
 //!
 //! Nothing here knows a socket or a clock.
 
@@ -54,31 +54,31 @@ pub struct Room {
     /// The network of the client that made it; `None` if the server did.
     maker: Option<IpAddr>,
     topic: Option<Box<str>>,
-    /// What was said.
+    /// The lines that were appended.
     pub forms: Forms,
-    /// What is to be said.
+    /// The lines that wait to be appended.
     pub submissions: Submissions,
-    /// When what is appended now is said: in seconds since the server started.
+    /// The time of what is appended now, in seconds since the server started.
     pub at_seconds: u32,
     /// When a small turn waits for more.
     pub cork: Cork,
-    /// How what is said at one moment is parted, in a bare relay.
+    /// How the lines of one moment are split, in a bare relay.
     pub burst: Burst,
-    /// What is told of those that come and go.
+    /// The notices about clients that come and go.
     pub presence: Presence,
-    /// The connections that read it, those that are being closed included.
+    /// The connections that read it, with those that are closing.
     pub readers: Readers,
     /// How many of them are in the conversation.
     pub here: usize,
-    /// How many connections are on their way here, from other rooms.
+    /// How many connections are moving here from other rooms.
     pub coming: usize,
-    /// Those that have something to be heard.
+    /// The clients with lines to submit.
     pub turns: Turns<ClientId>,
     /// The pass that is unfinished.
     pub pass: Option<Pass>,
-    /// The operator's reading below this is to lapse, so that the room can give way to others.
+    /// The operator's reading lapses below this, so that the room can give way to others.
     pub printed_below: u64,
-    /// How far it was printed for the operator, and in which form: what that lacks is kept.
+    /// How far it was printed for the operator, and in which form. The rest is kept.
     pub printed: Option<(Form, u64)>,
     /// The queues in which the agenda has put it.
     pub queues: Queues,
@@ -91,22 +91,22 @@ pub struct Pass {
     pub next: usize,
     /// By form.
     pub bounds: [Bounds; FORMS],
-    /// It makes room for other rooms: nothing is kept that no reader lacks.
+    /// Whether it makes room for other rooms: then nothing is kept that no reader lacks.
     pub gives_way: bool,
-    /// Little was appended before it.
+    /// Whether little was appended before it.
     pub is_small: bool,
-    /// From where on the plain form is kept for the history of newcomers.
+    /// From here on the plain form is kept as the history for new clients.
     pub kept_from: u64,
 }
 
 /// Which readers a pass must not leave behind, in one form.
 #[derive(Clone, Copy, Debug)]
 pub struct Bounds {
-    /// A client that is still below this when it was offered what it lacks must lapse: the window
-    /// has no room for that and the next turn.
+    /// A client still below this after it was offered what it lacks must lapse: the window has no
+    /// room for that and the next turn.
     pub lapse_below: u64,
-    /// A newcomer below this is greeted now: a turn earlier, so that it is offered what it lacks
-    /// before that.
+    /// A new client below this is greeted now: a turn earlier, so that it is offered what it lacks
+    /// before it must lapse.
     pub greeted_below: u64,
     /// The position of the slowest client that the pass has left behind: what it lacks is kept.
     pub slowest: u64,
@@ -117,7 +117,7 @@ pub struct Bounds {
 pub enum Effect {
     /// Nothing.
     None,
-    /// Its author is told these lines.
+    /// Its author gets these lines.
     Answer(Vec<u8>),
     /// Its author has given this command.
     Command(String),
@@ -126,7 +126,7 @@ pub enum Effect {
 }
 
 impl Room {
-    /// A room in which nobody is. Each form of it holds at most so many bytes.
+    /// A room without clients. Each form of it holds at most this many bytes.
     pub fn new(maker: Option<IpAddr>, window_bytes_max: usize, presence: Presence) -> Room {
         Room {
             maker,
@@ -153,18 +153,18 @@ impl Room {
         self.maker
     }
 
-    /// What it is about, as a client has put it.
+    /// The topic, as a client set it.
     pub fn topic(&self) -> Option<&str> {
         self.topic.as_deref()
     }
 
-    /// Whether nothing and nobody is left in it.
+    /// Whether no line waits, no pass is in progress, and no client is here or coming.
     pub fn is_empty(&self) -> bool {
         let is_silent = self.submissions.is_empty() && self.pass.is_none();
         is_silent && self.readers.count() == 0 && self.coming == 0
     }
 
-    /// In which queues it is to stand.
+    /// The queues in which it belongs.
     pub fn wants(&self, now: Instant) -> Queues {
         let may_append = self.pass.is_none();
         let is_kept = self.kept_until().is_some_and(|until| now < until);
@@ -175,19 +175,19 @@ impl Room {
             | Queues::LEAVING.when(self.is_empty() && self.maker.is_some())
     }
 
-    /// When it has to be looked at though nothing happens.
+    /// When to look at it, though nothing happens.
     pub fn next_deadline(&self) -> Option<Instant> {
         [self.presence.summary_due(), self.kept_until()].into_iter().flatten().min()
     }
 
-    /// Submits the summary of those that came and went, if it is due.
+    /// Submits the summary of joins and leaves, if its time has come.
     pub fn note_time(&mut self, voice: Voice, now: Instant) {
         if let Some(summary) = self.presence.take_summary(self.here, now) {
             self.submissions.push_notice(&voice.line(&summary));
         }
     }
 
-    /// Submits the last line, behind what was not told yet.
+    /// Submits the last line, behind the notices that are still waiting.
     pub fn stop(&mut self, voice: Voice) {
         if let Some(summary) = self.presence.take_untold(self.here) {
             self.submissions.push_notice(&voice.line(&summary));
@@ -195,8 +195,8 @@ impl Room {
         self.submissions.push_notice(&voice.line(&Notice::Stopping));
     }
 
-    /// How much may be appended now; `None` if that waits for more, or for what was appended to be
-    /// read where `parts_bursts`. What is urgent waits for nothing.
+    /// How many bytes may be appended now. `None` if a small turn waits for more. With
+    /// `parts_bursts`, `None` also while clients read the last part. What is urgent never waits.
     pub fn turn_bytes(
         &mut self,
         turn_bytes_max: usize,
@@ -222,13 +222,13 @@ impl Room {
         }
     }
 
-    /// Until when what was submitted is kept back.
+    /// The moment until which the submitted lines are kept back.
     fn kept_until(&self) -> Option<Instant> {
         let until = self.cork.until().or(self.burst.until());
         until.filter(|_| !self.submissions.is_empty())
     }
 
-    /// Puts what was submitted where it stands in the conversation.
+    /// Appends what was submitted, in its order.
     pub fn append(
         &mut self,
         pages: &mut Pages,
@@ -280,13 +280,13 @@ impl Room {
         Stamp { author, kind, at_seconds: self.at_seconds, name_bytes: name.len() as u8 }
     }
 
-    /// Appends a notice that a client has worded a part of: one that ignores it does not see it.
+    /// Appends a notice with words of a client. A reader that ignores the client does not get it.
     pub fn tell_of(&mut self, pages: &mut Pages, author: u64, notice: &Notice<'_>, voice: Voice) {
         let stamp = self.stamp(author, EntryKind::Notice, "");
         self.forms.append(pages, stamp, &[&voice.line(notice)]);
     }
 
-    /// Changes what it is about, and tells all.
+    /// Changes the topic, and tells all.
     pub fn set_topic(
         &mut self,
         pages: &mut Pages,
@@ -300,7 +300,7 @@ impl Room {
         self.tell_of(pages, author, &Notice::TopicSet { name, topic }, voice);
     }
 
-    /// A client has left for another room: those that stay are told.
+    /// A client has left for another room, and the others here are told.
     pub fn tell_moved(
         &mut self,
         pages: &mut Pages,
@@ -313,9 +313,8 @@ impl Room {
         self.tell_of(pages, SERVER, &Notice::Moved { name, room: to }, voice);
     }
 
-    /// The newest lines that clients have said, of those with a number below `before`: at most
-    /// `lines` lines and `bytes_max` bytes, without those of the authors that a reader leaves out.
-    /// `None` if there are none.
+    /// The newest lines of clients with a number below `before`: at most `lines` lines and
+    /// `bytes_max` bytes, without the authors that a reader leaves out. `None` if there are none.
     pub fn history(
         &self,
         reader: u64,
@@ -327,7 +326,7 @@ impl Room {
         let is_left_out = |author| without.is_some_and(|without| without.contains(author));
         let is_wanted = |line: &Line| {
             let Stamp { author, kind, .. } = line.stamp;
-            // A notice of which a client has worded a part is nothing that was said.
+            // A notice with words of a client is no line of that client.
             let is_said = kind != EntryKind::Notice && line.number < before;
             is_said && (author == reader || !is_left_out(author))
         };
@@ -339,11 +338,11 @@ impl Room {
         (!newest.is_empty()).then_some(text)
     }
 
-    /// Begins a pass: one turn appends at most `turn`, each entry of it at most `entry`; `appended`
-    /// is what this one has.
+    /// Begins a pass. One turn appends at most `turn`, each entry of it at most `entry`; `appended`
+    /// is what this turn has.
     ///
-    /// A newcomer that is greeted in this pass is offered a turn's worth in the next, and may stand
-    /// in the middle of an entry then: so that much more must fit.
+    /// A client that is greeted in this pass is offered a turn's worth in the next. It may then
+    /// stand in the middle of an entry, so there must be room for that much more.
     pub fn begin_pass(&mut self, turn: usize, entry: usize, appended: usize) {
         let is_small = appended < turn / 2;
         self.start_pass(is_small, false, |transcript| {
@@ -352,9 +351,8 @@ impl Room {
         });
     }
 
-    /// Begins a pass in which nothing new is offered, and after which less is held: at most `kept`
-    /// bytes for readers that take nothing, or nothing if that is all. `false` if a pass is on its
-    /// way.
+    /// Begins a pass that offers nothing new, and after which less is held: at most `kept` bytes
+    /// for readers that take nothing, or nothing if that is all. `false` if a pass is in progress.
     pub fn give_way(&mut self, kept: usize) -> bool {
         if self.pass.is_some() {
             return false;
@@ -388,13 +386,13 @@ impl Room {
     }
 
     /// Ends the pass: each form forgets what none of its readers lacks. Of the plain one the newest
-    /// `history` bytes are kept too, as far as there is room for them beside the next turn.
+    /// `history` bytes are kept too, as far as they fit beside the next turn.
     ///
-    /// No reader is below `lapse_below`. The pass has left none behind that was; since then each
-    /// has only come further, but those that had lapsed, and they were looked at again. Newcomers,
-    /// and those that changed their form, began at the head. The operator's reading was at most
-    /// two turns from that bound before this turn was appended. So the next turn fits into the
-    /// window, and `append` need not forget anything.
+    /// No reader is below `lapse_below`, as the pass left none behind there. Since then each reader
+    /// has only come further, except lapsed ones, which were looked at again. New clients, and
+    /// those with a new form, began at the head. The operator's reading was at most two turns from
+    /// that bound before this turn was appended. So the next turn fits into the window, and
+    /// `append` need not forget anything.
     pub fn end_pass(&mut self, pages: &mut Pages, history: usize) {
         let Some(pass) = self.pass.take() else { return };
         let plain = self.forms.plain();
@@ -429,7 +427,7 @@ mod tests {
         (Room::new(None, 1 << 16, presence), Pages::new(1 << 20), Names::default(), Instant::now())
     }
 
-    /// Submits this, and puts it in its place at once.
+    /// Submits this, and appends it at once.
     fn submit(room: &mut Room, pages: &mut Pages, names: &Names, kind: Kind, text: &str) -> Effect {
         let author = ClientId { serial: 7, key: 0 };
         room.submissions.push(author, kind, text.as_bytes(), 100);

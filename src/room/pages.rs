@@ -1,30 +1,30 @@
-//! Queues that stand in pages, and the count of all pages.
+//! Queues that are stored in pages, and the count of all pages.
 //!
-//! A window grows at its end and is forgotten from its front. In pages it does both without moving
-//! an item, and gives back what it no longer needs. All windows share one budget, which is a count
-//! of bytes. There may be thousands of them, and most are short: so the only page of a short one is
-//! no larger than it needs.
+//! A window grows at its end and forgets its front. In pages it does both without moving an item,
+//! and frees what it no longer needs. All windows share one budget, which is a count of bytes.
+//! There may be thousands of windows, and most are short. So the only page of a short one is no
+//! larger than it needs.
 //!
 //! This file never knows what the items are.
 
 use std::collections::VecDeque;
 use std::fmt;
 
-/// The smallest page has room for one in so many of the items of a whole one.
+/// The smallest page has room for the items of a whole one, divided by this.
 const SMALLEST: usize = 32;
 
-/// What a page takes beside its items, at most: twice its place in a queue that doubles, and the
-/// allocator's head.
+/// The most that a page takes beside its items: twice its place in a queue that doubles, and the
+/// allocator's header.
 const PAGE_OVERHEAD_BYTES: usize = 64;
 
-/// A queue this short keeps the places of its pages, though most of them are empty.
+/// A queue this short keeps the places of its pages, even if most are empty.
 const PLACES_KEPT: usize = 16;
 
 /// A queue that has pages for this many times as many items as it holds is moved into one that
 /// fits.
 const WASTE_MAX: usize = 4;
 
-/// The budget that all windows share: what their pages take.
+/// The budget that all windows share: the bytes of their pages.
 #[derive(Debug)]
 pub struct Pages {
     bytes_max: usize,
@@ -32,7 +32,7 @@ pub struct Pages {
 }
 
 impl Pages {
-    /// A budget of which nothing is taken.
+    /// A budget of which nothing is used.
     pub fn new(bytes_max: usize) -> Pages {
         Pages { bytes_max, held: 0 }
     }
@@ -47,7 +47,7 @@ impl Pages {
         self.held
     }
 
-    /// Whether so many bytes more may be taken.
+    /// Whether this many bytes more may be taken.
     pub fn have(&self, bytes: usize) -> bool {
         self.held + bytes <= self.bytes_max
     }
@@ -63,10 +63,10 @@ impl Pages {
     }
 }
 
-/// A queue of items in pages of `N`. Each item has an absolute position, which it keeps.
+/// A queue of items in pages of `N`. Each item keeps its absolute position.
 ///
-/// What always holds: `base <= start <= end`; the first page begins with the item at `base`, each
-/// but the last is full, and each but an only one has room for `N`.
+/// Always `base <= start <= end`. The first page begins with the item at `base`. Each page but the
+/// last is full. Each page has room for `N`, unless it is the only one.
 pub struct Paged<T, const N: usize> {
     pages: VecDeque<Vec<T>>,
     /// The position of the first item that is still in a page.
@@ -93,7 +93,7 @@ impl<T: Copy, const N: usize> Paged<T, N> {
         self.end
     }
 
-    /// What its pages take.
+    /// The bytes of its pages.
     pub fn held(&self) -> usize {
         match (self.pages.len(), self.pages.front()) {
             (1, Some(only)) => Self::page_bytes(only.capacity()),
@@ -101,7 +101,7 @@ impl<T: Copy, const N: usize> Paged<T, N> {
         }
     }
 
-    /// What its pages would take more with so many more items.
+    /// How many bytes more its pages would take with this many items more.
     pub fn needs(&self, items: usize) -> usize {
         let last = self.pages.back().map_or((0, 0), |page| (page.len(), page.capacity()));
         let (filled, room) = last;
@@ -118,7 +118,7 @@ impl<T: Copy, const N: usize> Paged<T, N> {
         }
     }
 
-    /// What a page with room for so many items takes.
+    /// The bytes of a page with room for this many items.
     const fn page_bytes(items: usize) -> usize {
         items * size_of::<T>() + PAGE_OVERHEAD_BYTES
     }
@@ -144,7 +144,7 @@ impl<T: Copy, const N: usize> Paged<T, N> {
         })
     }
 
-    /// The position of the first item that `is_before` is false of. It must be true of all items
+    /// The position of the first item for which `is_before` is false. It must be true for all items
     /// before that.
     pub fn partition_point(&self, is_before: impl Fn(&T) -> bool) -> u64 {
         let (mut low, mut high) = (self.start, self.end);
@@ -169,8 +169,8 @@ impl<T: Copy, const N: usize> Paged<T, N> {
         }
     }
 
-    /// The last page, with room for an item at least. The only one grows until it is a whole one,
-    /// and then whole ones follow.
+    /// The last page, with room for at least one item. A page that is alone grows until it is a
+    /// whole one, and then whole ones follow.
     fn page_with_room(&mut self, pages: &mut Pages, items: usize) -> &mut Vec<T> {
         let before = self.held();
         let is_full = self.pages.back().is_none_or(|page| page.len() == N);
@@ -187,7 +187,7 @@ impl<T: Copy, const N: usize> Paged<T, N> {
         &mut self.pages[last]
     }
 
-    /// Forgets the items before this position; pages without any item are given back to `pages`.
+    /// Forgets the items before this position, and gives pages without items back to `pages`.
     pub fn forget_before(&mut self, pages: &mut Pages, position: u64) {
         debug_assert!(position <= self.end);
         let before = self.held();
@@ -205,7 +205,7 @@ impl<T: Copy, const N: usize> Paged<T, N> {
         pages.give_back(before - self.held());
     }
 
-    /// Moves the items into a page that fits, if the pages are much larger than they need to be.
+    /// Moves the items into a page that fits, if the pages are much larger than needed.
     pub fn shrink(&mut self, pages: &mut Pages) {
         let (before, items) = (self.held(), (self.end - self.start) as usize);
         let room = fitting::<N>(items);
@@ -237,7 +237,7 @@ impl<T, const N: usize> fmt::Debug for Paged<T, N> {
     }
 }
 
-/// The room of a page that is to hold so many items, or of a whole one.
+/// The size of a page for this many items, at most that of a whole one.
 fn fitting<const N: usize>(items: usize) -> usize {
     items.next_power_of_two().max(N / SMALLEST).min(N)
 }
@@ -270,14 +270,14 @@ mod tests {
         assert!(queue.pages.capacity() <= 2 * PLACES_KEPT, "{}", queue.pages.capacity());
         assert_eq!(pages.held(), 64 + 64);
         queue.shrink(&mut pages);
-        // That is not so much more than it needs that it would be moved.
+        // This is not wasteful enough for a move.
         assert_eq!((pages.held(), queue.get(63_999)), (64 + 64, Some(&0)));
     }
 
     proptest! {
         #![proptest_config(crate::cases())]
 
-        /// The plainest thing that could be right: every item ever appended, and how many are gone.
+        /// The plain model: every item ever appended, and how many are gone.
         #[test]
         fn a_queue_holds_what_was_appended_and_not_much_more(
             base in 0u64..200,

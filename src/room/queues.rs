@@ -1,19 +1,19 @@
-//! In which queues of the hub a client or a room stands.
+//! The queues of the hub in which a client or a room stands.
 
 use std::ops::BitOr;
 
-/// Queues in which one stands, or is to stand. Only the agenda puts it there.
+/// A set of queues. Only the agenda puts a client or a room into them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Queues(u8);
 
 impl Queues {
-    /// A client that has something to be heard, or a room that has such a client.
+    /// A client with lines to submit, or a room with such a client.
     pub const TALKING: Queues = Queues(1);
     /// A client that can be offered something.
     pub const READY: Queues = Queues(2);
-    /// It has a deadline.
+    /// A client or a room with a deadline.
     pub const TIMED: Queues = Queues(4);
-    /// A client that *release* looks at, or a room that nobody reads.
+    /// A client that *release* looks at, or a room without readers.
     pub const LEAVING: Queues = Queues(8);
     /// A client whose input is over, and whose last line may not be appended yet.
     pub const ENDING: Queues = Queues(16);
@@ -22,25 +22,25 @@ impl Queues {
     /// A room with a pass.
     pub const PASSING: Queues = Queues(64);
 
-    /// The queues in which a room that is closed must not stand.
+    /// The queues that a room must have left before it is closed.
     pub const OF_ROOMS: Queues = Queues(1 | 32 | 64);
 
-    /// These queues if that is so, else none.
+    /// These queues if `is_so`, else none.
     pub fn when(self, is_so: bool) -> Queues {
         if is_so { self } else { Queues::default() }
     }
 
-    /// Whether it stands in one of these.
+    /// Whether any of these is in the set.
     pub fn has(self, queues: Queues) -> bool {
         self.0 & queues.0 != 0
     }
 
-    /// Those of them that are not among `others`.
+    /// The queues that are not among `others`.
     pub fn without(self, others: Queues) -> Queues {
         Queues(self.0 & !others.0)
     }
 
-    /// It stands in these no longer.
+    /// Removes these from the set.
     pub fn leave(&mut self, queues: Queues) {
         *self = self.without(queues);
     }

@@ -1,10 +1,10 @@
 //! The connections that read a room, in the order in which they came.
 //!
-//! A pass walks over them. A reader that leaves makes a hole, so that no other moves while a pass
-//! is on its way. The holes are closed between passes once they are as many as the readers. So a
-//! walk costs at most twice what it does, and closing costs each leave a step or two.
+//! A pass walks over them. A reader that leaves makes a hole, so no other reader moves during a
+//! pass. Between passes the holes are closed, once they are as many as the readers. So holes make a
+//! walk at most twice as long, and closing them costs each leave a step or two.
 
-/// No reader: one has left.
+/// A place without a reader.
 const HOLE: u32 = u32::MAX;
 
 /// The keys of the connections that read a room.
@@ -20,7 +20,7 @@ impl Readers {
         self.keys.len() - self.holes
     }
 
-    /// One past the last place: a walk over all places ends here.
+    /// One past the last place, where a walk over all places ends.
     pub fn places(&self) -> usize {
         self.keys.len()
     }
@@ -36,7 +36,7 @@ impl Readers {
         self.keys.iter().filter(|key| **key != HOLE).map(|key| *key as usize)
     }
 
-    /// Adds a reader behind all others; gives its place.
+    /// Adds a reader behind all others, and returns its place.
     pub fn add(&mut self, key: usize) -> u32 {
         self.keys.push(key as u32);
         self.keys.len() as u32 - 1
@@ -53,8 +53,8 @@ impl Readers {
         }
     }
 
-    /// Closes the holes if they are many. `moved` is told each key that is in another place now.
-    /// Not to be called during a pass.
+    /// Closes the holes if they are many. `moved` gets each key with its new place. Do not call it
+    /// during a pass.
     pub fn close_holes(&mut self, mut moved: impl FnMut(usize, u32)) {
         if 2 * self.holes <= self.keys.len() {
             return;

@@ -1,15 +1,16 @@
-//! Which of those that have something to be heard is heard next: deficit round robin.
+//! Which talker comes next: deficit round robin.
 //!
-//! In each round everyone may say as much as the others. What is too little for its next line is
-//! kept for the next round (Shreedhar and Varghese, 1995). The one that found the budget of a turn
-//! too small begins the next turn. Those that had nothing waiting last turn come before those that
-//! had. So a flooder slows itself.
+//! In each round every talker may submit as much as the others. What is too little for its next
+//! line is kept for the next round (Shreedhar and Varghese, 1995). A talker whose line did not fit
+//! into the rest of a turn begins the next turn. A talker that had nothing waiting last turn comes
+//! before one that had. So a flooder slows itself.
 //!
-//! A room has such a queue of clients, and the hub one of rooms. This file knows neither.
+//! A talker has lines to submit. A room has a queue of clients as its talkers, and the hub one of
+//! rooms. This file knows neither.
 
 use std::collections::VecDeque;
 
-/// One that has something to be heard, and what it may say in this round.
+/// A talker, and what it may submit in this round.
 #[derive(Clone, Copy, Debug)]
 pub struct Turn<Id> {
     /// Which one.
@@ -18,14 +19,14 @@ pub struct Turn<Id> {
     pub deficit: u32,
 }
 
-/// The queue of those that have something to be heard.
+/// The queue of the talkers.
 #[derive(Debug)]
 pub struct Turns<Id> {
-    /// The one that found the last turn's budget too small.
+    /// The talker whose line did not fit into the rest of the last turn.
     cut_short: Option<Turn<Id>>,
-    /// Those that had nothing waiting last turn.
+    /// The talkers that had nothing waiting last turn.
     fresh: VecDeque<Id>,
-    /// Those that had.
+    /// The talkers that had something waiting.
     carried: VecDeque<Turn<Id>>,
 }
 
@@ -41,20 +42,20 @@ impl<Id> Turns<Id> {
         usize::from(self.cut_short.is_some()) + self.fresh.len() + self.carried.len()
     }
 
-    /// Adds one that is not here.
+    /// Adds a talker that is not here.
     pub fn add(&mut self, id: Id) {
         self.fresh.push_back(id);
     }
 
-    /// Takes out the next one. Give it back by [`Turns::carry`] or [`Turns::cut_short`], or let go
-    /// of it.
+    /// Takes out the next talker. Give it back by [`Turns::carry`] or [`Turns::cut_short`], or drop
+    /// it.
     pub fn take(&mut self) -> Option<Turn<Id>> {
         let fresh = |id| Turn { id, deficit: 0 };
         let next = self.cut_short.take().or_else(|| self.fresh.pop_front().map(fresh));
         next.or_else(|| self.carried.pop_front())
     }
 
-    /// It has more to be heard, in the next round.
+    /// It has more lines, for the next round.
     pub fn carry(&mut self, turn: Turn<Id>) {
         self.carried.push_back(turn);
     }
