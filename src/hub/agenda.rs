@@ -1,11 +1,11 @@
 //! Which client and which room is served next, and why: the one clerk of the hub.
 //!
-//! A client is in a queue because of what is so of it, not because someone thought of putting it
-//! there. So whatever happens to a client, the hub calls [`Agenda::file`] once when it is done with
-//! it. `file` looks at the client alone and derives: has it something to be heard, does it lack
-//! something that it can take, is there something to do in *release*, what is its next deadline?
-//! The same is so of a room, and [`Agenda::file_room`]. The verbs `next_*` and `take_*` hand out
-//! what is due.
+//! A client is in a queue because of its own state, not because some caller put it there. A caller
+//! that forgets would be a client that hangs, in one of many paths. So whatever happens to a
+//! client, the hub calls [`Agenda::file`] once when it is done with it. `file` looks at the client
+//! alone and derives: has it something to say, does it lack something that it can take, is there
+//! something to do in *release*, what is its next deadline? The same is true of a room, and
+//! [`Agenda::file_room`]. The verbs `next_*` and `take_*` hand out what is due.
 //!
 //! - *Talking* are the rooms in which a client has something to be heard. They take turns, and so
 //!   do the clients in each: see [`turns`](crate::room::turns).

@@ -1,7 +1,16 @@
 //! The step *release*, and the ways that lead to it: in order, with a reason, or at once.
 //!
-//! In order means: stop reading, flush, end our side, discard what still comes, close. A client is
-//! freed in [`Hub::release`] and nowhere else.
+//! In order means: stop reading, flush, end our side, discard what still comes, close. Each part
+//! has a reason. A close with unread input makes the kernel send a reset, and a reset makes the
+//! peer's kernel drop what it has not shown yet: `nc` would never print the last line. So input is
+//! read and discarded for a moment after our side has ended. That moment is bounded in time and in
+//! bytes, or a client that goes on sending could stay.
+//!
+//! At once is for a client that takes nothing: what waits for it in the kernel, up to 36 KiB, would
+//! stay there for minutes. Its socket is reset.
+//!
+//! A client is freed in [`Hub::release`] and nowhere else, so no key is reused while events for it
+//! are still to be noted.
 
 use std::time::Instant;
 

@@ -1,14 +1,23 @@
 //! One conversation, as a value: its lines, the place of each reader, and the lines that wait.
 //!
-//! A room is driven from outside. A client's lines are submitted. While no pass is in progress,
-//! they are appended in the order in which they were submitted. What the room cannot do alone it
-//! returns as an [`Effect`]: an answer to a client, or a command that concerns other clients. The
-//! hub carries that out. Then a *pass* offers every reader what it lacks.
+//! A room is driven from outside, and does four things in this order, again and again:
 //!
-//! While a pass is in progress, nothing is appended. So a reader that takes all that it is offered
-//! was offered everything before more is appended.
+//! 1. Clients' lines are *submitted*. They wait in a queue, in the order in which they came.
+//! 2. The queue is *appended* to the transcript, at most a turn's worth. What the room cannot do
+//!    alone it returns as an [`Effect`]: an answer to a client, or a command that concerns other
+//!    clients. The hub carries that out at once, so an answer stands at the place of its question.
+//! 3. A *pass* offers every reader what it lacks. Most take it in one write. A reader that takes
+//!    nothing, and lacks so much that the next turn would not fit beside it, *lapses*: it gives up
+//!    its position, and reads later how many lines it missed.
+//! 4. At the end of the pass the window *forgets* what no reader lacks, except some history.
 //!
-//! Nothing here knows a socket or a clock.
+//! Why nothing is appended during a pass: a reader that takes all that it is offered was then
+//! offered everything before more is appended. So it never lapses, however fast others talk. Why
+//! only the end of a pass forgets: at that moment every reader has a place or has lapsed, so
+//! nothing that is still needed can go, and appending needs no look at the readers.
+//!
+//! Each room has a pass of its own, so no room waits for another. Nothing here knows a socket or a
+//! clock.
 
 use std::net::IpAddr;
 use std::time::Instant;

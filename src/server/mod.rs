@@ -1,8 +1,23 @@
 //! The world: the poll, the listeners, the signals, the clock, and the turn.
 //!
 //! This is the only file of the server that knows mio. It decides nothing about chat; it leaves
-//! that to the [`Hub`]. One pass of the loop is `Server::turn`: wait, note, listen, release,
-//! accept, speak.
+//! that to the [`Hub`]. One pass of the loop is `Server::turn`, six steps in a fixed order:
+//!
+//! 1. **wait** polls. With work left it does not block; else it blocks until the next deadline. An
+//!    idle server has no deadline, so it makes no system call.
+//! 2. **note** records events and acts on none. A poll returns many events at once, and one of them
+//!    may belong to a client that an earlier one would have ended. As nothing ends here, no event
+//!    can reach the next client in the same slab slot.
+//! 3. **listen** reads. Its budget is what a send buffer takes: a turn is one write per client.
+//! 4. **release** frees clients, before new ones come: a full server has room again in this turn.
+//! 5. **accept** empties the accept queue. It comes after *listen* and before *speak*. So a client
+//!    whose `connect()` returned before a line was sent is here when that line is appended.
+//! 6. **speak** appends and writes. It does as much as a slice allows, and goes on in the next
+//!    turn. So a signal or a new client waits for one slice at most.
+//!
+//! The poll is edge-triggered: each change of readiness is one event. A socket is registered once,
+//! for reading and writing, and never again. The price is that a flag must remember readiness until
+//! a call returns `WouldBlock`. The same is true of the listeners: [`door`] remembers.
 
 use std::fmt;
 use std::fs::File;

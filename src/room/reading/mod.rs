@@ -1,12 +1,21 @@
 //! The position of one reader in a transcript, and what only that reader sees.
 //!
-//! A reader that keeps up is a position and nothing else. What is rare stands aside in a box:
-//! *detours* (at this position, first these private bytes), and the *torn rest* of what was half
-//! sent when its reader lapsed. A reader that leaves authors out steps over their lines: what it is
-//! offered is the shared bytes between them.
+//! A reader that keeps up is a position and nothing else: eight bytes, however much it lacks. That
+//! is why a thousand slow readers cost a thousand integers. What is rare stands aside in a box:
+//!
+//! - *Detours*: at this position, first these private bytes. A reply stands where it was made, so a
+//!   reader sees it between the lines that were said before and after its question.
+//! - The *torn rest*: what was half sent when its reader lapsed. It is a copy, since the window may
+//!   forget the line. Without it, the next line would begin in the middle of this one.
+//! - The *gap*: the number of the first line that a lapsed reader did not begin. Lines are counted
+//!   when the reader takes bytes again, so the count is exact, whatever it leaves out.
+//!
+//! A reader that leaves authors out steps over their lines: what it is offered is the shared bytes
+//! between them. Nothing is copied for it either.
 //!
 //! What a reader lacks is a row of pieces. One walk over them gives both the offer, and how far the
-//! reader has come with what it took.
+//! reader has come with what it took. A kernel takes any number of bytes, so an offer and its
+//! result must agree on every byte: two walks would be two chances to differ.
 //!
 //! What always holds: a position lies between the transcript's tail and head, or its reader has
 //! lapsed; detours stand in the order of their positions, each at the boundary of a line; the box
