@@ -42,7 +42,7 @@ impl Slice {
     /// The share of each of this many rooms.
     fn share(&self, rooms: usize) -> Slice {
         let looks_left = (self.looks_left / rooms).max(SHARE_LOOKS_MIN.min(self.looks_left));
-        Slice { looks_left, bytes_left: self.bytes_left / rooms }
+        Slice { looks_left, bytes_left: self.bytes_left.div_ceil(rooms) }
     }
 
     fn count_look(&mut self) {
