@@ -228,3 +228,16 @@ fn a_line_touches_its_room_and_nobody_else() {
     small.say(&many[100], "hello\n");
     assert_eq!(small.hub.counts().looks - before, 2);
 }
+
+#[test]
+fn passes_of_two_rooms_go_on_in_slices_of_a_byte() {
+    let (mut small, [alice, bob]) =
+        Small::with_two(Config { slice_bytes: 1, slice_writes: 1, ..config() });
+    small.say(&bob, "/join garden\n");
+    forget([&alice, &bob]);
+    small.say_later(&alice, "in the lobby\n");
+    small.say_later(&bob, "in the garden\n");
+    small.turns();
+    assert_eq!(alice.take_text(), "guest1: in the lobby\n");
+    assert_eq!(bob.take_text(), "guest2: in the garden\n");
+}
