@@ -24,6 +24,10 @@ const LISTED_MAX: usize = 50;
 impl<S: Socket> Hub<S> {
     /// Moves a client to the room of this name, which is made if there is none.
     pub(super) fn join_room(&mut self, id: ClientId, name: &str, now: Instant) {
+        if !self.clients[id].life().is_in_room() {
+            // It has left meanwhile, and the command was its last.
+            return;
+        }
         let found = self.rooms.find(name);
         if found == Some(self.clients[id].room) {
             let room = &self.rooms.name(self.clients[id].room);
