@@ -116,7 +116,7 @@ impl Asks {
                 let refusals = ["is taken", "is reserved", "looks like the name of someone here"];
                 refusals.iter().any(|refusal| text == format!("* {to} {refusal}"))
                     || text == format!("* you are {to} already")
-                    || text.starts_with("* names cannot ")
+                    || is_no_name(to, text)
                     || text.starts_with("* that name is too long")
             }
             Asks::Echo(true) => text.starts_with("* echo is on"),
@@ -137,8 +137,7 @@ impl Asks {
             Asks::Go(room) => {
                 let is_there =
                     text.strip_prefix("* you are in ").and_then(|rest| rest.get(..room.len()));
-                let is_refused =
-                    text == format!("* {room} is reserved") || text.starts_with("* names cannot ");
+                let is_refused = text == format!("* {room} is reserved") || is_no_name(room, text);
                 is_refused || is_there.is_some_and(|its| its.eq_ignore_ascii_case(room))
             }
             Asks::History(_) => text == "* history" || text == "* no history",
@@ -153,6 +152,13 @@ impl Asks {
             Asks::Other(beginning) => text.starts_with(beginning),
         }
     }
+}
+
+/// Whether this refuses this name for one of its characters.
+fn is_no_name(name: &str, text: &str) -> bool {
+    let of = |words| text.strip_prefix(words).and_then(|rest: &str| rest.chars().next());
+    let within = of("* names cannot contain ").is_some_and(|c| name.contains(c));
+    within || of("* names cannot begin with ").is_some_and(|c| name.starts_with(c))
 }
 
 /// A line `[from -> to] words`, taken apart.
