@@ -153,12 +153,14 @@ impl<S: Socket> Hub<S> {
     pub(super) fn announce(&mut self, id: ClientId, now: Instant) {
         let address = self.clients[id].record.address();
         let alone = self.may_tell_alone(address.ip(), now);
-        let room = &mut self.rooms[self.clients[id].room];
+        let room_id = self.clients[id].room;
+        let room = &mut self.rooms[room_id];
         if self.stop == Stop::No && room.presence.joined(alone, now) {
             let shown = Shown((!self.config.hide_addresses).then_some(address));
             let name = &self.names.of(id.serial).to_string();
             room.submissions.push_notice(&self.config.voice().joined(name, shown));
         }
+        self.agenda.file_room(room_id, room, now);
     }
 
     /// Whether the bucket of this address allows one more join or leave notice.

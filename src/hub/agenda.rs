@@ -51,7 +51,7 @@ pub struct Agenda {
 
 impl Agenda {
     /// Derives where a client stands now. To be called once, when all is done with it that is to be
-    /// done at this moment. Its room is to be filed then.
+    /// done at this moment.
     pub fn file<S: Socket>(
         &mut self,
         id: ClientId,
@@ -64,6 +64,7 @@ impl Agenda {
         let new = client.wants(head, config, now).without(client.queues);
         if new.has(Queues::TALKING) {
             room.turns.add(id);
+            self.file_room(client.room, room, now);
         }
         if new.has(Queues::READY) {
             self.ready.push_back(id);

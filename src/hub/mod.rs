@@ -342,9 +342,8 @@ impl<S: Socket> Hub<S> {
             self.enter(id, Life::Gone(leave), now);
         }
         let client = &mut self.clients[id];
-        let (room_id, room) = (client.room, &mut self.rooms[client.room]);
+        let room = &mut self.rooms[client.room];
         self.agenda.file(id, client, room, &self.config, now);
-        self.agenda.file_room(room_id, room, now);
     }
 
     /// Sends a notice to one client, at the head of this moment.
