@@ -25,8 +25,8 @@ pub struct Private {
     last_secret: BTreeMap<u64, usize>,
     /// All secrets that it got: whose, which, and to what name.
     pub secrets: Vec<(u64, usize, String)>,
-    /// The renamings of its own that it was told by itself. None comes twice.
-    renamings: BTreeSet<String>,
+    /// The last renaming of its own that it was told by itself. The same does not come again next.
+    renaming: Option<String>,
     /// Its own secrets, as they were confirmed: which, and to what name.
     pub own_secrets: Vec<(usize, String)>,
 }
@@ -41,7 +41,7 @@ impl Private {
             perhaps_hidden: hidden.clone(),
             surely_hidden: hidden,
             last_secret: BTreeMap::new(),
-            renamings: BTreeSet::new(),
+            renaming: None,
             secrets: Vec::new(),
             own_secrets: Vec::new(),
         }
@@ -144,7 +144,7 @@ impl Peer {
         let renamed = text.strip_prefix("* ").and_then(|text| text.split_once(" is now "));
         let is_renamed = renamed.is_some_and(|(from, _)| talk.roll.was(self.serial, from));
         // It may see the line itself too, if it gets its own lines again before it comes to that.
-        let is_renamed = is_renamed && !self.private.renamings.contains(text);
+        let is_renamed = is_renamed && self.private.renaming.as_deref() != Some(text);
         for place in self.private.place..self.sent.len() {
             let asks = self.sent[place].asks.clone();
             if asks.is_answered_by(text) {
@@ -157,7 +157,7 @@ impl Peer {
                 Asks::Name { .. }
                     if may_be_hidden && is_renamed && asks.is_said_by(&format!("{text}\n")) =>
                 {
-                    self.private.renamings.insert(text.to_owned());
+                    self.private.renaming = Some(text.to_owned());
                     self.private.place = place + 1;
                     return true;
                 }
