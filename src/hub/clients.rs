@@ -69,7 +69,7 @@ impl<S> Clients<S> {
     }
 
     /// The one with this key stands in this place among the readers of its room.
-    pub fn move_to(&mut self, key: usize, place: u32) {
+    pub fn set_place(&mut self, key: usize, place: u32) {
         self.slab[key].record.place = place;
     }
 

@@ -90,7 +90,7 @@ impl<S: Socket> Hub<S> {
     pub(super) fn close_holes(&mut self, id: RoomId) {
         let room = &mut self.rooms[id];
         if room.pass.is_none() {
-            room.readers.close_holes(|key, place| self.clients.move_to(key, place));
+            room.readers.close_holes(|key, place| self.clients.set_place(key, place));
         }
     }
 
@@ -99,7 +99,7 @@ impl<S: Socket> Hub<S> {
     pub(super) fn depart(&mut self, id: ClientId, before: Life, now: Instant) {
         let client = &mut self.clients[id];
         let (address, leave) = (client.record.address(), client.life().leave());
-        let (room, moving_to) = (client.room, client.moments().moving_to);
+        let (room_id, moving_to) = (client.room, client.moments().moving_to);
         client.change_moments(|its| its.moving_to = None);
         self.clients.leave(id);
         if let Some(leave) = leave {
@@ -111,8 +111,7 @@ impl<S: Socket> Hub<S> {
         }
         let alone = self.may_tell_alone(address.ip(), now);
         let may_tell = self.stop == Stop::No && !self.config.voice().is_mute;
-        let room_id = room;
-        let room = &mut self.rooms[room];
+        let room = &mut self.rooms[room_id];
         room.here -= usize::from(before.is_in_room());
         let told = may_tell && before.is_in_room() && room.presence.left(alone, now);
         // In every language, what stands around the name is shorter than another name.

@@ -8,18 +8,14 @@
 
 use std::time::Instant;
 
-use super::rooms::LOBBY_NAME;
 use super::{Hub, Stop};
 use crate::config::ROOMS_PER_ADDRESS;
 use crate::hub::addresses::network;
 use crate::hub::client::{Admission, Life, Socket};
-use crate::room::{ClientId, RoomId, TOPIC_BYTES_MAX};
+use crate::room::{ClientId, RoomId};
 use crate::words::names::{Name, Refusal, called};
 use crate::words::notice::{self, Notice};
 use crate::words::text::Excerpt;
-
-/// The most rooms that `/rooms` lists. If there are more, it says how many.
-const LISTED_MAX: usize = 50;
 
 impl<S: Socket> Hub<S> {
     /// Moves a client to the room of this name, which is made if there is none.
@@ -41,11 +37,6 @@ impl<S: Socket> Hub<S> {
                 self.tell(id, &Notice::TooManyRooms { most }, now);
             }
         }
-    }
-
-    /// Moves a client back to the lobby.
-    pub(super) fn leave_room(&mut self, id: ClientId, now: Instant) {
-        self.join_room(id, LOBBY_NAME, now);
     }
 
     /// Makes a room. `Err(None)` if its maker's address has made too many.
@@ -134,35 +125,5 @@ impl<S: Socket> Hub<S> {
             }
             refusal => self.tell_refusal(id, name, refusal, now),
         }
-    }
-
-    /// Lists the rooms with the most clients.
-    pub(super) fn tell_rooms(&mut self, id: ClientId, now: Instant) {
-        let listed = self.rooms.largest(LISTED_MAX);
-        let (rooms, more) = (self.rooms.count(), self.rooms.count() - listed.len());
-        let names = listed.iter().map(|(room, here)| format!("{} {here}", self.rooms.name(*room)));
-        let names = &names.collect::<Vec<String>>().join(", ");
-        match more {
-            0 => self.tell(id, &Notice::Rooms { rooms, names }, now),
-            more => self.tell(id, &Notice::RoomsAndMore { rooms, names, more }, now),
-        }
-    }
-
-    /// Changes the topic of a room. Without words, tells the topic.
-    pub(super) fn topic(&mut self, id: ClientId, text: &str, now: Instant) {
-        let bytes_max = TOPIC_BYTES_MAX;
-        if text.is_empty() {
-            let topic = self.room_of(id).topic().map(str::to_owned);
-            let notice = match &topic {
-                Some(topic) => Notice::Topic { topic },
-                None => Notice::NoTopic,
-            };
-            return self.tell(id, &notice, now);
-        }
-        if text.len() > bytes_max {
-            return self.tell(id, &Notice::LineTooLong { bytes_max }, now);
-        }
-        let room = &mut self.rooms[self.clients[id].room];
-        room.set_topic(&mut self.pages, id.serial, text, &self.names, self.config.voice());
     }
 }

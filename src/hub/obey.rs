@@ -1,15 +1,16 @@
-//! Carries out commands. Every reply is private, and stands where its client expects it: commands
-//! are carried out in the order of the lines around them.
+//! Carries out the commands that concern more than one room. Every reply is private, and stands
+//! where its client expects it: commands are carried out in the order of the lines around them.
 
 use std::num::NonZeroU64;
 use std::time::Instant;
 
 use super::Hub;
+use super::rooms::LOBBY_NAME;
 use crate::hub::addresses::network;
 use crate::hub::client::{Life, Socket};
 use crate::room::ClientId;
 use crate::room::reading::DETOUR_BYTES;
-use crate::room::transcript::Kind;
+use crate::room::transcript::EntryKind;
 use crate::room::without::{IGNORED_MAX, Without};
 use crate::words::command::Command;
 use crate::words::names::{Claimant, NAME_CHARACTERS_MAX, Name, Refusal, called};
@@ -19,13 +20,14 @@ use crate::words::text::Excerpt;
 /// The most names that `/who` lists; it counts the rest.
 const NAMED_MAX: usize = 50;
 
+/// The most rooms that `/rooms` lists. If there are more, it says how many.
+const LISTED_MAX: usize = 50;
+
 impl<S: Socket> Hub<S> {
     /// Carries out what a client has asked.
     pub(super) fn obey(&mut self, id: ClientId, command: Command<'_>, now: Instant) {
         let lang = self.config.lang();
         match command {
-            Command::Say(text) => self.say(id, Kind::Say, text),
-            Command::Me(text) => self.say(id, Kind::Me, text),
             Command::Message { to, text } => self.message(id, to, text, now),
             Command::Answer(text) => self.message_back(id, text, now),
             Command::Nick(name) => self.rename(id, name, now),
@@ -39,9 +41,8 @@ impl<S: Socket> Hub<S> {
             Command::Unignore(name) => self.unignore(id, name, now),
             Command::Who => self.tell_who(id, now),
             Command::Join(room) => self.join_room(id, room, now),
-            Command::Leave => self.leave_room(id, now),
+            Command::Leave => self.join_room(id, LOBBY_NAME, now),
             Command::Rooms => self.tell_rooms(id, now),
-            Command::Topic(text) => self.topic(id, text, now),
             Command::Help => self.tell_lines(id, notice::help(lang), now),
             Command::Quit(words) => self.quit(id, words, now),
             Command::Misused(command) => {
@@ -51,11 +52,9 @@ impl<S: Socket> Hub<S> {
                 let command = &called(&Excerpt(command.as_bytes()).to_string());
                 self.tell(id, &Notice::Unknown { command }, now);
             }
+            // The room has carried it out.
+            Command::Say(_) | Command::Me(_) | Command::Topic(_) => debug_assert!(false),
         }
-    }
-
-    fn say(&mut self, id: ClientId, kind: Kind, text: &str) {
-        self.rooms[self.clients[id].room].say(&mut self.pages, id.serial, kind, text, &self.names);
     }
 
     /// The client of this name, if it is here.
@@ -243,9 +242,22 @@ impl<S: Socket> Hub<S> {
         }
     }
 
+    /// Lists the rooms with the most clients.
+    fn tell_rooms(&mut self, id: ClientId, now: Instant) {
+        let listed = self.rooms.largest(LISTED_MAX);
+        let (rooms, more) = (self.rooms.count(), self.rooms.count() - listed.len());
+        let names = listed.iter().map(|(room, here)| format!("{} {here}", self.rooms.name(*room)));
+        let names = &names.collect::<Vec<String>>().join(", ");
+        match more {
+            0 => self.tell(id, &Notice::Rooms { rooms, names }, now),
+            more => self.tell(id, &Notice::RoomsAndMore { rooms, names, more }, now),
+        }
+    }
+
     fn quit(&mut self, id: ClientId, words: &str, now: Instant) {
         if !words.is_empty() {
-            self.say(id, Kind::Say, words);
+            let room = &mut self.rooms[self.clients[id].room];
+            room.say(&mut self.pages, id.serial, EntryKind::Say, words, &self.names);
         }
         let has_dialect = self.clients[id].record.ear.has_dialect();
         let bye = if has_dialect { Notice::Bye } else { Notice::ByeToNc };

@@ -22,6 +22,7 @@
 use std::net::IpAddr;
 use std::time::Instant;
 
+use crate::words::command::Command;
 use crate::words::names::Names;
 use crate::words::notice::Notice;
 use crate::words::voice::Voice;
@@ -34,7 +35,7 @@ use presence::Presence;
 use queues::Queues;
 use readers::Readers;
 use submissions::{Kind, Submission, Submissions};
-use transcript::{Kind as EntryKind, Line, SERVER, Stamp, Transcript};
+use transcript::{EntryKind, Line, SERVER, Stamp, Transcript};
 use turns::Turns;
 use without::Without;
 
@@ -126,9 +127,9 @@ pub struct Bounds {
 pub enum Effect {
     /// Nothing.
     None,
-    /// Its author gets these lines.
+    /// Its author, which waits for that, gets these lines; there may be none.
     Answer(Vec<u8>),
-    /// Its author has given this command.
+    /// Its author, which waits for that, has given this command. It concerns more than this room.
     Command(String),
     /// Its author is no longer on the server.
     Gone,
@@ -255,9 +256,12 @@ impl Room {
             Kind::Line => {
                 let name = &names.of(author).to_string();
                 let stamp = self.stamp(author, EntryKind::Say, name);
-                self.forms.append(pages, stamp, &[name.as_bytes(), b": ", text, b"\n"]);
+                self.forms.append(pages, stamp, &line(EntryKind::Say, name, text));
             }
-            Kind::Command => return Effect::Command(String::from_utf8_lossy(text).into_owned()),
+            Kind::Command => {
+                let line = String::from_utf8_lossy(text).into_owned();
+                return self.obey(pages, author, line, names, voice);
+            }
             Kind::Answer => return Effect::Answer(text.to_vec()),
             Kind::Departure { told } => {
                 if told {
@@ -270,6 +274,36 @@ impl Room {
         Effect::None
     }
 
+    /// Carries out a command that concerns this room alone. It gives any other back.
+    fn obey(
+        &mut self,
+        pages: &mut Pages,
+        author: u64,
+        line: String,
+        names: &Names,
+        voice: Voice,
+    ) -> Effect {
+        match Command::parse(&line) {
+            Command::Say(text) => self.say(pages, author, EntryKind::Say, text, names),
+            Command::Me(text) => self.say(pages, author, EntryKind::Me, text, names),
+            Command::Topic("") => {
+                let topic = self.topic.as_deref().map(|topic| Notice::Topic { topic });
+                return Effect::Answer(voice.line(&topic.unwrap_or(Notice::NoTopic)));
+            }
+            Command::Topic(topic) if topic.len() > TOPIC_BYTES_MAX => {
+                let bytes_max = TOPIC_BYTES_MAX;
+                return Effect::Answer(voice.line(&Notice::LineTooLong { bytes_max }));
+            }
+            Command::Topic(topic) => {
+                self.topic = Some(topic.into());
+                let name = &names.of(author).to_string();
+                self.tell_of(pages, author, &Notice::TopicSet { name, topic }, voice);
+            }
+            _ => return Effect::Command(line),
+        }
+        Effect::Answer(Vec::new())
+    }
+
     /// Appends a line of a client.
     pub fn say(
         &mut self,
@@ -280,9 +314,8 @@ impl Room {
         names: &Names,
     ) {
         let name = &names.of(author).to_string();
-        let (before, behind) = kind.marks();
-        let line = [before, name, behind, text, "\n"].map(str::as_bytes);
-        self.forms.append(pages, self.stamp(author, kind, name), &line);
+        let stamp = self.stamp(author, kind, name);
+        self.forms.append(pages, stamp, &line(kind, name, text.as_bytes()));
     }
 
     fn stamp(&self, author: u64, kind: EntryKind, name: &str) -> Stamp {
@@ -293,20 +326,6 @@ impl Room {
     pub fn tell_of(&mut self, pages: &mut Pages, author: u64, notice: &Notice<'_>, voice: Voice) {
         let stamp = self.stamp(author, EntryKind::Notice, "");
         self.forms.append(pages, stamp, &[&voice.line(notice)]);
-    }
-
-    /// Changes the topic, and tells all.
-    pub fn set_topic(
-        &mut self,
-        pages: &mut Pages,
-        author: u64,
-        topic: &str,
-        names: &Names,
-        voice: Voice,
-    ) {
-        self.topic = Some(topic.into());
-        let name = &names.of(author).to_string();
-        self.tell_of(pages, author, &Notice::TopicSet { name, topic }, voice);
     }
 
     /// A client has left for another room, and the others here are told.
@@ -422,6 +441,12 @@ impl Room {
     }
 }
 
+/// The parts of a line of a client.
+fn line<'a>(kind: EntryKind, name: &'a str, text: &'a [u8]) -> [&'a [u8]; 5] {
+    let (before, behind) = kind.marks();
+    [before.as_bytes(), name.as_bytes(), behind.as_bytes(), text, b"\n"]
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -462,13 +487,24 @@ mod tests {
     }
 
     #[test]
-    fn a_topic_stays_and_is_told() {
+    fn a_room_carries_out_what_concerns_it_alone() {
         let (mut room, mut pages, names, _) = room();
-        assert_eq!(room.topic(), None);
-        room.set_topic(&mut pages, 7, "roses", &names, VOICE);
-        assert_eq!(room.topic(), Some("roses"));
+        let long = format!("/topic {}", "x".repeat(TOPIC_BYTES_MAX + 1));
+        for (command, answer) in [
+            ("/topic", "* no topic; /topic TEXT sets one\n"),
+            (&long, "* line too long, not sent (limit 400 bytes)\n"),
+            ("/topic roses", ""),
+            ("/topic", "* topic: roses\n"),
+            ("/me waves", ""),
+            ("//who", ""),
+        ] {
+            let effect = submit(&mut room, &mut pages, &names, Kind::Command, command);
+            assert_eq!(effect, Effect::Answer(answer.into()), "{command}");
+        }
         room.tell_moved(&mut pages, 7, "attic", &names, VOICE);
-        assert_eq!(said(&room), "* guest7 set the topic: roses\n* guest7 went to attic\n");
+        assert_eq!(room.topic(), Some("roses"));
+        let lines = "* guest7 set the topic: roses\n~ guest7 waves\nguest7: /who\n";
+        assert_eq!(said(&room), format!("{lines}* guest7 went to attic\n"));
     }
 
     #[test]

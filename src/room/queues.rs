@@ -23,7 +23,8 @@ impl Queues {
     pub const PASSING: Queues = Queues(64);
 
     /// The queues that a room must have left before it is closed.
-    pub const OF_ROOMS: Queues = Queues(1 | 32 | 64);
+    pub const OF_ROOMS: Queues =
+        Queues(Queues::TALKING.0 | Queues::SUBMITTED.0 | Queues::PASSING.0);
 
     /// These queues if `is_so`, else none.
     pub fn when(self, is_so: bool) -> Queues {

@@ -48,14 +48,14 @@ pub struct Stamp {
     /// When: in seconds since the server started.
     pub at_seconds: u32,
     /// What it is.
-    pub kind: Kind,
+    pub kind: EntryKind,
     /// How many of its bytes are the name of its author, if that stands in it.
     pub name_bytes: u8,
 }
 
 /// What an entry is. The kind says where its name and its text stand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum EntryKind {
     /// `NAME: TEXT`
     Say,
     /// `~ NAME TEXT`
@@ -66,14 +66,14 @@ pub enum Kind {
     Raw,
 }
 
-impl Kind {
+impl EntryKind {
     /// What stands before the name, or before the text if there is none; and between the two.
     pub const fn marks(self) -> (&'static str, &'static str) {
         match self {
-            Kind::Say => ("", ": "),
-            Kind::Me => ("~ ", " "),
-            Kind::Notice => ("* ", ""),
-            Kind::Raw => ("", ""),
+            EntryKind::Say => ("", ": "),
+            EntryKind::Me => ("~ ", " "),
+            EntryKind::Notice => ("* ", ""),
+            EntryKind::Raw => ("", ""),
         }
     }
 }
@@ -81,7 +81,7 @@ impl Kind {
 /// An entry of which nothing is known but its author.
 impl From<u64> for Stamp {
     fn from(author: u64) -> Stamp {
-        Stamp { author, at_seconds: 0, kind: Kind::Raw, name_bytes: 0 }
+        Stamp { author, at_seconds: 0, kind: EntryKind::Raw, name_bytes: 0 }
     }
 }
 
@@ -117,7 +117,7 @@ impl Line {
     /// Where its text stands in the plain form, without the line feed.
     pub fn text(&self) -> Range<u64> {
         let start = self.name().end + self.stamp.kind.marks().1.len() as u64;
-        start..self.end - u64::from(self.stamp.kind != Kind::Raw)
+        start..self.end - u64::from(self.stamp.kind != EntryKind::Raw)
     }
 }
 
@@ -461,10 +461,10 @@ mod tests {
     fn a_line_knows_where_its_name_and_its_text_stand() {
         let mut alone = Alone::new(1000);
         for (kind, name, line) in [
-            (Kind::Say, "철수", "철수: 안녕\n"),
-            (Kind::Me, "bob", "~ bob waves\n"),
-            (Kind::Notice, "", "* bob left\n"),
-            (Kind::Raw, "", "bytes"),
+            (EntryKind::Say, "철수", "철수: 안녕\n"),
+            (EntryKind::Me, "bob", "~ bob waves\n"),
+            (EntryKind::Notice, "", "* bob left\n"),
+            (EntryKind::Raw, "", "bytes"),
         ] {
             let name_bytes = name.len() as u8;
             let stamp = Stamp { author: 7, at_seconds: 9, kind, name_bytes };
@@ -475,7 +475,7 @@ mod tests {
                 String::from_utf8(alone.transcript.text(span.start, span.end)).unwrap()
             };
             let (first, second) = kind.marks();
-            let end = if kind == Kind::Raw { "" } else { "\n" };
+            let end = if kind == EntryKind::Raw { "" } else { "\n" };
             assert_eq!(said.stamp, stamp);
             assert_eq!(text(said.name()), name);
             assert_eq!(format!("{first}{name}{second}{}{end}", text(said.text())), line);
