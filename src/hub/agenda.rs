@@ -154,9 +154,12 @@ impl Agenda {
         room.queues.leave(Queues::TALKING);
     }
 
-    /// Takes out all rooms in which something waits to be appended. Each is to be filed.
+    /// Takes out all rooms in which something waits to be appended, in the order of their ids. So
+    /// what happens in several rooms in one turn has one order. File each of them.
     pub fn take_submitted(&mut self) -> Vec<RoomId> {
-        std::mem::take(&mut self.submitted)
+        let mut submitted = std::mem::take(&mut self.submitted);
+        submitted.sort_unstable();
+        submitted
     }
 
     /// How many rooms have a pass.

@@ -210,12 +210,14 @@ impl World {
                 self.rooms.push(Room::new(&name));
             }
         }
-        for place in 0..self.rooms.len() {
-            self.rooms[place].before = self.rooms[place].said.len();
-            if self.rooms[place].is_open {
-                self.read_transcript(place);
-            }
+        for room in &mut self.rooms {
+            room.before = room.said.len();
         }
+        // In the order in which the hub appends to them.
+        let open = (0..self.rooms.len()).filter(|place| self.rooms[*place].is_open);
+        let mut open: Vec<usize> = open.collect();
+        open.sort_by_key(|place| self.hub.find_room(&self.rooms[*place].name));
+        open.into_iter().for_each(|place| self.read_transcript(place));
     }
 
     fn read_transcript(&mut self, place: usize) {
