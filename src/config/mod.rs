@@ -119,7 +119,7 @@ pub struct Config {
     #[arg(long, value_name = "LANG", value_enum, hide_possible_values = true)]
     pub lang: Option<Lang>,
 
-    /// Do not print the conversation on standard output
+    /// Do not print what is said in the lobby on standard output
     #[arg(long, value_parser = BoolishValueParser::new())]
     pub quiet: bool,
 
@@ -161,14 +161,14 @@ pub struct Config {
     #[arg(long, value_name = "BYTES", default_value_t = 65536, value_parser = size(1..=1 << 30))]
     pub max_endless: usize,
 
-    /// Keep this much of the conversation for slow clients. All of them share it. A client that
-    /// falls further behind is told how many lines it missed. [32768..=1073741824]
+    /// Keep this much of each room for slow clients. All clients of the room share it. A client
+    /// that falls further behind is told how many lines it missed. [32768..=1073741824]
     #[arg(long, value_name = "BYTES", default_value_t = 4194304)]
     #[arg(value_parser = size(WINDOW_BYTES_MIN..=1 << 30))]
     pub window: usize,
 
-    /// Keep this much of all rooms together, history included. If it is used up, nothing more is
-    /// said until the room that keeps most keeps less. [default: 67108864, or 4 times --window]
+    /// Keep this much of all rooms together, history included. If it is used up, new lines wait
+    /// until the room that keeps most keeps less. [default: 67108864, or 4 times --window]
     /// [1048576..=17179869184]
     #[arg(long, value_name = "BYTES", value_parser = size(1 << 20..=1 << 34))]
     pub windows: Option<usize>,

@@ -25,7 +25,9 @@ pub struct Flags {
     #[arg(long, value_name = "NAME", value_parser = parse_nick)]
     pub nick: Option<String>,
 
-    /// Go to this room after connecting, also after each new connection
+    /// Go to this room after connecting
+    ///
+    /// After a lost connection, the client goes back to the room that it was in.
     #[arg(long, value_name = "ROOM", value_parser = parse_nick)]
     pub room: Option<String>,
 

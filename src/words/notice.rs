@@ -388,7 +388,7 @@ pub fn joined_raw(shown: Shown) -> String {
 /// What `/help` tells of behind the commands, in each language: what to write, and what it does.
 const NO_COMMANDS: [[(&str, &str); LANGS]; 2] = [
     [("//TEXT", "say /TEXT"), ("//글", "/글이라고 말하기")],
-    [("anything else", "is sent to all"), ("그 밖의 것", "모두에게 말하기")],
+    [("anything else", "is sent to all in the room"), ("그 밖의 것", "방의 모두에게 말하기")],
 ];
 
 /// All commands, one line each, aligned by the columns of a terminal.

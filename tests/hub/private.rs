@@ -18,7 +18,7 @@ pub struct Private {
     block: VecDeque<String>,
     /// The lines of an answer to /history, as many as have come.
     history: Option<Vec<String>>,
-    /// The clients whose lines it may lack, and those whose lines it must lack.
+    /// The clients whose lines it may lack, and the clients whose lines it must lack.
     perhaps_hidden: BTreeSet<u64>,
     surely_hidden: BTreeSet<u64>,
     /// The last secret that it got of each other client.
