@@ -89,7 +89,7 @@ fn a_client_that_moves_at_a_stop_gets_the_last_line() {
     let carol = small.connect(3);
     small.say_later(&alice, "/join garden\n");
     // The last line of the lobby does not fit into this turn any more.
-    small.say_later(&carol, "a line of a full turn\n".repeat(4000));
+    small.say_later(&carol, "x\n".repeat(8000));
     small.hub.listen(small.now);
     small.hub.stop(small.now);
     bob.pipe.borrow_mut().room = None;
