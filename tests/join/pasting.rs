@@ -1,6 +1,6 @@
 //! A paste, and the lines that it becomes.
 
-use crate::support::{Server, numbered, wait_for};
+use crate::support::{Client, Server, numbered, wait_for};
 
 use super::fake::Fake;
 use super::seat::{Seat, State};
@@ -62,16 +62,21 @@ fn enter_sends_them_in_order() {
     other.read_until("guest2: x\n");
 }
 
-#[test]
-fn ctrl_c_stops_the_sending_and_says_how_much_was_sent() {
-    let server = Fake::listen();
-    let mut seat = join(&server);
-    let mut client = server.accept();
+/// A paste of which some is sent. The server does not read, and the kernel takes little.
+fn sending(server: &Fake) -> (Seat, Client) {
+    let seat = join(server);
+    let client = server.accept();
     seat.keys(&marked(&numbered(0, LINES, 80)));
     seat.wait_for_row(QUESTION);
     seat.keys("\r");
-    // The server does not read, and the kernel takes little.
     seat.wait_until("some to be sent", |_| told_sent(&seat, " (Ctrl-C stops)") > Some(64));
+    (seat, client)
+}
+
+#[test]
+fn ctrl_c_stops_the_sending_and_says_how_much_was_sent() {
+    let server = Fake::listen();
+    let (mut seat, mut client) = sending(&server);
     seat.keys("\x03");
     seat.wait_until("what was sent", |_| told_sent(&seat, "").is_some());
     let sent = told_sent(&seat, "").unwrap();
@@ -84,12 +89,7 @@ fn ctrl_c_stops_the_sending_and_says_how_much_was_sent() {
 #[test]
 fn leaving_takes_back_what_was_not_sent() {
     let server = Fake::listen();
-    let mut seat = join(&server);
-    let mut client = server.accept();
-    seat.keys(&marked(&numbered(0, LINES, 80)));
-    seat.wait_for_row(QUESTION);
-    seat.keys("\r");
-    seat.wait_until("some to be sent", |_| told_sent(&seat, " (Ctrl-C stops)") > Some(64));
+    let (mut seat, mut client) = sending(&server);
     seat.signal("TERM");
     assert_eq!(seat.wait_for_end().code(), Some(128 + 15));
     seat.wait_until("what was sent", |_| told_sent(&seat, "").is_some());
