@@ -22,7 +22,7 @@ impl<S: Socket> Hub<S> {
         self.clients.next_key()
     }
 
-    /// Lets a newcomer into this room, or tells it why not. Its socket is registered for
+    /// Admits a new client to this room, or tells it why not. Its socket is registered for
     /// [`Hub::next_key`].
     ///
     /// Ask [`Hub::turned_away`] first.
@@ -120,15 +120,14 @@ impl<S: Socket> Hub<S> {
         let (before, _) = self.room_of(id).forms.of(client.form).start_at_or_after(start);
         self.enter(id, Life::Member, now);
         self.clients.join(id);
-        let room = &mut self.rooms[self.clients[id].room];
-        room.here += 1;
-        let here = room.here;
+        let room = self.clients[id].room;
+        self.rooms[room].here += 1;
+        let here = self.rooms[room].here;
         let shown = Shown((!self.config.hide_addresses).then_some(address));
         let name = self.names.of(id.serial).to_string();
         debug!("{name} ({address}) joined");
         let welcome = Notice::Welcome { name: &name, address: shown, here };
         self.tell_lines_at(id, start, self.config.voice().line(&welcome), now);
-        let room = self.clients[id].room;
         if room != LOBBY {
             let notice = Notice::Entered { room: &self.rooms.name(room), here };
             self.tell_lines_at(id, start, self.config.voice().line(&notice), now);
@@ -137,8 +136,8 @@ impl<S: Socket> Hub<S> {
         self.announce(id, now);
     }
 
-    /// A client that has come into its room is told what that is about and what was said there, at
-    /// this position: the lines with a number below `before`.
+    /// Tells a client that has come into its room the topic, and earlier lines there: those with a
+    /// number below `before`. Both stand at this position.
     pub(super) fn tell_of_room(&mut self, id: ClientId, at: u64, before: u64, now: Instant) {
         let voice = self.config.voice();
         let topic = self.room_of(id).topic().map(|topic| voice.line(&Notice::Topic { topic }));
@@ -149,7 +148,7 @@ impl<S: Socket> Hub<S> {
         }
     }
 
-    /// All in a client's room are told that it came.
+    /// Tells all in a client's room that it came.
     pub(super) fn announce(&mut self, id: ClientId, now: Instant) {
         let address = self.clients[id].record.address();
         let alone = self.may_tell_alone(address.ip(), now);
