@@ -134,7 +134,7 @@ impl Roll {
     fn rename(&mut self, serial: u64, to: &str, peers: &[Peer], now: Instant) {
         let small = to.to_ascii_lowercase();
         let of_it = |given_up: &GivenUp| given_up.name == small;
-        // One that has left untold, as on its way to another room, has given up its last name since.
+        // One that has left untold, on its way to another room, has given up another name since.
         let is_gone = |of: u64| peers.iter().any(|peer| peer.serial == of && peer.may_have_left());
         let is_last = |it: &&GivenUp| it.has_left || !is_gone(it.serial);
         let kept = self.given_up.iter().filter(|it| of_it(it) && it.is_kept_from(serial, now));
