@@ -59,7 +59,9 @@ impl Asks {
             Command::Say(words) => Asks::Say(format!(": {words}")),
             Command::Me(words) => Asks::Say(format!(" {words}")),
             Command::Nick(name) => {
-                Asks::Name { to: name.to_owned(), sure: name.starts_with(&own_prefix(serial)) }
+                // A telnet command that is cut off at the end of the input is no letter.
+                let sure = name.starts_with(&own_prefix(serial)) && name.is_ascii();
+                Asks::Name { to: name.to_owned(), sure }
             }
             Command::Echo(on) => Asks::Echo(on),
             Command::Ignore(name) => Asks::Hide(name.to_owned()),
