@@ -185,6 +185,15 @@ impl Peer {
         self.with_left_out(talk).iter().any(said)
     }
 
+    /// Whether this line may be the next that all get, and be another client's: one may have a name
+    /// that this one has given up.
+    pub fn may_be_of_another(&self, text: &str, talk: &Talk) -> bool {
+        let line = format!("{text}\n").into_bytes();
+        let is_it = |said: &Said| said.text == line && said.author != self.serial;
+        let said = self.said(talk);
+        self.with_left_out(talk).iter().any(|next| said.get(*next).is_some_and(is_it))
+    }
+
     /// Whether it may be on its way to another room.
     pub fn may_be_leaving(&self) -> bool {
         let unanswered = &self.sent[self.private.place.min(self.sent.len())..];

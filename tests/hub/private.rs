@@ -144,7 +144,9 @@ impl Peer {
         let renamed = text.strip_prefix("* ").and_then(|text| text.split_once(" is now "));
         let is_renamed = renamed.is_some_and(|(from, _)| talk.roll.was(self.serial, from));
         // It may see the line itself too, if it gets its own lines again before it comes to that.
-        let is_renamed = is_renamed && self.private.renaming.as_deref() != Some(text);
+        let is_renamed = is_renamed
+            && self.private.renaming.as_deref() != Some(text)
+            && !self.may_be_of_another(text, talk);
         for place in self.private.place..self.sent.len() {
             let asks = self.sent[place].asks.clone();
             if asks.is_answered_by(text) {
