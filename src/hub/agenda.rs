@@ -7,7 +7,7 @@
 //! something to do in *release*, what is its next deadline? The same is true of a room, and
 //! [`Agenda::file_room`]. The verbs `next_*` and `take_*` hand out what is due.
 //!
-//! - *Talking* are the rooms in which a client has something to be heard. They take turns, and so
+//! - *Talking* are the rooms in which a client has something to be read. They take turns, and so
 //!   do the clients in each: see [`turns`](crate::room::turns).
 //! - *Submitted* are the rooms in which something waits to be appended.
 //! - *Passing* are the rooms in which a pass offers every reader what it lacks. They take turns.
@@ -34,7 +34,7 @@ use crate::room::{ClientId, Room, RoomId};
 /// The queues and the deadlines.
 #[derive(Debug, Default)]
 pub struct Agenda {
-    /// The rooms in which a client has something to be heard. One that is taken out is to be given
+    /// The rooms in which a client has something to be read. One that is taken out is to be given
     /// back, or filed.
     pub talking: Turns<RoomId>,
     submitted: Vec<RoomId>,
@@ -144,12 +144,12 @@ impl Agenda {
         [self.next_client_moment(), self.room_deadlines.next()].into_iter().flatten().min()
     }
 
-    /// A client has nothing more to be heard now. File it.
+    /// A client has nothing more to be read now. File it.
     pub fn dismiss<S>(&mut self, client: &mut Client<S>) {
         client.queues.leave(Queues::TALKING);
     }
 
-    /// No client in a room has anything more to be heard now. File it.
+    /// No client in a room has anything more to be read now. File it.
     pub fn dismiss_room(&mut self, room: &mut Room) {
         room.queues.leave(Queues::TALKING);
     }

@@ -139,7 +139,7 @@ impl<S: Socket> Hub<S> {
     pub(super) fn break_off(&mut self, id: ClientId, leave: Leave, now: Instant) {
         let client = &mut self.clients[id];
         client.input = Input::Ended;
-        if client.life() == Life::Arriving || !client.record.ear.is_pending() {
+        if client.life() == Life::Arriving || !client.record.decoder.is_pending() {
             self.enter(id, Life::Gone(leave), now);
         } else if client.life() == Life::Member {
             self.enter(id, Life::Deaf(leave), now);
@@ -149,7 +149,7 @@ impl<S: Socket> Hub<S> {
     /// Closes a client of another protocol. Nothing that it has sent is appended.
     pub(super) fn let_go(&mut self, id: ClientId, stranger: Stranger, now: Instant) {
         let record = &self.clients[id].record;
-        debug!("{} is not a chat client: {}", record.address(), Excerpt(record.ear.pending()));
+        debug!("{} is not a chat client: {}", record.address(), Excerpt(record.decoder.pending()));
         let goodbye = self.config.voice().words(|lang| stranger.goodbye(lang));
         self.close_with(id, Leave::NotChat, goodbye, now);
     }
@@ -228,7 +228,7 @@ impl<S: Socket> Hub<S> {
     /// Closes all clients once the last line is appended.
     pub(super) fn close_all(&mut self, now: Instant) {
         self.stop = Stop::LastLineSaid;
-        for id in self.clients.ids(|client| client.life().is_heard()) {
+        for id in self.clients.ids(|client| client.life().is_read()) {
             self.close_here(id, Leave::Stopping, now);
             self.file(id, now);
         }

@@ -5,10 +5,10 @@ use std::ops::ControlFlow;
 use std::time::Instant;
 
 use super::Hub;
-use crate::hub::client::{Heard, Hold, Input, Leave, Life, Socket};
+use crate::hub::client::{Hold, Input, Leave, Life, Received, Socket};
 use crate::room::ClientId;
 use crate::room::turns::Turn;
-use crate::wire::ear::Said;
+use crate::wire::decoder::Decoded;
 use crate::wire::line::LineRules;
 use crate::words::notice::Notice;
 
@@ -51,7 +51,7 @@ impl<S: Socket> Hub<S> {
         let deficit = talker.deficit.saturating_add(share as u32);
         let mut budget = Budget { turn: *left, deficit, read: share };
         let id = talker.id;
-        if !self.clients[id].may_be_heard(&self.config) {
+        if !self.clients[id].may_be_read(&self.config) {
             return Visit::Done;
         }
         let rules = self.config.line_rules();
@@ -61,7 +61,7 @@ impl<S: Socket> Hub<S> {
             }
             // Its last line may first get an answer, or may have ended it.
             let client = &self.clients[id];
-            if client.hold != Hold::None || !client.life().is_heard() {
+            if client.hold != Hold::None || !client.life().is_read() {
                 break Visit::Done;
             }
         };
@@ -80,24 +80,26 @@ impl<S: Socket> Hub<S> {
         now: Instant,
     ) -> Step {
         let client = &mut self.clients[id];
-        let said = client.record.ear.next(client.input, rules, now);
+        let decoded = client.record.decoder.next(client.input, rules, now);
         let is_new = client.life() == Life::Arriving;
-        match said {
-            Said::Line | Said::TooLong if is_new => self.greet(id, now),
-            Said::Line | Said::Chunk => return self.take_line(id, said, budget, rules, now),
-            Said::TooLong => self.refuse_line(id, said, rules.line_bytes_max, rules, now),
-            Said::NotYet if client.input != Input::Readable => return DONE,
-            Said::NotYet if budget.read == 0 => return MORE,
-            Said::NotYet => return self.read(id, budget, rules, now),
-            Said::Farewell | Said::Over => {
+        match decoded {
+            Decoded::Line | Decoded::TooLong if is_new => self.greet(id, now),
+            Decoded::Line | Decoded::Chunk => {
+                return self.take_line(id, decoded, budget, rules, now);
+            }
+            Decoded::TooLong => self.refuse_line(id, decoded, rules.line_bytes_max, rules, now),
+            Decoded::NotYet if client.input != Input::Readable => return DONE,
+            Decoded::NotYet if budget.read == 0 => return MORE,
+            Decoded::NotYet => return self.read(id, budget, rules, now),
+            Decoded::Farewell | Decoded::Over => {
                 self.end(id, now);
                 return DONE;
             }
-            Said::Stranger(stranger) => {
+            Decoded::Stranger(stranger) => {
                 self.let_go(id, stranger, now);
                 return DONE;
             }
-            Said::Endless => {
+            Decoded::Endless => {
                 let bytes_max = rules.endless_bytes_max;
                 self.close(id, Leave::Endless, &Notice::Endless { bytes_max }, now);
                 return DONE;
@@ -109,18 +111,18 @@ impl<S: Socket> Hub<S> {
     /// Reads once.
     fn read(&mut self, id: ClientId, budget: &mut Budget, rules: &LineRules, now: Instant) -> Step {
         let scratch_bytes = budget.read.min(self.scratch.read.len());
-        match self.clients[id].hear(&mut self.scratch.read[..scratch_bytes], rules, now) {
-            Heard::Bytes { read, answers } => {
+        match self.clients[id].receive(&mut self.scratch.read[..scratch_bytes], rules, now) {
+            Received::Bytes { read, answers } => {
                 budget.read -= read;
                 self.answer_dialect(id, answers);
             }
-            Heard::Nothing => {}
+            Received::Nothing => {}
             // The read is repeated in the next round, so it counts as done in this one.
-            Heard::Interrupted => {
+            Received::Interrupted => {
                 budget.read -= 1;
                 return MORE;
             }
-            Heard::Broken(leave) => self.break_off(id, leave, now),
+            Received::Broken(leave) => self.break_off(id, leave, now),
         }
         AGAIN
     }
@@ -131,7 +133,7 @@ impl<S: Socket> Hub<S> {
         if answers.is_empty() {
             return;
         }
-        self.change_form(id, self.clients[id].record.ear.form());
+        self.change_form(id, self.clients[id].record.decoder.form());
         let head = self.head(id);
         let client = &mut self.clients[id];
         let is_new = client.life() == Life::Arriving;

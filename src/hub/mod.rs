@@ -80,7 +80,7 @@ struct Gate {
 #[derive(Debug)]
 struct Scratch {
     read: Box<[u8]>,
-    /// The line that is being heard, safe to show.
+    /// The line that is being read, safe to show.
     safe: String,
 }
 
@@ -287,7 +287,7 @@ impl<S: Socket> Hub<S> {
                 let seconds = self.config.idle.as_secs();
                 self.close(id, Leave::Idle, &Notice::Idle { seconds }, now);
             }
-            Life::Deaf(leave) if client.is_past_hearing(&self.config, now) => {
+            Life::Deaf(leave) if client.is_past_reading(&self.config, now) => {
                 self.enter(id, Life::Gone(leave), now);
             }
             Life::Draining(leave) if its.drain_until.is_some_and(|until| until <= now) => {
@@ -302,7 +302,7 @@ impl<S: Socket> Hub<S> {
     fn note_arrival(&mut self, id: ClientId, at: Instant, now: Instant) {
         let client = &mut self.clients[id];
         let is_unread = matches!(client.input, Input::Readable | Input::Ended);
-        let is_request = client.record.ear.request_due(&self.config.line_rules()).is_some();
+        let is_request = client.record.decoder.request_due(&self.config.line_rules()).is_some();
         if is_unread || is_request {
             client.change_moments(|its| its.greet_at = Some(at));
         } else {
@@ -385,7 +385,7 @@ impl<S: Socket> Hub<S> {
         let head = self.head(id);
         let client = &mut self.clients[id];
         client.next_form = form;
-        let may_change = client.life().is_heard() && client.reading.may_change_form(head);
+        let may_change = client.life().is_read() && client.reading.may_change_form(head);
         if client.form == form || !may_change {
             return;
         }

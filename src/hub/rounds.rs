@@ -39,7 +39,7 @@ impl<S: Socket> Hub<S> {
             let Some(mut turn) = self.agenda.talking.take() else { break };
             let deficit = turn.deficit as usize + share;
             turn.deficit = deficit.min(self.config.turn_bytes_max()) as u32;
-            match self.hear_room(&mut turn, &mut left, now) {
+            match self.read_room(&mut turn, &mut left, now) {
                 Round::All => {
                     let room = &mut self.rooms[turn.id];
                     self.agenda.dismiss_room(room);
@@ -57,7 +57,7 @@ impl<S: Socket> Hub<S> {
     }
 
     /// Visits the talkers of one room, as far as its share goes and its turn has room.
-    fn hear_room(&mut self, turn: &mut Turn<RoomId>, left: &mut usize, now: Instant) -> Round {
+    fn read_room(&mut self, turn: &mut Turn<RoomId>, left: &mut usize, now: Instant) -> Round {
         let room = &self.rooms[turn.id];
         let room_left = self.config.turn_bytes_max().saturating_sub(room.submissions.charged());
         if room.pass.is_some() || room.turns.count() == 0 {
@@ -66,7 +66,7 @@ impl<S: Socket> Hub<S> {
         let budget = room_left.min(*left).min(turn.deficit as usize);
         let share = (budget / room.turns.count()).max(QUANTUM_BYTES.min(budget));
         let mut budget_left = budget;
-        let visit = self.hear_all(turn.id, share, &mut budget_left, now);
+        let visit = self.read_all(turn.id, share, &mut budget_left, now);
         let is_whole = budget == *left;
         *left -= budget - budget_left;
         turn.deficit -= (budget - budget_left) as u32;
@@ -84,7 +84,7 @@ impl<S: Socket> Hub<S> {
     }
 
     /// Visits the talkers of one room, until none has anything more or the next line does not fit.
-    fn hear_all(&mut self, room: RoomId, share: usize, left: &mut usize, now: Instant) -> Visit {
+    fn read_all(&mut self, room: RoomId, share: usize, left: &mut usize, now: Instant) -> Visit {
         while *left > 0 {
             let Some(mut talker) = self.rooms[room].turns.take() else { return Visit::Done };
             let Some(client) = self.clients.get(talker.id) else { continue };

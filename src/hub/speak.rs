@@ -15,7 +15,7 @@ use std::time::Instant;
 
 use super::{Hub, Stop};
 use crate::config::Config;
-use crate::hub::client::{Leave, Life, Socket, Spoken};
+use crate::hub::client::{Leave, Life, Sent, Socket};
 use crate::room::forms::Form;
 use crate::room::queues::Queues;
 use crate::room::{ClientId, RoomId};
@@ -50,10 +50,10 @@ impl Slice {
     }
 
     /// Counts what a client was given. Skipping all of it is as much work.
-    fn count(&mut self, spoken: &Spoken) {
-        let looks = spoken.writes.max(1) * LOOKS_PER_WRITE;
+    fn count(&mut self, sent: &Sent) {
+        let looks = sent.writes.max(1) * LOOKS_PER_WRITE;
         self.looks_left = self.looks_left.saturating_sub(looks);
-        self.bytes_left = self.bytes_left.saturating_sub(spoken.bytes.max(spoken.passed));
+        self.bytes_left = self.bytes_left.saturating_sub(sent.bytes.max(sent.passed));
     }
 
     fn is_over(&self) -> bool {
@@ -129,14 +129,14 @@ impl<S: Socket> Hub<S> {
             return;
         }
         // A client that has everything that it should get is only to be closed.
-        let spoken = client.speak(transcript, &self.config.terms(client.form), now);
+        let sent = client.send(transcript, &self.config.terms(client.form), now);
         if client.form != client.next_form {
             let next = client.next_form;
             self.change_form(id, next);
         }
-        slice.count(&spoken);
-        self.counts.missed += spoken.missed;
-        self.after_speaking(id, spoken.broken, now);
+        slice.count(&sent);
+        self.counts.missed += sent.missed;
+        self.after_speaking(id, sent.broken, now);
         self.file(id, now);
     }
 
@@ -215,7 +215,7 @@ impl<S: Socket> Hub<S> {
         if client.life() != Life::Arriving || is_safe || client.reading.has_lapsed() {
             return;
         }
-        match client.record.ear.request_due(&self.config.line_rules()) {
+        match client.record.decoder.request_due(&self.config.line_rules()) {
             Some(_) => client.reading.lapse(room.forms.of(client.form)),
             None => self.greet(id, now),
         }

@@ -2,7 +2,7 @@
 //!
 //! It is made safe to show, charged as it will stand in the transcript, and limited by the rate of
 //! its author. A line that does not fit into this turn or round stays where it is: nothing is taken
-//! out of the ear before it is submitted.
+//! out of the decoder before it is submitted.
 
 use std::fmt::Display;
 use std::ops::ControlFlow;
@@ -15,7 +15,7 @@ use crate::hub::client::{Admission, Hold, Socket};
 use crate::room::ClientId;
 use crate::room::submissions::Kind;
 use crate::room::transcript::charge;
-use crate::wire::ear::Said;
+use crate::wire::decoder::Decoded;
 use crate::wire::line::LineRules;
 use crate::words::names::NAME_BYTES_MAX;
 use crate::words::notice::Notice;
@@ -26,25 +26,25 @@ impl<S: Socket> Hub<S> {
     pub(super) fn take_line(
         &mut self,
         id: ClientId,
-        said: Said,
+        decoded: Decoded,
         budget: &mut Budget,
         rules: &LineRules,
         now: Instant,
     ) -> Step {
         let client = &mut self.clients[id];
         let record = &mut client.record;
-        let line = record.ear.line();
+        let line = record.decoder.line();
         let (safe, room) = (&mut self.scratch.safe, &mut self.rooms[client.room]);
         safe.clear();
-        let is_utf8 = said == Said::Chunk || push_safe(line, safe);
+        let is_utf8 = decoded == Decoded::Chunk || push_safe(line, safe);
         let (text, kind) = match safe.as_bytes() {
-            _ if said == Said::Chunk => (line, Kind::AsItIs),
+            _ if decoded == Decoded::Chunk => (line, Kind::AsItIs),
             text @ [b'/', ..] => (text, Kind::Command),
             text => (text, Kind::Line),
         };
         if text.len() + NAMED_BYTES_MAX > STANDING_BYTES_MAX {
             let bytes_max = STANDING_BYTES_MAX - NAMED_BYTES_MAX;
-            self.refuse_line(id, said, bytes_max, rules, now);
+            self.refuse_line(id, decoded, bytes_max, rules, now);
             return AGAIN;
         }
         let cost = cost(text, kind, &self.names.of(id.serial)) + room.forms.extra();
@@ -70,9 +70,9 @@ impl<S: Socket> Hub<S> {
         if kind == Kind::Command {
             client.hold = Hold::Answer;
         }
-        record.ear.consume(said, rules, now);
-        let form = record.ear.form();
-        if !is_utf8 && !record.ear.was_told_not_utf8() {
+        record.decoder.consume(decoded, rules, now);
+        let form = record.decoder.form();
+        if !is_utf8 && !record.decoder.was_told_not_utf8() {
             self.hint_at_utf8(id);
         }
         if form != self.clients[id].next_form {
@@ -83,10 +83,10 @@ impl<S: Socket> Hub<S> {
 
     /// Tells a client how to mend input that is not UTF-8.
     fn hint_at_utf8(&mut self, id: ClientId) {
-        let ear = &self.clients[id].record.ear;
-        let hint = match ear.has_dialect() {
+        let decoder = &self.clients[id].record.decoder;
+        let hint = match decoder.has_dialect() {
             true => Notice::NotUtf8BeforeBinary,
-            false if ear.ends_in_cr() => Notice::NotUtf8ThroughTelnet,
+            false if decoder.ends_in_cr() => Notice::NotUtf8ThroughTelnet,
             false => Notice::NotUtf8,
         };
         self.answer_in_turn(id, &hint);
@@ -105,12 +105,12 @@ impl<S: Socket> Hub<S> {
     pub(super) fn refuse_line(
         &mut self,
         id: ClientId,
-        said: Said,
+        decoded: Decoded,
         bytes_max: usize,
         rules: &LineRules,
         now: Instant,
     ) {
-        self.clients[id].record.ear.consume(said, rules, now);
+        self.clients[id].record.decoder.consume(decoded, rules, now);
         self.answer_in_turn(id, &Notice::LineTooLong { bytes_max });
     }
 }

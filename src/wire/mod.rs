@@ -1,9 +1,10 @@
 //! The wire: bytes become what a client has said.
 //!
 //! Nothing here knows a socket, a clock, or another client. The hub knows one value of this folder,
-//! the [`ear`] of a client. What was read goes in. The ear takes the commands of a [`dialect`] out,
-//! asks [`stranger`] whether a chat client has sent it, and finds the [lines](mod@line). What comes
-//! out is one [`Said`](ear::Said) after the other. So no other file asks which protocol it was.
+//! the [`decoder`] of a client. What was read goes in. The decoder takes the commands of a
+//! [`dialect`] out, asks [`stranger`] whether a chat client has sent it, and finds the
+//! [lines](mod@line). What comes out is one [`Decoded`](decoder::Decoded) after the other. So no
+//! other file asks which protocol it was.
 //!
 //! # Lines
 //!
@@ -71,8 +72,8 @@
 //! [`Form::render`](form::Form::render) calls its function for a [`Form`](form::Form) of its own.
 //! `tests/wire/toy.rs` is such a file.
 
+pub mod decoder;
 pub mod dialect;
-pub mod ear;
 pub mod erase;
 pub mod form;
 pub mod line;

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use chinwag::room::pages::Pages;
 use chinwag::room::reading::{Reading, Terms};
 use chinwag::room::transcript::Transcript;
+use chinwag::wire::decoder::{Decoded, Decoder, Input};
 use chinwag::wire::dialect::Dialect;
-use chinwag::wire::ear::{Ear, Input, Said};
 use chinwag::wire::form::Form;
 use chinwag::wire::line::LineRules;
 use chinwag::words::notice::Lang;
@@ -81,18 +81,18 @@ const RULES: LineRules = LineRules {
 /// What a client has said whose input was read so; and what it is answered.
 fn hear(reads: &[&[u8]]) -> (Vec<String>, Vec<u8>) {
     let now = Instant::now();
-    let mut ear = Ear::of_dialect(Box::new(Netstrings::Length(0)), now);
+    let mut decoder = Decoder::of_dialect(Box::new(Netstrings::Length(0)), now);
     let (mut lines, mut answers) = (Vec::new(), Vec::new());
     for read in reads {
-        answers.extend(ear.take_in(&mut read.to_vec(), &RULES, now));
-        let input = if ear.has_ended() { Input::Ended } else { Input::Readable };
+        answers.extend(decoder.take_in(&mut read.to_vec(), &RULES, now));
+        let input = if decoder.has_ended() { Input::Ended } else { Input::Readable };
         loop {
-            match ear.next(input, &RULES, now) {
-                Said::Line => lines.push(String::from_utf8(ear.line().to_vec()).unwrap()),
-                Said::NotYet | Said::Over => break,
+            match decoder.next(input, &RULES, now) {
+                Decoded::Line => lines.push(String::from_utf8(decoder.line().to_vec()).unwrap()),
+                Decoded::NotYet | Decoded::Over => break,
                 said => panic!("{said:?}"),
             }
-            ear.consume(Said::Line, &RULES, now);
+            decoder.consume(Decoded::Line, &RULES, now);
         }
     }
     (lines, answers)

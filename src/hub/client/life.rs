@@ -100,7 +100,7 @@ pub enum Life {
 
 impl Life {
     /// Whether what it sends still counts.
-    pub fn is_heard(self) -> bool {
+    pub fn is_read(self) -> bool {
         match self {
             Life::Arriving | Life::Member | Life::Deaf(_) => true,
             Life::Moving | Life::Ending => false,

@@ -1,7 +1,7 @@
 //! One connection: its socket, its place in the conversation, its input, and its life.
 //!
 //! Flags say whether a client's socket can be read or written. A client does at most one bounded
-//! piece of work when asked: [`Client::hear`] takes bytes in, [`Client::speak`] sends them,
+//! piece of work when asked: [`Client::receive`] takes bytes in, [`Client::send`] sends them,
 //! [`Client::discard`] drops them. [`Client::note`] sets readiness, for an event, or for another
 //! try that no event will announce. Only `WouldBlock` clears it, or a kernel without memory; for
 //! reading also the end of input. So a note is a hint, and a result is a fact. It knows no other
@@ -20,14 +20,14 @@ use crate::room::forms::Form;
 use crate::room::queues::Queues;
 use crate::room::reading::{Reading, Terms};
 use crate::room::transcript::Transcript;
-use crate::wire::ear::Ear;
+use crate::wire::decoder::Decoder;
 use crate::wire::line::LineRules;
 
 mod life;
 mod record;
 mod timing;
 
-pub use crate::wire::ear::Input;
+pub use crate::wire::decoder::Input;
 pub use life::{Admission, Hold, Leave, Life};
 pub use record::{Moments, Record};
 
@@ -47,7 +47,7 @@ pub trait Socket: Read + Write {
 
 /// What a client's socket had to read.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Heard {
+pub enum Received {
     /// This many bytes were read; there may be more.
     Bytes {
         /// How many.
@@ -63,9 +63,9 @@ pub enum Heard {
     Broken(Leave),
 }
 
-/// The result of one [`Client::speak`].
+/// The result of one [`Client::send`].
 #[derive(Debug, Default)]
-pub struct Spoken {
+pub struct Sent {
     /// How many bytes the socket took.
     pub bytes: usize,
     /// How many system calls it took.
@@ -140,7 +140,7 @@ impl<S: Socket> Client<S> {
                 port: address.port(),
                 serial,
                 place: u32::MAX,
-                ear: Ear::new(now),
+                decoder: Decoder::new(now),
                 allowance: Allowance::new(pace, now),
                 answers_go_to: None,
             }),
@@ -176,15 +176,15 @@ impl<S: Socket> Client<S> {
 
     /// Whether it may be read now: nothing makes it wait. A deaf client does not wait until its
     /// replies are read.
-    pub fn may_be_heard(&self, config: &Config) -> bool {
+    pub fn may_be_read(&self, config: &Config) -> bool {
         let is_deaf = matches!(self.life, Life::Deaf(_));
         let is_full = !is_deaf && self.reading.reply_bytes() >= config.max_private;
-        self.life.is_heard() && self.hold == Hold::None && !is_full
+        self.life.is_read() && self.hold == Hold::None && !is_full
     }
 
     /// The queues that it should be in, if its transcript ends at `head`.
     pub fn wants(&self, head: u64, config: &Config, now: Instant) -> Queues {
-        let talking = || Queues::TALKING.when(self.wants_hearing(config, now));
+        let talking = || Queues::TALKING.when(self.wants_reading(config, now));
         let ready = || Queues::READY.when(self.wants_offer(head));
         match self.life {
             Life::Arriving | Life::Deaf(_) => talking(),
@@ -198,11 +198,11 @@ impl<S: Socket> Client<S> {
     }
 
     /// Whether there is input, and nothing makes it wait.
-    fn wants_hearing(&self, config: &Config, now: Instant) -> bool {
+    fn wants_reading(&self, config: &Config, now: Instant) -> bool {
         match self.input {
             Input::Quiet => false,
             Input::Unfinished => self.chunk_due(config).is_some_and(|due| due <= now),
-            Input::Readable | Input::Ended => self.may_be_heard(config),
+            Input::Readable | Input::Ended => self.may_be_read(config),
         }
     }
 
@@ -215,7 +215,7 @@ impl<S: Socket> Client<S> {
     /// Whether a deaf client can send nothing more.
     pub fn is_spent(&self, config: &Config, now: Instant) -> bool {
         let waits = self.hold != Hold::None || self.moments().retry_at.is_some();
-        !waits && !self.wants_hearing(config, now)
+        !waits && !self.wants_reading(config, now)
     }
 
     /// Whether it lacks anything before `head` that it can get.
@@ -239,60 +239,60 @@ impl<S: Socket> Client<S> {
     }
 
     /// Reads once, at most as much as `scratch` holds.
-    pub fn hear(&mut self, scratch: &mut [u8], rules: &LineRules, now: Instant) -> Heard {
+    pub fn receive(&mut self, scratch: &mut [u8], rules: &LineRules, now: Instant) -> Received {
         match self.socket.read(scratch) {
             Ok(0) => {
                 self.input = Input::Ended;
-                Heard::Nothing
+                Received::Nothing
             }
             Ok(read) => {
-                let answers = self.record.ear.take_in(&mut scratch[..read], rules, now);
-                if self.record.ear.has_ended() {
+                let answers = self.record.decoder.take_in(&mut scratch[..read], rules, now);
+                if self.record.decoder.has_ended() {
                     self.input = Input::Ended;
                 }
-                Heard::Bytes { read, answers }
+                Received::Bytes { read, answers }
             }
-            Err(error) if error.kind() == ErrorKind::Interrupted => Heard::Interrupted,
-            Err(error) if error.kind() == ErrorKind::WouldBlock => self.heard_nothing(),
+            Err(error) if error.kind() == ErrorKind::Interrupted => Received::Interrupted,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => self.received_nothing(),
             Err(error) if is_short_of_memory(&error) => {
                 self.try_again_later(now);
-                self.heard_nothing()
+                self.received_nothing()
             }
-            Err(error) => Heard::Broken(Leave::from_error(&error)),
+            Err(error) => Received::Broken(Leave::from_error(&error)),
         }
     }
 
-    fn heard_nothing(&mut self) -> Heard {
-        let is_unfinished = self.record.ear.is_pending();
+    fn received_nothing(&mut self) -> Received {
+        let is_unfinished = self.record.decoder.is_pending();
         self.input = if is_unfinished { Input::Unfinished } else { Input::Quiet };
-        Heard::Nothing
+        Received::Nothing
     }
 
     /// Writes what it lacks, until it has it, its socket is full, or the terms allow no more.
-    pub fn speak(&mut self, transcript: &Transcript, terms: &Terms, now: Instant) -> Spoken {
-        let mut spoken = Spoken::default();
+    pub fn send(&mut self, transcript: &Transcript, terms: &Terms, now: Instant) -> Sent {
+        let mut sent = Sent::default();
         let lines_end = if self.life.has_end() { self.moments().lines_until } else { u64::MAX };
         let terms = &Terms { lines_end, ..*terms };
         let (start, end) = (self.reading.position(), self.end(transcript.head()));
-        while self.writable && self.reading.is_behind(end) && !spoken.short {
-            if spoken.bytes > 0 && self.reading.position() - start >= terms.bytes_max as u64 {
+        while self.writable && self.reading.is_behind(end) && !sent.short {
+            if sent.bytes > 0 && self.reading.position() - start >= terms.bytes_max as u64 {
                 break;
             }
-            self.write_once(transcript, end, terms, &mut spoken, now);
+            self.write_once(transcript, end, terms, &mut sent, now);
         }
-        spoken.passed = self.reading.position().saturating_sub(start) as usize;
+        sent.passed = self.reading.position().saturating_sub(start) as usize;
         let is_waited_for = self.reading.is_behind(end) || self.life != Life::Member;
         if is_waited_for || self.moments.is_some() {
             self.change_moments(|its| {
                 // Since when it has taken nothing of what waits for it.
-                its.stalled_since = match spoken.bytes {
+                its.stalled_since = match sent.bytes {
                     _ if !is_waited_for => None,
                     0 => its.stalled_since.or(Some(now)),
                     _ => Some(now),
                 };
             });
         }
-        spoken
+        sent
     }
 
     /// Offers it once what it lacks before `end`.
@@ -301,31 +301,31 @@ impl<S: Socket> Client<S> {
         transcript: &Transcript,
         end: u64,
         terms: &Terms,
-        spoken: &mut Spoken,
+        sent: &mut Sent,
         now: Instant,
     ) {
         let offer = self.reading.offer(transcript, end, terms);
-        spoken.missed += offer.missed();
+        sent.missed += offer.missed();
         let result = match offer.slices() {
             // All that it lacked was left out for it.
             [] => return,
             [one] => self.socket.write(one),
             many => self.socket.write_vectored(many),
         };
-        spoken.writes += 1;
+        sent.writes += 1;
         let offered = offer.bytes();
-        spoken.short = !matches!(result, Ok(taken) if taken == offered);
+        sent.short = !matches!(result, Ok(taken) if taken == offered);
         match result {
-            Ok(0) => spoken.broken = Some(Leave::Lost(ErrorKind::WriteZero)),
+            Ok(0) => sent.broken = Some(Leave::Lost(ErrorKind::WriteZero)),
             Ok(bytes) => {
                 self.reading.took(bytes, transcript);
-                spoken.bytes += bytes;
+                sent.bytes += bytes;
             }
-            Err(error) => self.note_write_error(&error, spoken, now),
+            Err(error) => self.note_write_error(&error, sent, now),
         }
     }
 
-    fn note_write_error(&mut self, error: &io::Error, spoken: &mut Spoken, now: Instant) {
+    fn note_write_error(&mut self, error: &io::Error, sent: &mut Sent, now: Instant) {
         match error.kind() {
             ErrorKind::WouldBlock => {
                 self.writable = false;
@@ -337,7 +337,7 @@ impl<S: Socket> Client<S> {
                 // So it is not stuck, however long that lasts.
                 self.change_moments(|its| its.stalled_since = None);
             }
-            _ => spoken.broken = Some(Leave::from_error(error)),
+            _ => sent.broken = Some(Leave::from_error(error)),
         }
     }
 

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use crate::pace::Allowance;
 use crate::room::RoomId;
-use crate::wire::ear::Ear;
+use crate::wire::decoder::Decoder;
 
 /// The moments that matter only while something is pending. They have a box of their own, so that
 /// an idle client is small.
@@ -49,7 +49,7 @@ pub struct Record {
     /// Its place among the readers of its room.
     pub place: u32,
     /// What it is about to say.
-    pub ear: Ear,
+    pub decoder: Decoder,
     /// How much it may still send at once.
     pub allowance: Allowance,
     /// The serial of the client that last sent it a private message.

@@ -10,11 +10,11 @@ impl<S: Socket> Client<S> {
     pub fn next_deadline(&self, config: &Config) -> Option<Instant> {
         if self.moments.is_none() && self.input != Input::Unfinished {
             let may_be_idle = self.life == Life::Member && !config.idle.is_zero();
-            return may_be_idle.then(|| self.record.ear.silent_at(config.idle));
+            return may_be_idle.then(|| self.record.decoder.silent_at(config.idle));
         }
         let its = self.moments();
         let stalled = |limit| its.stalled_since.map(|since| since + limit);
-        let idle = || (!config.idle.is_zero()).then(|| self.record.ear.silent_at(config.idle));
+        let idle = || (!config.idle.is_zero()).then(|| self.record.decoder.silent_at(config.idle));
         let due = match self.life {
             Life::Arriving => [self.greeting_due(config), self.chunk_due(config), None, None],
             Life::Member => {
@@ -31,19 +31,19 @@ impl<S: Socket> Client<S> {
 
     /// When its pending input becomes a line without a line end; never while it is not read.
     pub fn chunk_due(&self, config: &Config) -> Option<Instant> {
-        let waits = self.input == Input::Unfinished && self.may_be_heard(config);
-        if waits { self.record.ear.due(&config.line_rules()) } else { None }
+        let waits = self.input == Input::Unfinished && self.may_be_read(config);
+        if waits { self.record.decoder.due(&config.line_rules()) } else { None }
     }
 
     /// When it is welcomed, if it was not yet; never while its input may become a request.
     pub fn greeting_due(&self, config: &Config) -> Option<Instant> {
         let due = self.moments().greet_at?;
-        Some(self.record.ear.request_due(&config.line_rules()).map_or(due, |at| at.max(due)))
+        Some(self.record.decoder.request_due(&config.line_rules()).map_or(due, |at| at.max(due)))
     }
 
     /// Whether a deaf client has had all the time that it may have, and would still have to wait
     /// before it can be read. One that waits only for this turn is read.
-    pub fn is_past_hearing(&self, config: &Config, now: Instant) -> bool {
+    pub fn is_past_reading(&self, config: &Config, now: Instant) -> bool {
         let its = self.moments();
         let is_late = its.stalled_since.is_some_and(|since| since + config.flush <= now);
         matches!(self.life, Life::Deaf(_)) && is_late && self.hold == Hold::Pace
@@ -52,7 +52,7 @@ impl<S: Socket> Client<S> {
     /// Whether it must be closed because it has sent nothing for so long.
     pub fn is_idle(&self, config: &Config, now: Instant) -> bool {
         let is_silent = matches!(self.input, Input::Quiet | Input::Unfinished);
-        !config.idle.is_zero() && is_silent && self.record.ear.silent_at(config.idle) <= now
+        !config.idle.is_zero() && is_silent && self.record.decoder.silent_at(config.idle) <= now
     }
 
     /// Whether it must be dropped because it has taken nothing for so long.

@@ -4,11 +4,11 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::net::SocketAddr;
 use std::time::Instant;
 
-use chinwag::hub::client::{Client, Heard, Input, Socket};
+use chinwag::hub::client::{Client, Input, Received, Socket};
 use chinwag::pace::Pace;
 use chinwag::room::LOBBY;
 use chinwag::room::reading::Reading;
-use chinwag::wire::ear::{Ear, Said};
+use chinwag::wire::decoder::{Decoded, Decoder};
 use chinwag::wire::line::LineRules;
 use chinwag::wire::telnet::IAC;
 
@@ -76,18 +76,18 @@ pub fn a_client_hears_what_the_rules_say(rules: &LineRules, deeds: &[Deed]) {
                 let start = end;
                 end += bytes.len();
                 client.socket.0 = bytes;
-                let heard = client.hear(&mut vec![0; bytes.len()], rules, now);
+                let heard = client.receive(&mut vec![0; bytes.len()], rules, now);
                 let answers = commands.answers(start, end);
-                assert_eq!(heard, Heard::Bytes { read: bytes.len(), answers });
-                if client.record.ear.has_dialect() {
+                assert_eq!(heard, Received::Bytes { read: bytes.len(), answers });
+                if client.record.decoder.has_dialect() {
                     lines.expect_line_ends();
                 }
                 (Input::Readable, lines.after(&Deed::Read(&commands.text(start, end))))
             }
         };
-        let Some(said) = take_all(&mut client.record.ear, input, rules, now) else { return };
+        let Some(said) = take_all(&mut client.record.decoder, input, rules, now) else { return };
         assert_eq!(said, expected, "after {deed:?}");
-        let is_telnet = client.record.ear.has_dialect();
+        let is_telnet = client.record.decoder.has_dialect();
         assert!(is_telnet || !commands.has_begun(end));
         assert!(!is_telnet || all[..end].contains(&IAC));
         let has_ended = client.input == Input::Ended;
@@ -104,26 +104,26 @@ pub fn a_client_hears_what_the_rules_say(rules: &LineRules, deeds: &[Deed]) {
 /// Takes everything that is there. `None` if the client leaves, speaks another protocol, or may
 /// turn out to.
 fn take_all(
-    ear: &mut Ear,
+    decoder: &mut Decoder,
     input: Input,
     rules: &LineRules,
     now: Instant,
 ) -> Option<Vec<line::Said>> {
     let mut all = Vec::new();
     loop {
-        let said = ear.next(input, rules, now);
+        let said = decoder.next(input, rules, now);
         all.push(match said {
-            Said::Line | Said::Chunk => line::Said::Line(ear.line().to_vec()),
-            Said::TooLong => line::Said::TooLong,
-            Said::Endless => {
+            Decoded::Line | Decoded::Chunk => line::Said::Line(decoder.line().to_vec()),
+            Decoded::TooLong => line::Said::TooLong,
+            Decoded::Endless => {
                 all.push(line::Said::Endless);
                 return Some(all);
             }
-            Said::NotYet if ear.request_due(rules).is_some() => return None,
-            Said::NotYet | Said::Over => return Some(all),
-            Said::Farewell | Said::Stranger(_) => return None,
+            Decoded::NotYet if decoder.request_due(rules).is_some() => return None,
+            Decoded::NotYet | Decoded::Over => return Some(all),
+            Decoded::Farewell | Decoded::Stranger(_) => return None,
         });
-        ear.consume(said, rules, now);
+        decoder.consume(said, rules, now);
     }
 }
 

@@ -1,7 +1,8 @@
-//! What one client sends, as what it says: the only thing that the hub asks of the wire.
+//! Decodes the bytes of one client: the only thing that the hub asks of the wire.
 //!
-//! Bytes come in by [`Ear::take_in`], which takes the commands of a [`dialect`] out; [`Ear::next`]
-//! hands out one thing after the other. It knows no other client, nor what a line means.
+//! Bytes come in by [`Decoder::take_in`], which takes the commands of a [`dialect`] out.
+//! [`Decoder::next`] hands out one thing after the other. It knows no other client, nor what a line
+//! means.
 
 use std::time::{Duration, Instant};
 
@@ -12,8 +13,8 @@ use super::stranger::{FirstLines, REQUEST_WAIT, Sniffed, Stranger};
 
 /// What a client has said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Said {
-    /// A line: see [`Ear::line`].
+pub enum Decoded {
+    /// A line: see [`Decoder::line`].
     Line,
     /// In raw mode bytes as they came, which are no line.
     Chunk,
@@ -36,7 +37,7 @@ pub enum Said {
 pub enum Input {
     /// Nothing before the next event.
     Quiet,
-    /// Nothing either, but what was read may become a line without its end: see [`Ear::due`].
+    /// Nothing either, but what was read may become a line without its end: see [`Decoder::due`].
     Unfinished,
     /// There may be something.
     Readable,
@@ -46,7 +47,7 @@ pub enum Input {
 
 /// The bytes of one client on their way to being said.
 #[derive(Debug)]
-pub struct Ear {
+pub struct Decoder {
     lines: Lines,
     /// What it has begun to speak.
     dialect: Option<Box<dyn Dialect>>,
@@ -58,10 +59,10 @@ pub struct Ear {
     heard_at: Instant,
 }
 
-impl Ear {
+impl Decoder {
     /// That of a client that has connected now.
-    pub fn new(now: Instant) -> Ear {
-        Ear {
+    pub fn new(now: Instant) -> Decoder {
+        Decoder {
             lines: Lines::default(),
             dialect: None,
             first_lines: FirstLines::default(),
@@ -72,8 +73,8 @@ impl Ear {
     }
 
     /// That of a client of which is known what it speaks.
-    pub fn of_dialect(dialect: Box<dyn Dialect>, now: Instant) -> Ear {
-        Ear { dialect: Some(dialect), ..Ear::new(now) }
+    pub fn of_dialect(dialect: Box<dyn Dialect>, now: Instant) -> Decoder {
+        Decoder { dialect: Some(dialect), ..Decoder::new(now) }
     }
 
     /// Takes in what was read; gives what is to be answered in its dialect.
@@ -117,8 +118,8 @@ impl Ear {
         }
     }
 
-    /// What it says next. [`Ear::consume`] goes on behind a line, or one that was too long.
-    pub fn next(&mut self, input: Input, rules: &LineRules, now: Instant) -> Said {
+    /// What it says next. [`Decoder::consume`] goes on behind a line, or one that was too long.
+    pub fn next(&mut self, input: Input, rules: &LineRules, now: Instant) -> Decoded {
         let is_last = input == Input::Ended;
         if is_last {
             self.take_rest(rules, now);
@@ -126,14 +127,16 @@ impl Ear {
         while self.lines.is_pending() {
             let is_waited_for = input == Input::Readable || self.is_request_awaited(now);
             match self.sniff(is_last || !is_waited_for || self.lines.is_cut(), rules) {
-                Sniffed::Stranger(stranger) => return Said::Stranger(stranger),
-                Sniffed::Chat if self.is_farewell(self.lines.pending()) => return Said::Farewell,
+                Sniffed::Stranger(stranger) => return Decoded::Stranger(stranger),
+                Sniffed::Chat if self.is_farewell(self.lines.pending()) => {
+                    return Decoded::Farewell;
+                }
                 Sniffed::Chat => match self.lines.find(rules) {
-                    Found::Line if self.is_farewell(self.lines.line()) => return Said::Farewell,
-                    Found::Line if rules.raw => return Said::Chunk,
-                    Found::Line => return Said::Line,
-                    Found::TooLong => return Said::TooLong,
-                    Found::Endless => return Said::Endless,
+                    Found::Line if self.is_farewell(self.lines.line()) => return Decoded::Farewell,
+                    Found::Line if rules.raw => return Decoded::Chunk,
+                    Found::Line => return Decoded::Line,
+                    Found::TooLong => return Decoded::TooLong,
+                    Found::Endless => return Decoded::Endless,
                     Found::NotYet => {}
                 },
                 Sniffed::NotYet => {}
@@ -144,23 +147,23 @@ impl Ear {
                 Input::Ended => true,
             };
             if !is_due {
-                return Said::NotYet;
+                return Decoded::NotYet;
             }
             self.take_rest(rules, now);
             self.lines.cut();
         }
-        if is_last { Said::Over } else { Said::NotYet }
+        if is_last { Decoded::Over } else { Decoded::NotYet }
     }
 
-    /// The line that [`Ear::next`] has just given.
+    /// The line that [`Decoder::next`] has just given.
     pub fn line(&self) -> &[u8] {
         self.lines.line()
     }
 
-    /// Goes on behind what [`Ear::next`] has given.
-    pub fn consume(&mut self, said: Said, rules: &LineRules, now: Instant) {
-        match said {
-            Said::TooLong => self.first_lines.note_too_long(),
+    /// Goes on behind what [`Decoder::next`] has given.
+    pub fn consume(&mut self, decoded: Decoded, rules: &LineRules, now: Instant) {
+        match decoded {
+            Decoded::TooLong => self.first_lines.note_too_long(),
             _ => self.first_lines.note_line(),
         }
         self.lines.consume(rules, now);
