@@ -16,19 +16,35 @@ use crate::room::reading::Reading;
 use crate::room::{ClientId, LOBBY, RoomId};
 use crate::words::notice::{Counted, Notice, Shown};
 
+/// Where clients come in, and what is so of all that come in there.
+#[derive(Clone, Copy, Debug)]
+pub struct Entrance {
+    /// The room in which they stand.
+    pub room: RoomId,
+    /// Whether they are operators: only those that may administrate this machine can reach it.
+    pub is_control: bool,
+}
+
+impl Entrance {
+    /// An entrance for all, to this room.
+    pub fn to(room: RoomId) -> Entrance {
+        Entrance { room, is_control: false }
+    }
+}
+
 impl<S: Socket> Hub<S> {
     /// The key that the next admitted client will have, for its registration before that.
     pub fn next_key(&self) -> usize {
         self.clients.next_key()
     }
 
-    /// Admits a new client to this room, or tells it why not. Its socket is registered for
-    /// [`Hub::next_key`].
+    /// Admits a new client, or tells it why not. Its socket is registered for [`Hub::next_key`].
     ///
     /// Ask [`Hub::turned_away`] first.
-    pub fn admit(&mut self, socket: S, address: SocketAddr, room: RoomId, now: Instant) {
-        let refusal = self.refusal(address.ip());
-        let id = self.insert(socket, address, room, now);
+    pub fn admit(&mut self, socket: S, address: SocketAddr, by: Entrance, now: Instant) {
+        let refusal = if by.is_control { None } else { self.refusal(address.ip()) };
+        let id = self.insert(socket, address, by.room, now);
+        self.clients[id].record.is_operator = by.is_control;
         match refusal {
             Some(notice) => self.refuse(id, address, &notice, now),
             None => self.let_in(id, address.ip(), now),

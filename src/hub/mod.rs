@@ -15,12 +15,12 @@
 //! simulation. It never knows mio, the clock or the process.
 
 pub mod addresses;
+pub mod admit;
 pub mod agenda;
 pub mod client;
 pub mod clients;
 pub mod deadlines;
 
-mod admit;
 mod append;
 mod leave;
 mod listen;

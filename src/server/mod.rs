@@ -32,10 +32,11 @@ use signal_hook_mio::v1_0::Signals;
 use socket2::SockRef;
 
 use crate::config::Config;
+use crate::hub::admit::Entrance;
 use crate::hub::client::Socket;
 use crate::hub::{Hub, Wait};
 use crate::pace::Throttle;
-use crate::room::{LOBBY, RoomId};
+use crate::room::LOBBY;
 use crate::server::console::Console;
 use crate::server::door::{Door, Next};
 use crate::server::journal::Journal;
@@ -105,8 +106,7 @@ pub enum Ended {
 #[derive(Debug)]
 struct Listening {
     listener: TcpListener,
-    /// Where its clients stand.
-    room: RoomId,
+    entrance: Entrance,
     door: Door,
 }
 
@@ -165,7 +165,11 @@ impl Server {
             let place = name.map(|name| format!(", room {}", name.as_str())).unwrap_or_default();
             console.announce(&format!("listening on {address}{place}"));
             info!("listening on {address}{place}");
-            listening.push(Listening { listener, room, door: Door::default() });
+            listening.push(Listening {
+                listener,
+                entrance: Entrance::to(room),
+                door: Door::default(),
+            });
         }
         Ok(Server {
             poll,
@@ -385,7 +389,7 @@ impl Server {
         let token = Token(self.hub.next_key());
         let interests = Interest::READABLE | Interest::WRITABLE;
         match self.poll.registry().register(&mut socket, token, interests) {
-            Ok(()) => self.hub.admit(socket, address, self.listening[place].room, now),
+            Ok(()) => self.hub.admit(socket, address, self.listening[place].entrance, now),
             Err(error) => {
                 turn_away(socket, &self.hub.full_line());
                 self.tell_accept_trouble("cannot watch a new connection", &error, now);

@@ -7,6 +7,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use chinwag::config::Config;
+use chinwag::hub::admit::Entrance;
 use chinwag::hub::client::Socket;
 use chinwag::hub::{Hub, Wait};
 use chinwag::room::LOBBY;
@@ -140,7 +141,7 @@ impl Small {
         let pipe = Rc::new(RefCell::new(Pipe::default()));
         let key = self.hub.next_key();
         let address = SocketAddr::from(([10, 0, 0, last], 1000));
-        self.hub.admit(PipeEnd(Rc::clone(&pipe)), address, LOBBY, self.now);
+        self.hub.admit(PipeEnd(Rc::clone(&pipe)), address, Entrance::to(LOBBY), self.now);
         self.turns();
         Seat { pipe, key }
     }

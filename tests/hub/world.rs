@@ -6,6 +6,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use chinwag::config::Config;
+use chinwag::hub::admit::Entrance;
 use chinwag::hub::{Hub, Wait};
 use chinwag::room::LOBBY;
 use chinwag::room::forms::Form;
@@ -93,7 +94,7 @@ impl World {
         }
         self.peers.push(peer);
         let socket = FakeSocket { wire, releasing: Rc::clone(&self.releasing) };
-        self.hub.admit(socket, address(serial), LOBBY, self.now);
+        self.hub.admit(socket, address(serial), Entrance::to(LOBBY), self.now);
         assert!(self.hub.here() <= self.clients_max);
     }
 

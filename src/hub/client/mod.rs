@@ -142,6 +142,7 @@ impl<S: Socket> Client<S> {
                 place: u32::MAX,
                 decoder: Decoder::new(now),
                 allowance: Allowance::new(pace, now),
+                is_operator: false,
                 answers_go_to: None,
             }),
             moments: None,

@@ -52,6 +52,8 @@ pub struct Record {
     pub decoder: Decoder,
     /// How much it may still send at once.
     pub allowance: Allowance,
+    /// Whether it may give the commands of an operator.
+    pub is_operator: bool,
     /// The serial of the client that last sent it a private message.
     pub answers_go_to: Option<NonZeroU64>,
 }
