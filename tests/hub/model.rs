@@ -6,12 +6,16 @@ use std::rc::Rc;
 use std::time::Instant;
 
 use chinwag::config::Config;
+use chinwag::words::notice;
 
 use crate::asking::{Asks, Sent};
 use crate::people::Roll;
 use crate::private::Private;
 use crate::telnet::{Dialogue, Part};
 use crate::wire::Wire;
+
+/// The most bytes of a reply, but for the list of commands and earlier lines.
+const REPLY_BYTES_MAX: usize = 4096;
 
 /// One line of the conversation.
 #[derive(Clone, Debug)]
@@ -399,6 +403,17 @@ impl Peer {
         let accounted = self.with_left_out(talk);
         let has = accounted.iter().any(|line| *line >= last);
         assert!(has || talk.config.raw, "guest{}: {accounted:?} but not {last}", self.serial);
+    }
+
+    /// The most bytes of replies that may wait for it, as it has read none.
+    pub fn reply_bytes_max(&self, config: &Config) -> usize {
+        let of = |sent: &Sent| match sent.asks {
+            Asks::Help => notice::help(config.lang()).len(),
+            Asks::History(_) => config.history_bytes + REPLY_BYTES_MAX,
+            Asks::Say(_) | Asks::About(_) => 0,
+            _ => REPLY_BYTES_MAX,
+        };
+        self.sent.iter().map(of).sum()
     }
 
     /// Checks that it had a notice for every line that was too long.

@@ -357,7 +357,9 @@ impl World {
             // no goodbye.
             let no_lines = !peer.ends_lines && !self.config.raw || peer.sent_too_long > 0;
             // In raw mode it may have lapsed before, and then it is disconnected.
-            let unsaid = wire.reset && (no_lines || self.config.raw);
+            // It may have been disconnected for its replies, and the reset has lost the goodbye.
+            let too_many = peer.reply_bytes_max(&self.config) > 2 * self.config.max_private;
+            let unsaid = wire.reset && (no_lines || self.config.raw || too_many);
             let given_up = peer.goodbyes > 0 || reset || unsaid || self.stopped;
             let ended = wire.eof || wire.reset || peer.has_ended;
             let in_time = wire.closed.is_none() || ended;
