@@ -10,6 +10,7 @@
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::builder::{BoolishValueParser, Resettable, Str};
@@ -113,6 +114,12 @@ pub struct Config {
     #[arg(long, value_name = "LINES", default_value_t = 0)]
     pub history: usize,
 
+    /// Let in only clients that tell this password, by /password
+    ///
+    /// Other users of this machine can see a flag: CHINWAG_PASSWORD hides it.
+    #[arg(long, value_name = "SECRET")]
+    pub password: Option<String>,
+
     /// Language of the server's own lines: en or ko [default: the locale's, or en]
     ///
     /// The first of LC_ALL, LC_MESSAGES and LANG that is set is the locale.
@@ -150,6 +157,16 @@ pub struct Config {
     /// Bytes that are not shown count too. [0..]
     #[arg(long, value_name = "SECONDS", default_value = "0", value_parser = seconds_or_zero)]
     pub idle: Duration,
+
+    /// Show every new client the lines of this file. They are read again on SIGHUP, if the server
+    /// has no terminal, and by /reload.
+    #[arg(long, value_name = "FILE", help_heading = "Hosting")]
+    pub motd: Option<PathBuf>,
+
+    /// Make a client an operator that says /oper SECRET with a secret in this file. A line has a
+    /// name and a secret. Only the user who starts the server may read it (mode 0600).
+    #[arg(long, value_name = "FILE")]
+    pub operators: Option<PathBuf>,
 
     /// Drop a line with more bytes than this, and tell its sender [1..=8057]
     #[arg(long, value_name = "BYTES", default_value_t = 4096)]

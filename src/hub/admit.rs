@@ -13,8 +13,29 @@ use super::{Hub, Stop};
 use crate::config::DOORWAY_MAX;
 use crate::hub::client::{Admission, Client, Leave, Life, Socket};
 use crate::room::reading::Reading;
+use crate::room::without::Without;
 use crate::room::{ClientId, LOBBY, RoomId};
-use crate::words::notice::{Counted, Notice, Shown};
+use crate::words::names::{Claimant, Name};
+use crate::words::notice::{Counted, Notice, Shown, Span, Why};
+
+/// Why a new client is refused.
+enum Refused {
+    Full(usize),
+    Banned(Span, String),
+    Locked(String),
+    TooManyFromAddress(usize),
+}
+
+impl Refused {
+    fn notice(&self) -> Notice<'_> {
+        match self {
+            Refused::Full(clients_max) => Notice::Full { clients_max: *clients_max },
+            Refused::Banned(time, why) => Notice::Banned { time: *time, why: Why(why) },
+            Refused::Locked(room) => Notice::Locked { room },
+            Refused::TooManyFromAddress(most) => Notice::TooManyFromAddress { per_address: *most },
+        }
+    }
+}
 
 /// Where clients come in, and what is so of all that come in there.
 #[derive(Clone, Copy, Debug)]
@@ -42,13 +63,36 @@ impl<S: Socket> Hub<S> {
     ///
     /// Ask [`Hub::turned_away`] first.
     pub fn admit(&mut self, socket: S, address: SocketAddr, by: Entrance, now: Instant) {
-        let refusal = if by.is_control { None } else { self.refusal(address.ip()) };
-        let id = self.insert(socket, address, by.room, now);
-        self.clients[id].record.is_operator = by.is_control;
+        let refusal = if by.is_control { None } else { self.refusal(address.ip(), by.room, now) };
+        let owes_password = !by.is_control && self.password_of(by.room).is_some();
+        let room = if owes_password { self.rooms.door(&self.config, now) } else { by.room };
+        let id = self.insert(socket, address, room, now);
+        let client = &mut self.clients[id];
+        client.record.is_operator = by.is_control;
+        client.record.is_unseen = by.is_control || owes_password;
+        if owes_password {
+            client.change_moments(|its| its.waits_for = Some(by.room));
+        }
         match refusal {
-            Some(notice) => self.refuse(id, address, &notice, now),
+            Some(refusal) => self.refuse(id, address, &refusal, now),
             None => self.let_in(id, address.ip(), now),
         }
+        self.file(id, now);
+    }
+
+    /// Admits the server's own terminal: an operator that is called `host`, and gets replies only.
+    /// Its socket is registered for [`Hub::next_key`].
+    pub fn admit_host(&mut self, socket: S, now: Instant) {
+        let address = SocketAddr::from(([0; 4], 0));
+        let id = self.insert(socket, address, LOBBY, now);
+        let record = &mut self.clients[id].record;
+        (record.is_operator, record.is_unseen) = (true, true);
+        self.clients[id].admission = Admission::Exempt;
+        self.change_without(id, Without::add_all);
+        let host = Claimant { serial: id.serial, network: address.ip() };
+        let named = self.names.take(host, Name::host(), now);
+        debug_assert_eq!(named, Ok(()));
+        self.greet(id, now);
         self.file(id, now);
     }
 
@@ -57,24 +101,36 @@ impl<S: Socket> Hub<S> {
     ///
     /// A refused connection holds a descriptor until it closes. At most [`DOORWAY_MAX`] may, so
     /// that refusals cannot crowd out clients that may come in.
-    pub fn turned_away(&mut self, address: SocketAddr, now: Instant) -> Option<Vec<u8>> {
-        if self.has_doorway() {
+    pub fn turned_away(
+        &mut self,
+        address: SocketAddr,
+        by: Entrance,
+        now: Instant,
+    ) -> Option<Vec<u8>> {
+        if self.has_doorway() || by.is_control {
             return None;
         }
-        let notice = self.refusal(address.ip())?;
-        self.tell_refused(address, &notice, now);
-        Some(self.config.voice().line(&notice))
+        let refusal = self.refusal(address.ip(), by.room, now)?;
+        self.tell_refused(address, &refusal, now);
+        Some(self.config.voice().line(&refusal.notice()))
     }
 
     /// Why a client from this address is refused, if it is.
-    fn refusal(&self, address: IpAddr) -> Option<Notice<'static>> {
+    fn refusal(&self, address: IpAddr, room: RoomId, now: Instant) -> Option<Refused> {
         if self.is_full() {
-            return Some(Notice::Full { clients_max: self.gate.clients_max });
+            return Some(Refused::Full(self.gate.clients_max));
+        }
+        let is_exempt = self.config.is_exempt(address);
+        if let (false, Some((_, ban))) = (is_exempt, self.moderation.bans.of(address, now)) {
+            let left = ban.until.map(|until| until.saturating_duration_since(now));
+            return Some(Refused::Banned(Span(left), ban.why.clone()));
+        }
+        if self.rooms[room].rules.as_ref().is_some_and(|rules| rules.is_locked) {
+            return Some(Refused::Locked(self.rooms.name(room)));
         }
         let per_address = self.config.per_address;
         let too_many = per_address > 0 && self.gate.addresses.connections(address) >= per_address;
-        (too_many && !self.config.is_exempt(address))
-            .then_some(Notice::TooManyFromAddress { per_address })
+        (too_many && !is_exempt).then_some(Refused::TooManyFromAddress(per_address))
     }
 
     /// Whether the doorway has room for one more refused connection.
@@ -107,7 +163,10 @@ impl<S: Socket> Hub<S> {
         let place = (room, reading);
         let client = Client::new(socket, address, serial, place, &self.config.pace(), now);
         let id = self.clients.insert(client);
-        self.clients[id].record.place = self.rooms[room].readers.add(id.key);
+        let came_seconds = now.duration_since(self.rooms.start()).as_secs() as u32;
+        let record = &mut self.clients[id].record;
+        record.place = self.rooms[room].readers.add(id.key);
+        record.came_seconds = came_seconds;
         id
     }
 
@@ -132,12 +191,30 @@ impl<S: Socket> Hub<S> {
         if client.life() != Life::Arriving {
             return;
         }
-        let (start, address) = (client.reading.position(), client.record.address());
+        let start = client.reading.position();
         let (before, _) = self.room_of(id).forms.of(client.form).start_at_or_after(start);
         self.enter(id, Life::Member, now);
         self.clients.join(id);
-        let room = self.clients[id].room;
-        self.rooms[room].here += 1;
+        match self.room_of(id).is_door {
+            true => self.tell(id, &Notice::PasswordNeeded, now),
+            false => self.welcome(id, start, before, now),
+        }
+    }
+
+    /// Welcomes a client that has come into its room, and announces it to all there. An operator
+    /// that has said nothing yet is not announced. Lines before the number `before` are earlier
+    /// ones.
+    pub(super) fn welcome(&mut self, id: ClientId, start: u64, before: u64, now: Instant) {
+        let (address, room) = (self.clients[id].record.address(), self.clients[id].room);
+        let is_seen = !self.clients[id].record.is_operator;
+        if is_seen {
+            self.clients[id].record.is_unseen = false;
+            self.rooms[room].here += 1;
+        }
+        if self.rooms[room].rules.is_some() {
+            let network = self.own_network(id);
+            self.rooms[room].change_rules(|rules| rules.came(id.serial, network));
+        }
         let here = self.rooms[room].here;
         let shown = Shown((!self.config.hide_addresses).then_some(address));
         let name = self.names.of(id.serial).to_string();
@@ -148,15 +225,19 @@ impl<S: Socket> Hub<S> {
             let notice = Notice::Entered { room: &self.rooms.name(room), here };
             self.tell_lines_at(id, start, self.config.voice().line(&notice), now);
         }
+        self.tell_lines_at(id, start, self.motd_lines(), now);
         self.tell_of_room(id, start, before, now);
-        self.announce(id, now);
+        if is_seen {
+            self.announce(id, now);
+        }
     }
 
     /// Tells a client that has come into its room the topic, and earlier lines there: those with a
     /// number below `before`. Both stand at this position.
     pub(super) fn tell_of_room(&mut self, id: ClientId, at: u64, before: u64, now: Instant) {
         let voice = self.config.voice();
-        let topic = self.room_of(id).topic().map(|topic| voice.line(&Notice::Topic { topic }));
+        let topic =
+            self.room_of(id).topic.as_deref().map(|topic| voice.line(&Notice::Topic { topic }));
         let history = self.history(id, self.config.history, before);
         let history = history.map(|history| voice.words(|_| history));
         for lines in [topic, history].into_iter().flatten() {
@@ -183,20 +264,20 @@ impl<S: Socket> Hub<S> {
         self.gate.addresses.may_tell(address, &self.config.address_notice_pace(), now)
     }
 
-    fn tell_refused(&mut self, address: SocketAddr, notice: &Notice<'_>, now: Instant) {
-        let full = matches!(notice, Notice::Full { .. });
+    fn tell_refused(&mut self, address: SocketAddr, refusal: &Refused, now: Instant) {
+        let full = matches!(refusal, Refused::Full(_));
         let troubles = &mut self.troubles;
         let trouble = if full { &mut troubles.full } else { &mut troubles.per_address };
         if let Some(count) = trouble.count(now) {
             let connections = Counted(count, "connection");
-            warn!("refused {connections}, the last from {address}: {notice}");
+            warn!("refused {connections}, the last from {address}: {}", refusal.notice());
         }
     }
 
-    fn refuse(&mut self, id: ClientId, address: SocketAddr, notice: &Notice<'_>, now: Instant) {
-        self.tell_refused(address, notice, now);
+    fn refuse(&mut self, id: ClientId, address: SocketAddr, refusal: &Refused, now: Instant) {
+        self.tell_refused(address, refusal, now);
         self.clients[id].admission = Admission::Refused;
         self.gate.refused += 1;
-        self.close(id, Leave::Refused, notice, now);
+        self.close(id, Leave::Refused, &refusal.notice(), now);
     }
 }

@@ -11,7 +11,6 @@ use crate::hub::client::{Hold, Leave, Life, Socket};
 use crate::room::queues::Queues;
 use crate::room::submissions::Submission;
 use crate::room::{ClientId, Effect, RoomId};
-use crate::words::command::Command;
 
 impl<S: Socket> Hub<S> {
     /// Appends what was submitted in each room, and begins a pass there.
@@ -87,14 +86,20 @@ impl<S: Socket> Hub<S> {
 
     fn append(&mut self, room: RoomId, submission: &Submission, now: Instant) {
         let author = submission.author;
-        match self.rooms[room].append(&mut self.pages, submission, &self.names, self.config.voice())
-        {
+        let (voice, names) = (self.config.voice(), &self.names);
+        match self.rooms[room].append(&mut self.pages, submission, names, voice, now) {
             Effect::None => {}
+            Effect::Told(lines) => {
+                if self.clients.get(author).is_some() {
+                    self.tell_lines(author, lines, now);
+                    self.file(author, now);
+                }
+            }
             Effect::Answer(lines) => {
                 self.answer(author, now, |hub| hub.tell_lines(author, lines, now));
             }
             Effect::Command(line) => {
-                self.answer(author, now, |hub| hub.obey(author, Command::parse(&line), now));
+                self.answer(author, now, |hub| hub.obey(author, &line, now));
             }
             // From here on its name is kept for its network alone.
             Effect::Gone => self.names.release(author.serial, now),
@@ -106,8 +111,8 @@ impl<S: Socket> Hub<S> {
         if self.clients.get(id).is_none() {
             return;
         }
-        give(self);
         self.clients[id].hold = Hold::None;
+        give(self);
         self.file(id, now);
     }
 

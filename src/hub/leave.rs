@@ -97,7 +97,10 @@ impl<S: Socket> Hub<S> {
     /// A client has left the server. The others in its room are told, if it was in one. It still
     /// gets what it lacks at this moment.
     pub(super) fn depart(&mut self, id: ClientId, before: Life, now: Instant) {
+        self.leave_host(id);
+        self.moderation.forget(id.serial);
         let client = &mut self.clients[id];
+        let was_seen = before.is_in_room() && !client.record.is_unseen;
         let (address, leave) = (client.record.address(), client.life().leave());
         let (room_id, moving_to) = (client.room, client.moments().moving_to);
         client.change_moments(|its| its.moving_to = None);
@@ -110,10 +113,12 @@ impl<S: Socket> Hub<S> {
             self.agenda.file_room(to, &mut self.rooms[to], now);
         }
         let alone = self.may_tell_alone(address.ip(), now);
-        let may_tell = self.stop == Stop::No && !self.config.voice().is_mute;
+        // That one was kicked is told instead.
+        let may_tell = self.stop == Stop::No && leave != Some(Leave::Kicked);
+        let may_tell = may_tell && !self.config.voice().is_mute;
         let room = &mut self.rooms[room_id];
-        room.here -= usize::from(before.is_in_room());
-        let told = may_tell && before.is_in_room() && room.presence.left(alone, now);
+        room.here -= usize::from(was_seen);
+        let told = may_tell && was_seen && room.presence.left(alone, now);
         // In every language, what stands around the name is shorter than another name.
         let charge = if told { charge(2 * NAMED_BYTES_MAX) } else { 0 };
         room.submissions.push(id, Kind::Departure { told }, &[], charge);
@@ -258,7 +263,8 @@ impl<S: Socket> Hub<S> {
                 }
             }
             Leave::Quit | Leave::Lost(_) | Leave::Endless | Leave::Idle => {}
-            Leave::NotChat | Leave::Refused | Leave::Stopping => {}
+            Leave::NotChat | Leave::Kicked | Leave::WrongSecret => {}
+            Leave::Refused | Leave::Stopping => {}
         }
     }
 }

@@ -17,15 +17,20 @@
 pub mod addresses;
 pub mod admit;
 pub mod agenda;
+pub mod bans;
 pub mod client;
 pub mod clients;
 pub mod deadlines;
 
 mod append;
+mod doorway;
+mod host;
 mod leave;
 mod listen;
+pub mod moderation;
 mod moving;
 mod obey;
+mod operate;
 pub mod rooms;
 mod rounds;
 mod speak;
@@ -48,6 +53,7 @@ use addresses::Addresses;
 use agenda::Agenda;
 use client::{Input, Leave, Life, Socket};
 use clients::Clients;
+use moderation::Moderation;
 use rooms::Rooms;
 
 /// Everyone, and the rooms in which they talk.
@@ -61,6 +67,7 @@ pub struct Hub<S> {
     pages: Pages,
     agenda: Agenda,
     names: Names,
+    moderation: Moderation,
     stop: Stop,
     troubles: Troubles,
     counts: Counts,
@@ -137,6 +144,7 @@ impl<S: Socket> Hub<S> {
             pages: Pages::new(config.windows_bytes_max()),
             agenda: Agenda::default(),
             names: Names::default(),
+            moderation: Moderation::default(),
             stop: Stop::No,
             troubles: Troubles::default(),
             counts: Counts::default(),

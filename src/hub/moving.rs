@@ -19,7 +19,7 @@ use crate::words::text::Excerpt;
 
 impl<S: Socket> Hub<S> {
     /// Moves a client to the room of this name, which is made if there is none.
-    pub(super) fn join_room(&mut self, id: ClientId, name: &str, now: Instant) {
+    pub(super) fn join_room(&mut self, id: ClientId, name: &str, secret: &str, now: Instant) {
         if !self.clients[id].life().is_in_room() {
             // It has left meanwhile, and the command was its last.
             return;
@@ -30,6 +30,7 @@ impl<S: Socket> Hub<S> {
             return self.tell(id, &Notice::InRoom { room }, now);
         }
         match found.map_or_else(|| self.make_room(id, name, now), Ok) {
+            Ok(to) if !self.may_join(id, to, secret, now) => {}
             Ok(to) => self.move_to(id, to, now),
             Err(Some(refusal)) => self.tell_room_refusal(id, name, refusal, now),
             Err(None) => {
@@ -53,18 +54,22 @@ impl<S: Socket> Hub<S> {
         if is_limited && self.rooms.made_by(maker) >= ROOMS_PER_ADDRESS {
             return Err(None);
         }
-        Ok(self.rooms.open(name, Some(maker), &self.config, now)?)
+        let room = self.rooms.open(name, Some(maker), &self.config, now)?;
+        self.rooms[room].host = Some(id.serial);
+        Ok(room)
     }
 
     /// Moves a client from its room to another. It is on its way until it has all that was appended
     /// here before.
-    fn move_to(&mut self, id: ClientId, to: RoomId, now: Instant) {
+    pub(super) fn move_to(&mut self, id: ClientId, to: RoomId, now: Instant) {
         self.end_here(id);
+        self.leave_host(id);
         let alone = self.may_tell_alone(self.clients[id].record.ip, now);
         let (from, room_name) = (self.clients[id].room, self.rooms.name(to));
         let room = &mut self.rooms[from];
-        room.here -= 1;
-        if self.stop == Stop::No && room.presence.left(alone, now) {
+        let is_unseen = self.clients[id].record.is_unseen;
+        room.here -= usize::from(!is_unseen);
+        if self.stop == Stop::No && !is_unseen && room.presence.left(alone, now) {
             room.tell_moved(
                 &mut self.pages,
                 id.serial,
@@ -93,7 +98,6 @@ impl<S: Socket> Hub<S> {
         self.stop_reading(from, place, form, now);
         let room = &mut self.rooms[to];
         room.coming -= 1;
-        room.here += 1;
         room.forms.join(form);
         let head = room.forms.of(form).head();
         let (before, end) =
@@ -107,10 +111,21 @@ impl<S: Socket> Hub<S> {
             // It is offered nothing here either.
             _ => client.reading.lapse(self.rooms[to].forms.of(form)),
         }
+        let network = self.own_network(id);
+        if self.rooms[to].rules.is_some() {
+            self.rooms[to].change_rules(|rules| rules.came(id.serial, network));
+        }
+        if self.rooms[from].is_door {
+            return self.welcome(id, head, before, now);
+        }
+        let is_unseen = self.clients[id].record.is_unseen;
+        self.rooms[to].here += usize::from(!is_unseen);
         let (room, here) = (&self.rooms.name(to), self.rooms[to].here);
         self.tell(id, &Notice::Entered { room, here }, now);
         self.tell_of_room(id, head, before, now);
-        self.announce(id, now);
+        if !is_unseen {
+            self.announce(id, now);
+        }
     }
 
     fn tell_room_refusal(&mut self, id: ClientId, name: &str, refusal: Refusal, now: Instant) {

@@ -12,7 +12,7 @@ use crate::room::ClientId;
 use crate::room::reading::DETOUR_BYTES;
 use crate::room::transcript::EntryKind;
 use crate::room::without::{IGNORED_MAX, Without};
-use crate::words::command::Command;
+use crate::words::command::{self, Command, Rank};
 use crate::words::names::{Claimant, NAME_CHARACTERS_MAX, Name, Refusal, called};
 use crate::words::notice::{self, Notice};
 use crate::words::text::Excerpt;
@@ -24,10 +24,24 @@ const NAMED_MAX: usize = 50;
 const LISTED_MAX: usize = 50;
 
 impl<S: Socket> Hub<S> {
-    /// Carries out what a client has asked.
-    pub(super) fn obey(&mut self, id: ClientId, command: Command<'_>, now: Instant) {
-        let lang = self.config.lang();
+    /// Carries out what a client has asked in this line, if it may ask that.
+    pub(super) fn obey(&mut self, id: ClientId, line: &str, now: Instant) {
+        let (command, lang) = (Command::parse(line), self.config.lang());
+        let name = line.split_whitespace().next().unwrap_or_default();
+        if command::rank(line) > self.rank(id) {
+            let needs_host = command::rank(line) == Rank::Host;
+            let command = &self.excerpt(name);
+            return match needs_host {
+                true => self.tell(id, &Notice::OnlyHost { command }, now),
+                false => self.tell(id, &Notice::OnlyOperator { command }, now),
+            };
+        }
+        let is_at_door = self.room_of(id).is_door;
         match command {
+            Command::Password(secret) => self.password(id, secret, now),
+            Command::Oper(secret) => self.try_oper(id, secret, now),
+            Command::Quit(words) => self.quit(id, words, now),
+            _ if is_at_door => self.tell(id, &Notice::PasswordNeeded, now),
             Command::Message { to, text } => self.message(id, to, text, now),
             Command::Answer(text) => self.message_back(id, text, now),
             Command::Nick(name) => self.rename(id, name, now),
@@ -40,30 +54,54 @@ impl<S: Socket> Hub<S> {
             Command::Ignored => self.tell_ignored(id, now),
             Command::Unignore(name) => self.unignore(id, name, now),
             Command::Who => self.tell_who(id, now),
-            Command::Join(room) => self.join_room(id, room, now),
-            Command::Leave => self.join_room(id, LOBBY_NAME, now),
+            Command::Join { room, secret } => self.join_room(id, room, secret, now),
+            Command::Leave => self.join_room(id, LOBBY_NAME, "", now),
             Command::Rooms => self.tell_rooms(id, now),
-            Command::Help => self.tell_lines(id, notice::help(lang), now),
-            Command::Quit(words) => self.quit(id, words, now),
+            Command::Help => self.tell_lines(id, notice::help(lang, self.rank(id)), now),
+            Command::Topic(topic) => self.topic(id, topic, now),
+            Command::Away(text) => self.away(id, text, now),
+            Command::Motd(text) => self.motd(id, text, now),
+            Command::Kick { name, why } => self.kick(id, name, why, now),
+            Command::Mute { name, time } => self.mute(id, name, time, now),
+            Command::Unmute(name) => self.unmute(id, name, now),
+            Command::Slow(time) => self.set_slow(id, time, now),
+            Command::Lock(is_locked) => self.set_lock(id, is_locked, now),
+            Command::Invite(name) => self.invite(id, name, now),
+            Command::Ban { whom, time, why } => self.ban(id, whom, time, why, now),
+            Command::Unban(network) => self.unban(id, network, now),
+            Command::Bans => self.tell_bans(id, now),
+            Command::Where(name) => self.tell_where(id, name, now),
+            Command::Announce(text) => self.announce_text(id, text, now),
+            Command::Op { name, on } => self.set_op(id, name, on, now),
+            Command::Replies => self.only_replies(id, now),
+            Command::Log(level) => self.set_log(id, level, now),
+            Command::Reload => self.reload(id, now),
             Command::Misused(command) => {
                 self.tell(id, &Notice::Usage { usage: notice::usage(command, lang) }, now);
             }
             Command::Unknown(command) => {
-                let command = &called(&Excerpt(command.as_bytes()).to_string());
+                let command = &self.excerpt(command);
                 self.tell(id, &Notice::Unknown { command }, now);
             }
             // The room has carried it out.
-            Command::Say(_) | Command::Me(_) | Command::Topic(_) => debug_assert!(false),
+            Command::Say(_) | Command::Me(_) => debug_assert!(false),
         }
     }
 
-    /// The client of this name, if it is here.
-    fn find(&self, name: &str) -> Option<ClientId> {
-        self.clients.member(self.names.find(name)?)
+    /// The client of this name, if it is here. One that owes a password is not.
+    pub(super) fn find(&self, name: &str) -> Option<ClientId> {
+        let found = self.clients.member(self.names.find(name)?);
+        found.filter(|id| !self.room_of(*id).is_door)
     }
 
-    fn tell_nobody(&mut self, id: ClientId, name: &str, now: Instant) {
-        let name = &called(&Excerpt(name.as_bytes()).to_string());
+    /// What a client has written, in a notice to it: short, and with a mark after it if it needs
+    /// one.
+    pub(super) fn excerpt(&self, text: &str) -> String {
+        called(&Excerpt(text.as_bytes()).to_string())
+    }
+
+    pub(super) fn tell_nobody(&mut self, id: ClientId, name: &str, now: Instant) {
+        let name = &self.excerpt(name);
         self.tell(id, &Notice::Nobody { name }, now);
     }
 
@@ -101,6 +139,9 @@ impl<S: Socket> Hub<S> {
             self.file(to, now);
         }
         self.tell_lines(from, line, now);
+        if let Some(text) = self.moderation.away.get(&to.serial).cloned() {
+            self.tell(from, &Notice::AwayNow { name: &to_name, text: &text }, now);
+        }
     }
 
     fn rename(&mut self, id: ClientId, name: &str, now: Instant) {
@@ -134,10 +175,10 @@ impl<S: Socket> Hub<S> {
     ) {
         let shown = match refusal {
             Refusal::Character(character) | Refusal::FirstCharacter(character) => {
-                let visible = called(&Excerpt(character.to_string().as_bytes()).to_string());
+                let visible = self.excerpt(&character.to_string());
                 format!("{visible} (U+{:04X})", character as u32)
             }
-            _ => called(&Excerpt(name.as_bytes()).to_string()),
+            _ => self.excerpt(name),
         };
         let notice = match refusal {
             Refusal::Empty => Notice::Usage { usage: notice::usage("/nick", self.config.lang()) },
@@ -220,19 +261,19 @@ impl<S: Socket> Hub<S> {
         }
     }
 
-    fn is_without(&self, id: ClientId, author: u64) -> bool {
+    pub(super) fn is_without(&self, id: ClientId, author: u64) -> bool {
         let without = self.clients[id].reading.without();
         without.is_some_and(|without| without.contains(author))
     }
 
-    fn change_without(&mut self, id: ClientId, change: impl FnOnce(&mut Without)) {
+    pub(super) fn change_without(&mut self, id: ClientId, change: impl FnOnce(&mut Without)) {
         self.clients[id].reading.change_without(change);
     }
 
     fn tell_who(&mut self, id: ClientId, now: Instant) {
         let room = self.room_of(id);
         let keys = room.readers.iter().filter_map(|key| self.clients.at(key));
-        let members = keys.filter(|reader| self.clients[*reader].life().is_in_room());
+        let members = keys.filter(|reader| self.is_seen(*reader));
         let named = members.take(NAMED_MAX).map(|member| self.names.of(member.serial).to_string());
         let (here, names) = (room.here, named.collect::<Vec<String>>());
         let (more, names) = (here - names.len(), &names.join(", "));
@@ -255,8 +296,8 @@ impl<S: Socket> Hub<S> {
     }
 
     fn quit(&mut self, id: ClientId, words: &str, now: Instant) {
-        if !words.is_empty() {
-            let room = &mut self.rooms[self.clients[id].room];
+        let room = &mut self.rooms[self.clients[id].room];
+        if !words.is_empty() && room.silence(id.serial, now).is_none() {
             room.say(&mut self.pages, id.serial, EntryKind::Say, words, &self.names);
         }
         let has_dialect = self.clients[id].record.decoder.has_dialect();

@@ -26,12 +26,15 @@ pub struct Rooms {
     slab: Slab<Room>,
     /// In this table, the serial of a room is its key plus 1.
     names: Names,
+    /// The room in which clients wait that owe a password, once there was one.
+    door: Option<RoomId>,
 }
 
 impl Rooms {
     /// A table with the lobby alone.
     pub fn new(config: &Config, now: Instant) -> Rooms {
-        let mut rooms = Rooms { start: now, slab: Slab::new(), names: Names::default() };
+        let mut rooms =
+            Rooms { start: now, slab: Slab::new(), names: Names::default(), door: None };
         if let Ok(name) = Name::parse(LOBBY_NAME) {
             let lobby = rooms.open(name, None, config, now);
             debug_assert_eq!(lobby, Ok(LOBBY));
@@ -45,9 +48,9 @@ impl Rooms {
         self.start
     }
 
-    /// How many there are.
+    /// How many there are, without the door.
     pub fn count(&self) -> usize {
-        self.slab.len()
+        self.slab.len() - usize::from(self.door.is_some())
     }
 
     /// The name of a room.
@@ -58,7 +61,8 @@ impl Rooms {
     /// The room that has this name, in any case.
     pub fn find(&self, name: &str) -> Option<RoomId> {
         let key = self.names.find(name)?.checked_sub(1)?;
-        self.slab.contains(key as usize).then_some(RoomId(key as u32))
+        let room = self.slab.get(key as usize)?;
+        (!room.is_door).then_some(RoomId(key as u32))
     }
 
     /// Makes a room, for a client of this network or for the server. On `Err` its name looks like
@@ -76,6 +80,19 @@ impl Rooms {
         let presence = Presence::new(config.notice_pace(), config.summary);
         self.slab.insert(Room::new(maker, config.window, presence));
         Ok(id)
+    }
+
+    /// The room in which clients wait that owe a password. Its name is reserved, so no client can
+    /// go there by itself.
+    pub fn door(&mut self, config: &Config, now: Instant) -> RoomId {
+        if let Some(door) = self.door {
+            return door;
+        }
+        let door = self.open(Name::door(), None, config, now).unwrap_or(LOBBY);
+        debug_assert_ne!(door, LOBBY);
+        self[door].is_door = true;
+        self.door = Some(door);
+        door
     }
 
     /// Removes a room that nothing names.
@@ -109,8 +126,9 @@ impl Rooms {
     /// The rooms with the most clients, and how many each has: at most `rooms_max`, the largest
     /// first.
     pub fn largest(&self, rooms_max: usize) -> Vec<(RoomId, usize)> {
+        let rooms = self.slab.iter().filter(|(_, room)| !room.is_door);
         let mut rooms: Vec<(RoomId, usize)> =
-            self.slab.iter().map(|(key, room)| (RoomId(key as u32), room.here)).collect();
+            rooms.map(|(key, room)| (RoomId(key as u32), room.here)).collect();
         let order = |(id, here): &(RoomId, usize)| (usize::MAX - here, *id);
         if rooms.len() > rooms_max {
             rooms.select_nth_unstable_by_key(rooms_max, order);

@@ -11,12 +11,13 @@ use std::time::Instant;
 use super::Hub;
 use super::listen::{AGAIN, Budget, DONE, MORE, Step, Visit};
 use crate::config::{NAMED_BYTES_MAX, STANDING_BYTES_MAX};
-use crate::hub::client::{Admission, Hold, Socket};
-use crate::room::ClientId;
+use crate::hub::client::{Admission, Hold, Record, Socket};
 use crate::room::submissions::Kind;
 use crate::room::transcript::charge;
+use crate::room::{ClientId, Room};
 use crate::wire::decoder::Decoded;
 use crate::wire::line::LineRules;
+use crate::words::command;
 use crate::words::names::NAME_BYTES_MAX;
 use crate::words::notice::Notice;
 use crate::words::text::push_safe;
@@ -55,13 +56,21 @@ impl<S: Socket> Hub<S> {
         if cost > budget.deficit as usize {
             return MORE;
         }
+        let is_said = kind == Kind::Line || kind == Kind::Command && command::is_said(safe);
+        if is_said && record.is_unseen && !room.is_door {
+            self.show(id, now);
+            return AGAIN;
+        }
+        if is_said && let Err(due) = take_turn(room, record, now) {
+            client.wait(due);
+            return DONE;
+        }
         let (address, pace) = (record.ip, self.config.pace());
         let advanced = || self.gate.addresses.may_say(address, &pace, now);
         if client.admission != Admission::Exempt
             && let Err(due) = record.allowance.take(&pace, advanced, now)
         {
-            client.hold = Hold::Pace;
-            client.change_moments(|its| its.paused_until = Some(due));
+            client.wait(due);
             return DONE;
         }
         room.submissions.push(id, kind, text, cost);
@@ -112,6 +121,15 @@ impl<S: Socket> Hub<S> {
     ) {
         self.clients[id].record.decoder.consume(decoded, rules, now);
         self.answer_in_turn(id, &Notice::LineTooLong { bytes_max });
+    }
+}
+
+/// Takes the turn of a client in a slow room. A host and an operator need not wait.
+fn take_turn(room: &mut Room, record: &Record, now: Instant) -> Result<(), Instant> {
+    let is_free = record.is_operator || room.host == Some(record.serial);
+    match &mut room.rules {
+        Some(rules) if !is_free => rules.take_line(record.serial, now),
+        _ => Ok(()),
     }
 }
 

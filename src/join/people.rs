@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 
 use super::pending::Me;
 use super::said::{Said, may_be_name};
-use crate::words::command::{COMMANDS, Row};
+use crate::words::command::{COMMANDS, Rank, Row};
 use crate::words::names::bare;
 use crate::words::notice::Notice;
 
@@ -64,7 +64,13 @@ impl People {
             _ if is_room => self.rooms.beginning_with(word).collect(),
             "" => return Completion::Nothing,
             _ if is_first && word.starts_with('/') => {
-                COMMANDS.iter().map(Row::name).filter(|name| name.starts_with(word)).collect()
+                let of = |rank: Rank| {
+                    let rows = COMMANDS.iter().filter(move |row| row.rank() == rank);
+                    rows.map(Row::name).filter(|name| name.starts_with(word)).collect::<Vec<_>>()
+                };
+                // Those that few may give are meant only if there is no other.
+                let ranks = [Rank::Anyone, Rank::Host, Rank::Operator].map(of);
+                ranks.into_iter().find(|names| !names.is_empty()).unwrap_or_default()
             }
             _ => self.names.beginning_with(word).filter(|name| !me.is_now(name)).collect(),
         };

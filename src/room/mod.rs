@@ -34,6 +34,7 @@ use pages::Pages;
 use presence::Presence;
 use queues::Queues;
 use readers::Readers;
+use rules::Rules;
 use submissions::{Kind, Submission, Submissions};
 use transcript::{EntryKind, Line, SERVER, Stamp, Transcript};
 use turns::Turns;
@@ -50,20 +51,25 @@ pub mod presence;
 pub mod queues;
 pub mod readers;
 pub mod reading;
+pub mod rules;
 pub mod submissions;
 pub mod transcript;
 pub mod turns;
 pub mod without;
-
-/// The most bytes of a topic.
-pub const TOPIC_BYTES_MAX: usize = 400;
 
 /// One conversation.
 #[derive(Debug)]
 pub struct Room {
     /// The network of the client that made it; `None` if the server did.
     maker: Option<IpAddr>,
-    topic: Option<Box<str>>,
+    /// The serial of the client that made it, while it is here.
+    pub host: Option<u64>,
+    /// What it is about, as a client set it.
+    pub topic: Option<Box<str>>,
+    /// What its host or an operator has laid down, if anything.
+    pub rules: Option<Box<Rules>>,
+    /// Whether it is the room in which clients wait that owe a password: nothing is said there.
+    pub is_door: bool,
     /// The lines that were appended.
     pub forms: Forms,
     /// The lines that wait to be appended.
@@ -127,6 +133,8 @@ pub struct Bounds {
 pub enum Effect {
     /// Nothing.
     None,
+    /// Its author gets these lines.
+    Told(Vec<u8>),
     /// Its author, which waits for that, gets these lines; there may be none.
     Answer(Vec<u8>),
     /// Its author, which waits for that, has given this command. It concerns more than this room.
@@ -140,7 +148,10 @@ impl Room {
     pub fn new(maker: Option<IpAddr>, window_bytes_max: usize, presence: Presence) -> Room {
         Room {
             maker,
+            host: None,
             topic: None,
+            rules: None,
+            is_door: false,
             forms: Forms::new(window_bytes_max),
             submissions: Submissions::default(),
             at_seconds: 0,
@@ -163,9 +174,21 @@ impl Room {
         self.maker
     }
 
-    /// The topic, as a client set it.
-    pub fn topic(&self) -> Option<&str> {
-        self.topic.as_deref()
+    /// Changes the rules.
+    pub fn change_rules<T>(&mut self, change: impl FnOnce(&mut Rules) -> T) -> T {
+        let mut rules = self.rules.take().unwrap_or_default();
+        let result = change(&mut rules);
+        self.rules = (!rules.is_empty()).then_some(rules);
+        result
+    }
+
+    /// Why a client may say nothing here, if it may not.
+    pub fn silence(&self, author: u64, now: Instant) -> Option<Notice<'static>> {
+        if self.is_door {
+            return Some(Notice::PasswordNeeded);
+        }
+        let is_muted = self.rules.as_ref().is_some_and(|rules| rules.is_muted(author, now));
+        is_muted.then_some(Notice::Muted)
     }
 
     /// Whether no line waits, no pass is in progress, and no client is here or coming.
@@ -245,6 +268,7 @@ impl Room {
         submission: &Submission,
         names: &Names,
         voice: Voice,
+        now: Instant,
     ) -> Effect {
         let author = submission.author.serial;
         let text = self.submissions.text(submission);
@@ -254,13 +278,16 @@ impl Room {
                 self.forms.append(pages, self.stamp(author, kind, ""), &[text]);
             }
             Kind::Line => {
+                if let Some(notice) = self.silence(author, now) {
+                    return Effect::Told(voice.line(&notice));
+                }
                 let name = &names.of(author).to_string();
                 let stamp = self.stamp(author, EntryKind::Say, name);
                 self.forms.append(pages, stamp, &line(EntryKind::Say, name, text));
             }
             Kind::Command => {
                 let line = String::from_utf8_lossy(text).into_owned();
-                return self.obey(pages, author, line, names, voice);
+                return self.obey(pages, author, line, names, voice, now);
             }
             Kind::Answer => return Effect::Answer(text.to_vec()),
             Kind::Departure { told } => {
@@ -282,25 +309,17 @@ impl Room {
         line: String,
         names: &Names,
         voice: Voice,
+        now: Instant,
     ) -> Effect {
-        match Command::parse(&line) {
-            Command::Say(text) => self.say(pages, author, EntryKind::Say, text, names),
-            Command::Me(text) => self.say(pages, author, EntryKind::Me, text, names),
-            Command::Topic("") => {
-                let topic = self.topic.as_deref().map(|topic| Notice::Topic { topic });
-                return Effect::Answer(voice.line(&topic.unwrap_or(Notice::NoTopic)));
-            }
-            Command::Topic(topic) if topic.len() > TOPIC_BYTES_MAX => {
-                let bytes_max = TOPIC_BYTES_MAX;
-                return Effect::Answer(voice.line(&Notice::LineTooLong { bytes_max }));
-            }
-            Command::Topic(topic) => {
-                self.topic = Some(topic.into());
-                let name = &names.of(author).to_string();
-                self.tell_of(pages, author, &Notice::TopicSet { name, topic }, voice);
-            }
+        let (kind, text) = match Command::parse(&line) {
+            Command::Say(text) => (EntryKind::Say, text),
+            Command::Me(text) => (EntryKind::Me, text),
             _ => return Effect::Command(line),
+        };
+        if let Some(notice) = self.silence(author, now) {
+            return Effect::Answer(voice.line(&notice));
         }
+        self.say(pages, author, kind, text, names);
         Effect::Answer(Vec::new())
     }
 
@@ -466,7 +485,7 @@ mod tests {
         let author = ClientId { serial: 7, key: 0 };
         room.submissions.push(author, kind, text.as_bytes(), 100);
         let submission = room.submissions.take(usize::MAX).unwrap();
-        room.append(pages, &submission, names, VOICE)
+        room.append(pages, &submission, names, VOICE, Instant::now())
     }
 
     fn said(room: &Room) -> String {
@@ -489,22 +508,30 @@ mod tests {
     #[test]
     fn a_room_carries_out_what_concerns_it_alone() {
         let (mut room, mut pages, names, _) = room();
-        let long = format!("/topic {}", "x".repeat(TOPIC_BYTES_MAX + 1));
-        for (command, answer) in [
-            ("/topic", "* no topic; /topic TEXT sets one\n"),
-            (&long, "* line too long, not sent (limit 400 bytes)\n"),
-            ("/topic roses", ""),
-            ("/topic", "* topic: roses\n"),
-            ("/me waves", ""),
-            ("//who", ""),
-        ] {
+        for command in ["/me waves", "//who"] {
             let effect = submit(&mut room, &mut pages, &names, Kind::Command, command);
-            assert_eq!(effect, Effect::Answer(answer.into()), "{command}");
+            assert_eq!(effect, Effect::Answer(Vec::new()), "{command}");
         }
         room.tell_moved(&mut pages, 7, "attic", &names, VOICE);
-        assert_eq!(room.topic(), Some("roses"));
-        let lines = "* guest7 set the topic: roses\n~ guest7 waves\nguest7: /who\n";
-        assert_eq!(said(&room), format!("{lines}* guest7 went to attic\n"));
+        assert_eq!(said(&room), "~ guest7 waves\nguest7: /who\n* guest7 went to attic\n");
+    }
+
+    #[test]
+    fn nothing_is_said_by_a_muted_client_or_at_the_door() {
+        let (mut room, mut pages, names, _) = room();
+        let mut check = |room: &mut Room, notice: Notice<'_>| {
+            let told = notice.to_line(Lang::En);
+            let mut submit = |kind, text| submit(room, &mut pages, &names, kind, text);
+            assert_eq!(submit(Kind::Line, "hello"), Effect::Told(told.clone()));
+            assert_eq!(submit(Kind::Command, "/me waves"), Effect::Answer(told));
+            assert_eq!(submit(Kind::Command, "/who"), Effect::Command("/who".into()));
+        };
+        room.change_rules(|rules| rules.mute(7, None, None));
+        check(&mut room, Notice::Muted);
+        room.change_rules(|rules| rules.unmute(7, None));
+        room.is_door = true;
+        check(&mut room, Notice::PasswordNeeded);
+        assert_eq!(said(&room), "");
     }
 
     #[test]
@@ -514,7 +541,7 @@ mod tests {
         room.submissions.push_notice(b"* one\n");
         assert_eq!(room.wants(now), Queues::TALKING | Queues::SUBMITTED);
         let submission = room.submissions.take(usize::MAX).unwrap();
-        room.append(&mut pages, &submission, &names, VOICE);
+        room.append(&mut pages, &submission, &names, VOICE, now);
         room.begin_pass(1000, 1000, 6);
         assert_eq!(room.wants(now), Queues::PASSING);
         room.end_pass(&mut pages, 100);

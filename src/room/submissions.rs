@@ -81,6 +81,16 @@ impl Submissions {
         self.queue.push_back(Submission { author, charge, kind, start, bytes });
     }
 
+    /// Takes out all lines and commands of this author: they are dropped. That it has left stays.
+    pub fn drop_lines_of(&mut self, author: ClientId) {
+        let charged = &mut self.charged;
+        self.queue.retain(|its| {
+            let stays = its.author != author || matches!(its.kind, Kind::Departure { .. });
+            *charged -= if stays { 0 } else { its.charge };
+            stays
+        });
+    }
+
     /// What the next one is charged, if that is at most `charge_max`.
     pub fn next_charge(&self, charge_max: usize) -> Option<usize> {
         self.queue.front().map(|next| next.charge).filter(|charge| *charge <= charge_max)

@@ -14,6 +14,8 @@ pub const IGNORED_MAX: usize = 50;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Without {
     authors: Vec<Author>,
+    /// All are left out, and the notices too.
+    all: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,12 +39,22 @@ impl Without {
 
     /// Whether no author is left out.
     pub fn is_empty(&self) -> bool {
-        self.authors.is_empty()
+        self.authors.is_empty() && !self.all
     }
 
     /// Whether the lines of this author are left out.
     pub fn contains(&self, serial: u64) -> bool {
-        self.authors.iter().any(|author| author.serial == serial)
+        self.all || self.authors.iter().any(|author| author.serial == serial)
+    }
+
+    /// Leaves out all that is said and told to all.
+    pub fn add_all(&mut self) {
+        self.all = true;
+    }
+
+    /// Whether all is left out.
+    pub fn has_all(&self) -> bool {
+        self.all
     }
 
     /// The authors, including those that have left.
@@ -52,7 +64,7 @@ impl Without {
 
     /// Leaves out this author too, whatever the bound.
     pub fn add(&mut self, serial: u64) {
-        if !self.contains(serial) {
+        if self.authors.iter().all(|author| author.serial != serial) {
             self.authors.push(Author { serial, until: None });
         }
     }

@@ -382,7 +382,7 @@ impl Server {
     }
 
     fn admit(&mut self, mut socket: TcpStream, address: SocketAddr, place: usize, now: Instant) {
-        if let Some(words) = self.hub.turned_away(address, now) {
+        if let Some(words) = self.hub.turned_away(address, self.listening[place].entrance, now) {
             turn_away(socket, &words);
             return;
         }

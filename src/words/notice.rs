@@ -7,11 +7,12 @@
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use clap::ValueEnum;
 use unicode_width::UnicodeWidthStr;
 
-use super::command::{COMMANDS, Row};
+use super::command::{COMMANDS, Rank, Row};
 use super::reading;
 
 /// The language of the server's own lines.
@@ -47,6 +48,32 @@ impl fmt::Display for Shown {
         let Shown(Some(address)) = self else { return Ok(()) };
         let blank = if f.alternate() { "" } else { " " };
         write!(f, "{blank}({})", SocketAddr::new(address.ip().to_canonical(), address.port()))
+    }
+}
+
+/// A reason, as it follows a sentence: behind a colon, or nothing if there is none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Why<'a>(pub &'a str);
+
+impl fmt::Display for Why<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_empty() { Ok(()) } else { write!(f, ": {}", self.0) }
+    }
+}
+
+/// A time, as it follows a word: in brackets and its largest unit, or nothing if it has no end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Span(pub Option<Duration>);
+
+impl fmt::Display for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Span(Some(time)) = self else { return Ok(()) };
+        match time.as_secs() {
+            seconds @ ..120 => write!(f, " ({seconds}s)"),
+            seconds @ ..7200 => write!(f, " ({}m)", seconds / 60),
+            seconds @ ..172_800 => write!(f, " ({}h)", seconds / 3600),
+            seconds => write!(f, " ({}d)", seconds / 86_400),
+        }
     }
 }
 
@@ -355,6 +382,194 @@ notices! {
     NameLooksTaken { name: &'a str }
         en "{name} looks like the name of someone here"
         ko "{name}은(는) 여기 있는 사람의 이름과 비슷하게 보입니다";
+    /// To a client that gives a command of the host.
+    OnlyHost { command: &'a str }
+        en "only the host of this room or an operator can use {command}"
+        ko "{command}은(는) 이 방의 방장이나 운영자만 쓸 수 있습니다";
+    /// To a client that gives a command of an operator.
+    OnlyOperator { command: &'a str }
+        en "only an operator can use {command}"
+        ko "{command}은(는) 운영자만 쓸 수 있습니다";
+    /// To a client that is disconnected by a host or an operator.
+    Kicked { by: &'a str, why: Why<'a> }
+        en "closed: {by} disconnected you{why}"
+        ko "연결을 끊습니다: {by}님이 내보냈습니다{why}";
+    /// The same to all in its room.
+    WasKicked { name: &'a str, by: &'a str, why: Why<'a> }
+        en "{name} was disconnected by {by}{why}"
+        ko "{name}님을 내보낸 사람: {by}{why}";
+    /// To a client of a network that may not come in.
+    Banned { time: Span, why: Why<'a> }
+        en "closed: your address is banned{time}{why}"
+        ko "연결을 끊습니다: 차단된 주소입니다{time}{why}";
+    /// To an operator: a ban holds from now on.
+    BanSet { network: &'a str, time: Span, gone: usize }
+        en "banned {network}{time}, {gone} disconnected"
+        ko "{network}{time} 차단, {gone}명을 내보냈습니다";
+    /// A ban no longer holds.
+    BanLifted { network: &'a str }
+        en "the ban of {network} is lifted"
+        ko "{network} 차단을 풀었습니다";
+    /// There is no such ban.
+    NotBanned { network: &'a str }
+        en "there is no ban of {network}; /bans lists them"
+        ko "{network} 차단이 없습니다. /bans로 목록을 보세요";
+    /// One ban in the list.
+    Ban { network: &'a str, time: Span, by: &'a str, why: Why<'a> }
+        en "ban of {network}{time} by {by}{why}"
+        ko "차단: {network}{time} 운영자 {by}{why}";
+    /// The number of bans that the list has left out.
+    MoreBans { more: usize }
+        en "and {more} more bans"
+        ko "그 밖의 차단 {more}개";
+    /// The list of bans is empty.
+    NoBans
+        en "no bans"
+        ko "차단이 없습니다";
+    /// A client cannot be banned by its address.
+    SharesAddress { name: &'a str }
+        en "{name} has no address of its own: use /kick or /mute"
+        ko "{name}님은 자기 주소가 없습니다. /kick이나 /mute를 쓰세요";
+    /// A ban would hit the operator that asks for it.
+    BansYourself
+        en "that would ban your own address"
+        ko "자기 주소도 차단됩니다";
+    /// There are as many bans as there may be.
+    TooManyBans { most: usize }
+        en "there are {most} bans, the maximum"
+        ko "차단이 이미 {most}개 있어 더는 안 됩니다";
+    /// To all in a room: a client may say nothing.
+    WasMuted { name: &'a str, by: &'a str, time: Span }
+        en "{name} was muted by {by}{time}"
+        ko "{name}님의 말을 막은 사람: {by}{time}";
+    /// To all in a room: a client may talk again.
+    WasUnmuted { name: &'a str, by: &'a str }
+        en "{name} was unmuted by {by}"
+        ko "{name}님이 다시 말하게 한 사람: {by}";
+    /// A client is not muted.
+    NotMuted { name: &'a str }
+        en "{name} is not muted"
+        ko "{name}님은 말할 수 있습니다";
+    /// To a client that is muted: its line was dropped.
+    Muted
+        en "not sent: you are muted in this room"
+        ko "보내지 않았습니다: 이 방에서 말할 수 없게 되었습니다";
+    /// To all in a room: each may say a line in this time.
+    SlowSet { by: &'a str, seconds: u64 }
+        en "{by} slowed the room down: one line in {seconds} s"
+        ko "{by}님이 방을 느리게 했습니다: {seconds}초에 한 줄";
+    /// To all in a room: it is no longer slow.
+    SlowEnded { by: &'a str }
+        en "{by} set the room to its usual speed"
+        ko "{by}님이 방을 다시 빠르게 했습니다";
+    /// To all in a room: only invited clients may come in.
+    LockSet { by: &'a str }
+        en "{by} locked the room; /invite lets a client in"
+        ko "{by}님이 방을 잠갔습니다. /invite로 들어올 수 있습니다";
+    /// To all in a room: all may come in again.
+    LockEnded { by: &'a str }
+        en "{by} unlocked the room"
+        ko "{by}님이 방을 열었습니다";
+    /// To a client that may not come into a room.
+    Locked { room: &'a str }
+        en "{room} is locked: it takes an invitation"
+        ko "{room} 방은 잠겨 있어 초대가 있어야 합니다";
+    /// To a client that is invited.
+    Invited { name: &'a str, room: &'a str }
+        en "{name} invites you to {room}; /join goes there"
+        ko "{name}님이 {room} 방으로 초대합니다. /join으로 갑니다";
+    /// To the client that has invited one.
+    InvitationSent { name: &'a str }
+        en "{name} is invited"
+        ko "{name}님을 초대했습니다";
+    /// To all rooms, from an operator.
+    Announcement { text: &'a str }
+        en "announcement: {text}"
+        ko "알림: {text}";
+    /// To an operator: the address of a client, and for how long it has been here.
+    Where { name: &'a str, address: Shown, time: Span }
+        en "{name}{address} is here{time}"
+        ko "{name}{address} 접속{time}";
+    /// To all in a room: a client is away.
+    Away { name: &'a str, text: &'a str }
+        en "{name} is away: {text}"
+        ko "{name}님이 자리를 비웠습니다: {text}";
+    /// To the sender of a private message to a client that is away.
+    AwayNow { name: &'a str, text: &'a str }
+        en "{name} may read this later, being away: {text}"
+        ko "{name}님은 자리에 없어 나중에 읽을 수 있습니다: {text}";
+    /// To all in a room: a client is no longer away.
+    Back { name: &'a str }
+        en "{name} is back"
+        ko "{name}님이 돌아왔습니다";
+    /// The client was not away.
+    NotAway
+        en "you are not away; /away TEXT says that you are"
+        ko "자리를 비우지 않았습니다. /away 글로 알립니다";
+    /// To a client that becomes an operator.
+    Operator
+        en "you are an operator now; /help lists what you can do"
+        ko "이제 운영자입니다. /help로 할 수 있는 일을 보세요";
+    /// To a client that is no longer an operator.
+    NoOperator
+        en "you are no longer an operator"
+        ko "더는 운영자가 아닙니다";
+    /// To the operator that has made it one.
+    OperatorMade { name: &'a str }
+        en "{name} is an operator now"
+        ko "{name}님이 이제 운영자입니다";
+    /// To the operator that has ended that.
+    OperatorUnmade { name: &'a str }
+        en "{name} is no longer an operator"
+        ko "{name}님이 더는 운영자가 아닙니다";
+    /// A secret or password was wrong.
+    WrongSecret { left: u8 }
+        en "wrong, {left} tries left", if left == 1 => "wrong, 1 try left"
+        ko "틀렸습니다. {left}번 남았습니다";
+    /// To a client that is disconnected for wrong secrets.
+    TooManyTries
+        en "closed: too many wrong tries"
+        ko "연결을 끊습니다: 너무 많이 틀렸습니다";
+    /// To a client that has to tell the password of the server, or of its room.
+    PasswordNeeded
+        en "this server has a password: /password SECRET lets you in"
+        ko "암호가 있는 서버입니다. /password 암호로 들어옵니다";
+    /// To a client that wants to go to a room with a password.
+    RoomPasswordNeeded { room: &'a str }
+        en "{room} has a password: /join {room} SECRET"
+        ko "{room} 방에는 암호가 있습니다: /join {room} 암호";
+    /// To all in a room: it has a password.
+    PasswordSet { by: &'a str }
+        en "{by} set a password for the room"
+        ko "{by}님이 방의 암호를 정했습니다";
+    /// To all in a room: it has no password any more.
+    PasswordGone { by: &'a str }
+        en "{by} removed the password of the room"
+        ko "{by}님이 방의 암호를 없앴습니다";
+    /// There is no welcome text.
+    NoMotd
+        en "no welcome text"
+        ko "환영 글이 없습니다";
+    /// To the operator that has set the welcome text.
+    MotdSet
+        en "the welcome text is set"
+        ko "환영 글을 정했습니다";
+    /// To the operator that wants the files to be read again.
+    Reloading
+        en "reloading; the log says what was read"
+        ko "다시 읽습니다. 무엇을 읽었는지는 로그에 나옵니다";
+    /// To the operator that has changed the level of the log.
+    LogLevel { level: &'a str }
+        en "log level: {level}"
+        ko "로그 수준: {level}";
+    /// To a client that has done something which is told in another room.
+    Done
+        en "done"
+        ko "했습니다";
+    /// To an operator that gets replies only from now on.
+    RepliesOnly
+        en "replies only"
+        ko "답만 보입니다";
 }
 
 impl Notice<'_> {
@@ -391,9 +606,10 @@ const NO_COMMANDS: [[(&str, &str); LANGS]; 2] = [
     [("anything else", "is sent to all in the room"), ("그 밖의 것", "방의 모두에게 말하기")],
 ];
 
-/// All commands, one line each, aligned by the columns of a terminal.
-pub fn help(lang: Lang) -> Vec<u8> {
-    let commands = COMMANDS.iter().map(|row| row.help(lang));
+/// The commands that a client of this rank may give, one line each, aligned by the columns of a
+/// terminal.
+pub fn help(lang: Lang, rank: Rank) -> Vec<u8> {
+    let commands = COMMANDS.iter().filter(|row| row.rank() <= rank).map(|row| row.help(lang));
     let rows = commands.chain(NO_COMMANDS.map(|row| row[lang as usize]));
     let columns = rows.clone().map(|(usage, _)| usage.width()).max().unwrap_or(0);
     let line = |(usage, what): (&str, &str)| {
@@ -535,11 +751,15 @@ mod tests {
 
     #[test]
     fn help_is_lined_up_in_every_language() {
-        for lang in [Lang::En, Lang::Ko] {
-            let text = String::from_utf8(help(lang)).unwrap();
-            assert_eq!(text.lines().count(), COMMANDS.len() + NO_COMMANDS.len());
+        let ranks = [Rank::Anyone, Rank::Host, Rank::Operator];
+        for (lang, rank) in
+            [Lang::En, Lang::Ko].into_iter().flat_map(|lang| ranks.map(|rank| (lang, rank)))
+        {
+            let text = String::from_utf8(help(lang, rank)).unwrap();
+            let rows = || COMMANDS.iter().filter(|row| row.rank() <= rank);
+            assert_eq!(text.lines().count(), rows().count() + NO_COMMANDS.len());
             let mut widths = Vec::new();
-            for (line, row) in text.lines().zip(&COMMANDS) {
+            for (line, row) in text.lines().zip(rows()) {
                 assert!(line.starts_with("* "), "{line}");
                 let before = line.strip_suffix(row.help(lang).1).unwrap();
                 widths.push(before.width());

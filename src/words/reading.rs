@@ -3,7 +3,9 @@
 //! A form is a format string of the table, such as `{from} is now {to}`. This module knows words
 //! only. It trusts nothing: any text may claim to be a notice.
 
-use super::notice::Shown;
+use std::time::Duration;
+
+use super::notice::{Shown, Span, Why};
 
 /// The fields of a form, each with the words that stand in its place.
 pub(super) type Fields<'a> = Vec<(&'static str, &'a str)>;
@@ -17,9 +19,14 @@ pub(super) fn fields<'a>(form: &'static str, words: &'a str) -> Option<Fields<'a
         let (field, behind) = piece.split_once('}')?;
         let end = match pieces.peek() {
             None => rest.strip_suffix(behind)?.len(),
-            // An address follows, unless it is hidden: then it is what follows that.
+            // An address, a time or a reason follows, or nothing: then it is what follows that.
             Some(next) if behind.is_empty() => {
-                rest.find(" (").or_else(|| rest.find(next.split_once('}')?.1))?
+                let literal = next.split_once('}')?.1;
+                let follows = [" (", ": "].iter().filter_map(|mark| rest.find(mark)).min();
+                follows.or_else(|| match literal.is_empty() {
+                    true => Some(rest.len()),
+                    false => rest.find(literal),
+                })?
             }
             Some(_) => rest.find(behind)?,
         };
@@ -43,6 +50,33 @@ pub(super) trait Value<'a>: Sized {
 impl<'a> Value<'a> for &'a str {
     fn of(words: &'a str) -> Option<Self> {
         (!words.is_empty()).then_some(words)
+    }
+}
+
+impl<'a> Value<'a> for Why<'a> {
+    fn of(words: &'a str) -> Option<Self> {
+        if words.is_empty() { Some(Why("")) } else { words.strip_prefix(": ").map(Why) }
+    }
+}
+
+impl Value<'_> for Span {
+    fn of(words: &str) -> Option<Self> {
+        if words.is_empty() {
+            return Some(Span(None));
+        }
+        let time = words.strip_prefix(" (")?.strip_suffix(')')?;
+        let seconds = [("s", 1), ("m", 60), ("h", 3600), ("d", 86_400)];
+        let of = |(unit, seconds): (&str, u64)| {
+            let number = time.strip_suffix(unit)?.parse::<u64>().ok()?;
+            Some(Duration::from_secs(number.checked_mul(seconds)?))
+        };
+        seconds.into_iter().find_map(of).map(|time| Span(Some(time)))
+    }
+}
+
+impl Value<'_> for u8 {
+    fn of(words: &str) -> Option<Self> {
+        words.parse().ok()
     }
 }
 

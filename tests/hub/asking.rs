@@ -43,6 +43,9 @@ pub enum Asks {
     History(usize),
     /// To see all commands.
     Help,
+    /// Something that a host or an operator may do, to a client of this name or to none: all in the
+    /// room are told, or it is refused.
+    Moderate(String),
     /// Something whose answer is a line that begins like this.
     Other(&'static str),
     /// To leave.
@@ -75,14 +78,20 @@ impl Asks {
             Command::Quit("") => Asks::Quit,
             Command::Quit(words) => Asks::LastWords(format!(": {words}")),
             Command::Who => Asks::Other(" here: "),
-            Command::Join(room) => Asks::Go(room.to_owned()),
+            Command::Join { room, .. } => Asks::Go(room.to_owned()),
             Command::Leave => Asks::Go("lobby".to_owned()),
             Command::Rooms => Asks::Other(": lobby "),
             Command::Topic("") => Asks::Other(" topic"),
             Command::Topic(words) => Asks::About(words.to_owned()),
+            Command::Away(words) => Asks::About(format!("/away {words}").trim_end().to_owned()),
+            Command::Kick { name, .. }
+            | Command::Mute { name, .. }
+            | Command::Unmute(name)
+            | Command::Invite(name) => Asks::Moderate(name.to_owned()),
             Command::Ignored => Asks::Other("* ignoring"),
             Command::Misused(_) => Asks::Other("* usage: "),
             Command::Unknown(_) => Asks::Other("* no such command: "),
+            _ => Asks::Moderate(String::new()),
         }
     }
 
@@ -93,7 +102,11 @@ impl Asks {
                 !line.starts_with("* ") && line.ends_with(&format!("{words}\n"))
             }
             Asks::Name { to, .. } => line.ends_with(&format!(" is now {to}\n")),
-            Asks::About(words) => line.ends_with(&format!(" set the topic: {words}\n")),
+            Asks::About(words) => match words.strip_prefix("/away") {
+                Some("") => line.ends_with(" is back\n"),
+                Some(words) => line.ends_with(&format!(" is away:{words}\n")),
+                None => line.ends_with(&format!(" set the topic: {words}\n")),
+            },
             _ => false,
         }
     }
@@ -105,14 +118,26 @@ impl Asks {
 
     /// Whether its author alone gets an answer, whatever happens.
     pub fn is_answered(&self) -> bool {
-        !matches!(self, Asks::Say(_) | Asks::About(_) | Asks::Name { .. })
+        !matches!(self, Asks::Say(_) | Asks::About(_) | Asks::Name { .. } | Asks::Moderate(_))
     }
 
     /// Whether this line, which only its author got, answers it.
     pub fn is_answered_by(&self, text: &str) -> bool {
         let nobody = |name: &str| text == format!("* nobody here is called {name}");
         match self {
-            Asks::Say(_) | Asks::About(_) | Asks::Name { sure: true, .. } => false,
+            Asks::Name { sure: true, .. } => false,
+            Asks::Say(_) => text == MUTED,
+            Asks::About(_) => {
+                text.starts_with("* only the host ")
+                    || text.starts_with("* you are not away")
+                    || text == MUTED
+            }
+            Asks::Moderate(name) => {
+                let ends = ["is not muted", "is invited"];
+                nobody(name)
+                    || MODERATED.iter().any(|words| text.starts_with(words))
+                    || ends.iter().any(|words| text.ends_with(words))
+            }
             Asks::Quit | Asks::LastWords(_) => text == "* bye" || text == "* bye (Ctrl-C ends nc)",
             Asks::Name { to, .. } => {
                 let refusals = ["is taken", "is reserved", "looks like the name of someone here"];
@@ -139,7 +164,10 @@ impl Asks {
             Asks::Go(room) => {
                 let is_there =
                     text.strip_prefix("* you are in ").and_then(|rest| rest.get(..room.len()));
-                let is_refused = text == format!("* {room} is reserved") || is_no_name(room, text);
+                let is_refused = text == format!("* {room} is reserved")
+                    || is_no_name(room, text)
+                    || text.ends_with(" is locked: it takes an invitation")
+                    || text.contains(" has a password: /join ");
                 is_refused || is_there.is_some_and(|its| its.eq_ignore_ascii_case(room))
             }
             Asks::History(_) => text == "* history" || text == "* no history",
@@ -151,10 +179,25 @@ impl Asks {
             Asks::Other(" topic") => {
                 text.starts_with("* topic: ") || text.starts_with("* no topic")
             }
+            // One that it may not use at all is refused however it is written.
+            Asks::Other("* usage: ") if text.starts_with("* only ") => true,
             Asks::Other(beginning) => text.starts_with(beginning),
         }
     }
 }
+
+/// To a client whose line was dropped because it is muted.
+pub const MUTED: &str = "* not sent: you are muted in this room";
+
+/// The beginnings of the answers to a host or an operator, and to a client that is neither.
+const MODERATED: [&str; 6] = [
+    "* only ",
+    "* you are an operator now",
+    "* wrong, ",
+    "* no bans",
+    "* no welcome text",
+    "* closed: too many wrong",
+];
 
 /// Whether this refuses this name for one of its characters.
 fn is_no_name(name: &str, text: &str) -> bool {

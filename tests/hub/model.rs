@@ -6,6 +6,7 @@ use std::rc::Rc;
 use std::time::Instant;
 
 use chinwag::config::Config;
+use chinwag::words::command::Rank;
 use chinwag::words::notice;
 
 use crate::asking::{Asks, Sent};
@@ -288,6 +289,10 @@ impl Peer {
         let has_arrived = std::mem::take(&mut self.has_arrived);
         let is_known = self.go_on_with_block(text, talk)
             || has_arrived && text.starts_with("* topic: ")
+            // It does not read what it has done where it is told.
+            || text == "* done"
+            || text.contains(" invites you to ")
+            || text.contains(" may read this later, being away: ")
             || text == "* server shutting down"
                 && self.may_be_leaving()
                 && !self.may_be_next(line, talk);
@@ -298,7 +303,10 @@ impl Peer {
             self.miss(number.parse().unwrap(), talk);
         } else if text.starts_with("* line too long") {
             self.too_long_told += 1;
-        } else if text.starts_with("* closed") || text.starts_with("* server full") {
+        } else if text.starts_with("* closed")
+            || text.starts_with("* server full")
+            || self.refused && text == "* lobby is locked: it takes an invitation"
+        {
             self.goodbyes += 1;
         } else if text.starts_with("* what you type is not UTF-8") {
             assert!(self.dialogue.is_begun_by_half(), "all of it is UTF-8");
@@ -408,7 +416,7 @@ impl Peer {
     /// The most bytes of replies that may wait for it, as it has read none.
     pub fn reply_bytes_max(&self, config: &Config) -> usize {
         let of = |sent: &Sent| match sent.asks {
-            Asks::Help => notice::help(config.lang()).len(),
+            Asks::Help => notice::help(config.lang(), Rank::Operator).len(),
             Asks::History(_) => config.history_bytes + REPLY_BYTES_MAX,
             Asks::Say(_) | Asks::About(_) => 0,
             _ => REPLY_BYTES_MAX,
@@ -433,7 +441,8 @@ impl Peer {
         }
         // Chunks that come too close together may become one line that is too long.
         let perhaps_too_long = self.too_long_told > 0 || !self.is_open();
-        if !talk.config.raw && perhaps_too_long {
+        let is_unsure = perhaps_too_long || talk.roll.may_have_been_muted(self.serial);
+        if !talk.config.raw && is_unsure {
             return;
         }
         let own = talk.all.iter().filter(|said| said.author == self.serial);
@@ -458,7 +467,7 @@ impl Peer {
         for (place, sent) in self.sent.iter().enumerate() {
             let is_unsure = self.last_is_unsure && place + 1 == self.sent.len();
             let must_be = match &sent.asks {
-                Asks::Say(_) | Asks::LastWords(_) | Asks::About(_) => true,
+                Asks::Say(_) | Asks::LastWords(_) => !talk.roll.may_have_been_muted(self.serial),
                 Asks::Name { sure, .. } => *sure,
                 _ => false,
             };

@@ -50,6 +50,12 @@ pub struct Roll {
     joined: BTreeMap<u64, usize>,
     /// The name that each client gave up last, as far as notices tell.
     given_up: Vec<GivenUp>,
+    /// The clients that were disconnected by a host or an operator.
+    pub kicked: BTreeSet<u64>,
+    /// The clients that may not talk now, each with the room.
+    muted: BTreeSet<(u64, usize)>,
+    /// The networks of which a client was muted at any time.
+    ever_muted: BTreeSet<u64>,
 }
 
 impl Roll {
@@ -62,6 +68,11 @@ impl Roll {
     pub fn was(&self, serial: u64, name: &str) -> bool {
         let name = name.to_ascii_lowercase();
         name == format!("guest{serial}") || self.taken.contains(&(serial, name))
+    }
+
+    /// Whether a line of this client may have been dropped because it was muted.
+    pub fn may_have_been_muted(&self, serial: u64) -> bool {
+        self.ever_muted.contains(&(serial % NETWORKS))
     }
 
     /// All clients that have ever had this name.
@@ -77,6 +88,7 @@ impl Roll {
     pub fn note(
         &mut self,
         (place, now): (usize, Instant),
+        room: usize,
         author: u64,
         text: Vec<u8>,
         peers: &[Peer],
@@ -87,18 +99,29 @@ impl Roll {
         let name = self.name(author);
         if author == SERVER {
             let (name, rest) = notice.unwrap();
-            self.note_notice((place, now), name, rest, peers);
+            match rest.split_once(" by ") {
+                Some((done, _)) if done.starts_with("was ") => {
+                    self.note_deed(now, room, name, done, peers);
+                }
+                _ => self.note_notice((place, now), name, rest, peers),
+            }
         } else if let Some((from, rest)) = notice {
             assert_eq!(from, name, "another was renamed, or set a topic");
             if let Some(to) = rest.strip_prefix("is now ") {
                 self.rename(author, to, peers, now);
             } else {
-                assert!(rest.starts_with("set the topic: "), "{words}");
+                let is_away = rest.starts_with("is away: ") || rest == "is back";
+                assert!(is_away || rest.starts_with("set the topic: "), "{words}");
+                assert!(
+                    !is_away || !self.muted.contains(&(author, room)),
+                    "{name} was muted, and is {rest}"
+                );
             }
         } else {
             let said = words.starts_with(&format!("{name}: "));
             assert!(said || words.starts_with(&format!("~ {name} ")), "{name} said {words:?}");
             assert!(!self.departed.contains(&author), "{name} spoke after it had gone");
+            assert!(!self.muted.contains(&(author, room)), "{name} spoke though it was muted");
         }
         Said { author, text }
     }
@@ -128,6 +151,27 @@ impl Roll {
         } else if rest.starts_with("went to ") {
             let peer = self.bearer(name, peers);
             assert!(peer.has_asked_to_go(), "{name} went and did not want to");
+        }
+    }
+
+    /// Takes in what was done to a client by a host or an operator. It holds from here on.
+    fn note_deed(&mut self, now: Instant, room: usize, name: &str, done: &str, peers: &[Peer]) {
+        let serial = self.bearer(name, peers).serial;
+        match done {
+            "was disconnected" => {
+                self.kicked.insert(serial);
+                self.departed.insert(serial);
+                self.give_up(serial, true, now);
+            }
+            "was muted" => {
+                self.ever_muted.insert(serial % NETWORKS);
+                self.muted.insert((serial, room));
+            }
+            "was unmuted" => {
+                let is_of_it = |other: u64| other % NETWORKS == serial % NETWORKS;
+                self.muted.retain(|(other, its)| *its != room || !is_of_it(*other));
+            }
+            _ => panic!("{name} {done}"),
         }
     }
 

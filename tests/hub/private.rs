@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use chinwag::words::command::Rank;
 use chinwag::words::notice::{self, Lang};
 
 use crate::asking::{Asks, secret, whisper};
@@ -15,7 +16,7 @@ pub struct Private {
     /// Everything that it had sent before this index is answered or seen.
     pub place: usize,
     /// The lines of an answer that must come next.
-    block: VecDeque<String>,
+    blocks: Vec<VecDeque<String>>,
     /// The lines of an answer to /history, as many as have come.
     history: Option<Vec<String>>,
     /// The clients whose lines it may lack, and the clients whose lines it must lack.
@@ -36,7 +37,7 @@ impl Private {
         let hidden = BTreeSet::from_iter(no_echo.then_some(serial));
         Private {
             place: 0,
-            block: VecDeque::new(),
+            blocks: Vec::new(),
             history: None,
             perhaps_hidden: hidden.clone(),
             surely_hidden: hidden,
@@ -97,8 +98,14 @@ impl Peer {
 
     /// Takes the next line of an answer of several lines; `false` if none must come.
     pub fn go_on_with_block(&mut self, text: &str, talk: &Talk) -> bool {
-        if let Some(next) = self.private.block.pop_front() {
-            assert_eq!(text, next, "something in the middle of an answer");
+        if !self.private.blocks.is_empty() {
+            let blocks = &mut self.private.blocks;
+            blocks.retain_mut(|block| block.pop_front().is_some_and(|next| next == text));
+            assert!(!blocks.is_empty(), "{text:?} in the middle of an answer");
+            // No list is the beginning of another.
+            if blocks.iter().any(VecDeque::is_empty) {
+                blocks.clear();
+            }
             return true;
         }
         let Some(history) = &mut self.private.history else { return false };
@@ -164,7 +171,7 @@ impl Peer {
                     return true;
                 }
                 Asks::Say(_) | Asks::About(_) if may_be_without => {}
-                Asks::Name { .. } => {}
+                Asks::Name { .. } | Asks::Moderate(_) => {}
                 _ => return false,
             }
         }
@@ -174,8 +181,13 @@ impl Peer {
     fn note_answer(&mut self, place: usize, asks: &Asks, text: &str, talk: &Talk) {
         match asks {
             Asks::Help => {
-                let help = String::from_utf8(notice::help(Lang::En)).unwrap();
-                self.private.block = help.lines().map(str::to_owned).collect();
+                // Each rank has a list of its own, aligned for itself.
+                let ranks = [Rank::Anyone, Rank::Host, Rank::Operator];
+                let lists = ranks.map(|rank| notice::help(Lang::En, rank));
+                let lines = |list: &Vec<u8>| {
+                    String::from_utf8_lossy(list).lines().map(str::to_owned).collect()
+                };
+                self.private.blocks = lists.iter().map(lines).collect();
                 self.go_on_with_block(text, talk);
             }
             Asks::History(_) if text == "* history" => self.private.history = Some(Vec::new()),
@@ -286,7 +298,7 @@ impl Peer {
 
     /// All that it asked must have been answered by now.
     pub fn check_answered(&self) {
-        assert!(self.private.block.is_empty() && self.private.history.is_none());
+        assert!(self.private.blocks.is_empty() && self.private.history.is_none());
         let mut rest = self.sent[self.private.place..].iter();
         let unanswered = rest.find(|sent| sent.asks.is_answered());
         assert!(unanswered.is_none(), "guest{}: no answer to {unanswered:?}", self.serial);

@@ -121,8 +121,12 @@ fn a_topic_is_told_and_shown_to_all_that_come() {
     bob.take_text();
     small.say(&bob, "/join garden\n");
     assert!(bob.take_text().starts_with("* you are in garden, 2 here\n* topic: roses\n"));
-    small.say(&bob, format!("/topic {}\n", "x".repeat(401)));
-    assert_eq!(bob.take_text(), "* line too long, not sent (limit 400 bytes)\n");
+    small.say(&bob, "/topic thorns\n");
+    let refusal = "* only the host of this room or an operator can use /topic TEXT\n";
+    assert_eq!(bob.take_text(), refusal);
+    alice.take_text();
+    small.say(&alice, format!("/topic {}\n", "x".repeat(401)));
+    assert_eq!(alice.take_text(), "* line too long, not sent (limit 400 bytes)\n");
 }
 
 #[test]
@@ -164,8 +168,8 @@ fn a_bad_name_of_a_room_gets_one_answer() {
         ("раураl", "* раураl looks like the name of another room\n"),
         ("admin", "* admin is reserved\n"),
         ("lobby", "* you are in lobby already\n"),
-        ("two words", "* usage: /join ROOM\n"),
-        ("", "* usage: /join ROOM\n"),
+        ("of three words", "* usage: /join ROOM [SECRET]\n"),
+        ("", "* usage: /join ROOM [SECRET]\n"),
     ] {
         small.say(&alice, format!("/join {name}\n"));
         assert_eq!(alice.take_text(), answer);

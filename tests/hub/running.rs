@@ -37,7 +37,7 @@ fn make_scarce(random: &mut Random, config: &mut Config) {
 
 /// Room for every answer, and limits that only commands can reach.
 fn make_lively(random: &mut Random, config: &mut Config) {
-    config.max_private = 800;
+    config.max_private = 1800;
     config.history_bytes = 300;
     config.greeting = Duration::from_millis([0, 0, 100, 1000][random.below(4)]);
 }

@@ -63,7 +63,7 @@ impl World {
         let (serial, number) = (self.peers[place].serial, self.peers[place].sent.len());
         let someone = self.someone();
         let secret = format!("psst {serial} {number}.{}", "z".repeat(self.random.below(100)));
-        match self.random.below(33) {
+        match self.random.below(39) {
             0..=2 => "/who".to_owned(),
             3..=4 => format!("/nick {}", own_name(serial, number)),
             5 => format!("/nick {someone}"),
@@ -83,6 +83,12 @@ impl World {
                 let rooms = ["den", "attic", "DEN", "cellar", "lobby", "admin", "a/b"];
                 format!("/join {}", rooms[self.random.below(rooms.len())])
             }
+            33 => "/oper s3cret".to_owned(),
+            34 => self.moderate(&someone),
+            35 => format!("/mute {someone}"),
+            36 => format!("/unmute {someone}"),
+            37 if self.random.one_in(2) => "/away".to_owned(),
+            37 => format!("/away eats {number}"),
             30 => "/leave".to_owned(),
             31 => "/rooms".to_owned(),
             32 => ["/topic".to_owned(), format!("/topic {number} of {serial}")]
@@ -90,6 +96,19 @@ impl World {
             .clone(),
             _ if self.random.one_in(4) => format!("/quit bye {number}"),
             _ => format!("//{number}"),
+        }
+    }
+
+    /// What only a host or an operator may do, and less often.
+    fn moderate(&mut self, someone: &str) -> String {
+        match self.random.below(8) {
+            0 => format!("/kick {someone} so it is"),
+            1 => "/lock".to_owned(),
+            2..=3 => "/unlock".to_owned(),
+            4 => format!("/invite {someone}"),
+            5 => "/slow 0".to_owned(),
+            6 => "/password".to_owned(),
+            _ => "/say all of you".to_owned(),
         }
     }
 

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use chinwag::config::Config;
 use chinwag::hub::admit::Entrance;
+use chinwag::hub::moderation::Operators;
 use chinwag::hub::{Hub, Wait};
 use chinwag::room::LOBBY;
 use chinwag::room::forms::Form;
@@ -59,9 +60,11 @@ impl World {
         let config = Config { rate: 0, per_address: 0, line_wait, ..config };
         let clients_max = 2 + random.below(7);
         let now = Instant::now();
+        let mut hub = Hub::new(config.clone(), clients_max, now);
+        hub.set_operators(Operators::parse("kim s3cret").unwrap());
         World {
             now,
-            hub: Hub::new(config.clone(), clients_max, now),
+            hub,
             peers: Vec::new(),
             rooms: vec![Room::new("lobby")],
             all: Vec::new(),
@@ -84,7 +87,8 @@ impl World {
         let talk = talk!(self);
         let mut peer = Peer::new(Rc::clone(&wire), key, serial, &talk, self.now);
         peer.came_to = self.rooms[0].read_to;
-        peer.refused = self.hub.is_full();
+        let rules = self.hub.room("lobby").and_then(|lobby| lobby.rules.as_ref());
+        peer.refused = self.hub.is_full() || rules.is_some_and(|rules| rules.is_locked);
         peer.healthy = self.random.one_in(3);
         wire.borrow_mut().takes_all = peer.healthy;
         peer.ends_lines = !self.random.one_in(5);
@@ -230,7 +234,7 @@ impl World {
                 true => Said { author, text },
                 false => {
                     let here = (self.all.len(), self.now);
-                    self.roll.note(here, author, text, &self.peers)
+                    self.roll.note(here, place, author, text, &self.peers)
                 }
             };
             room.said.push(said.clone());
@@ -360,7 +364,8 @@ impl World {
             // It may have been disconnected for its replies, and the reset has lost the goodbye.
             let too_many = peer.reply_bytes_max(&self.config) > 2 * self.config.max_private;
             let unsaid = wire.reset && (no_lines || self.config.raw || too_many);
-            let given_up = peer.goodbyes > 0 || reset || unsaid || self.stopped;
+            let is_kicked = self.roll.kicked.contains(&peer.serial);
+            let given_up = peer.goodbyes > 0 || is_kicked || reset || unsaid || self.stopped;
             let ended = wire.eof || wire.reset || peer.has_ended;
             let in_time = wire.closed.is_none() || ended;
             drop(wire);

@@ -22,6 +22,10 @@ pub enum Leave {
     NotChat,
     /// It had too many unread replies.
     TooManyReplies,
+    /// A host or an operator has disconnected it.
+    Kicked,
+    /// It told too many wrong secrets.
+    WrongSecret,
     /// There was no room for it.
     Refused,
     /// The server stops.
@@ -34,7 +38,8 @@ impl Leave {
         match self {
             Leave::Lost(_) | Leave::TooSlow | Leave::Lapsed => true,
             Leave::Quit | Leave::Endless | Leave::Idle | Leave::NotChat => false,
-            Leave::TooManyReplies | Leave::Refused | Leave::Stopping => false,
+            Leave::TooManyReplies | Leave::Kicked | Leave::WrongSecret => false,
+            Leave::Refused | Leave::Stopping => false,
         }
     }
 
@@ -58,6 +63,8 @@ impl fmt::Display for Leave {
             Leave::Idle => write!(f, "idle"),
             Leave::NotChat => write!(f, "not a chat client"),
             Leave::TooManyReplies => write!(f, "unread replies"),
+            Leave::Kicked => write!(f, "kicked"),
+            Leave::WrongSecret => write!(f, "wrong secrets"),
             Leave::Refused => write!(f, "refused"),
             Leave::Stopping => write!(f, "server shutting down"),
         }

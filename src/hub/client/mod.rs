@@ -142,7 +142,9 @@ impl<S: Socket> Client<S> {
                 place: u32::MAX,
                 decoder: Decoder::new(now),
                 allowance: Allowance::new(pace, now),
+                came_seconds: 0,
                 is_operator: false,
+                is_unseen: false,
                 answers_go_to: None,
             }),
             moments: None,
@@ -353,6 +355,12 @@ impl<S: Socket> Client<S> {
     /// The kernel was short of memory, which is not the fault of this client.
     fn try_again_later(&mut self, now: Instant) {
         self.change_moments(|its| its.retry_at = Some(now + MEMORY_RETRY));
+    }
+
+    /// Does not read it before this moment.
+    pub fn wait(&mut self, until: Instant) {
+        self.hold = Hold::Pace;
+        self.change_moments(|its| its.paused_until = Some(until));
     }
 
     /// A deadline of this client has come: ends what ends by itself at that moment.

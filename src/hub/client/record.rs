@@ -22,6 +22,8 @@ pub struct Moments {
     pub lines_until: u64,
     /// To which room it is on its way.
     pub moving_to: Option<RoomId>,
+    /// In which room it is let in once it has told the password.
+    pub waits_for: Option<RoomId>,
     /// Not to be read before this, because it talked too fast.
     pub paused_until: Option<Instant>,
     /// Since when it has taken nothing of what waits for it, or its connection is broken; `None`
@@ -52,8 +54,13 @@ pub struct Record {
     pub decoder: Decoder,
     /// How much it may still send at once.
     pub allowance: Allowance,
+    /// When it came, in seconds since the server started.
+    pub came_seconds: u32,
     /// Whether it may give the commands of an operator.
     pub is_operator: bool,
+    /// Whether it is here without being announced or counted: an operator that has said nothing
+    /// yet, or a client that owes a password.
+    pub is_unseen: bool,
     /// The serial of the client that last sent it a private message.
     pub answers_go_to: Option<NonZeroU64>,
 }

@@ -138,6 +138,21 @@ impl Name {
         Ok(Name { called: called(&text), folded: folded(&text).into(), looks })
     }
 
+    /// The reserved name of what is typed at the server's own terminal.
+    pub fn host() -> Name {
+        Name::reserved("host")
+    }
+
+    /// The reserved name of the room in which clients wait that owe a password.
+    pub fn door() -> Name {
+        Name::reserved("server")
+    }
+
+    fn reserved(word: &str) -> Name {
+        let looks = looks(word).into_iter().map(Arc::from).collect();
+        Name { called: word.to_owned(), folded: folded(word).into(), looks }
+    }
+
     /// The name as written, in NFC.
     pub fn as_str(&self) -> &str {
         bare(&self.called)

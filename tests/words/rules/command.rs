@@ -1,6 +1,8 @@
 //! Any line is read as what is written in it. A client that asks for a name gets one that keeps the
 //! rules of names.
 
+use std::time::Duration;
+
 use chinwag::words::command::Command;
 use chinwag::words::text::push_safe;
 
@@ -71,7 +73,11 @@ fn plainly(line: &str) -> Command<'_> {
         ("/help", _) => Command::Help,
         ("/who", _) => Command::Who,
         ("/quit", _) => Command::Quit(text),
-        ("/join", [room]) => Command::Join(room),
+        ("/join", [room]) => Command::Join { room, secret: "" },
+        ("/join", [room, secret]) => Command::Join { room, secret },
+        ("/motd", _) => Command::Motd(text),
+        ("/away", _) => Command::Away(text),
+        ("/password", _) => Command::Password(text),
         ("/leave", _) => Command::Leave,
         ("/rooms", _) => Command::Rooms,
         ("/topic", _) => Command::Topic(text),
@@ -88,8 +94,65 @@ fn plainly(line: &str) -> Command<'_> {
         ("/history", [lines]) => lines.parse().map_or(Command::Misused(word), Command::History),
         ("/me" | "/r" | "/msg" | "/nick" | "/echo", _) => Command::Misused(word),
         ("/ignore" | "/unignore" | "/history" | "/join", _) => Command::Misused(word),
+        (asked, words) => plainly_of_hosts(word, asked, words, text),
+    }
+}
+
+/// The same for the commands of hosts and operators.
+fn plainly_of_hosts<'a>(
+    word: &'a str,
+    asked: &str,
+    words: &[&'a str],
+    text: &'a str,
+) -> Command<'a> {
+    match (asked, words) {
+        ("/oper", [secret]) => Command::Oper(secret),
+        ("/kick", [name, ..]) => Command::Kick { name, why: text[name.len()..].trim() },
+        ("/mute", [name]) => Command::Mute { name, time: None },
+        ("/mute", [name, time]) => {
+            let time = seconds(time);
+            time.map_or(Command::Misused(word), |time| Command::Mute { name, time: Some(time) })
+        }
+        ("/unmute", [name]) => Command::Unmute(name),
+        ("/slow", [time]) => {
+            let time = time.parse::<u64>().ok().filter(|time| *time <= 86_400);
+            time.map_or(Command::Misused(word), |time| Command::Slow(Duration::from_secs(time)))
+        }
+        ("/lock", _) => Command::Lock(true),
+        ("/unlock", _) => Command::Lock(false),
+        ("/invite", [name]) => Command::Invite(name),
+        ("/ban", [whom, rest @ ..]) => {
+            let time = rest.first().and_then(|time| seconds(time));
+            let why = text[whom.len()..].trim();
+            let why = time.map_or(why, |_| why[rest[0].len()..].trim());
+            Command::Ban { whom, time, why }
+        }
+        ("/unban", [network]) => Command::Unban(network),
+        ("/bans", _) => Command::Bans,
+        ("/where", [name]) => Command::Where(name),
+        ("/say", [_, ..]) => Command::Announce(text),
+        ("/op", [name]) => Command::Op { name, on: true },
+        ("/op", [name, "off"]) => Command::Op { name, on: false },
+        ("/replies", _) => Command::Replies,
+        ("/log", [level]) => level.parse().map_or(Command::Misused(word), Command::Log),
+        ("/reload", _) => Command::Reload,
+        ("/oper" | "/kick" | "/mute" | "/unmute" | "/slow", _) => Command::Misused(word),
+        ("/invite" | "/ban" | "/unban" | "/where" | "/say", _) => Command::Misused(word),
+        ("/op" | "/log", _) => Command::Misused(word),
         _ => Command::Unknown(word),
     }
+}
+
+/// A time such as `10m`, if it is one.
+fn seconds(word: &str) -> Option<Duration> {
+    let unit = word.chars().last()?;
+    let number: u64 = word[..word.len() - unit.len_utf8()].parse().ok()?;
+    let seconds = number
+        * ['s', 'm', 'h', 'd']
+            .iter()
+            .zip([1, 60, 3600, 86_400])
+            .find_map(|(its, seconds)| (*its == unit).then_some(seconds))?;
+    (1..=36_500).contains(&number).then(|| Duration::from_secs(seconds))
 }
 
 /// How a person would type the command; `None` if that is lost.
@@ -107,13 +170,14 @@ fn written(command: &Command) -> Option<String> {
         Command::Ignored => "/ignore".to_owned(),
         Command::Unignore(name) => format!("/unignore {name}"),
         Command::Who => "/who".to_owned(),
-        Command::Join(room) => format!("/join  {room}"),
+        Command::Join { room, secret } => format!("/join  {room} {secret}"),
         Command::Leave => "/leave".to_owned(),
         Command::Rooms => "/Rooms".to_owned(),
         Command::Topic(text) => format!("/topic {text}"),
         Command::Help => "/help".to_owned(),
         Command::Quit(text) => format!("/quit {text}"),
         Command::Unknown(word) => (*word).to_owned(),
-        Command::Misused(_) => return None,
+        // The commands of hosts and operators are written in one way alone.
+        _ => return None,
     })
 }

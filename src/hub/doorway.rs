@@ -1,0 +1,86 @@
+//! Passwords: of the server, and of a room.
+//!
+//! A new client that owes a password stands in a room of its own kind, the door, where nothing is
+//! said or told. So it hears nothing, and no other client sees it. With the password it moves like
+//! any client that goes to another room, and is welcomed there.
+//!
+//! A client that is in already gives the password of a room with `/join`, and stays where it is
+//! until then.
+
+use std::time::Instant;
+
+use super::Hub;
+use crate::hub::client::Socket;
+use crate::hub::moderation::{Request, is_same};
+use crate::room::{ClientId, LOBBY, RoomId};
+use crate::words::command::Rank;
+use crate::words::notice::Notice;
+
+impl<S: Socket> Hub<S> {
+    /// What a new client must know to come into this room, if anything.
+    pub(super) fn password_of(&self, room: RoomId) -> Option<&str> {
+        let own = self.rooms[room].rules.as_ref().and_then(|rules| rules.password.as_deref());
+        own.or(self.config.password.as_deref())
+    }
+
+    /// A client at the door tells a password, or a host sets that of its room; an empty one removes
+    /// it.
+    pub(super) fn password(&mut self, id: ClientId, secret: &str, now: Instant) {
+        if let Some(room) = self.clients[id].moments().waits_for {
+            return self.try_password(id, room, secret, now);
+        }
+        let room = self.clients[id].room;
+        if self.rank(id) < Rank::Host || room == LOBBY && self.rank(id) < Rank::Operator {
+            return self.tell(id, &Notice::OnlyHost { command: "/password SECRET" }, now);
+        }
+        let password = (!secret.is_empty()).then(|| secret.into());
+        let is_set = password.is_some();
+        self.rooms[room].change_rules(|rules| rules.password = password);
+        self.moderation.requests.push(Request::Keep);
+        let by = &self.called_by(id);
+        let told = if is_set { Notice::PasswordSet { by } } else { Notice::PasswordGone { by } };
+        self.tell_done(id, room, &told, now);
+    }
+
+    fn try_password(&mut self, id: ClientId, room: RoomId, secret: &str, now: Instant) {
+        if self.password_of(room).is_some_and(|password| !is_same(password, secret)) {
+            return self.refuse_secret(id, "/password", now);
+        }
+        self.moderation.tries.remove(&id.serial);
+        self.clients[id].change_moments(|its| its.waits_for = None);
+        self.move_to(id, room, now);
+    }
+
+    /// Whether a client may come into a room by `/join`; if not, it is told why.
+    pub(super) fn may_join(
+        &mut self,
+        id: ClientId,
+        to: RoomId,
+        secret: &str,
+        now: Instant,
+    ) -> bool {
+        let Some(rules) = &self.rooms[to].rules else { return true };
+        let is_open = self.clients[id].record.is_operator;
+        let is_locked_out = !rules.lets_in(id.serial);
+        let password = rules.password.clone().filter(|_| !rules.is_invited(id.serial));
+        if is_open {
+            return true;
+        }
+        let room = &self.rooms.name(to);
+        if is_locked_out {
+            self.tell(id, &Notice::Locked { room }, now);
+            return false;
+        }
+        match password {
+            Some(_) if secret.is_empty() => {
+                self.tell(id, &Notice::RoomPasswordNeeded { room }, now);
+                false
+            }
+            Some(password) if !is_same(&password, secret) => {
+                self.refuse_secret(id, "password of a room", now);
+                false
+            }
+            _ => true,
+        }
+    }
+}

@@ -1,0 +1,246 @@
+//! The commands of a host, for its own room, and of an operator, for any.
+//!
+//! The table of commands says which client may give which; [`Hub::obey`] has looked at that. Each
+//! is carried out when it is appended, so all see it at one place of the order. What the client in
+//! question has sent before that and is not appended yet is dropped, or answered.
+
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
+
+use log::info;
+
+use super::Hub;
+use crate::hub::addresses::network;
+use crate::hub::client::{Admission, Hold, Leave, Life, Socket};
+use crate::hub::moderation::Request;
+use crate::room::transcript::SERVER;
+use crate::room::without::Without;
+use crate::room::{ClientId, RoomId};
+use crate::words::command::Rank;
+use crate::words::notice::{Notice, Span, Why};
+
+/// The most bytes of a topic.
+pub const TOPIC_BYTES_MAX: usize = 400;
+
+impl<S: Socket> Hub<S> {
+    /// Which commands a client may give now.
+    pub(super) fn rank(&self, id: ClientId) -> Rank {
+        if self.clients[id].record.is_operator {
+            Rank::Operator
+        } else if self.room_of(id).host == Some(id.serial) {
+            Rank::Host
+        } else {
+            Rank::Anyone
+        }
+    }
+
+    /// What a host or an operator is called where others read it. A control connection that has
+    /// said nothing yet is not known by a name.
+    pub(super) fn called_by(&self, id: ClientId) -> String {
+        match self.clients[id].record.is_unseen {
+            true => "host".to_owned(),
+            false => self.names.of(id.serial).to_string(),
+        }
+    }
+
+    /// The client of this name, if this client may do something to it: an operator to any, a host
+    /// to those in its room that are no operators.
+    fn subject(&mut self, id: ClientId, name: &str, now: Instant) -> Option<ClientId> {
+        let found = self.find(name).filter(|other| {
+            let other = &self.clients[*other];
+            let is_in_room = other.room == self.clients[id].room && other.life().is_in_room();
+            let is_below = is_in_room && !other.record.is_operator;
+            self.rank(id) == Rank::Operator || is_below
+        });
+        if found.is_none() {
+            self.tell_nobody(id, name, now);
+        }
+        found
+    }
+
+    /// The network by which a client is known when it comes back; `None` if it shares its address
+    /// with others, as all on this machine do.
+    pub(super) fn own_network(&self, id: ClientId) -> Option<IpAddr> {
+        let client = &self.clients[id];
+        (client.admission == Admission::Limited).then(|| network(client.record.ip))
+    }
+
+    /// Tells all in a room what this client has done there, and the client itself if it does not
+    /// read that room.
+    pub(super) fn tell_done(
+        &mut self,
+        id: ClientId,
+        room: RoomId,
+        notice: &Notice<'_>,
+        now: Instant,
+    ) {
+        let voice = self.config.voice();
+        self.rooms[room].tell_of(&mut self.pages, SERVER, notice, voice);
+        let client = &self.clients[id];
+        let without = client.reading.without();
+        if client.room != room || without.is_some_and(Without::has_all) {
+            self.tell(id, &Notice::Done, now);
+        }
+    }
+
+    /// Logs what was done to a client, with both addresses.
+    pub(super) fn log_done(&self, id: ClientId, what: &str, to: ClientId, why: &str) {
+        let [by, of] = [id, to].map(|one| self.log_name(one));
+        let why = Why(why);
+        info!("{what} {of} by {by}{why}");
+    }
+
+    /// A client as the log names it.
+    pub(super) fn log_name(&self, id: ClientId) -> String {
+        let (name, address) = (self.names.of(id.serial), self.clients[id].record.address());
+        match address.ip().is_unspecified() {
+            true => format!("{name}"),
+            false => format!("{name} ({address})"),
+        }
+    }
+
+    pub(super) fn kick(&mut self, id: ClientId, name: &str, why: &str, now: Instant) {
+        let Some(other) = self.subject(id, name, now) else { return };
+        let (by, name) = (self.called_by(id), self.names.of(other.serial).to_string());
+        let (by, name, why_said) = (by.as_str(), name.as_str(), Why(why));
+        self.log_done(id, "kicked", other, why);
+        let told = Notice::WasKicked { name, by, why: why_said };
+        let room = self.clients[other].room;
+        self.expel(other, &Notice::Kicked { by, why: why_said }, now);
+        self.tell_done(id, room, &told, now);
+    }
+
+    /// Disconnects a client for what it did. Nothing that it has sent, and that is not appended
+    /// yet, counts any more.
+    pub(super) fn expel(&mut self, id: ClientId, notice: &Notice<'_>, now: Instant) {
+        let client = &mut self.clients[id];
+        client.hold = Hold::None;
+        self.rooms[client.room].submissions.drop_lines_of(id);
+        self.close(id, Leave::Kicked, notice, now);
+        self.file(id, now);
+    }
+
+    pub(super) fn mute(&mut self, id: ClientId, name: &str, time: Option<Duration>, now: Instant) {
+        let Some(other) = self.subject(id, name, now) else { return };
+        let until = time.map(|time| now + time);
+        let (network, room) = (self.own_network(other), self.clients[other].room);
+        self.rooms[room].change_rules(|rules| rules.mute(other.serial, network, until));
+        self.log_done(id, "muted", other, "");
+        let (name, by) = (&self.names.of(other.serial).to_string(), &self.called_by(id));
+        let told = Notice::WasMuted { name, by, time: Span(time) };
+        self.tell_done(id, room, &told, now);
+    }
+
+    pub(super) fn unmute(&mut self, id: ClientId, name: &str, now: Instant) {
+        let Some(other) = self.subject(id, name, now) else { return };
+        let (network, room) = (self.own_network(other), self.clients[other].room);
+        let was_muted = self.rooms[room].change_rules(|rules| rules.unmute(other.serial, network));
+        let (name, by) = (&self.names.of(other.serial).to_string(), &self.called_by(id));
+        if !was_muted {
+            return self.tell(id, &Notice::NotMuted { name }, now);
+        }
+        self.log_done(id, "unmuted", other, "");
+        let told = Notice::WasUnmuted { name, by };
+        self.tell_done(id, room, &told, now);
+    }
+
+    pub(super) fn set_slow(&mut self, id: ClientId, slow: Duration, now: Instant) {
+        let (room, by) = (self.clients[id].room, &self.called_by(id));
+        self.rooms[room].change_rules(|rules| rules.set_slow(slow));
+        let told = match slow.as_secs() {
+            0 => Notice::SlowEnded { by },
+            seconds => Notice::SlowSet { by, seconds },
+        };
+        self.tell_done(id, room, &told, now);
+    }
+
+    pub(super) fn set_lock(&mut self, id: ClientId, is_locked: bool, now: Instant) {
+        let (room, by) = (self.clients[id].room, &self.called_by(id));
+        self.rooms[room].change_rules(|rules| rules.is_locked = is_locked);
+        let told = if is_locked { Notice::LockSet { by } } else { Notice::LockEnded { by } };
+        self.tell_done(id, room, &told, now);
+    }
+
+    pub(super) fn invite(&mut self, id: ClientId, name: &str, now: Instant) {
+        let Some(other) = self.find(name) else { return self.tell_nobody(id, name, now) };
+        let room = self.clients[id].room;
+        self.rooms[room].change_rules(|rules| rules.invite(other.serial));
+        let (by, room_name) = (&self.called_by(id), &self.rooms.name(room));
+        if !self.is_without(other, id.serial) {
+            self.tell(other, &Notice::Invited { name: by, room: room_name }, now);
+            self.file(other, now);
+        }
+        let name = &self.names.of(other.serial).to_string();
+        self.tell(id, &Notice::InvitationSent { name }, now);
+    }
+
+    /// Shows the topic of a client's room, or sets it.
+    pub(super) fn topic(&mut self, id: ClientId, topic: &str, now: Instant) {
+        let room = self.clients[id].room;
+        if topic.is_empty() {
+            let topic = self.rooms[room].topic.clone();
+            let notice = topic.as_deref().map(|topic| Notice::Topic { topic });
+            return self.tell(id, &notice.unwrap_or(Notice::NoTopic), now);
+        }
+        if self.rank(id) < Rank::Host {
+            return self.tell(id, &Notice::OnlyHost { command: "/topic TEXT" }, now);
+        }
+        if topic.len() > TOPIC_BYTES_MAX {
+            let bytes_max = TOPIC_BYTES_MAX;
+            return self.tell(id, &Notice::LineTooLong { bytes_max }, now);
+        }
+        self.rooms[room].topic = Some(topic.into());
+        let name = &self.called_by(id);
+        self.tell_words(id, &Notice::TopicSet { name, topic }, now);
+        self.moderation.requests.push(Request::Keep);
+    }
+
+    /// A client says that it is away, or back.
+    pub(super) fn away(&mut self, id: ClientId, text: &str, now: Instant) {
+        let (room, name) = (self.clients[id].room, &self.names.of(id.serial).to_string());
+        if let Some(notice) = self.rooms[room].silence(id.serial, now) {
+            return self.tell(id, &notice, now);
+        }
+        let was_away = match text.is_empty() {
+            true => self.moderation.away.remove(&id.serial).is_some(),
+            false => self.moderation.away.insert(id.serial, text.to_owned()).is_some(),
+        };
+        let notice = match (text, was_away) {
+            ("", false) => return self.tell(id, &Notice::NotAway, now),
+            ("", true) => Notice::Back { name },
+            (text, _) => Notice::Away { name, text },
+        };
+        self.tell_words(id, &notice, now);
+    }
+
+    /// Tells all in a client's room something with its words in it, unless they ignore it.
+    fn tell_words(&mut self, id: ClientId, notice: &Notice<'_>, now: Instant) {
+        let (room, voice) = (self.clients[id].room, self.config.voice());
+        self.rooms[room].tell_of(&mut self.pages, id.serial, notice, voice);
+        if self.is_without(id, id.serial) {
+            self.tell(id, &Notice::Done, now);
+        }
+    }
+
+    /// A client is no longer in a room: it is not its host any more.
+    pub(super) fn leave_host(&mut self, id: ClientId) {
+        let room = &mut self.rooms[self.clients[id].room];
+        room.host = room.host.filter(|host| *host != id.serial);
+    }
+
+    /// Whether a client is in the conversation of its room, for others to see.
+    pub(super) fn is_seen(&self, id: ClientId) -> bool {
+        let client = &self.clients[id];
+        client.life().is_in_room() && !client.record.is_unseen
+    }
+
+    /// An unseen client that is in a room is seen from now on.
+    pub(super) fn show(&mut self, id: ClientId, now: Instant) {
+        let client = &mut self.clients[id];
+        client.record.is_unseen = false;
+        if matches!(client.life(), Life::Member | Life::Ending | Life::Deaf(_)) {
+            self.rooms[client.room].here += 1;
+            self.announce(id, now);
+        }
+    }
+}

@@ -1,0 +1,286 @@
+//! The commands of an operator, for the whole server, and the ways to become one.
+
+use std::time::{Duration, Instant};
+
+use ipnet::IpNet;
+use log::{LevelFilter, info, warn};
+
+use super::Hub;
+use crate::hub::bans::{BANS_MAX, Ban, Bans, Moment, parse_network};
+use crate::hub::client::{Admission, Leave, Socket};
+use crate::hub::moderation::{Operators, Request, TRIES_MAX};
+use crate::room::ClientId;
+use crate::room::transcript::SERVER;
+use crate::room::without::Without;
+use crate::words::command::Rank;
+use crate::words::notice::{Notice, Shown, Span, Why};
+
+/// The most bans that `/bans` lists; it counts the rest.
+const LISTED_MAX: usize = 50;
+
+/// How long a client waits after a wrong secret: a guess takes at least this long.
+pub const GUESS_WAIT: Duration = Duration::from_secs(1);
+
+/// The most bytes of the welcome text that a client is shown.
+pub const MOTD_BYTES_MAX: usize = 4096;
+
+impl<S: Socket> Hub<S> {
+    /// What operators want of the world, in order.
+    pub fn take_requests(&mut self) -> Vec<Request> {
+        let mut requests = std::mem::take(&mut self.moderation.requests);
+        requests.dedup();
+        requests
+    }
+
+    /// The welcome text; at most [`MOTD_BYTES_MAX`] bytes of whole lines of it are shown.
+    pub fn set_motd(&mut self, text: &str) {
+        let mut shown = 0;
+        let is_short = |line: &&str| {
+            shown += line.len() + 1;
+            shown <= MOTD_BYTES_MAX
+        };
+        let lines: Vec<&str> = text.lines().take_while(is_short).collect();
+        self.moderation.motd = lines.join("\n");
+    }
+
+    /// The secrets of the operators. One that has become an operator stays one.
+    pub fn set_operators(&mut self, operators: Operators) {
+        self.moderation.operators = operators;
+    }
+
+    /// The networks that may not come in. No client is disconnected for them.
+    pub fn set_bans(&mut self, bans: Bans) {
+        self.moderation.bans = bans;
+    }
+
+    /// The bans, as they are kept.
+    pub fn bans_text(&mut self, at: Moment) -> String {
+        self.moderation.bans.to_text(at)
+    }
+
+    pub(super) fn ban(
+        &mut self,
+        id: ClientId,
+        whom: &str,
+        time: Option<Duration>,
+        why: &str,
+        now: Instant,
+    ) {
+        let network = match parse_network(whom) {
+            Some(network) => network,
+            None => match self.find(whom) {
+                None => return self.tell_nobody(id, whom, now),
+                Some(other) => match self.own_network(other) {
+                    Some(network) => own_prefix(network),
+                    None => {
+                        let name = &self.names.of(other.serial).to_string();
+                        return self.tell(id, &Notice::SharesAddress { name }, now);
+                    }
+                },
+            },
+        };
+        let own = &self.clients[id];
+        if own.admission == Admission::Limited && network.contains(&own.record.ip.to_canonical()) {
+            return self.tell(id, &Notice::BansYourself, now);
+        }
+        let ban =
+            Ban { until: time.map(|time| now + time), by: self.called_by(id), why: why.to_owned() };
+        if !self.moderation.bans.add(network, ban) {
+            return self.tell(id, &Notice::TooManyBans { most: BANS_MAX }, now);
+        }
+        self.moderation.requests.push(Request::Keep);
+        info!("banned {network}{} by {}{}", Span(time), self.log_name(id), Why(why));
+        let gone = self.expel_banned(
+            id,
+            network,
+            &Notice::Banned { time: Span(time), why: Why(why) },
+            why,
+            now,
+        );
+        self.tell(id, &Notice::BanSet { network: &shown(network), time: Span(time), gone }, now);
+    }
+
+    /// Disconnects all of a network that is banned. Their rooms are told. Returns how many.
+    fn expel_banned(
+        &mut self,
+        by: ClientId,
+        network: IpNet,
+        notice: &Notice<'_>,
+        why: &str,
+        now: Instant,
+    ) -> usize {
+        let banned = self.clients.ids(|client| {
+            let is_limited = client.admission == Admission::Limited;
+            is_limited
+                && client.life().leave().is_none()
+                && !client.record.is_operator
+                && network.contains(&client.record.ip.to_canonical())
+        });
+        let by = self.called_by(by);
+        for one in &banned {
+            let (room, is_seen) = (self.clients[*one].room, self.is_seen(*one));
+            let name = self.names.of(one.serial).to_string();
+            self.expel(*one, notice, now);
+            if is_seen {
+                let (name, by, why) = (name.as_str(), by.as_str(), Why(why));
+                let told = Notice::WasKicked { name, by, why };
+                let voice = self.config.voice();
+                self.rooms[room].tell_of(&mut self.pages, SERVER, &told, voice);
+            }
+        }
+        banned.len()
+    }
+
+    pub(super) fn unban(&mut self, id: ClientId, text: &str, now: Instant) {
+        let network = parse_network(text);
+        if !network.is_some_and(|network| self.moderation.bans.lift(network)) {
+            let network = &self.excerpt(text);
+            return self.tell(id, &Notice::NotBanned { network }, now);
+        }
+        self.moderation.requests.push(Request::Keep);
+        info!("lifted the ban of {text} by {}", self.log_name(id));
+        self.tell(id, &Notice::BanLifted { network: text }, now);
+    }
+
+    pub(super) fn tell_bans(&mut self, id: ClientId, now: Instant) {
+        let lang = self.config.lang();
+        let list = self.moderation.bans.list(now);
+        let mut lines = Vec::new();
+        for (network, ban) in list.iter().take(LISTED_MAX) {
+            let time = Span(ban.until.map(|until| until.saturating_duration_since(now)));
+            let (by, why) = (ban.by.as_str(), Why(&ban.why));
+            let notice = Notice::Ban { network: &shown(*network), time, by, why };
+            lines.extend(notice.to_line(lang));
+        }
+        match list.len() {
+            0 => lines = Notice::NoBans.to_line(lang),
+            bans if bans > LISTED_MAX => {
+                lines.extend(Notice::MoreBans { more: bans - LISTED_MAX }.to_line(lang));
+            }
+            _ => {}
+        }
+        self.tell_lines(id, lines, now);
+    }
+
+    pub(super) fn announce_text(&mut self, id: ClientId, text: &str, now: Instant) {
+        let notice = Notice::Announcement { text };
+        info!("announced by {}: {text}", self.log_name(id));
+        for room in self
+            .rooms
+            .ids()
+            .into_iter()
+            .filter(|room| !self.rooms[*room].is_door)
+            .collect::<Vec<_>>()
+        {
+            let line = self.config.voice().line(&notice);
+            self.rooms[room].submissions.push_notice(&line);
+            self.agenda.file_room(room, &mut self.rooms[room], now);
+        }
+        if self.clients[id].reading.without().is_some_and(Without::has_all) {
+            self.tell(id, &Notice::Done, now);
+        }
+    }
+
+    pub(super) fn tell_where(&mut self, id: ClientId, name: &str, now: Instant) {
+        let Some(other) = self.find(name) else { return self.tell_nobody(id, name, now) };
+        let record = &self.clients[other].record;
+        let came = Duration::from_secs(record.came_seconds.into());
+        let since = now.duration_since(self.rooms.start()).saturating_sub(came);
+        let address = Some(record.address()).filter(|address| !address.ip().is_unspecified());
+        let name = &self.names.of(other.serial).to_string();
+        let notice = Notice::Where { name, address: Shown(address), time: Span(Some(since)) };
+        self.tell(id, &notice, now);
+    }
+
+    pub(super) fn set_op(&mut self, id: ClientId, name: &str, on: bool, now: Instant) {
+        let Some(other) = self.find(name) else { return self.tell_nobody(id, name, now) };
+        self.clients[other].record.is_operator = on;
+        self.log_done(id, if on { "made an operator:" } else { "unmade an operator:" }, other, "");
+        let told = if on { Notice::Operator } else { Notice::NoOperator };
+        self.tell(other, &told, now);
+        self.file(other, now);
+        let name = &self.names.of(other.serial).to_string();
+        let done = if on { Notice::OperatorMade { name } } else { Notice::OperatorUnmade { name } };
+        self.tell(id, &done, now);
+    }
+
+    /// A client tells a secret, to become an operator.
+    pub(super) fn try_oper(&mut self, id: ClientId, secret: &str, now: Instant) {
+        match self.moderation.operators.find(secret) {
+            Some(operator) => {
+                info!("{} is operator {operator} now", self.log_name(id));
+                self.clients[id].record.is_operator = true;
+                self.moderation.tries.remove(&id.serial);
+                self.tell(id, &Notice::Operator, now);
+            }
+            None => self.refuse_secret(id, "/oper", now),
+        }
+    }
+
+    /// A client has told a wrong secret: it waits, or is disconnected.
+    pub(super) fn refuse_secret(&mut self, id: ClientId, what: &str, now: Instant) {
+        // For a program that watches the log and blocks addresses: every try is a line.
+        warn!("wrong {what} from {}", self.clients[id].record.address());
+        match self.moderation.count_try(id.serial) {
+            0 => self.close(id, Leave::WrongSecret, &Notice::TooManyTries, now),
+            left => {
+                debug_assert!(left < TRIES_MAX);
+                self.tell(id, &Notice::WrongSecret { left }, now);
+                self.clients[id].wait(now + GUESS_WAIT);
+            }
+        }
+    }
+
+    /// Shows the welcome text, or sets another until the next reload.
+    pub(super) fn motd(&mut self, id: ClientId, text: &str, now: Instant) {
+        if text.is_empty() {
+            let lines = self.motd_lines();
+            return match lines.is_empty() {
+                true => self.tell(id, &Notice::NoMotd, now),
+                false => self.tell_lines(id, lines, now),
+            };
+        }
+        if self.rank(id) < Rank::Operator {
+            return self.tell(id, &Notice::OnlyOperator { command: "/motd TEXT" }, now);
+        }
+        self.set_motd(text);
+        self.tell(id, &Notice::MotdSet, now);
+    }
+
+    /// The welcome text as notices.
+    pub(super) fn motd_lines(&self) -> Vec<u8> {
+        let lines = self.moderation.motd.lines().map(|line| format!("* {line}\n"));
+        self.config.voice().words(|_| lines.collect::<String>().into_bytes())
+    }
+
+    pub(super) fn set_log(&mut self, id: ClientId, level: LevelFilter, now: Instant) {
+        self.moderation.requests.push(Request::Log(level));
+        let level = &level.as_str().to_ascii_lowercase();
+        self.tell(id, &Notice::LogLevel { level }, now);
+    }
+
+    pub(super) fn reload(&mut self, id: ClientId, now: Instant) {
+        self.moderation.requests.push(Request::Reload);
+        self.tell(id, &Notice::Reloading, now);
+    }
+
+    /// From now on an operator gets replies only.
+    pub(super) fn only_replies(&mut self, id: ClientId, now: Instant) {
+        self.change_without(id, |without| without.add_all());
+        self.tell(id, &Notice::RepliesOnly, now);
+    }
+}
+
+/// One address, or the IPv6 network that counts as one.
+fn own_prefix(network: std::net::IpAddr) -> IpNet {
+    let length = if network.is_ipv6() { 64 } else { 32 };
+    IpNet::new(network, length).unwrap_or(network.into())
+}
+
+/// A network as people write it: an address without its length.
+fn shown(network: IpNet) -> String {
+    match network.prefix_len() == network.max_prefix_len() {
+        true => network.addr().to_string(),
+        false => network.to_string(),
+    }
+}
