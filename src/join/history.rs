@@ -6,7 +6,7 @@
 //! The file has a line for each entry, and clients append to it. A client that opens a file that is
 //! too long shortens it. A lock keeps the two apart, so no entry is lost. Only the owner can read
 //! the file, because private messages are in it. Without a file, the history lasts until the client
-//! ends. A line that begins with a blank is in neither.
+//! ends. A line that begins with a blank or carries a password is in neither.
 //!
 //! This file never knows the terminal. Its entries are no safer to show than any file.
 
@@ -70,11 +70,13 @@ impl History {
         Ok(History { place: entries.len(), entries, file: Some(file), ..History::default() })
     }
 
-    /// Remembers a sent line, unless it repeats the last one or begins with a blank. An error comes
-    /// from the file. The file is then given up: no later line is kept for the next session.
+    /// Remembers a sent line, unless it repeats the last one, begins with a blank or carries a
+    /// password. An error comes from the file. The file is then given up: no later line is kept for
+    /// the next session.
     pub fn remember(&mut self, line: &str) -> io::Result<()> {
         let is_new = self.entries.last().is_none_or(|last| last != line);
-        let is_wanted = is_new && !line.is_empty() && !line.starts_with(char::is_whitespace);
+        let is_secret = line.starts_with(char::is_whitespace) || has_password(line);
+        let is_wanted = is_new && !line.is_empty() && !is_secret;
         if is_wanted {
             self.entries.push(line.to_owned());
             let too_many = self.entries.len().saturating_sub(ENTRIES_MAX);
@@ -135,6 +137,17 @@ impl History {
 
     fn at(&self, place: usize) -> &str {
         self.edited.get(&place).or(self.entries.get(place)).map_or("", String::as_str)
+    }
+}
+
+/// Whether this line is a command with a password.
+fn has_password(line: &str) -> bool {
+    let mut words = line.split_whitespace();
+    match words.next().map(str::to_ascii_lowercase).as_deref() {
+        Some("/oper" | "/password") => words.next().is_some(),
+        // The first word is the room.
+        Some("/join") => words.nth(1).is_some(),
+        _ => false,
     }
 }
 
@@ -246,6 +259,19 @@ mod tests {
         remember(&mut history, &["one", " secret", "\u{3000}secret"]);
         assert_eq!(history.up(""), Some("one"));
         assert_eq!(fs::read_to_string(&path).unwrap(), "one\n");
+    }
+
+    #[test]
+    fn a_command_with_a_secret_is_not_kept() {
+        let path = fresh("secret");
+        let mut history = History::open(&path).unwrap();
+        let secrets = ["/oper x", "/Password\u{3000}x y", "/join attic x", "/JOIN  attic  x"];
+        let others = ["/oper", "/join attic ", "//oper x", "oper x", "/joint a b"];
+        remember(&mut history, &[&secrets[..], &others].concat());
+        let kept = fs::read_to_string(&path).unwrap();
+        assert_eq!(kept.lines().collect::<Vec<_>>(), others);
+        let recalled: Vec<_> = std::iter::from_fn(|| history.up("").map(str::to_owned)).collect();
+        assert!(recalled.iter().rev().eq(others));
     }
 
     #[test]

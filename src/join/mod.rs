@@ -25,8 +25,8 @@
 //! - In a room other than the lobby the prompt is the name of the room: `garden> `.
 //! - The cursor moves by whole characters: a syllable, or a letter with its marks.
 //! - Typed lines are kept in `~/.local/state/chinwag/history`, or below `XDG_STATE_HOME`, unless
-//!   they begin with a blank. Only you can read that file. `--no-history` neither reads nor writes
-//!   it.
+//!   they begin with a blank or carry a password: `/oper`, `/password`, and `/join` with a second
+//!   word. Only you can read that file. `--no-history` neither reads nor writes it.
 //! - Pasted text is sent line by line. Text after its last line end stays at the prompt. More than
 //!   5 lines are sent only after Enter. A `/` at the beginning of a pasted line is text.
 //! - A line has at most 4096 bytes, as many as the server takes by default. A longer pasted line is
