@@ -188,6 +188,17 @@ mod tests {
     }
 
     #[test]
+    fn each_byte_of_a_paste_counts_even_without_a_line_end() {
+        let mut paste = Paste { bytes: PASTE_BYTES_MAX - "이".len(), ..Paste::default() };
+        paste.push("이");
+        assert_eq!((paste.refused, paste.rest.as_str()), (None, "이"));
+        paste.push("x");
+        assert!(paste.refused.is_some() && paste.rest.is_empty());
+        paste.push("y\n");
+        assert!(paste.rest.is_empty() && paste.lines.is_empty());
+    }
+
+    #[test]
     fn it_says_how_much_was_sent() {
         let mut queue = Queue::default();
         for number in 0..6 {
