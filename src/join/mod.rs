@@ -108,7 +108,7 @@ use seat::Seat;
 use talk::Talk;
 use terminal::Terminal;
 use typing::Typing;
-use watch::{Reached, Watch};
+use watch::Watch;
 
 /// The most time for an attempt to connect to one address.
 pub const REACH_MAX: Duration = Duration::from_secs(10);
@@ -124,36 +124,25 @@ pub enum Ended {
     Signal(i32),
 }
 
-/// Why there is no conversation, or why it ended early.
+/// Why there is no conversation, or why it ended early, in words for the user.
 #[derive(Debug)]
-pub enum JoinError {
-    /// The first connection failed.
-    Connect(String, io::Error),
-    /// The connection broke.
-    Lost(io::Error),
-    /// The server closed the connection before all was sent.
-    Closed,
-    /// The system refused something that the client needs.
-    System(&'static str, io::Error),
-}
+pub struct JoinError(String);
 
 impl JoinError {
-    /// Makes an error of what the system refuses.
-    fn system(what: &'static str) -> impl FnOnce(io::Error) -> JoinError {
-        move |error| JoinError::System(what, error)
+    /// The system refuses something that the client needs.
+    fn system(what: &str) -> impl Fn(io::Error) -> JoinError {
+        move |error| JoinError(format!("cannot {what}: {error}"))
+    }
+
+    /// The connection broke, or the server closed it before all was sent.
+    fn lost(why: impl fmt::Display) -> JoinError {
+        JoinError(format!("connection lost: {why}"))
     }
 }
 
 impl fmt::Display for JoinError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            JoinError::Connect(where_to, error) => {
-                write!(f, "cannot connect to {where_to}: {error}")
-            }
-            JoinError::Lost(error) => write!(f, "connection lost: {error}"),
-            JoinError::Closed => write!(f, "connection lost: the server has closed it"),
-            JoinError::System(what, error) => write!(f, "cannot {what}: {error}"),
-        }
+        f.write_str(&self.0)
     }
 }
 
@@ -162,12 +151,12 @@ impl std::error::Error for JoinError {}
 /// Connects, and talks until the conversation is over.
 pub fn run(flags: Flags) -> Result<Ended, JoinError> {
     let server = flags.server();
-    let failed = |error| JoinError::Connect(flags::shown(server), error);
+    let connecting = format!("connect to {}", flags::shown(server));
     let lookup = Lookup::of(server);
-    let resolved = server.to_socket_addrs();
-    let addresses: Vec<SocketAddr> = resolved.map_err(failed)?.collect();
+    let resolved = server.to_socket_addrs().map_err(JoinError::system(&connecting))?;
+    let addresses: Vec<SocketAddr> = resolved.collect();
     let mut watch = Watch::new().map_err(JoinError::system("poll"))?;
-    connect_first(&mut watch, &addresses).map_err(failed)?;
+    connect_first(&mut watch, &addresses).map_err(JoinError::system(&connecting))?;
 
     let source = Source::open(io::stdin().as_fd()).map_err(JoinError::system("read the input"))?;
     let on_terminal = is_on_terminal();
@@ -204,18 +193,14 @@ fn connect_first(watch: &mut Watch, addresses: &[SocketAddr]) -> io::Result<()> 
 
 fn wait_until_reached(watch: &mut Watch) -> io::Result<()> {
     let by = Instant::now() + REACH_MAX;
-    loop {
-        match watch.reached() {
-            Reached::Yes => return Ok(()),
-            Reached::No(error) => return Err(error),
-            Reached::NotYet => {}
-        }
+    while !watch.is_reached()? {
         let left = by.saturating_duration_since(Instant::now());
         if left.is_zero() {
             return Err(ErrorKind::TimedOut.into());
         }
         watch.wait(Some(left))?;
     }
+    Ok(())
 }
 
 /// Whether a user is at a terminal that can move its cursor.

@@ -16,7 +16,7 @@ use std::time::Instant;
 use super::paint::Paint;
 use super::pending::Me;
 use super::said::Said;
-use super::watch::{Received, Watch};
+use super::watch::Watch;
 use super::wire::{Hearing, Outgoing};
 use super::{Ended, JoinError};
 use crate::stdio::backlog::Backlog;
@@ -131,7 +131,7 @@ impl Relay {
     }
 
     fn send(&mut self) -> Result<(), JoinError> {
-        let sent = self.watch.send(self.outgoing.rest()).map_err(JoinError::Lost)?;
+        let sent = self.watch.send(self.outgoing.rest()).map_err(JoinError::lost)?;
         self.outgoing.took(sent);
         if self.source_ended && self.outgoing.is_empty() && !self.sending_ended {
             self.sending_ended = true;
@@ -147,18 +147,18 @@ impl Relay {
         }
         let mut buffer = [0; READ_BYTES];
         match self.watch.receive(&mut buffer) {
-            Received::Bytes(bytes) => self.hearing.push(&buffer[..bytes], now),
-            Received::NotYet => {}
-            Received::Ended => {
+            Ok(Some(0)) => {
                 self.rest();
                 return match self.sending_ended {
                     true => Ok(Some(Ended::Left)),
-                    false => Err(JoinError::Closed),
+                    false => Err(JoinError::lost("the server has closed it")),
                 };
             }
-            Received::Lost(error) => {
+            Ok(Some(bytes)) => self.hearing.push(&buffer[..bytes], now),
+            Ok(None) => {}
+            Err(error) => {
                 self.rest();
-                return Err(JoinError::Lost(error));
+                return Err(JoinError::lost(error));
             }
         }
         while let Some(line) = self.hearing.next_line(now) {

@@ -17,7 +17,7 @@ use super::screen::{Area, Screen};
 use super::talk::{PROMPT, Talk};
 use super::terminal::Terminal;
 use super::typing::{Deed, Typing};
-use super::watch::{Reached, Received, Watch};
+use super::watch::Watch;
 use super::{Ended, JoinError, REACH_MAX};
 use crate::stdio::backlog::Backlog;
 use crate::stdio::sink::{Outcome, RETRY, write_out};
@@ -210,15 +210,14 @@ impl Seat {
         match self.link {
             Link::Down { again_at } if again_at <= now => self.reach_next(now),
             Link::Leaving { by } if by <= now => self.ended = Some(Ended::Left),
-            Link::Reaching { by } => match self.watch.reached() {
-                Reached::Yes => {
+            Link::Reaching { by } => match self.watch.is_reached() {
+                Ok(true) => {
                     self.link = Link::Up { since: now };
                     self.talk.show_own_word("connected again");
                     self.talk.connected(true);
                 }
-                Reached::No(_) => self.reach_next(now),
-                Reached::NotYet if by <= now => self.reach_next(now),
-                Reached::NotYet => {}
+                Ok(false) if by > now => {}
+                Ok(false) | Err(_) => self.reach_next(now),
             },
             _ => {}
         }
@@ -242,10 +241,10 @@ impl Seat {
         }
         let mut buffer = [0; READ_BYTES];
         match self.watch.receive(&mut buffer) {
-            Received::Bytes(bytes) => self.talk.heard(&buffer[..bytes], now),
-            Received::NotYet => {}
-            Received::Ended => self.lose("the server has closed the connection", now),
-            Received::Lost(error) => self.lose(&format!("connection lost: {error}"), now),
+            Ok(Some(0)) => self.lose("the server has closed the connection", now),
+            Ok(Some(bytes)) => self.talk.heard(&buffer[..bytes], now),
+            Ok(None) => {}
+            Err(error) => self.lose(&JoinError::lost(error).to_string(), now),
         }
     }
 
@@ -354,7 +353,7 @@ impl Seat {
             Ok(sent) => outgoing.took(sent),
             // What the server sent before it closed can still be read.
             Err(_) if self.watch.may_receive() => {}
-            Err(error) => return self.lose(&format!("connection lost: {error}"), now),
+            Err(error) => return self.lose(&JoinError::lost(error).to_string(), now),
         }
         if matches!(self.link, Link::Leaving { .. }) && self.talk.outgoing().is_empty() {
             self.watch.end_sending();

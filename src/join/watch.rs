@@ -36,30 +36,6 @@ const USER_TIMEOUT: Duration = Duration::from_secs(125);
 /// has. A line of 4096 bytes fits.
 const SEND_BYTES: usize = 8 * 1024;
 
-/// The result of a read.
-#[derive(Debug)]
-pub enum Received {
-    /// This many bytes came.
-    Bytes(usize),
-    /// There is nothing now.
-    NotYet,
-    /// The server has shut down its sending side.
-    Ended,
-    /// The connection is broken.
-    Lost(io::Error),
-}
-
-/// The state of an attempt to connect.
-#[derive(Debug)]
-pub enum Reached {
-    /// It is in progress.
-    NotYet,
-    /// There is a connection.
-    Yes,
-    /// It failed.
-    No(io::Error),
-}
-
 /// All that is watched.
 pub struct Watch {
     poll: Poll,
@@ -148,7 +124,7 @@ impl Watch {
         Ok(())
     }
 
-    /// Begins to connect. [`Watch::reached`] returns the result.
+    /// Begins to connect. [`Watch::is_reached`] returns the result.
     pub fn connect(&mut self, address: SocketAddr) -> io::Result<()> {
         self.hang_up();
         let mut server = TcpStream::connect(address)?;
@@ -166,24 +142,23 @@ impl Watch {
     }
 
     /// Whether there is a connection by now. Call it after an event.
-    pub fn reached(&mut self) -> Reached {
+    pub fn is_reached(&mut self) -> io::Result<bool> {
         let Some(server) = self.server.as_ref().filter(|_| self.server_writable) else {
-            return Reached::NotYet;
+            return Ok(false);
         };
-        match server.take_error() {
-            Ok(Some(error)) | Err(error) => return Reached::No(error),
-            Ok(None) => {}
+        if let Some(error) = server.take_error()? {
+            return Err(error);
         }
-        match server.peer_addr().and_then(|peer| Ok((server.local_addr()?, peer))) {
-            Ok((local, peer)) if is_itself(local, peer) => {
+        match server.peer_addr() {
+            Ok(peer) if !is_itself(server.local_addr()?, peer) => Ok(true),
+            Ok(_) => {
                 // Nothing of it may stay, because the server needs the port.
                 SockRef::from(server).set_linger(Some(Duration::ZERO)).unwrap_or_default();
                 self.hang_up();
-                Reached::No(ErrorKind::ConnectionRefused.into())
+                Err(ErrorKind::ConnectionRefused.into())
             }
-            Ok(_) => Reached::Yes,
-            Err(error) if error.kind() == ErrorKind::NotConnected => Reached::NotYet,
-            Err(error) => Reached::No(error),
+            Err(error) if error.kind() == ErrorKind::NotConnected => Ok(false),
+            Err(error) => Err(error),
         }
     }
 
@@ -192,23 +167,18 @@ impl Watch {
         self.server_readable
     }
 
-    /// Reads from the server.
-    pub fn receive(&mut self, buffer: &mut [u8]) -> Received {
+    /// Reads from the server. Returns how many bytes came: 0 if the server has shut down its
+    /// sending side, `None` if there are none now. On an error the connection is lost.
+    pub fn receive(&mut self, buffer: &mut [u8]) -> io::Result<Option<usize>> {
         let Some(server) = self.server.as_mut().filter(|_| self.server_readable) else {
-            return Received::NotYet;
+            return Ok(None);
         };
         match server.read(buffer) {
-            Ok(0) => Received::Ended,
-            Ok(bytes) => Received::Bytes(bytes),
-            Err(error) => match error.kind() {
-                ErrorKind::WouldBlock => {
-                    self.server_readable = false;
-                    Received::NotYet
-                }
-                ErrorKind::Interrupted => Received::NotYet,
-                _ => Received::Lost(error),
-            },
+            Err(error) if error.kind() == ErrorKind::WouldBlock => self.server_readable = false,
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            result => return result.map(Some),
         }
+        Ok(None)
     }
 
     /// Sends what the socket takes now, and returns how many bytes. On an error the connection is
@@ -221,11 +191,9 @@ impl Watch {
             }
             match server.write(&bytes[sent..]) {
                 Ok(taken) => sent += taken,
-                Err(error) => match error.kind() {
-                    ErrorKind::WouldBlock => self.server_writable = false,
-                    ErrorKind::Interrupted => {}
-                    _ => return Err(error),
-                },
+                Err(error) if error.kind() == ErrorKind::WouldBlock => self.server_writable = false,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
             }
         }
         Ok(sent)
