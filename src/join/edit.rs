@@ -13,6 +13,7 @@
 //! for.
 
 use std::collections::VecDeque;
+use std::ops::Range;
 
 use unicode_segmentation::{GraphemeCursor, UnicodeSegmentation};
 
@@ -47,6 +48,25 @@ enum Deed {
     Killing,
 }
 
+/// A place in the line, as the cursor sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum To {
+    /// One character back.
+    Left,
+    /// One character on.
+    Right,
+    /// The beginning of the line.
+    Start,
+    /// The end of the line.
+    End,
+    /// The beginning of this word, or of the one before.
+    WordStart,
+    /// The end of this word, or of the next one.
+    WordEnd,
+    /// Behind the blank before this word, or before the previous one.
+    Blank,
+}
+
 impl Edit {
     /// What has been typed.
     pub fn text(&self) -> &str {
@@ -60,19 +80,7 @@ impl Edit {
 
     /// Inserts text at the cursor, without what is not safe to show. Returns whether it fitted.
     pub fn insert(&mut self, text: &str) -> bool {
-        let typed: String = text.chars().filter_map(typed).collect();
-        if self.text.len() + typed.len() > LINE_BYTES_MAX {
-            self.last = Deed::Other;
-            return false;
-        }
-        // One undo removes a word.
-        let joins = self.last == Deed::Typing && !typed.starts_with(char::is_whitespace);
-        self.begin(Deed::Typing, joins);
-        self.text.insert_str(self.cursor, &typed);
-        // A mark may have joined the character before it, or a letter the mark behind it.
-        self.cursor = self.boundary_from(self.cursor + typed.len());
-        self.check();
-        true
+        self.change(self.cursor..self.cursor, text, Deed::Typing)
     }
 
     /// Takes the line out and leaves an empty one.
@@ -103,156 +111,109 @@ impl Edit {
     /// Replaces the line, and puts the cursor at its end.
     pub fn replace(&mut self, text: &str) {
         self.take();
-        self.insert(text);
+        self.replace_back_to(0, text);
         self.undo.clear();
-        self.last = Deed::Other;
     }
 
-    /// Replaces the bytes from `start` to the cursor by `text`.
+    /// Replaces the bytes from `start` to the cursor by `text`. Returns whether it fitted.
     pub fn replace_back_to(&mut self, start: usize, text: &str) -> bool {
-        self.begin(Deed::Typing, false);
-        self.remove(start, self.cursor);
-        let fits = self.insert(text);
-        if !fits {
-            self.undo();
-        }
-        self.last = Deed::Other;
-        fits
+        self.change(start..self.cursor, text, Deed::Other)
     }
 
-    /// One character back.
-    pub fn left(&mut self) {
-        self.go(self.before(self.cursor));
-    }
-
-    /// One character on.
-    pub fn right(&mut self) {
-        self.go(self.after(self.cursor));
-    }
-
-    /// To the beginning of the line.
-    pub fn home(&mut self) {
-        self.go(0);
-    }
-
-    /// To the end of the line.
-    pub fn end(&mut self) {
-        self.go(self.text.len());
+    /// Moves the cursor.
+    pub fn go(&mut self, to: To) {
+        self.go_to(self.place(to));
     }
 
     /// To the last occurrence of this text.
     pub fn go_to_last(&mut self, text: &str) {
         let place = self.text.rfind(text).unwrap_or(self.text.len());
-        self.go(self.boundary_from(place));
+        self.go_to(self.boundary_from(place));
     }
 
-    /// To the beginning of this word, or of the one before.
-    pub fn word_left(&mut self) {
-        self.go(self.word_start());
+    /// Deletes what stands between the cursor and this place.
+    pub fn delete(&mut self, to: To) {
+        self.change(self.range(to), "", Deed::Other);
     }
 
-    /// To the end of this word, or of the next one.
-    pub fn word_right(&mut self) {
-        self.go(self.word_end());
-    }
-
-    /// Deletes the character before the cursor.
-    pub fn backspace(&mut self) {
-        self.begin(Deed::Other, false);
-        self.remove(self.before(self.cursor), self.cursor);
-    }
-
-    /// Deletes the character at the cursor.
-    pub fn delete(&mut self) {
-        self.begin(Deed::Other, false);
-        self.remove(self.cursor, self.after(self.cursor));
-    }
-
-    /// Kills back to the blank before this word, or before the previous one.
-    pub fn rub_out_word(&mut self) {
-        let before = self.text[..self.cursor].trim_end();
-        let blank = before.char_indices().rev().find(|(_, character)| character.is_whitespace());
-        let start = blank.map_or(0, |(at, character)| at + character.len_utf8());
-        self.kill(self.boundary_from(start).min(self.cursor), self.cursor);
-    }
-
-    /// Kills back to the beginning of this word, or of the one before.
-    pub fn kill_word_left(&mut self) {
-        self.kill(self.word_start(), self.cursor);
-    }
-
-    /// Kills to the end of this word, or of the next one.
-    pub fn kill_word_right(&mut self) {
-        self.kill(self.cursor, self.word_end());
-    }
-
-    /// Kills all before the cursor.
-    pub fn kill_to_start(&mut self) {
-        self.kill(0, self.cursor);
-    }
-
-    /// Kills all behind the cursor.
-    pub fn kill_to_end(&mut self) {
-        self.kill(self.cursor, self.text.len());
+    /// Kills what stands between the cursor and this place. Kills in a row are yanked as one.
+    pub fn kill(&mut self, to: To) {
+        let range = self.range(to);
+        let piece = &self.text[range.clone()];
+        if self.last != Deed::Killing {
+            self.killed = piece.to_owned();
+        } else if range.start < self.cursor {
+            self.killed.insert_str(0, piece);
+        } else {
+            self.killed.push_str(piece);
+        }
+        self.change(range, "", Deed::Killing);
     }
 
     /// Inserts what was killed last. Returns whether it fitted.
     pub fn yank(&mut self) -> bool {
-        let killed = std::mem::take(&mut self.killed);
-        self.last = Deed::Other;
-        let fits = self.insert(&killed);
-        self.last = Deed::Other;
-        self.killed = killed;
-        fits
+        self.replace_back_to(self.cursor, &self.killed.clone())
     }
 
     /// Swaps the characters on both sides of the cursor; at the end, the last two.
     pub fn transpose(&mut self) {
-        self.begin(Deed::Other, false);
         let end = self.after(self.cursor);
         let middle = self.before(end);
         let start = self.before(middle);
         if start < middle && middle < end {
-            let first = self.text[start..middle].to_owned();
-            let moved = format!("{}{first}", &self.text[middle..end]);
-            self.text.replace_range(start..end, &moved);
-            self.cursor = self.boundary_from(end);
+            let swapped = format!("{}{}", &self.text[middle..end], &self.text[start..middle]);
+            self.change(start..end, &swapped, Deed::Other);
         }
-        self.check();
     }
 
-    fn go(&mut self, place: usize) {
+    fn go_to(&mut self, place: usize) {
         self.last = Deed::Other;
         self.cursor = place;
         self.check();
     }
 
-    fn remove(&mut self, start: usize, end: usize) {
-        self.text.replace_range(start..end, "");
-        self.cursor = self.boundary_from(start);
-        self.check();
-    }
-
-    /// Kills a range. Kills in a row are yanked as one.
-    fn kill(&mut self, start: usize, end: usize) {
-        let piece = &self.text[start..end];
-        if self.last != Deed::Killing {
-            self.killed = piece.to_owned();
-        } else if start < self.cursor {
-            self.killed.insert_str(0, piece);
-        } else {
-            self.killed.push_str(piece);
+    /// Replaces a range by text, without what is not safe to show, and puts the cursor behind it.
+    /// Returns whether the text fitted.
+    fn change(&mut self, range: Range<usize>, text: &str, deed: Deed) -> bool {
+        let text: String = text.chars().filter_map(typed).collect();
+        let last = std::mem::take(&mut self.last);
+        if self.text.len() - range.len() + text.len() > LINE_BYTES_MAX {
+            return false;
         }
-        self.begin(Deed::Killing, false);
-        self.remove(start, end);
-    }
-
-    /// Prepares an edit, which can be undone by itself unless it joins the last one.
-    fn begin(&mut self, deed: Deed, joins: bool) {
-        self.last = deed;
+        // One undo removes a word.
+        let joins = deed == Deed::Typing && last == deed && !text.starts_with(char::is_whitespace);
         if !joins {
             self.undo.push_back((self.text.clone(), self.cursor));
             self.undo.drain(..self.undo.len().saturating_sub(UNDO_MAX));
+        }
+        self.last = deed;
+        let end = range.start + text.len();
+        self.text.replace_range(range, &text);
+        // A mark may have joined the character before it, or a letter the mark behind it.
+        self.cursor = self.boundary_from(end);
+        self.check();
+        true
+    }
+
+    fn range(&self, to: To) -> Range<usize> {
+        let place = self.place(to);
+        place.min(self.cursor)..place.max(self.cursor)
+    }
+
+    fn place(&self, to: To) -> usize {
+        let (before, behind) = self.text.split_at(self.cursor);
+        match to {
+            To::Left => self.before(self.cursor),
+            To::Right => self.after(self.cursor),
+            To::Start => 0,
+            To::End => self.text.len(),
+            To::WordStart => self.cursor - word_bytes(before.graphemes(true).rev()),
+            To::WordEnd => self.cursor + word_bytes(behind.graphemes(true)),
+            To::Blank => {
+                let before = before.trim_end();
+                let word = before.rsplit(char::is_whitespace).next().map_or(0, str::len);
+                self.boundary_from(before.len() - word).min(self.cursor)
+            }
         }
     }
 
@@ -274,34 +235,18 @@ impl Edit {
         .unwrap_or(self.text.len())
     }
 
-    fn word_start(&self) -> usize {
-        let mut clusters = self.text[..self.cursor].grapheme_indices(true).rev().peekable();
-        let mut start = self.cursor;
-        while let Some((at, _)) = clusters.next_if(|(_, cluster)| !is_of_word(cluster)) {
-            start = at;
-        }
-        while let Some((at, _)) = clusters.next_if(|(_, cluster)| is_of_word(cluster)) {
-            start = at;
-        }
-        start
-    }
-
-    fn word_end(&self) -> usize {
-        let mut clusters = self.text[self.cursor..].graphemes(true).peekable();
-        let mut end = self.cursor;
-        while let Some(cluster) = clusters.next_if(|cluster| !is_of_word(cluster)) {
-            end += cluster.len();
-        }
-        while let Some(cluster) = clusters.next_if(|cluster| is_of_word(cluster)) {
-            end += cluster.len();
-        }
-        end
-    }
-
     fn check(&self) {
         debug_assert!(self.text.len() <= LINE_BYTES_MAX);
         debug_assert_eq!(self.boundary_from(self.cursor), self.cursor);
     }
+}
+
+/// The length of the next word, with what stands before it.
+fn word_bytes<'a>(clusters: impl Iterator<Item = &'a str>) -> usize {
+    let mut clusters = clusters.peekable();
+    let apart = std::iter::from_fn(|| clusters.next_if(|cluster| !is_of_word(cluster)));
+    let apart: usize = apart.map(str::len).sum();
+    apart + clusters.take_while(|cluster| is_of_word(cluster)).map(str::len).sum::<usize>()
 }
 
 fn is_of_word(cluster: &str) -> bool {
@@ -348,50 +293,75 @@ mod tests {
         for one in ["한", "\u{1112}\u{1161}\u{11ab}", "e\u{301}", "👨\u{200d}👩\u{200d}👧", "🇰🇷"]
         {
             let text = format!("a{one}b");
-            assert_eq!(after(&text, &[Edit::left, Edit::backspace]), "a|b", "{one}");
-            assert_eq!(after(&text, &[Edit::left, Edit::left, Edit::delete]), "a|b", "{one}");
+            assert_eq!(
+                after(&text, &[|edit| edit.go(To::Left), |edit| edit.delete(To::Left)]),
+                "a|b",
+                "{one}"
+            );
+            assert_eq!(
+                after(
+                    &text,
+                    &[
+                        |edit| edit.go(To::Left),
+                        |edit| edit.go(To::Left),
+                        |edit| edit.delete(To::Right)
+                    ]
+                ),
+                "a|b",
+                "{one}"
+            );
         }
     }
 
     #[test]
     fn a_mark_joins_the_character_before_it() {
         let mut edit = typed_line("eb");
-        edit.left();
+        edit.go(To::Left);
         edit.insert("\u{301}");
         assert_eq!(seen(&edit), "e\u{301}|b");
-        edit.home();
+        edit.go(To::Start);
         edit.insert("x");
-        edit.delete();
+        edit.delete(To::Right);
         assert_eq!(seen(&edit), "x|b");
     }
 
     #[test]
     fn a_letter_before_a_mark_takes_the_cursor_behind_both() {
         let mut edit = typed_line("\u{301}b");
-        edit.home();
+        edit.go(To::Start);
         edit.insert("e");
         assert_eq!(seen(&edit), "e\u{301}|b");
     }
 
     #[test]
     fn words_are_letters_and_digits() {
-        assert_eq!(after("one two-three 넷", &[Edit::word_left]), "one two-three |넷");
-        assert_eq!(after("one two-three ", &[Edit::word_left]), "one two-|three ");
-        assert_eq!(after("one two", &[Edit::home, Edit::word_right]), "one| two");
-        assert_eq!(after("one two", &[Edit::home, Edit::kill_word_right]), "| two");
-        assert_eq!(after("a two-three", &[Edit::kill_word_left]), "a two-|");
+        assert_eq!(
+            after("one two-three 넷", &[|edit| edit.go(To::WordStart)]),
+            "one two-three |넷"
+        );
+        assert_eq!(after("one two-three ", &[|edit| edit.go(To::WordStart)]), "one two-|three ");
+        assert_eq!(
+            after("one two", &[|edit| edit.go(To::Start), |edit| edit.go(To::WordEnd)]),
+            "one| two"
+        );
+        assert_eq!(
+            after("one two", &[|edit| edit.go(To::Start), |edit| edit.kill(To::WordEnd)]),
+            "| two"
+        );
+        assert_eq!(after("a two-three", &[|edit| edit.kill(To::WordStart)]), "a two-|");
     }
 
     #[test]
     fn ctrl_w_goes_back_to_the_blank() {
-        assert_eq!(after("a two-three ", &[Edit::rub_out_word]), "a |");
-        assert_eq!(after("a　한국어", &[Edit::rub_out_word]), "a　|");
-        assert_eq!(after("", &[Edit::rub_out_word]), "|");
+        assert_eq!(after("a two-three ", &[|edit| edit.kill(To::Blank)]), "a |");
+        assert_eq!(after("a　한국어", &[|edit| edit.kill(To::Blank)]), "a　|");
+        assert_eq!(after("", &[|edit| edit.kill(To::Blank)]), "|");
     }
 
     #[test]
     fn what_was_killed_is_yanked() {
-        let deeds: &[fn(&mut Edit)] = &[Edit::word_left, Edit::kill_to_start, Edit::end];
+        let deeds: &[fn(&mut Edit)] =
+            &[|edit| edit.go(To::WordStart), |edit| edit.kill(To::Start), |edit| edit.go(To::End)];
         let mut edit = typed_line("one two");
         deeds.iter().for_each(|deed| deed(&mut edit));
         assert!(edit.yank() && edit.yank());
@@ -401,7 +371,7 @@ mod tests {
     #[test]
     fn a_line_killed_as_a_whole_is_yanked() {
         let mut edit = typed_line("one two");
-        edit.rub_out_word();
+        edit.kill(To::Blank);
         edit.kill_line();
         edit.yank();
         assert_eq!(seen(&edit), "one |");
@@ -411,12 +381,12 @@ mod tests {
     fn deeds_are_undone_and_typing_by_words() {
         let mut edit = Edit::default();
         ["on", "e", " tw", "o"].into_iter().for_each(|text| assert!(edit.insert(text)));
-        edit.home();
-        edit.kill_to_end();
+        edit.go(To::Start);
+        edit.kill(To::End);
         edit.yank();
         edit.insert("!");
-        edit.backspace();
-        edit.left();
+        edit.delete(To::Left);
+        edit.go(To::Left);
         edit.transpose();
         edit.replace_back_to(0, "three");
         let expected =
@@ -450,7 +420,7 @@ mod tests {
     #[test]
     fn a_word_that_does_not_fit_changes_nothing() {
         let mut edit = typed_line(&"x".repeat(LINE_BYTES_MAX));
-        edit.left();
+        edit.go(To::Left);
         let before = seen(&edit);
         assert!(!edit.replace_back_to(LINE_BYTES_MAX - 2, "long"));
         assert_eq!(seen(&edit), before);
@@ -459,13 +429,13 @@ mod tests {
     #[test]
     fn kills_in_a_row_are_one() {
         let mut edit = typed_line("one two three");
-        edit.rub_out_word();
-        edit.rub_out_word();
+        edit.kill(To::Blank);
+        edit.kill(To::Blank);
         edit.yank();
         assert_eq!(seen(&edit), "one two three|");
-        edit.left();
-        edit.rub_out_word();
-        edit.kill_to_end();
+        edit.go(To::Left);
+        edit.kill(To::Blank);
+        edit.kill(To::End);
         edit.yank();
         assert_eq!(seen(&edit), "one two three|");
     }
@@ -473,7 +443,7 @@ mod tests {
     #[test]
     fn characters_change_places() {
         assert_eq!(after("한글", &[Edit::transpose]), "글한|");
-        assert_eq!(after("abc", &[Edit::left, Edit::transpose]), "acb|");
+        assert_eq!(after("abc", &[|edit| edit.go(To::Left), Edit::transpose]), "acb|");
         assert_eq!(after("a", &[Edit::transpose]), "a|");
     }
 
@@ -493,26 +463,26 @@ mod tests {
     #[test]
     fn a_piece_is_replaced() {
         let mut edit = typed_line("hi bo there");
-        (0..6).for_each(|_| edit.left());
+        (0..6).for_each(|_| edit.go(To::Left));
         assert!(edit.replace_back_to(3, "bobby"));
         assert_eq!(seen(&edit), "hi bobby| there");
     }
 
     /// All deeds by number.
     const DEEDS: [fn(&mut Edit); 18] = [
-        Edit::left,
-        Edit::right,
-        Edit::home,
-        Edit::end,
-        Edit::word_left,
-        Edit::word_right,
-        Edit::backspace,
-        Edit::delete,
-        Edit::rub_out_word,
-        Edit::kill_word_left,
-        Edit::kill_word_right,
-        Edit::kill_to_start,
-        Edit::kill_to_end,
+        |edit| edit.go(To::Left),
+        |edit| edit.go(To::Right),
+        |edit| edit.go(To::Start),
+        |edit| edit.go(To::End),
+        |edit| edit.go(To::WordStart),
+        |edit| edit.go(To::WordEnd),
+        |edit| edit.delete(To::Left),
+        |edit| edit.delete(To::Right),
+        |edit| edit.kill(To::Blank),
+        |edit| edit.kill(To::WordStart),
+        |edit| edit.kill(To::WordEnd),
+        |edit| edit.kill(To::Start),
+        |edit| edit.kill(To::End),
         |edit| {
             edit.yank();
         },

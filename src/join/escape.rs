@@ -9,6 +9,7 @@
 //!
 //! It knows one sequence, from its ESC on. It never knows what came before it or what a key does.
 
+use super::edit::To;
 use super::keys::{Found, Key, control_key};
 
 /// The most bytes of a sequence between its introducer and its last byte: more than any terminal
@@ -34,7 +35,7 @@ pub(super) fn decode(bytes: &[u8]) -> (usize, Found) {
         // OSC, DCS, SOS, PM, APC.
         Some(b']' | b'P' | b'X' | b'^' | b'_') => (2, Found::StringBegins),
         Some(letter @ 0x20..=0x7f) => (2, alt_key(*letter)),
-        Some(0x08) => (2, Found::Key(Key::KillWordLeft)),
+        Some(0x08) => (2, Found::Key(Key::Kill(To::WordStart))),
         // The key Esc, followed by another key.
         Some(_) => (1, Found::Nothing),
     }
@@ -42,10 +43,10 @@ pub(super) fn decode(bytes: &[u8]) -> (usize, Found) {
 
 fn alt_key(letter: u8) -> Found {
     Found::Key(match letter.to_ascii_lowercase() {
-        b'b' => Key::WordLeft,
-        b'f' => Key::WordRight,
-        b'd' => Key::KillWordRight,
-        0x7f => Key::KillWordLeft,
+        b'b' => Key::Go(To::WordStart),
+        b'f' => Key::Go(To::WordEnd),
+        b'd' => Key::Kill(To::WordEnd),
+        0x7f => Key::Kill(To::WordStart),
         _ => return Found::Nothing,
     })
 }
@@ -95,8 +96,8 @@ fn decode_ss3(bytes: &[u8]) -> (usize, Found) {
 fn ss3_key(last: u8, modifiers: Option<u32>) -> Found {
     Found::Key(match last {
         // rxvt sends Ctrl with an arrow like this.
-        b'c' => Key::WordRight,
-        b'd' => Key::WordLeft,
+        b'c' => Key::Go(To::WordEnd),
+        b'd' => Key::Go(To::WordStart),
         // The keypad, after a program asked for application keys.
         b'M' => Key::Enter,
         b'j'..=b'y' => Key::Char(char::from(last - 0x40)),
@@ -128,10 +129,10 @@ fn csi_key(last: u8, parameters: &[u8]) -> Found {
             let code = numbers.number(2, 0).unwrap_or_default();
             return character_key(code, modifiers, &Parameters(b""));
         }
-        (b'~', Some(1 | 7)) => Key::Home,
-        (b'~', Some(4 | 8)) => Key::End,
-        (b'~', Some(3)) if goes_by_words(modifiers) => Key::KillWordRight,
-        (b'~', Some(3)) => Key::Delete,
+        (b'~', Some(1 | 7)) => Key::Go(To::Start),
+        (b'~', Some(4 | 8)) => Key::Go(To::End),
+        (b'~', Some(3)) if goes_by_words(modifiers) => Key::Kill(To::WordEnd),
+        (b'~', Some(3)) => Key::Delete(To::Right),
         (b'~', Some(200)) => return Found::PasteBegins,
         _ => return arrow_key(last, modifiers),
     })
@@ -143,12 +144,12 @@ fn arrow_key(last: u8, modifiers: Option<u32>) -> Found {
     Found::Key(match last {
         b'A' => Key::Up,
         b'B' => Key::Down,
-        b'C' if by_words => Key::WordRight,
-        b'D' if by_words => Key::WordLeft,
-        b'C' => Key::Right,
-        b'D' => Key::Left,
-        b'H' => Key::Home,
-        b'F' => Key::End,
+        b'C' if by_words => Key::Go(To::WordEnd),
+        b'D' if by_words => Key::Go(To::WordStart),
+        b'C' => Key::Go(To::Right),
+        b'D' => Key::Go(To::Left),
+        b'H' => Key::Go(To::Start),
+        b'F' => Key::Go(To::End),
         _ => return Found::Nothing,
     })
 }
@@ -167,7 +168,7 @@ fn character_key(code: u32, modifiers: Option<u32>, numbers: &Parameters<'_>) ->
     let byte = u8::try_from(latin).unwrap_or_default();
     match (byte, modifiers & (CTRL | ALT)) {
         _ if modifiers & SUPER_HYPER_META != 0 => Found::Nothing,
-        (0x7f, CTRL | ALT) => Found::Key(Key::KillWordLeft),
+        (0x7f, CTRL | ALT) => Found::Key(Key::Kill(To::WordStart)),
         (b'\t' | b'\r' | 0x08 | 0x7f, _) => control_key(byte),
         (b'@'..=b'~', held) if held & CTRL != 0 => control_key(byte & 0x1f),
         (b' '..=b'~', ALT) => alt_key(byte),
@@ -194,34 +195,58 @@ mod tests {
         (
             "arrows, normal",
             b"\x1b[A\x1b[B\x1b[C\x1b[D",
-            &[Key::Up, Key::Down, Key::Right, Key::Left],
+            &[Key::Up, Key::Down, Key::Go(To::Right), Key::Go(To::Left)],
         ),
         (
             "arrows, application",
             b"\x1bOA\x1bOB\x1bOC\x1bOD",
-            &[Key::Up, Key::Down, Key::Right, Key::Left],
+            &[Key::Up, Key::Down, Key::Go(To::Right), Key::Go(To::Left)],
         ),
-        ("Ctrl with an arrow", b"\x1b[1;5C\x1b[1;5D", &[Key::WordRight, Key::WordLeft]),
-        ("Alt with an arrow", b"\x1b[1;3C\x1b[1;3D", &[Key::WordRight, Key::WordLeft]),
-        ("Shift with an arrow", b"\x1b[1;2C\x1b[1;2A", &[Key::Right, Key::Up]),
-        ("the same with Num Lock", b"\x1b[1;129C\x1b[1;133C", &[Key::Right, Key::WordRight]),
+        (
+            "Ctrl with an arrow",
+            b"\x1b[1;5C\x1b[1;5D",
+            &[Key::Go(To::WordEnd), Key::Go(To::WordStart)],
+        ),
+        (
+            "Alt with an arrow",
+            b"\x1b[1;3C\x1b[1;3D",
+            &[Key::Go(To::WordEnd), Key::Go(To::WordStart)],
+        ),
+        ("Shift with an arrow", b"\x1b[1;2C\x1b[1;2A", &[Key::Go(To::Right), Key::Up]),
+        (
+            "the same with Num Lock",
+            b"\x1b[1;129C\x1b[1;133C",
+            &[Key::Go(To::Right), Key::Go(To::WordEnd)],
+        ),
         (
             "the same, old xterm",
             b"\x1bO5C\x1bO1;5D\x1b[5C",
-            &[Key::WordRight, Key::WordLeft, Key::Right],
+            &[Key::Go(To::WordEnd), Key::Go(To::WordStart), Key::Go(To::Right)],
         ),
-        ("Ctrl with an arrow, rxvt", b"\x1bOc\x1bOd", &[Key::WordRight, Key::WordLeft]),
+        (
+            "Ctrl with an arrow, rxvt",
+            b"\x1bOc\x1bOd",
+            &[Key::Go(To::WordEnd), Key::Go(To::WordStart)],
+        ),
         ("Shift with an arrow, rxvt", b"\x1b[a\x1b[b\x1b[c\x1b[d", &[]),
         ("Alt with an arrow, PuTTY", b"\x1b\x1b[A", &[Key::Up]),
-        ("Home and End", b"\x1b[H\x1b[F\x1bOH\x1bOF", &[Key::Home, Key::End, Key::Home, Key::End]),
+        (
+            "Home and End",
+            b"\x1b[H\x1b[F\x1bOH\x1bOF",
+            &[Key::Go(To::Start), Key::Go(To::End), Key::Go(To::Start), Key::Go(To::End)],
+        ),
         (
             "the same, VT220 and rxvt",
             b"\x1b[1~\x1b[4~\x1b[7~\x1b[8~",
-            &[Key::Home, Key::End, Key::Home, Key::End],
+            &[Key::Go(To::Start), Key::Go(To::End), Key::Go(To::Start), Key::Go(To::End)],
         ),
-        ("Home with Shift", b"\x1b[1;2H\x1b[1;2~", &[Key::Home, Key::Home]),
-        ("Delete, and with Ctrl", b"\x1b[3~\x1b[3;5~", &[Key::Delete, Key::KillWordRight]),
-        ("Delete with Shift", b"\x1b[3;2~\x1b[3$\x1b[3^\x1b[3@", &[Key::Delete]),
+        ("Home with Shift", b"\x1b[1;2H\x1b[1;2~", &[Key::Go(To::Start), Key::Go(To::Start)]),
+        (
+            "Delete, and with Ctrl",
+            b"\x1b[3~\x1b[3;5~",
+            &[Key::Delete(To::Right), Key::Kill(To::WordEnd)],
+        ),
+        ("Delete with Shift", b"\x1b[3;2~\x1b[3$\x1b[3^\x1b[3@", &[Key::Delete(To::Right)]),
         ("Insert and pages", b"\x1b[2~\x1b[5~\x1b[6~\x1b[5;5~", &[]),
         ("function keys", b"\x1bOP\x1bOS\x1b[11~\x1b[24~\x1b[1;2P\x1b[1;5R\x1b[23$", &[]),
         ("F1 to F5, Linux", b"\x1b[[A\x1b[[E", &[]),
@@ -235,7 +260,13 @@ mod tests {
         (
             "Alt with a letter",
             b"\x1bb\x1bF\x1bd\x1b\x7fx",
-            &[Key::WordLeft, Key::WordRight, Key::KillWordRight, Key::KillWordLeft, Key::Char('x')],
+            &[
+                Key::Go(To::WordStart),
+                Key::Go(To::WordEnd),
+                Key::Kill(To::WordEnd),
+                Key::Kill(To::WordStart),
+                Key::Char('x'),
+            ],
         ),
         ("Alt without a meaning", b"\x1bx\x1b1\x1b.\x1b\\", &[]),
         // Keys in the modes that programs ask for.
@@ -262,8 +293,12 @@ mod tests {
         ("an arrow goes down, up", b"\x1b[1;1:1A\x1b[1;1:3A\x1b[3;1:3~", &[Key::Up]),
         ("Ctrl-C, locks on", b"\x1b[99;69u\x1b[99;133u", &[Key::Interrupt, Key::Interrupt]),
         ("Ctrl-C on a Russian keyboard", b"\x1b[1089::99;5u", &[Key::Interrupt]),
-        ("Ctrl-W, Ctrl-A", b"\x1b[119;5u\x1b[97;5u", &[Key::RubOutWord, Key::Home]),
-        ("Alt-B, Alt-D", b"\x1b[98;3u\x1b[27;3;100~", &[Key::WordLeft, Key::KillWordRight]),
+        ("Ctrl-W, Ctrl-A", b"\x1b[119;5u\x1b[97;5u", &[Key::Kill(To::Blank), Key::Go(To::Start)]),
+        (
+            "Alt-B, Alt-D",
+            b"\x1b[98;3u\x1b[27;3;100~",
+            &[Key::Go(To::WordStart), Key::Kill(To::WordEnd)],
+        ),
         (
             "Enter in all ways",
             b"\x1b[13u\x1b[13;2u\x1b[13;5u\x1b[27;2;13~",
@@ -272,7 +307,7 @@ mod tests {
         (
             "Tab, Backspace",
             b"\x1b[9u\x1b[127u\x1b[127;5u",
-            &[Key::Tab, Key::Backspace, Key::KillWordLeft],
+            &[Key::Tab, Key::Delete(To::Left), Key::Kill(To::WordStart)],
         ),
         ("Esc", b"\x1b[27u\x1b[27;5u\x1b[27;1:3u", &[]),
         (

@@ -16,6 +16,7 @@
 
 use std::time::Duration;
 
+use super::edit::To;
 use super::escape;
 
 /// After this much silence an ESC was the key Esc. The rest of a key sequence comes at once, except
@@ -50,26 +51,14 @@ pub enum Key {
     PasteEnd,
     Enter,
     Tab,
-    Backspace,
-    Delete,
-    Left,
-    Right,
     Up,
     Down,
-    Home,
-    End,
-    WordLeft,
-    WordRight,
-    /// Ctrl-W: back to the blank.
-    RubOutWord,
-    /// Alt-Backspace: back to the beginning of the word.
-    KillWordLeft,
-    /// Alt-d.
-    KillWordRight,
-    /// Ctrl-U.
-    KillToStart,
-    /// Ctrl-K.
-    KillToEnd,
+    /// Moves the cursor.
+    Go(To),
+    /// Deletes from the cursor to there.
+    Delete(To),
+    /// The same, and keeps what it deletes for Ctrl-Y.
+    Kill(To),
     /// Ctrl-Y.
     Yank,
     /// Ctrl-T: swaps the two characters at the cursor.
@@ -267,22 +256,22 @@ pub(super) fn control_key(byte: u8) -> Found {
     Found::Key(match byte {
         b'\r' | b'\n' => Key::Enter,
         b'\t' => Key::Tab,
-        0x7f | 0x08 => Key::Backspace,
-        0x01 => Key::Home,
-        0x02 => Key::Left,
+        0x7f | 0x08 => Key::Delete(To::Left),
+        0x01 => Key::Go(To::Start),
+        0x02 => Key::Go(To::Left),
         0x03 => Key::Interrupt,
         0x04 => Key::EndOfInput,
-        0x05 => Key::End,
-        0x06 => Key::Right,
+        0x05 => Key::Go(To::End),
+        0x06 => Key::Go(To::Right),
         0x07 => Key::Cancel,
-        0x0b => Key::KillToEnd,
+        0x0b => Key::Kill(To::End),
         0x0c => Key::Redraw,
         0x0e => Key::Down,
         0x10 => Key::Up,
         0x12 => Key::Search,
         0x14 => Key::Transpose,
-        0x15 => Key::KillToStart,
-        0x17 => Key::RubOutWord,
+        0x15 => Key::Kill(To::Start),
+        0x17 => Key::Kill(To::Blank),
         0x19 => Key::Yank,
         0x1a => Key::Suspend,
         0x1f => Key::Undo,
@@ -325,22 +314,30 @@ mod tests {
 
     #[test]
     fn arrows_come_in_two_ways() {
-        assert_eq!(keys(b"\x1b[A\x1bOB\x1b[C\x1bOD"), [Key::Up, Key::Down, Key::Right, Key::Left]);
+        assert_eq!(
+            keys(b"\x1b[A\x1bOB\x1b[C\x1bOD"),
+            [Key::Up, Key::Down, Key::Go(To::Right), Key::Go(To::Left)]
+        );
     }
 
     #[test]
     fn modified_arrows_go_by_words() {
-        let expected = [Key::WordLeft, Key::WordRight, Key::WordLeft, Key::WordRight];
+        let expected = [
+            Key::Go(To::WordStart),
+            Key::Go(To::WordEnd),
+            Key::Go(To::WordStart),
+            Key::Go(To::WordEnd),
+        ];
         assert_eq!(keys(b"\x1b[1;5D\x1b[1;3C\x1bb\x1bf"), expected);
     }
 
     #[test]
     fn home_end_and_delete_are_known_by_all_their_names() {
         let home = keys(b"\x1b[H\x1bOH\x1b[1~\x1b[7~\x01");
-        assert_eq!(home, vec![Key::Home; 5]);
+        assert_eq!(home, vec![Key::Go(To::Start); 5]);
         let end = keys(b"\x1b[F\x1bOF\x1b[4~\x1b[8~\x05");
-        assert_eq!(end, vec![Key::End; 5]);
-        assert_eq!(keys(b"\x1b[3~\x1b[3;5~"), [Key::Delete, Key::KillWordRight]);
+        assert_eq!(end, vec![Key::Go(To::End); 5]);
+        assert_eq!(keys(b"\x1b[3~\x1b[3;5~"), [Key::Delete(To::Right), Key::Kill(To::WordEnd)]);
     }
 
     #[test]

@@ -14,7 +14,7 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use super::columns::View;
-use super::edit::{Edit, LINE_BYTES_MAX};
+use super::edit::{Edit, LINE_BYTES_MAX, To};
 use super::history::History;
 use super::keys::{Key, Keys};
 use super::paste::{LINES_FEW, Paste, Queue, counted};
@@ -292,19 +292,9 @@ impl Typing {
         match key {
             Key::Yank => return ring_unless(edit.yank()),
             Key::Undo => return ring_unless(edit.undo()),
-            Key::Backspace => edit.backspace(),
-            Key::Delete => edit.delete(),
-            Key::Left => edit.left(),
-            Key::Right => edit.right(),
-            Key::Home => edit.home(),
-            Key::End => edit.end(),
-            Key::WordLeft => edit.word_left(),
-            Key::WordRight => edit.word_right(),
-            Key::RubOutWord => edit.rub_out_word(),
-            Key::KillWordLeft => edit.kill_word_left(),
-            Key::KillWordRight => edit.kill_word_right(),
-            Key::KillToStart => edit.kill_to_start(),
-            Key::KillToEnd => edit.kill_to_end(),
+            Key::Go(to) => edit.go(to),
+            Key::Delete(to) => edit.delete(to),
+            Key::Kill(to) => edit.kill(to),
             Key::Transpose => edit.transpose(),
             Key::Up => return self.recall(|history, line| history.up(line)),
             Key::Down => return self.recall(|history, line| history.down(line)),
@@ -317,7 +307,7 @@ impl Typing {
                 edit.kill_line();
                 self.history.begin_anew();
             }
-            Key::EndOfInput => edit.delete(),
+            Key::EndOfInput => edit.delete(To::Right),
             Key::Cancel => return Some(Deed::Ring),
             Key::Enter | Key::Tab | Key::Search | Key::Char(_) | Key::Paste(_) | Key::PasteEnd => {}
         }
@@ -340,8 +330,8 @@ impl Typing {
             Stroke::Text(more) => text.insert(&more),
             // A paste never sends the line that the search found.
             Stroke::Paste(paste) => text.insert(&paste.in_one_line()),
-            Stroke::Key(Key::Backspace) => {
-                text.backspace();
+            Stroke::Key(Key::Delete(To::Left)) => {
+                text.delete(To::Left);
                 true
             }
             Stroke::Key(key) => {
