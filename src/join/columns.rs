@@ -27,26 +27,21 @@ pub fn width(text: &str) -> usize {
 
 /// The beginning of `text` that fits in this many columns.
 pub fn beginning(text: &str, columns: usize) -> &str {
-    let mut room = columns;
-    for (at, cluster) in text.grapheme_indices(true) {
-        match room.checked_sub(width_of_one(cluster)) {
-            Some(left) => room = left,
-            None => return &text[..at],
-        }
-    }
-    text
+    &text[..bytes_within(text.graphemes(true), columns)]
 }
 
 /// The end of `text` that fits in this many columns.
 pub fn end(text: &str, columns: usize) -> &str {
-    let mut room = columns;
-    for (at, cluster) in text.grapheme_indices(true).rev() {
-        match room.checked_sub(width_of_one(cluster)) {
-            Some(left) => room = left,
-            None => return &text[at + cluster.len()..],
-        }
-    }
-    text
+    &text[text.len() - bytes_within(text.graphemes(true).rev(), columns)..]
+}
+
+/// The length of the first whole characters that fit in this many columns.
+fn bytes_within<'a>(clusters: impl Iterator<Item = &'a str>, mut columns: usize) -> usize {
+    let fitting = clusters.map_while(|cluster| {
+        columns = columns.checked_sub(width_of_one(cluster))?;
+        Some(cluster.len())
+    });
+    fitting.sum()
 }
 
 /// `text` if it fits, or its beginning with `…` behind it.

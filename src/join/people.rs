@@ -56,8 +56,8 @@ impl People {
     /// Completes the word before the cursor; `before` is the line up to there. The user's own name
     /// is never offered.
     pub fn complete(&self, before: &str, me: &Me) -> Completion {
-        let start = before.rfind(char::is_whitespace).map_or(0, |at| at + blank_at(before, at));
-        let word = &before[start..];
+        let word = before.rsplit(char::is_whitespace).next().unwrap_or(before);
+        let start = before.len() - word.len();
         let is_first = start == 0;
         let is_room = before[..start].trim_end() == JOIN;
         let found: Vec<&str> = match word {
@@ -133,10 +133,6 @@ impl Seen {
     fn beginning_with(&self, word: &str) -> impl Iterator<Item = &str> {
         self.0.iter().map(String::as_str).filter(move |name| begins(name, word))
     }
-}
-
-fn blank_at(text: &str, at: usize) -> usize {
-    text[at..].chars().next().map_or(0, char::len_utf8)
 }
 
 /// Whether `name` begins with `word`, in any case.

@@ -20,7 +20,7 @@ pub const INDENT: &str = "  ";
 
 /// The rows of a line, each of at most this many columns.
 pub fn rows(line: &str, columns: usize) -> Vec<String> {
-    let mut rows = Rows::new(columns);
+    let mut rows = Rows { columns, rows: vec![String::new()], used: 0, indent: 0, blanks: 0 };
     let (mut word, mut word_width) = (String::new(), 0);
     for (piece, width) in pieces(line) {
         if piece != " " && width <= 1 {
@@ -50,10 +50,6 @@ struct Rows {
 }
 
 impl Rows {
-    fn new(columns: usize) -> Rows {
-        Rows { columns, rows: vec![String::new()], used: 0, indent: 0, blanks: 0 }
-    }
-
     /// Adds a piece. It is split only if no row has room for it.
     fn push(&mut self, word: &str, width: usize) {
         if word.is_empty() {
