@@ -36,8 +36,6 @@ impl Paint {
     pub fn line(&self, line: &str, me: &Me) -> String {
         let said = Said::of(line);
         let is_to_us = is_to_us(&said, me);
-        let bell = if self.bell && is_to_us { "\u{7}" } else { "" };
-        let stamp = self.stamp();
         let body = match said {
             Said::Server { .. } => self.styled(DIM, line),
             Said::By { name, text } => format!("{}: {text}", self.name(name, me)),
@@ -47,19 +45,15 @@ impl Paint {
             }
             Said::Other => line.to_owned(),
         };
-        let whole = format!("{stamp}{body}");
-        let whole = if is_to_us { self.standing_out(&whole) } else { whole };
-        format!("{whole}{bell}")
+        let whole = self.stamp() + &body;
+        let bell = if self.bell { "\u{7}" } else { "" };
+        if is_to_us { self.standing_out(&whole) + bell } else { whole }
     }
 
-    /// A line of the user's own that the server does not echo.
-    pub fn own_line(&self, line: &str, prompt: &str) -> String {
-        format!("{}{}", self.stamp(), self.styled(DIM, &format!("{prompt}{line}")))
-    }
-
-    /// A message of this program.
-    pub fn own_word(&self, text: &str) -> String {
-        format!("{}{}", self.stamp(), self.styled(DIM, &format!("{OWN_WORD}{text}")))
+    /// A message of this program, or a line of the user's own that the server does not echo. The
+    /// prefix tells which.
+    pub fn own(&self, prefix: &str, text: &str) -> String {
+        format!("{}{}", self.stamp(), self.styled(DIM, &format!("{prefix}{text}")))
     }
 
     fn stamp(&self) -> String {

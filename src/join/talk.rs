@@ -45,24 +45,13 @@ const HISTORY_COMMAND: &str = "/history 20";
 const PASTED_BYTES_AHEAD: usize = 4096;
 const PASTED_LINES_AHEAD: usize = 16;
 
-/// A name to get back.
+/// The wanted name is to be got back.
 #[derive(Debug)]
 struct Regain {
-    name: String,
     asked_at: Instant,
     until: Instant,
     /// How the server refused it, which is shown once.
     refusal: Option<String>,
-}
-
-/// How far the greeting of the server has come.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Greeting {
-    Awaited {
-        again: bool,
-    },
-    #[default]
-    Over,
 }
 
 /// The conversation of one user.
@@ -76,7 +65,10 @@ pub struct Talk {
     people: People,
     away: Away,
     paint: Paint,
-    greeting: Greeting,
+    /// Whether the greeting of the server is still to come.
+    is_new: bool,
+    /// Whether there was a connection before.
+    is_again: bool,
     /// Whether the server greets as chinwag does.
     is_ours: bool,
     /// The name that the user has or wants, for another connection.
@@ -101,15 +93,12 @@ impl Talk {
 
     /// Notes that there is a connection; `again` if there was one before.
     pub fn connected(&mut self, again: bool) {
-        self.greeting = Greeting::Awaited { again };
+        (self.is_new, self.is_again) = (true, again);
         self.earlier.show_missed_only(again);
-        if again {
-            return;
+        if !again {
+            self.ask_for_name();
+            self.ask_for_room();
         }
-        if let Some(nick) = self.wanted.clone() {
-            self.ask_for(&nick);
-        }
-        self.ask_for_room();
     }
 
     /// The connection is gone. Lines without an echo may not have arrived.
@@ -198,7 +187,7 @@ impl Talk {
 
     /// Shows a message of this program to the user.
     pub fn show_own_word(&mut self, text: &str) {
-        self.shown.push(self.paint.own_word(text));
+        self.shown.push(self.paint.own(OWN_WORD, text));
     }
 
     /// Notes that the user has pressed a key.
@@ -233,8 +222,7 @@ impl Talk {
     /// Whether more may be sent: little waits to be sent, and the client is in the user's room
     /// again.
     pub fn may_say(&self) -> bool {
-        let is_greeted = self.greeting == Greeting::Over;
-        let is_back = is_greeted || !self.is_ours || self.wanted_room.is_none();
+        let is_back = !self.is_new || !self.is_ours || self.wanted_room.is_none();
         is_back && !self.outgoing.is_full()
     }
 
@@ -271,9 +259,8 @@ impl Talk {
         let said = Said::of(line);
         self.note_name(&said);
         self.note_room(&said);
-        if let Greeting::Awaited { again } = self.greeting {
-            self.greeting = Greeting::Over;
-            self.greeted(line, again, now);
+        if std::mem::take(&mut self.is_new) {
+            self.greeted(line, now);
         }
         if let Some(lines) = self.earlier.heard(line, &said) {
             let paint = Paint { bell: false, ..self.paint };
@@ -300,24 +287,25 @@ impl Talk {
         self.shown.push(self.paint.line(line, &self.me));
     }
 
-    fn greeted(&mut self, line: &str, again: bool, now: Instant) {
+    fn greeted(&mut self, line: &str, now: Instant) {
         self.is_ours = line.starts_with("* ");
-        if !again || !self.is_ours {
+        if !self.is_again || !self.is_ours {
             return;
         }
         self.ask_for_room();
-        if let Some(name) = self.wanted.clone().filter(|name| !self.me.is_now(name)) {
-            self.ask_for(&name);
-            let until = now + REGAIN_FOR;
-            self.regain = Some(Regain { name, asked_at: now, until, refusal: None });
+        if self.wanted.as_ref().is_some_and(|name| !self.me.is_now(name)) {
+            self.ask_for_name();
+            self.regain = Some(Regain { asked_at: now, until: now + REGAIN_FOR, refusal: None });
         }
         self.outgoing.push_line(HISTORY_COMMAND);
     }
 
-    fn ask_for(&mut self, name: &str) {
-        self.me.ask(name);
-        self.asked = Some(name.to_owned());
-        self.outgoing.push_line(&format!("/nick {name}"));
+    fn ask_for_name(&mut self) {
+        if let Some(name) = &self.wanted {
+            self.me.ask(name);
+            self.asked = Some(name.clone());
+            self.outgoing.push_line(&format!("/nick {name}"));
+        }
     }
 
     fn ask_for_room(&mut self) {
@@ -352,24 +340,22 @@ impl Talk {
         else {
             return false;
         };
-        let regain = self.regain.as_mut().filter(|regain| regain.name == bare(name));
+        let is_wanted = self.wanted.as_deref() == Some(bare(name));
+        let regain = self.regain.as_mut().filter(|_| is_wanted);
         let known = regain.and_then(|regain| regain.refusal.replace(line.to_owned()));
         known.as_deref() == Some(line)
     }
 
     fn regain_due(&mut self, now: Instant) {
-        let Some(regain) = &mut self.regain else { return };
-        if regain.asked_at + REGAIN_EVERY > now {
-            return;
+        let is_due = |regain: &&mut Regain| regain.asked_at + REGAIN_EVERY <= now;
+        let Some(regain) = self.regain.as_mut().filter(is_due) else { return };
+        if regain.until > now {
+            regain.asked_at = now;
+            return self.ask_for_name();
         }
-        let name = regain.name.clone();
-        if regain.until <= now {
-            self.regain = None;
-            self.show_own_word(&format!("the name {name} is not to be had"));
-            return;
-        }
-        regain.asked_at = now;
-        self.ask_for(&name);
+        self.regain = None;
+        let name = self.wanted.as_deref().unwrap_or_default();
+        self.show_own_word(&format!("the name {name} is not to be had"));
     }
 
     /// Shows the lines without an echo, and those that the socket has not taken whole.
@@ -387,7 +373,7 @@ impl Talk {
         if !lines.is_empty() {
             self.away.shown_ours();
         }
-        self.shown.extend(lines.iter().map(|line| self.paint.own_line(line, PROMPT)));
+        self.shown.extend(lines.iter().map(|line| self.paint.own(PROMPT, line)));
     }
 }
 
