@@ -89,6 +89,9 @@ impl Relay {
             }
             self.print(now);
         };
+        if let Some(line) = self.hearing.rest() {
+            self.line(&line);
+        }
         self.print_the_rest();
         ended
     }
@@ -146,31 +149,16 @@ impl Relay {
             return Ok(None);
         }
         let mut buffer = [0; READ_BYTES];
-        match self.watch.receive(&mut buffer) {
-            Ok(Some(0)) => {
-                self.rest();
-                return match self.sending_ended {
-                    true => Ok(Some(Ended::Left)),
-                    false => Err(JoinError::lost("the server has closed it")),
-                };
-            }
-            Ok(Some(bytes)) => self.hearing.push(&buffer[..bytes], now),
-            Ok(None) => {}
-            Err(error) => {
-                self.rest();
-                return Err(JoinError::lost(error));
-            }
+        match self.watch.receive(&mut buffer).map_err(JoinError::lost)? {
+            Some(0) if self.sending_ended => return Ok(Some(Ended::Left)),
+            Some(0) => return Err(JoinError::lost("the server has closed it")),
+            Some(bytes) => self.hearing.push(&buffer[..bytes], now),
+            None => {}
         }
         while let Some(line) = self.hearing.next_line(now) {
             self.line(&line);
         }
         Ok(None)
-    }
-
-    fn rest(&mut self) {
-        if let Some(line) = self.hearing.rest() {
-            self.line(&line);
-        }
     }
 
     fn line(&mut self, line: &str) {
