@@ -42,19 +42,14 @@ pub const SIGNALS: [i32; 7] = [SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTST
 /// The state of the connection.
 #[derive(Clone, Copy, Debug)]
 enum Link {
-    Up {
-        since: Instant,
-    },
-    /// The client has told the server that it leaves.
-    Leaving {
-        by: Instant,
-    },
-    Reaching {
-        by: Instant,
-    },
-    Down {
-        again_at: Instant,
-    },
+    /// There is a connection since then.
+    Up(Instant),
+    /// The client has told the server that it leaves, and waits until then for its goodbye.
+    Leaving(Instant),
+    /// The client tries an address until then.
+    Reaching(Instant),
+    /// The client pauses until then.
+    Down(Instant),
 }
 
 /// The client on a terminal.
@@ -93,7 +88,7 @@ impl Seat {
             talk,
             typing,
             redial,
-            link: Link::Up { since: Instant::now() },
+            link: Link::Up(Instant::now()),
             out: Backlog::default(),
             retry_at: None,
             ended: None,
@@ -133,10 +128,10 @@ impl Seat {
     fn wait(&mut self) -> io::Result<Instant> {
         let now = Instant::now();
         let link = match self.link {
-            Link::Up { .. } => None,
-            Link::Leaving { by } | Link::Reaching { by } => Some(by),
+            Link::Up(_) => None,
+            Link::Leaving(by) | Link::Reaching(by) => Some(by),
             // The note shows another number each second.
-            Link::Down { again_at } => Some(again_at - whole_seconds_but_one(again_at, now)),
+            Link::Down(again_at) => Some(again_at - whole_seconds_but_one(again_at, now)),
         };
         // While the terminal is blocked, nothing is drawn.
         let draw = self.screen.next_deadline().filter(|_| self.out.is_empty());
@@ -153,11 +148,11 @@ impl Seat {
     }
 
     fn may_hear(&self) -> bool {
-        self.out.is_empty() && matches!(self.link, Link::Up { .. } | Link::Leaving { .. })
+        self.out.is_empty() && matches!(self.link, Link::Up(_) | Link::Leaving(_))
     }
 
     fn is_up(&self) -> bool {
-        matches!(self.link, Link::Up { .. })
+        matches!(self.link, Link::Up(_))
     }
 
     fn may_say_queued(&mut self) -> bool {
@@ -190,11 +185,9 @@ impl Seat {
         signal_hook::low_level::emulate_default_handler(SIGTSTP)
             .map_err(JoinError::system("stop"))?;
         // The signal that continued this process is not news.
-        for signal in self.watch.signals() {
-            if !matches!(signal, SIGCONT | SIGTSTP | SIGWINCH) {
-                self.ended = Some(Ended::Signal(signal));
-            }
-        }
+        let is_news = |signal: &i32| !matches!(*signal, SIGCONT | SIGTSTP | SIGWINCH);
+        let news = self.watch.signals().into_iter().find(is_news);
+        self.ended = news.map(Ended::Signal).or(self.ended);
         self.resume(now)
     }
 
@@ -208,11 +201,11 @@ impl Seat {
 
     fn connect(&mut self, now: Instant) {
         match self.link {
-            Link::Down { again_at } if again_at <= now => self.reach_next(now),
-            Link::Leaving { by } if by <= now => self.ended = Some(Ended::Left),
-            Link::Reaching { by } => match self.watch.is_reached() {
+            Link::Down(again_at) if again_at <= now => self.reach_next(now),
+            Link::Leaving(by) if by <= now => self.ended = Some(Ended::Left),
+            Link::Reaching(by) => match self.watch.is_reached() {
                 Ok(true) => {
-                    self.link = Link::Up { since: now };
+                    self.link = Link::Up(now);
                     self.talk.show_own_word("connected again");
                     self.talk.connected(true);
                 }
@@ -227,12 +220,12 @@ impl Seat {
     fn reach_next(&mut self, now: Instant) {
         while let Some(address) = self.redial.next_address() {
             if self.watch.connect(address).is_ok() {
-                self.link = Link::Reaching { by: now + REACH_MAX };
+                self.link = Link::Reaching(now + REACH_MAX);
                 return;
             }
         }
         self.watch.hang_up();
-        self.link = Link::Down { again_at: now + self.redial.next_pause() };
+        self.link = Link::Down(now + self.redial.next_pause());
     }
 
     fn hear(&mut self, now: Instant) {
@@ -250,20 +243,15 @@ impl Seat {
 
     fn lose(&mut self, why: &str, now: Instant) {
         self.watch.hang_up();
-        let lasted = match self.link {
-            Link::Up { since } => now.saturating_duration_since(since),
-            _ => Duration::ZERO,
-        };
-        let leaving = self.talk.is_quitting() || matches!(self.link, Link::Leaving { .. });
-        if leaving {
+        let (Link::Up(since), false) = (self.link, self.talk.is_quitting()) else {
             self.ended = Some(Ended::Left);
             return;
-        }
+        };
         self.talk.lost(now);
         self.typing.queue().asking = true;
         self.talk.show_own_word(why);
-        self.redial.lost_after(lasted);
-        self.link = Link::Down { again_at: now + self.redial.next_pause() };
+        self.redial.lost_after(now.saturating_duration_since(since));
+        self.link = Link::Down(now + self.redial.next_pause());
     }
 
     fn do_what_is_typed(&mut self, now: Instant) {
@@ -338,14 +326,14 @@ impl Seat {
 
     fn leave(&mut self, now: Instant) {
         match self.link {
-            Link::Up { .. } => self.link = Link::Leaving { by: now + GOODBYE },
-            Link::Leaving { .. } => self.ended = Some(Ended::Left),
-            Link::Reaching { .. } | Link::Down { .. } => self.ended = Some(Ended::Lost),
+            Link::Up(_) => self.link = Link::Leaving(now + GOODBYE),
+            Link::Leaving(_) => self.ended = Some(Ended::Left),
+            Link::Reaching(_) | Link::Down(_) => self.ended = Some(Ended::Lost),
         }
     }
 
     fn send(&mut self, now: Instant) {
-        if !matches!(self.link, Link::Up { .. } | Link::Leaving { .. }) {
+        if !matches!(self.link, Link::Up(_) | Link::Leaving(_)) {
             return;
         }
         let outgoing = self.talk.outgoing();
@@ -355,7 +343,7 @@ impl Seat {
             Err(_) if self.watch.may_receive() => {}
             Err(error) => return self.lose(&JoinError::lost(error).to_string(), now),
         }
-        if matches!(self.link, Link::Leaving { .. }) && self.talk.outgoing().is_empty() {
+        if matches!(self.link, Link::Leaving(_)) && self.talk.outgoing().is_empty() {
             self.watch.end_sending();
         }
     }
@@ -373,7 +361,7 @@ impl Seat {
             self.screen.print(&line, self.out.end());
         }
         match self.link {
-            Link::Leaving { .. } => self.screen.erase(self.out.end()),
+            Link::Leaving(_) => self.screen.erase(self.out.end()),
             _ => {
                 let area = self.area(now);
                 self.screen.draw(area, now, self.out.end());
@@ -385,9 +373,9 @@ impl Seat {
     fn area(&mut self, now: Instant) -> Area {
         let mut notes = self.talk.notes(self.screen.notes_max());
         match self.link {
-            Link::Up { .. } | Link::Leaving { .. } => {}
-            Link::Reaching { .. } => notes.push("-- connecting (Ctrl-C leaves)".to_owned()),
-            Link::Down { again_at } => {
+            Link::Up(_) | Link::Leaving(_) => {}
+            Link::Reaching(_) => notes.push("-- connecting (Ctrl-C leaves)".to_owned()),
+            Link::Down(again_at) => {
                 let seconds = whole_seconds_but_one(again_at, now).as_secs() + 1;
                 notes.push(format!("-- trying again in {seconds} s (Ctrl-C leaves)"));
             }
@@ -420,10 +408,8 @@ impl Seat {
                 by = now + LAST_WORDS;
             }
             let left = by.saturating_duration_since(Instant::now());
-            if self.out.is_empty() || left.is_zero() {
-                return;
-            }
-            if self.watch.wait(Some(left.min(RETRY))).is_err() {
+            let is_over = self.out.is_empty() || left.is_zero();
+            if is_over || self.watch.wait(Some(left.min(RETRY))).is_err() {
                 return;
             }
         }

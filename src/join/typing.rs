@@ -185,7 +185,10 @@ impl Typing {
 
     fn take(&mut self, key: Key) {
         match key {
-            Key::Char(character) => self.take_character(character),
+            Key::Char(character) => match self.strokes.back_mut() {
+                Some(Stroke::Text(text)) => text.push(character),
+                _ => self.strokes.push_back(Stroke::Text(character.into())),
+            },
             Key::Paste(text) => self.paste.get_or_insert_default().push(&text),
             Key::PasteEnd => self.end_paste(),
             key => self.strokes.push_back(Stroke::Key(key)),
@@ -258,27 +261,14 @@ impl Typing {
         self.queue.take_back().map(|told| Deed::Show(vec![told]))
     }
 
-    fn take_character(&mut self, character: char) {
-        match self.strokes.back_mut() {
-            Some(Stroke::Text(text)) => text.push(character),
-            _ => self.strokes.push_back(Stroke::Text(character.into())),
-        }
-    }
-
     fn enter(&mut self, may_say: bool) -> Option<Deed> {
-        if self.edit.text().trim().is_empty() {
-            self.take_line();
-            return None;
-        }
-        if !self.queue.is_empty() {
+        let is_blank = self.edit.text().trim().is_empty();
+        if is_blank || !self.queue.is_empty() {
             let line = self.take_line();
             self.queue.push(line, false);
             return None;
         }
-        if !may_say {
-            return Some(Deed::Ring);
-        }
-        Some(Deed::Say(self.take_line()))
+        Some(if may_say { Deed::Say(self.take_line()) } else { Deed::Ring })
     }
 
     /// Takes the line out, and begins another at the end of the history.
@@ -358,10 +348,10 @@ impl Typing {
         &'a mut self,
         other: impl FnOnce(&'a mut History, &str) -> Option<&'a str>,
     ) -> Option<Deed> {
-        match other(&mut self.history, self.edit.text()) {
-            Some(line) => self.edit.replace(line),
-            None => return Some(Deed::Ring),
-        }
+        let Some(line) = other(&mut self.history, self.edit.text()) else {
+            return Some(Deed::Ring);
+        };
+        self.edit.replace(line);
         None
     }
 
