@@ -66,10 +66,8 @@ impl Hearing {
             let end_max = self.start + LINE_BYTES_MAX;
             if end.unwrap_or(self.buffer.len()) > end_max {
                 let cut = beginning_of_character(&self.buffer, end_max);
-                let piece = self.hand_out(cut, cut);
-                self.broken_off = true;
                 self.has_ended_a_line = true;
-                return Some(piece);
+                return Some(self.hand_out(cut, cut, true));
             }
             let Some(end) = end else {
                 self.searched = self.buffer.len();
@@ -77,9 +75,8 @@ impl Hearing {
                 return if is_due { self.rest() } else { None };
             };
             let was_broken_off = self.broken_off;
-            let line = self.hand_out(end, end + 1);
-            self.broken_off = false;
             self.has_ended_a_line = true;
+            let line = self.hand_out(end, end + 1, false);
             // A line end alone, after text that was already handed out, is not a line.
             if !was_broken_off || line != CONTINUED {
                 return Some(line);
@@ -89,12 +86,8 @@ impl Hearing {
 
     /// The text without an end, as a line: nothing more will come.
     pub fn rest(&mut self) -> Option<String> {
-        if self.is_empty() {
-            return None;
-        }
-        let piece = self.hand_out(self.buffer.len(), self.buffer.len());
-        self.broken_off = self.has_ended_a_line;
-        Some(piece)
+        let end = self.buffer.len();
+        (!self.is_empty()).then(|| self.hand_out(end, end, self.has_ended_a_line))
     }
 
     /// When to call [`Hearing::next_line`], though nothing has come.
@@ -107,12 +100,13 @@ impl Hearing {
         self.start == self.buffer.len()
     }
 
-    /// Makes a line of the bytes before `end`, and continues at `next`.
-    fn hand_out(&mut self, end: usize, next: usize) -> String {
+    /// Makes a line of the bytes before `end`, and continues at `next`. `broken_off` says that the
+    /// line has no end there.
+    fn hand_out(&mut self, end: usize, next: usize, broken_off: bool) -> String {
         let line = &self.buffer[self.start..end];
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         let mut safe = String::new();
-        if self.broken_off {
+        if std::mem::replace(&mut self.broken_off, broken_off) {
             safe.push_str(CONTINUED);
         }
         push_safe(line, &mut safe);
