@@ -84,8 +84,8 @@ fn decode_csi(bytes: &[u8]) -> (usize, Found) {
 fn decode_ss3(bytes: &[u8]) -> (usize, Found) {
     let is_modifier = |byte: &&u8| matches!(byte, b'0'..=b'9' | b';');
     let length = 2 + bytes[2..].iter().take(PARAMETERS_MAX).take_while(is_modifier).count();
-    let numbers = Parameters(&bytes[2..length]);
-    let modifiers = numbers.number(1, 0).or(numbers.number(0, 0));
+    let parameters = &bytes[2..length];
+    let modifiers = number(parameters, 1, 0).or(number(parameters, 0, 0));
     match bytes.get(length) {
         None => (0, Found::NotYet),
         Some(last @ 0x20..=0x7e) => (length + 1, ss3_key(*last, modifiers)),
@@ -105,29 +105,24 @@ fn ss3_key(last: u8, modifiers: Option<u32>) -> Found {
     })
 }
 
-/// The numbers of a sequence. `1;2:3` has three; the last is a part of the second.
-struct Parameters<'a>(&'a [u8]);
-
-impl Parameters<'_> {
-    fn number(&self, place: usize, part: usize) -> Option<u32> {
-        let parameter = self.0.split(|byte| *byte == b';').nth(place)?;
-        let number = parameter.split(|byte| *byte == b':').nth(part)?;
-        std::str::from_utf8(number).ok()?.parse().ok()
-    }
+/// A number of a sequence. `1;2:3` has three; the last is a part of the second.
+fn number(parameters: &[u8], place: usize, part: usize) -> Option<u32> {
+    let parameter = parameters.split(|byte| *byte == b';').nth(place)?;
+    let number = parameter.split(|byte| *byte == b':').nth(part)?;
+    std::str::from_utf8(number).ok()?.parse().ok()
 }
 
 fn csi_key(last: u8, parameters: &[u8]) -> Found {
     let is_of_key = |byte: &u8| matches!(byte, b'0'..=b'9' | b':' | b';');
-    let numbers = Parameters(parameters);
-    if !parameters.iter().all(is_of_key) || numbers.number(1, 1) == Some(RELEASE) {
+    if !parameters.iter().all(is_of_key) || number(parameters, 1, 1) == Some(RELEASE) {
         return Found::Nothing;
     }
-    let modifiers = numbers.number(1, 0);
-    Found::Key(match (last, numbers.number(0, 0)) {
-        (b'u', Some(code)) => return character_key(code, modifiers, &numbers),
+    let modifiers = number(parameters, 1, 0);
+    Found::Key(match (last, number(parameters, 0, 0)) {
+        (b'u', Some(code)) => return character_key(code, modifiers, parameters),
         (b'~', Some(27)) => {
-            let code = numbers.number(2, 0).unwrap_or_default();
-            return character_key(code, modifiers, &Parameters(b""));
+            let code = number(parameters, 2, 0).unwrap_or_default();
+            return character_key(code, modifiers, b"");
         }
         (b'~', Some(1 | 7)) => Key::Go(To::Start),
         (b'~', Some(4 | 8)) => Key::Go(To::End),
@@ -161,10 +156,10 @@ fn goes_by_words(modifiers: Option<u32>) -> bool {
 
 /// A key by its character: `CSI code:shifted:latin ; modifiers ; text u`. All but the code may be
 /// missing. If the terminal sends only the key and not its text, Shift is ignored.
-fn character_key(code: u32, modifiers: Option<u32>, numbers: &Parameters<'_>) -> Found {
+fn character_key(code: u32, modifiers: Option<u32>, parameters: &[u8]) -> Found {
     let modifiers = modifiers.map_or(0, |sent| sent.saturating_sub(1));
     // With Ctrl or Alt the key counts, in whatever script its label is.
-    let latin = numbers.number(0, 2).filter(|_| code > 0x7f).unwrap_or(code);
+    let latin = number(parameters, 0, 2).filter(|_| code > 0x7f).unwrap_or(code);
     let byte = u8::try_from(latin).unwrap_or_default();
     match (byte, modifiers & (CTRL | ALT)) {
         _ if modifiers & SUPER_HYPER_META != 0 => Found::Nothing,
@@ -172,7 +167,7 @@ fn character_key(code: u32, modifiers: Option<u32>, numbers: &Parameters<'_>) ->
         (b'\t' | b'\r' | 0x08 | 0x7f, _) => control_key(byte),
         (b'@'..=b'~', held) if held & CTRL != 0 => control_key(byte & 0x1f),
         (b' '..=b'~', ALT) => alt_key(byte),
-        (_, 0) => match char::from_u32(numbers.number(2, 0).unwrap_or(code)) {
+        (_, 0) => match char::from_u32(number(parameters, 2, 0).unwrap_or(code)) {
             // kitty sends keys without a character in the private use area.
             None | Some('\u{e000}'..='\u{f8ff}') => Found::Nothing,
             Some(character) if character.is_control() => Found::Nothing,

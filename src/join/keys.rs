@@ -14,6 +14,7 @@
 //! [`super::escape`] knows what a key sequence means. This file never knows the terminal, the
 //! clock, or what a key does.
 
+use std::str::Utf8Error;
 use std::time::Duration;
 
 use super::edit::To;
@@ -215,9 +216,8 @@ impl Keys {
 
 /// How many bytes of a paste are neither the beginning of its end nor half a character.
 fn surely_text(bytes: &[u8]) -> usize {
-    let ends = (1..PASTE_END.len()).rev();
-    let end_begun = ends.into_iter().find(|length| bytes.ends_with(&PASTE_END[..*length]));
-    if let Some(length) = end_begun {
+    let mut lengths = (1..PASTE_END.len()).rev();
+    if let Some(length) = lengths.find(|length| bytes.ends_with(&PASTE_END[..*length])) {
         return bytes.len() - length;
     }
     let tail = bytes.utf8_chunks().last().map_or(&[][..], |chunk| chunk.invalid());
@@ -226,9 +226,8 @@ fn surely_text(bytes: &[u8]) -> usize {
 
 /// Whether these bytes can still become a character.
 fn is_half_a_character(bytes: &[u8]) -> bool {
-    std::str::from_utf8(bytes).is_err_and(|error| {
-        error.valid_up_to() == 0 && error.error_len().is_none() && !bytes.is_empty()
-    })
+    let is_half = |error: Utf8Error| error.valid_up_to() == 0 && error.error_len().is_none();
+    std::str::from_utf8(bytes).is_err_and(is_half)
 }
 
 fn decode(bytes: &[u8]) -> (usize, Found) {
