@@ -110,13 +110,9 @@ impl Watch {
             Err(error) => return Err(error),
         }
         for event in &self.events {
-            let broken = event.is_error();
             match event.token() {
-                SERVER => {
-                    self.server_readable |= event.is_readable() || event.is_read_closed() || broken;
-                    self.server_writable |=
-                        event.is_writable() || event.is_write_closed() || broken;
-                }
+                // A read or write that was not due only has no result.
+                SERVER => (self.server_readable, self.server_writable) = (true, true),
                 INPUT => self.input_readable = true,
                 _ => {}
             }
