@@ -33,8 +33,6 @@ pub struct Relay {
     /// Whether the input has ended.
     source_ended: bool,
     outgoing: Outgoing,
-    /// Whether the sending side of the connection is shut down.
-    sending_ended: bool,
     hearing: Hearing,
     me: Me,
     paint: Paint,
@@ -68,7 +66,6 @@ impl Relay {
             source,
             source_ended: false,
             outgoing,
-            sending_ended: false,
             hearing: Hearing::default(),
             me,
             paint,
@@ -98,11 +95,8 @@ impl Relay {
 
     fn wait(&mut self) -> io::Result<Instant> {
         let now = Instant::now();
-        let until = if self.has_work() {
-            Some(now)
-        } else {
-            self.retry_at.or(self.hearing.next_deadline())
-        };
+        let due = self.retry_at.or(self.hearing.next_deadline());
+        let until = if self.has_work() { Some(now) } else { due };
         self.watch.wait(until.map(|at| at.saturating_duration_since(now)))?;
         Ok(Instant::now())
     }
@@ -125,10 +119,7 @@ impl Relay {
             match self.source.read(&mut buffer) {
                 Taken::Bytes(bytes) => self.outgoing.push(&buffer[..bytes]),
                 Taken::Ended { .. } => self.source_ended = true,
-                Taken::NotYet => {
-                    self.watch.input_had_nothing();
-                    return;
-                }
+                Taken::NotYet => return self.watch.input_had_nothing(),
             }
         }
     }
@@ -136,11 +127,14 @@ impl Relay {
     fn send(&mut self) -> Result<(), JoinError> {
         let sent = self.watch.send(self.outgoing.rest()).map_err(JoinError::lost)?;
         self.outgoing.took(sent);
-        if self.source_ended && self.outgoing.is_empty() && !self.sending_ended {
-            self.sending_ended = true;
+        if self.is_all_sent() {
             self.watch.end_sending();
         }
         Ok(())
+    }
+
+    fn is_all_sent(&self) -> bool {
+        self.source_ended && self.outgoing.is_empty()
     }
 
     /// Reads from the server, once all that it sent before is printed.
@@ -150,7 +144,7 @@ impl Relay {
         }
         let mut buffer = [0; READ_BYTES];
         match self.watch.receive(&mut buffer).map_err(JoinError::lost)? {
-            Some(0) if self.sending_ended => return Ok(Some(Ended::Left)),
+            Some(0) if self.is_all_sent() => return Ok(Some(Ended::Left)),
             Some(0) => return Err(JoinError::lost("the server has closed it")),
             Some(bytes) => self.hearing.push(&buffer[..bytes], now),
             None => {}
