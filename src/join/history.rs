@@ -79,8 +79,7 @@ impl History {
         let is_wanted = is_new && !line.is_empty() && !is_secret;
         if is_wanted {
             self.entries.push(line.to_owned());
-            let too_many = self.entries.len().saturating_sub(ENTRIES_MAX);
-            self.entries.drain(..too_many);
+            self.entries.drain(..self.entries.len().saturating_sub(ENTRIES_MAX));
         }
         self.edited.clear();
         self.begin_anew();

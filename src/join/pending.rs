@@ -63,9 +63,7 @@ impl Me {
         let name = bare(name);
         self.names.retain(|own| own != name);
         self.names.push_back(name.to_owned());
-        if self.names.len() > NAMES_MAX {
-            self.names.pop_front();
-        }
+        self.names.drain(..self.names.len().saturating_sub(NAMES_MAX));
     }
 
     /// Notes that this is the user's name.
@@ -193,10 +191,8 @@ impl Pending {
 
     /// When to ask for [`Pending::overdue`].
     pub fn next_deadline(&self) -> Option<Instant> {
-        let patience = match self.habit {
-            Habit::Echoes => ECHO_PATIENCE_KNOWN,
-            Habit::Unknown | Habit::Silent => ECHO_PATIENCE,
-        };
+        let has_echoed = self.habit == Habit::Echoes;
+        let patience = if has_echoed { ECHO_PATIENCE_KNOWN } else { ECHO_PATIENCE };
         self.since.filter(|_| !self.waiting.is_empty()).map(|since| since + patience)
     }
 
@@ -219,9 +215,7 @@ impl Pending {
 
     fn note_shown(&mut self, line: String) {
         self.shown.push_back(line);
-        if self.shown.len() > WAITING_MAX {
-            self.shown.pop_front();
-        }
+        self.shown.drain(..self.shown.len().saturating_sub(WAITING_MAX));
     }
 }
 

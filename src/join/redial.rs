@@ -34,8 +34,9 @@ impl Redial {
 
     /// The next address to try. `None` after the last one; then it begins again with the first.
     pub fn next_address(&mut self) -> Option<SocketAddr> {
-        let found = if self.next == 0 { self.lookup.found() } else { None };
-        if let Some(found) = found {
+        if self.next == 0
+            && let Some(found) = self.lookup.found()
+        {
             self.addresses = found;
         }
         let address = self.addresses.get(self.next).copied();

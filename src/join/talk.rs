@@ -139,10 +139,8 @@ impl Talk {
     /// Sends a pasted line, which is no command. A chinwag server takes `//` as a text that begins
     /// with `/`.
     pub fn say_pasted(&mut self, line: &str, now: Instant) {
-        match line.starts_with('/') && self.is_ours {
-            true => self.send(&format!("/{line}"), now),
-            false => self.send(line, now),
-        }
+        let more = if line.starts_with('/') && self.is_ours { "/" } else { "" };
+        self.send(&format!("{more}{line}"), now);
     }
 
     /// Whether so little is on its way that another pasted line may be sent.
@@ -174,10 +172,8 @@ impl Talk {
     /// When to call [`Talk::lapse`].
     pub fn next_deadline(&self) -> Option<Instant> {
         let regain = self.regain.as_ref().map(|regain| regain.asked_at + REGAIN_EVERY);
-        [self.hearing.next_deadline(), self.pending.next_deadline(), regain]
-            .into_iter()
-            .flatten()
-            .min()
+        let deadlines = [self.hearing.next_deadline(), self.pending.next_deadline(), regain];
+        deadlines.into_iter().flatten().min()
     }
 
     /// The lines to print since the last call.
@@ -199,17 +195,13 @@ impl Talk {
     pub fn notes(&self, count: usize) -> Vec<String> {
         let name = self.me.name().map(|name| format!("{}: ", called(name)));
         let before = name.as_deref().unwrap_or(PROMPT);
-        let mut notes: Vec<String> = self
-            .pending
-            .lines()
-            .rev()
-            .take(count)
-            .map(|line| {
-                let is_command = line.starts_with('/') && !line.starts_with("//");
-                format!("{}{line}", if is_command { PROMPT } else { before })
-            })
-            .collect();
-        notes.extend(self.away.note().map(|note| format!("{OWN_WORD}{note}")));
+        let as_shown = |line: &str| {
+            let is_command = line.starts_with('/') && !line.starts_with("//");
+            format!("{}{line}", if is_command { PROMPT } else { before })
+        };
+        let last = self.pending.lines().rev().take(count).map(as_shown);
+        let new_lines = self.away.note().map(|note| format!("{OWN_WORD}{note}"));
+        let mut notes: Vec<String> = last.chain(new_lines).collect();
         notes.reverse();
         notes
     }
@@ -324,7 +316,6 @@ impl Talk {
     fn note_name(&mut self, said: &Said<'_>) {
         if said.notice().is_some_and(|notice| self.me.note(&notice)) {
             self.asked = self.me.name().map(str::to_owned);
-            self.note_echoed_name();
         }
     }
 
@@ -360,11 +351,10 @@ impl Talk {
 
     /// Shows the lines without an echo, and those that the socket has not taken whole.
     fn show_doubtful(&mut self) {
-        let mut lines = self.pending.lost();
-        let unsent = self.outgoing.unsent_lines().into_iter();
-        let others: Vec<String> = unsent.filter(|line| !lines.contains(line)).collect();
-        lines.extend(others);
-        for line in lines {
+        let pending = self.pending.lost();
+        let mut unsent = self.outgoing.unsent_lines();
+        unsent.retain(|line| !pending.contains(line));
+        for line in pending.iter().chain(&unsent) {
             self.show_own_word(&format!("may not have been sent: {line}"));
         }
     }

@@ -100,9 +100,8 @@ impl Typing {
 
     /// Handles the deadlines that have passed.
     pub fn lapse(&mut self, now: Instant) {
-        if self.give_up_at.is_some_and(|at| at <= now) {
+        if self.give_up_at.take_if(|at| *at <= now).is_some() {
             self.keys.give_up();
-            self.give_up_at = None;
         }
         if self.paste_ends_at.is_some_and(|at| at <= now) {
             self.end_paste();
@@ -286,8 +285,8 @@ impl Typing {
             Key::Delete(to) => edit.delete(to),
             Key::Kill(to) => edit.kill(to),
             Key::Transpose => edit.transpose(),
-            Key::Up => return self.recall(|history, line| history.up(line)),
-            Key::Down => return self.recall(|history, line| history.down(line)),
+            Key::Up => return self.recall(History::up),
+            Key::Down => return self.recall(History::down),
             Key::Redraw => return Some(Deed::Redraw),
             Key::Suspend => return Some(Deed::Suspend),
             Key::Interrupt | Key::EndOfInput if edit.text().is_empty() => {
@@ -310,13 +309,10 @@ impl Typing {
         let (edit, history) = (&mut self.edit, &mut self.history);
         let here = history.place();
         let (text, begun_at) = self.search.get_or_insert_with(|| (Edit::default(), here));
-        let mut before = here + 1;
+        let goes_on = matches!(stroke, Stroke::Key(Key::Search));
         let fits = match stroke {
             Stroke::Key(Key::Search) if text.text().is_empty() => return None,
-            Stroke::Key(Key::Search) => {
-                before = here;
-                true
-            }
+            Stroke::Key(Key::Search) => true,
             Stroke::Text(more) => text.insert(&more),
             // A paste never sends the line that the search found.
             Stroke::Paste(paste) => text.insert(&paste.in_one_line()),
@@ -335,13 +331,13 @@ impl Typing {
                 return None;
             }
         };
-        let found = history.find(text.text(), edit.text(), before);
-        let is_found = found.is_some();
-        if let Some(line) = found {
-            edit.replace(line);
-            edit.go_to_last(text.text());
-        }
-        ring_unless(fits && is_found)
+        let before = if goes_on { here } else { here + 1 };
+        let Some(line) = history.find(text.text(), edit.text(), before) else {
+            return Some(Deed::Ring);
+        };
+        edit.replace(line);
+        edit.go_to_last(text.text());
+        ring_unless(fits)
     }
 
     fn recall<'a>(
