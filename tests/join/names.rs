@@ -2,7 +2,7 @@
 
 use std::process::{Command, Stdio};
 
-use crate::support::Server;
+use crate::support::{Server, wait_for};
 use crate::support::process::Collected;
 
 use super::fake::Fake;
@@ -85,6 +85,7 @@ fn a_name_refused_through_a_pipe_is_not_answered_to() {
     client.read_to_end();
     drop(client);
     child.wait().unwrap();
+    wait_for("the end of the output", || output.has_ended().then_some(()));
     assert!(output.text().ends_with("eve: bob?\neve: guest1?\u{7}\n"), "{}", output.text());
 }
 
