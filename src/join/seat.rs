@@ -44,7 +44,7 @@ pub const SIGNALS: [i32; 7] = [SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTST
 enum Link {
     /// There is a connection since then.
     Up(Instant),
-    /// The client has told the server that it leaves, and waits until then for its goodbye.
+    /// The client leaves, and waits until then for the server to close the connection.
     Leaving(Instant),
     /// The client tries an address until then.
     Reaching(Instant),

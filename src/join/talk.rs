@@ -45,7 +45,7 @@ const HISTORY_COMMAND: &str = "/history 20";
 const PASTED_BYTES_AHEAD: usize = 4096;
 const PASTED_LINES_AHEAD: usize = 16;
 
-/// The wanted name is to be got back.
+/// The attempts to get the wanted name back.
 #[derive(Debug)]
 struct Regain {
     asked_at: Instant,

@@ -309,7 +309,7 @@ impl Typing {
         let (edit, history) = (&mut self.edit, &mut self.history);
         let here = history.place();
         let (text, begun_at) = self.search.get_or_insert_with(|| (Edit::default(), here));
-        let goes_on = matches!(stroke, Stroke::Key(Key::Search));
+        let is_further = matches!(stroke, Stroke::Key(Key::Search));
         let fits = match stroke {
             Stroke::Key(Key::Search) if text.text().is_empty() => return None,
             Stroke::Key(Key::Search) => true,
@@ -331,7 +331,7 @@ impl Typing {
                 return None;
             }
         };
-        let before = if goes_on { here } else { here + 1 };
+        let before = if is_further { here } else { here + 1 };
         let Some(line) = history.find(text.text(), edit.text(), before) else {
             return Some(Deed::Ring);
         };

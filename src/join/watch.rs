@@ -111,7 +111,7 @@ impl Watch {
         }
         for event in &self.events {
             match event.token() {
-                // A read or write that was not due only has no result.
+                // A read or write that would block does no harm.
                 SERVER => (self.server_readable, self.server_writable) = (true, true),
                 INPUT => self.input_readable = true,
                 _ => {}

@@ -2,8 +2,8 @@
 
 use std::process::{Command, Stdio};
 
-use crate::support::{Server, wait_for};
 use crate::support::process::Collected;
+use crate::support::{Server, wait_for};
 
 use super::fake::Fake;
 use super::seat::{Seat, State};
