@@ -424,6 +424,9 @@ mod tests {
         let before = seen(&edit);
         assert!(!edit.replace_back_to(LINE_BYTES_MAX - 2, "long"));
         assert_eq!(seen(&edit), before);
+        // The text that it replaces makes room.
+        assert!(edit.replace_back_to(LINE_BYTES_MAX - 2, "y"));
+        assert!(seen(&edit).ends_with("xy|x"));
     }
 
     #[test]
