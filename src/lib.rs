@@ -34,7 +34,8 @@
 //! - Between two offers to a client that takes all it is offered, the server appends no more than
 //!   the window has room for. So *listen* has a budget, and neither it nor *speak* takes more in
 //!   for a room while its pass is unfinished. A window is forgotten only at the end of a pass.
-//! - No call blocks, no thread is made, and every buffer has a bound.
+//! - No call blocks, no thread is made, and every buffer has a bound. Files are written by the
+//!   [keeper](keep), a process of its own.
 //! - The cost of a turn depends on what happens in it, not on how many clients are connected or how
 //!   many rooms there are.
 //!
@@ -59,9 +60,10 @@
 //! [`hub`] is all clients and all rooms. It is generic over `Read + Write` and takes the present
 //! moment as a parameter, so a simulation can run it.
 //!
-//! The rest touches the world. [`stdio`] is standard streams that never block. [`server`] is the
-//! loop, and the only folder of the server that knows mio. [`join`] is the terminal client, with a
-//! loop of its own. `main` starts one of the two.
+//! The rest touches the world. [`stdio`] is standard streams that never block. [`keep`] is the
+//! process that writes what the server keeps over a restart. [`server`] is the loop, and the only
+//! folder of the server that knows mio. [`join`] is the terminal client, with a loop of its own.
+//! `main` starts one of the three.
 
 #![forbid(unsafe_code)]
 
@@ -78,6 +80,8 @@ pub mod config;
 pub mod hub;
 
 pub mod stdio;
+
+pub mod keep;
 
 pub mod server;
 

@@ -1,15 +1,19 @@
-//! The program: reads the flags, runs the server or the client, and picks the exit code.
+//! The program: reads the flags, runs the server, its keeper or the client, and picks the exit
+//! code.
 //!
 //! Exit codes of the server: 0 stopped as asked; 1 could not start, or failed; 2 wrong flag; 128 +
 //! N ended at once by a second signal N. Exit codes of the client: 0 sent everything; 1 could not
-//! connect, or lost the connection; 2 wrong flag; 128 + N ended by signal N.
+//! connect, or lost the connection; 2 wrong flag; 128 + N ended by signal N. Exit codes of the
+//! keeper: 0 wrote everything until its input ended; 1 did not.
 
 use std::env;
 use std::io::{self, Write};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use chinwag::config::Config;
 use chinwag::join::{self, flags::Flags as JoinFlags};
+use chinwag::keep;
 use chinwag::server::journal::{Journal, tell_error, usage_line};
 use chinwag::server::{Ended, Server};
 use chinwag::words::notice::Lang;
@@ -40,6 +44,9 @@ enum Command {
     /// Print the addresses of a host, for a client that must not wait for them
     #[command(hide = true)]
     Lookup { host: String, port: u16 },
+    /// Write what the server keeps, which sends it on standard input
+    #[command(hide = true)]
+    Keep { dir: PathBuf },
 }
 
 const HOW_TO_JOIN: &str = "Join with `chinwag join` or `nc localhost 50005`.";
@@ -67,6 +74,9 @@ fn run() -> Result<u8, Failure> {
         Ok(Flags { command: Some(Command::Serve(config)), .. }) => serve(*config),
         Ok(Flags { command: Some(Command::Join(flags)), .. }) => join(flags),
         Ok(Flags { command: Some(Command::Lookup { host, port }), .. }) => lookup(&host, port),
+        Ok(Flags { command: Some(Command::Keep { dir }), .. }) => {
+            keep::run(&dir).map(|()| STOPPED).map_err(|why| (FAILED, why.to_string()))
+        }
         Ok(Flags { command: None, config }) => serve(config),
         Err(error) if error.use_stderr() => Err((USAGE, usage_line(&error))),
         Err(help) => {

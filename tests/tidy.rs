@@ -18,8 +18,8 @@ use chinwag::words::notice::Lang;
 use clap::{Arg, CommandFactory, Parser};
 
 /// The folders in the order in which a line passes them: a file uses its own and those before it.
-const FOLDERS: [&str; 9] =
-    ["words", "pace", "wire", "room", "config", "hub", "stdio", "server", "join"];
+const FOLDERS: [&str; 10] =
+    ["words", "pace", "wire", "room", "config", "hub", "stdio", "keep", "server", "join"];
 
 /// All folders before this one are values. This one is generic over the socket. The rest is the
 /// world.
@@ -46,6 +46,21 @@ const KNOW_MIO: [&str; 2] = ["src/server/mod.rs", "src/join/watch.rs"];
 /// The files of the client that may read the clock. The others take the present moment as a
 /// parameter.
 const KNOW_CLOCK: [&str; 3] = ["src/join/mod.rs", "src/join/relay.rs", "src/join/seat.rs"];
+
+/// What writes a file or waits for a disk, in [`KEEP_FILES`] alone. A slow disk must not stop the
+/// loop of the server.
+const DISK: [&str; 7] = [
+    "OpenOptions",
+    "DirBuilder",
+    "File::create",
+    "fs::write",
+    "fs::rename",
+    "sync_all",
+    "sync_data",
+];
+
+/// The keeper's directory, the client's history, and a terminal that is opened once more.
+const KEEP_FILES: [&str; 3] = ["src/keep/folder.rs", "src/join/history.rs", "src/stdio/sink.rs"];
 
 const LEFTOVERS: [&str; 8] =
     ["TODO", "FIXME", "XXX", "dbg!(", "todo!(", "unimplemented!(", "println!(", "eprintln!("];
@@ -179,6 +194,15 @@ fn only_a_loop_knows_mio() {
         let knows = code(&text).any(|line| line.contains("mio::"));
         let may = KNOW_MIO.iter().any(|known| path.ends_with(known));
         assert!(may || !knows, "{}: ask the server or the client's watch to do it", path.display());
+    }
+}
+
+#[test]
+fn no_file_but_the_keepers_folder_waits_for_a_disk() {
+    for (path, text) in sources() {
+        let known = code(&text).find(|line| DISK.iter().any(|word| line.contains(word)));
+        let may = KEEP_FILES.iter().any(|file| path.ends_with(file));
+        assert!(may || known.is_none(), "{}: {known:?}: send it to the keeper", path.display());
     }
 }
 

@@ -11,6 +11,7 @@
 mod binary;
 mod chat;
 mod hazards;
+mod keeping;
 mod limits;
 mod people;
 mod raw;

@@ -188,6 +188,7 @@ pub fn send_signal(pid: u32, name: &str) {
         "KILL" => Signal::KILL,
         "PIPE" => Signal::PIPE,
         "PROF" => Signal::PROF,
+        "QUIT" => Signal::QUIT,
         "STOP" => Signal::STOP,
         "TERM" => Signal::TERM,
         "TSTP" => Signal::TSTP,
