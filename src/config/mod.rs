@@ -49,7 +49,7 @@ pub const WINDOW_SHARE: usize = 4;
 
 /// Descriptors that are not for clients: standard streams, listeners, the poll, signals, the log,
 /// the reserve, and [`DOORWAY_MAX`] connections that are being refused. Measured: 17 and the
-/// doorway.
+/// doorway. `--keep` adds 2, and 3 more while it starts the keeper.
 pub const DESCRIPTORS_RESERVED: usize = 64;
 
 /// At most this many refused connections are held while they read why. Any further one gets the
@@ -73,7 +73,7 @@ pub const READ_BYTES_MAX: usize = 16 * 1024;
 pub const QUANTUM_BYTES: usize = 1024;
 
 const _: () = assert!(QUANTUM_BYTES <= READ_BYTES_MAX);
-const _: () = assert!(DOORWAY_MAX + 20 <= DESCRIPTORS_RESERVED);
+const _: () = assert!(DOORWAY_MAX + 22 <= DESCRIPTORS_RESERVED);
 const _: () = assert!(WINDOW_BYTES_MIN as usize / WINDOW_SHARE >= STANDING_BYTES_MAX);
 
 const WINDOW_BYTES_MIN: u64 = 32 * 1024;
@@ -125,6 +125,13 @@ pub struct Config {
     /// The first of LC_ALL, LC_MESSAGES and LANG that is set is the locale.
     #[arg(long, value_name = "LANG", value_enum, hide_possible_values = true)]
     pub lang: Option<Lang>,
+
+    /// Keep bans, topics and passwords in this directory [default: keep nothing]
+    ///
+    /// They are there again after a restart. No file is written anywhere else, and none without
+    /// this flag. Two servers cannot share a directory.
+    #[arg(long, value_name = "DIR")]
+    pub keep: Option<PathBuf>,
 
     /// Do not print what is said in the lobby on standard output
     #[arg(long, value_parser = BoolishValueParser::new())]

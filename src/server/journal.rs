@@ -78,6 +78,11 @@ impl Journal {
         }
     }
 
+    /// The real standard error, for a process that writes there itself.
+    pub fn stderr(&self) -> io::Result<OwnedFd> {
+        self.stderr.try_clone()
+    }
+
     /// When to call it next, even if nothing happens: at once if there is a new record.
     pub fn next_deadline(&self, now: Instant) -> Option<Instant> {
         let waiting = WRITTEN.load(Ordering::Relaxed) || DROPPED.load(Ordering::Relaxed) > 0;

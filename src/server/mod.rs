@@ -27,6 +27,7 @@ use std::time::{Duration, Instant};
 
 use log::{error, info, warn};
 use mio::net::{TcpListener, TcpStream};
+use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
 use signal_hook_mio::v1_0::Signals;
 use socket2::SockRef;
@@ -40,6 +41,7 @@ use crate::room::LOBBY;
 use crate::server::console::Console;
 use crate::server::door::{Door, Next};
 use crate::server::journal::Journal;
+use crate::server::keeper::Keeper;
 use crate::words::notice::Counted;
 
 pub use listeners::listen_on;
@@ -50,6 +52,8 @@ pub mod console;
 pub mod door;
 mod in_use;
 pub mod journal;
+pub mod keeper;
+pub mod kept;
 mod listeners;
 mod machine;
 mod signals;
@@ -63,6 +67,9 @@ const LISTENERS: usize = usize::MAX / 2;
 
 /// No listener and no client has this token.
 const SIGNALS: Token = Token(usize::MAX - 1);
+
+/// The socket of the keeper. Nothing else has this token either.
+const KEEPER: Token = Token(usize::MAX - 2);
 
 /// The server could not be started.
 #[derive(Debug)]
@@ -118,6 +125,8 @@ pub struct Server {
     listening: Vec<Listening>,
     hub: Hub<TcpStream>,
     console: Console,
+    /// `None` without `--keep`. Its last words go to the journal, so it stands before that.
+    keeper: Option<Keeper>,
     journal: Journal,
     /// The most connections that one turn accepts: as many as may wait to be accepted.
     accepts_max: usize,
@@ -146,6 +155,7 @@ impl Server {
         registry
             .register(&mut signals, SIGNALS, Interest::READABLE)
             .map_err(system("catch signals"))?;
+        let keeper = keeper::start(&config, &journal).map_err(system("keep anything"))?;
         let listeners = listeners::listen_all(&config)?;
         let mut console =
             Console::new(rustix::stdio::stdout(), config.quiet, config.terms(config.log_form()));
@@ -178,6 +188,7 @@ impl Server {
             listening,
             console,
             journal,
+            keeper,
             accepts_max: config.accept_queue as usize,
             shutdown: config.shutdown,
             stop_by: None,
@@ -229,6 +240,7 @@ impl Server {
             hub,
             self.console.next_deadline(self.hub.transcript_in(self.console.form()), now),
             self.journal.next_deadline(now),
+            self.keeper.as_ref().and_then(|it| it.next_deadline(now)),
             self.stop_by,
             self.listening.iter().filter_map(|one| one.door.retry_at(now)).min(),
         ];
@@ -280,6 +292,7 @@ impl Server {
             let writable = event.is_writable() || event.is_write_closed() || broken;
             match event.token() {
                 SIGNALS => signalled = true,
+                KEEPER => self.keeper.iter_mut().for_each(|it| it.note(readable, writable)),
                 Token(key @ ..LISTENERS) => self.hub.note(key, readable, writable, now),
                 Token(number) => {
                     let one = self.listening.get_mut(number - LISTENERS);
@@ -315,6 +328,7 @@ impl Server {
         // Closing a listener resets the connections that are not accepted yet.
         self.listening.clear();
         self.hub.stop(now);
+        self.keeper.iter_mut().for_each(|it| it.hurry(now));
         self.stop_by = Some(now + self.shutdown);
     }
 
@@ -340,7 +354,18 @@ impl Server {
         let form = self.console.form();
         let below = self.hub.endangered_below(form);
         self.console.speak(self.hub.transcript_in(form), below, now);
+        self.speak_to_keeper(now);
         self.journal.relay(now);
+    }
+
+    /// Sends the keeper what it lacks. One that was started again is watched from now on.
+    fn speak_to_keeper(&mut self, now: Instant) {
+        let Some(keeper) = &mut self.keeper else { return };
+        let Some(fd) = keeper.speak(now) else { return };
+        let interests = Interest::READABLE | Interest::WRITABLE;
+        if let Err(error) = self.poll.registry().register(&mut SourceFd(&fd), KEEPER, interests) {
+            keeper.lose(&format!("cannot watch the keeper ({error})"), now);
+        }
     }
 
     /// Frees the clients that have left: here and nowhere else.
@@ -449,7 +474,9 @@ impl Server {
         // The reader of standard output gets the last line too, if it reads in time.
         let printed = self.hub.transcript_in(self.console.form());
         let said = !self.hub.is_busy() && !self.console.is_behind(printed);
-        (over && (said || late)).then_some(Ended::Stopped)
+        // What the keeper has been sent, it writes, though the server has ended.
+        let kept = !self.keeper.as_ref().is_some_and(Keeper::is_behind);
+        (over && (said && kept || late)).then_some(Ended::Stopped)
     }
 }
 

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 mod keeper;
+mod link;
 
 /// A directory to keep something in, which is not made yet. It is removed when dropped.
 struct Place {

@@ -1,0 +1,284 @@
+//! The server's end of the keeper: the process that writes what is kept over a restart.
+//!
+//! The server never touches a disk while it runs. It hands the newest content of a file to the
+//! [keeper](crate::keep) by a socket that never blocks. A keeper that is slow gets only the newest
+//! content of each file. So memory has a bound, however long the disk takes. A keeper that has
+//! ended is started again, and gets the newest content of every file again: nobody knows what it
+//! has written.
+//!
+//! This file knows neither the poll nor what the files are for.
+
+use std::collections::BTreeMap;
+use std::io::{self, ErrorKind, Read, Write};
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use log::{info, warn};
+
+use crate::config::Config;
+use crate::keep::folder::Folder;
+use crate::keep::frame::{FILE_BYTES_MAX, replace_line};
+use crate::server::journal::Journal;
+use crate::stdio::backlog::Backlog;
+use crate::stdio::sink::{Outcome, Written, write_out};
+
+/// The program itself, even if its file was replaced: the two always understand each other.
+const PROGRAM: &str = "/proc/self/exe";
+
+/// How long to wait before a keeper that has ended is started again: twice as long each time, until
+/// one has lived for [`PAUSE_MAX`].
+pub const PAUSE_MIN: Duration = Duration::from_secs(1);
+
+/// The longest such pause.
+pub const PAUSE_MAX: Duration = Duration::from_secs(30);
+
+/// The keeper as the server sees it.
+#[derive(Debug)]
+pub struct Keeper {
+    program: PathBuf,
+    dir: PathBuf,
+    stderr: OwnedFd,
+    /// The last process that was started. It may have ended.
+    child: Option<Child>,
+    link: Link,
+    pause: Duration,
+    files: BTreeMap<&'static str, Content>,
+}
+
+/// The newest content of a file.
+#[derive(Debug)]
+struct Content {
+    bytes: Vec<u8>,
+    /// The process that runs now has been sent it, or is being sent it.
+    is_sent: bool,
+}
+
+/// What connects the server to the keeper.
+#[derive(Debug)]
+enum Link {
+    Up(Wire),
+    /// The keeper has ended, and is started again then.
+    Down {
+        retry_at: Instant,
+    },
+}
+
+/// A connection to a process that runs.
+#[derive(Debug)]
+struct Wire {
+    socket: UnixStream,
+    since: Instant,
+    /// The poll knows the socket.
+    is_watched: bool,
+    readable: bool,
+    writable: bool,
+    /// The rest of the frame that is being sent.
+    sending: Backlog,
+}
+
+/// The keeper of the directory of `--keep`; `None` without that flag.
+pub fn start(config: &Config, journal: &Journal) -> io::Result<Option<Keeper>> {
+    let Some(dir) = &config.keep else { return Ok(None) };
+    Keeper::start(Path::new(PROGRAM), dir, journal.stderr()?, Instant::now()).map(Some)
+}
+
+impl Keeper {
+    /// Starts `program keep DIR`, which prints its errors on `stderr`. Call it before any file of
+    /// the directory is read: it waits until an earlier keeper has written its last. An error is
+    /// that the directory cannot be had, or the program not be started.
+    pub fn start(program: &Path, dir: &Path, stderr: OwnedFd, now: Instant) -> io::Result<Keeper> {
+        drop(Folder::open(dir)?);
+        let mut keeper = Keeper {
+            program: program.to_owned(),
+            dir: dir.to_owned(),
+            stderr,
+            child: None,
+            link: Link::Down { retry_at: now },
+            pause: PAUSE_MIN,
+            files: BTreeMap::new(),
+        };
+        keeper.spawn(now)?;
+        Ok(keeper)
+    }
+
+    /// Keeps this as the whole content of a file. It replaces what was not sent yet of the same
+    /// file, and never waits. More than the keeper takes is logged, and not kept.
+    pub fn replace(&mut self, name: &'static str, content: Vec<u8>) {
+        if content.len() > FILE_BYTES_MAX {
+            warn!("{name} is not kept: {} bytes are more than {FILE_BYTES_MAX}", content.len());
+            return;
+        }
+        self.files.insert(name, Content { bytes: content, is_sent: false });
+    }
+
+    /// The socket has had an event.
+    pub fn note(&mut self, readable: bool, writable: bool) {
+        if let Link::Up(wire) = &mut self.link {
+            wire.readable |= readable;
+            wire.writable |= writable;
+        }
+    }
+
+    /// Sends what is not sent yet, as far as the socket takes it, and starts the keeper again if it
+    /// has ended. Call it in each turn.
+    ///
+    /// It returns a socket that the poll does not know yet: watch it edge-triggered, for reading
+    /// and writing. Closing it ends that.
+    pub fn speak(&mut self, now: Instant) -> Option<RawFd> {
+        if let Link::Down { retry_at } = self.link
+            && retry_at <= now
+        {
+            self.start_again(now);
+        }
+        let Link::Up(wire) = &mut self.link else { return None };
+        if wire.has_ended() || wire.send(&mut self.files) == Outcome::Closed {
+            self.lose("the keeper has ended", now);
+            return None;
+        }
+        let is_new = !std::mem::replace(&mut wire.is_watched, true);
+        is_new.then(|| wire.socket.as_raw_fd())
+    }
+
+    /// The keeper is of no use any more, for this reason: end the connection, and start another
+    /// after a pause. The process ends when it notices.
+    pub fn lose(&mut self, why: &str, now: Instant) {
+        if let Link::Up(wire) = &self.link
+            && now.saturating_duration_since(wire.since) >= PAUSE_MAX
+        {
+            self.pause = PAUSE_MIN;
+        }
+        let seconds = self.pause.as_secs();
+        warn!("{why}: nothing is kept until it is started again, in {seconds} s");
+        self.link = Link::Down { retry_at: now + self.pause };
+        self.pause = PAUSE_MAX.min(2 * self.pause);
+        self.files.values_mut().for_each(|content| content.is_sent = false);
+    }
+
+    /// The server stops: a keeper that has ended is started again at once.
+    pub fn hurry(&mut self, now: Instant) {
+        if let Link::Down { retry_at } = &mut self.link {
+            *retry_at = now.min(*retry_at);
+        }
+    }
+
+    /// Whether there is something that no keeper has been sent yet.
+    pub fn is_behind(&self) -> bool {
+        let is_sending = match &self.link {
+            Link::Up(wire) => !wire.sending.is_empty(),
+            Link::Down { .. } => false,
+        };
+        is_sending || self.files.values().any(|content| !content.is_sent)
+    }
+
+    /// When to call [`Keeper::speak`] next, even if nothing happens: at once if it can do more.
+    pub fn next_deadline(&self, now: Instant) -> Option<Instant> {
+        match &self.link {
+            Link::Down { retry_at } => Some(*retry_at),
+            Link::Up(wire) => {
+                let can_send = wire.writable && self.is_behind();
+                (can_send || wire.readable || !wire.is_watched).then_some(now)
+            }
+        }
+    }
+
+    /// The number of the process, for a test that does something to it.
+    pub fn process(&self) -> Option<u32> {
+        self.child.as_ref().map(Child::id)
+    }
+
+    fn start_again(&mut self, now: Instant) {
+        match self.spawn(now) {
+            Ok(()) => info!("the keeper is started again"),
+            Err(error) => self.lose(&format!("the keeper cannot be started ({error})"), now),
+        }
+    }
+
+    /// Starts a process, after the last one has ended.
+    fn spawn(&mut self, now: Instant) -> io::Result<()> {
+        if let Some(child) = &mut self.child
+            && child.try_wait()?.is_none()
+        {
+            return Err(io::Error::new(ErrorKind::WouldBlock, "the last has not ended yet"));
+        }
+        self.child = None;
+        let (socket, its) = UnixStream::pair()?;
+        socket.set_nonblocking(true)?;
+        let mut command = Command::new(&self.program);
+        // Variables are for the server: the keeper has no flags.
+        command.arg("keep").arg(&self.dir).env_clear();
+        command.stdin(OwnedFd::from(its)).stdout(Stdio::null()).stderr(self.stderr.try_clone()?);
+        self.child = Some(command.spawn()?);
+        self.link = Link::Up(Wire {
+            socket,
+            since: now,
+            is_watched: false,
+            readable: false,
+            writable: true,
+            sending: Backlog::default(),
+        });
+        Ok(())
+    }
+}
+
+/// The server ends. What was sent is written, though the server has ended; the rest is not.
+impl Drop for Keeper {
+    fn drop(&mut self) {
+        if self.is_behind() {
+            warn!("not everything is kept: there was no time to send it to the keeper");
+        }
+    }
+}
+
+impl Wire {
+    /// Whether the keeper has closed its end. It sends nothing, so any other input means nothing.
+    fn has_ended(&mut self) -> bool {
+        while self.readable {
+            match self.socket.read(&mut [0; 64]) {
+                Ok(0) => return true,
+                Ok(_) => {}
+                Err(error) => match error.kind() {
+                    ErrorKind::WouldBlock => self.readable = false,
+                    ErrorKind::Interrupted => {}
+                    _ => return true,
+                },
+            }
+        }
+        false
+    }
+
+    /// Sends one frame after the other, and begins none that does not fit before the last has gone.
+    fn send(&mut self, files: &mut BTreeMap<&'static str, Content>) -> Outcome {
+        while self.writable {
+            if self.sending.is_empty() {
+                let mut unsent = files.iter_mut().filter(|(_, content)| !content.is_sent);
+                let Some((name, content)) = unsent.next() else { break };
+                let frame = self.sending.end();
+                frame.extend_from_slice(replace_line(name, content.bytes.len()).as_bytes());
+                frame.extend_from_slice(&content.bytes);
+                content.is_sent = true;
+            }
+            let outcome = write_out(&mut self.sending, |bytes| written(self.socket.write(bytes)));
+            match outcome {
+                Outcome::All => {}
+                Outcome::Blocked => self.writable = false,
+                Outcome::Closed => return Outcome::Closed,
+            }
+        }
+        Outcome::All
+    }
+}
+
+fn written(result: io::Result<usize>) -> Written {
+    match result {
+        Ok(bytes) => Written::Bytes(bytes),
+        Err(error) => match error.kind() {
+            ErrorKind::WouldBlock => Written::Blocked,
+            // Nothing was written, so the same is tried again.
+            ErrorKind::Interrupted => Written::Bytes(0),
+            _ => Written::Closed,
+        },
+    }
+}
