@@ -195,8 +195,10 @@ impl<S: Socket> Hub<S> {
         let (before, _) = self.room_of(id).forms.of(client.form).start_at_or_after(start);
         self.enter(id, Life::Member, now);
         self.clients.join(id);
+        let is_only_answered = self.clients[id].reading.without().is_some_and(Without::has_all);
         match self.room_of(id).is_door {
             true => self.tell(id, &Notice::PasswordNeeded, now),
+            false if is_only_answered => {}
             false => self.welcome(id, start, before, now),
         }
     }

@@ -166,7 +166,7 @@ impl<S: Socket> Hub<S> {
         let room = self.clients[id].room;
         self.rooms[room].change_rules(|rules| rules.invite(other.serial));
         let (by, room_name) = (&self.called_by(id), &self.rooms.name(room));
-        if !self.is_without(other, id.serial) {
+        if !self.is_ignoring(other, id.serial) {
             self.tell(other, &Notice::Invited { name: by, room: room_name }, now);
             self.file(other, now);
         }

@@ -131,7 +131,7 @@ impl<S: Socket> Hub<S> {
         {
             return self.tell(from, &Notice::NotDelivered { name: &to_name }, now);
         }
-        if from != to && !self.is_without(to, from.serial) {
+        if from != to && !self.is_ignoring(to, from.serial) {
             let head = self.head(to);
             let other = &mut self.clients[to];
             other.record.answers_go_to = NonZeroU64::new(from.serial);
@@ -239,7 +239,7 @@ impl<S: Socket> Hub<S> {
 
     fn unignore(&mut self, id: ClientId, name: &str, now: Instant) {
         let Some(other) = self.find(name) else { return self.tell_nobody(id, name, now) };
-        let was_ignored = other != id && self.is_without(id, other.serial);
+        let was_ignored = other != id && self.is_ignoring(id, other.serial);
         if was_ignored {
             self.change_without(id, |without| without.remove(other.serial));
         }
@@ -261,9 +261,16 @@ impl<S: Socket> Hub<S> {
         }
     }
 
+    /// Whether a client gets nothing that another, or itself, says to all.
     pub(super) fn is_without(&self, id: ClientId, author: u64) -> bool {
         let without = self.clients[id].reading.without();
         without.is_some_and(|without| without.contains(author))
+    }
+
+    /// Whether a client ignores another.
+    pub(super) fn is_ignoring(&self, id: ClientId, author: u64) -> bool {
+        let without = self.clients[id].reading.without();
+        without.is_some_and(|without| without.ignores(author))
     }
 
     pub(super) fn change_without(&mut self, id: ClientId, change: impl FnOnce(&mut Without)) {

@@ -44,7 +44,12 @@ impl Without {
 
     /// Whether the lines of this author are left out.
     pub fn contains(&self, serial: u64) -> bool {
-        self.all || self.authors.iter().any(|author| author.serial == serial)
+        self.all || self.ignores(serial)
+    }
+
+    /// Whether this author is in the list, so that its private messages are left out too.
+    pub fn ignores(&self, serial: u64) -> bool {
+        self.authors.iter().any(|author| author.serial == serial)
     }
 
     /// Leaves out all that is said and told to all.
@@ -64,7 +69,7 @@ impl Without {
 
     /// Leaves out this author too, whatever the bound.
     pub fn add(&mut self, serial: u64) {
-        if self.authors.iter().all(|author| author.serial != serial) {
+        if !self.ignores(serial) {
             self.authors.push(Author { serial, until: None });
         }
     }

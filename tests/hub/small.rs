@@ -138,10 +138,29 @@ impl Small {
 
     /// A client from the address 10.0.0.`last` connects.
     pub fn connect(&mut self, last: u8) -> Seat {
+        self.connect_by(SocketAddr::from(([10, 0, 0, last], 1000)), Entrance::to(LOBBY))
+    }
+
+    /// An operator connects to the control socket.
+    pub fn control(&mut self) -> Seat {
+        let entrance = Entrance { is_control: true, ..Entrance::to(LOBBY) };
+        self.connect_by(SocketAddr::from(([0; 4], 0)), entrance)
+    }
+
+    /// A client connects from this address, by this entrance.
+    pub fn connect_by(&mut self, address: SocketAddr, entrance: Entrance) -> Seat {
         let pipe = Rc::new(RefCell::new(Pipe::default()));
         let key = self.hub.next_key();
-        let address = SocketAddr::from(([10, 0, 0, last], 1000));
-        self.hub.admit(PipeEnd(Rc::clone(&pipe)), address, Entrance::to(LOBBY), self.now);
+        self.hub.admit(PipeEnd(Rc::clone(&pipe)), address, entrance, self.now);
+        self.turns();
+        Seat { pipe, key }
+    }
+
+    /// The server's own terminal.
+    pub fn host(&mut self) -> Seat {
+        let pipe = Rc::new(RefCell::new(Pipe::default()));
+        let key = self.hub.next_key();
+        self.hub.admit_host(PipeEnd(Rc::clone(&pipe)), self.now);
         self.turns();
         Seat { pipe, key }
     }
