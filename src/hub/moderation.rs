@@ -1,7 +1,7 @@
 //! What hosts and operators have laid down for the whole server, and what they want of it.
 //!
-//! It is a value: it knows no file. The server reads the files and hands their content in, and
-//! takes out what is to be done in the world with [`Hub::take_requests`](super::Hub::take_requests).
+//! It is a value: it knows no file. The server reads the files and hands their content in. It takes
+//! out what is to be done in the world with [`take_requests`](super::Hub::take_requests).
 
 use std::collections::HashMap;
 

@@ -205,12 +205,12 @@ pub static COMMANDS: [Row; 35] = [
         [("/quit [TEXT]", "say a last line, and leave"), ("/quit [글]", "마지막 말을 남기고 나가기")]),
     Row(|rest| named(rest).map(|(name, why)| Command::Kick { name, why }), Host,
         [("/kick NAME [WHY]", "disconnect NAME"), ("/kick 이름 [까닭]", "내보내기")]),
-    Row(|rest| named(rest).and_then(|(name, rest)| Some(Command::Mute { name, time: time(rest)? })), Host,
+    Row(mute, Host,
         [("/mute NAME [TIME]", "let NAME say nothing here, such as for 10m"),
          ("/mute 이름 [시간]", "말하지 못하게 하기, 예를 들어 10m")]),
     Row(|rest| one_word(rest).map(Command::Unmute), Host,
         [("/unmute NAME", "let NAME talk again"), ("/unmute 이름", "다시 말하게 하기")]),
-    Row(|rest| rest.parse().ok().filter(|slow| *slow <= 86_400).map(Duration::from_secs).map(Command::Slow), Host,
+    Row(slow, Host,
         [("/slow SECONDS", "one line of each client in this time; 0 ends it"),
          ("/slow 초", "이 시간에 한 사람이 한 줄만, 0이면 끝")]),
     Row(|_| Some(Command::Lock(true)), Host,
@@ -316,6 +316,17 @@ fn time(word: &str) -> Option<Option<Duration>> {
 fn join(rest: &str) -> Option<Command<'_>> {
     let (room, secret) = named(rest)?;
     (!secret.contains(char::is_whitespace)).then_some(Command::Join { room, secret })
+}
+
+fn mute(rest: &str) -> Option<Command<'_>> {
+    let (name, rest) = named(rest)?;
+    Some(Command::Mute { name, time: time(rest)? })
+}
+
+/// At most a day.
+fn slow(rest: &str) -> Option<Command<'_>> {
+    let seconds = rest.parse().ok().filter(|seconds| *seconds <= 86_400)?;
+    Some(Command::Slow(Duration::from_secs(seconds)))
 }
 
 fn ban(rest: &str) -> Option<Command<'_>> {

@@ -6,134 +6,13 @@
 //! words only, not when or to which client they go.
 
 use std::fmt;
-use std::net::SocketAddr;
-use std::time::Duration;
 
-use clap::ValueEnum;
-use unicode_width::UnicodeWidthStr;
-
-use super::command::{COMMANDS, Rank, Row};
 use super::reading;
+use super::sentences::notices;
 
-/// The language of the server's own lines.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum Lang {
-    /// English.
-    #[default]
-    En,
-    /// Korean.
-    Ko,
-}
-
-/// The number of languages: every list of words has this many.
-pub const LANGS: usize = 2;
-
-impl Lang {
-    /// The language of a locale as POSIX names it, such as `ko_KR.UTF-8`. English if it is not in
-    /// this list.
-    pub fn of_locale(locale: &str) -> Lang {
-        let language = locale.split(['_', '.', '@', '-']).next().unwrap_or_default();
-        Lang::from_str(language, true).unwrap_or_default()
-    }
-}
-
-/// An address as it follows a word: in brackets, or nothing if addresses are hidden. A blank
-/// separates the two, except with `{:#}`. An IPv4 client of an IPv6 socket is shown with its IPv4
-/// address.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Shown(pub Option<SocketAddr>);
-
-impl fmt::Display for Shown {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Shown(Some(address)) = self else { return Ok(()) };
-        let blank = if f.alternate() { "" } else { " " };
-        write!(f, "{blank}({})", SocketAddr::new(address.ip().to_canonical(), address.port()))
-    }
-}
-
-/// A reason, as it follows a sentence: behind a colon, or nothing if there is none.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Why<'a>(pub &'a str);
-
-impl fmt::Display for Why<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0.is_empty() { Ok(()) } else { write!(f, ": {}", self.0) }
-    }
-}
-
-/// A time, as it follows a word: in brackets and its largest unit, or nothing if it has no end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Span(pub Option<Duration>);
-
-impl fmt::Display for Span {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Span(Some(time)) = self else { return Ok(()) };
-        match time.as_secs() {
-            seconds @ ..120 => write!(f, " ({seconds}s)"),
-            seconds @ ..7200 => write!(f, " ({}m)", seconds / 60),
-            seconds @ ..172_800 => write!(f, " ({}h)", seconds / 3600),
-            seconds => write!(f, " ({}d)", seconds / 86_400),
-        }
-    }
-}
-
-/// A number of things, as an English log line counts them: `1 line`, `2 lines`.
-#[derive(Clone, Copy, Debug)]
-pub struct Counted(pub u64, pub &'static str);
-
-impl fmt::Display for Counted {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Counted(count, thing) = self;
-        write!(f, "{count} {thing}{}", if *count == 1 { "" } else { "s" })
-    }
-}
-
-/// Generates the notices, and their words in each language, from one table.
-macro_rules! notices {
-    ($(
-        $(#[$doc:meta])*
-        $notice:ident $({ $($field:ident: $kind:ty),* })?
-            en $en:literal $(, if $is_one:expr => $one:literal)?
-            ko $ko:literal;
-    )*) => {
-        /// One notice of the server.
-        #[derive(Clone, Copy, Debug)]
-        #[expect(missing_docs, reason = "the fields are the words of the sentence they stand in")]
-        pub enum Notice<'a> {
-            $( $(#[$doc])* $notice $({ $($field: $kind),* })?, )*
-        }
-
-        impl Notice<'_> {
-            /// Its words, without the mark and the line end.
-            pub fn text(&self, lang: Lang) -> String {
-                match *self {
-                    $( Notice::$notice $({ $($field),* })? => match lang {
-                        $( Lang::En if $is_one => format!($one), )?
-                        Lang::En => format!($en),
-                        Lang::Ko => format!($ko),
-                    }, )*
-                }
-            }
-        }
-
-        impl<'a> Notice<'a> {
-            /// The notice that has these words in one of the languages, but for its singular.
-            pub fn read(words: &'a str) -> Option<Notice<'a>> {
-                $( for form in [$en, $ko] {
-                    let read = reading::fields(form, words).and_then(|_fields| {
-                        Some(Notice::$notice $({
-                            $($field: reading::value(&_fields, stringify!($field))?),*
-                        })?)
-                    });
-                    if read.is_some() {
-                        return read;
-                    }
-                } )*
-                None
-            }
-        }
-    };
-}
+pub use super::help::{help, usage};
+pub use super::lang::{LANGS, Lang};
+pub use super::values::{Counted, Shown, Span, Why};
 
 notices! {
     /// To a new client: its name, its address (unless hidden), and how many clients are here.
@@ -600,30 +479,6 @@ pub fn joined_raw(shown: Shown) -> String {
     format!("유저{shown:#}가 접속했습니다.")
 }
 
-/// What `/help` tells of behind the commands, in each language: what to write, and what it does.
-const NO_COMMANDS: [[(&str, &str); LANGS]; 2] = [
-    [("//TEXT", "say /TEXT"), ("//글", "/글이라고 말하기")],
-    [("anything else", "is sent to all in the room"), ("그 밖의 것", "방의 모두에게 말하기")],
-];
-
-/// The commands that a client of this rank may give, one line each, aligned by the columns of a
-/// terminal.
-pub fn help(lang: Lang, rank: Rank) -> Vec<u8> {
-    let commands = COMMANDS.iter().filter(|row| row.rank() <= rank).map(|row| row.help(lang));
-    let rows = commands.chain(NO_COMMANDS.map(|row| row[lang as usize]));
-    let columns = rows.clone().map(|(usage, _)| usage.width()).max().unwrap_or(0);
-    let line = |(usage, what): (&str, &str)| {
-        let gap = columns - usage.width() + 2;
-        format!("* {usage}{:gap$}{what}\n", "")
-    };
-    rows.map(line).collect::<String>().into_bytes()
-}
-
-/// The syntax of a command, given its first word in any case.
-pub fn usage(command: &str, lang: Lang) -> &'static str {
-    Row::find(command).map_or("/help", |row| row.help(lang).0)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -740,35 +595,6 @@ mod tests {
             ("", Lang::En),
         ] {
             assert_eq!(Lang::of_locale(locale), lang, "{locale}");
-        }
-    }
-
-    #[test]
-    fn a_command_is_shown_as_it_is_written() {
-        assert_eq!(usage("/msg", Lang::En), "/msg NAME TEXT");
-        assert_eq!(usage("/NICK", Lang::Ko), "/nick 이름");
-    }
-
-    #[test]
-    fn help_is_lined_up_in_every_language() {
-        let ranks = [Rank::Anyone, Rank::Host, Rank::Operator];
-        for (lang, rank) in
-            [Lang::En, Lang::Ko].into_iter().flat_map(|lang| ranks.map(|rank| (lang, rank)))
-        {
-            let text = String::from_utf8(help(lang, rank)).unwrap();
-            let rows = || COMMANDS.iter().filter(|row| row.rank() <= rank);
-            assert_eq!(text.lines().count(), rows().count() + NO_COMMANDS.len());
-            let mut widths = Vec::new();
-            for (line, row) in text.lines().zip(rows()) {
-                assert!(line.starts_with("* "), "{line}");
-                let before = line.strip_suffix(row.help(lang).1).unwrap();
-                widths.push(before.width());
-            }
-            for (line, row) in text.lines().rev().zip(NO_COMMANDS.iter().rev()) {
-                widths.push(line.strip_suffix(row[lang as usize].1).unwrap().width());
-            }
-            widths.dedup();
-            assert_eq!(widths.len(), 1, "{text}");
         }
     }
 }
