@@ -50,8 +50,8 @@ impl Operators {
         self.0.len()
     }
 
-    /// The name of the operator that has this secret. All are compared, each in a time that does not
-    /// depend on how much of it is right.
+    /// The name of the operator that has this secret. All are compared, each in a time that does
+    /// not depend on how much of it is right.
     pub fn find(&self, secret: &str) -> Option<&str> {
         let is_it = |own: &str| is_same(own, secret);
         self.0.iter().fold(None, |found, (name, own)| if is_it(own) { Some(name) } else { found })
