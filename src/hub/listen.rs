@@ -5,6 +5,7 @@ use std::ops::ControlFlow;
 use std::time::Instant;
 
 use super::Hub;
+use crate::config::READ_BYTES_MAX;
 use crate::hub::client::{Hold, Input, Leave, Life, Received, Socket};
 use crate::room::ClientId;
 use crate::room::turns::Turn;
@@ -110,8 +111,8 @@ impl<S: Socket> Hub<S> {
 
     /// Reads once.
     fn read(&mut self, id: ClientId, budget: &mut Budget, rules: &LineRules, now: Instant) -> Step {
-        let scratch_bytes = budget.read.min(self.scratch.read.len());
-        match self.clients[id].receive(&mut self.scratch.read[..scratch_bytes], rules, now) {
+        let read_bytes = budget.read.min(READ_BYTES_MAX);
+        match self.clients[id].receive(&mut self.scratch.read[..=read_bytes], rules, now) {
             Received::Bytes { read, answers } => {
                 budget.read -= read;
                 self.answer_dialect(id, answers);

@@ -135,7 +135,7 @@ impl<S: Socket> Hub<S> {
     /// A hub without anyone in it, for at most `clients_max` at once.
     pub fn new(config: Config, clients_max: usize, now: Instant) -> Hub<S> {
         let gate = Gate { clients_max, addresses: Addresses::new(clients_max), refused: 0 };
-        let scratch = Scratch { read: vec![0; READ_BYTES_MAX].into(), safe: String::new() };
+        let scratch = Scratch { read: vec![0; 1 + READ_BYTES_MAX].into(), safe: String::new() };
         Hub {
             gate,
             clients: Clients::default(),

@@ -77,38 +77,30 @@ impl Decoder {
         Decoder { dialect: Some(dialect), ..Decoder::new(now) }
     }
 
-    /// Takes in what was read; gives what is to be answered in its dialect.
+    /// Takes in what was read, which stands behind one spare byte: see [`Dialect::take_in`]. Gives
+    /// what is to be answered in its dialect.
     pub fn take_in(&mut self, bytes: &mut [u8], rules: &LineRules, now: Instant) -> Vec<u8> {
         let mut answers = Vec::new();
         let text = match rules.raw {
-            true => bytes.len(),
-            false => self.take_text(bytes, &mut answers, rules, now),
+            true => &bytes[1..],
+            false => self.take_text(bytes, &mut answers),
         };
-        self.lines.push(&bytes[..text], rules, now);
+        self.lines.push(text, rules, now);
         (self.has_begun, self.heard_at) = (true, now);
         answers
     }
 
-    /// Takes what is no text out of what was read; says how much text is left.
-    fn take_text(
-        &mut self,
-        bytes: &mut [u8],
-        answers: &mut Vec<u8>,
-        rules: &LineRules,
-        now: Instant,
-    ) -> usize {
+    /// Takes what is no text out of what was read; gives the text that is left.
+    fn take_text<'a>(&mut self, bytes: &'a mut [u8], answers: &mut Vec<u8>) -> &'a [u8] {
         if self.dialect.is_none() {
-            self.dialect = dialect::begun_by(bytes, !self.has_begun);
+            self.dialect = dialect::begun_by(&bytes[1..], !self.has_begun);
         }
-        let Some(dialect) = &mut self.dialect else { return bytes.len() };
+        let Some(dialect) = &mut self.dialect else { return &bytes[1..] };
         let text = dialect.take_in(bytes, answers);
-        if let Some(late) = dialect.take_late() {
-            self.lines.push(&[late], rules, now);
-        }
         if dialect.has_begun() {
             self.lines.expect_line_ends();
         }
-        text
+        &bytes[..text]
     }
 
     /// Takes as text what might have begun a command, since no more of that will come.
@@ -144,10 +136,10 @@ impl Decoder {
             let is_due = match input {
                 Input::Readable => false,
                 Input::Quiet | Input::Unfinished => self.due(rules).is_some_and(|due| due <= now),
-                Input::Ended => true,
+                Input::Ended => self.keeps_rest(),
             };
             if !is_due {
-                return Decoded::NotYet;
+                return if is_last { Decoded::Over } else { Decoded::NotYet };
             }
             self.take_rest(rules, now);
             self.lines.cut();
@@ -204,6 +196,11 @@ impl Decoder {
         }
     }
 
+    /// Whether what has not ended is a line when nothing follows it.
+    fn keeps_rest(&self) -> bool {
+        self.dialect.as_deref().is_none_or(Dialect::keeps_rest)
+    }
+
     fn is_farewell(&self, line: &[u8]) -> bool {
         self.dialect.as_deref().is_some_and(|its| its.is_farewell(line))
     }
@@ -226,6 +223,13 @@ impl Decoder {
     /// Whether it has ended its session as its dialect does.
     pub fn has_ended(&self) -> bool {
         self.dialect.as_deref().is_some_and(Dialect::has_ended)
+    }
+
+    /// Appends what its dialect sends last, before the connection is closed.
+    pub fn push_last(&self, out: &mut Vec<u8>) {
+        if let Some(dialect) = &self.dialect {
+            dialect.push_last(out);
+        }
     }
 
     /// In which form it reads what is said: that of its dialect, or lines that end as its own do.

@@ -14,17 +14,15 @@ pub trait Dialect: Debug {
     /// Takes what is no text out of what was read: moves the text to the front of `bytes` and
     /// returns how many bytes of it there are. Appends to `answers` what is to be sent.
     ///
+    /// The first byte is spare: what was read stands behind it. So there is room for one byte of
+    /// text more than was read. That byte is of an earlier read and has turned out to be text, or
+    /// it ends a line whose beginning came before.
+    ///
     /// However the bytes are cut into reads, the text is the same.
     fn take_in(&mut self, bytes: &mut [u8], answers: &mut Vec<u8>) -> usize;
 
     /// The form in which the client reads what is said.
     fn form(&self) -> Form;
-
-    /// A byte of an earlier read that has turned out to be text. It stands before the text that
-    /// [`Dialect::take_in`] has just handed out, in which there was no room for it.
-    fn take_late(&mut self) -> Option<u8> {
-        None
-    }
 
     /// What is text after all if nothing follows it.
     fn rest(&self) -> &'static [u8] {
@@ -36,6 +34,11 @@ pub trait Dialect: Debug {
         &[]
     }
 
+    /// Whether a line that has not ended when nothing follows is one.
+    fn keeps_rest(&self) -> bool {
+        true
+    }
+
     /// Whether the client speaks it for sure. Before that it counts as a plain one.
     fn has_begun(&self) -> bool {
         true
@@ -45,6 +48,9 @@ pub trait Dialect: Debug {
     fn has_ended(&self) -> bool {
         false
     }
+
+    /// Appends what is sent last, behind all else, before the connection is closed.
+    fn push_last(&self, _out: &mut Vec<u8>) {}
 
     /// Whether the client means the end of its session with this line.
     fn is_farewell(&self, _line: &[u8]) -> bool {

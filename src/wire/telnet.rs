@@ -154,8 +154,6 @@ impl Options {
 #[derive(Debug, Default)]
 pub struct Telnet {
     place: Place,
-    /// An IAC that ended the read before was text after all, and is still to be handed out.
-    owes_iac: bool,
     /// What is no longer answered if the peer says WILL: what was refused, and [`BINARY`] as soon
     /// as the server has asked for it, since then WILL is itself the answer.
     settled_will: Options,
@@ -174,8 +172,7 @@ impl Dialect for Telnet {
     /// ends there, and the command counts, as in BSD's telnet.
     fn take_in(&mut self, bytes: &mut [u8], answers: &mut Vec<u8>) -> usize {
         let mut answers = Answers { bytes: answers, has_timing_mark: false, has_question: false };
-        let (mut text_end, mut at) = (0, 0);
-        self.owes_iac = false;
+        let (mut text_end, mut at) = (0, 1);
         loop {
             let run = self.run(&bytes[at..]);
             if self.is_in_text() {
@@ -190,11 +187,6 @@ impl Dialect for Telnet {
             let text: &[u8] = match self.step(byte, &mut answers) {
                 Meaning::Nothing => &[],
                 Meaning::Text(byte) => &[byte],
-                // The IAC came with the read before: there is no room for it here.
-                Meaning::LoneIac(byte) if at == 0 => {
-                    self.owes_iac = true;
-                    &[byte]
-                }
                 Meaning::LoneIac(byte) => &[IAC, byte],
             };
             bytes[text_end..text_end + text.len()].copy_from_slice(text);
@@ -207,11 +199,6 @@ impl Dialect for Telnet {
 
     fn form(&self) -> Form {
         if self.has_begun() { Form::CrLf } else { Form::Plain }
-    }
-
-    /// An IAC that ended the read before.
-    fn take_late(&mut self) -> Option<u8> {
-        std::mem::take(&mut self.owes_iac).then_some(IAC)
     }
 
     /// An IAC of a peer that speaks no telnet, or what is left of the mark of UTF-16.
@@ -411,9 +398,8 @@ mod tests {
     fn read_all(telnet: &mut Telnet, reads: &[&[u8]]) -> (Vec<u8>, Vec<u8>) {
         let (mut text, mut answers) = (Vec::new(), Vec::new());
         for bytes in reads {
-            let mut bytes = bytes.to_vec();
+            let mut bytes = [&[0], *bytes].concat();
             let text_len = telnet.take_in(&mut bytes, &mut answers);
-            text.extend(telnet.take_late());
             text.extend_from_slice(&bytes[..text_len]);
         }
         (text, answers)
@@ -616,7 +602,7 @@ mod tests {
     fn only_end_of_file_ends_the_session() {
         for byte in (0..=255).filter(|byte| *byte != EOF) {
             let mut telnet = Telnet::default();
-            telnet.take_in(&mut [IAC, byte, b'x', IAC, SE], &mut Vec::new());
+            telnet.take_in(&mut [0, IAC, byte, b'x', IAC, SE], &mut Vec::new());
             assert!(!telnet.has_ended(), "{byte}");
         }
     }
@@ -633,7 +619,7 @@ mod tests {
     fn only_a_lone_control_d_is_a_farewell() {
         let mut telnet = Telnet::default();
         assert!(!telnet.is_farewell(b"\x04"));
-        telnet.take_in(&mut [IAC, SE + 1], &mut Vec::new());
+        telnet.take_in(&mut [0, IAC, SE + 1], &mut Vec::new());
         assert!(telnet.is_farewell(b"\x04"));
         let others = [&b""[..], b"\x04\x04", b"x\x04", b"\x04x", b"\x03"];
         assert!(!others.into_iter().any(|line| telnet.is_farewell(line)));

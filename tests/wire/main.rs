@@ -18,6 +18,15 @@ mod telnet;
 mod toy;
 
 use corpus::Inputs;
+use proptest::sample::Index;
+
+/// The same bytes in several reads.
+fn cut_at<'a>(bytes: &'a [u8], cuts: &[Index]) -> Vec<&'a [u8]> {
+    let mut places: Vec<_> = cuts.iter().map(|cut| cut.index(bytes.len() + 1)).collect();
+    places.extend([0, bytes.len()]);
+    places.sort_unstable();
+    places.windows(2).map(|pair| &bytes[pair[0]..pair[1]]).collect()
+}
 
 #[test]
 fn what_is_kept_of_input_is_heard_as_the_rules_say() {

@@ -4,6 +4,7 @@ use chinwag::wire::dialect::Dialect;
 use chinwag::wire::telnet::{IAC, Telnet};
 use proptest::prelude::*;
 
+use crate::cut_at;
 use crate::rules::telnet::{self as property, DO, DONT, EOF, SB, SE, TIMING_MARK, WILL};
 
 const MARK: [u8; 3] = [IAC, WILL, TIMING_MARK];
@@ -15,9 +16,8 @@ const ERASES: [(u8, u8); 2] = [(247, 8), (248, 21)];
 fn read_all(telnet: &mut Telnet, reads: &[&[u8]]) -> (Vec<u8>, Vec<u8>) {
     let (mut text, mut answers) = (Vec::new(), Vec::new());
     for bytes in reads {
-        let mut bytes = bytes.to_vec();
+        let mut bytes = [&[0], *bytes].concat();
         let text_len = telnet.take_in(&mut bytes, &mut answers);
-        text.extend(telnet.take_late());
         text.extend_from_slice(&bytes[..text_len]);
     }
     (text, answers)
@@ -66,13 +66,6 @@ fn latin1() -> impl Strategy<Value = Vec<u8>> {
         prop_oneof![2 => Just(IAC), 3 => b' '..=b'~', 3 => 0xc0..0xec_u8, 1 => Just(b'\n')];
     let text = prop::collection::vec(letter, 0..40);
     text.prop_filter("two in a row are one", |text| !text.windows(2).any(|two| two == [IAC, IAC]))
-}
-
-fn cut_at<'a>(bytes: &'a [u8], cuts: &[prop::sample::Index]) -> Vec<&'a [u8]> {
-    let mut places: Vec<_> = cuts.iter().map(|cut| cut.index(bytes.len() + 1)).collect();
-    places.extend([0, bytes.len()]);
-    places.sort_unstable();
-    places.windows(2).map(|pair| &bytes[pair[0]..pair[1]]).collect()
 }
 
 fn marks(answers: &[u8]) -> usize {

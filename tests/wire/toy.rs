@@ -26,7 +26,7 @@ enum Netstrings {
 impl Dialect for Netstrings {
     fn take_in(&mut self, bytes: &mut [u8], answers: &mut Vec<u8>) -> usize {
         let mut text_end = 0;
-        for at in 0..bytes.len() {
+        for at in 1..bytes.len() {
             let (text, next) = match (&*self, bytes[at]) {
                 (Netstrings::Length(length), digit @ b'0'..=b'9') if *length < 1000 => {
                     (None, Netstrings::Length(10 * length + usize::from(digit - b'0')))
@@ -84,7 +84,7 @@ fn hear(reads: &[&[u8]]) -> (Vec<String>, Vec<u8>) {
     let mut decoder = Decoder::of_dialect(Box::new(Netstrings::Length(0)), now);
     let (mut lines, mut answers) = (Vec::new(), Vec::new());
     for read in reads {
-        answers.extend(decoder.take_in(&mut read.to_vec(), &RULES, now));
+        answers.extend(decoder.take_in(&mut [&[0], *read].concat(), &RULES, now));
         let input = if decoder.has_ended() { Input::Ended } else { Input::Readable };
         loop {
             match decoder.next(input, &RULES, now) {

@@ -241,15 +241,15 @@ impl<S: Socket> Client<S> {
         !self.reading.is_behind(self.moments().until)
     }
 
-    /// Reads once, at most as much as `scratch` holds.
+    /// Reads once, at most as much as `scratch` holds behind one spare byte.
     pub fn receive(&mut self, scratch: &mut [u8], rules: &LineRules, now: Instant) -> Received {
-        match self.socket.read(scratch) {
+        match self.socket.read(&mut scratch[1..]) {
             Ok(0) => {
                 self.input = Input::Ended;
                 Received::Nothing
             }
             Ok(read) => {
-                let answers = self.record.decoder.take_in(&mut scratch[..read], rules, now);
+                let answers = self.record.decoder.take_in(&mut scratch[..=read], rules, now);
                 if self.record.decoder.has_ended() {
                     self.input = Input::Ended;
                 }

@@ -28,26 +28,14 @@ pub fn holds(bytes: &[u8]) {
     telnet::rendered_text_is_read_back_as_it_was(&reads.concat());
 }
 
-/// Two bytes are the rules and a number n. The next n bytes are the lengths of the reads, again and
-/// again; 0 cuts off what is pending. The rest is read.
+/// The first byte is the rules, the others are cut into reads. A read of nothing cuts off what is
+/// pending.
 fn script(bytes: &[u8]) -> Option<(LineRules, Vec<Deed<'_>>)> {
-    const CUTS_MAX: u8 = 16;
-    let [rules, cuts, rest @ ..] = bytes else { return None };
-    let (lengths, mut rest) = rest.split_at_checked(usize::from(cuts % CUTS_MAX))?;
+    let [rules, rest @ ..] = bytes else { return None };
     let line_bytes_max = [5, 16, 60, 1000][usize::from(rules / 2 % 4)];
-    let mut deeds = Vec::new();
-    for length in lengths.iter().cycle() {
-        if rest.is_empty() || deeds.len() > bytes.len() {
-            break;
-        }
-        let (read, later) = rest.split_at(usize::from(*length).min(rest.len()));
-        deeds.push(if read.is_empty() { Deed::Cut } else { Deed::Read(read) });
-        rest = later;
-    }
-    if !rest.is_empty() {
-        deeds.push(Deed::Read(rest));
-    }
-    Some((line::rules(line_bytes_max, rules % 2 == 1), deeds))
+    let deeds = super::cut(rest)?.into_iter();
+    let deeds = deeds.map(|read| if read.is_empty() { Deed::Cut } else { Deed::Read(read) });
+    Some((line::rules(line_bytes_max, rules % 2 == 1), deeds.collect()))
 }
 
 fn read<'a>(deed: &Deed<'a>) -> Option<&'a [u8]> {
@@ -76,7 +64,7 @@ pub fn a_client_hears_what_the_rules_say(rules: &LineRules, deeds: &[Deed]) {
                 let start = end;
                 end += bytes.len();
                 client.socket.0 = bytes;
-                let heard = client.receive(&mut vec![0; bytes.len()], rules, now);
+                let heard = client.receive(&mut vec![0; 1 + bytes.len()], rules, now);
                 let answers = commands.answers(start, end);
                 assert_eq!(heard, Received::Bytes { read: bytes.len(), answers });
                 if client.record.decoder.has_dialect() {
