@@ -80,3 +80,4 @@ pub mod line;
 mod protocol;
 pub mod stranger;
 pub mod telnet;
+pub mod web;
