@@ -9,7 +9,14 @@
 use crate::room::pages::Pages;
 use crate::room::transcript::{Stamp, Transcript};
 
-pub use crate::wire::form::{FORM_BYTES_MAX, FORMS, Form};
+pub use crate::wire::form::{Entry, FORM_BYTES_MAX, FORMS, Form};
+
+/// How many entries one turn appends and more. It only says how long their numbers are.
+const ENTRIES_SOON: u64 = 10_000;
+
+/// Before this second a server is expected to be started anew: in three years. It only says how
+/// long a time is.
+const SECONDS_SOON: u32 = 99_999_999;
 
 /// One transcript for each form that has a reader.
 #[derive(Debug)]
@@ -44,10 +51,11 @@ impl Forms {
     /// Appends one entry, made of `parts` one after the other.
     pub fn append(&mut self, pages: &mut Pages, stamp: impl Into<Stamp>, parts: &[&[u8]]) {
         let stamp = stamp.into();
+        let entry = Entry { parts, number: self.plain.lines_said(), at_seconds: stamp.at_seconds };
         self.plain.append(pages, stamp, parts);
         for (form, other) in Form::ALL.into_iter().zip(&mut self.others) {
             if let Some(other) = other {
-                other.transcript.append(pages, stamp, &[&form.render(parts.concat())]);
+                other.transcript.append(pages, stamp, &[&form.render_entry(&entry)]);
             }
         }
     }
@@ -114,7 +122,9 @@ impl Forms {
 
     /// How much more an entry is charged for the forms with readers.
     pub fn extra(&self) -> usize {
-        if self.others.iter().any(Option::is_some) { FORM_BYTES_MAX } else { 0 }
+        let number = 2 * self.plain.lines_said() + ENTRIES_SOON;
+        let read = Form::ALL.into_iter().filter(|form| self.is_read(*form));
+        read.map(|form| form.bytes_more(number, SECONDS_SOON)).max().unwrap_or_default()
     }
 }
 
@@ -148,5 +158,21 @@ mod tests {
         assert_eq!(text(forms.plain(), 0), "a: one\na: two\n");
         forms.free(&mut pages);
         assert_eq!(pages.held(), 0);
+    }
+
+    #[test]
+    fn a_line_for_browsers_has_its_number_and_time() {
+        let (mut forms, mut pages) = (Forms::new(1000), Pages::new(1 << 20));
+        let said = |seconds| Stamp { at_seconds: seconds, ..Stamp::from(1) };
+        forms.append(&mut pages, said(6), &[b"a: one\n"]);
+        forms.join(Form::Web);
+        let start = forms.of(Form::Web).head();
+        let extra = forms.extra();
+        forms.append(&mut pages, said(7), &[b"a: ", "두울".as_bytes(), b"\n"]);
+        let web = forms.of(Form::Web);
+        let rendered = web.text(start, web.head());
+        assert_eq!(rendered, [b"\x81\x0d", "1 7 a: 두울".as_bytes()].concat());
+        assert!(rendered.len() <= "a: 두울\n".len() + extra);
+        forms.free(&mut pages);
     }
 }

@@ -1,4 +1,4 @@
-//! Lines and telnet with random and kept input.
+//! Lines, telnet, heads of requests and frames with random and kept input.
 //!
 //! Proptest tries the rules with random bytes, and the programs of `tests/fuzz` with bytes that a
 //! fuzzer chooses. Here they are also tried with every input that the fuzzer has kept.
@@ -16,6 +16,7 @@ mod line;
 mod rules;
 mod telnet;
 mod toy;
+mod web;
 
 use corpus::Inputs;
 use proptest::sample::Index;
@@ -31,4 +32,14 @@ fn cut_at<'a>(bytes: &'a [u8], cuts: &[Index]) -> Vec<&'a [u8]> {
 #[test]
 fn what_is_kept_of_input_is_heard_as_the_rules_say() {
     Inputs::of("input").try_each(rules::input::holds);
+}
+
+#[test]
+fn what_is_kept_of_heads_is_judged_as_the_rules_say() {
+    Inputs::of("head").try_each(rules::head::holds);
+}
+
+#[test]
+fn what_is_kept_of_frames_is_read_as_the_rules_say() {
+    Inputs::of("frames").try_each(rules::frames::holds);
 }
