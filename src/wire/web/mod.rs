@@ -6,6 +6,7 @@
 //!
 //! Nothing here knows a socket, a clock, or another client.
 
+pub mod answer;
 pub mod frames;
 pub mod handshake;
 pub mod head;
