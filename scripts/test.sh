@@ -18,6 +18,10 @@ if [ -n "$missing" ]; then
     $sudo apt-get install -y -qq $missing
 fi
 
+# Autobahn's cases for the frames of WebSocket.
+[ -e target/kosoku/bin/kosoku ] ||
+    python3 -m pip install --quiet --disable-pip-version-check --target target/kosoku kosoku==0.1.0
+
 cargo fmt --check
 cargo clippy --locked --all-targets -- -D warnings
 # The fuzzer's programs are checked but not built: that needs neither a fuzzer nor C++.

@@ -10,6 +10,7 @@
     reason = "a panic fails the test"
 )]
 
+mod autobahn;
 #[path = "../support/corpus.rs"]
 mod corpus;
 mod line;
