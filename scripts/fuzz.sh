@@ -16,6 +16,8 @@ Usage: scripts/fuzz.sh [TARGET...] [--seconds N] [--keep]
 Lets a fuzzer choose what clients send, and checks what must hold of any input. The targets:
 
   input    lines and telnet, from the socket on
+  head     heads of HTTP requests
+  frames   frames of WebSocket
   text     what is safe to show
   command  commands and names
   hub      everything that happens in a run of the simulation
@@ -44,7 +46,7 @@ while [ $# -gt 0 ]; do
         --seconds) [ $# -ge 2 ] || wrong "--seconds needs a number"; seconds=$2; shift ;;
         --seconds=*) seconds=${1#*=} ;;
         --keep) keep=yes ;;
-        input | text | command | hub) targets="$targets $1" ;;
+        input | head | frames | text | command | hub) targets="$targets $1" ;;
         -*) wrong "there is no flag $1" ;;
         *) wrong "there is no target $1" ;;
     esac
@@ -53,7 +55,7 @@ done
 case $seconds in
     '' | *[!0-9]*) wrong "--seconds needs a number, not '$seconds'" ;;
 esac
-targets=${targets:-input text command hub}
+targets=${targets:-input head frames text command hub}
 
 command -v c++ >/dev/null || wrong "a C++ compiler is missing"
 command -v cargo-fuzz >/dev/null || cargo install --locked cargo-fuzz
@@ -82,7 +84,7 @@ tell() {
     input=$(ls -t "$fuzz/artifacts/$1"/* 2>/dev/null | head -n 1)
     [ -n "$input" ] || return 0
     case $1 in
-        input) test='--test wire kept' ;;
+        input | head | frames) test='--test wire kept' ;;
         text | command) test='--test words kept' ;;
         hub) test='--test hub fuzzer' ;;
     esac
