@@ -1,9 +1,9 @@
 //! Every limit and switch of the server: its unit, its reason, what happens at the limit, and its
 //! flag.
 //!
-//! The doc comment of a field is its text in `--help`. `-h` shows the first dozen fields. The last
-//! eleven, from [`Config::summary`] on, are flags like the others, but only this page shows them.
-//! Each flag is also a variable: `CHINWAG_MAX_LINE` for `--max-line`.
+//! The doc comment of a field is its text in `--help`. `-h` shows the fields before the first
+//! heading. The last eleven, from [`Config::summary`] on, are flags like the others, but only this
+//! page shows them. Each flag is also a variable: `CHINWAG_MAX_LINE` for `--max-line`.
 //!
 //! The values are plain: this file opens nothing and starts nothing. `sums` checks them against
 //! each other, and adds them up.
@@ -22,12 +22,14 @@ use crate::pace::Pace;
 use crate::room::forms::Form;
 use crate::room::reading::Terms;
 use crate::wire::line::LineRules;
+use crate::wire::web::head;
+use crate::wire::web::origin::Hosts;
 use crate::words::names::{NAME_BYTES_MAX, Name};
 use crate::words::notice::Lang;
 use crate::words::voice::Voice;
 
 use parse::{
-    count, exempt, keepalive, level, listen, seconds, seconds_or_zero, size, user_timeout,
+    count, exempt, host, keepalive, level, listen, seconds, seconds_or_zero, size, user_timeout,
 };
 
 mod parse;
@@ -93,6 +95,13 @@ pub struct Config {
     #[arg(long, value_name = "ADDR", value_delimiter = ',', value_parser = listen)]
     #[arg(default_values_t = [Listen::Everywhere(PORT)])]
     pub listen: Vec<Listen>,
+
+    /// Let browsers call the server by this name too; repeat for more [default: none]
+    ///
+    /// They may always call it by an address, by localhost, and by the name of this machine. Under
+    /// any other name they get nothing, since a foreign site may have pointed that name here.
+    #[arg(long, value_name = "NAME", value_delimiter = ',', value_parser = host)]
+    pub host: Vec<String>,
 
     /// Relay bytes unchanged, without names or added line ends
     ///
@@ -434,6 +443,11 @@ impl Config {
             line_wait: self.line_wait,
             raw: self.raw,
         }
+    }
+
+    /// What a request of a browser must keep to.
+    pub fn web_rules<'a>(&self, hosts: &'a Hosts) -> head::Rules<'a> {
+        head::Rules { hosts, body_bytes_max: self.max_line }
     }
 
     /// Whether messages that come at one moment are sent one by one: the clients of a bare relay

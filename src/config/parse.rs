@@ -9,6 +9,7 @@ use ipnet::IpNet;
 use log::LevelFilter;
 
 use super::{Exempt, Listen, PORT};
+use crate::wire::web::origin::Hosts;
 use crate::words::names::Name;
 
 /// A number in this range: of bytes, or of something about as many.
@@ -41,6 +42,15 @@ pub fn listen(text: &str) -> Result<Listen, String> {
          looked up)"
             .to_owned()
     })
+}
+
+pub fn host(text: &str) -> Result<String, String> {
+    match Hosts::is_name(text) {
+        true => Ok(text.to_owned()),
+        false => Err("not a host name such as chat.example.org, without a port; one in another \
+                      script is written as xn--..."
+            .to_owned()),
+    }
 }
 
 pub fn exempt(text: &str) -> Result<Exempt, String> {

@@ -156,10 +156,7 @@ impl<S: Socket> Hub<S> {
     /// A connection reads a room from this moment on.
     fn insert(&mut self, socket: S, address: SocketAddr, room: RoomId, now: Instant) -> ClientId {
         let serial = self.clients.next_serial();
-        let mut reading = Reading::new(self.rooms[room].forms.plain().head());
-        if self.config.no_echo {
-            reading.change_without(|without| without.add(serial));
-        }
+        let reading = self.new_reading(serial, self.rooms[room].forms.plain().head());
         let place = (room, reading);
         let client = Client::new(socket, address, serial, place, &self.config.pace(), now);
         let id = self.clients.insert(client);
@@ -168,6 +165,15 @@ impl<S: Socket> Hub<S> {
         record.place = self.rooms[room].readers.add(id.key);
         record.came_seconds = came_seconds;
         id
+    }
+
+    /// The reading of a new client, from this position on.
+    pub(super) fn new_reading(&self, serial: u64, position: u64) -> Reading {
+        let mut reading = Reading::new(position);
+        if self.config.no_echo {
+            reading.change_without(|without| without.add(serial));
+        }
+        reading
     }
 
     fn let_in(&mut self, id: ClientId, address: IpAddr, now: Instant) {

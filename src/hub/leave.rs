@@ -189,6 +189,11 @@ impl<S: Socket> Hub<S> {
             return self.enter(id, Life::Gone(leave), now);
         }
         self.end_here(id);
+        let client = &mut self.clients[id];
+        let last = client.record.decoder.last(leave == Leave::Stopping);
+        if !last.is_empty() {
+            client.reading.detour_bytes(client.moments().until, last);
+        }
         self.enter(id, Life::Closing(leave), now);
     }
 

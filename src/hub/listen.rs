@@ -96,6 +96,7 @@ impl<S: Socket> Hub<S> {
                 self.end(id, now);
                 return DONE;
             }
+            Decoded::Request => return self.serve(id, rules, now),
             Decoded::Stranger(stranger) => {
                 self.let_go(id, stranger, now);
                 return DONE;
@@ -130,7 +131,7 @@ impl<S: Socket> Hub<S> {
 
     /// Sends the answers to a client's requests in its dialect. From its first command on, it reads
     /// in the form of that dialect.
-    fn answer_dialect(&mut self, id: ClientId, answers: Vec<u8>) {
+    pub(super) fn answer_dialect(&mut self, id: ClientId, answers: Vec<u8>) {
         if answers.is_empty() {
             return;
         }

@@ -33,6 +33,7 @@ mod obey;
 mod operate;
 pub mod rooms;
 mod rounds;
+mod serve;
 mod speak;
 mod submit;
 
@@ -46,6 +47,7 @@ use crate::room::forms::Form;
 use crate::room::pages::Pages;
 use crate::room::transcript::Transcript;
 use crate::room::{ClientId, LOBBY, Room, RoomId};
+use crate::wire::web::origin::Hosts;
 use crate::words::names::{Name, Names};
 use crate::words::notice::Notice;
 
@@ -71,6 +73,8 @@ pub struct Hub<S> {
     stop: Stop,
     troubles: Troubles,
     counts: Counts,
+    /// How browsers may call this server.
+    hosts: Hosts,
     scratch: Scratch,
 }
 
@@ -148,9 +152,15 @@ impl<S: Socket> Hub<S> {
             stop: Stop::No,
             troubles: Troubles::default(),
             counts: Counts::default(),
+            hosts: Hosts::new("", &config.host),
             scratch,
             config,
         }
+    }
+
+    /// Notes what this machine is called: browsers may call the server so.
+    pub fn set_machine(&mut self, name: &str) {
+        self.hosts = Hosts::new(name, &self.config.host);
     }
 
     /// What has been said in the lobby.

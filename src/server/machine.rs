@@ -1,4 +1,4 @@
-//! What the machine gives the server: descriptors and memory. This file knows no client.
+//! What the machine gives the server: descriptors, memory and a name. This file knows no client.
 
 use log::{info, warn};
 use rustix::process::{Resource, Rlimit};
@@ -27,6 +27,11 @@ fn descriptors_max() -> usize {
     }
     let Rlimit { current, .. } = rustix::process::getrlimit(Resource::Nofile);
     current.map_or(usize::MAX, |limit| limit as usize)
+}
+
+/// What this machine is called.
+pub fn machine_name() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
 }
 
 /// How much memory the process takes now, as proc(5) prints it.

@@ -45,7 +45,7 @@ use crate::server::keeper::Keeper;
 use crate::words::notice::Counted;
 
 pub use listeners::listen_on;
-use machine::{MIB, clients_max, memory_bytes, tell_bounds};
+use machine::{MIB, clients_max, machine_name, memory_bytes, tell_bounds};
 use signals::Meaning;
 
 pub mod console;
@@ -164,6 +164,7 @@ impl Server {
         tell_bounds(&config, clients_max);
         let mut listening = Vec::new();
         let mut hub = Hub::new(config.clone(), clients_max, Instant::now());
+        hub.set_machine(&machine_name());
         for (listener, name) in listeners {
             let mut listener = TcpListener::from_std(listener);
             let token = Token(LISTENERS + listening.len());

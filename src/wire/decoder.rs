@@ -10,6 +10,8 @@ use super::dialect::{self, Dialect};
 use super::form::Form;
 use super::line::{CHARACTER_WAIT, Found, LineRules, Lines};
 use super::stranger::{FirstLines, REQUEST_WAIT, Sniffed, Stranger};
+use super::web::head;
+use super::web::served::{Served, serve};
 
 /// What a client has said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +28,8 @@ pub enum Decoded {
     Farewell,
     /// It speaks another protocol.
     Stranger(Stranger),
+    /// That it wants something by HTTP: see [`Decoder::serve`].
+    Request,
     /// Nothing yet: there may be more to read, or something is waited for.
     NotYet,
     /// Its input has ended, and all that came is taken.
@@ -119,6 +123,7 @@ impl Decoder {
         while self.lines.is_pending() {
             let is_waited_for = input == Input::Readable || self.is_request_awaited(now);
             match self.sniff(is_last || !is_waited_for || self.lines.is_cut(), rules) {
+                Sniffed::Stranger(Stranger::Http) if !rules.raw => return Decoded::Request,
                 Sniffed::Stranger(stranger) => return Decoded::Stranger(stranger),
                 Sniffed::Chat if self.is_farewell(self.lines.pending()) => {
                     return Decoded::Farewell;
@@ -145,6 +150,24 @@ impl Decoder {
             self.lines.cut();
         }
         if is_last { Decoded::Over } else { Decoded::NotYet }
+    }
+
+    /// Serves what [`Decoder::next`] has just told of. A client that goes on speaks another dialect
+    /// from now on; what it has sent behind its request is taken in.
+    pub fn serve(&mut self, web: &head::Rules<'_>, rules: &LineRules, now: Instant) -> Served {
+        let (mut served, dialect, used) = match self.dialect {
+            // Its commands were taken out of the head.
+            Some(_) => (Served::refusal(&head::Refusal::Malformed), None, 0),
+            None => serve(self.lines.pending(), web),
+        };
+        if let Some(dialect) = dialect {
+            let mut rest = [&[0], &self.lines.pending()[used..]].concat();
+            (self.lines, self.first_lines) = (Lines::default(), FirstLines::of_known());
+            self.dialect = Some(dialect);
+            let answers = self.take_in(&mut rest, rules, now);
+            served.push_answers(&answers);
+        }
+        served
     }
 
     /// The line that [`Decoder::next`] has just given.
@@ -183,6 +206,12 @@ impl Decoder {
         (self.sniff(self.lines.is_cut(), rules) == Sniffed::NotYet).then(|| since + REQUEST_WAIT)
     }
 
+    /// Whether it has begun a request for sure.
+    pub fn has_request(&self, rules: &LineRules) -> bool {
+        let sniffed = self.first_lines.sniff(self.lines.pending(), rules.line_bytes_max, false);
+        !rules.raw && sniffed == Sniffed::Stranger(Stranger::Http)
+    }
+
     /// Whether the rest of a request may still come.
     fn is_request_awaited(&self, now: Instant) -> bool {
         self.lines.since().is_some_and(|since| now < since + REQUEST_WAIT)
@@ -192,6 +221,12 @@ impl Decoder {
         match self.first_lines.sniff(self.lines.pending(), rules.line_bytes_max, is_whole) {
             // A bare relay carries any bytes.
             Sniffed::Stranger(Stranger::Binary | Stranger::Utf16) if rules.raw => Sniffed::Chat,
+            // What the request asks for is known at the end of its head.
+            Sniffed::Stranger(Stranger::Http)
+                if !rules.raw && !is_whole && !head::has_ended(self.lines.pending()) =>
+            {
+                Sniffed::NotYet
+            }
             sniffed => sniffed,
         }
     }
@@ -225,11 +260,13 @@ impl Decoder {
         self.dialect.as_deref().is_some_and(Dialect::has_ended)
     }
 
-    /// Appends what its dialect sends last, before the connection is closed.
-    pub fn push_last(&self, out: &mut Vec<u8>) {
+    /// What its dialect sends last, before the connection is closed.
+    pub fn last(&self, is_stopping: bool) -> Vec<u8> {
+        let mut last = Vec::new();
         if let Some(dialect) = &self.dialect {
-            dialect.push_last(out);
+            dialect.push_last(is_stopping, &mut last);
         }
+        last
     }
 
     /// In which form it reads what is said: that of its dialect, or lines that end as its own do.

@@ -49,8 +49,9 @@ pub trait Dialect: Debug {
         false
     }
 
-    /// Appends what is sent last, behind all else, before the connection is closed.
-    fn push_last(&self, _out: &mut Vec<u8>) {}
+    /// Appends what is sent last, behind all else, before the connection is closed. It may tell
+    /// that the whole server stops.
+    fn push_last(&self, _is_stopping: bool, _out: &mut Vec<u8>) {}
 
     /// Whether the client means the end of its session with this line.
     fn is_farewell(&self, _line: &[u8]) -> bool {

@@ -56,13 +56,20 @@
 //! negotiates from the start, and every telnet does after one Ctrl-C. From then on text in every
 //! language arrives whole, and Ctrl-D leaves. The telnet of busybox needs neither. See [`telnet`].
 //!
+//! # Browsers
+//!
+//! A client that sends a request of HTTP is answered in HTTP. `/` is the page, and `/healthz` says
+//! `ok`. The page opens a WebSocket at `/chat`. From then on each text message is a line, both
+//! ways. A page of another site is served nothing, and nothing of a request is ever said. A browser
+//! that is greeted before it sends its request cannot use the connection. See [`web`].
+//!
 //! # Other protocols
 //!
-//! A browser, or another client on the wrong port, reads one line and is disconnected. So is a
-//! client of TLS, SSH, IRC, SIP, RTSP, the PROXY protocol or a binary protocol, and one that sends
-//! UTF-16. No other client notices it if it speaks at once, as such clients do. A client that is
-//! silent for `--greeting` is welcomed and announced. One that leaves earlier and has sent nothing
-//! was never announced. See [`stranger`].
+//! Another client on the wrong port reads one line and is disconnected: a client of TLS, SSH, IRC,
+//! SIP, RTSP, the PROXY protocol or a binary protocol, and one that sends UTF-16. No other client
+//! notices it if it speaks at once, as such clients do. A client that is silent for `--greeting` is
+//! welcomed and announced. One that leaves earlier and has sent nothing was never announced. See
+//! [`stranger`].
 //!
 //! # One more dialect
 //!
@@ -70,7 +77,8 @@
 //! for what comes in, and for what goes out a function such as [`telnet::push_rendered`]. Two match
 //! arms know it: one in [`dialect::begun_by`] tells it by the first bytes, and one in
 //! [`Form::render`](form::Form::render) calls its function for a [`Form`](form::Form) of its own.
-//! `tests/wire/toy.rs` is such a file.
+//! `tests/wire/toy.rs` is such a file. A dialect that is agreed on by HTTP begins in
+//! [`web::served`] instead.
 
 pub mod decoder;
 pub mod dialect;

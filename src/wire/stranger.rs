@@ -118,6 +118,11 @@ impl FirstLines {
         }
     }
 
+    /// Those of a client of which is known what it speaks.
+    pub fn of_known() -> FirstLines {
+        FirstLines { seen: FIRST_LINES, first_was_too_long: false }
+    }
+
     /// The line was taken.
     pub fn note_line(&mut self) {
         self.seen = self.seen.saturating_add(1);

@@ -33,6 +33,7 @@ mod strangers;
 mod talking;
 mod telnet;
 mod typing;
+mod web;
 mod wire;
 mod world;
 

@@ -9,7 +9,7 @@ use std::process::Command;
 use std::{fs, thread};
 
 use chinwag::wire::web::answer;
-use chinwag::wire::web::frames::{Frames, push_message};
+use chinwag::wire::web::frames::{Frames, NORMAL, push_message};
 use chinwag::wire::web::head::{Asks, Rules, parse};
 use chinwag::wire::web::origin::Hosts;
 use serde_json::Value;
@@ -79,7 +79,7 @@ fn echo(mut stream: TcpStream) {
             }
         }
         if frames.end().is_some() {
-            frames.push_close(&mut sent);
+            frames.push_close(NORMAL, &mut sent);
         }
         if stream.write_all(&sent).is_err() {
             return;

@@ -35,10 +35,13 @@ impl<S: Socket> Client<S> {
         if waits { self.record.decoder.due(&config.line_rules()) } else { None }
     }
 
-    /// When it is welcomed, if it was not yet; never while its input may become a request.
+    /// When it is welcomed, if it was not yet; never while its input may become a request. One that
+    /// has begun a request is served.
     pub fn greeting_due(&self, config: &Config) -> Option<Instant> {
-        let due = self.moments().greet_at?;
-        Some(self.record.decoder.request_due(&config.line_rules()).map_or(due, |at| at.max(due)))
+        let (due, rules) = (self.moments().greet_at?, config.line_rules());
+        let decoder = &self.record.decoder;
+        let may_be_greeted = !decoder.has_request(&rules);
+        may_be_greeted.then(|| decoder.request_due(&rules).map_or(due, |at| at.max(due)))
     }
 
     /// Whether a deaf client has had all the time that it may have, and would still have to wait

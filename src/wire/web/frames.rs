@@ -45,8 +45,10 @@ const CLOSE: u8 = 8;
 const PING: u8 = 9;
 const PONG: u8 = 10;
 
-/// The server closes (RFC 6455, 7.4.1).
-const GOING_AWAY: u16 = 1001;
+/// The connection has done what it was for (RFC 6455, 7.4.1).
+pub const NORMAL: u16 = 1000;
+/// The server stops.
+pub const GOING_AWAY: u16 = 1001;
 /// The client has broken the protocol.
 const PROTOCOL_ERROR: u16 = 1002;
 /// The client has sent what is not taken.
@@ -165,12 +167,12 @@ impl Frames {
     }
 
     /// Appends the close frame, the last frame that is sent: the answer to that of the client, or
-    /// with the rule that it broke, or else that the server goes.
-    pub fn push_close(&self, out: &mut Vec<u8>) {
+    /// with the rule that it broke, or else with this code.
+    pub fn push_close(&self, code: u16, out: &mut Vec<u8>) {
         let code = match self.end {
             Some(End::Closed(code)) => code,
             Some(End::Failed(code)) => Some(code),
-            None => Some(GOING_AWAY),
+            None => Some(code),
         };
         push_frame(CLOSE, code.map(u16::to_be_bytes).as_ref().map_or(&[], |code| code), out);
     }

@@ -10,7 +10,7 @@
 //! - Each connection carries one request. So what stands behind it is no second one.
 //! - Only [`Asks::Say`] has a body. A page of a foreign site cannot ask for that: it may not send
 //!   [`MARK`] without asking first, and it is not answered (CORS preflight).
-//! - From a foreign site nothing is served but what tells it nothing: see [`origin`](super::origin).
+//! - A foreign site is served nothing but what tells it nothing: see [`origin`](super::origin).
 //!
 //! It sees bytes, and never knows a socket, a clock, or what is answered.
 
@@ -129,6 +129,13 @@ pub enum Refusal {
     Unimplemented,
     /// Another version of HTTP.
     WrongVersion,
+}
+
+/// Whether the head has ended, or will be refused in any case.
+pub fn has_ended(bytes: &[u8]) -> bool {
+    let mut fields = [EMPTY_HEADER; FIELDS_MAX];
+    let parsed = httparse::Request::new(&mut fields).parse(bytes);
+    bytes.len() >= HEAD_BYTES_MAX || parsed != Ok(Status::Partial)
 }
 
 /// What the bytes of a client ask for. `None`: the head has not ended. Then there are fewer than

@@ -12,7 +12,7 @@
 //!
 //! It knows no room and no socket.
 
-use super::frames::{End, Frames, SENT_HEAD_BYTES_MAX, push_text_head};
+use super::frames::{End, Frames, GOING_AWAY, NORMAL, SENT_HEAD_BYTES_MAX, push_text_head};
 use crate::wire::dialect::Dialect;
 use crate::wire::form::Form;
 
@@ -63,8 +63,8 @@ impl Dialect for Messages {
         false
     }
 
-    fn push_last(&self, out: &mut Vec<u8>) {
-        self.frames.push_close(out);
+    fn push_last(&self, is_stopping: bool, out: &mut Vec<u8>) {
+        self.frames.push_close(if is_stopping { GOING_AWAY } else { NORMAL }, out);
     }
 }
 

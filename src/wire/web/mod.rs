@@ -12,3 +12,4 @@ pub mod handshake;
 pub mod head;
 pub mod messages;
 pub mod origin;
+pub mod served;

@@ -62,11 +62,13 @@ impl Hosts {
         let local = format!("{short}{LOCAL}");
         let mut hosts = Hosts::default();
         let names = allowed.iter().cloned().chain([machine, short, local]);
-        hosts.0.extend(names.filter_map(|name| match Authority::parse(&name)? {
-            Authority { host: Host::Name(name), port: None } => Some(name),
-            _ => None,
-        }));
+        hosts.0.extend(names.filter_map(|name| parse_name(&name)));
         hosts
+    }
+
+    /// Whether this can be allowed: it is a host name alone.
+    pub fn is_name(text: &str) -> bool {
+        parse_name(text).is_some()
     }
 
     /// Whether this server may be called so.
@@ -118,6 +120,14 @@ impl Host {
         let is_label = |label: &str| !label.is_empty() && label.bytes().all(is_letter);
         let is_name = name.len() <= HOST_BYTES_MAX && name.split('.').all(is_label);
         is_name.then(|| Host::Name(name.to_ascii_lowercase().into()))
+    }
+}
+
+/// A host name without a port.
+fn parse_name(text: &str) -> Option<Box<str>> {
+    match Host::parse(text)? {
+        Host::Name(name) => Some(name),
+        Host::Address(_) => None,
     }
 }
 
@@ -257,5 +267,11 @@ mod tests {
         let named = |machine: &str| Hosts::new(machine, &[]);
         assert_eq!(named(""), Hosts::default());
         assert_eq!(named("(none)"), Hosts::default());
+        for name in ["chat.example.org", "a", "xn--3e0b707e"] {
+            assert!(Hosts::is_name(name), "{name}");
+        }
+        for name in ["", "a:80", "10.0.0.1", "http://a", "[::1]", "한국.kr"] {
+            assert!(!Hosts::is_name(name), "{name}");
+        }
     }
 }

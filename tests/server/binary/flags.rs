@@ -12,7 +12,7 @@ use crate::support::process::{self, Collected, through_shell};
 use crate::support::{PATIENCE, Server, command, wait_for};
 
 /// What a value counts, or what it is.
-const UNITS: [&str; 13] = [
+const UNITS: [&str; 14] = [
     "ADDR",
     "BYTES",
     "CIDR",
@@ -22,6 +22,7 @@ const UNITS: [&str; 13] = [
     "LANG",
     "LEVEL",
     "LINES",
+    "NAME",
     "NOTICES",
     "PROBES",
     "SECONDS",
@@ -128,7 +129,7 @@ fn range(said: &str) -> Option<(f64, Option<f64>)> {
 
 #[test]
 fn every_number_says_its_range_and_takes_no_other() {
-    const NO_NUMBERS: [&str; 5] = ["ADDR", "CIDR", "DIR", "LANG", "LEVEL"];
+    const NO_NUMBERS: [&str; 6] = ["ADDR", "CIDR", "DIR", "LANG", "LEVEL", "NAME"];
     let takes = |flag: &Arg, value: f64| {
         let command = Config::augment_args(clap::Command::new("chinwag"));
         let value = format!("--{}={value}", flag.get_long().unwrap());

@@ -21,15 +21,23 @@ fn mark(watcher: &mut Client) {
 
 #[test]
 #[ignore = "needs curl"]
-fn curl_is_told_in_its_own_protocol() {
-    let told = "* this is a chat server and does not speak HTTP; try nc or telnet\n400";
-    for flags in ["", "--http1.0", "-d hello", "-H 'Expect: 100-continue' -d x"] {
-        let curl = format!("curl -s -S -o - -w '%{{http_code}}' {flags} http://$HOST:$PORT/a?b");
-        let shown = shown_to_stranger(&curl);
-        assert_eq!(shown, told, "{flags}");
+fn curl_is_served_in_its_own_protocol() {
+    for (flags, path, told) in [
+        ("", "healthz", "ok\n200"),
+        ("--http1.0", "healthz", "ok\n200"),
+        ("", "x?b", "there is a page at / and nothing else to see\n404"),
+        ("-d hello", "", "not by this method\n405"),
+        ("-H 'Expect: 100-continue' -d x", "say", "send the body at once\n417"),
+        ("-d x", "say", "send the field X-Chinwag: say too\n403"),
+        ("-H 'Transfer-Encoding: chunked' -d x", "say", "send the length of the body\n411"),
+        ("-H 'Host: evil.example' -o /dev/null", "", "421"),
+    ] {
+        let curl = format!("curl -s -S -w '%{{http_code}}' {flags} http://$HOST:$PORT/{path}");
+        assert_eq!(shown_to_stranger(&curl), told, "{flags}");
     }
     let shown = shown_to_stranger("curl -s -S -I http://$HOST:$PORT/");
-    assert!(shown.starts_with("HTTP/1.1 400 Bad Request\n"), "{shown}");
+    assert!(shown.starts_with("HTTP/1.1 200 OK\n"), "{shown}");
+    assert!(shown_to_stranger("curl -s -S http://$HOST:$PORT/").ends_with("</html>\n"));
     // It shows what it cannot use only as an error.
     let shown = shown_to_stranger("curl -s -S -k https://$HOST:$PORT/ 2>&1 || true");
     assert!(shown.contains("curl: (35)"), "{shown}");

@@ -91,7 +91,7 @@ impl Plain {
         let (is_final, opcode) = (bytes[0] >= 128, bytes[0] % 16);
         let is_control = opcode >= 8;
         match (opcode, *kind) {
-            _ if bytes[0] / 16 % 8 != 0 => return self.fail(at, 1002),
+            _ if bytes[0] & 0x70 != 0 => return self.fail(at, 1002),
             (0, Some(_)) | (1, None) => {}
             (2, None) if takes_binary => {}
             (2, None) => return self.fail(at, 1003),
@@ -122,36 +122,39 @@ impl Plain {
         let payload: Vec<u8> = (0..here).map(|byte| rest[byte] ^ mask[byte % 4]).collect();
         let last = at + head + here - 1;
         match opcode {
-            8 | 9 | 10 if !is_whole => {}
+            8..=10 if !is_whole => {}
             8 => self.end = Some((last, closed(&payload))),
             9 => self.answers.push((last, [&[0x8a, here as u8], payload.as_slice()].concat())),
             10 => {}
             _ => {
-                let kind_now = *kind.get_or_insert(match opcode {
-                    1 => Kind::Text,
-                    _ => Kind::Binary,
-                });
-                let before = self.unfinished.len();
-                self.unfinished.extend(&payload);
+                let its = *kind.get_or_insert(if opcode == 1 { Kind::Text } else { Kind::Binary });
                 let is_end = is_whole && is_final;
-                if kind_now == Kind::Text {
-                    let broken = (before..=self.unfinished.len()).find(|end| {
-                        let so_far = str::from_utf8(&self.unfinished[..*end]);
-                        let is_last = is_end && *end == self.unfinished.len();
-                        so_far.is_err_and(|error| is_last || error.error_len().is_some())
-                    });
-                    if let Some(broken) = broken {
-                        return self.fail(at + head + broken - before - 1, 1007);
-                    }
-                }
+                self.data(its, &payload, at + head, is_end);
                 if is_end {
                     *kind = None;
-                    let message = std::mem::take(&mut self.unfinished);
-                    self.messages.push((last, (kind_now, message)));
                 }
             }
         }
         head + here
+    }
+
+    /// Takes a piece of a message, which stands at this index.
+    fn data(&mut self, kind: Kind, payload: &[u8], at: usize, is_end: bool) {
+        let before = self.unfinished.len();
+        self.unfinished.extend(payload);
+        let whole = self.unfinished.len();
+        let is_broken = |end: &usize| {
+            let so_far = str::from_utf8(&self.unfinished[..*end]);
+            let is_last = is_end && *end == whole;
+            so_far.is_err_and(|error| is_last || error.error_len().is_some())
+        };
+        let broken = (before..=whole).find(is_broken).filter(|_| kind == Kind::Text);
+        if let Some(broken) = broken {
+            self.fail(at + broken - before - 1, 1007);
+        } else if is_end {
+            let message = std::mem::take(&mut self.unfinished);
+            self.messages.push((at + payload.len() - 1, (kind, message)));
+        }
     }
 }
 
