@@ -224,6 +224,18 @@ fn a_close_is_answered_last_and_half_a_message_is_not_said() {
 }
 
 #[test]
+fn what_comes_with_the_request_is_taken_in_too() {
+    let mut small = Small::new(Config::default());
+    let browser = small.connect(1);
+    let close = frame(CLOSE, b"");
+    small.say(&browser, [UPGRADE.as_bytes(), &text("GET / HTTP/1.1"), &close].concat());
+    small.pass(SECOND);
+    assert_eq!(small.said().lines().last(), Some("* guest1 left"));
+    assert!(small.said().contains("\nguest1: GET / HTTP/1.1\n"), "{}", small.said());
+    assert!(browser.take_bytes().ends_with(&[CLOSE, 0]));
+}
+
+#[test]
 fn a_broken_frame_ends_a_browser_with_its_code() {
     for (bytes, code) in [
         (frame(0x82, b"binary"), 1003_u16),
