@@ -2,6 +2,8 @@
 
 use std::time::Instant;
 
+use log::debug;
+
 use super::Hub;
 use crate::hub::client::{Input, Leave, Life, Socket};
 use crate::hub::listen::{AGAIN, DONE, Step};
@@ -10,6 +12,7 @@ use crate::wire::line::LineRules;
 use crate::wire::web::answer;
 use crate::wire::web::head::Refusal;
 use crate::wire::web::served::Served;
+use crate::words::text::Excerpt;
 
 impl<S: Socket> Hub<S> {
     /// Serves the request of a client. One that was greeted has read lines before the answer, so no
@@ -17,6 +20,8 @@ impl<S: Socket> Hub<S> {
     pub(super) fn serve(&mut self, id: ClientId, rules: &LineRules, now: Instant) -> Step {
         let web = self.config.web_rules(&self.hosts);
         let client = &mut self.clients[id];
+        let request = Excerpt(client.record.decoder.pending());
+        debug!("{} sends a request: {request}", client.record.address());
         let answer = match client.record.decoder.serve(&web, rules, now) {
             Served::Chat(answer) if client.life() == Life::Arriving => {
                 self.begin_dialect(id, answer);

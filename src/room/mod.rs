@@ -392,6 +392,8 @@ impl Room {
     /// stand in the middle of an entry, so there must be room for that much more.
     pub fn begin_pass(&mut self, turn: usize, entry: usize, appended: usize) {
         let is_small = appended < turn / 2;
+        // An entry that is as long as a turn is longer in another form.
+        let (turn, entry) = (turn + self.forms.extra(), entry + self.forms.extra());
         self.start_pass(is_small, false, |transcript| {
             let below = |reserve| transcript.endangered_below(reserve);
             (below(turn), below(2 * turn + entry))
