@@ -13,6 +13,7 @@
 
 mod accepting;
 mod asking;
+mod browser;
 #[path = "../support/corpus.rs"]
 mod corpus;
 mod dialects;

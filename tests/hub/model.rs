@@ -10,6 +10,7 @@ use chinwag::words::command::Rank;
 use chinwag::words::notice;
 
 use crate::asking::{Asks, Sent};
+use crate::browser::Browser;
 use crate::people::Roll;
 use crate::private::Private;
 use crate::telnet::{Dialogue, Part};
@@ -121,6 +122,8 @@ pub struct Peer {
     pub lines_got: usize,
     pub private: Private,
     pub dialogue: Dialogue,
+    /// It speaks WebSocket.
+    pub is_browser: bool,
 }
 
 impl Peer {
@@ -161,6 +164,7 @@ impl Peer {
             lines_got: 0,
             private: Private::new(serial, talk.config.no_echo),
             dialogue: Dialogue::default(),
+            is_browser: false,
         }
     }
 
@@ -256,6 +260,8 @@ impl Peer {
     pub fn check(&mut self, talk: &Talk) {
         let wire = Rc::clone(&self.wire);
         let wire = wire.borrow();
+        self.is_browser = wire.browser.is_some();
+        self.refused |= wire.browser.as_ref().is_some_and(Browser::has_failed);
         if talk.config.raw {
             self.check_raw(&wire.received, talk);
             return;
@@ -283,6 +289,10 @@ impl Peer {
         if text.starts_with("* welcome") {
             assert!(first, "a second welcome");
             self.has_arrived = true;
+            if self.is_browser {
+                // It gets what is said from the moment at which its WebSocket is open.
+                self.accounted = (self.joined_at..=self.said(talk).len()).collect();
+            }
             return;
         }
         assert!(!first || self.refused, "no welcome first but {text:?}");

@@ -198,7 +198,7 @@ impl Peer {
             }
             // It may have become a telnet only after this.
             Asks::Quit | Asks::LastWords(_) => {
-                assert!(text != "* bye" || self.dialogue.begun, "{text}")
+                assert!(text != "* bye" || self.dialogue.begun || self.is_browser, "{text}")
             }
             Asks::Echo(false) => {
                 self.private.perhaps_hidden.insert(self.serial);

@@ -32,7 +32,7 @@ pub fn config(random: &mut Random, base: &Config) -> Config {
 
 /// So little for all rooms that they have to give way to each other.
 fn make_scarce(random: &mut Random, config: &mut Config) {
-    config.windows = [None, Some(7000), Some(12_000), Some(24_000)][random.below(4)];
+    config.windows = [None, Some(11_000), Some(16_000), Some(24_000)][random.below(4)];
 }
 
 /// Room for every answer, and limits that only commands can reach.

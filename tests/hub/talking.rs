@@ -187,7 +187,9 @@ impl World {
                 }
                 (Part::Text, b'\n') => peer.note_line(max_line),
                 (Part::Text, b'\r') => {
-                    peer.dialogue.note_cr();
+                    if peer.wire.borrow().browser.is_none() {
+                        peer.dialogue.note_cr();
+                    }
                     peer.note_line(max_line);
                 }
                 (Part::Text, 0) => {}

@@ -9,6 +9,7 @@ use std::rc::Rc;
 use chinwag::hub::client::Socket;
 use rustix::io::Errno;
 
+use crate::browser::Browser;
 use crate::random::Random;
 
 /// Both ends of one connection, and the events that a kernel would report.
@@ -26,8 +27,10 @@ pub struct Wire {
     pub told_reset: bool,
     /// How many bytes the connection takes before it is full.
     pub room: usize,
-    /// All that the client has received.
+    /// All that the client has received; of a browser the lines in it.
     pub received: Vec<u8>,
+    /// What a browser puts around its words.
+    pub browser: Option<Browser>,
     /// The server has ended its side.
     pub shut: bool,
     /// The server has closed its socket; `Some(true)` if by a reset.
@@ -59,6 +62,7 @@ impl Wire {
             told_reset: false,
             room: usize::MAX,
             received: Vec::new(),
+            browser: None,
             shut: false,
             closed: None,
             reset_on_close: false,
@@ -73,12 +77,25 @@ impl Wire {
         }
     }
 
+    /// A browser opens a WebSocket on it.
+    pub fn open_browser(&mut self) {
+        let browser = self.browser.insert(Browser::default());
+        self.incoming.extend(browser.opens());
+        self.edge_readable = true;
+    }
+
     pub fn send(&mut self, bytes: &[u8]) {
-        self.incoming.extend(bytes);
+        match &mut self.browser {
+            Some(browser) => self.incoming.extend(browser.says(bytes)),
+            None => self.incoming.extend(bytes),
+        }
         self.edge_readable = true;
     }
 
     pub fn end(&mut self) {
+        if let Some(browser) = &mut self.browser {
+            self.incoming.extend(browser.ends());
+        }
         self.eof = true;
         self.edge_readable = true;
     }
@@ -161,7 +178,10 @@ impl Wire {
         let room = bytes.len().min(self.room);
         let most = if may_fall_short { self.cut(room) } else { room };
         self.fell_short = most < room;
-        self.received.extend_from_slice(&bytes[..most]);
+        match &mut self.browser {
+            Some(browser) => browser.gets(&bytes[..most], &mut self.received),
+            None => self.received.extend_from_slice(&bytes[..most]),
+        }
         if self.room != usize::MAX {
             self.room -= most;
         }

@@ -93,6 +93,11 @@ impl World {
         wire.borrow_mut().takes_all = peer.healthy;
         peer.ends_lines = !self.random.one_in(5);
         peer.is_telnet = self.lively && peer.ends_lines && self.random.one_in(3);
+        // Drawn of no source, so that the runs without one stay as they were.
+        let may_be_browser = self.lively && !self.config.greeting.is_zero();
+        if may_be_browser && peer.ends_lines && !peer.is_telnet && serial % 3 == 1 {
+            wire.borrow_mut().open_browser();
+        }
         if peer.ends_lines && !self.config.raw {
             wire.borrow_mut().send(b"\n");
         }
