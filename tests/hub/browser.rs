@@ -61,6 +61,11 @@ impl Browser {
         frames
     }
 
+    /// Whether its WebSocket is open.
+    pub fn is_open(&self) -> bool {
+        self.is_open
+    }
+
     /// Whether the server has greeted it before it read the request.
     pub fn has_failed(&self) -> bool {
         self.has_failed

@@ -179,6 +179,9 @@ impl Peer {
         let endless = self.sent_too_long > 0 || !self.ends_lines;
         let wire = self.wire.borrow();
         let has_stopped = wire.room != usize::MAX || wire.last_was_refused;
+        // It may have been greeted before its request was read: then that is refused.
+        let has_stopped =
+            has_stopped || wire.browser.as_ref().is_some_and(|browser| !browser.is_open());
         drop(wire);
         !self.is_open() || self.has_ended || endless || self.goodbyes > 0 || has_stopped
     }
@@ -260,7 +263,6 @@ impl Peer {
     pub fn check(&mut self, talk: &Talk) {
         let wire = Rc::clone(&self.wire);
         let wire = wire.borrow();
-        self.is_browser = wire.browser.is_some();
         self.refused |= wire.browser.as_ref().is_some_and(Browser::has_failed);
         if talk.config.raw {
             self.check_raw(&wire.received, talk);

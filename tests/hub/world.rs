@@ -10,7 +10,7 @@ use chinwag::hub::admit::Entrance;
 use chinwag::hub::moderation::Operators;
 use chinwag::hub::{Hub, Wait};
 use chinwag::room::LOBBY;
-use chinwag::room::forms::Form;
+use chinwag::room::forms::{FORM_BYTES_MAX, Form};
 use chinwag::room::transcript::{PAGE_BYTES, PAGE_ENTRIES};
 
 use crate::asking::Asks;
@@ -95,7 +95,8 @@ impl World {
         peer.is_telnet = self.lively && peer.ends_lines && self.random.one_in(3);
         // Drawn of no source, so that the runs without one stay as they were.
         let may_be_browser = self.lively && !self.config.greeting.is_zero();
-        if may_be_browser && peer.ends_lines && !peer.is_telnet && serial % 3 == 1 {
+        peer.is_browser = may_be_browser && peer.ends_lines && !peer.is_telnet && serial % 3 == 1;
+        if peer.is_browser {
             wire.borrow_mut().open_browser();
         }
         if peer.ends_lines && !self.config.raw {
@@ -193,9 +194,12 @@ impl World {
         for peer in &mut self.peers {
             let is_new = std::mem::take(&mut peer.wire.borrow_mut().told_over);
             let silent = peer.sent.is_empty() && peer.sent_too_long == 0 && !peer.has_ended;
+            // A browser is greeted when its WebSocket is open.
+            let silent = silent && !peer.is_browser;
             let early = self.now < peer.came_at + self.config.greeting;
             // With more said since, it may have been greeted before it was overrun.
-            let is_safe = self.rooms[0].read_to - peer.came_to < self.config.window as u64 / 4;
+            let room_bytes = (self.config.window / 4).saturating_sub(3 * FORM_BYTES_MAX) as u64;
+            let is_safe = self.rooms[0].read_to - peer.came_to < room_bytes;
             let is_safe = is_safe && self.config.windows.is_none();
             let is_nobody = silent && early && is_safe && peer.ends_lines && !self.config.raw;
             peer.never_greeted |= is_new && is_nobody && !self.stopped;
