@@ -8,7 +8,6 @@
 //! The values are plain: this file opens nothing and starts nothing. `sums` checks them against
 //! each other, and adds them up.
 
-use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -22,8 +21,6 @@ use crate::pace::Pace;
 use crate::room::forms::Form;
 use crate::room::reading::Terms;
 use crate::wire::line::LineRules;
-use crate::wire::web::head;
-use crate::wire::web::origin::Hosts;
 use crate::words::names::{NAME_BYTES_MAX, Name};
 use crate::words::notice::Lang;
 use crate::words::voice::Voice;
@@ -383,17 +380,6 @@ impl Listen {
     }
 }
 
-/// As the flag is written.
-impl fmt::Display for Listen {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Listen::At(address) => write!(f, "{address}"),
-            Listen::Everywhere(port) => write!(f, "{port}"),
-            Listen::Room(name) => write!(f, "room={}", name.as_str()),
-        }
-    }
-}
-
 /// Clients that `--per-address` and `--rate` do not limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exempt {
@@ -443,11 +429,6 @@ impl Config {
             line_wait: self.line_wait,
             raw: self.raw,
         }
-    }
-
-    /// What a request of a browser must keep to.
-    pub fn web_rules<'a>(&self, hosts: &'a Hosts) -> head::Rules<'a> {
-        head::Rules { hosts, body_bytes_max: self.max_line }
     }
 
     /// Whether messages that come at one moment are sent one by one: the clients of a bare relay

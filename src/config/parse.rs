@@ -1,5 +1,6 @@
 //! The values that flags take, as text, and the errors for any other.
 
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeBounds;
 use std::time::Duration;
@@ -42,6 +43,17 @@ pub fn listen(text: &str) -> Result<Listen, String> {
          looked up)"
             .to_owned()
     })
+}
+
+/// As the flag is written.
+impl fmt::Display for Listen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Listen::At(address) => write!(f, "{address}"),
+            Listen::Everywhere(port) => write!(f, "{port}"),
+            Listen::Room(name) => write!(f, "room={}", name.as_str()),
+        }
+    }
 }
 
 pub fn host(text: &str) -> Result<String, String> {

@@ -248,9 +248,8 @@ impl<S: Socket> Hub<S> {
             self.room_of(id).topic.as_deref().map(|topic| voice.line(&Notice::Topic { topic }));
         let history = self.history(id, self.config.history, before);
         let history = history.map(|history| voice.words(|_| history));
-        for lines in [topic, history].into_iter().flatten() {
-            self.tell_lines_at(id, at, lines, now);
-        }
+        self.tell_lines_at(id, at, topic.unwrap_or_default(), now);
+        self.tell_rendered_at(id, at, history.unwrap_or_default(), now);
     }
 
     /// Tells all in a client's room that it came.

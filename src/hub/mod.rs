@@ -376,11 +376,17 @@ impl<S: Socket> Hub<S> {
 
     /// The same at this position, behind all that it alone got there.
     fn tell_lines_at(&mut self, id: ClientId, at: u64, lines: Vec<u8>, now: Instant) {
+        let lines = self.clients[id].form.render(lines);
+        self.tell_rendered_at(id, at, lines, now);
+    }
+
+    /// The same with lines that are in the form which the client reads.
+    fn tell_rendered_at(&mut self, id: ClientId, at: u64, lines: Vec<u8>, now: Instant) {
         let client = &mut self.clients[id];
         if client.life() != Life::Member || lines.is_empty() {
             return;
         }
-        client.reading.detour(at, client.form.render(lines));
+        client.reading.detour(at, lines);
         let bytes_max = 2 * self.config.max_private;
         if client.reading.reply_bytes() > bytes_max {
             self.close(id, Leave::TooManyReplies, &Notice::TooManyReplies { bytes_max }, now);

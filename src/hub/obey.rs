@@ -47,7 +47,7 @@ impl<S: Socket> Hub<S> {
             Command::Nick(name) => self.rename(id, name, now),
             Command::Echo(on) => self.set_echo(id, on, now),
             Command::History(lines) => match self.history(id, lines, u64::MAX) {
-                Some(lines) => self.tell_lines(id, lines, now),
+                Some(lines) => self.tell_rendered_at(id, self.head(id), lines, now),
                 None => self.tell(id, &Notice::NoHistory, now),
             },
             Command::Ignore(name) => self.ignore(id, name, now),
@@ -194,13 +194,14 @@ impl<S: Socket> Hub<S> {
 
     /// The newest lines that clients have said in a client's room, of those with a number below
     /// `before`, without the ignored clients': at most `lines`, between a line that says so and one
-    /// that ends them. `None` if there are none.
+    /// that ends them. All that is in the form that the client reads. `None` if there are none.
     pub(super) fn history(&self, id: ClientId, lines: usize, before: u64) -> Option<Vec<u8>> {
-        let (without, lang) = (self.clients[id].reading.without(), self.config.lang());
+        let (client, lang) = (&self.clients[id], self.config.lang());
+        let (form, without) = (client.form, client.reading.without());
         let most = (lines, self.config.history_bytes);
-        let newest = self.room_of(id).history(id.serial, without, most, before)?;
-        let (begin, end) = (Notice::History.to_line(lang), Notice::Now.to_line(lang));
-        Some([begin, newest, end].concat())
+        let newest = self.room_of(id).history(form, id.serial, without, most, before)?;
+        let private = |notice: Notice| form.render(notice.to_line(lang));
+        Some([private(Notice::History), newest, private(Notice::Now)].concat())
     }
 
     fn set_echo(&mut self, id: ClientId, on: bool, now: Instant) {

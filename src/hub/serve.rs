@@ -10,7 +10,7 @@ use crate::hub::listen::{AGAIN, DONE, Step};
 use crate::room::ClientId;
 use crate::wire::line::LineRules;
 use crate::wire::web::answer;
-use crate::wire::web::head::Refusal;
+use crate::wire::web::head::{Refusal, Rules};
 use crate::wire::web::served::Served;
 use crate::words::text::Excerpt;
 
@@ -18,7 +18,7 @@ impl<S: Socket> Hub<S> {
     /// Serves the request of a client. One that was greeted has read lines before the answer, so no
     /// browser takes that for one: nothing can begin with it.
     pub(super) fn serve(&mut self, id: ClientId, rules: &LineRules, now: Instant) -> Step {
-        let web = self.config.web_rules(&self.hosts);
+        let web = Rules { hosts: &self.hosts, body_bytes_max: self.config.max_line };
         let client = &mut self.clients[id];
         let request = Excerpt(client.record.decoder.pending());
         debug!("{} sends a request: {request}", client.record.address());

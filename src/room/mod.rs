@@ -29,7 +29,7 @@ use crate::words::voice::Voice;
 
 use burst::{Burst, Part};
 use cork::Cork;
-use forms::{FORMS, Form, Forms};
+use forms::{Entry, FORMS, Form, Forms};
 use pages::Pages;
 use presence::Presence;
 use queues::Queues;
@@ -360,10 +360,12 @@ impl Room {
         self.tell_of(pages, SERVER, &Notice::Moved { name, room: to }, voice);
     }
 
-    /// The newest lines of clients with a number below `before`: at most `lines` lines and
-    /// `bytes_max` bytes, without the authors that a reader leaves out. `None` if there are none.
+    /// The newest lines of clients with a number below `before`, in this form: at most `lines`
+    /// lines and `bytes_max` bytes, without the authors that a reader leaves out. `None` if there
+    /// are none. In a longer form they take at most twice as much.
     pub fn history(
         &self,
+        form: Form,
         reader: u64,
         without: Option<&Without>,
         (lines, bytes_max): (usize, usize),
@@ -378,11 +380,20 @@ impl Room {
             is_said && (author == reader || !is_left_out(author))
         };
         let newest = plain.newest(lines, bytes_max, is_wanted);
-        let mut text = Vec::new();
-        for line in &newest {
-            plain.bytes(line.start, line.end).for_each(|piece| text.extend_from_slice(piece));
-        }
-        (!newest.is_empty()).then_some(text)
+        let rendered = newest.iter().map(|line| {
+            let text = plain.text(line.start, line.end);
+            let at_seconds = line.stamp.at_seconds;
+            form.render_entry(&Entry { parts: &[&text], number: line.number, at_seconds })
+        });
+        let rendered: Vec<Vec<u8>> = rendered.collect();
+        let mut left = 2 * bytes_max;
+        let fits = rendered.iter().rev().take_while(|line| {
+            let rest = left.checked_sub(line.len());
+            left = rest.unwrap_or_default();
+            rest.is_some()
+        });
+        let first = rendered.len() - fits.count();
+        (first < rendered.len()).then(|| rendered[first..].concat())
     }
 
     /// Begins a pass. One turn appends at most `turn`, each entry of it at most `entry`; `appended`

@@ -131,6 +131,29 @@ fn its_commands_are_answered_to_it_alone() {
 }
 
 #[test]
+fn earlier_lines_have_their_own_numbers() {
+    let (mut small, [alice, _], browser) = with_a_browser(Config::default());
+    small.say(&alice, "one\ntwo\n");
+    let live = messages(&browser);
+    small.say(&browser, text("/history 2"));
+    let got = messages(&browser);
+    assert_eq!(got, ["- * history", &live[0], &live[1], "- * now"]);
+    // Also when they are many and short.
+    let config = Config { history: 9999, history_bytes: 7000, rate: 0, ..Config::default() };
+    let (mut small, [alice, _], _) = with_a_browser(config);
+    // Numbers and times are long.
+    small.now += 1_000_000 * SECOND;
+    small.say(&alice, "x\n".repeat(2000));
+    small.pass(SECOND);
+    let late = small.connect(4);
+    small.say(&late, UPGRADE);
+    let got = late.take_bytes();
+    let got = frames(got.strip_prefix(ACCEPTED.as_bytes()).unwrap());
+    let bytes: usize = got.iter().map(|(_, line)| 2 + line.len()).sum();
+    assert!((13_000..14_500).contains(&bytes), "{bytes} in {} lines", got.len());
+}
+
+#[test]
 fn a_message_is_one_line_and_a_paste_is_many() {
     let (mut small, [alice, _], browser) = with_a_browser(Config::default());
     small.say(
