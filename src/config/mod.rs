@@ -93,13 +93,6 @@ pub struct Config {
     #[arg(default_values_t = [Listen::Everywhere(PORT)])]
     pub listen: Vec<Listen>,
 
-    /// Let browsers call the server by this name too; repeat for more [default: none]
-    ///
-    /// They may always call it by an address, by localhost, and by the name of this machine. Under
-    /// any other name they get nothing, since a foreign site may have pointed that name here.
-    #[arg(long, value_name = "NAME", value_delimiter = ',', value_parser = host)]
-    pub host: Vec<String>,
-
     /// Relay bytes unchanged, without names or added line ends
     ///
     /// For scripts written for a bare relay.
@@ -222,6 +215,12 @@ pub struct Config {
     /// exempts none. [default: 127.0.0.0/8 and ::1/128]
     #[arg(long, value_name = "CIDR", value_delimiter = ',', value_parser = exempt)]
     pub exempt: Vec<Exempt>,
+
+    /// Let browsers call the server by this name too; repeat for more. They may always call it by
+    /// an address, by localhost, and by the name of this machine. By any other name they get
+    /// nothing, since a foreign site may have pointed it here. [default: none]
+    #[arg(long, value_name = "NAME", value_delimiter = ',', value_parser = host)]
+    pub host: Vec<String>,
 
     /// Send at most this many join and leave notices per second, and as many in a burst. One line
     /// a second sums up the others; with 0, all. [0..=50]
