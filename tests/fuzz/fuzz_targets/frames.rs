@@ -5,7 +5,10 @@
 
 use libfuzzer_sys::fuzz_target;
 
-#[path = "../../wire/rules/mod.rs"]
-mod rules;
+#[path = "../../wire/rules"]
+mod rules {
+    pub mod cuts;
+    pub mod frames;
+}
 
 fuzz_target!(|bytes: &[u8]| rules::frames::holds(bytes));

@@ -5,7 +5,9 @@
 
 use libfuzzer_sys::fuzz_target;
 
-#[path = "../../wire/rules/mod.rs"]
-mod rules;
+#[path = "../../wire/rules"]
+mod rules {
+    pub mod head;
+}
 
 fuzz_target!(|bytes: &[u8]| rules::head::holds(bytes));

@@ -10,6 +10,8 @@ use libfuzzer_sys::fuzz_target;
 
 #[path = "../../hub/asking.rs"]
 mod asking;
+#[path = "../../hub/browser.rs"]
+mod browser;
 #[path = "../../hub/model.rs"]
 mod model;
 #[path = "../../hub/people.rs"]

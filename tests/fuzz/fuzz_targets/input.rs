@@ -5,7 +5,12 @@
 
 use libfuzzer_sys::fuzz_target;
 
-#[path = "../../wire/rules/mod.rs"]
-mod rules;
+#[path = "../../wire/rules"]
+mod rules {
+    pub mod cuts;
+    pub mod input;
+    pub mod line;
+    pub mod telnet;
+}
 
 fuzz_target!(|bytes: &[u8]| rules::input::holds(bytes));

@@ -5,11 +5,13 @@ use chinwag::wire::dialect::Dialect;
 use chinwag::wire::web::frames::{End, Frames, Kind};
 use chinwag::wire::web::messages::Messages;
 
+use super::cuts;
+
 /// The first byte says what is taken. The second is a number n, and the next n bytes are the
 /// lengths of the reads, again and again.
 pub fn holds(bytes: &[u8]) {
     let [kinds, rest @ ..] = bytes else { return };
-    let Some(reads) = super::cut(rest) else { return };
+    let Some(reads) = cuts::cut(rest) else { return };
     messages_are_those_of_the_rule(&reads, kinds % 2 == 1);
 }
 

@@ -12,6 +12,7 @@ use chinwag::wire::decoder::{Decoded, Decoder};
 use chinwag::wire::line::LineRules;
 use chinwag::wire::telnet::IAC;
 
+use super::cuts;
 use super::line::{self, Deed, Plain};
 use super::telnet;
 
@@ -33,7 +34,7 @@ pub fn holds(bytes: &[u8]) {
 fn script(bytes: &[u8]) -> Option<(LineRules, Vec<Deed<'_>>)> {
     let [rules, rest @ ..] = bytes else { return None };
     let line_bytes_max = [5, 16, 60, 1000][usize::from(rules / 2 % 4)];
-    let deeds = super::cut(rest)?.into_iter();
+    let deeds = cuts::cut(rest)?.into_iter();
     let deeds = deeds.map(|read| if read.is_empty() { Deed::Cut } else { Deed::Read(read) });
     Some((line::rules(line_bytes_max, rules % 2 == 1), deeds.collect()))
 }
