@@ -256,8 +256,9 @@ fn a_host_rules_its_own_room_and_no_other() {
     assert!(bob.take_text().ends_with("* closed: guest1 disconnected you: go\n"));
     assert!(alice.take_text().ends_with("can use /unlock\n"));
     // With its maker the room has lost its host.
-    small.say(&alice, "/join garden\n");
-    assert!(alice.take_text().ends_with("* garden is locked: it takes an invitation\n"));
+    small.say(&operator, "/unlock\n");
+    small.say(&alice, "/join garden\n/lock\n");
+    assert!(alice.take_text().ends_with("can use /lock\n"));
 }
 
 #[test]
