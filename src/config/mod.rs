@@ -9,7 +9,7 @@
 //! each other, and adds them up.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -27,11 +27,14 @@ use crate::words::notice::Lang;
 use crate::words::voice::Voice;
 
 use parse::{
-    count, exempt, keepalive, level, listen, seconds, seconds_or_zero, size, user_timeout,
+    count, exempt, keepalive, level, listen, network, seconds, seconds_or_zero, size, user_timeout,
 };
 
+mod networks;
 mod parse;
 mod sums;
+
+pub use networks::Exempt;
 
 /// The port of the server that this one replaces, and of the scripts written for that.
 pub const PORT: u16 = 50005;
@@ -90,6 +93,7 @@ pub struct Config {
     ///
     /// A port alone means every address, IPv4 and IPv6. Port 0 takes a free port. Host names are
     /// not looked up. With ,room=NAME behind it, new clients stand in that room, not in the lobby.
+    /// ,exempt=CIDR behind it replaces --exempt for the clients that come there.
     #[arg(long, value_name = "ADDR", value_delimiter = ',', value_parser = listen)]
     #[arg(default_values_t = [Listen::Everywhere(PORT)])]
     pub listen: Vec<Listen>,
@@ -216,6 +220,12 @@ pub struct Config {
     /// exempts none. [default: 127.0.0.0/8 and ::1/128]
     #[arg(long, value_name = "CIDR", value_delimiter = ',', value_parser = exempt)]
     pub exempt: Vec<Exempt>,
+
+    /// Expect the PROXY protocol (version 1 or 2) from proxies in this network; repeat for more.
+    /// The address of a client is then that in the header. A connection from there without a header
+    /// is closed. [default: no proxy]
+    #[arg(long, value_name = "CIDR", value_delimiter = ',', value_parser = network)]
+    pub proxy_from: Vec<IpNet>,
 
     /// Send at most this many join and leave notices per second, and as many in a burst. One line
     /// a second sums up the others; with 0, all. [0..=50]
@@ -357,6 +367,8 @@ pub enum Listen {
     Everywhere(u16),
     /// No address: clients that come to the one before stand in this room.
     Room(Name),
+    /// No address: for clients that come to the one before, this replaces `--exempt`.
+    Exempt(Exempt),
 }
 
 impl Listen {
@@ -365,7 +377,7 @@ impl Listen {
     pub fn addresses(&self) -> Option<(SocketAddr, Option<SocketAddr>)> {
         match *self {
             Listen::At(address) => Some((address, None)),
-            Listen::Room(_) => None,
+            Listen::Room(_) | Listen::Exempt(_) => None,
             Listen::Everywhere(port) => {
                 let second = SocketAddr::from((Ipv6Addr::UNSPECIFIED, port));
                 Some((SocketAddr::from((Ipv4Addr::UNSPECIFIED, port)), Some(second)))
@@ -381,17 +393,10 @@ impl fmt::Display for Listen {
             Listen::At(address) => write!(f, "{address}"),
             Listen::Everywhere(port) => write!(f, "{port}"),
             Listen::Room(name) => write!(f, "room={}", name.as_str()),
+            Listen::Exempt(Exempt::Nobody) => write!(f, "exempt=none"),
+            Listen::Exempt(Exempt::Network(network)) => write!(f, "exempt={network}"),
         }
     }
-}
-
-/// Clients that `--per-address` and `--rate` do not limit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Exempt {
-    /// No client, not even on loopback.
-    Nobody,
-    /// All clients in this network.
-    Network(IpNet),
 }
 
 impl Default for Config {
@@ -417,7 +422,7 @@ impl Config {
         for listen in &self.listen {
             match (listen, listeners.last_mut()) {
                 (Listen::Room(name), Some(last)) => last.1 = Some(name),
-                (Listen::Room(_), None) => {}
+                (Listen::Room(_), None) | (Listen::Exempt(_), _) => {}
                 _ => listeners.push((listen, None)),
             }
         }
@@ -481,41 +486,13 @@ impl Config {
     pub fn address_notice_pace(&self) -> Pace {
         Pace { every: Duration::from_secs(1), burst: 2 * self.notices.max(1) }
     }
-
-    /// Whether this address is exempt from `--per-address` and `--rate`.
-    pub fn is_exempt(&self, address: IpAddr) -> bool {
-        let address = address.to_canonical();
-        if self.exempt.is_empty() {
-            return address.is_loopback();
-        }
-        self.exempt.iter().any(|exempt| match exempt {
-            Exempt::Nobody => false,
-            Exempt::Network(network) => network.contains(&address),
-        })
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;
 
-    use super::parse::exempt;
     use super::*;
-
-    #[test]
-    fn loopback_is_exempt_unless_something_else_is_said() {
-        let config = Config::default();
-        let address = |text: &str| text.parse::<IpAddr>().unwrap();
-        assert!(config.is_exempt(address("127.9.9.9")));
-        assert!(config.is_exempt(address("::ffff:127.0.0.1")));
-        assert!(!config.is_exempt(address("10.0.0.1")));
-        let exempt = vec![exempt("10.0.0.0/8").unwrap()];
-        let config = Config { exempt, ..config };
-        assert!(config.is_exempt(address("10.1.2.3")));
-        assert!(!config.is_exempt(address("127.0.0.1")));
-        let config = Config { exempt: vec![Exempt::Nobody], ..config };
-        assert!(!config.is_exempt(address("127.0.0.1")));
-    }
 
     #[test]
     fn the_longest_line_stands_whole_beside_the_longest_name() {

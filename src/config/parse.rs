@@ -31,6 +31,9 @@ pub fn listen(text: &str) -> Result<Listen, String> {
             "not a name for a room: 1 to 32 letters and digits, _ - and ., not reserved".to_owned()
         });
     }
+    if let Some(network) = text.strip_prefix("exempt=") {
+        return exempt(network).map(Listen::Exempt);
+    }
     let without_port = |_| text.parse::<IpAddr>().map(|address| SocketAddr::new(address, PORT));
     if let Ok(address) = text.parse::<SocketAddr>().or_else(without_port) {
         return Ok(Listen::At(address));
@@ -47,10 +50,15 @@ pub fn exempt(text: &str) -> Result<Exempt, String> {
     if text == "none" {
         return Ok(Exempt::Nobody);
     }
+    let or_none = |error| format!("{error}, nor the word none");
+    network(text).map(Exempt::Network).map_err(or_none)
+}
+
+/// A network, or an address alone.
+pub fn network(text: &str) -> Result<IpNet, String> {
     let single = |_| text.parse::<IpAddr>().map(IpNet::from);
-    text.parse::<IpNet>().or_else(single).map(Exempt::Network).map_err(|_| {
-        "not a network such as 192.168.0.0/16 or 2001:db8::/32, nor the word none".to_owned()
-    })
+    let network = text.parse::<IpNet>().or_else(single);
+    network.map_err(|_| "not a network such as 192.168.0.0/16 or 2001:db8::/32".to_owned())
 }
 
 /// As good as never, and small enough that no instant overflows.
@@ -146,6 +154,16 @@ mod tests {
         let room = |text: &str| listen(text).map(|room| room.to_string());
         assert_eq!(room("room=garden"), Ok("room=garden".to_owned()));
         for text in ["room=", "room=a b", "room=admin", "room=a/b"] {
+            assert!(listen(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn networks_of_a_listener_are_those_of_exempt() {
+        for text in ["exempt=none", "exempt=10.0.0.0/8"] {
+            assert_eq!(listen(text).map(|listen| listen.to_string()), Ok(text.to_owned()));
+        }
+        for text in ["exempt=", "exempt=nobody", "exempt"] {
             assert!(listen(text).is_err(), "{text}");
         }
     }

@@ -15,10 +15,8 @@ impl Config {
     /// Checks the settings against each other. An error names the flags.
     pub fn check(&self) -> Result<(), String> {
         let rooms = self.listen.iter().filter(|listen| matches!(listen, Listen::Room(_))).count();
-        if matches!(self.listen.first(), Some(Listen::Room(_))) {
-            return Err(
-                "--listen: room=NAME stands behind an address, as in 50006,room=NAME".into()
-            );
+        if let Some(first @ (Listen::Room(_) | Listen::Exempt(_))) = self.listen.first() {
+            return Err(format!("--listen: {first} stands behind an address, as in 50006,{first}"));
         }
         if rooms > 0 && self.raw {
             return Err("--listen room=NAME cannot be used with --raw, which has one room".into());

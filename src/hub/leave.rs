@@ -70,7 +70,7 @@ impl<S: Socket> Hub<S> {
         let client = self.clients.remove(id);
         match client.admission {
             Admission::Limited => self.gate.addresses.left(client.record.ip, now),
-            Admission::Exempt => {}
+            Admission::Exempt | Admission::Awaited => {}
             Admission::Refused => self.gate.refused -= 1,
         }
         self.stop_reading(client.room, client.record.place, client.form, now);
@@ -211,7 +211,11 @@ impl<S: Socket> Hub<S> {
         }
         self.stop = Stop::Announced;
         for id in self.clients.ids(|client| client.life() == Life::Arriving) {
-            self.greet(id, now);
+            match self.clients[id].admission {
+                // Nobody knows whose connection it is.
+                Admission::Awaited => self.close_with(id, Leave::Stopping, Vec::new(), now),
+                _ => self.greet(id, now),
+            }
             self.file(id, now);
         }
         for id in self.rooms.ids() {

@@ -10,20 +10,23 @@ use super::{StartError, in_use};
 use crate::config::Config;
 use crate::words::names::Name;
 
-/// Listens wherever the flags say; with each listener, the room of its clients. Without IPv6 on the
-/// machine, "every address" is every IPv4 address.
-pub fn listen_all(config: &Config) -> Result<Vec<(TcpListener, Option<&Name>)>, StartError> {
+/// A listener, the room of its clients, and its place among [`Config::listeners`].
+type Listening<'a> = (TcpListener, Option<&'a Name>, usize);
+
+/// Listens wherever the flags say. Without IPv6 on the machine, "every address" is every IPv4
+/// address.
+pub fn listen_all(config: &Config) -> Result<Vec<Listening<'_>>, StartError> {
     let mut listeners = Vec::new();
-    for (listen, room) in config.listeners() {
+    for (place, (listen, room)) in config.listeners().into_iter().enumerate() {
         let Some((first, second)) = listen.addresses() else { continue };
         let listener = try_on(first, config)?;
         // The port that the first listener got: with port 0 the kernel chose it.
         let port = listener.local_addr().map_err(|error| failed(first, error))?.port();
-        listeners.push((listener, room));
+        listeners.push((listener, room, place));
         let Some(second) = second else { continue };
         match try_on(SocketAddr::new(second.ip(), port), config) {
             Err(StartError::Listen { error, .. }) if is_without_ipv6(&error) => {}
-            listener => listeners.push((listener?, room)),
+            listener => listeners.push((listener?, room, place)),
         }
     }
     Ok(listeners)

@@ -164,7 +164,7 @@ impl Server {
         tell_bounds(&config, clients_max);
         let mut listening = Vec::new();
         let mut hub = Hub::new(config.clone(), clients_max, Instant::now());
-        for (listener, name) in listeners {
+        for (listener, name, place) in listeners {
             let mut listener = TcpListener::from_std(listener);
             let token = Token(LISTENERS + listening.len());
             registry
@@ -172,12 +172,12 @@ impl Server {
                 .map_err(system("watch a listener"))?;
             let address = listener.local_addr().map_err(system("ask for the address"))?;
             let room = name.map_or(LOBBY, |name| hub.open_room(name, Instant::now()));
-            let place = name.map(|name| format!(", room {}", name.as_str())).unwrap_or_default();
-            console.announce(&format!("listening on {address}{place}"));
-            info!("listening on {address}{place}");
+            let where_to = name.map(|name| format!(", room {}", name.as_str())).unwrap_or_default();
+            console.announce(&format!("listening on {address}{where_to}"));
+            info!("listening on {address}{where_to}");
             listening.push(Listening {
                 listener,
-                entrance: Entrance::to(room),
+                entrance: Entrance { listener: Some(place), ..Entrance::to(room) },
                 door: Door::default(),
             });
         }
@@ -407,14 +407,15 @@ impl Server {
     }
 
     fn admit(&mut self, mut socket: TcpStream, address: SocketAddr, place: usize, now: Instant) {
-        if let Some(words) = self.hub.turned_away(address, self.listening[place].entrance, now) {
+        let entrance = self.listening[place].entrance;
+        if let Some(words) = self.hub.turned_away(address, entrance, now) {
             turn_away(socket, &words);
             return;
         }
         let token = Token(self.hub.next_key());
         let interests = Interest::READABLE | Interest::WRITABLE;
         match self.poll.registry().register(&mut socket, token, interests) {
-            Ok(()) => self.hub.admit(socket, address, self.listening[place].entrance, now),
+            Ok(()) => self.hub.admit(socket, address, entrance, now),
             Err(error) => {
                 turn_away(socket, &self.hub.full_line());
                 self.tell_accept_trouble("cannot watch a new connection", &error, now);

@@ -1,6 +1,7 @@
 //! Decodes the bytes of one client: the only thing that the hub asks of the wire.
 //!
-//! Bytes come in by [`Decoder::take_in`], which takes the commands of a [`dialect`] out.
+//! Bytes come in by [`Decoder::take_in`], which takes the header of a [`proxy`](super::proxy) and
+//! the commands of a [`dialect`] out.
 //! [`Decoder::next`] hands out one thing after the other. It knows no other client, nor what a line
 //! means.
 
@@ -9,6 +10,7 @@ use std::time::{Duration, Instant};
 use super::dialect::{self, Dialect};
 use super::form::Form;
 use super::line::{CHARACTER_WAIT, Found, LineRules, Lines};
+use super::proxy::{Header, Opening};
 use super::stranger::{FirstLines, REQUEST_WAIT, Sniffed, Stranger};
 
 /// What a client has said.
@@ -26,6 +28,8 @@ pub enum Decoded {
     Farewell,
     /// It speaks another protocol.
     Stranger(Stranger),
+    /// Its connection came from a proxy, and whose it is: the first thing that comes out.
+    Header(Header),
     /// Nothing yet: there may be more to read, or something is waited for.
     NotYet,
     /// Its input has ended, and all that came is taken.
@@ -49,6 +53,8 @@ pub enum Input {
 #[derive(Debug)]
 pub struct Decoder {
     lines: Lines,
+    /// What its proxy has begun to say, until that is taken.
+    opening: Option<Box<Opening>>,
     /// What it has begun to speak.
     dialect: Option<Box<dyn Dialect>>,
     first_lines: FirstLines,
@@ -64,6 +70,7 @@ impl Decoder {
     pub fn new(now: Instant) -> Decoder {
         Decoder {
             lines: Lines::default(),
+            opening: None,
             dialect: None,
             first_lines: FirstLines::default(),
             told_not_utf8: false,
@@ -77,15 +84,23 @@ impl Decoder {
         Decoder { dialect: Some(dialect), ..Decoder::new(now) }
     }
 
+    /// That of a client behind a proxy, which first says whose connection it is.
+    pub fn of_proxied(now: Instant) -> Decoder {
+        Decoder { opening: Some(Box::default()), ..Decoder::new(now) }
+    }
+
     /// Takes in what was read; gives what is to be answered in its dialect.
     pub fn take_in(&mut self, bytes: &mut [u8], rules: &LineRules, now: Instant) -> Vec<u8> {
+        self.heard_at = now;
+        let header = self.opening.as_mut().map_or(0, |its| its.take_in(bytes));
+        let bytes = &mut bytes[header..];
         let mut answers = Vec::new();
         let text = match rules.raw {
             true => bytes.len(),
             false => self.take_text(bytes, &mut answers, rules, now),
         };
         self.lines.push(&bytes[..text], rules, now);
-        (self.has_begun, self.heard_at) = (true, now);
+        self.has_begun |= !bytes.is_empty();
         answers
     }
 
@@ -121,6 +136,9 @@ impl Decoder {
     /// What it says next. [`Decoder::consume`] goes on behind a line, or one that was too long.
     pub fn next(&mut self, input: Input, rules: &LineRules, now: Instant) -> Decoded {
         let is_last = input == Input::Ended;
+        if let Some(decoded) = self.next_header(is_last) {
+            return decoded;
+        }
         if is_last {
             self.take_rest(rules, now);
         }
@@ -153,6 +171,17 @@ impl Decoder {
             self.lines.cut();
         }
         if is_last { Decoded::Over } else { Decoded::NotYet }
+    }
+
+    /// What its proxy says, before all that it says itself.
+    fn next_header(&mut self, is_last: bool) -> Option<Decoded> {
+        let opening = self.opening.as_deref()?;
+        let header = if is_last { opening.header_at_end() } else { opening.header() };
+        let Some(header) = header else {
+            return Some(if is_last { Decoded::Over } else { Decoded::NotYet });
+        };
+        self.opening = None;
+        Some(Decoded::Header(header))
     }
 
     /// The line that [`Decoder::next`] has just given.

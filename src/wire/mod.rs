@@ -64,6 +64,13 @@
 //! silent for `--greeting` is welcomed and announced. One that leaves earlier and has sent nothing
 //! was never announced. See [`stranger`].
 //!
+//! # Behind a proxy
+//!
+//! A connection from a network of `--proxy-from` begins with a header of the PROXY protocol, version
+//! 1 or 2. The client is at the address in that header, and only what stands behind it is the
+//! client's. Until then nothing is sent to it. A header that is not there after 5 s, or that is none,
+//! ends the connection. One of a health check does too, and no client notices it. See [`proxy`].
+//!
 //! # One more dialect
 //!
 //! A dialect that wraps text both ways is one file here. It holds a [`Dialect`](dialect::Dialect)
@@ -78,5 +85,6 @@ pub mod erase;
 pub mod form;
 pub mod line;
 mod protocol;
+pub mod proxy;
 pub mod stranger;
 pub mod telnet;

@@ -164,4 +164,6 @@ pub enum Admission {
     Exempt,
     /// It is refused, and reads why.
     Refused,
+    /// It came from a proxy, and the limits are those of the address in the header that is awaited.
+    Awaited,
 }

@@ -215,6 +215,11 @@ impl<S: Socket> Client<S> {
         self.life.has_end() && self.is_flushed() || self.writable && self.is_behind(head)
     }
 
+    /// Whether there is input that was not looked at.
+    pub fn is_unread(&self) -> bool {
+        matches!(self.input, Input::Readable | Input::Ended)
+    }
+
     /// Whether a deaf client can send nothing more.
     pub fn is_spent(&self, config: &Config, now: Instant) -> bool {
         let waits = self.hold != Hold::None || self.moments().retry_at.is_some();

@@ -16,7 +16,9 @@ impl<S: Socket> Client<S> {
         let stalled = |limit| its.stalled_since.map(|since| since + limit);
         let idle = || (!config.idle.is_zero()).then(|| self.record.decoder.silent_at(config.idle));
         let due = match self.life {
-            Life::Arriving => [self.greeting_due(config), self.chunk_due(config), None, None],
+            Life::Arriving => {
+                [self.greeting_due(config), self.chunk_due(config), its.wait_until, None]
+            }
             Life::Member => {
                 [its.paused_until, self.chunk_due(config), stalled(config.stuck), idle()]
             }

@@ -121,7 +121,7 @@ fn take_all(
             }
             Decoded::NotYet if decoder.request_due(rules).is_some() => return None,
             Decoded::NotYet | Decoded::Over => return Some(all),
-            Decoded::Farewell | Decoded::Stranger(_) => return None,
+            Decoded::Farewell | Decoded::Stranger(_) | Decoded::Header(_) => return None,
         });
         decoder.consume(said, rules, now);
     }
