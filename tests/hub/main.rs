@@ -12,6 +12,7 @@
 )]
 
 mod accepting;
+mod arriving;
 mod asking;
 #[path = "../support/corpus.rs"]
 mod corpus;
@@ -25,6 +26,7 @@ mod passwords;
 mod people;
 mod private;
 mod protocols;
+mod proxies;
 mod random;
 mod rooms;
 mod running;

@@ -122,7 +122,7 @@ fn a_listener_whose_room_has_a_password_asks_for_that() {
     let address = |last| SocketAddr::from(([10, 0, 0, last], 1));
     let operator = small.control();
     small.say(&operator, "/join den\n/password sesame\n");
-    let carol = small.connect_by(address(3), by);
+    let carol = small.connect_from(address(3), by);
     assert_eq!(carol.take_text(), ASKED);
     small.say(&carol, "/password sesame\n");
     let text = carol.take_text();
