@@ -266,7 +266,7 @@ impl<S: Socket> Hub<S> {
     /// A deadline of a client has come that is not welcomed yet.
     pub(super) fn note_newcomer(&mut self, id: ClientId, now: Instant) {
         let client = &mut self.clients[id];
-        let waited = client.moments().wait_until.filter(|until| *until <= now);
+        let waited = client.wait_until().filter(|until| *until <= now);
         match (client.admission, waited) {
             (Admission::Awaited, Some(_)) if !client.is_unread() => {
                 self.close_without_header(id, now);

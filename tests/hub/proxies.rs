@@ -6,8 +6,10 @@ use std::time::Duration;
 use chinwag::config::{Config, DOORWAY_MAX};
 use chinwag::hub::Hub;
 use chinwag::hub::admit::Entrance;
+use chinwag::hub::client::MEMORY_RETRY;
 use chinwag::room::LOBBY;
 use chinwag::wire::proxy::HEADER_WAIT;
+use rustix::io::Errno;
 
 use crate::small::{Seat, Small};
 
@@ -220,6 +222,21 @@ fn a_header_that_came_while_the_process_was_stopped_counts() {
     small.say_later(&seat, &headers(DIRECT)[1]);
     small.now += 10 * HEADER_WAIT;
     small.turns();
+    assert!(seat.take_text().starts_with("* welcome"));
+}
+
+#[test]
+fn a_header_in_a_socket_without_memory_is_waited_for() {
+    let mut small = small(Config::default());
+    let seat = small.connect(PROXY);
+    small.say_later(&seat, &headers(DIRECT)[1]);
+    small.now += 10 * HEADER_WAIT;
+    for _ in 0..9 {
+        seat.pipe.borrow_mut().read_fails = Some(Errno::NOBUFS);
+        small.pass(MEMORY_RETRY);
+    }
+    assert_eq!(seat.take_text(), "");
+    small.pass(MEMORY_RETRY);
     assert!(seat.take_text().starts_with("* welcome"));
 }
 

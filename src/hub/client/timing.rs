@@ -17,7 +17,7 @@ impl<S: Socket> Client<S> {
         let idle = || (!config.idle.is_zero()).then(|| self.record.decoder.silent_at(config.idle));
         let due = match self.life {
             Life::Arriving => {
-                [self.greeting_due(config), self.chunk_due(config), its.wait_until, None]
+                [self.greeting_due(config), self.chunk_due(config), self.wait_until(), None]
             }
             Life::Member => {
                 [its.paused_until, self.chunk_due(config), stalled(config.stuck), idle()]
@@ -41,6 +41,13 @@ impl<S: Socket> Client<S> {
     pub fn greeting_due(&self, config: &Config) -> Option<Instant> {
         let due = self.moments().greet_at?;
         Some(self.record.decoder.request_due(&config.line_rules()).map_or(due, |at| at.max(due)))
+    }
+
+    /// Until when its header, or its first words behind that, are waited for. What it has sent may be
+    /// in a socket that the kernel has no memory for.
+    pub fn wait_until(&self) -> Option<Instant> {
+        let its = self.moments();
+        its.wait_until.filter(|_| its.retry_at.is_none())
     }
 
     /// Whether a deaf client has had all the time that it may have, and would still have to wait
