@@ -3,4 +3,5 @@
 
 pub mod input;
 pub mod line;
+pub mod proxy;
 pub mod telnet;
