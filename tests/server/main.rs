@@ -14,6 +14,7 @@ mod hazards;
 mod keeping;
 mod limits;
 mod people;
+mod proxies;
 mod raw;
 mod real_clients;
 #[path = "../support/mod.rs"]

@@ -4,6 +4,7 @@
 mod dialects;
 mod keys;
 mod protocols;
+mod proxies;
 mod strangers;
 mod telnet;
 
