@@ -303,6 +303,7 @@ impl<S: Socket> Hub<S> {
         if client.life() != Life::Arriving {
             return;
         }
+        debug_assert!(client.admission != Admission::Awaited);
         let start = client.reading.position();
         let (before, _) = self.room_of(id).forms.of(client.form).start_at_or_after(start);
         self.enter(id, Life::Member, now);

@@ -1,6 +1,7 @@
 //! A client behind a proxy is like one that connects from its own address, and a connection whose
 //! client is not known is nobody's.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use chinwag::config::{Config, DOORWAY_MAX};
@@ -29,6 +30,15 @@ fn small(config: Config) -> Small {
 
 fn small_that_waits(config: Config) -> Small {
     Small::new(Config { proxy_from: vec!["10.0.0.1/32".parse().unwrap()], ..config })
+}
+
+/// A hub that welcomes at once, for so many clients.
+fn small_for(clients_max: usize, config: Config) -> Small {
+    let mut small = small(config.clone());
+    let proxy_from = vec!["10.0.0.1/32".parse().unwrap()];
+    let config = Config { greeting: Duration::ZERO, proxy_from, ..config };
+    small.hub = Hub::new(config, clients_max, small.now);
+    small
 }
 
 /// The header of a client at 10.0.0.`last`, in version 1 and in version 2.
@@ -101,12 +111,20 @@ fn a_client_behind_a_proxy_hears_what_was_said_since_it_came() {
 }
 
 #[test]
-fn telnet_behind_a_header_is_answered() {
-    let mut small = small(Config::default());
-    let seat = small.connect(PROXY);
-    small.say(&seat, [&headers(DIRECT)[1][..], b"\xff\xfb\x18\xff\xfd\x06"].concat());
-    let answered = seat.take_bytes();
-    assert!(answered.windows(3).any(|bytes| bytes == b"\xff\xfb\x06"), "{answered:?}");
+fn telnet_behind_a_header_is_answered_as_without() {
+    // What might begin a command is one only in the first bytes of a client.
+    for words in [&b"\xff\xfb\x18\xff\xfd\x06"[..], b"\xff\xf4\xff\xfd\x06", b"\xff\xfeh\0\n\0"] {
+        let answered = |first: &[u8]| {
+            let mut small = small(Config::default());
+            let seat = small.connect(if first.is_empty() { 3 } else { PROXY });
+            small.say(&seat, first);
+            small.say(&seat, words);
+            small.pass(GAP);
+            seat.take_bytes()
+        };
+        let expected = answered(b"");
+        headers(3).iter().for_each(|header| assert_eq!(answered(header), expected));
+    }
 }
 
 #[test]
@@ -122,6 +140,9 @@ fn per_address_counts_the_addresses_behind_a_proxy() {
     assert!(others.iter().all(|seat| seat.take_text().starts_with("* welcome")));
     assert_eq!(connect_behind(&mut small, 4).take_text(), refusal);
     assert_eq!(small.hub.here(), 5);
+    // Nor do clients at the address of the proxy itself keep others out.
+    let _own = [PROXY; 2].map(|last| connect_behind(&mut small, last));
+    assert_eq!(connect_behind(&mut small, PROXY).take_text(), refusal);
     small.end(&first);
     assert!(connect_behind(&mut small, 3).take_text().starts_with("* welcome"));
 }
@@ -313,12 +334,7 @@ fn a_stop_says_nothing_to_a_connection_without_a_header() {
 
 #[test]
 fn a_connection_without_a_header_takes_a_place() {
-    let mut small = small(Config::default());
-    small.hub = Hub::new(
-        Config { proxy_from: vec!["10.0.0.1/32".parse().unwrap()], ..Config::default() },
-        2,
-        small.now,
-    );
+    let mut small = small_for(2, Config::default());
     let _two = [small.connect(PROXY), small.connect(PROXY)];
     for last in [PROXY, DIRECT] {
         assert_eq!(small.connect(last).take_text(), "* server full (2)\n");
@@ -329,14 +345,47 @@ fn a_connection_without_a_header_takes_a_place() {
 
 #[test]
 fn a_refused_client_behind_a_proxy_takes_a_place_or_the_doorway() {
-    const CLIENTS: usize = DOORWAY_MAX + 8;
-    let mut small = small(Config { per_address: 1, ..Config::default() });
-    let all: Vec<Seat> = (0..CLIENTS).map(|_| connect_behind(&mut small, 3)).collect();
+    const CLIENTS: usize = 4;
+    let mut small = small_for(CLIENTS, Config { per_address: 1, ..Config::default() });
+    let count = CLIENTS + DOORWAY_MAX;
+    let all: Vec<Seat> = (0..count).map(|_| connect_behind(&mut small, 3)).collect();
     let told: Vec<String> = all.iter().map(Seat::take_text).collect();
     assert!(told[0].starts_with("* welcome"));
     assert!(told[1..].iter().all(|told| told.starts_with("* too many connections from")));
-    assert_eq!(small.hub.connections(), CLIENTS);
+    assert_eq!(small.hub.connections(), count);
+    // No more may come in before one has gone.
+    let address = SocketAddr::from(([10, 0, 0, 4], 1000));
+    let words = small.hub.turned_away(address, Entrance::to(LOBBY), small.now);
+    assert_eq!(words.as_deref(), Some(&b"* server full (4)\n"[..]));
     small.pass(Config::default().drain);
     assert_eq!((small.hub.here(), small.hub.connections()), (1, 1));
     assert!(connect_behind(&mut small, 3).take_text().starts_with("* too many connections"));
+}
+
+#[test]
+fn a_connection_that_is_overrun_is_not_welcomed_without_a_header() {
+    for raw in [false, true] {
+        let config =
+            Config { window: 1000, turn_bytes: 250, write_bytes: 300, raw, ..Config::default() };
+        let mut small = small(Config { rate: 0, ..config });
+        let alice = small.connect(DIRECT);
+        let seat = small.connect(PROXY);
+        for number in 0..60 {
+            small.say(&alice, format!("{number} and some more words\n"));
+            small.pass(MOMENT);
+        }
+        assert_eq!(seat.take_text(), "");
+        small.say(&seat, &headers(3)[0]);
+        let heard = seat.take_text();
+        if raw {
+            // Nothing could tell it of the gap.
+            assert_eq!(heard, "");
+            assert!(seat.pipe.borrow().closed);
+            continue;
+        }
+        let mut lines = heard.lines();
+        assert!(lines.next().unwrap().starts_with("* welcome, you are guest2 (10.0.0.3:1000)"));
+        assert!(lines.next().unwrap().starts_with("* you missed "), "{heard}");
+        assert_eq!(lines.last(), Some("* guest2 (10.0.0.3:1000) joined"));
+    }
 }
