@@ -66,10 +66,11 @@
 //!
 //! # Behind a proxy
 //!
-//! A connection from a network of `--proxy-from` begins with a header of the PROXY protocol, version
-//! 1 or 2. The client is at the address in that header, and only what stands behind it is the
-//! client's. Until then nothing is sent to it. A header that is not there after 5 s, or that is none,
-//! ends the connection. One of a health check does too, and no client notices it. See [`proxy`].
+//! A connection from a network of `--proxy-from` begins with a header of the PROXY protocol, in
+//! version 1 or 2. The client is at the address in that header, and only what stands behind it is
+//! the client's. Until then nothing is sent to it. If there is no header after 5 s, or something
+//! else comes, the server closes the connection. It closes one of a health check too, and no client
+//! notices that. See [`proxy`].
 //!
 //! # One more dialect
 //!

@@ -363,7 +363,7 @@ fn a_refused_client_behind_a_proxy_takes_a_place_or_the_doorway() {
 }
 
 #[test]
-fn a_connection_that_is_overrun_is_not_welcomed_without_a_header() {
+fn an_overrun_connection_is_not_welcomed_without_a_header() {
     for raw in [false, true] {
         let config =
             Config { window: 1000, turn_bytes: 250, write_bytes: 300, raw, ..Config::default() };

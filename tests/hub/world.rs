@@ -43,6 +43,8 @@ pub struct World {
     pub roll: Roll,
     /// Clients give commands, and some of them speak telnet.
     pub lively: bool,
+    /// Some clients come through a proxy.
+    pub has_proxy: bool,
     /// A connection waits to be accepted in the next turn.
     is_awaited: bool,
     pub releasing: Rc<Cell<bool>>,
@@ -70,6 +72,7 @@ impl World {
             all: Vec::new(),
             roll: Roll::default(),
             lively: false,
+            has_proxy: false,
             is_awaited: false,
             releasing: Rc::new(Cell::new(false)),
             faulty: true,
@@ -119,8 +122,8 @@ impl World {
         for peer in &self.peers {
             let mut wire = peer.wire.borrow_mut();
             // A header that comes late is none.
-            let may_be_late = !peer.healthy && !(peer.is_proxied && wire.received.is_empty());
-            let late = self.faulty && may_be_late && self.random.one_in(4);
+            let is_in_time = peer.healthy || peer.is_proxied && wire.received.is_empty();
+            let late = self.faulty && !is_in_time && self.random.one_in(4);
             if wire.closed.is_some() || late {
                 continue;
             }
