@@ -7,8 +7,8 @@
 //! - However a header is cut into reads, it is the same header.
 //! - Bytes that cannot become one are told at once. A header may be waited for as long as
 //!   [`HEADER_WAIT`], and has at most [`HEADER_BYTES_MAX`].
-//! - `UNKNOWN` of version 1 and `LOCAL` of version 2 are health checks. Version 2 with a client that
-//!   has no address of IPv4 or IPv6 counts as no header: limits and bans would not hold for it.
+//! - `UNKNOWN` of version 1 and `LOCAL` of version 2 are health checks. Version 2 with a client
+//!   without an address of IPv4 or IPv6 counts as no header: no limit would hold for that client.
 //! - The further fields of version 2 are skipped, checksums included: TCP has one.
 //!
 //! It sees bytes only, and never knows a socket, nor which peer is a proxy. The libraries for this
