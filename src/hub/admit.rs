@@ -4,8 +4,8 @@
 //! connection reached the server. The welcome stands at that place. It is sent a little later, when
 //! the client's first words have not shown another protocol.
 //!
-//! Behind a proxy, a client is judged by the address in the header that the proxy sends first. Until
-//! that is there, the connection takes a client's place, and nothing else is known of it.
+//! Behind a proxy, a client is judged by the address in the header that the proxy sends first.
+//! Until that is there, the connection takes a client's place, and nothing else is known of it.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
@@ -235,8 +235,8 @@ impl<S: Socket> Hub<S> {
         }
     }
 
-    /// Closes a connection from a proxy that has sent no header, without a word: it may pass that on
-    /// to a client of another protocol.
+    /// Closes a connection from a proxy that has sent no header, without a word: the proxy may pass
+    /// that on to a client of another protocol.
     fn close_without_header(&mut self, id: ClientId, now: Instant) {
         if let Some(count) = self.troubles.no_header.count(now) {
             let (connections, proxy) = (Counted(count, "connection"), &self.clients[id].record);

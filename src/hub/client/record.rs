@@ -47,7 +47,8 @@ pub struct Moments {
 /// system calls.
 #[derive(Debug)]
 pub struct Record {
-    /// The address of the client; that of its proxy until there is a header. Its parts are apart, since a `SocketAddr` is half as large again.
+    /// The address of the client; that of its proxy until there is a header. Its parts are apart,
+    /// since a `SocketAddr` is half as large again.
     pub ip: IpAddr,
     /// Its port there.
     pub port: u16,

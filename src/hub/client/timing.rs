@@ -43,8 +43,8 @@ impl<S: Socket> Client<S> {
         Some(self.record.decoder.request_due(&config.line_rules()).map_or(due, |at| at.max(due)))
     }
 
-    /// Until when its header, or its first words behind that, are waited for. What it has sent may be
-    /// in a socket that the kernel has no memory for.
+    /// Until when its header, or its first words behind that, are waited for. Not while the kernel
+    /// has no memory for its socket: what it has sent may be there.
     pub fn wait_until(&self) -> Option<Instant> {
         let its = self.moments();
         its.wait_until.filter(|_| its.retry_at.is_none())
