@@ -53,10 +53,7 @@ pub enum Input {
 #[derive(Debug)]
 pub struct Decoder {
     lines: Lines,
-    /// What its proxy has begun to say, until that is taken.
-    opening: Option<Box<Opening>>,
-    /// What it has begun to speak.
-    dialect: Option<Box<dyn Dialect>>,
+    aside: Option<Box<Aside>>,
     first_lines: FirstLines,
     told_not_utf8: bool,
     /// Something was read.
@@ -65,13 +62,21 @@ pub struct Decoder {
     heard_at: Instant,
 }
 
+/// What most clients never have. It stands in a box, so that an idle client is small.
+#[derive(Debug, Default)]
+struct Aside {
+    /// What its proxy has begun to say, until that is taken.
+    opening: Option<Box<Opening>>,
+    /// What it has begun to speak.
+    dialect: Option<Box<dyn Dialect>>,
+}
+
 impl Decoder {
     /// That of a client that has connected now.
     pub fn new(now: Instant) -> Decoder {
         Decoder {
             lines: Lines::default(),
-            opening: None,
-            dialect: None,
+            aside: None,
             first_lines: FirstLines::default(),
             told_not_utf8: false,
             has_begun: false,
@@ -81,18 +86,21 @@ impl Decoder {
 
     /// That of a client of which is known what it speaks.
     pub fn of_dialect(dialect: Box<dyn Dialect>, now: Instant) -> Decoder {
-        Decoder { dialect: Some(dialect), ..Decoder::new(now) }
+        let aside = Aside { opening: None, dialect: Some(dialect) };
+        Decoder { aside: Some(Box::new(aside)), ..Decoder::new(now) }
     }
 
     /// That of a client behind a proxy, which first says whose connection it is.
     pub fn of_proxied(now: Instant) -> Decoder {
-        Decoder { opening: Some(Box::default()), ..Decoder::new(now) }
+        let aside = Aside { opening: Some(Box::default()), dialect: None };
+        Decoder { aside: Some(Box::new(aside)), ..Decoder::new(now) }
     }
 
     /// Takes in what was read; gives what is to be answered in its dialect.
     pub fn take_in(&mut self, bytes: &mut [u8], rules: &LineRules, now: Instant) -> Vec<u8> {
         self.heard_at = now;
-        let header = self.opening.as_mut().map_or(0, |its| its.take_in(bytes));
+        let opening = self.aside.as_mut().and_then(|aside| aside.opening.as_mut());
+        let header = opening.map_or(0, |its| its.take_in(bytes));
         let bytes = &mut bytes[header..];
         let mut answers = Vec::new();
         let text = match rules.raw {
@@ -112,10 +120,13 @@ impl Decoder {
         rules: &LineRules,
         now: Instant,
     ) -> usize {
-        if self.dialect.is_none() {
-            self.dialect = dialect::begun_by(bytes, !self.has_begun);
+        if self.dialect().is_none()
+            && let Some(begun) = dialect::begun_by(bytes, !self.has_begun)
+        {
+            self.aside.get_or_insert_default().dialect = Some(begun);
         }
-        let Some(dialect) = &mut self.dialect else { return bytes.len() };
+        let dialect = self.aside.as_mut().and_then(|aside| aside.dialect.as_mut());
+        let Some(dialect) = dialect else { return bytes.len() };
         let text = dialect.take_in(bytes, answers);
         if let Some(late) = dialect.take_late() {
             self.lines.push(&[late], rules, now);
@@ -128,7 +139,7 @@ impl Decoder {
 
     /// Takes as text what might have begun a command, since no more of that will come.
     fn take_rest(&mut self, rules: &LineRules, now: Instant) {
-        if let Some(dialect) = &mut self.dialect {
+        if let Some(dialect) = self.aside.as_mut().and_then(|aside| aside.dialect.as_mut()) {
             self.lines.push(dialect.take_rest(), rules, now);
         }
     }
@@ -175,12 +186,16 @@ impl Decoder {
 
     /// What its proxy says, before all that it says itself.
     fn next_header(&mut self, is_last: bool) -> Option<Decoded> {
-        let opening = self.opening.as_deref()?;
+        let aside = self.aside.as_deref_mut()?;
+        let opening = aside.opening.as_deref()?;
         let header = if is_last { opening.header_at_end() } else { opening.header() };
         let Some(header) = header else {
             return Some(if is_last { Decoded::Over } else { Decoded::NotYet });
         };
-        self.opening = None;
+        aside.opening = None;
+        if aside.dialect.is_none() {
+            self.aside = None;
+        }
         Some(Decoded::Header(header))
     }
 
@@ -210,7 +225,7 @@ impl Decoder {
 
     /// Until when a command may go on that is not known to be one.
     fn command_due(&self) -> Option<Instant> {
-        let waits = self.dialect.as_deref().is_some_and(|its| !its.rest().is_empty());
+        let waits = self.dialect().is_some_and(|its| !its.rest().is_empty());
         waits.then(|| self.heard_at + CHARACTER_WAIT)
     }
 
@@ -233,8 +248,12 @@ impl Decoder {
         }
     }
 
+    fn dialect(&self) -> Option<&dyn Dialect> {
+        self.aside.as_deref()?.dialect.as_deref()
+    }
+
     fn is_farewell(&self, line: &[u8]) -> bool {
-        self.dialect.as_deref().is_some_and(|its| its.is_farewell(line))
+        self.dialect().is_some_and(|its| its.is_farewell(line))
     }
 
     /// What has come and is not taken.
@@ -249,17 +268,17 @@ impl Decoder {
 
     /// Whether it has sent a telnet command, or speaks another dialect.
     pub fn has_dialect(&self) -> bool {
-        self.dialect.as_deref().is_some_and(Dialect::has_begun)
+        self.dialect().is_some_and(Dialect::has_begun)
     }
 
     /// Whether it has ended its session as its dialect does.
     pub fn has_ended(&self) -> bool {
-        self.dialect.as_deref().is_some_and(Dialect::has_ended)
+        self.dialect().is_some_and(Dialect::has_ended)
     }
 
     /// In which form it reads what is said: that of its dialect, or lines that end as its own do.
     pub fn form(&self) -> Form {
-        match self.dialect.as_deref() {
+        match self.dialect() {
             Some(dialect) if dialect.has_begun() => dialect.form(),
             _ if self.lines.ends_in_cr() => Form::CrLf,
             _ => Form::Plain,
