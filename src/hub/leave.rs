@@ -19,6 +19,7 @@ use log::{debug, warn};
 use super::{Hub, Stop};
 use crate::config::NAMED_BYTES_MAX;
 use crate::hub::client::{Admission, Hold, Input, Leave, Life, Socket};
+use crate::hub::moderation::Request;
 use crate::room::forms::Form;
 use crate::room::queues::Queues;
 use crate::room::reading::Reading;
@@ -59,7 +60,11 @@ impl<S: Socket> Hub<S> {
         room.queues.leave(Queues::LEAVING);
         if room.is_empty() && !room.queues.has(Queues::OF_ROOMS) {
             self.agenda.forget_room(id);
-            self.rooms[id].forms.free(&mut self.pages);
+            let room = &mut self.rooms[id];
+            room.forms.free(&mut self.pages);
+            if room.topic.is_some() || room.rules.is_some() {
+                self.moderation.requests.push(Request::Keep);
+            }
             self.rooms.close(id);
         }
     }
