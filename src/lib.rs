@@ -60,8 +60,8 @@
 //! moment as a parameter, so a simulation can run it.
 //!
 //! The rest touches the world. [`stdio`] is standard streams that never block. [`server`] is the
-//! loop, and the only folder of the server that knows mio. [`join`] is the terminal client, with a
-//! loop of its own. `main` starts one of the two.
+//! loop, and the only folder of the server that knows mio. [`ctl`] sends a server one command.
+//! [`join`] is the terminal client, with a loop of its own. `main` starts one of the three.
 
 #![forbid(unsafe_code)]
 
@@ -80,6 +80,8 @@ pub mod hub;
 pub mod stdio;
 
 pub mod server;
+
+pub mod ctl;
 
 pub mod join;
 

@@ -10,6 +10,7 @@
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::builder::{BoolishValueParser, Resettable, Str};
@@ -88,7 +89,9 @@ pub struct Config {
     /// Listen on this address and port; repeat for more
     ///
     /// A port alone means every address, IPv4 and IPv6. Port 0 takes a free port. Host names are
-    /// not looked up. With ,room=NAME behind it, new clients stand in that room, not in the lobby.
+    /// not looked up. unix:PATH is a Unix socket that every user of the machine may connect to, as
+    /// nginx makes them: put it into a directory that only some may enter. With ,room=NAME behind
+    /// it, new clients stand in that room, not in the lobby.
     #[arg(long, value_name = "ADDR", value_delimiter = ',', value_parser = listen)]
     #[arg(default_values_t = [Listen::Everywhere(PORT)])]
     pub listen: Vec<Listen>,
@@ -118,6 +121,14 @@ pub struct Config {
     /// The first of LC_ALL, LC_MESSAGES and LANG that is set is the locale.
     #[arg(long, value_name = "LANG", value_enum, hide_possible_values = true)]
     pub lang: Option<Lang>,
+
+    /// Let operators connect to this Unix socket, or to none
+    ///
+    /// `nc -U PATH` and `chinwag ctl` connect there, of you and of root only. PORT is that of the
+    /// first address. Root without XDG_RUNTIME_DIR uses /run; any other user without it, and
+    /// --raw, has none. [default: $XDG_RUNTIME_DIR/chinwag/PORT.sock]
+    #[arg(long, value_name = "PATH", value_parser = Control::parse)]
+    pub control: Option<Control>,
 
     /// Do not print what is said in the lobby on standard output
     #[arg(long, value_parser = BoolishValueParser::new())]
@@ -331,17 +342,19 @@ pub enum Listen {
     At(SocketAddr),
     /// On every address, at this port.
     Everywhere(u16),
+    /// On a Unix socket.
+    Unix(PathBuf),
     /// No address: clients that come to the one before stand in this room.
     Room(Name),
 }
 
 impl Listen {
     /// The address to listen on, and for [`Listen::Everywhere`] one of IPv6, which a machine may
-    /// lack. `None` if it is no address.
+    /// lack. `None` if it is no address of the internet.
     pub fn addresses(&self) -> Option<(SocketAddr, Option<SocketAddr>)> {
         match *self {
             Listen::At(address) => Some((address, None)),
-            Listen::Room(_) => None,
+            Listen::Unix(_) | Listen::Room(_) => None,
             Listen::Everywhere(port) => {
                 let second = SocketAddr::from((Ipv6Addr::UNSPECIFIED, port));
                 Some((SocketAddr::from((Ipv4Addr::UNSPECIFIED, port)), Some(second)))
@@ -356,9 +369,19 @@ impl fmt::Display for Listen {
         match self {
             Listen::At(address) => write!(f, "{address}"),
             Listen::Everywhere(port) => write!(f, "{port}"),
+            Listen::Unix(path) => write!(f, "unix:{}", path.display()),
             Listen::Room(name) => write!(f, "room={}", name.as_str()),
         }
     }
+}
+
+/// Where operators connect, if not at the usual path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Control {
+    /// Nowhere.
+    Off,
+    /// At this Unix socket.
+    At(PathBuf),
 }
 
 /// Clients that `--per-address` and `--rate` do not limit.
@@ -458,9 +481,13 @@ impl Config {
         Pace { every: Duration::from_secs(1), burst: 2 * self.notices.max(1) }
     }
 
-    /// Whether this address is exempt from `--per-address` and `--rate`.
+    /// Whether this address is exempt from `--per-address` and `--rate`. A client of a Unix socket
+    /// always is: it has no address, which is written as the unspecified one.
     pub fn is_exempt(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
+        if address.is_unspecified() {
+            return true;
+        }
         if self.exempt.is_empty() {
             return address.is_loopback();
         }
@@ -491,6 +518,7 @@ mod tests {
         assert!(!config.is_exempt(address("127.0.0.1")));
         let config = Config { exempt: vec![Exempt::Nobody], ..config };
         assert!(!config.is_exempt(address("127.0.0.1")));
+        assert!(config.is_exempt(address("0.0.0.0")));
     }
 
     #[test]

@@ -2,13 +2,14 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeBounds;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::builder::RangedU64ValueParser;
 use ipnet::IpNet;
 use log::LevelFilter;
 
-use super::{Exempt, Listen, PORT};
+use super::{Control, Exempt, Listen, PORT};
 use crate::words::names::Name;
 
 /// A number in this range: of bytes, or of something about as many.
@@ -31,17 +32,44 @@ pub fn listen(text: &str) -> Result<Listen, String> {
             "not a name for a room: 1 to 32 letters and digits, _ - and ., not reserved".to_owned()
         });
     }
+    if let Some(path) = text.strip_prefix("unix:") {
+        return socket_path(path).map(Listen::Unix);
+    }
     let without_port = |_| text.parse::<IpAddr>().map(|address| SocketAddr::new(address, PORT));
     if let Ok(address) = text.parse::<SocketAddr>().or_else(without_port) {
         return Ok(Listen::At(address));
     }
     let port = text.strip_prefix("*:").or(text.strip_prefix(':')).unwrap_or(text);
     port.parse().map(Listen::Everywhere).map_err(|_| {
-        "not an address and port such as 127.0.0.1:50005 or [::1]:50005, nor a port (names are not \
-         looked up)"
+        "not an address and port such as 127.0.0.1:50005 or [::1]:50005, nor a port, nor unix:PATH \
+         (names are not looked up)"
             .to_owned()
     })
 }
+
+impl Control {
+    /// A path, or the word none.
+    pub fn parse(text: &str) -> Result<Control, String> {
+        if text == "none" {
+            return Ok(Control::Off);
+        }
+        socket_path(text.strip_prefix("unix:").unwrap_or(text)).map(Control::At)
+    }
+}
+
+/// The path of a Unix socket, which the kernel takes only if it is short.
+fn socket_path(text: &str) -> Result<PathBuf, String> {
+    match text.len() {
+        0 => Err("no path".to_owned()),
+        SOCKET_PATH_BYTES_END.. => {
+            Err(format!("a path of at least {SOCKET_PATH_BYTES_END} bytes: unix(7) takes fewer"))
+        }
+        _ => Ok(PathBuf::from(text)),
+    }
+}
+
+/// What `sockaddr_un` has for a path and the zero behind it (unix(7)).
+const SOCKET_PATH_BYTES_END: usize = 108;
 
 pub fn exempt(text: &str) -> Result<Exempt, String> {
     if text == "none" {
@@ -147,6 +175,21 @@ mod tests {
         assert_eq!(room("room=garden"), Ok("room=garden".to_owned()));
         for text in ["room=", "room=a b", "room=admin", "room=a/b"] {
             assert!(listen(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_path_is_one_that_the_kernel_takes() {
+        let path = |bytes: usize| "x".repeat(bytes);
+        assert_eq!(listen("unix:a.sock"), Ok(Listen::Unix("a.sock".into())));
+        assert_eq!(listen("unix:a.sock").unwrap().to_string(), "unix:a.sock");
+        assert_eq!(Control::parse("none"), Ok(Control::Off));
+        for text in [path(107), format!("unix:{}", path(107))] {
+            assert_eq!(Control::parse(&text), Ok(Control::At(path(107).into())));
+        }
+        for text in ["", "unix:", &path(108)] {
+            assert!(Control::parse(text).is_err(), "{text}");
+            assert!(listen(&format!("unix:{text}")).is_err(), "{text}");
         }
     }
 

@@ -14,7 +14,7 @@ use crate::config::DOORWAY_MAX;
 use crate::hub::client::{Admission, Client, Leave, Life, Socket};
 use crate::room::reading::Reading;
 use crate::room::{ClientId, LOBBY, RoomId};
-use crate::words::notice::{Counted, Notice, Shown};
+use crate::words::notice::{Counted, Notice, Shown, Whence};
 
 /// Where clients come in, and what is so of all that come in there.
 #[derive(Clone, Copy, Debug)]
@@ -141,7 +141,7 @@ impl<S: Socket> Hub<S> {
         let here = self.rooms[room].here;
         let shown = Shown((!self.config.hide_addresses).then_some(address));
         let name = self.names.of(id.serial).to_string();
-        debug!("{name} ({address}) joined");
+        debug!("{name} ({}) joined", Whence(address));
         let welcome = Notice::Welcome { name: &name, address: shown, here };
         self.tell_lines_at(id, start, self.config.voice().line(&welcome), now);
         if room != LOBBY {
@@ -189,7 +189,7 @@ impl<S: Socket> Hub<S> {
         let trouble = if full { &mut troubles.full } else { &mut troubles.per_address };
         if let Some(count) = trouble.count(now) {
             let connections = Counted(count, "connection");
-            warn!("refused {connections}, the last from {address}: {notice}");
+            warn!("refused {connections}, the last from {}: {notice}", Whence(address));
         }
     }
 

@@ -26,7 +26,7 @@ use crate::room::submissions::Kind;
 use crate::room::transcript::charge;
 use crate::room::{ClientId, RoomId};
 use crate::wire::stranger::Stranger;
-use crate::words::notice::{Counted, Notice};
+use crate::words::notice::{Counted, Notice, Whence};
 use crate::words::text::Excerpt;
 
 impl<S: Socket> Hub<S> {
@@ -103,7 +103,7 @@ impl<S: Socket> Hub<S> {
         client.change_moments(|its| its.moving_to = None);
         self.clients.leave(id);
         if let Some(leave) = leave {
-            debug!("{} ({address}) left: {leave}", self.names.of(id.serial));
+            debug!("{} ({}) left: {leave}", self.names.of(id.serial), Whence(address));
         }
         if let Some(to) = moving_to {
             self.rooms[to].coming -= 1;
@@ -149,7 +149,8 @@ impl<S: Socket> Hub<S> {
     /// Closes a client of another protocol. Nothing that it has sent is appended.
     pub(super) fn let_go(&mut self, id: ClientId, stranger: Stranger, now: Instant) {
         let record = &self.clients[id].record;
-        debug!("{} is not a chat client: {}", record.address(), Excerpt(record.decoder.pending()));
+        let (whence, sent) = (Whence(record.address()), Excerpt(record.decoder.pending()));
+        debug!("{whence} is not a chat client: {sent}");
         let goodbye = self.config.voice().words(|lang| stranger.goodbye(lang));
         self.close_with(id, Leave::NotChat, goodbye, now);
     }

@@ -42,7 +42,7 @@ use crate::room::pages::Pages;
 use crate::room::transcript::Transcript;
 use crate::room::{ClientId, LOBBY, Room, RoomId};
 use crate::words::names::{Name, Names};
-use crate::words::notice::Notice;
+use crate::words::notice::{Notice, Whence};
 
 use addresses::Addresses;
 use agenda::Agenda;
@@ -318,7 +318,7 @@ impl<S: Socket> Hub<S> {
             client.change_moments(|its| its.greet_at = None);
             self.agenda.remove_arrival(id);
             if let Some(leave) = life.leave() {
-                debug!("{} left: {leave}", client.record.address());
+                debug!("{} left: {leave}", Whence(client.record.address()));
             }
         }
         if matches!(life, Life::Deaf(_) | Life::Closing(_)) {

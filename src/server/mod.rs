@@ -23,10 +23,12 @@ use std::fmt;
 use std::fs::File;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr};
+use std::os::fd::AsRawFd;
 use std::time::{Duration, Instant};
 
 use log::{error, info, warn};
-use mio::net::{TcpListener, TcpStream};
+use mio::net::TcpStream;
+use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
 use signal_hook_mio::v1_0::Signals;
 use socket2::SockRef;
@@ -42,6 +44,7 @@ use crate::server::door::{Door, Next};
 use crate::server::journal::Journal;
 use crate::words::notice::Counted;
 
+use listeners::Listener;
 pub use listeners::listen_on;
 use machine::{MIB, clients_max, memory_bytes, tell_bounds};
 use signals::Meaning;
@@ -53,6 +56,7 @@ pub mod journal;
 mod listeners;
 mod machine;
 mod signals;
+pub mod unix;
 
 /// The most events of one poll. A storm of more takes a few more calls.
 const EVENTS_MAX: usize = 1024;
@@ -69,8 +73,8 @@ const SIGNALS: Token = Token(usize::MAX - 1);
 pub enum StartError {
     /// It could not listen.
     Listen {
-        /// The address.
-        address: SocketAddr,
+        /// Where.
+        at: String,
         /// The error of the system.
         error: io::Error,
         /// The cause of that, as far as it is known.
@@ -83,8 +87,8 @@ pub enum StartError {
 impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            StartError::Listen { address, error, cause } => {
-                write!(f, "cannot listen on {address}: {error}{cause}")
+            StartError::Listen { at, error, cause } => {
+                write!(f, "cannot listen on {at}: {error}{cause}")
             }
             StartError::System(what, error) => write!(f, "cannot {what}: {error}"),
         }
@@ -105,7 +109,7 @@ pub enum Ended {
 /// A listener, and the state of accepting from it.
 #[derive(Debug)]
 struct Listening {
-    listener: TcpListener,
+    listener: Listener,
     entrance: Entrance,
     door: Door,
 }
@@ -154,22 +158,24 @@ impl Server {
         tell_bounds(&config, clients_max);
         let mut listening = Vec::new();
         let mut hub = Hub::new(config.clone(), clients_max, Instant::now());
-        for (listener, name) in listeners {
-            let mut listener = TcpListener::from_std(listener);
+        for listener in listeners {
             let token = Token(LISTENERS + listening.len());
             registry
-                .register(&mut listener, token, Interest::READABLE)
+                .register(&mut SourceFd(&listener.socket.as_raw_fd()), token, Interest::READABLE)
                 .map_err(system("watch a listener"))?;
-            let address = listener.local_addr().map_err(system("ask for the address"))?;
-            let room = name.map_or(LOBBY, |name| hub.open_room(name, Instant::now()));
-            let place = name.map(|name| format!(", room {}", name.as_str())).unwrap_or_default();
-            console.announce(&format!("listening on {address}{place}"));
-            info!("listening on {address}{place}");
-            listening.push(Listening {
-                listener,
-                entrance: Entrance::to(room),
-                door: Door::default(),
-            });
+            let Listener { at, room: name, is_control, .. } = &listener;
+            let place = name.as_ref().map(|name| format!(", room {}", name.as_str()));
+            let place = format!("{at}{}", place.unwrap_or_default());
+            match is_control {
+                true => info!("operators connect to {place}"),
+                false => {
+                    console.announce(&format!("listening on {place}"));
+                    info!("listening on {place}");
+                }
+            }
+            let room = name.as_ref().map_or(LOBBY, |name| hub.open_room(name, Instant::now()));
+            let entrance = Entrance { room, is_control: *is_control };
+            listening.push(Listening { listener, entrance, door: Door::default() });
         }
         Ok(Server {
             poll,
@@ -373,7 +379,7 @@ impl Server {
                     Ok((socket, address)) => {
                         self.listening[place].door.accepted();
                         self.keep_reserve();
-                        self.admit(socket, address, place, now);
+                        self.admit(TcpStream::from_std(socket.into()), address, place, now);
                     }
                     Err(error) => self.note_failed_accept(place, &error, now),
                 }
@@ -382,14 +388,18 @@ impl Server {
     }
 
     fn admit(&mut self, mut socket: TcpStream, address: SocketAddr, place: usize, now: Instant) {
-        if let Some(words) = self.hub.turned_away(address, now) {
-            turn_away(socket, &words);
-            return;
+        let entrance = self.listening[place].entrance;
+        if entrance.is_control {
+            if let Err(error) = unix::check_peer(&socket) {
+                return self.tell_accept_trouble("refused an operator", &error, now);
+            }
+        } else if let Some(words) = self.hub.turned_away(address, now) {
+            return turn_away(socket, &words);
         }
         let token = Token(self.hub.next_key());
         let interests = Interest::READABLE | Interest::WRITABLE;
         match self.poll.registry().register(&mut socket, token, interests) {
-            Ok(()) => self.hub.admit(socket, address, self.listening[place].entrance, now),
+            Ok(()) => self.hub.admit(socket, address, entrance, now),
             Err(error) => {
                 turn_away(socket, &self.hub.full_line());
                 self.tell_accept_trouble("cannot watch a new connection", &error, now);
@@ -416,10 +426,10 @@ impl Server {
         match accepted {
             Ok((socket, address)) if self.reserve.is_some() => {
                 door.accepted();
-                self.admit(socket, address, place, now);
+                self.admit(TcpStream::from_std(socket.into()), address, place, now);
             }
             Ok((socket, _)) => {
-                turn_away(socket, &self.hub.full_line());
+                turn_away(TcpStream::from_std(socket.into()), &self.hub.full_line());
                 self.keep_reserve();
             }
             Err(error) if error.kind() == ErrorKind::WouldBlock => _ = door.failed(&error, now),

@@ -36,17 +36,33 @@ impl Lang {
     }
 }
 
-/// An address as it follows a word: in brackets, or nothing if addresses are hidden. A blank
-/// separates the two, except with `{:#}`. An IPv4 client of an IPv6 socket is shown with its IPv4
-/// address.
+/// An address as it follows a word: in brackets, or nothing if addresses are hidden. A client of a
+/// Unix socket has none: its address is the unspecified one. A blank separates the two, except with
+/// `{:#}`. An IPv4 client of an IPv6 socket is shown with its IPv4 address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shown(pub Option<SocketAddr>);
 
 impl fmt::Display for Shown {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Shown(Some(address)) = self else { return Ok(()) };
+        if address.ip().is_unspecified() {
+            return Ok(());
+        }
         let blank = if f.alternate() { "" } else { " " };
         write!(f, "{blank}({})", SocketAddr::new(address.ip().to_canonical(), address.port()))
+    }
+}
+
+/// Where a client is, as the log has it: an address, or `unix`.
+#[derive(Clone, Copy, Debug)]
+pub struct Whence(pub SocketAddr);
+
+impl fmt::Display for Whence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.ip().is_unspecified() {
+            true => f.write_str("unix"),
+            false => write!(f, "{}", self.0),
+        }
     }
 }
 
@@ -355,6 +371,10 @@ notices! {
     NameLooksTaken { name: &'a str }
         en "{name} looks like the name of someone here"
         ko "{name}은(는) 여기 있는 사람의 이름과 비슷하게 보입니다";
+    /// From now on an operator gets the replies to its own commands, and no lines of the room.
+    RepliesOnly
+        en "replies only"
+        ko "답만 보입니다";
 }
 
 impl Notice<'_> {
@@ -467,6 +487,14 @@ mod tests {
             assert_eq!((&*notice.text(Lang::En), &*notice.text(Lang::Ko)), (en, ko));
         }
         assert_eq!(joined_raw(hidden), "유저가 접속했습니다.");
+    }
+
+    #[test]
+    fn a_client_without_an_address_shows_none_and_logs_its_kind() {
+        let (unix, bob) = (address("0.0.0.0:0"), "[::1]:7".parse().unwrap());
+        assert_eq!(Notice::Joined { name: "bob", address: unix }.to_string(), "bob joined");
+        assert_eq!(Whence(unix.0.unwrap()).to_string(), "unix");
+        assert_eq!(Whence(bob).to_string(), "[::1]:7");
     }
 
     #[test]

@@ -12,7 +12,7 @@ use crate::support::process::{self, Collected, through_shell};
 use crate::support::{PATIENCE, Server, command, wait_for};
 
 /// What a value counts, or what it is.
-const UNITS: [&str; 12] = [
+const UNITS: [&str; 13] = [
     "ADDR",
     "BYTES",
     "CIDR",
@@ -22,6 +22,7 @@ const UNITS: [&str; 12] = [
     "LEVEL",
     "LINES",
     "NOTICES",
+    "PATH",
     "PROBES",
     "SECONDS",
     "WRITES",
