@@ -17,7 +17,7 @@ use crate::config::{Config, Control, Listen};
 use crate::words::names::Name;
 
 /// What a client of a Unix socket has in the place of an address.
-const NO_ADDRESS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
+pub const NO_ADDRESS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
 
 /// A socket that accepts connections.
 #[derive(Debug)]

@@ -19,7 +19,6 @@
 //! for reading and writing, and never again. The price is that a flag must remember readiness until
 //! a call returns `WouldBlock`. The same is true of the listeners: [`door`] remembers.
 
-use std::fmt;
 use std::fs::File;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr};
@@ -29,7 +28,7 @@ use std::time::{Duration, Instant};
 use log::{error, info, warn};
 use mio::net::TcpStream;
 use mio::unix::SourceFd;
-use mio::{Events, Interest, Poll, Token};
+use mio::{Events, Interest, Poll, Registry, Token};
 use signal_hook_mio::v1_0::Signals;
 use socket2::SockRef;
 
@@ -48,15 +47,23 @@ use listeners::Listener;
 pub use listeners::listen_on;
 use machine::{MIB, clients_max, memory_bytes, tell_bounds};
 use signals::Meaning;
+pub use start_error::StartError;
+use typing::Typing;
 
 pub mod console;
 pub mod door;
+mod host;
 mod in_use;
 pub mod journal;
 mod listeners;
 mod machine;
 mod signals;
+mod start_error;
+mod typing;
 pub mod unix;
+
+/// What is watched of a connection.
+const BOTH_WAYS: Interest = Interest::READABLE.add(Interest::WRITABLE);
 
 /// The most events of one poll. A storm of more takes a few more calls.
 const EVENTS_MAX: usize = 1024;
@@ -65,37 +72,10 @@ const EVENTS_MAX: usize = 1024;
 /// listener keeps its token, so no event of it is taken for a client's.
 const LISTENERS: usize = usize::MAX / 2;
 
-/// No listener and no client has this token.
+/// No listener and no client has this token, nor the next two.
 const SIGNALS: Token = Token(usize::MAX - 1);
-
-/// The server could not be started.
-#[derive(Debug)]
-pub enum StartError {
-    /// It could not listen.
-    Listen {
-        /// Where.
-        at: String,
-        /// The error of the system.
-        error: io::Error,
-        /// The cause of that, as far as it is known.
-        cause: String,
-    },
-    /// The system refused something it needs.
-    System(&'static str, io::Error),
-}
-
-impl fmt::Display for StartError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            StartError::Listen { at, error, cause } => {
-                write!(f, "cannot listen on {at}: {error}{cause}")
-            }
-            StartError::System(what, error) => write!(f, "cannot {what}: {error}"),
-        }
-    }
-}
-
-impl std::error::Error for StartError {}
+const KEYBOARD: Token = Token(usize::MAX - 2);
+const HOST: Token = Token(usize::MAX - 3);
 
 /// How a server ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -122,6 +102,8 @@ pub struct Server {
     listening: Vec<Listening>,
     hub: Hub<TcpStream>,
     console: Console,
+    /// `None` if nobody can type here.
+    typing: Option<Typing>,
     journal: Journal,
     /// The most connections that one turn accepts: as many as may wait to be accepted.
     accepts_max: usize,
@@ -153,6 +135,13 @@ impl Server {
         let listeners = listeners::listen_all(&config)?;
         let mut console =
             Console::new(rustix::stdio::stdout(), config.quiet, config.terms(config.log_form()));
+        let talks = !config.quiet && !config.raw;
+        let typing = if talks { Typing::open(rustix::stdio::stdin()) } else { None };
+        if let Some(keyboard) = typing.as_ref().and_then(Typing::keyboard) {
+            registry
+                .register(&mut SourceFd(&keyboard), KEYBOARD, Interest::READABLE)
+                .map_err(system("watch the terminal"))?;
+        }
         let reserve = File::open("/dev/null").map_err(system("keep a descriptor in reserve"))?;
         config.warnings(clients_max).iter().for_each(|warning| warn!("{warning}"));
         tell_bounds(&config, clients_max);
@@ -183,6 +172,7 @@ impl Server {
             signals,
             listening,
             console,
+            typing,
             journal,
             accepts_max: config.accept_queue as usize,
             shutdown: config.shutdown,
@@ -218,6 +208,7 @@ impl Server {
         self.hub.listen(now);
         self.release(now);
         self.accept(now);
+        self.host(now);
         self.speak(now);
         Ok(self.ended(now))
     }
@@ -286,6 +277,7 @@ impl Server {
             let writable = event.is_writable() || event.is_write_closed() || broken;
             match event.token() {
                 SIGNALS => signalled = true,
+                KEYBOARD | HOST => self.typing.iter_mut().for_each(Typing::note),
                 Token(key @ ..LISTENERS) => self.hub.note(key, readable, writable, now),
                 Token(number) => {
                     let one = self.listening.get_mut(number - LISTENERS);
@@ -397,8 +389,7 @@ impl Server {
             return turn_away(socket, &words);
         }
         let token = Token(self.hub.next_key());
-        let interests = Interest::READABLE | Interest::WRITABLE;
-        match self.poll.registry().register(&mut socket, token, interests) {
+        match self.poll.registry().register(&mut socket, token, BOTH_WAYS) {
             Ok(()) => self.hub.admit(socket, address, entrance, now),
             Err(error) => {
                 turn_away(socket, &self.hub.full_line());

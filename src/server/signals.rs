@@ -3,7 +3,7 @@
 //! No signal that a write, a limit, a timer or a log rotation script can raise ends the server
 //! without a word. A signal that is not in the table keeps its default: SIGQUIT dumps core, SIGTSTP
 //! and SIGSTOP stop the process until SIGCONT, SIGCHLD and the like do nothing. Rust ignores
-//! SIGPIPE from the beginning. There is no SIGTTIN, since the server reads no terminal, and
+//! SIGPIPE from the beginning. [`crate::stdio::keyboard`] blocks SIGTTIN, and
 //! [`crate::stdio::sink`] avoids SIGTTOU. This file catches nothing.
 
 use signal_hook::consts::{
