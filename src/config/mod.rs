@@ -122,7 +122,7 @@ pub struct Config {
     #[arg(long, value_name = "LANG", value_enum, hide_possible_values = true)]
     pub lang: Option<Lang>,
 
-    /// Let operators connect to this Unix socket, or to none
+    /// Where operators connect: a Unix socket, or none
     ///
     /// `nc -U PATH` and `chinwag ctl` connect there, of you and of root only. PORT is that of the
     /// first address. Root without XDG_RUNTIME_DIR uses /run; any other user without it, and

@@ -53,14 +53,17 @@ impl Control {
         if text == "none" {
             return Ok(Control::Off);
         }
-        socket_path(text.strip_prefix("unix:").unwrap_or(text)).map(Control::At)
+        let path = socket_path(text.strip_prefix("unix:").unwrap_or(text));
+        path.map(Control::At).map_err(|why| format!("{why}; nor the word none"))
     }
 }
 
 /// The path of a Unix socket, which the kernel takes only if it is short.
 fn socket_path(text: &str) -> Result<PathBuf, String> {
     match text.len() {
-        0 => Err("no path".to_owned()),
+        _ if !text.contains('/') => {
+            Err("not a path with a /, such as /run/chinwag/all.sock or ./all.sock".to_owned())
+        }
         SOCKET_PATH_BYTES_END.. => {
             Err(format!("a path of at least {SOCKET_PATH_BYTES_END} bytes: unix(7) takes fewer"))
         }
@@ -180,14 +183,14 @@ mod tests {
 
     #[test]
     fn a_path_is_one_that_the_kernel_takes() {
-        let path = |bytes: usize| "x".repeat(bytes);
-        assert_eq!(listen("unix:a.sock"), Ok(Listen::Unix("a.sock".into())));
-        assert_eq!(listen("unix:a.sock").unwrap().to_string(), "unix:a.sock");
+        let path = |bytes: usize| "/".repeat(bytes);
+        assert_eq!(listen("unix:./a.sock"), Ok(Listen::Unix("./a.sock".into())));
+        assert_eq!(listen("unix:/a.sock").unwrap().to_string(), "unix:/a.sock");
         assert_eq!(Control::parse("none"), Ok(Control::Off));
         for text in [path(107), format!("unix:{}", path(107))] {
             assert_eq!(Control::parse(&text), Ok(Control::At(path(107).into())));
         }
-        for text in ["", "unix:", &path(108)] {
+        for text in ["", "unix:", "off", "a.sock", &path(108)] {
             assert!(Control::parse(text).is_err(), "{text}");
             assert!(listen(&format!("unix:{text}")).is_err(), "{text}");
         }

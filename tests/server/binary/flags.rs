@@ -128,7 +128,7 @@ fn range(said: &str) -> Option<(f64, Option<f64>)> {
 
 #[test]
 fn every_number_says_its_range_and_takes_no_other() {
-    const NO_NUMBERS: [&str; 4] = ["ADDR", "CIDR", "LANG", "LEVEL"];
+    const NO_NUMBERS: [&str; 5] = ["ADDR", "CIDR", "LANG", "LEVEL", "PATH"];
     let takes = |flag: &Arg, value: f64| {
         let command = Config::augment_args(clap::Command::new("chinwag"));
         let value = format!("--{}={value}", flag.get_long().unwrap());
