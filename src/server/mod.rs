@@ -99,6 +99,8 @@ pub struct Server {
     poll: Poll,
     events: Events,
     signals: Signals,
+    /// It was started at a terminal.
+    had_terminal: bool,
     listening: Vec<Listening>,
     hub: Hub<TcpStream>,
     console: Console,
@@ -170,6 +172,7 @@ impl Server {
             poll,
             events: Events::with_capacity(EVENTS_MAX),
             signals,
+            had_terminal: signals::has_terminal(),
             listening,
             console,
             typing,
@@ -290,9 +293,10 @@ impl Server {
 
     fn note_signals(&mut self, now: Instant) {
         for signal in self.signals.pending().collect::<Vec<i32>>() {
-            match signals::meaning(signal) {
+            match signals::meaning(signal, self.had_terminal) {
                 Meaning::Stop if self.stop_by.is_some() => self.interrupted = Some(signal),
                 Meaning::Stop | Meaning::StopInTime => self.stop(signals::name(signal), now),
+                Meaning::Reload => self.reload(signals::name(signal), now),
                 Meaning::Status => self.tell_status(signals::name(signal)),
                 Meaning::Nothing => {
                     if let Some(count) = self.ignored_signals.count(now) {
@@ -314,6 +318,11 @@ impl Server {
         self.listening.clear();
         self.hub.stop(now);
         self.stop_by = Some(now + self.shutdown);
+    }
+
+    /// Reads what may have changed once more.
+    fn reload(&mut self, why: &str, _now: Instant) {
+        info!("reloaded: {why}");
     }
 
     /// Logs the status: clients, lines, memory.

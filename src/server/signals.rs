@@ -6,6 +6,8 @@
 //! SIGPIPE from the beginning. [`crate::stdio::keyboard`] blocks SIGTTIN, and
 //! [`crate::stdio::sink`] avoids SIGTTOU. This file catches nothing.
 
+use std::fs::File;
+
 use signal_hook::consts::{
     SIGALRM, SIGHUP, SIGINT, SIGIO, SIGPROF, SIGTERM, SIGUSR1, SIGUSR2, SIGVTALRM, SIGXCPU, SIGXFSZ,
 };
@@ -17,6 +19,8 @@ pub enum Meaning {
     Stop,
     /// The kernel will kill the process before long: stop; a second one changes nothing.
     StopInTime,
+    /// Read what may have changed once more.
+    Reload,
     /// Log the status.
     Status,
     /// Log the signal, and do nothing else.
@@ -26,7 +30,8 @@ pub enum Meaning {
 const MEANINGS: [(i32, Meaning); 11] = [
     (SIGTERM, Meaning::Stop),
     (SIGINT, Meaning::Stop),
-    (SIGHUP, Meaning::Stop),
+    // For a service that is the convention; from a terminal it means another thing, see `meaning`.
+    (SIGHUP, Meaning::Reload),
     // The soft limit of processor time (`ulimit -St`); at the hard one comes SIGKILL.
     (SIGXCPU, Meaning::StopInTime),
     (SIGUSR1, Meaning::Status),
@@ -49,8 +54,18 @@ pub fn heeded() -> Vec<i32> {
     all.filter(|signal| *signal != SIGHUP || ignored & (1 << (SIGHUP - 1)) == 0).collect()
 }
 
-/// The meaning of one of [`heeded`].
-pub fn meaning(signal: i32) -> Meaning {
+/// Whether this process has a controlling terminal. Ask at the start: a terminal that is gone is
+/// the reason for a SIGHUP.
+pub fn has_terminal() -> bool {
+    File::open("/dev/tty").is_ok()
+}
+
+/// The meaning of one of [`heeded`], for a process that had a controlling terminal at its start or
+/// had none. If the terminal goes away, its processes end (SIGHUP), as a shell's do.
+pub fn meaning(signal: i32, had_terminal: bool) -> Meaning {
+    if signal == SIGHUP && had_terminal {
+        return Meaning::Stop;
+    }
     let row = MEANINGS.into_iter().find(|(its, _)| *its == signal);
     row.map_or(Meaning::Nothing, |(_, meaning)| meaning)
 }
