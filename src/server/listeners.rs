@@ -52,6 +52,14 @@ impl fmt::Display for At {
 }
 
 impl Listener {
+    /// Its address, if it has one.
+    pub fn address(&self) -> Option<SocketAddr> {
+        match self.at {
+            At::Internet(address) => Some(address),
+            At::Unix(..) => None,
+        }
+    }
+
     /// Accepts a connection. Neither this nor the connection blocks. One to a Unix socket has no
     /// address, which is written as the unspecified one.
     pub fn accept(&self) -> io::Result<(OwnedFd, SocketAddr)> {
@@ -91,7 +99,8 @@ pub fn listen_all(config: &Config) -> Result<Vec<Listener>, StartError> {
             }
         }
     }
-    let control = listen_to_operators(port_of(&listeners), config)?;
+    let port = listeners.iter().find_map(Listener::address).map(|address| address.port());
+    let control = listen_to_operators(port, config)?;
     listeners.extend(control.map(|(socket, at)| Listener {
         socket,
         at,
@@ -100,14 +109,6 @@ pub fn listen_all(config: &Config) -> Result<Vec<Listener>, StartError> {
         send_buffer,
     }));
     Ok(listeners)
-}
-
-/// The port of the first address.
-fn port_of(listeners: &[Listener]) -> Option<u16> {
-    listeners.iter().find_map(|one| match one.at {
-        At::Internet(address) => Some(address.port()),
-        At::Unix(..) => None,
-    })
 }
 
 /// Listens where operators connect. If the usual path cannot be used, the server starts all the

@@ -29,6 +29,7 @@ use log::{error, info, warn};
 use mio::net::TcpStream;
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Registry, Token};
+use rustix::termios::isatty;
 use signal_hook_mio::v1_0::Signals;
 use socket2::SockRef;
 
@@ -54,6 +55,7 @@ pub mod console;
 pub mod door;
 mod host;
 mod in_use;
+mod invitation;
 pub mod journal;
 mod listeners;
 mod machine;
@@ -167,6 +169,11 @@ impl Server {
             let room = name.as_ref().map_or(LOBBY, |name| hub.open_room(name, Instant::now()));
             let entrance = Entrance { room, is_control: *is_control };
             listening.push(Listening { listener, entrance, door: Door::default() });
+        }
+        if isatty(rustix::stdio::stdout()) {
+            let addresses: Vec<SocketAddr> =
+                listening.iter().filter_map(|one| one.listener.address()).collect();
+            invitation::lines(&addresses).iter().for_each(|line| console.announce(line));
         }
         Ok(Server {
             poll,
@@ -297,6 +304,7 @@ impl Server {
                 Meaning::Stop if self.stop_by.is_some() => self.interrupted = Some(signal),
                 Meaning::Stop | Meaning::StopInTime => self.stop(signals::name(signal), now),
                 Meaning::Reload => self.reload(signals::name(signal), now),
+                Meaning::Continued => self.typing.iter_mut().for_each(Typing::note),
                 Meaning::Status => self.tell_status(signals::name(signal)),
                 Meaning::Nothing => {
                     if let Some(count) = self.ignored_signals.count(now) {

@@ -9,7 +9,8 @@
 use std::fs::File;
 
 use signal_hook::consts::{
-    SIGALRM, SIGHUP, SIGINT, SIGIO, SIGPROF, SIGTERM, SIGUSR1, SIGUSR2, SIGVTALRM, SIGXCPU, SIGXFSZ,
+    SIGALRM, SIGCONT, SIGHUP, SIGINT, SIGIO, SIGPROF, SIGTERM, SIGUSR1, SIGUSR2, SIGVTALRM,
+    SIGXCPU, SIGXFSZ,
 };
 
 /// What a signal means.
@@ -21,19 +22,23 @@ pub enum Meaning {
     StopInTime,
     /// Read what may have changed once more.
     Reload,
+    /// The process may be in the foreground again: look at the terminal. No event of that tells
+    /// of a line which was typed a moment before.
+    Continued,
     /// Log the status.
     Status,
     /// Log the signal, and do nothing else.
     Nothing,
 }
 
-const MEANINGS: [(i32, Meaning); 11] = [
+const MEANINGS: [(i32, Meaning); 12] = [
     (SIGTERM, Meaning::Stop),
     (SIGINT, Meaning::Stop),
     // For a service that is the convention; from a terminal it means another thing, see `meaning`.
     (SIGHUP, Meaning::Reload),
     // The soft limit of processor time (`ulimit -St`); at the hard one comes SIGKILL.
     (SIGXCPU, Meaning::StopInTime),
+    (SIGCONT, Meaning::Continued),
     (SIGUSR1, Meaning::Status),
     // Some programs rotate their logs on it.
     (SIGUSR2, Meaning::Nothing),

@@ -4,12 +4,14 @@ use std::fs::File;
 use std::io::{ErrorKind, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, Stdio};
+use std::time::Duration;
 
 use rustix::fs::OFlags;
 
 use crate::binary::streams::SMALL;
 use crate::binary::system::switches;
 use crate::support::process::{Collected, start, through_shell};
+use crate::support::program::Program;
 use crate::support::terminal::Terminal;
 use crate::support::{Client, Server, join, send_signal, wait_for};
 
@@ -62,6 +64,28 @@ fn what_is_typed_is_said_and_only_the_host_gets_its_replies() {
         let own = ["/replies", "replies only", "답만", "welcome", "환영"];
         assert!(own.iter().all(|word| !printed.contains(word)), "{printed}");
     }
+}
+
+#[test]
+#[ignore = "needs nc, curl and setsid"]
+fn a_terminal_says_what_others_type_and_it_works() {
+    let screen = Screen::start(LEADER, &[]);
+    let (mut alice, _) = screen.server.join();
+    let whole = || Some(screen.printed.text()).filter(|text| text.matches('\n').count() == 5);
+    let printed = wait_for("four lines", whole);
+    let commands: Vec<&str> =
+        printed.lines().skip(1).take(3).map(|line| &line["to join: ".len()..]).collect();
+    for (typed, program) in commands.iter().zip(["nc ", "curl ", "chinwag join "]) {
+        assert!(typed.starts_with(program), "{printed}");
+        let typed = typed.replace("chinwag", env!("CARGO_BIN_EXE_chinwag"));
+        let mut client = Program::start_on_terminal(&screen.server, &format!("exec {typed}"));
+        client.read_until("welcome, you are ");
+        alice.send(format!("to {program}\n"));
+        client.read_until(&format!("to {}", program.trim_end()));
+        client.say(&format!("through {program}\r"));
+        screen.printed.read_until(&format!(": through {program}\n"));
+    }
+    assert_eq!(commands.len(), 3, "{printed}");
 }
 
 #[test]
@@ -226,9 +250,11 @@ fn a_terminal_that_hangs_up_takes_no_server_of_nohup_with_it() {
             alice.send(format!("without a terminal {number}\n"));
             alice.read_until(&format!("{name}: without a terminal {number}\n"));
         }
-        let before = switches(&server);
-        std::thread::sleep(std::time::Duration::from_secs(1));
-        assert_eq!(switches(&server), before, "{script}: it is woken");
+        wait_for("a moment without being woken", || {
+            let before = switches(&server);
+            std::thread::sleep(Duration::from_millis(500));
+            (switches(&server) == before).then_some(())
+        });
     }
 }
 
@@ -248,7 +274,8 @@ fn a_host_whose_terminal_shows_nothing_delays_no_client() {
             written => written.unwrap(),
         }
         alice.send(format!("still {number}\n"));
-        alice.read_until_last(&format!("{name}: still {number}\n"));
+        alice.forget();
+        alice.read_until(&format!("{name}: still {number}\n"));
     }
     rustix::fs::fcntl_setfl(&person, flags).unwrap();
     let printed = Collected::from(person.try_clone().unwrap());
