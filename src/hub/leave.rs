@@ -6,6 +6,12 @@
 //! read and discarded for a moment after our side has ended. That moment is bounded in time and in
 //! bytes, or a client that goes on sending could stay.
 //!
+//! `nc` on a terminal does not end when our side has ended, nor when the connection is closed. Only
+//! a reset ends it, and then it reads nothing more. So after `/quit` and at a stop, a client that is
+//! still there when the moment is over is reset, if its kernel has acknowledged everything. By then
+//! a client that reads has read its last line; `nc` that is suspended never will. Any other client
+//! that is closed may come back to its terminal to read why.
+//!
 //! At once is for a client that takes nothing: what waits for it in the kernel, up to 36 KiB, would
 //! stay there for minutes. Its socket is reset.
 //!

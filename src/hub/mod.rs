@@ -291,6 +291,10 @@ impl<S: Socket> Hub<S> {
                 self.enter(id, Life::Gone(leave), now);
             }
             Life::Draining(leave) if its.drain_until.is_some_and(|until| until <= now) => {
+                if leave.ends_by_reset() {
+                    // It stays although our side has ended, as nc does: only a reset ends that.
+                    client.socket.reset_on_close_if_received();
+                }
                 self.enter(id, Life::Gone(leave), now);
             }
             _ => {}

@@ -28,8 +28,8 @@ fn lines_for(listening: &[SocketAddr], own: impl Fn(bool) -> Option<IpAddr>) -> 
     let join_port = if port == PORT { String::new() } else { format!(" {port}") };
     vec![
         format!("to join: nc {host} {port}"),
-        // Without -T. curl shows what others say only after each Enter.
-        format!("     or: curl telnet://{address} -sT."),
+        // Without -T. curl shows what others say only after each Enter; with it, a meter too.
+        format!("     or: curl telnet://{address} -T. --no-progress-meter"),
         format!("     or: chinwag join {host}{join_port}"),
     ]
 }
@@ -76,7 +76,7 @@ mod tests {
             lines,
             [
                 "to join: nc 192.168.1.17 50005",
-                "     or: curl telnet://192.168.1.17:50005 -sT.",
+                "     or: curl telnet://192.168.1.17:50005 -T. --no-progress-meter",
                 "     or: chinwag join 192.168.1.17",
             ]
         );
@@ -93,7 +93,7 @@ mod tests {
         assert_eq!(
             said(&["[::1]:7"], own)[1..],
             [
-                "     or: curl telnet://[::1]:7 -sT.".to_owned(),
+                "     or: curl telnet://[::1]:7 -T. --no-progress-meter".to_owned(),
                 "     or: chinwag join ::1 7".to_owned(),
             ]
         );

@@ -59,6 +59,7 @@ mod invitation;
 pub mod journal;
 mod listeners;
 mod machine;
+mod received;
 mod signals;
 mod start_error;
 mod typing;
@@ -474,6 +475,12 @@ impl Server {
 impl Socket for TcpStream {
     fn shut_down_write(&mut self) -> io::Result<()> {
         self.shutdown(Shutdown::Write)
+    }
+
+    fn reset_on_close_if_received(&mut self) {
+        if received::is_all_received(SockRef::from(&*self)) {
+            self.reset_on_close();
+        }
     }
 
     fn reset_on_close(&mut self) {
