@@ -189,7 +189,7 @@ fn verdict_of(notice: &Notice<'_>) -> Verdict {
         Entered { .. } | Moved { .. } | InRoom { .. } => Verdict::Done,
         Topic { .. } | NoTopic | TopicSet { .. } => Verdict::Done,
         Rooms { .. } | RoomsAndMore { .. } | Here { .. } | HereAndMore { .. } => Verdict::Done,
-        Bye | ByeToNc | EchoOn | EchoOff | RepliesOnly | NameIsYours { .. } => Verdict::Done,
+        Bye | EchoOn | EchoOff | RepliesOnly | NameIsYours { .. } => Verdict::Done,
         Ignoring { .. } | NoLongerIgnoring { .. } | NotIgnoring { .. } => Verdict::Done,
         IgnoringThese { .. } | IgnoringNobody => Verdict::Done,
         LineTooLong { .. } | Endless { .. } | Idle { .. } | TooManyReplies { .. } => {

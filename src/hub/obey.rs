@@ -259,9 +259,7 @@ impl<S: Socket> Hub<S> {
             let room = &mut self.rooms[self.clients[id].room];
             room.say(&mut self.pages, id.serial, EntryKind::Say, words, &self.names);
         }
-        let has_dialect = self.clients[id].record.decoder.has_dialect();
-        let bye = if has_dialect { Notice::Bye } else { Notice::ByeToNc };
-        self.tell(id, &bye, now);
+        self.tell(id, &Notice::Bye, now);
         self.end(id, now);
     }
 }

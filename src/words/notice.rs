@@ -286,15 +286,10 @@ notices! {
     Here { here: usize, names: &'a str }
         en "{here} here: {names}"
         ko "지금 {here}명: {names}";
-    /// To a telnet client that leaves by `/quit`: it exits when the connection closes.
+    /// To a client that leaves by `/quit`.
     Bye
         en "bye"
         ko "안녕히 가세요";
-    /// To any other client that leaves by `/quit`: nc shows nothing when the server closes, and
-    /// keeps running.
-    ByeToNc
-        en "bye (Ctrl-C ends nc)"
-        ko "안녕히 가세요 (nc는 Ctrl-C로 끝납니다)";
     /// No client here has this name.
     Nobody { name: &'a str }
         en "nobody here is called {name}"

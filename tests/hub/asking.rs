@@ -113,7 +113,7 @@ impl Asks {
         let nobody = |name: &str| text == format!("* nobody here is called {name}");
         match self {
             Asks::Say(_) | Asks::About(_) | Asks::Name { sure: true, .. } => false,
-            Asks::Quit | Asks::LastWords(_) => text == "* bye" || text == "* bye (Ctrl-C ends nc)",
+            Asks::Quit | Asks::LastWords(_) => text == "* bye",
             Asks::Name { to, .. } => {
                 let refusals = ["is taken", "is reserved", "looks like the name of someone here"];
                 refusals.iter().any(|refusal| text == format!("* {to} {refusal}"))
