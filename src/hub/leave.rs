@@ -7,7 +7,7 @@
 //! bytes, or a client that goes on sending could stay.
 //!
 //! `nc` on a terminal does not end when our side has ended, nor when the connection is closed. Only
-//! a reset ends it, and then it reads nothing more. So after `/quit` and at a stop, a client that is
+//! a reset ends it, and then it reads nothing more. So after `/quit` and at a stop a client that is
 //! still there when the moment is over is reset, if its kernel has acknowledged everything. By then
 //! a client that reads has read its last line; `nc` that is suspended never will. Any other client
 //! that is closed may come back to its terminal to read why.

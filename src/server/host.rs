@@ -8,10 +8,24 @@ use log::{info, warn};
 
 use super::listeners::NO_ADDRESS;
 use super::typing::Typing;
-use super::{BOTH_WAYS, HOST, Registry, Server, SourceFd, TcpStream, Token};
+use super::{BOTH_WAYS, HOST, Interest, KEYBOARD, Registry, Server, SourceFd, TcpStream, Token};
+use crate::config::Config;
 use crate::hub::Hub;
 use crate::hub::admit::Entrance;
 use crate::room::LOBBY;
+
+/// Opens the terminal at which the host may type, and watches it; `None` if there is none, or the
+/// flags say otherwise.
+pub fn open(config: &Config, registry: &Registry) -> io::Result<Option<Typing>> {
+    if config.quiet || config.raw {
+        return Ok(None);
+    }
+    let typing = Typing::open(rustix::stdio::stdin());
+    if let Some(keyboard) = typing.as_ref().and_then(Typing::keyboard) {
+        registry.register(&mut SourceFd(&keyboard), KEYBOARD, Interest::READABLE)?;
+    }
+    Ok(typing)
+}
 
 impl Server {
     /// Passes on what the host types, and what it gets. A host that begins to talk is admitted here

@@ -15,8 +15,8 @@ const ELSEWHERE: [IpAddr; 2] = [
 ];
 
 /// What to type to join a server that listens here; nothing if it has no address.
-pub fn lines(listening: &[SocketAddr]) -> Vec<String> {
-    lines_for(listening, own_address)
+pub fn lines(listening: Vec<SocketAddr>) -> Vec<String> {
+    lines_for(&listening, own_address)
 }
 
 fn lines_for(listening: &[SocketAddr], own: impl Fn(bool) -> Option<IpAddr>) -> Vec<String> {

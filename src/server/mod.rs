@@ -140,13 +140,7 @@ impl Server {
         let listeners = listeners::listen_all(&config)?;
         let mut console =
             Console::new(rustix::stdio::stdout(), config.quiet, config.terms(config.log_form()));
-        let talks = !config.quiet && !config.raw;
-        let typing = if talks { Typing::open(rustix::stdio::stdin()) } else { None };
-        if let Some(keyboard) = typing.as_ref().and_then(Typing::keyboard) {
-            registry
-                .register(&mut SourceFd(&keyboard), KEYBOARD, Interest::READABLE)
-                .map_err(system("watch the terminal"))?;
-        }
+        let typing = host::open(&config, registry).map_err(system("watch the terminal"))?;
         let reserve = File::open("/dev/null").map_err(system("keep a descriptor in reserve"))?;
         config.warnings(clients_max).iter().for_each(|warning| warn!("{warning}"));
         tell_bounds(&config, clients_max);
@@ -172,9 +166,8 @@ impl Server {
             listening.push(Listening { listener, entrance, door: Door::default() });
         }
         if isatty(rustix::stdio::stdout()) {
-            let addresses: Vec<SocketAddr> =
-                listening.iter().filter_map(|one| one.listener.address()).collect();
-            invitation::lines(&addresses).iter().for_each(|line| console.announce(line));
+            let addresses = listening.iter().filter_map(|one| one.listener.address());
+            invitation::lines(addresses.collect()).iter().for_each(|line| console.announce(line));
         }
         Ok(Server {
             poll,
