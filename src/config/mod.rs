@@ -92,8 +92,10 @@ pub struct Config {
     /// Listen on this address and port; repeat for more
     ///
     /// A port alone means every address, IPv4 and IPv6. Port 0 takes a free port. Host names are
-    /// not looked up. With ,room=NAME behind it, new clients stand in that room, not in the lobby.
-    /// ,exempt=CIDR behind it replaces --exempt for the clients that come there.
+    /// not looked up. unix:PATH is a Unix socket that every user of the machine may connect to, as
+    /// nginx makes them: put it into a directory that only some may enter. With ,room=NAME behind
+    /// it, new clients stand in that room, not in the lobby. ,exempt=CIDR behind it replaces
+    /// --exempt for the clients that come there.
     #[arg(long, value_name = "ADDR", value_delimiter = ',', value_parser = listen)]
     #[arg(default_values_t = [Listen::Everywhere(PORT)])]
     pub listen: Vec<Listen>,
@@ -136,6 +138,14 @@ pub struct Config {
     /// this flag. Two servers cannot share a directory.
     #[arg(long, value_name = "DIR")]
     pub keep: Option<PathBuf>,
+
+    /// Where operators connect: a Unix socket, or none
+    ///
+    /// `nc -U PATH` and `chinwag ctl` connect there, of you and of root only. PORT is that of the
+    /// first address. Root without XDG_RUNTIME_DIR uses /run; any other user without it, and
+    /// --raw, has none. [default: $XDG_RUNTIME_DIR/chinwag/PORT.sock]
+    #[arg(long, value_name = "PATH", value_parser = Control::parse)]
+    pub control: Option<Control>,
 
     /// Do not print what is said in the lobby on standard output
     #[arg(long, value_parser = BoolishValueParser::new())]
@@ -365,6 +375,8 @@ pub enum Listen {
     At(SocketAddr),
     /// On every address, at this port.
     Everywhere(u16),
+    /// On a Unix socket.
+    Unix(PathBuf),
     /// No address: clients that come to the one before stand in this room.
     Room(Name),
     /// No address: for clients that come to the one before, this replaces `--exempt`.
@@ -372,12 +384,17 @@ pub enum Listen {
 }
 
 impl Listen {
+    /// Whether it is a place to listen, not what is so of the one before.
+    pub fn is_place(&self) -> bool {
+        !matches!(self, Listen::Room(_) | Listen::Exempt(_))
+    }
+
     /// The address to listen on, and for [`Listen::Everywhere`] one of IPv6, which a machine may
-    /// lack. `None` if it is no address.
+    /// lack. `None` if it is no address of the internet.
     pub fn addresses(&self) -> Option<(SocketAddr, Option<SocketAddr>)> {
         match *self {
             Listen::At(address) => Some((address, None)),
-            Listen::Room(_) | Listen::Exempt(_) => None,
+            Listen::Unix(_) | Listen::Room(_) | Listen::Exempt(_) => None,
             Listen::Everywhere(port) => {
                 let second = SocketAddr::from((Ipv6Addr::UNSPECIFIED, port));
                 Some((SocketAddr::from((Ipv4Addr::UNSPECIFIED, port)), Some(second)))
@@ -392,11 +409,21 @@ impl fmt::Display for Listen {
         match self {
             Listen::At(address) => write!(f, "{address}"),
             Listen::Everywhere(port) => write!(f, "{port}"),
+            Listen::Unix(path) => write!(f, "unix:{}", path.display()),
             Listen::Room(name) => write!(f, "room={}", name.as_str()),
             Listen::Exempt(Exempt::Nobody) => write!(f, "exempt=none"),
             Listen::Exempt(Exempt::Network(network)) => write!(f, "exempt={network}"),
         }
     }
+}
+
+/// Where operators connect, if not at the usual path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Control {
+    /// Nowhere.
+    Off,
+    /// At this Unix socket.
+    At(PathBuf),
 }
 
 impl Default for Config {

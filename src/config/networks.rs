@@ -17,10 +17,14 @@ pub enum Exempt {
 
 impl Config {
     /// Whether a client at this address is exempt from `--per-address` and `--rate`, if it came to
-    /// this one of the [listeners](Config::listeners).
+    /// this one of the [listeners](Config::listeners). A client of a Unix socket has no address,
+    /// which is written as the unspecified one. It is exempt unless its listener says otherwise.
     pub fn is_exempt(&self, address: IpAddr, listener: Option<usize>) -> bool {
         let address = address.to_canonical();
         let own = listener.map(|place| self.exempt_at(place)).filter(|own| !own.is_empty());
+        if own.is_none() && address.is_unspecified() {
+            return true;
+        }
         let exempt = own.unwrap_or_else(|| self.exempt.iter().collect());
         if exempt.is_empty() {
             return address.is_loopback();
@@ -34,13 +38,13 @@ impl Config {
     /// What stands behind the address of this one of the [listeners](Config::listeners).
     fn exempt_at(&self, listener: usize) -> Vec<&Exempt> {
         let addresses = self.listen.iter().scan(0, |count, listen| {
-            *count += usize::from(listen.addresses().is_some());
+            *count += usize::from(listen.is_place());
             Some((*count, listen))
         });
         let own = addresses.filter(|(count, _)| *count == listener + 1);
         let exempt = own.filter_map(|(_, listen)| match listen {
             Listen::Exempt(exempt) => Some(exempt),
-            Listen::At(_) | Listen::Everywhere(_) | Listen::Room(_) => None,
+            Listen::At(_) | Listen::Everywhere(_) | Listen::Unix(_) | Listen::Room(_) => None,
         });
         exempt.collect()
     }

@@ -21,7 +21,7 @@ use crate::room::{ClientId, LOBBY, RoomId};
 use crate::wire::decoder::Decoder;
 use crate::wire::proxy::{HEADER_WAIT, Header};
 use crate::words::names::{Claimant, Name};
-use crate::words::notice::{Counted, Notice, Shown, Span, Why};
+use crate::words::notice::{Counted, Notice, Shown, Span, Whence, Why};
 
 /// Why a new client is refused.
 enum Refused {
@@ -333,7 +333,7 @@ impl<S: Socket> Hub<S> {
         let here = self.rooms[room].here;
         let shown = Shown((!self.config.hide_addresses).then_some(address));
         let name = self.names.of(id.serial).to_string();
-        debug!("{name} ({address}) joined");
+        debug!("{name} ({}) joined", Whence(address));
         let welcome = Notice::Welcome { name: &name, address: shown, here };
         self.tell_lines_at(id, start, self.config.voice().line(&welcome), now);
         if room != LOBBY {
@@ -385,7 +385,8 @@ impl<S: Socket> Hub<S> {
         let trouble = if full { &mut troubles.full } else { &mut troubles.per_address };
         if let Some(count) = trouble.count(now) {
             let connections = Counted(count, "connection");
-            warn!("refused {connections}, the last from {address}: {}", refusal.notice());
+            let notice = refusal.notice();
+            warn!("refused {connections}, the last from {}: {notice}", Whence(address));
         }
     }
 

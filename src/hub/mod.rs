@@ -47,7 +47,7 @@ use crate::room::pages::Pages;
 use crate::room::transcript::Transcript;
 use crate::room::{ClientId, LOBBY, Room, RoomId};
 use crate::words::names::{Name, Names};
-use crate::words::notice::Notice;
+use crate::words::notice::{Notice, Whence};
 
 use addresses::Addresses;
 use agenda::Agenda;
@@ -298,6 +298,10 @@ impl<S: Socket> Hub<S> {
                 self.enter(id, Life::Gone(leave), now);
             }
             Life::Draining(leave) if its.drain_until.is_some_and(|until| until <= now) => {
+                if leave.ends_by_reset() {
+                    // It stays although our side has ended, as nc does: only a reset ends that.
+                    client.socket.reset_on_close_if_received();
+                }
                 self.enter(id, Life::Gone(leave), now);
             }
             _ => {}
@@ -314,7 +318,7 @@ impl<S: Socket> Hub<S> {
             });
             self.agenda.remove_arrival(id);
             if let Some(leave) = life.leave() {
-                debug!("{} left: {leave}", client.record.address());
+                debug!("{} left: {leave}", Whence(client.record.address()));
             }
         }
         if matches!(life, Life::Deaf(_) | Life::Closing(_)) {

@@ -40,6 +40,10 @@ pub trait Socket: Read + Write {
     /// Ends our side of the connection once all that was written is sent.
     fn shut_down_write(&mut self) -> io::Result<()>;
 
+    /// Lets the next close reset the connection, if the peer's kernel has acknowledged all that was
+    /// sent. By default it never is known to have.
+    fn reset_on_close_if_received(&mut self) {}
+
     /// Lets the next close drop what was not sent, so that nothing of the connection remains in the
     /// kernel (linger 0). If that fails, nothing can be done.
     fn reset_on_close(&mut self);

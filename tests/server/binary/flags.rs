@@ -23,6 +23,7 @@ const UNITS: [&str; 13] = [
     "LEVEL",
     "LINES",
     "NOTICES",
+    "PATH",
     "PROBES",
     "SECONDS",
     "WRITES",
@@ -128,7 +129,8 @@ fn range(said: &str) -> Option<(f64, Option<f64>)> {
 
 #[test]
 fn every_number_says_its_range_and_takes_no_other() {
-    const NO_NUMBERS: [&str; 5] = ["ADDR", "CIDR", "DIR", "LANG", "LEVEL"];
+    const NO_NUMBERS: [&str; 8] =
+        ["ADDR", "CIDR", "DIR", "FILE", "LANG", "LEVEL", "PATH", "SECRET"];
     let takes = |flag: &Arg, value: f64| {
         let command = Config::augment_args(clap::Command::new("chinwag"));
         let value = format!("--{}={value}", flag.get_long().unwrap());
