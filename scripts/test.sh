@@ -3,13 +3,15 @@
 set -eu
 cd "$(dirname "$0")/.."
 
-# The programs that the tests use. Only what is missing is installed.
+# The programs that the tests use. Only what is missing is installed. Some are for administrators.
+PATH=$PATH:/usr/sbin
 missing=
 for pair in nc:netcat-openbsd ncat:ncat socat:socat telnet:telnet busybox:busybox strace:strace \
     curl:curl openssl:openssl ssh:openssh-client gcc:gcc plink:putty-tools ip:iproute2 \
-    tmux:tmux screen:screen xterm:xterm Xvfb:xvfb xdotool:xdotool; do
+    tmux:tmux screen:screen xterm:xterm Xvfb:xvfb xdotool:xdotool haproxy:haproxy nginx:nginx; do
     command -v "${pair%%:*}" >/dev/null || missing="$missing ${pair##*:}"
 done
+[ -e /usr/lib/nginx/modules/ngx_stream_module.so ] || missing="$missing libnginx-mod-stream"
 if [ -n "$missing" ]; then
     sudo=
     [ "$(id -u)" = 0 ] || sudo=sudo

@@ -1,10 +1,10 @@
-//! The program: reads the flags, runs the server, its keeper or the client, and picks the exit
-//! code.
+//! The program: reads the flags, runs what they ask for, and picks the exit code.
 //!
 //! Exit codes of the server: 0 stopped as asked; 1 could not start, or failed; 2 wrong flag; 128 +
 //! N ended at once by a second signal N. Exit codes of the client: 0 sent everything; 1 could not
-//! connect, or lost the connection; 2 wrong flag; 128 + N ended by signal N. Exit codes of the
-//! keeper: 0 wrote everything until its input ended; 1 did not.
+//! connect, or lost the connection; 2 wrong flag; 128 + N ended by signal N. Exit codes of `ctl`: 0
+//! done; 1 refused; 2 wrong command or flag; 3 no server answers. Exit codes of the keeper: 0 wrote
+//! everything until its input ended; 1 did not.
 
 use std::env;
 use std::io::{self, Write};
@@ -12,6 +12,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use chinwag::config::Config;
+use chinwag::ctl::{self, CtlError, Flags as CtlFlags, Verdict};
 use chinwag::join::{self, flags::Flags as JoinFlags};
 use chinwag::keep;
 use chinwag::server::journal::{Journal, tell_error, usage_line};
@@ -41,6 +42,10 @@ enum Command {
     #[command(display_name = "chinwag join", mut_args(with_variable))]
     #[command(after_long_help = include_str!("join/help.txt"))]
     Join(JoinFlags),
+    /// Give a server on this machine one command, as an operator
+    #[command(display_name = "chinwag ctl", mut_arg("control", with_variable))]
+    #[command(after_long_help = include_str!("ctl.txt"))]
+    Ctl(CtlFlags),
     /// Print the addresses of a host, for a client that must not wait for them
     #[command(hide = true)]
     Lookup { host: String, port: u16 },
@@ -54,6 +59,7 @@ const HOW_TO_JOIN: &str = "Join with `chinwag join` or `nc localhost 50005`.";
 const STOPPED: u8 = 0;
 const FAILED: u8 = 1;
 const USAGE: u8 = 2;
+const UNREACHABLE: u8 = 3;
 const SIGNAL: u8 = 128;
 
 /// A bad end: the exit code, and why.
@@ -73,6 +79,7 @@ fn run() -> Result<u8, Failure> {
     match Flags::try_parse() {
         Ok(Flags { command: Some(Command::Serve(config)), .. }) => serve(*config),
         Ok(Flags { command: Some(Command::Join(flags)), .. }) => join(flags),
+        Ok(Flags { command: Some(Command::Ctl(flags)), .. }) => command(&flags),
         Ok(Flags { command: Some(Command::Lookup { host, port }), .. }) => lookup(&host, port),
         Ok(Flags { command: Some(Command::Keep { dir }), .. }) => {
             keep::run(&dir).map(|()| STOPPED).map_err(|why| (FAILED, why.to_string()))
@@ -130,6 +137,17 @@ fn join(flags: JoinFlags) -> Result<u8, Failure> {
         Ok(join::Ended::Lost) => Ok(FAILED),
         Ok(join::Ended::Signal(signal)) => Ok(SIGNAL + signal as u8),
         Err(error) => Err((FAILED, error.to_string())),
+    }
+}
+
+fn command(flags: &CtlFlags) -> Result<u8, Failure> {
+    match ctl::run(flags, &mut io::stdout()) {
+        Ok(Verdict::Done) => Ok(STOPPED),
+        Ok(Verdict::Refused) => Ok(FAILED),
+        Ok(Verdict::Misused) => Ok(USAGE),
+        Err(error @ CtlError::Command(_)) => Err((USAGE, error.to_string())),
+        Err(error @ CtlError::Output(_)) => Err((FAILED, error.to_string())),
+        Err(error @ CtlError::Server(_)) => Err((UNREACHABLE, error.to_string())),
     }
 }
 

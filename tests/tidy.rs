@@ -19,7 +19,7 @@ use clap::{Arg, CommandFactory, Parser};
 
 /// The folders in the order in which a line passes them: a file uses its own and those before it.
 const FOLDERS: [&str; 10] =
-    ["words", "pace", "wire", "room", "config", "hub", "stdio", "keep", "server", "join"];
+    ["words", "pace", "wire", "room", "config", "hub", "stdio", "keep", "server", "ctl", "join"];
 
 /// All folders before this one are values. This one is generic over the socket. The rest is the
 /// world.
@@ -247,7 +247,7 @@ fn lines_are_short_and_nothing_is_left_over() {
 
 #[test]
 fn every_flag_that_a_page_names_exists() {
-    let known: HashSet<String> = [Config::command(), Joining::command()]
+    let known: HashSet<String> = [Config::command(), Joining::command(), Commanding::command()]
         .iter()
         .flat_map(|command| command.get_arguments().filter_map(Arg::get_long))
         .chain(["help", "version"])
@@ -267,6 +267,13 @@ fn every_flag_that_a_page_names_exists() {
 struct Joining {
     #[command(flatten)]
     _flags: chinwag::join::flags::Flags,
+}
+
+/// The program that sends one command, with its flags.
+#[derive(Parser)]
+struct Commanding {
+    #[command(flatten)]
+    _flags: chinwag::ctl::Flags,
 }
 
 #[test]

@@ -8,7 +8,7 @@
 //! The values are plain: this file opens nothing and starts nothing. `sums` checks them against
 //! each other, and adds them up.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -26,11 +26,15 @@ use crate::words::notice::Lang;
 use crate::words::voice::Voice;
 
 use parse::{
-    count, exempt, host, keepalive, level, listen, seconds, seconds_or_zero, size, user_timeout,
+    count, exempt, host, keepalive, level, listen, network, seconds, seconds_or_zero, size,
+    user_timeout,
 };
 
+mod networks;
 mod parse;
 mod sums;
+
+pub use networks::Exempt;
 
 /// The port of the server that this one replaces, and of the scripts written for that.
 pub const PORT: u16 = 50005;
@@ -88,7 +92,10 @@ pub struct Config {
     /// Listen on this address and port; repeat for more
     ///
     /// A port alone means every address, IPv4 and IPv6. Port 0 takes a free port. Host names are
-    /// not looked up. With ,room=NAME behind it, new clients stand in that room, not in the lobby.
+    /// not looked up. unix:PATH is a Unix socket that every user of the machine may connect to, as
+    /// nginx makes them: put it into a directory that only some may enter. With ,room=NAME behind
+    /// it, new clients stand in that room, not in the lobby. ,exempt=CIDR behind it replaces
+    /// --exempt for the clients that come there.
     #[arg(long, value_name = "ADDR", value_delimiter = ',', value_parser = listen)]
     #[arg(default_values_t = [Listen::Everywhere(PORT)])]
     pub listen: Vec<Listen>,
@@ -131,6 +138,14 @@ pub struct Config {
     /// this flag. Two servers cannot share a directory.
     #[arg(long, value_name = "DIR")]
     pub keep: Option<PathBuf>,
+
+    /// Where operators connect: a Unix socket, or none
+    ///
+    /// `nc -U PATH` and `chinwag ctl` connect there, of you and of root only. PORT is that of the
+    /// first address. Root without XDG_RUNTIME_DIR uses /run; any other user without it, and
+    /// --raw, has none. [default: $XDG_RUNTIME_DIR/chinwag/PORT.sock]
+    #[arg(long, value_name = "PATH", value_parser = Control::parse)]
+    pub control: Option<Control>,
 
     /// Do not print what is said in the lobby on standard output
     #[arg(long, value_parser = BoolishValueParser::new())]
@@ -221,6 +236,12 @@ pub struct Config {
     /// nothing, since a foreign site may have pointed it here. [default: none]
     #[arg(long, value_name = "NAME", value_delimiter = ',', value_parser = host)]
     pub host: Vec<String>,
+
+    /// Expect the PROXY protocol (version 1 or 2) from proxies in this network; repeat for more.
+    /// The address of a client is then that in the header. A connection from there without a header
+    /// is closed. [default: no proxy]
+    #[arg(long, value_name = "CIDR", value_delimiter = ',', value_parser = network)]
+    pub proxy_from: Vec<IpNet>,
 
     /// Send at most this many join and leave notices per second, and as many in a burst. One line
     /// a second sums up the others; with 0, all. [0..=50]
@@ -360,17 +381,26 @@ pub enum Listen {
     At(SocketAddr),
     /// On every address, at this port.
     Everywhere(u16),
+    /// On a Unix socket.
+    Unix(PathBuf),
     /// No address: clients that come to the one before stand in this room.
     Room(Name),
+    /// No address: for clients that come to the one before, this replaces `--exempt`.
+    Exempt(Exempt),
 }
 
 impl Listen {
+    /// Whether it is a place to listen, not what is so of the one before.
+    pub fn is_place(&self) -> bool {
+        !matches!(self, Listen::Room(_) | Listen::Exempt(_))
+    }
+
     /// The address to listen on, and for [`Listen::Everywhere`] one of IPv6, which a machine may
-    /// lack. `None` if it is no address.
+    /// lack. `None` if it is no address of the internet.
     pub fn addresses(&self) -> Option<(SocketAddr, Option<SocketAddr>)> {
         match *self {
             Listen::At(address) => Some((address, None)),
-            Listen::Room(_) => None,
+            Listen::Unix(_) | Listen::Room(_) | Listen::Exempt(_) => None,
             Listen::Everywhere(port) => {
                 let second = SocketAddr::from((Ipv6Addr::UNSPECIFIED, port));
                 Some((SocketAddr::from((Ipv4Addr::UNSPECIFIED, port)), Some(second)))
@@ -379,13 +409,13 @@ impl Listen {
     }
 }
 
-/// Clients that `--per-address` and `--rate` do not limit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Exempt {
-    /// No client, not even on loopback.
-    Nobody,
-    /// All clients in this network.
-    Network(IpNet),
+/// Where operators connect, if not at the usual path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Control {
+    /// Nowhere.
+    Off,
+    /// At this Unix socket.
+    At(PathBuf),
 }
 
 impl Default for Config {
@@ -411,7 +441,7 @@ impl Config {
         for listen in &self.listen {
             match (listen, listeners.last_mut()) {
                 (Listen::Room(name), Some(last)) => last.1 = Some(name),
-                (Listen::Room(_), None) => {}
+                (Listen::Room(_), None) | (Listen::Exempt(_), _) => {}
                 _ => listeners.push((listen, None)),
             }
         }
@@ -475,41 +505,13 @@ impl Config {
     pub fn address_notice_pace(&self) -> Pace {
         Pace { every: Duration::from_secs(1), burst: 2 * self.notices.max(1) }
     }
-
-    /// Whether this address is exempt from `--per-address` and `--rate`.
-    pub fn is_exempt(&self, address: IpAddr) -> bool {
-        let address = address.to_canonical();
-        if self.exempt.is_empty() {
-            return address.is_loopback();
-        }
-        self.exempt.iter().any(|exempt| match exempt {
-            Exempt::Nobody => false,
-            Exempt::Network(network) => network.contains(&address),
-        })
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;
 
-    use super::parse::exempt;
     use super::*;
-
-    #[test]
-    fn loopback_is_exempt_unless_something_else_is_said() {
-        let config = Config::default();
-        let address = |text: &str| text.parse::<IpAddr>().unwrap();
-        assert!(config.is_exempt(address("127.9.9.9")));
-        assert!(config.is_exempt(address("::ffff:127.0.0.1")));
-        assert!(!config.is_exempt(address("10.0.0.1")));
-        let exempt = vec![exempt("10.0.0.0/8").unwrap()];
-        let config = Config { exempt, ..config };
-        assert!(config.is_exempt(address("10.1.2.3")));
-        assert!(!config.is_exempt(address("127.0.0.1")));
-        let config = Config { exempt: vec![Exempt::Nobody], ..config };
-        assert!(!config.is_exempt(address("127.0.0.1")));
-    }
 
     #[test]
     fn the_longest_line_stands_whole_beside_the_longest_name() {

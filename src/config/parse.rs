@@ -3,13 +3,14 @@
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeBounds;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::builder::RangedU64ValueParser;
 use ipnet::IpNet;
 use log::LevelFilter;
 
-use super::{Exempt, Listen, PORT};
+use super::{Control, Exempt, Listen, PORT};
 use crate::wire::web::origin::Hosts;
 use crate::words::names::Name;
 
@@ -33,14 +34,20 @@ pub fn listen(text: &str) -> Result<Listen, String> {
             "not a name for a room: 1 to 32 letters and digits, _ - and ., not reserved".to_owned()
         });
     }
+    if let Some(network) = text.strip_prefix("exempt=") {
+        return exempt(network).map(Listen::Exempt);
+    }
+    if let Some(path) = text.strip_prefix("unix:") {
+        return socket_path(path).map(Listen::Unix);
+    }
     let without_port = |_| text.parse::<IpAddr>().map(|address| SocketAddr::new(address, PORT));
     if let Ok(address) = text.parse::<SocketAddr>().or_else(without_port) {
         return Ok(Listen::At(address));
     }
     let port = text.strip_prefix("*:").or(text.strip_prefix(':')).unwrap_or(text);
     port.parse().map(Listen::Everywhere).map_err(|_| {
-        "not an address and port such as 127.0.0.1:50005 or [::1]:50005, nor a port (names are not \
-         looked up)"
+        "not an address and port such as 127.0.0.1:50005 or [::1]:50005, nor a port, nor unix:PATH \
+         (names are not looked up)"
             .to_owned()
     })
 }
@@ -51,7 +58,10 @@ impl fmt::Display for Listen {
         match self {
             Listen::At(address) => write!(f, "{address}"),
             Listen::Everywhere(port) => write!(f, "{port}"),
+            Listen::Unix(path) => write!(f, "unix:{}", path.display()),
             Listen::Room(name) => write!(f, "room={}", name.as_str()),
+            Listen::Exempt(Exempt::Nobody) => write!(f, "exempt=none"),
+            Listen::Exempt(Exempt::Network(network)) => write!(f, "exempt={network}"),
         }
     }
 }
@@ -65,14 +75,46 @@ pub fn host(text: &str) -> Result<String, String> {
     }
 }
 
+impl Control {
+    /// A path, or the word none.
+    pub fn parse(text: &str) -> Result<Control, String> {
+        if text == "none" {
+            return Ok(Control::Off);
+        }
+        let path = socket_path(text.strip_prefix("unix:").unwrap_or(text));
+        path.map(Control::At).map_err(|why| format!("{why}; nor the word none"))
+    }
+}
+
+/// The path of a Unix socket, which the kernel takes only if it is short.
+fn socket_path(text: &str) -> Result<PathBuf, String> {
+    match text.len() {
+        _ if !text.contains('/') => {
+            Err("not a path with a /, such as /run/chinwag/all.sock or ./all.sock".to_owned())
+        }
+        SOCKET_PATH_BYTES_END.. => {
+            Err(format!("a path of at least {SOCKET_PATH_BYTES_END} bytes: unix(7) takes fewer"))
+        }
+        _ => Ok(PathBuf::from(text)),
+    }
+}
+
+/// What `sockaddr_un` has for a path and the zero behind it (unix(7)).
+const SOCKET_PATH_BYTES_END: usize = 108;
+
 pub fn exempt(text: &str) -> Result<Exempt, String> {
     if text == "none" {
         return Ok(Exempt::Nobody);
     }
+    let or_none = |error| format!("{error}, nor the word none");
+    network(text).map(Exempt::Network).map_err(or_none)
+}
+
+/// A network, or an address alone.
+pub fn network(text: &str) -> Result<IpNet, String> {
     let single = |_| text.parse::<IpAddr>().map(IpNet::from);
-    text.parse::<IpNet>().or_else(single).map(Exempt::Network).map_err(|_| {
-        "not a network such as 192.168.0.0/16 or 2001:db8::/32, nor the word none".to_owned()
-    })
+    let network = text.parse::<IpNet>().or_else(single);
+    network.map_err(|_| "not a network such as 192.168.0.0/16 or 2001:db8::/32".to_owned())
 }
 
 /// As good as never, and small enough that no instant overflows.
@@ -169,6 +211,31 @@ mod tests {
         assert_eq!(room("room=garden"), Ok("room=garden".to_owned()));
         for text in ["room=", "room=a b", "room=admin", "room=a/b"] {
             assert!(listen(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn networks_of_a_listener_are_those_of_exempt() {
+        for text in ["exempt=none", "exempt=10.0.0.0/8"] {
+            assert_eq!(listen(text).map(|listen| listen.to_string()), Ok(text.to_owned()));
+        }
+        for text in ["exempt=", "exempt=nobody", "exempt"] {
+            assert!(listen(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_path_is_one_that_the_kernel_takes() {
+        let path = |bytes: usize| "/".repeat(bytes);
+        assert_eq!(listen("unix:./a.sock"), Ok(Listen::Unix("./a.sock".into())));
+        assert_eq!(listen("unix:/a.sock").unwrap().to_string(), "unix:/a.sock");
+        assert_eq!(Control::parse("none"), Ok(Control::Off));
+        for text in [path(107), format!("unix:{}", path(107))] {
+            assert_eq!(Control::parse(&text), Ok(Control::At(path(107).into())));
+        }
+        for text in ["", "unix:", "off", "a.sock", &path(108)] {
+            assert!(Control::parse(text).is_err(), "{text}");
+            assert!(listen(&format!("unix:{text}")).is_err(), "{text}");
         }
     }
 

@@ -1,6 +1,8 @@
 //! Checks the settings against each other, and adds up the memory they allow.
 
-use super::{Config, DOORWAY_MAX, Listen, READ_BYTES_MAX, SEND_BUFFER_SPARE, STANDING_BYTES_MAX};
+use super::{
+    Config, Control, DOORWAY_MAX, Listen, READ_BYTES_MAX, SEND_BUFFER_SPARE, STANDING_BYTES_MAX,
+};
 use crate::words::notice::Counted;
 
 /// With room for fewer clients the log warns: perhaps the limit of descriptors was forgotten.
@@ -15,13 +17,14 @@ impl Config {
     /// Checks the settings against each other. An error names the flags.
     pub fn check(&self) -> Result<(), String> {
         let rooms = self.listen.iter().filter(|listen| matches!(listen, Listen::Room(_))).count();
-        if matches!(self.listen.first(), Some(Listen::Room(_))) {
-            return Err(
-                "--listen: room=NAME stands behind an address, as in 50006,room=NAME".into()
-            );
+        if let Some(first @ (Listen::Room(_) | Listen::Exempt(_))) = self.listen.first() {
+            return Err(format!("--listen: {first} stands behind an address, as in 50006,{first}"));
         }
         if rooms > 0 && self.raw {
             return Err("--listen room=NAME cannot be used with --raw, which has one room".into());
+        }
+        if self.raw && matches!(self.control, Some(Control::At(_))) {
+            return Err("--control cannot be used with --raw, which has no commands".into());
         }
         let (turn, line) = (self.turn_bytes_max(), self.max_line);
         let pairs = [

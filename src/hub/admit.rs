@@ -3,6 +3,9 @@
 //! Its place in the conversation is the head at the moment of accept: it gets every line since its
 //! connection reached the server. The welcome stands at that place. It is sent a little later, when
 //! the client's first words have not shown another protocol.
+//!
+//! Behind a proxy, a client is judged by the address in the header that the proxy sends first.
+//! Until that is there, the connection takes a client's place, and nothing else is known of it.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
@@ -15,8 +18,10 @@ use crate::hub::client::{Admission, Client, Leave, Life, Socket};
 use crate::room::reading::Reading;
 use crate::room::without::Without;
 use crate::room::{ClientId, LOBBY, RoomId};
+use crate::wire::decoder::Decoder;
+use crate::wire::proxy::{HEADER_WAIT, Header};
 use crate::words::names::{Claimant, Name};
-use crate::words::notice::{Counted, Notice, Shown, Span, Why};
+use crate::words::notice::{Counted, Notice, Shown, Span, Whence, Why};
 
 /// Why a new client is refused.
 enum Refused {
@@ -38,18 +43,21 @@ impl Refused {
 }
 
 /// Where clients come in, and what is so of all that come in there.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Entrance {
     /// The room in which they stand.
     pub room: RoomId,
     /// Whether they are operators: only those that may administrate this machine can reach it.
     pub is_control: bool,
+    /// Which of [`Config::listeners`](crate::config::Config::listeners) it is: that may have exempt
+    /// networks of its own.
+    pub listener: Option<usize>,
 }
 
 impl Entrance {
     /// An entrance for all, to this room.
     pub fn to(room: RoomId) -> Entrance {
-        Entrance { room, is_control: false }
+        Entrance { room, is_control: false, listener: None }
     }
 }
 
@@ -63,7 +71,7 @@ impl<S: Socket> Hub<S> {
     ///
     /// Ask [`Hub::turned_away`] first.
     pub fn admit(&mut self, socket: S, address: SocketAddr, by: Entrance, now: Instant) {
-        let refusal = if by.is_control { None } else { self.refusal(address.ip(), by.room, now) };
+        let refusal = self.refusal(address.ip(), by, now);
         let owes_password = !by.is_control && self.password_of(by.room).is_some();
         let room = if owes_password { self.rooms.door(&self.config, now) } else { by.room };
         let id = self.insert(socket, address, room, now);
@@ -75,7 +83,12 @@ impl<S: Socket> Hub<S> {
         }
         match refusal {
             Some(refusal) => self.refuse(id, address, &refusal, now),
-            None => self.let_in(id, address.ip(), now),
+            None if self.is_proxy(address.ip(), by) => self.await_header(id, by, now),
+            None => {
+                if let Some(at) = self.let_in(id, by, now) {
+                    self.agenda.add_arrival(id, at);
+                }
+            }
         }
         self.file(id, now);
     }
@@ -107,30 +120,42 @@ impl<S: Socket> Hub<S> {
         by: Entrance,
         now: Instant,
     ) -> Option<Vec<u8>> {
-        if self.has_doorway() || by.is_control {
+        if self.has_doorway() {
             return None;
         }
-        let refusal = self.refusal(address.ip(), by.room, now)?;
+        let refusal = self.refusal(address.ip(), by, now)?;
         self.tell_refused(address, &refusal, now);
         Some(self.config.voice().line(&refusal.notice()))
     }
 
-    /// Why a client from this address is refused, if it is.
-    fn refusal(&self, address: IpAddr, room: RoomId, now: Instant) -> Option<Refused> {
-        if self.is_full() {
-            return Some(Refused::Full(self.gate.clients_max));
+    /// Why a connection from this address is refused, if it is.
+    fn refusal(&self, address: IpAddr, by: Entrance, now: Instant) -> Option<Refused> {
+        match by.is_control {
+            true => None,
+            _ if self.is_full() => Some(Refused::Full(self.gate.clients_max)),
+            _ if self.is_proxy(address, by) => None,
+            _ => self.refusal_of(address, by, now),
         }
-        let is_exempt = self.config.is_exempt(address);
+    }
+
+    /// Why a client at this address is refused, if it is, though there is a place for it.
+    fn refusal_of(&self, address: IpAddr, by: Entrance, now: Instant) -> Option<Refused> {
+        let is_exempt = self.config.is_exempt(address, by.listener);
         if let (false, Some((_, ban))) = (is_exempt, self.moderation.bans.of(address, now)) {
             let left = ban.until.map(|until| until.saturating_duration_since(now));
             return Some(Refused::Banned(Span(left), ban.why.clone()));
         }
-        if self.rooms[room].rules.as_ref().is_some_and(|rules| rules.is_locked) {
-            return Some(Refused::Locked(self.rooms.name(room)));
+        if self.rooms[by.room].rules.as_ref().is_some_and(|rules| rules.is_locked) {
+            return Some(Refused::Locked(self.rooms.name(by.room)));
         }
         let per_address = self.config.per_address;
         let too_many = per_address > 0 && self.gate.addresses.connections(address) >= per_address;
         (too_many && !is_exempt).then_some(Refused::TooManyFromAddress(per_address))
+    }
+
+    /// Whether a connection from this address is one of a proxy, which passes on that of a client.
+    fn is_proxy(&self, address: IpAddr, by: Entrance) -> bool {
+        !by.is_control && self.config.is_proxy(address)
     }
 
     /// Whether the doorway has room for one more refused connection.
@@ -176,17 +201,104 @@ impl<S: Socket> Hub<S> {
         reading
     }
 
-    fn let_in(&mut self, id: ClientId, address: IpAddr, now: Instant) {
-        if self.config.is_exempt(address) {
+    /// A connection waits for the header of its proxy.
+    fn await_header(&mut self, id: ClientId, by: Entrance, now: Instant) {
+        let client = &mut self.clients[id];
+        client.admission = Admission::Awaited;
+        client.record.decoder = Decoder::of_proxied(now);
+        client.change_moments(|its| {
+            (its.entrance, its.wait_until) = (Some(by), Some(now + HEADER_WAIT));
+        });
+    }
+
+    /// A proxy has said whose connection this is.
+    pub(super) fn take_header(&mut self, id: ClientId, header: Header, now: Instant) {
+        match (header, self.clients[id].moments().entrance) {
+            (Header::Client(address), Some(by)) => self.admit_proxied(id, address, by, now),
+            // It is told to nobody.
+            (Header::HealthCheck, _) => self.close_with(id, Leave::NotChat, Vec::new(), now),
+            (Header::Missing | Header::Client(_), _) => self.close_without_header(id, now),
+        }
+    }
+
+    /// A client behind a proxy is let in, or refused, like one that connects from this address now.
+    fn admit_proxied(&mut self, id: ClientId, address: SocketAddr, by: Entrance, now: Instant) {
+        let client = &mut self.clients[id];
+        debug!("{} is a proxy for {address}", client.record.address());
+        (client.record.ip, client.record.port) = (address.ip(), address.port());
+        client.change_moments(|its| (its.entrance, its.wait_until) = (None, None));
+        match self.refusal_of(address.ip(), by, now) {
+            Some(refusal) if self.has_doorway() => self.refuse(id, address, &refusal, now),
+            Some(refusal) => {
+                // It keeps the place of a client until it is closed.
+                self.tell_refused(address, &refusal, now);
+                self.close(id, Leave::Refused, &refusal.notice(), now);
+            }
+            None => {
+                let wait_until = self.let_in(id, by, now);
+                self.clients[id].change_moments(|its| its.wait_until = wait_until);
+            }
+        }
+    }
+
+    /// Closes a connection from a proxy that has sent no header, without a word: the proxy may pass
+    /// that on to a client of another protocol.
+    fn close_without_header(&mut self, id: ClientId, now: Instant) {
+        if let Some(count) = self.troubles.no_header.count(now) {
+            let (connections, proxy) = (Counted(count, "connection"), &self.clients[id].record);
+            let proxy = proxy.address();
+            warn!("closed {connections} without a PROXY header, the last from {proxy}");
+        }
+        self.close_with(id, Leave::NotChat, Vec::new(), now);
+    }
+
+    /// Lets a client in; says when it is to be welcomed, if it is not yet.
+    fn let_in(&mut self, id: ClientId, by: Entrance, now: Instant) -> Option<Instant> {
+        let address = self.clients[id].record.ip;
+        if self.config.is_exempt(address, by.listener) {
             self.clients[id].admission = Admission::Exempt;
         } else {
+            self.clients[id].admission = Admission::Limited;
             self.gate.addresses.came(address);
         }
         let greeting = self.config.greeting_time();
         if greeting.is_zero() {
             self.greet(id, now);
+            return None;
+        }
+        Some(now + greeting)
+    }
+
+    /// A deadline of a client has come that is not welcomed yet.
+    pub(super) fn note_newcomer(&mut self, id: ClientId, now: Instant) {
+        let client = &mut self.clients[id];
+        let waited = client.wait_until().filter(|until| *until <= now);
+        match (client.admission, waited) {
+            (Admission::Awaited, Some(_)) if !client.is_unread() => {
+                self.close_without_header(id, now);
+            }
+            (Admission::Awaited, _) => {}
+            (_, Some(at)) => {
+                client.change_moments(|its| its.wait_until = None);
+                self.note_arrival(id, at, now);
+            }
+            _ if client.greeting_due(&self.config).is_some_and(|at| at <= now) => {
+                self.greet(id, now);
+            }
+            _ => {}
+        }
+    }
+
+    /// The wait for a new client's first words is over. If these are there but not read, or may
+    /// become a request, it waits a little longer.
+    pub(super) fn note_arrival(&mut self, id: ClientId, at: Instant, now: Instant) {
+        let client = &mut self.clients[id];
+        let is_unread = client.is_unread();
+        let is_request = client.record.decoder.request_due(&self.config.line_rules()).is_some();
+        if is_unread || is_request {
+            client.change_moments(|its| its.greet_at = Some(at));
         } else {
-            self.agenda.add_arrival(id, now + greeting);
+            self.greet(id, now);
         }
     }
 
@@ -197,6 +309,7 @@ impl<S: Socket> Hub<S> {
         if client.life() != Life::Arriving {
             return;
         }
+        debug_assert!(client.admission != Admission::Awaited);
         let start = client.reading.position();
         let (before, _) = self.room_of(id).forms.of(client.form).start_at_or_after(start);
         self.enter(id, Life::Member, now);
@@ -226,7 +339,7 @@ impl<S: Socket> Hub<S> {
         let here = self.rooms[room].here;
         let shown = Shown((!self.config.hide_addresses).then_some(address));
         let name = self.names.of(id.serial).to_string();
-        debug!("{name} ({address}) joined");
+        debug!("{name} ({}) joined", Whence(address));
         let welcome = Notice::Welcome { name: &name, address: shown, here };
         self.tell_lines_at(id, start, self.config.voice().line(&welcome), now);
         if room != LOBBY {
@@ -277,7 +390,8 @@ impl<S: Socket> Hub<S> {
         let trouble = if full { &mut troubles.full } else { &mut troubles.per_address };
         if let Some(count) = trouble.count(now) {
             let connections = Counted(count, "connection");
-            warn!("refused {connections}, the last from {address}: {}", refusal.notice());
+            let notice = refusal.notice();
+            warn!("refused {connections}, the last from {}: {notice}", Whence(address));
         }
     }
 

@@ -71,16 +71,36 @@ impl<S: Socket> Hub<S> {
             self.tell(id, &Notice::Locked { room }, now);
             return false;
         }
-        match password {
-            Some(_) if secret.is_empty() => {
-                self.tell(id, &Notice::RoomPasswordNeeded { room }, now);
-                false
-            }
-            Some(password) if !is_same(&password, secret) => {
-                self.refuse_secret(id, "password of a room", now);
-                false
-            }
-            _ => true,
+        password.is_none_or(|password| self.is_let_in(id, room, (&password, secret), now))
+    }
+
+    /// Whether a client may make this room: one of which a password was kept needs that.
+    pub(super) fn may_make(
+        &mut self,
+        id: ClientId,
+        name: &str,
+        secret: &str,
+        now: Instant,
+    ) -> bool {
+        let password = self.rooms.kept(name).and_then(|kept| kept.password.clone());
+        let room = &self.excerpt(name);
+        password.is_none_or(|password| self.is_let_in(id, room, (&password, secret), now))
+    }
+
+    /// Whether the second is the password of this room; if not, the client is told.
+    fn is_let_in(
+        &mut self,
+        id: ClientId,
+        room: &str,
+        (password, secret): (&str, &str),
+        now: Instant,
+    ) -> bool {
+        let is_it = is_same(password, secret);
+        if secret.is_empty() {
+            self.tell(id, &Notice::RoomPasswordNeeded { room }, now);
+        } else if !is_it {
+            self.refuse_secret(id, "password of a room", now);
         }
+        is_it
     }
 }

@@ -6,6 +6,12 @@
 //! read and discarded for a moment after our side has ended. That moment is bounded in time and in
 //! bytes, or a client that goes on sending could stay.
 //!
+//! `nc` on a terminal does not end when our side has ended, nor when the connection is closed. Only
+//! a reset ends it, and then it reads nothing more. So after `/quit` and at a stop a client that is
+//! still there when the moment is over is reset, if its kernel has acknowledged everything. By then
+//! a client that reads has read its last line; `nc` that is suspended never will. Any other client
+//! that is closed may come back to its terminal to read why.
+//!
 //! At once is for a client that takes nothing: what waits for it in the kernel, up to 36 KiB, would
 //! stay there for minutes. Its socket is reset.
 //!
@@ -19,6 +25,7 @@ use log::{debug, warn};
 use super::{Hub, Stop};
 use crate::config::NAMED_BYTES_MAX;
 use crate::hub::client::{Admission, Hold, Input, Leave, Life, Socket};
+use crate::hub::moderation::Request;
 use crate::room::forms::Form;
 use crate::room::queues::Queues;
 use crate::room::reading::Reading;
@@ -26,7 +33,7 @@ use crate::room::submissions::Kind;
 use crate::room::transcript::charge;
 use crate::room::{ClientId, RoomId};
 use crate::wire::stranger::Stranger;
-use crate::words::notice::{Counted, Notice};
+use crate::words::notice::{Counted, Notice, Whence};
 use crate::words::text::Excerpt;
 
 impl<S: Socket> Hub<S> {
@@ -59,7 +66,11 @@ impl<S: Socket> Hub<S> {
         room.queues.leave(Queues::LEAVING);
         if room.is_empty() && !room.queues.has(Queues::OF_ROOMS) {
             self.agenda.forget_room(id);
-            self.rooms[id].forms.free(&mut self.pages);
+            let room = &mut self.rooms[id];
+            room.forms.free(&mut self.pages);
+            if room.topic.is_some() || room.rules.is_some() {
+                self.moderation.requests.push(Request::Keep);
+            }
             self.rooms.close(id);
         }
     }
@@ -70,7 +81,7 @@ impl<S: Socket> Hub<S> {
         let client = self.clients.remove(id);
         match client.admission {
             Admission::Limited => self.gate.addresses.left(client.record.ip, now),
-            Admission::Exempt => {}
+            Admission::Exempt | Admission::Awaited => {}
             Admission::Refused => self.gate.refused -= 1,
         }
         self.stop_reading(client.room, client.record.place, client.form, now);
@@ -106,7 +117,7 @@ impl<S: Socket> Hub<S> {
         client.change_moments(|its| its.moving_to = None);
         self.clients.leave(id);
         if let Some(leave) = leave {
-            debug!("{} ({address}) left: {leave}", self.names.of(id.serial));
+            debug!("{} ({}) left: {leave}", self.names.of(id.serial), Whence(address));
         }
         if let Some(to) = moving_to {
             self.rooms[to].coming -= 1;
@@ -154,7 +165,8 @@ impl<S: Socket> Hub<S> {
     /// Closes a client of another protocol. Nothing that it has sent is appended.
     pub(super) fn let_go(&mut self, id: ClientId, stranger: Stranger, now: Instant) {
         let record = &self.clients[id].record;
-        debug!("{} is not a chat client: {}", record.address(), Excerpt(record.decoder.pending()));
+        let (whence, sent) = (Whence(record.address()), Excerpt(record.decoder.pending()));
+        debug!("{whence} is not a chat client: {sent}");
         let goodbye = self.config.voice().words(|lang| stranger.goodbye(lang));
         self.close_with(id, Leave::NotChat, goodbye, now);
     }
@@ -216,7 +228,11 @@ impl<S: Socket> Hub<S> {
         }
         self.stop = Stop::Announced;
         for id in self.clients.ids(|client| client.life() == Life::Arriving) {
-            self.greet(id, now);
+            match self.clients[id].admission {
+                // Nobody knows whose connection it is.
+                Admission::Awaited => self.close_with(id, Leave::Stopping, Vec::new(), now),
+                _ => self.greet(id, now),
+            }
             self.file(id, now);
         }
         for id in self.rooms.ids() {

@@ -101,6 +101,7 @@ impl<S: Socket> Hub<S> {
                 self.let_go(id, stranger, now);
                 return DONE;
             }
+            Decoded::Header(header) => self.take_header(id, header, now),
             Decoded::Endless => {
                 let bytes_max = rules.endless_bytes_max;
                 self.close(id, Leave::Endless, &Notice::Endless { bytes_max }, now);

@@ -49,11 +49,11 @@ use crate::room::transcript::Transcript;
 use crate::room::{ClientId, LOBBY, Room, RoomId};
 use crate::wire::web::origin::Hosts;
 use crate::words::names::{Name, Names};
-use crate::words::notice::Notice;
+use crate::words::notice::{Notice, Whence};
 
 use addresses::Addresses;
 use agenda::Agenda;
-use client::{Input, Leave, Life, Socket};
+use client::{Leave, Life, Socket};
 use clients::Clients;
 use moderation::Moderation;
 use rooms::Rooms;
@@ -121,6 +121,7 @@ enum Stop {
 struct Troubles {
     full: Throttle,
     per_address: Throttle,
+    no_header: Throttle,
     too_slow: Throttle,
 }
 
@@ -298,9 +299,7 @@ impl<S: Socket> Hub<S> {
             // A client that seems stuck gets one more offer before it is dropped: this process may
             // have been suspended itself.
             _ if client.is_stuck(&self.config, now) => client.note(false, true),
-            Life::Arriving if client.greeting_due(&self.config).is_some_and(|at| at <= now) => {
-                self.greet(id, now);
-            }
+            Life::Arriving => self.note_newcomer(id, now),
             Life::Member if client.is_idle(&self.config, now) => {
                 let seconds = self.config.idle.as_secs();
                 self.close(id, Leave::Idle, &Notice::Idle { seconds }, now);
@@ -309,22 +308,13 @@ impl<S: Socket> Hub<S> {
                 self.enter(id, Life::Gone(leave), now);
             }
             Life::Draining(leave) if its.drain_until.is_some_and(|until| until <= now) => {
+                if leave.ends_by_reset() {
+                    // It stays although our side has ended, as nc does: only a reset ends that.
+                    client.socket.reset_on_close_if_received();
+                }
                 self.enter(id, Life::Gone(leave), now);
             }
             _ => {}
-        }
-    }
-
-    /// The wait for a new client's first words is over. If these are there but not read, or may
-    /// become a request, it waits a little longer.
-    fn note_arrival(&mut self, id: ClientId, at: Instant, now: Instant) {
-        let client = &mut self.clients[id];
-        let is_unread = matches!(client.input, Input::Readable | Input::Ended);
-        let is_request = client.record.decoder.request_due(&self.config.line_rules()).is_some();
-        if is_unread || is_request {
-            client.change_moments(|its| its.greet_at = Some(at));
-        } else {
-            self.greet(id, now);
         }
     }
 
@@ -333,10 +323,12 @@ impl<S: Socket> Hub<S> {
         let client = &mut self.clients[id];
         let before = client.enter(life);
         if before == Life::Arriving {
-            client.change_moments(|its| its.greet_at = None);
+            client.change_moments(|its| {
+                (its.greet_at, its.entrance, its.wait_until) = (None, None, None);
+            });
             self.agenda.remove_arrival(id);
             if let Some(leave) = life.leave() {
-                debug!("{} left: {leave}", client.record.address());
+                debug!("{} left: {leave}", Whence(client.record.address()));
             }
         }
         if matches!(life, Life::Deaf(_) | Life::Closing(_)) {

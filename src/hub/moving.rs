@@ -29,6 +29,9 @@ impl<S: Socket> Hub<S> {
             let room = &self.rooms.name(self.clients[id].room);
             return self.tell(id, &Notice::InRoom { room }, now);
         }
+        if found.is_none() && !self.may_make(id, name, secret, now) {
+            return;
+        }
         match found.map_or_else(|| self.make_room(id, name, now), Ok) {
             Ok(to) if !self.may_join(id, to, secret, now) => {}
             Ok(to) => self.move_to(id, to, now),

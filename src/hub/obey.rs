@@ -308,9 +308,7 @@ impl<S: Socket> Hub<S> {
         if !words.is_empty() && room.silence(id.serial, now).is_none() {
             room.say(&mut self.pages, id.serial, EntryKind::Say, words, &self.names);
         }
-        let has_dialect = self.clients[id].record.decoder.has_dialect();
-        let bye = if has_dialect { Notice::Bye } else { Notice::ByeToNc };
-        self.tell(id, &bye, now);
+        self.tell(id, &Notice::Bye, now);
         self.end(id, now);
     }
 }

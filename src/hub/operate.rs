@@ -58,6 +58,16 @@ impl<S: Socket> Hub<S> {
         self.moderation.bans.to_text(at)
     }
 
+    /// Topics and passwords of rooms, as they are kept.
+    pub fn rooms_text(&self) -> String {
+        self.rooms.to_text()
+    }
+
+    /// Takes in what was kept of rooms. Returns how many lines are none.
+    pub fn take_rooms_text(&mut self, text: &str) -> usize {
+        self.rooms.take_text(text)
+    }
+
     pub(super) fn ban(
         &mut self,
         id: ClientId,

@@ -4,6 +4,7 @@
 //! its way to it, or a line that waits to be appended in it. Names of rooms follow the rules of the
 //! names of clients.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::ops::{Index, IndexMut};
 use std::time::Instant;
@@ -13,7 +14,7 @@ use slab::Slab;
 use crate::config::Config;
 use crate::room::presence::Presence;
 use crate::room::{LOBBY, Room, RoomId};
-use crate::words::names::{Claimant, Name, Names, Refusal};
+use crate::words::names::{Claimant, Name, Names, Refusal, folded};
 
 /// The name of the room in which new clients begin.
 pub const LOBBY_NAME: &str = "lobby";
@@ -28,13 +29,51 @@ pub struct Rooms {
     names: Names,
     /// The room in which clients wait that owe a password, once there was one.
     door: Option<RoomId>,
+    /// What was kept of rooms that are not there yet, by their folded names.
+    kept: BTreeMap<String, KeptRoom>,
+}
+
+/// What is kept of a room over a restart.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KeptRoom {
+    /// Its name, as it is shown.
+    name: String,
+    /// Its topic.
+    topic: Option<String>,
+    /// Its password.
+    pub password: Option<String>,
+}
+
+impl KeptRoom {
+    fn of(name: String, room: &Room) -> KeptRoom {
+        let password = room.rules.as_ref().and_then(|rules| rules.password.as_deref());
+        KeptRoom {
+            name,
+            topic: room.topic.as_deref().map(str::to_owned),
+            password: password.map(str::to_owned),
+        }
+    }
+
+    fn to_text(&self) -> String {
+        let name = &self.name;
+        let line = |what: &str, value: &Option<String>| match value {
+            Some(value) => format!("{name} {what} {value}\n"),
+            None => String::new(),
+        };
+        line("topic", &self.topic) + &line("password", &self.password)
+    }
 }
 
 impl Rooms {
     /// A table with the lobby alone.
     pub fn new(config: &Config, now: Instant) -> Rooms {
-        let mut rooms =
-            Rooms { start: now, slab: Slab::new(), names: Names::default(), door: None };
+        let mut rooms = Rooms {
+            start: now,
+            slab: Slab::new(),
+            names: Names::default(),
+            door: None,
+            kept: BTreeMap::new(),
+        };
         if let Ok(name) = Name::parse(LOBBY_NAME) {
             let lobby = rooms.open(name, None, config, now);
             debug_assert_eq!(lobby, Ok(LOBBY));
@@ -79,7 +118,57 @@ impl Rooms {
         self.names.take(Claimant { serial: serial(id), network }, name, now)?;
         let presence = Presence::new(config.notice_pace(), config.summary);
         self.slab.insert(Room::new(maker, config.window, presence));
+        if let Some(kept) = self.kept.remove(&folded(&self.name(id))) {
+            self.restore(id, kept);
+        }
         Ok(id)
+    }
+
+    fn restore(&mut self, id: RoomId, kept: KeptRoom) {
+        let room = &mut self[id];
+        room.topic = kept.topic.map(String::into_boxed_str);
+        room.change_rules(|rules| rules.password = kept.password.map(String::into_boxed_str));
+    }
+
+    /// What was kept of a room of this name that is not there yet.
+    pub fn kept(&self, name: &str) -> Option<&KeptRoom> {
+        self.kept.get(&folded(name))
+    }
+
+    /// Topics and passwords, as they are kept: a line each, `ROOM topic TEXT` or `ROOM password
+    /// SECRET`.
+    pub fn to_text(&self) -> String {
+        let of = |(key, room)| KeptRoom::of(self.name(RoomId(key as u32)), room);
+        let rooms = self.slab.iter().filter(|(_, room)| !room.is_door).map(of);
+        rooms.chain(self.kept.values().cloned()).map(|room| room.to_text()).collect()
+    }
+
+    /// Takes in what was kept. A room that is not there gets it when it is made. Returns how many
+    /// lines are none.
+    pub fn take_text(&mut self, text: &str) -> usize {
+        let mut wrong = 0;
+        for line in text.lines() {
+            let mut words = line.splitn(3, ' ');
+            let parts = (words.next(), words.next(), words.next());
+            let (Some(name), Some(what), Some(value)) = parts else {
+                wrong += 1;
+                continue;
+            };
+            let kept = self.kept.entry(folded(name)).or_default();
+            name.clone_into(&mut kept.name);
+            match what {
+                "topic" => kept.topic = Some(value.to_owned()),
+                "password" => kept.password = Some(value.to_owned()),
+                _ => wrong += 1,
+            }
+        }
+        let there: Vec<RoomId> = self.ids();
+        for id in there {
+            if let Some(kept) = self.kept.remove(&folded(&self.name(id))) {
+                self.restore(id, kept);
+            }
+        }
+        wrong
     }
 
     /// The room in which clients wait that owe a password. Its name is reserved, so no client can

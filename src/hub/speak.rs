@@ -15,7 +15,7 @@ use std::time::Instant;
 
 use super::{Hub, Stop};
 use crate::config::Config;
-use crate::hub::client::{Leave, Life, Sent, Socket};
+use crate::hub::client::{Admission, Leave, Life, Sent, Socket};
 use crate::room::forms::Form;
 use crate::room::queues::Queues;
 use crate::room::{ClientId, RoomId};
@@ -195,17 +195,22 @@ impl<S: Socket> Hub<S> {
             }
             return;
         }
-        if self.config.voice().is_mute {
-            // There is no way to tell it of a gap.
-            self.enter(id, Life::Gone(Leave::Lapsed), now);
-        } else {
-            client.reading.lapse(room.forms.of(client.form));
-        }
+        self.lapse(id, now);
         self.file(id, now);
     }
 
+    /// A client lapses; one that nothing can tell of a gap is dropped.
+    fn lapse(&mut self, id: ClientId, now: Instant) {
+        if self.config.voice().is_mute {
+            self.enter(id, Life::Gone(Leave::Lapsed), now);
+        } else {
+            let client = &mut self.clients[id];
+            client.reading.lapse(self.rooms[client.room].forms.of(client.form));
+        }
+    }
+
     /// Greets a new client before it must lapse, because it is offered nothing before. But one that
-    /// has begun what may be a request is not greeted.
+    /// has begun what may be a request is not greeted, nor one whose proxy has sent no header.
     fn greet_if_endangered(&mut self, id: ClientId, now: Instant) {
         let client = &mut self.clients[id];
         let room = &self.rooms[client.room];
@@ -215,9 +220,11 @@ impl<S: Socket> Hub<S> {
         if client.life() != Life::Arriving || is_safe || client.reading.has_lapsed() {
             return;
         }
-        match client.record.decoder.request_due(&self.config.line_rules()) {
-            Some(_) => client.reading.lapse(room.forms.of(client.form)),
-            None => self.greet(id, now),
+        let is_request = || client.record.decoder.request_due(&self.config.line_rules()).is_some();
+        if client.admission == Admission::Awaited || is_request() {
+            self.lapse(id, now);
+        } else {
+            self.greet(id, now);
         }
         self.file(id, now);
     }

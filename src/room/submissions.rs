@@ -113,6 +113,7 @@ impl Submissions {
 
     /// Frees the texts of all that were taken out.
     pub fn forget_taken(&mut self) {
+        debug_assert!(!self.queue.is_empty() || self.charged == 0);
         self.texts.drain(..self.taken - self.forgotten);
         self.forgotten = self.taken;
     }

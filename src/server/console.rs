@@ -14,6 +14,9 @@ use crate::room::reading::{Reading, Terms};
 use crate::room::transcript::Transcript;
 use crate::stdio::sink::{RETRY, Sink, Written, tell_unusable};
 
+/// At most about this much of replies to the host waits to be printed, and then a few lines more.
+const REPLIES_BYTES_MAX: usize = 8 * 1024;
+
 /// The reader behind standard output.
 #[derive(Debug)]
 pub struct Console {
@@ -41,6 +44,18 @@ impl Console {
     /// conversation.
     pub fn announce(&mut self, line: &str) {
         self.reading.detour(0, format!("{line}\n").into_bytes());
+    }
+
+    /// Whether it takes replies to the host now.
+    pub fn has_room(&self) -> bool {
+        self.reading.reply_bytes() < REPLIES_BYTES_MAX
+    }
+
+    /// Prints replies to the host behind all that was said until now.
+    pub fn reply(&mut self, transcript: &Transcript, lines: Vec<u8>) {
+        if self.sink.is_some() && !lines.is_empty() {
+            self.reading.detour(transcript.head(), lines);
+        }
     }
 
     /// Prints what it lacks, as far as the stream takes it. Call it in each turn, after the

@@ -1,44 +1,154 @@
 //! The sockets that accept connections. This file knows no poll and no client.
 
+use std::fmt;
 use std::io::{self, ErrorKind};
-use std::net::{SocketAddr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
+use std::os::fd::OwnedFd;
+use std::path::Path;
 
+use log::warn;
 use rustix::io::Errno;
-use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
+use rustix::net::SocketFlags;
+use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 
-use super::{StartError, in_use};
-use crate::config::Config;
+use super::unix::{Access, SocketFile};
+use super::{StartError, in_use, unix};
+use crate::config::{Config, Control, Listen};
 use crate::words::names::Name;
 
-/// Listens wherever the flags say; with each listener, the room of its clients. Without IPv6 on the
-/// machine, "every address" is every IPv4 address.
-pub fn listen_all(config: &Config) -> Result<Vec<(TcpListener, Option<&Name>)>, StartError> {
-    let mut listeners = Vec::new();
-    for (listen, room) in config.listeners() {
-        let Some((first, second)) = listen.addresses() else { continue };
-        let listener = try_on(first, config)?;
-        // The port that the first listener got: with port 0 the kernel chose it.
-        let port = listener.local_addr().map_err(|error| failed(first, error))?.port();
-        listeners.push((listener, room));
-        let Some(second) = second else { continue };
-        match try_on(SocketAddr::new(second.ip(), port), config) {
-            Err(StartError::Listen { error, .. }) if is_without_ipv6(&error) => {}
-            listener => listeners.push((listener?, room)),
+/// What a client of a Unix socket has in the place of an address.
+pub const NO_ADDRESS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
+
+/// A socket that accepts connections.
+#[derive(Debug)]
+pub struct Listener {
+    /// The socket.
+    pub socket: OwnedFd,
+    /// Where it listens.
+    pub at: At,
+    /// The room of its clients; `None` is the lobby.
+    pub room: Option<Name>,
+    /// Its place among [`Config::listeners`]. `None` if it is the one for operators.
+    pub place: Option<usize>,
+    send_buffer: usize,
+}
+
+/// Where a socket listens.
+#[derive(Debug)]
+pub enum At {
+    /// At this address.
+    Internet(SocketAddr),
+    /// At this path.
+    Unix(SocketFile),
+}
+
+impl fmt::Display for At {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            At::Internet(address) => write!(f, "{address}"),
+            At::Unix(file) => write!(f, "unix:{}", file.path().display()),
         }
     }
+}
+
+impl Listener {
+    /// Its address, if it has one.
+    pub fn address(&self) -> Option<SocketAddr> {
+        match self.at {
+            At::Internet(address) => Some(address),
+            At::Unix(..) => None,
+        }
+    }
+
+    /// Accepts a connection. Neither this nor the connection blocks. One to a Unix socket has no
+    /// address, which is written as the unspecified one.
+    pub fn accept(&self) -> io::Result<(OwnedFd, SocketAddr)> {
+        let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+        let (connection, from) = rustix::net::acceptfrom_with(&self.socket, flags)?;
+        if let At::Unix(..) = self.at {
+            // It inherits no options. With the default buffer it is only a larger one.
+            SockRef::from(&connection).set_send_buffer_size(self.send_buffer).unwrap_or_default();
+        }
+        let address = from.and_then(|from| SocketAddr::try_from(from).ok());
+        Ok((connection, address.unwrap_or(NO_ADDRESS)))
+    }
+}
+
+/// Listens wherever the flags say. Without IPv6 on the machine, "every address" is every IPv4
+/// address.
+pub fn listen_all(config: &Config) -> Result<Vec<Listener>, StartError> {
+    let (mut listeners, send_buffer) = (Vec::new(), config.send_buffer);
+    for (place, (listen, room)) in config.listeners().into_iter().enumerate() {
+        let mut add = |(socket, at)| {
+            let room = room.cloned();
+            listeners.push(Listener { socket, at, room, place: Some(place), send_buffer });
+        };
+        if let Listen::Unix(path) = listen {
+            add(listen_at(path, Access::All, config)?);
+        }
+        let Some((first, second)) = listen.addresses() else { continue };
+        let (socket, address) = try_on(first, config)?;
+        add((socket, At::Internet(address)));
+        let Some(second) = second else { continue };
+        // The port that the first listener got: with port 0 the kernel chose it.
+        match try_on(SocketAddr::new(second.ip(), address.port()), config) {
+            Err(StartError::Listen { error, .. }) if is_without_ipv6(&error) => {}
+            listening => {
+                let (socket, address) = listening?;
+                add((socket, At::Internet(address)));
+            }
+        }
+    }
+    let port = listeners.iter().find_map(Listener::address).map(|address| address.port());
+    let control = listen_to_operators(port, config)?;
+    listeners.extend(control.map(|(socket, at)| Listener {
+        socket,
+        at,
+        room: None,
+        place: None,
+        send_buffer,
+    }));
     Ok(listeners)
 }
 
-fn try_on(address: SocketAddr, config: &Config) -> Result<TcpListener, StartError> {
-    listen_on(address, config).map_err(|error| failed(address, error))
+/// Listens where operators connect. If the usual path cannot be used, the server starts all the
+/// same: no flag asked for it.
+fn listen_to_operators(
+    port: Option<u16>,
+    config: &Config,
+) -> Result<Option<(OwnedFd, At)>, StartError> {
+    match &config.control {
+        Some(Control::Off) => return Ok(None),
+        Some(Control::At(path)) => return listen_at(path, Access::Owner, config).map(Some),
+        None if config.raw => return Ok(None),
+        None => {}
+    }
+    let Some(path) = port.and_then(unix::usual_control) else { return Ok(None) };
+    let made = unix::make_folder(&path).map_err(|error| failed_at(&path, error));
+    let listening = made.and_then(|()| listen_at(&path, Access::Owner, config));
+    Ok(listening.inspect_err(|error| warn!("operators: {error}; see --control")).ok())
 }
 
-fn failed(address: SocketAddr, error: io::Error) -> StartError {
-    let cause = match error.kind() {
-        ErrorKind::AddrInUse => in_use::cause(address),
-        _ => String::new(),
-    };
-    StartError::Listen { address, error, cause }
+fn listen_at(path: &Path, access: Access, config: &Config) -> Result<(OwnedFd, At), StartError> {
+    let listening = unix::listen_on(path, access, config.accept_queue);
+    let (socket, file) = listening.map_err(|error| failed_at(path, error))?;
+    Ok((socket, At::Unix(file)))
+}
+
+fn failed_at(path: &Path, error: io::Error) -> StartError {
+    StartError::Listen { at: format!("unix:{}", path.display()), error, cause: String::new() }
+}
+
+fn try_on(address: SocketAddr, config: &Config) -> Result<(OwnedFd, SocketAddr), StartError> {
+    let listening = listen_on(address, config)
+        .and_then(|listener| listener.local_addr().map(|address| (listener.into(), address)));
+    listening.map_err(|error| {
+        let cause = match error.kind() {
+            ErrorKind::AddrInUse => in_use::cause(address),
+            _ => String::new(),
+        };
+        StartError::Listen { at: address.to_string(), error, cause }
+    })
 }
 
 fn is_without_ipv6(error: &io::Error) -> bool {

@@ -19,16 +19,17 @@
 //! for reading and writing, and never again. The price is that a flag must remember readiness until
 //! a call returns `WouldBlock`. The same is true of the listeners: [`door`] remembers.
 
-use std::fmt;
 use std::fs::File;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr};
+use std::os::fd::AsRawFd;
 use std::time::{Duration, Instant};
 
 use log::{error, info, warn};
-use mio::net::{TcpListener, TcpStream};
+use mio::net::TcpStream;
 use mio::unix::SourceFd;
-use mio::{Events, Interest, Poll, Token};
+use mio::{Events, Interest, Poll, Registry, Token};
+use rustix::termios::isatty;
 use signal_hook_mio::v1_0::Signals;
 use socket2::SockRef;
 
@@ -40,23 +41,37 @@ use crate::pace::Throttle;
 use crate::room::LOBBY;
 use crate::server::console::Console;
 use crate::server::door::{Door, Next};
+use crate::server::files::Files;
 use crate::server::journal::Journal;
 use crate::server::keeper::Keeper;
 use crate::words::notice::Counted;
 
+use listeners::Listener;
 pub use listeners::listen_on;
 use machine::{MIB, clients_max, machine_name, memory_bytes, tell_bounds};
 use signals::Meaning;
+pub use start_error::StartError;
+use typing::Typing;
 
 pub mod console;
 pub mod door;
+mod files;
+mod host;
 mod in_use;
+mod invitation;
 pub mod journal;
 pub mod keeper;
 pub mod kept;
 mod listeners;
 mod machine;
+mod received;
 mod signals;
+mod start_error;
+mod typing;
+pub mod unix;
+
+/// What is watched of a connection.
+const BOTH_WAYS: Interest = Interest::READABLE.add(Interest::WRITABLE);
 
 /// The most events of one poll. A storm of more takes a few more calls.
 const EVENTS_MAX: usize = 1024;
@@ -65,40 +80,12 @@ const EVENTS_MAX: usize = 1024;
 /// listener keeps its token, so no event of it is taken for a client's.
 const LISTENERS: usize = usize::MAX / 2;
 
-/// No listener and no client has this token.
+/// No listener and no client has this token, nor the next two.
 const SIGNALS: Token = Token(usize::MAX - 1);
-
-/// The socket of the keeper. Nothing else has this token either.
-const KEEPER: Token = Token(usize::MAX - 2);
-
-/// The server could not be started.
-#[derive(Debug)]
-pub enum StartError {
-    /// It could not listen.
-    Listen {
-        /// The address.
-        address: SocketAddr,
-        /// The error of the system.
-        error: io::Error,
-        /// The cause of that, as far as it is known.
-        cause: String,
-    },
-    /// The system refused something it needs.
-    System(&'static str, io::Error),
-}
-
-impl fmt::Display for StartError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            StartError::Listen { address, error, cause } => {
-                write!(f, "cannot listen on {address}: {error}{cause}")
-            }
-            StartError::System(what, error) => write!(f, "cannot {what}: {error}"),
-        }
-    }
-}
-
-impl std::error::Error for StartError {}
+const KEYBOARD: Token = Token(usize::MAX - 2);
+const HOST: Token = Token(usize::MAX - 3);
+/// The socket of the keeper.
+const KEEPER: Token = Token(usize::MAX - 4);
 
 /// How a server ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -112,7 +99,7 @@ pub enum Ended {
 /// A listener, and the state of accepting from it.
 #[derive(Debug)]
 struct Listening {
-    listener: TcpListener,
+    listener: Listener,
     entrance: Entrance,
     door: Door,
 }
@@ -122,11 +109,16 @@ pub struct Server {
     poll: Poll,
     events: Events,
     signals: Signals,
+    /// It was started at a terminal.
+    had_terminal: bool,
     listening: Vec<Listening>,
     hub: Hub<TcpStream>,
     console: Console,
+    /// `None` if nobody can type here.
+    typing: Option<Typing>,
     /// `None` without `--keep`. Its last words go to the journal, so it stands before that.
     keeper: Option<Keeper>,
+    files: Files,
     journal: Journal,
     /// The most connections that one turn accepts: as many as may wait to be accepted.
     accepts_max: usize,
@@ -159,37 +151,50 @@ impl Server {
         let listeners = listeners::listen_all(&config)?;
         let mut console =
             Console::new(rustix::stdio::stdout(), config.quiet, config.terms(config.log_form()));
+        let typing = host::open(&config, registry).map_err(system("watch the terminal"))?;
         let reserve = File::open("/dev/null").map_err(system("keep a descriptor in reserve"))?;
         config.warnings(clients_max).iter().for_each(|warning| warn!("{warning}"));
         tell_bounds(&config, clients_max);
         let mut listening = Vec::new();
         let mut hub = Hub::new(config.clone(), clients_max, Instant::now());
         hub.set_machine(&machine_name());
-        for (listener, name) in listeners {
-            let mut listener = TcpListener::from_std(listener);
+        let files = Files::of(&config);
+        files.load(&mut hub, Instant::now())?;
+        for listener in listeners {
             let token = Token(LISTENERS + listening.len());
             registry
-                .register(&mut listener, token, Interest::READABLE)
+                .register(&mut SourceFd(&listener.socket.as_raw_fd()), token, Interest::READABLE)
                 .map_err(system("watch a listener"))?;
-            let address = listener.local_addr().map_err(system("ask for the address"))?;
-            let room = name.map_or(LOBBY, |name| hub.open_room(name, Instant::now()));
-            let place = name.map(|name| format!(", room {}", name.as_str())).unwrap_or_default();
-            console.announce(&format!("listening on {address}{place}"));
-            info!("listening on {address}{place}");
-            listening.push(Listening {
-                listener,
-                entrance: Entrance::to(room),
-                door: Door::default(),
-            });
+            let Listener { at, room: name, place, .. } = &listener;
+            let where_to = name.as_ref().map(|name| format!(", room {}", name.as_str()));
+            let where_to = format!("{at}{}", where_to.unwrap_or_default());
+            let is_control = place.is_none();
+            match is_control {
+                true => info!("operators connect to {where_to}"),
+                false => {
+                    console.announce(&format!("listening on {where_to}"));
+                    info!("listening on {where_to}");
+                }
+            }
+            let room = name.as_ref().map_or(LOBBY, |name| hub.open_room(name, Instant::now()));
+            let entrance = Entrance { room, is_control, listener: *place };
+            listening.push(Listening { listener, entrance, door: Door::default() });
+        }
+        if isatty(rustix::stdio::stdout()) {
+            let addresses = listening.iter().filter_map(|one| one.listener.address());
+            invitation::lines(addresses.collect()).iter().for_each(|line| console.announce(line));
         }
         Ok(Server {
             poll,
             events: Events::with_capacity(EVENTS_MAX),
             signals,
+            had_terminal: signals::has_terminal(),
             listening,
             console,
+            typing,
             journal,
             keeper,
+            files,
             accepts_max: config.accept_queue as usize,
             shutdown: config.shutdown,
             stop_by: None,
@@ -224,6 +229,7 @@ impl Server {
         self.hub.listen(now);
         self.release(now);
         self.accept(now);
+        self.host(now);
         self.speak(now);
         Ok(self.ended(now))
     }
@@ -294,6 +300,7 @@ impl Server {
             match event.token() {
                 SIGNALS => signalled = true,
                 KEEPER => self.keeper.iter_mut().for_each(|it| it.note(readable, writable)),
+                KEYBOARD | HOST => self.typing.iter_mut().for_each(Typing::note),
                 Token(key @ ..LISTENERS) => self.hub.note(key, readable, writable, now),
                 Token(number) => {
                     let one = self.listening.get_mut(number - LISTENERS);
@@ -306,9 +313,11 @@ impl Server {
 
     fn note_signals(&mut self, now: Instant) {
         for signal in self.signals.pending().collect::<Vec<i32>>() {
-            match signals::meaning(signal) {
+            match signals::meaning(signal, self.had_terminal) {
                 Meaning::Stop if self.stop_by.is_some() => self.interrupted = Some(signal),
                 Meaning::Stop | Meaning::StopInTime => self.stop(signals::name(signal), now),
+                Meaning::Reload => self.reload(signals::name(signal), now),
+                Meaning::Continued => self.typing.iter_mut().for_each(Typing::note),
                 Meaning::Status => self.tell_status(signals::name(signal)),
                 Meaning::Nothing => {
                     if let Some(count) = self.ignored_signals.count(now) {
@@ -352,6 +361,7 @@ impl Server {
     fn speak(&mut self, now: Instant) {
         self.hub.note_printed(LOBBY, self.console.printed());
         self.hub.speak(now);
+        self.carry_out_requests(now);
         let form = self.console.form();
         let below = self.hub.endangered_below(form);
         self.console.speak(self.hub.transcript_in(form), below, now);
@@ -399,7 +409,7 @@ impl Server {
                     Ok((socket, address)) => {
                         self.listening[place].door.accepted();
                         self.keep_reserve();
-                        self.admit(socket, address, place, now);
+                        self.admit(TcpStream::from_std(socket.into()), address, place, now);
                     }
                     Err(error) => self.note_failed_accept(place, &error, now),
                 }
@@ -408,14 +418,17 @@ impl Server {
     }
 
     fn admit(&mut self, mut socket: TcpStream, address: SocketAddr, place: usize, now: Instant) {
-        if let Some(words) = self.hub.turned_away(address, self.listening[place].entrance, now) {
-            turn_away(socket, &words);
-            return;
+        let entrance = self.listening[place].entrance;
+        if entrance.is_control {
+            if let Err(error) = unix::check_peer(&socket) {
+                return self.tell_accept_trouble("refused an operator", &error, now);
+            }
+        } else if let Some(words) = self.hub.turned_away(address, entrance, now) {
+            return turn_away(socket, &words);
         }
         let token = Token(self.hub.next_key());
-        let interests = Interest::READABLE | Interest::WRITABLE;
-        match self.poll.registry().register(&mut socket, token, interests) {
-            Ok(()) => self.hub.admit(socket, address, self.listening[place].entrance, now),
+        match self.poll.registry().register(&mut socket, token, BOTH_WAYS) {
+            Ok(()) => self.hub.admit(socket, address, entrance, now),
             Err(error) => {
                 turn_away(socket, &self.hub.full_line());
                 self.tell_accept_trouble("cannot watch a new connection", &error, now);
@@ -442,10 +455,10 @@ impl Server {
         match accepted {
             Ok((socket, address)) if self.reserve.is_some() => {
                 door.accepted();
-                self.admit(socket, address, place, now);
+                self.admit(TcpStream::from_std(socket.into()), address, place, now);
             }
             Ok((socket, _)) => {
-                turn_away(socket, &self.hub.full_line());
+                turn_away(TcpStream::from_std(socket.into()), &self.hub.full_line());
                 self.keep_reserve();
             }
             Err(error) if error.kind() == ErrorKind::WouldBlock => _ = door.failed(&error, now),
@@ -484,6 +497,12 @@ impl Server {
 impl Socket for TcpStream {
     fn shut_down_write(&mut self) -> io::Result<()> {
         self.shutdown(Shutdown::Write)
+    }
+
+    fn reset_on_close_if_received(&mut self) {
+        if received::is_all_received(SockRef::from(&*self)) {
+            self.reset_on_close();
+        }
     }
 
     fn reset_on_close(&mut self) {

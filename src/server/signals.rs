@@ -3,11 +3,14 @@
 //! No signal that a write, a limit, a timer or a log rotation script can raise ends the server
 //! without a word. A signal that is not in the table keeps its default: SIGQUIT dumps core, SIGTSTP
 //! and SIGSTOP stop the process until SIGCONT, SIGCHLD and the like do nothing. Rust ignores
-//! SIGPIPE from the beginning. There is no SIGTTIN, since the server reads no terminal, and
+//! SIGPIPE from the beginning. [`crate::stdio::keyboard`] blocks SIGTTIN, and
 //! [`crate::stdio::sink`] avoids SIGTTOU. This file catches nothing.
 
+use std::fs::File;
+
 use signal_hook::consts::{
-    SIGALRM, SIGHUP, SIGINT, SIGIO, SIGPROF, SIGTERM, SIGUSR1, SIGUSR2, SIGVTALRM, SIGXCPU, SIGXFSZ,
+    SIGALRM, SIGCONT, SIGHUP, SIGINT, SIGIO, SIGPROF, SIGTERM, SIGUSR1, SIGUSR2, SIGVTALRM,
+    SIGXCPU, SIGXFSZ,
 };
 
 /// What a signal means.
@@ -17,18 +20,25 @@ pub enum Meaning {
     Stop,
     /// The kernel will kill the process before long: stop; a second one changes nothing.
     StopInTime,
+    /// Read what may have changed once more.
+    Reload,
+    /// The process may be in the foreground again: look at the terminal. No event of that tells
+    /// of a line which was typed a moment before.
+    Continued,
     /// Log the status.
     Status,
     /// Log the signal, and do nothing else.
     Nothing,
 }
 
-const MEANINGS: [(i32, Meaning); 11] = [
+const MEANINGS: [(i32, Meaning); 12] = [
     (SIGTERM, Meaning::Stop),
     (SIGINT, Meaning::Stop),
-    (SIGHUP, Meaning::Stop),
+    // For a service that is the convention; from a terminal it means another thing, see `meaning`.
+    (SIGHUP, Meaning::Reload),
     // The soft limit of processor time (`ulimit -St`); at the hard one comes SIGKILL.
     (SIGXCPU, Meaning::StopInTime),
+    (SIGCONT, Meaning::Continued),
     (SIGUSR1, Meaning::Status),
     // Some programs rotate their logs on it.
     (SIGUSR2, Meaning::Nothing),
@@ -49,8 +59,18 @@ pub fn heeded() -> Vec<i32> {
     all.filter(|signal| *signal != SIGHUP || ignored & (1 << (SIGHUP - 1)) == 0).collect()
 }
 
-/// The meaning of one of [`heeded`].
-pub fn meaning(signal: i32) -> Meaning {
+/// Whether this process has a controlling terminal. Ask at the start: a terminal that is gone is
+/// the reason for a SIGHUP.
+pub fn has_terminal() -> bool {
+    File::open("/dev/tty").is_ok()
+}
+
+/// The meaning of one of [`heeded`], for a process that had a controlling terminal at its start or
+/// had none. If the terminal goes away, its processes end (SIGHUP), as a shell's do.
+pub fn meaning(signal: i32, had_terminal: bool) -> Meaning {
+    if signal == SIGHUP && had_terminal {
+        return Meaning::Stop;
+    }
     let row = MEANINGS.into_iter().find(|(its, _)| *its == signal);
     row.map_or(Meaning::Nothing, |(_, meaning)| meaning)
 }

@@ -3,6 +3,7 @@
 //! Nothing here knows what is written or read.
 
 pub mod backlog;
+pub mod keyboard;
 pub mod sink;
 pub mod source;
 

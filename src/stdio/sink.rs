@@ -15,14 +15,13 @@
 //! - A socket cannot be opened once more, but `MSG_DONTWAIT` does the same for one call.
 //! - A file never waits for a reader.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, ErrorKind, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use std::os::unix::fs::OpenOptionsExt;
 use std::time::Duration;
 
 use rustix::event::PollFlags;
-use rustix::fs::{FileType, OFlags};
+use rustix::fs::{FileType, Mode, OFlags};
 use rustix::io::Errno;
 use rustix::net::SendFlags;
 use rustix::termios::{LocalModes, Termios, isatty};
@@ -97,12 +96,12 @@ impl Sink {
             FileType::RegularFile => return Ok(Sink::File(File::from(own))),
             _ => {}
         }
-        match open_again(&format!("/proc/self/fd/{}", stream.as_raw_fd())) {
+        match open_again(&format!("/proc/self/fd/{}", stream.as_raw_fd()), OFlags::WRONLY) {
             Ok(again) if isatty(&again) => Ok(Sink::Terminal(again)),
             Ok(again) => Ok(Sink::File(again)),
             Err(_) if !isatty(stream) => Ok(Sink::Asked(own)),
             Err(error) if !is_controlling(stream) => Err(unusable(error)),
-            Err(_) => open_again("/dev/tty").map(Sink::Terminal).map_err(unusable),
+            Err(_) => open_again("/dev/tty", OFlags::WRONLY).map(Sink::Terminal).map_err(unusable),
         }
     }
 
@@ -135,15 +134,16 @@ impl Sink {
     }
 }
 
-fn open_again(path: &str) -> io::Result<File> {
-    let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
-    OpenOptions::new().write(true).custom_flags(flags.bits() as i32).open(path)
+/// Opens a stream once more by its name, non-blocking, for reading or writing.
+pub(super) fn open_again(name: &str, access: OFlags) -> io::Result<File> {
+    let flags = OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    Ok(File::from(rustix::fs::open(name, access | flags, Mode::empty())?))
 }
 
 /// Whether this terminal is our controlling one. For any other, the kernel does not name the
 /// foreground process group (ENOTTY). A foreground group outside of our PID namespace is another
 /// error.
-fn is_controlling(terminal: BorrowedFd<'_>) -> bool {
+pub(super) fn is_controlling(terminal: BorrowedFd<'_>) -> bool {
     !matches!(rustix::termios::tcgetpgrp(terminal), Err(Errno::NOTTY))
 }
 

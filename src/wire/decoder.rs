@@ -1,6 +1,7 @@
 //! Decodes the bytes of one client: the only thing that the hub asks of the wire.
 //!
-//! Bytes come in by [`Decoder::take_in`], which takes the commands of a [`dialect`] out.
+//! Bytes come in by [`Decoder::take_in`], which takes the header of a [`proxy`](super::proxy) and
+//! the commands of a [`dialect`] out.
 //! [`Decoder::next`] hands out one thing after the other. It knows no other client, nor what a line
 //! means.
 
@@ -9,6 +10,7 @@ use std::time::{Duration, Instant};
 use super::dialect::{self, Dialect};
 use super::form::Form;
 use super::line::{CHARACTER_WAIT, Found, LineRules, Lines};
+use super::proxy::{Header, Opening};
 use super::stranger::{FirstLines, REQUEST_WAIT, Sniffed, Stranger};
 use super::web::head;
 use super::web::served::{Served, serve};
@@ -30,6 +32,8 @@ pub enum Decoded {
     Stranger(Stranger),
     /// That it wants something by HTTP: see [`Decoder::serve`].
     Request,
+    /// Its connection came from a proxy, and whose it is: the first thing that comes out.
+    Header(Header),
     /// Nothing yet: there may be more to read, or something is waited for.
     NotYet,
     /// Its input has ended, and all that came is taken.
@@ -53,8 +57,7 @@ pub enum Input {
 #[derive(Debug)]
 pub struct Decoder {
     lines: Lines,
-    /// What it has begun to speak.
-    dialect: Option<Box<dyn Dialect>>,
+    aside: Option<Box<Aside>>,
     first_lines: FirstLines,
     told_not_utf8: bool,
     /// Something was read.
@@ -63,12 +66,21 @@ pub struct Decoder {
     heard_at: Instant,
 }
 
+/// What most clients never have. It stands in a box, so that an idle client is small.
+#[derive(Debug, Default)]
+struct Aside {
+    /// What its proxy has begun to say, until that is taken.
+    opening: Option<Box<Opening>>,
+    /// What it has begun to speak.
+    dialect: Option<Box<dyn Dialect>>,
+}
+
 impl Decoder {
     /// That of a client that has connected now.
     pub fn new(now: Instant) -> Decoder {
         Decoder {
             lines: Lines::default(),
-            dialect: None,
+            aside: None,
             first_lines: FirstLines::default(),
             told_not_utf8: false,
             has_begun: false,
@@ -78,28 +90,42 @@ impl Decoder {
 
     /// That of a client of which is known what it speaks.
     pub fn of_dialect(dialect: Box<dyn Dialect>, now: Instant) -> Decoder {
-        Decoder { dialect: Some(dialect), ..Decoder::new(now) }
+        let aside = Aside { opening: None, dialect: Some(dialect) };
+        Decoder { aside: Some(Box::new(aside)), ..Decoder::new(now) }
+    }
+
+    /// That of a client behind a proxy, which first says whose connection it is.
+    pub fn of_proxied(now: Instant) -> Decoder {
+        let aside = Aside { opening: Some(Box::default()), dialect: None };
+        Decoder { aside: Some(Box::new(aside)), ..Decoder::new(now) }
     }
 
     /// Takes in what was read, which stands behind one spare byte: see [`Dialect::take_in`]. Gives
     /// what is to be answered in its dialect.
     pub fn take_in(&mut self, bytes: &mut [u8], rules: &LineRules, now: Instant) -> Vec<u8> {
+        self.heard_at = now;
+        let opening = self.aside.as_mut().and_then(|aside| aside.opening.as_mut());
+        let header = opening.map_or(0, |its| its.take_in(&bytes[1..]));
+        let bytes = &mut bytes[header..];
         let mut answers = Vec::new();
         let text = match rules.raw {
             true => &bytes[1..],
             false => self.take_text(bytes, &mut answers),
         };
         self.lines.push(text, rules, now);
-        (self.has_begun, self.heard_at) = (true, now);
+        self.has_begun |= bytes.len() > 1;
         answers
     }
 
     /// Takes what is no text out of what was read; gives the text that is left.
     fn take_text<'a>(&mut self, bytes: &'a mut [u8], answers: &mut Vec<u8>) -> &'a [u8] {
-        if self.dialect.is_none() {
-            self.dialect = dialect::begun_by(&bytes[1..], !self.has_begun);
+        if self.dialect().is_none()
+            && let Some(begun) = dialect::begun_by(&bytes[1..], !self.has_begun)
+        {
+            self.aside.get_or_insert_default().dialect = Some(begun);
         }
-        let Some(dialect) = &mut self.dialect else { return &bytes[1..] };
+        let dialect = self.aside.as_mut().and_then(|aside| aside.dialect.as_mut());
+        let Some(dialect) = dialect else { return &bytes[1..] };
         let text = dialect.take_in(bytes, answers);
         if dialect.has_begun() {
             self.lines.expect_line_ends();
@@ -109,7 +135,7 @@ impl Decoder {
 
     /// Takes as text what might have begun a command, since no more of that will come.
     fn take_rest(&mut self, rules: &LineRules, now: Instant) {
-        if let Some(dialect) = &mut self.dialect {
+        if let Some(dialect) = self.aside.as_mut().and_then(|aside| aside.dialect.as_mut()) {
             self.lines.push(dialect.take_rest(), rules, now);
         }
     }
@@ -117,6 +143,9 @@ impl Decoder {
     /// What it says next. [`Decoder::consume`] goes on behind a line, or one that was too long.
     pub fn next(&mut self, input: Input, rules: &LineRules, now: Instant) -> Decoded {
         let is_last = input == Input::Ended;
+        if let Some(decoded) = self.next_header(is_last) {
+            return decoded;
+        }
         if is_last {
             self.take_rest(rules, now);
         }
@@ -155,7 +184,7 @@ impl Decoder {
     /// Serves what [`Decoder::next`] has just told of. A client that goes on speaks another dialect
     /// from now on; what it has sent behind its request is taken in.
     pub fn serve(&mut self, web: &head::Rules<'_>, rules: &LineRules, now: Instant) -> Served {
-        let (mut served, dialect, used) = match self.dialect {
+        let (mut served, dialect, used) = match self.dialect() {
             // Its commands were taken out of the head.
             Some(_) => (Served::refusal(&head::Refusal::Malformed), None, 0),
             None => serve(self.lines.pending(), web),
@@ -163,11 +192,26 @@ impl Decoder {
         if let Some(dialect) = dialect {
             let mut rest = [&[0], &self.lines.pending()[used..]].concat();
             (self.lines, self.first_lines) = (Lines::default(), FirstLines::of_known());
-            self.dialect = Some(dialect);
+            self.aside.get_or_insert_default().dialect = Some(dialect);
             let answers = self.take_in(&mut rest, rules, now);
             served.push_answers(&answers);
         }
         served
+    }
+
+    /// What its proxy says, before all that it says itself.
+    fn next_header(&mut self, is_last: bool) -> Option<Decoded> {
+        let aside = self.aside.as_deref_mut()?;
+        let opening = aside.opening.as_deref()?;
+        let header = if is_last { opening.header_at_end() } else { opening.header() };
+        let Some(header) = header else {
+            return Some(if is_last { Decoded::Over } else { Decoded::NotYet });
+        };
+        aside.opening = None;
+        if aside.dialect.is_none() {
+            self.aside = None;
+        }
+        Some(Decoded::Header(header))
     }
 
     /// The line that [`Decoder::next`] has just given.
@@ -196,7 +240,7 @@ impl Decoder {
 
     /// Until when a command may go on that is not known to be one.
     fn command_due(&self) -> Option<Instant> {
-        let waits = self.dialect.as_deref().is_some_and(|its| !its.rest().is_empty());
+        let waits = self.dialect().is_some_and(|its| !its.rest().is_empty());
         waits.then(|| self.heard_at + CHARACTER_WAIT)
     }
 
@@ -233,11 +277,15 @@ impl Decoder {
 
     /// Whether what has not ended is a line when nothing follows it.
     fn keeps_rest(&self) -> bool {
-        self.dialect.as_deref().is_none_or(Dialect::keeps_rest)
+        self.dialect().is_none_or(Dialect::keeps_rest)
+    }
+
+    fn dialect(&self) -> Option<&dyn Dialect> {
+        self.aside.as_deref()?.dialect.as_deref()
     }
 
     fn is_farewell(&self, line: &[u8]) -> bool {
-        self.dialect.as_deref().is_some_and(|its| its.is_farewell(line))
+        self.dialect().is_some_and(|its| its.is_farewell(line))
     }
 
     /// What has come and is not taken.
@@ -252,18 +300,18 @@ impl Decoder {
 
     /// Whether it has sent a telnet command, or speaks another dialect.
     pub fn has_dialect(&self) -> bool {
-        self.dialect.as_deref().is_some_and(Dialect::has_begun)
+        self.dialect().is_some_and(Dialect::has_begun)
     }
 
     /// Whether it has ended its session as its dialect does.
     pub fn has_ended(&self) -> bool {
-        self.dialect.as_deref().is_some_and(Dialect::has_ended)
+        self.dialect().is_some_and(Dialect::has_ended)
     }
 
     /// What its dialect sends last, before the connection is closed.
     pub fn last(&self, is_stopping: bool) -> Vec<u8> {
         let mut last = Vec::new();
-        if let Some(dialect) = &self.dialect {
+        if let Some(dialect) = self.dialect() {
             dialect.push_last(is_stopping, &mut last);
         }
         last
@@ -271,7 +319,7 @@ impl Decoder {
 
     /// In which form it reads what is said: that of its dialect, or lines that end as its own do.
     pub fn form(&self) -> Form {
-        match self.dialect.as_deref() {
+        match self.dialect() {
             Some(dialect) if dialect.has_begun() => dialect.form(),
             _ if self.lines.ends_in_cr() => Form::CrLf,
             _ => Form::Plain,

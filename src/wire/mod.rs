@@ -71,6 +71,14 @@
 //! welcomed and announced. One that leaves earlier and has sent nothing was never announced. See
 //! [`stranger`].
 //!
+//! # Behind a proxy
+//!
+//! A connection from a network of `--proxy-from` begins with a header of the PROXY protocol, in
+//! version 1 or 2. The client is at the address in that header, and only what stands behind it is
+//! the client's. Until then nothing is sent to it. If there is no header after 5 s, or something
+//! else comes, the server closes the connection. It closes one of a health check too, and no client
+//! notices that. See [`proxy`].
+//!
 //! # One more dialect
 //!
 //! A dialect that wraps text both ways is one file here. It holds a [`Dialect`](dialect::Dialect)
@@ -86,6 +94,7 @@ pub mod erase;
 pub mod form;
 pub mod line;
 mod protocol;
+pub mod proxy;
 pub mod stranger;
 pub mod telnet;
 pub mod web;

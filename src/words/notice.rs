@@ -12,7 +12,7 @@ use super::sentences::notices;
 
 pub use super::help::{help, usage};
 pub use super::lang::{LANGS, Lang};
-pub use super::values::{Counted, Shown, Span, Why};
+pub use super::values::{Counted, Shown, Span, Whence, Why};
 
 notices! {
     /// To a new client: its name, its address (unless hidden), and how many clients are here.
@@ -176,15 +176,10 @@ notices! {
     Here { here: usize, names: &'a str }
         en "{here} here: {names}"
         ko "지금 {here}명: {names}";
-    /// To a telnet client that leaves by `/quit`: it exits when the connection closes.
+    /// To a client that leaves by `/quit`.
     Bye
         en "bye"
         ko "안녕히 가세요";
-    /// To any other client that leaves by `/quit`: nc shows nothing when the server closes, and
-    /// keeps running.
-    ByeToNc
-        en "bye (Ctrl-C ends nc)"
-        ko "안녕히 가세요 (nc는 Ctrl-C로 끝납니다)";
     /// No client here has this name.
     Nobody { name: &'a str }
         en "nobody here is called {name}"
@@ -538,6 +533,14 @@ mod tests {
             assert_eq!((&*notice.text(Lang::En), &*notice.text(Lang::Ko)), (en, ko));
         }
         assert_eq!(joined_raw(hidden), "유저가 접속했습니다.");
+    }
+
+    #[test]
+    fn a_client_without_an_address_shows_none_and_logs_its_kind() {
+        let (unix, bob) = (address("0.0.0.0:0"), "[::1]:7".parse().unwrap());
+        assert_eq!(Notice::Joined { name: "bob", address: unix }.to_string(), "bob joined");
+        assert_eq!(Whence(unix.0.unwrap()).to_string(), "unix");
+        assert_eq!(Whence(bob).to_string(), "[::1]:7");
     }
 
     #[test]

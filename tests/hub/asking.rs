@@ -138,7 +138,7 @@ impl Asks {
                     || MODERATED.iter().any(|words| text.starts_with(words))
                     || ends.iter().any(|words| text.ends_with(words))
             }
-            Asks::Quit | Asks::LastWords(_) => text == "* bye" || text == "* bye (Ctrl-C ends nc)",
+            Asks::Quit | Asks::LastWords(_) => text == "* bye",
             Asks::Name { to, .. } => {
                 let refusals = ["is taken", "is reserved", "looks like the name of someone here"];
                 refusals.iter().any(|refusal| text == format!("* {to} {refusal}"))

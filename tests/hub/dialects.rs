@@ -409,6 +409,6 @@ fn a_plain_client_is_sent_what_it_always_was() {
         * guest2 left\n\
         kim: \u{fffd}\n\
         * what you type is not UTF-8, so others see \u{fffd}; set your terminal to UTF-8\n\
-        * bye (Ctrl-C ends nc)\n";
+        * bye\n";
     assert_eq!(alice.take_text(), expected);
 }

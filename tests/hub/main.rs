@@ -12,6 +12,7 @@
 )]
 
 mod accepting;
+mod arriving;
 mod asking;
 mod browser;
 #[path = "../support/corpus.rs"]
@@ -26,6 +27,7 @@ mod passwords;
 mod people;
 mod private;
 mod protocols;
+mod proxies;
 mod random;
 mod rooms;
 mod running;

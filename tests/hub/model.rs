@@ -16,6 +16,9 @@ use crate::private::Private;
 use crate::telnet::{Dialogue, Part};
 use crate::wire::Wire;
 
+/// To a client that may not come in.
+const LOCKED: &str = "* lobby is locked: it takes an invitation";
+
 /// The most bytes of a reply, but for the list of commands and earlier lines.
 const REPLY_BYTES_MAX: usize = 4096;
 
@@ -87,6 +90,12 @@ pub struct Peer {
     pub is_telnet: bool,
     /// Refused at the door.
     pub refused: bool,
+    /// It comes behind a proxy.
+    pub is_proxied: bool,
+    /// It comes from a proxy and is no client; it counts as refused.
+    pub is_nobody: bool,
+    /// What it has not sent yet of its header, and of what stands right behind.
+    pub header: Vec<u8>,
     pub came_at: Instant,
     /// The head of the transcript when it connected.
     pub came_to: u64,
@@ -142,6 +151,9 @@ impl Peer {
             ends_lines: true,
             is_telnet: false,
             refused: false,
+            is_proxied: false,
+            is_nobody: false,
+            header: Vec::new(),
             came_at: now,
             came_to: 0,
             room: 0,
@@ -218,14 +230,24 @@ impl Peer {
         self.sent.iter().any(|sent| matches!(sent.asks, Asks::Go(_)))
     }
 
+    /// The rest of its header comes.
+    pub fn send_header(&mut self) {
+        let header = std::mem::take(&mut self.header);
+        if !header.is_empty() {
+            self.wire.borrow_mut().send(&header);
+        }
+    }
+
     /// It ends its side: a line that lacks its end has one now.
     pub fn end(&mut self, max_line: usize) {
+        self.send_header();
         self.note_end(max_line);
         self.wire.borrow_mut().end();
     }
 
     /// Its connection breaks: an unfinished line ends here, if the server could read it.
     pub fn break_down(&mut self, max_line: usize) {
+        self.send_header();
         let lines = self.sent.len();
         self.note_end(max_line);
         self.last_is_unsure = self.sent.len() > lines;
@@ -264,6 +286,12 @@ impl Peer {
         let wire = Rc::clone(&self.wire);
         let wire = wire.borrow();
         self.refused |= wire.browser.as_ref().is_some_and(Browser::has_failed);
+        if self.is_nobody {
+            let said = talk.all.iter().any(|said| said.author == self.serial);
+            let got = String::from_utf8_lossy(&wire.received);
+            assert!(got.is_empty() && !said, "guest{} is nobody: {got:?}", self.serial);
+            return;
+        }
         if talk.config.raw {
             self.check_raw(&wire.received, talk);
             return;
@@ -297,6 +325,8 @@ impl Peer {
             }
             return;
         }
+        // Of one behind a proxy that is known only when its header is there.
+        self.refused |= first && self.is_proxied && text == LOCKED;
         assert!(!first || self.refused, "no welcome first but {text:?}");
         let has_arrived = std::mem::take(&mut self.has_arrived);
         let is_known = self.go_on_with_block(text, talk)
@@ -317,7 +347,7 @@ impl Peer {
             self.too_long_told += 1;
         } else if text.starts_with("* closed")
             || text.starts_with("* server full")
-            || self.refused && text == "* lobby is locked: it takes an invitation"
+            || self.refused && text == LOCKED
         {
             self.goodbyes += 1;
         } else if text.starts_with("* what you type is not UTF-8") {

@@ -145,11 +145,11 @@ fn a_ban_closes_its_network_and_keeps_it_out_until_it_ends() {
 fn a_nuisance_that_changes_all_it_can_is_out_by_one_command() {
     let (mut small, [alice, _bob, operator]) = three();
     let address = |last: u16| SocketAddr::from(([0x2001, 0xdb8, 0, 7, 0, 0, 0, last], 9));
-    let nuisance = small.connect_by(address(1), Entrance::to(LOBBY));
+    let nuisance = small.connect_from(address(1), Entrance::to(LOBBY));
     small.say(&nuisance, "/nick Noise\nnoise\n/nick Other\n");
     small.say(&operator, "/ban other\n");
     for last in 1..=9 {
-        let again = small.connect_by(address(last), Entrance::to(LOBBY));
+        let again = small.connect_from(address(last), Entrance::to(LOBBY));
         small.say(&again, "/nick Third\nnoise\n");
         assert!(again.take_text().starts_with("* closed: your address is banned\n"));
     }
@@ -256,8 +256,9 @@ fn a_host_rules_its_own_room_and_no_other() {
     assert!(bob.take_text().ends_with("* closed: guest1 disconnected you: go\n"));
     assert!(alice.take_text().ends_with("can use /unlock\n"));
     // With its maker the room has lost its host.
-    small.say(&alice, "/join garden\n");
-    assert!(alice.take_text().ends_with("* garden is locked: it takes an invitation\n"));
+    small.say(&operator, "/unlock\n");
+    small.say(&alice, "/join garden\n/lock\n");
+    assert!(alice.take_text().ends_with("can use /lock\n"));
 }
 
 #[test]

@@ -122,7 +122,7 @@ fn a_listener_whose_room_has_a_password_asks_for_that() {
     let address = |last| SocketAddr::from(([10, 0, 0, last], 1));
     let operator = small.control();
     small.say(&operator, "/join den\n/password sesame\n");
-    let carol = small.connect_by(address(3), by);
+    let carol = small.connect_from(address(3), by);
     assert_eq!(carol.take_text(), ASKED);
     small.say(&carol, "/password sesame\n");
     let text = carol.take_text();
@@ -130,4 +130,32 @@ fn a_listener_whose_room_has_a_password_asks_for_that() {
     forget_one(&alice);
     small.say(&carol, "hi\n");
     assert_eq!((alice.take_text(), bob.take_text()), (String::new(), String::new()));
+}
+
+#[test]
+fn topics_and_passwords_outlast_a_restart() {
+    let (mut small, [alice, _bob]) = Small::with_two(config());
+    let operator = small.control();
+    small.say(&operator, "/topic of the lobby\n");
+    small.say(&alice, "/join Den\n/password sesame\n/topic  two  words \n");
+    small.say(&operator, "/join den sesame\n");
+    small.say(&alice, "/join attic\n/topic x\n");
+    let kept = small.hub.rooms_text();
+    let lines =
+        "lobby topic of the lobby\nDen topic two  words\nDen password sesame\nattic topic x\n";
+    assert_eq!(kept, lines);
+    let (mut small, [alice, _bob]) = Small::with_two(config());
+    assert_eq!(small.hub.take_rooms_text(&format!("{kept}junk\nden what x\n")), 2);
+    assert_eq!(small.hub.rooms_text().lines().count(), 4);
+    small.say(&alice, "/topic\n/join den\n/rooms\n/join DEN sesame\n");
+    let text = alice.take_text();
+    assert!(
+        text.starts_with("* topic: of the lobby\n* den has a password: /join den SECRET\n* 1 room"),
+        "{text}"
+    );
+    assert!(text.ends_with("* topic: two  words\n* guest1 joined\n"), "{text}");
+    // A room that is gone keeps nothing.
+    small.say(&alice, "/join attic\n/leave\n");
+    small.pass(SECOND);
+    assert_eq!(small.hub.rooms_text(), "lobby topic of the lobby\n");
 }

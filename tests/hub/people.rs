@@ -139,6 +139,8 @@ impl Roll {
             let may_go = peer.has_asked_to_go();
             let is_new = name == format!("guest{}", peer.serial);
             assert!(is_new || may_go, "a newcomer with a name");
+            // A browser that was greeted first has a place, but no use for it.
+            assert!(!peer.refused || peer.is_browser, "{name} was announced and has no place");
             assert!(!peer.never_greeted, "{name} was announced though it had gone");
             let before = self.joined.insert(peer.serial, place);
             assert!(before.is_none() || may_go, "{name} joined twice");

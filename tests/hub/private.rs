@@ -196,10 +196,6 @@ impl Peer {
                 let name = text.strip_prefix("* you are in ").unwrap().split_once(", ").unwrap().0;
                 self.arrive(name, talk);
             }
-            // It may have become a telnet only after this.
-            Asks::Quit | Asks::LastWords(_) => {
-                assert!(text != "* bye" || self.dialogue.begun || self.is_browser, "{text}")
-            }
             Asks::Echo(false) => {
                 self.private.perhaps_hidden.insert(self.serial);
                 self.private.surely_hidden.insert(self.serial);

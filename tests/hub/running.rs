@@ -54,7 +54,7 @@ pub fn run(mut random: Random, base: &Config) -> (u64, Vec<Vec<u8>>) {
         steps *= 2;
     }
     let mut world = World::new(random, config);
-    world.lively = lively;
+    (world.lively, world.has_proxy) = (lively, true);
     for _ in 0..steps {
         if world.random.is_spent() {
             break;

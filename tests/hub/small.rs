@@ -138,17 +138,22 @@ impl Small {
 
     /// A client from the address 10.0.0.`last` connects.
     pub fn connect(&mut self, last: u8) -> Seat {
-        self.connect_by(SocketAddr::from(([10, 0, 0, last], 1000)), Entrance::to(LOBBY))
+        self.connect_by(Entrance::to(LOBBY), last)
+    }
+
+    /// The same at this entrance.
+    pub fn connect_by(&mut self, entrance: Entrance, last: u8) -> Seat {
+        self.connect_from(SocketAddr::from(([10, 0, 0, last], 1000)), entrance)
     }
 
     /// An operator connects to the control socket.
     pub fn control(&mut self) -> Seat {
         let entrance = Entrance { is_control: true, ..Entrance::to(LOBBY) };
-        self.connect_by(SocketAddr::from(([0; 4], 0)), entrance)
+        self.connect_from(SocketAddr::from(([0; 4], 0)), entrance)
     }
 
     /// A client connects from this address, by this entrance.
-    pub fn connect_by(&mut self, address: SocketAddr, entrance: Entrance) -> Seat {
+    pub fn connect_from(&mut self, address: SocketAddr, entrance: Entrance) -> Seat {
         let pipe = Rc::new(RefCell::new(Pipe::default()));
         let key = self.hub.next_key();
         self.hub.admit(PipeEnd(Rc::clone(&pipe)), address, entrance, self.now);

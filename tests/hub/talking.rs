@@ -163,6 +163,7 @@ impl World {
 
     pub fn say_parts(&mut self, place: usize, parts: &[(u8, Part)]) {
         let bytes: Vec<u8> = parts.iter().map(|(byte, _)| *byte).collect();
+        self.peers[place].send_header();
         self.peers[place].wire.borrow_mut().send(&bytes);
         self.record(place, parts);
     }

@@ -1,23 +1,22 @@
 //! All clients, the hub between them, and what happens to them.
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use chinwag::config::Config;
-use chinwag::hub::admit::Entrance;
 use chinwag::hub::moderation::Operators;
 use chinwag::hub::{Hub, Wait};
-use chinwag::room::LOBBY;
 use chinwag::room::forms::{FORM_BYTES_MAX, Form};
 use chinwag::room::transcript::{PAGE_BYTES, PAGE_ENTRIES};
 
+use crate::arriving::PROXIES;
 use crate::asking::Asks;
 use crate::model::{Peer, Room, Said, Stay, Talk};
-use crate::people::{Roll, address};
+use crate::people::Roll;
 use crate::random::Random;
-use crate::wire::{FakeSocket, Wire};
+use crate::wire::FakeSocket;
 
 /// Once nothing goes wrong any more, the hub must serve all clients within this many turns.
 const TURNS_TO_SETTLE: usize = 3000;
@@ -44,6 +43,8 @@ pub struct World {
     pub roll: Roll,
     /// Clients give commands, and some of them speak telnet.
     pub lively: bool,
+    /// Some clients come through a proxy.
+    pub has_proxy: bool,
     /// A connection waits to be accepted in the next turn.
     is_awaited: bool,
     pub releasing: Rc<Cell<bool>>,
@@ -57,7 +58,8 @@ impl World {
     pub fn new(mut random: Random, config: Config) -> World {
         // The rest of a line may come at any later time.
         let line_wait = Duration::from_secs(1 << 20);
-        let config = Config { rate: 0, per_address: 0, line_wait, ..config };
+        let proxy_from = vec![PROXIES.parse().unwrap()];
+        let config = Config { rate: 0, per_address: 0, line_wait, proxy_from, ..config };
         let clients_max = 2 + random.below(7);
         let now = Instant::now();
         let mut hub = Hub::new(config.clone(), clients_max, now);
@@ -70,6 +72,7 @@ impl World {
             all: Vec::new(),
             roll: Roll::default(),
             lively: false,
+            has_proxy: false,
             is_awaited: false,
             releasing: Rc::new(Cell::new(false)),
             faulty: true,
@@ -80,32 +83,9 @@ impl World {
         }
     }
 
-    pub fn connect(&mut self) {
-        let wire = Wire::new(self.random.fork(), self.faulty && self.random.one_in(2));
-        let wire = Rc::new(RefCell::new(wire));
-        let (key, serial) = (self.hub.next_key(), self.peers.len() as u64 + 1);
-        let talk = talk!(self);
-        let mut peer = Peer::new(Rc::clone(&wire), key, serial, &talk, self.now);
-        peer.came_to = self.rooms[0].read_to;
-        let rules = self.hub.room("lobby").and_then(|lobby| lobby.rules.as_ref());
-        peer.refused = self.hub.is_full() || rules.is_some_and(|rules| rules.is_locked);
-        peer.healthy = self.random.one_in(3);
-        wire.borrow_mut().takes_all = peer.healthy;
-        peer.ends_lines = !self.random.one_in(5);
-        peer.is_telnet = self.lively && peer.ends_lines && self.random.one_in(3);
-        // Drawn of no source, so that the runs without one stay as they were.
-        let may_be_browser = self.lively && !self.config.greeting.is_zero();
-        peer.is_browser = may_be_browser && peer.ends_lines && !peer.is_telnet && serial % 3 == 1;
-        if peer.is_browser {
-            wire.borrow_mut().open_browser();
-        }
-        if peer.ends_lines && !self.config.raw {
-            wire.borrow_mut().send(b"\n");
-        }
-        self.peers.push(peer);
-        let socket = FakeSocket { wire, releasing: Rc::clone(&self.releasing) };
-        self.hub.admit(socket, address(serial), Entrance::to(LOBBY), self.now);
-        assert!(self.hub.here() <= self.clients_max);
+    /// All that was said, beside the peers.
+    pub fn talk(&self) -> Talk<'_> {
+        talk!(self)
     }
 
     fn open_peer(&mut self) -> Option<usize> {
@@ -141,7 +121,9 @@ impl World {
         self.now += TURN;
         for peer in &self.peers {
             let mut wire = peer.wire.borrow_mut();
-            let late = self.faulty && !peer.healthy && self.random.one_in(4);
+            // A header that comes late is none.
+            let is_in_time = peer.healthy || peer.is_proxied && wire.received.is_empty();
+            let late = self.faulty && !is_in_time && self.random.one_in(4);
             if wire.closed.is_some() || late {
                 continue;
             }
@@ -281,7 +263,11 @@ impl World {
     }
 
     pub fn step(&mut self) {
-        match self.random.below(20) {
+        let chosen = self.random.below(20);
+        if let 9..=10 = chosen {
+            self.send_headers();
+        }
+        match chosen {
             0 if self.peers.len() < 30 && self.random.one_in(2) => self.is_awaited = true,
             0 if self.peers.len() < 30 => self.connect(),
             0..=6 => self.send(),
@@ -295,6 +281,7 @@ impl World {
     /// Nothing goes wrong any more: all clients are served, and then the poll may wait.
     pub fn settle(&mut self) {
         self.faulty = false;
+        self.send_headers();
         for peer in &self.peers {
             let mut wire = peer.wire.borrow_mut();
             wire.faulty = false;

@@ -10,10 +10,12 @@
 
 mod binary;
 mod chat;
+mod control;
 mod hazards;
 mod keeping;
 mod limits;
 mod people;
+mod proxies;
 mod raw;
 mod real_clients;
 #[path = "../support/mod.rs"]

@@ -15,6 +15,9 @@ pub mod terminal;
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -153,11 +156,37 @@ pub fn enter(mut client: Client) -> (Client, String) {
     (client, name)
 }
 
+/// A folder for the files of one test; it is removed when dropped.
+pub struct Folder(pub PathBuf);
+
+impl Folder {
+    pub fn new(name: &str) -> Folder {
+        let path = std::env::temp_dir().join(format!("chinwag-{name}-{}", std::process::id()));
+        std::fs::create_dir(&path).unwrap();
+        Folder(path)
+    }
+
+    /// The path of a file in it.
+    pub fn at(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        std::fs::remove_dir_all(&self.0).unwrap();
+    }
+}
+
 /// The program with these flags, on a free port unless they name one.
 pub fn command(flags: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_chinwag"));
     if !flags.contains(&"--listen") {
         command.args(["--listen", "127.0.0.1:0"]);
+    }
+    // A test that kills its server would leave a file behind.
+    if !flags.contains(&"--control") {
+        command.args(["--control", "none"]);
     }
     command.args(flags);
     command
@@ -257,8 +286,17 @@ pub struct Client {
 
 impl Client {
     pub fn new(socket: TcpStream) -> Client {
-        socket.set_read_timeout(Some(Duration::from_millis(50))).unwrap();
         socket.set_nodelay(true).unwrap();
+        Client::of(socket)
+    }
+
+    /// A new client of a Unix socket.
+    pub fn at(path: &Path) -> Client {
+        Client::of(OwnedFd::from(UnixStream::connect(path).unwrap()).into())
+    }
+
+    fn of(socket: TcpStream) -> Client {
+        socket.set_read_timeout(Some(Duration::from_millis(50))).unwrap();
         Client { socket, read: Vec::new(), ended: false, reset: false }
     }
 

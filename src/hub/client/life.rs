@@ -43,6 +43,16 @@ impl Leave {
         }
     }
 
+    /// Whether its user knows that it is over, so that its program may end before it has read why.
+    pub fn ends_by_reset(self) -> bool {
+        match self {
+            Leave::Quit | Leave::Stopping => true,
+            Leave::Lost(_) | Leave::TooSlow | Leave::Lapsed | Leave::TooManyReplies => false,
+            Leave::Endless | Leave::Idle | Leave::NotChat | Leave::Refused => false,
+            Leave::Kicked | Leave::WrongSecret => false,
+        }
+    }
+
     /// Why a client leaves whose socket returned this error.
     pub fn from_error(error: &io::Error) -> Leave {
         match error.kind() {
@@ -164,4 +174,6 @@ pub enum Admission {
     Exempt,
     /// It is refused, and reads why.
     Refused,
+    /// It came from a proxy, and the limits are those of the address in the header that is awaited.
+    Awaited,
 }

@@ -40,6 +40,10 @@ pub trait Socket: Read + Write {
     /// Ends our side of the connection once all that was written is sent.
     fn shut_down_write(&mut self) -> io::Result<()>;
 
+    /// Lets the next close reset the connection, if the peer's kernel has acknowledged all that was
+    /// sent. By default it never is known to have.
+    fn reset_on_close_if_received(&mut self) {}
+
     /// Lets the next close drop what was not sent, so that nothing of the connection remains in the
     /// kernel (linger 0). If that fails, nothing can be done.
     fn reset_on_close(&mut self);
@@ -213,6 +217,11 @@ impl<S: Socket> Client<S> {
     /// moves.
     pub fn wants_offer(&self, head: u64) -> bool {
         self.life.has_end() && self.is_flushed() || self.writable && self.is_behind(head)
+    }
+
+    /// Whether there is input that was not looked at.
+    pub fn is_unread(&self) -> bool {
+        matches!(self.input, Input::Readable | Input::Ended)
     }
 
     /// Whether a deaf client can send nothing more.

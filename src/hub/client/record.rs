@@ -6,6 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU64;
 use std::time::Instant;
 
+use crate::hub::admit::Entrance;
 use crate::pace::Allowance;
 use crate::room::RoomId;
 use crate::wire::decoder::Decoder;
@@ -16,6 +17,10 @@ use crate::wire::decoder::Decoder;
 pub struct Moments {
     /// When it is welcomed, although its first words may still come.
     pub greet_at: Option<Instant>,
+    /// Where it came in, while the header of its proxy is awaited.
+    pub entrance: Option<Entrance>,
+    /// Until when that is awaited; behind it, until when its first words are.
+    pub wait_until: Option<Instant>,
     /// Up to which position it is served before it is closed or moves.
     pub until: u64,
     /// How many lines stand before that.
@@ -42,7 +47,8 @@ pub struct Moments {
 /// system calls.
 #[derive(Debug)]
 pub struct Record {
-    /// The address of the client. Its parts are apart, since a `SocketAddr` is half as large again.
+    /// The address of the client; that of its proxy until there is a header. Its parts are apart,
+    /// since a `SocketAddr` is half as large again.
     pub ip: IpAddr,
     /// Its port there.
     pub port: u16,

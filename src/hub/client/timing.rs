@@ -9,17 +9,20 @@ impl<S: Socket> Client<S> {
     /// When it needs attention without an event.
     pub fn next_deadline(&self, config: &Config) -> Option<Instant> {
         if self.moments.is_none() && self.input != Input::Unfinished {
-            let may_be_idle = self.life == Life::Member && !config.idle.is_zero();
-            return may_be_idle.then(|| self.record.decoder.silent_at(config.idle));
+            return if self.life == Life::Member { self.idle_at(config) } else { None };
         }
         let its = self.moments();
         let stalled = |limit| its.stalled_since.map(|since| since + limit);
-        let idle = || (!config.idle.is_zero()).then(|| self.record.decoder.silent_at(config.idle));
         let due = match self.life {
-            Life::Arriving => [self.greeting_due(config), self.chunk_due(config), None, None],
-            Life::Member => {
-                [its.paused_until, self.chunk_due(config), stalled(config.stuck), idle()]
+            Life::Arriving => {
+                [self.greeting_due(config), self.chunk_due(config), self.wait_until(), None]
             }
+            Life::Member => [
+                its.paused_until,
+                self.chunk_due(config),
+                stalled(config.stuck),
+                self.idle_at(config),
+            ],
             Life::Moving => [stalled(config.stuck), None, None, None],
             Life::Ending | Life::Closing(_) => [stalled(config.flush), None, None, None],
             Life::Draining(_) => [its.drain_until, None, None, None],
@@ -44,6 +47,13 @@ impl<S: Socket> Client<S> {
         may_be_greeted.then(|| decoder.request_due(&rules).map_or(due, |at| at.max(due)))
     }
 
+    /// Until when its header, or its first words behind that, are waited for. Not while the kernel
+    /// has no memory for its socket: what it has sent may be there.
+    pub fn wait_until(&self) -> Option<Instant> {
+        let its = self.moments();
+        its.wait_until.filter(|_| its.retry_at.is_none())
+    }
+
     /// Whether a deaf client has had all the time that it may have, and would still have to wait
     /// before it can be read. One that waits only for this turn is read.
     pub fn is_past_reading(&self, config: &Config, now: Instant) -> bool {
@@ -52,10 +62,16 @@ impl<S: Socket> Client<S> {
         matches!(self.life, Life::Deaf(_)) && is_late && self.hold == Hold::Pace
     }
 
+    /// When it has sent nothing for too long. An operator may be silent: it watches.
+    fn idle_at(&self, config: &Config) -> Option<Instant> {
+        let is_limited = !config.idle.is_zero() && !self.record.is_operator;
+        is_limited.then(|| self.record.decoder.silent_at(config.idle))
+    }
+
     /// Whether it must be closed because it has sent nothing for so long.
     pub fn is_idle(&self, config: &Config, now: Instant) -> bool {
         let is_silent = matches!(self.input, Input::Quiet | Input::Unfinished);
-        !config.idle.is_zero() && is_silent && self.record.decoder.silent_at(config.idle) <= now
+        is_silent && self.idle_at(config).is_some_and(|at| at <= now)
     }
 
     /// Whether it must be dropped because it has taken nothing for so long.

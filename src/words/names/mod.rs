@@ -20,9 +20,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use kept::{Kept, KeptNames};
-use name::{GUEST, folded};
+use name::GUEST;
 
-pub use name::{NAME_BYTES_MAX, NAME_CHARACTERS_MAX, Name, Refusal, bare, called};
+pub use name::{NAME_BYTES_MAX, NAME_CHARACTERS_MAX, Name, Refusal, bare, called, folded};
 
 /// A client that requests a name.
 #[derive(Clone, Copy, Debug)]

@@ -277,7 +277,7 @@ fn is_right_to_left(c: char) -> bool {
 ///
 /// D145 decomposes once more after the folding. That changes nothing: a test checks every
 /// character.
-pub(super) fn folded(text: &str) -> String {
+pub fn folded(text: &str) -> String {
     let decomposed: String = text.nfd().collect();
     UniCase::unicode(decomposed).to_folded_case()
 }

@@ -8,6 +8,8 @@ use std::sync::LazyLock;
 use chinwag::config::Config;
 use libfuzzer_sys::fuzz_target;
 
+#[path = "../../hub/arriving.rs"]
+mod arriving;
 #[path = "../../hub/asking.rs"]
 mod asking;
 #[path = "../../hub/browser.rs"]

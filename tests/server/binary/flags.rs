@@ -12,7 +12,7 @@ use crate::support::process::{self, Collected, through_shell};
 use crate::support::{PATIENCE, Server, command, wait_for};
 
 /// What a value counts, or what it is.
-const UNITS: [&str; 14] = [
+const UNITS: [&str; 15] = [
     "ADDR",
     "BYTES",
     "CIDR",
@@ -24,6 +24,7 @@ const UNITS: [&str; 14] = [
     "LINES",
     "NAME",
     "NOTICES",
+    "PATH",
     "PROBES",
     "SECONDS",
     "WRITES",
@@ -129,7 +130,8 @@ fn range(said: &str) -> Option<(f64, Option<f64>)> {
 
 #[test]
 fn every_number_says_its_range_and_takes_no_other() {
-    const NO_NUMBERS: [&str; 6] = ["ADDR", "CIDR", "DIR", "LANG", "LEVEL", "NAME"];
+    const NO_NUMBERS: [&str; 9] =
+        ["ADDR", "CIDR", "DIR", "FILE", "LANG", "LEVEL", "NAME", "PATH", "SECRET"];
     let takes = |flag: &Arg, value: f64| {
         let command = Config::augment_args(clap::Command::new("chinwag"));
         let value = format!("--{}={value}", flag.get_long().unwrap());

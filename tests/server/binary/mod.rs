@@ -3,6 +3,6 @@
 
 mod flags;
 mod signals;
-mod streams;
-mod system;
+pub mod streams;
+pub mod system;
 mod terminals;

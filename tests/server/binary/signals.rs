@@ -1,8 +1,11 @@
 //! What signals do: how the server ends, and how it starts again.
 
+use std::fs::File;
 use std::os::unix::process::ExitStatusExt;
+use std::process::Stdio;
 
 use crate::support::process::{self, through_shell};
+use crate::support::terminal::Terminal;
 use crate::support::{Client, Server, wait_for};
 
 const LAST_LINE: &str = "* server shutting down\n";
@@ -12,13 +15,29 @@ const PATIENT: [&str; 6] = ["--shutdown", "60", "--flush", "60", "--stuck", "60"
 
 /// A server that handles SIGHUP even if `nohup` runs the tests. A program inherits what is ignored,
 /// and from outside only env(1) can undo that.
+const HANDLES_HUP: &str = "exec env --default-signal=HUP \"$0\" \"$@\"";
+
+/// The same in a session without a terminal, as a service runs.
+const SERVICE: &str = "exec setsid env --default-signal=HUP \"$0\" \"$@\"";
+
+/// The same as the leader of a session whose terminal is its standard input.
+const AT_A_TERMINAL: &str = "exec setsid -c env --default-signal=HUP \"$0\" \"$@\"";
+
 fn start(flags: &[&str]) -> Server {
-    process::start_piped(through_shell("exec env --default-signal=HUP \"$0\" \"$@\"", flags))
+    process::start_piped(through_shell(HANDLES_HUP, flags))
+}
+
+/// A server at a terminal, and the person's side of that.
+fn start_at_a_terminal(flags: &[&str]) -> (Server, File) {
+    let Terminal { person, program } = Terminal::open();
+    let mut command = through_shell(AT_A_TERMINAL, flags);
+    command.stdin(program).stdout(Stdio::piped()).stderr(Stdio::piped());
+    (process::start(command), person)
 }
 
 #[test]
 fn a_signal_ends_it_with_a_last_line_to_everyone() {
-    for (signal, name) in [("TERM", "SIGTERM"), ("INT", "SIGINT"), ("HUP", "SIGHUP")] {
+    for (signal, name) in [("TERM", "SIGTERM"), ("INT", "SIGINT")] {
         let mut server = start(&[]);
         let (mut alice, _) = server.join();
         let (mut bob, _) = server.join();
@@ -28,6 +47,30 @@ fn a_signal_ends_it_with_a_last_line_to_everyone() {
         assert_eq!(server.wait_for_end().code(), Some(0), "{signal}");
         wait_for("its own copy", || server.stdout().ends_with(LAST_LINE).then_some(()));
         wait_for("the log", || server.stderr().contains(name).then_some(()));
+    }
+}
+
+#[test]
+#[ignore = "needs setsid"]
+fn a_hangup_reloads_a_service_and_ends_what_a_terminal_started() {
+    let server = process::start_piped(through_shell(SERVICE, &[]));
+    let (mut alice, name) = server.join();
+    server.signal("HUP");
+    wait_for("the log", || server.stderr().contains(" reloaded: SIGHUP\n").then_some(()));
+    alice.send("still here\n");
+    alice.read_until(&format!("{name}: still here\n"));
+
+    // The terminal goes away, as a window is closed; and the signal alone.
+    for hangs_up in [true, false] {
+        let (mut server, person) = start_at_a_terminal(&[]);
+        let (mut alice, _) = server.join();
+        let person = (!hangs_up).then_some(person);
+        if person.is_some() {
+            server.signal("HUP");
+        }
+        assert!(alice.read_to_end().ends_with(LAST_LINE), "{hangs_up}");
+        assert_eq!(server.wait_for_end().code(), Some(0), "{hangs_up}");
+        wait_for("the log", || server.stderr().contains("stopping: SIGHUP").then_some(()));
     }
 }
 
@@ -132,7 +175,7 @@ fn one_stuck(server: &Server) -> (Client, Client) {
 
 #[test]
 fn a_second_signal_ends_it_at_once_though_someone_is_stuck() {
-    for (signal, number) in [("TERM", 15), ("INT", 2), ("HUP", 1)] {
+    for (signal, number) in [("TERM", 15), ("INT", 2)] {
         let mut server = start(&PATIENT);
         let (_stuck, mut healthy) = one_stuck(&server);
         server.signal("TERM");

@@ -68,7 +68,7 @@ fn many_idle(server: &Server, count: usize) -> Vec<Client> {
 }
 
 /// How often the process has slept and been woken, or been preempted.
-fn switches(server: &Server) -> Vec<String> {
+pub fn switches(server: &Server) -> Vec<String> {
     let status = std::fs::read_to_string(format!("/proc/{}/status", server.child.id())).unwrap();
     let lines = status.lines().filter(|line| line.contains("ctxt_switches"));
     lines.map(str::to_owned).collect()

@@ -31,7 +31,7 @@ fn nc_is_sent_plain_lines_to_the_byte() {
          guest1: 안녕\n\
          guest1: \u{fffd}\n\
          * what you type is not UTF-8, so others see \u{fffd}; set your terminal to UTF-8\n\
-         * bye (Ctrl-C ends nc)\n"
+         * bye\n"
     );
     assert_eq!(shown, expected);
 }

@@ -4,6 +4,7 @@
 mod dialects;
 mod keys;
 mod protocols;
+mod proxies;
 mod strangers;
 mod telnet;
 
@@ -157,6 +158,60 @@ fn nc_shows_why_the_server_closes() {
     assert_goodbye_is_shown("exec nc $HOST $PORT", Program::start_on_terminal);
     assert_full_is_shown("nc $HOST $PORT");
     assert_full_is_shown("nc -N $HOST $PORT");
+}
+
+/// Asserts that a client on a terminal ends by itself, with its last line, when it quits and when
+/// the server stops.
+fn assert_ends_by_itself(program: &str) {
+    let mut server = Server::start(&[]);
+    let start = || Program::start_on_terminal(&server, program);
+    let (mut alice, mut bob) = (start(), start());
+    alice.read_until(") joined\n");
+    bob.read_until(") joined\n");
+    alice.say("/quit\n");
+    let (_, shown) = alice.wait_for_end();
+    assert!(shown.contains("\n* bye"), "{program}: {shown:?}");
+    server.signal("TERM");
+    let (_, shown) = bob.wait_for_end();
+    assert!(shown.contains("\n* server shutting down\n"), "{program}: {shown:?}");
+    assert_eq!(server.wait_for_end().code(), Some(0));
+}
+
+#[test]
+#[ignore = "needs nc"]
+fn nc_ends_by_itself_after_quit_and_at_a_stop() {
+    assert_ends_by_itself("exec nc $HOST $PORT");
+}
+
+#[test]
+#[ignore = "needs busybox"]
+fn the_nc_of_busybox_ends_by_itself_after_quit_and_at_a_stop() {
+    assert_ends_by_itself("exec busybox nc $HOST $PORT");
+}
+
+#[test]
+#[ignore = "needs telnet"]
+fn telnet_ends_by_itself_after_quit_and_at_a_stop() {
+    assert_ends_by_itself("exec telnet $HOST $PORT");
+}
+
+#[test]
+fn a_client_that_has_not_acknowledged_its_last_line_gets_it() {
+    // It is given time to take the rest, and the moment after that is short.
+    let server = Server::start(&["--flush", "60", "--drain", "0.1"]);
+    let (mut late, name) = server.join_narrow();
+    let (mut alice, _) = server.enter();
+    // More than its receive buffer holds, and less than it and the server's send buffer do.
+    for number in 0..30 {
+        alice.send(format!("{number} {}\n", "x".repeat(500)));
+        alice.read_until(&format!(": {number} "));
+    }
+    late.send("/quit\n");
+    alice.read_until(&format!("* {name} left\n"));
+    wait_for("the close", || (connections(&server) == 1).then_some(()));
+    let read = late.read_to_end();
+    assert!(read.contains("\n* bye"), "{read:?}");
+    assert!(!late.was_reset());
 }
 
 #[test]

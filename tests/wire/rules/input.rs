@@ -14,12 +14,13 @@ use chinwag::wire::telnet::IAC;
 
 use super::cuts;
 use super::line::{self, Deed, Plain};
-use super::telnet;
+use super::{proxy, telnet};
 
 /// The first bytes choose the rules, and how the rest is cut into reads.
 pub fn holds(bytes: &[u8]) {
     let Some((rules, deeds)) = script(bytes) else { return };
     let reads: Vec<&[u8]> = deeds.iter().filter_map(read).collect();
+    proxy::a_header_is_taken_out_and_nothing_else(&rules, &reads);
     if rules.raw {
         return line::raw_bytes_are_all_there(&rules, &deeds);
     }
@@ -92,7 +93,7 @@ pub fn a_client_hears_what_the_rules_say(rules: &LineRules, deeds: &[Deed]) {
 
 /// Takes everything that is there. `None` if the client leaves, speaks another protocol, or may
 /// turn out to.
-fn take_all(
+pub fn take_all(
     decoder: &mut Decoder,
     input: Input,
     rules: &LineRules,
@@ -110,7 +111,8 @@ fn take_all(
             }
             Decoded::NotYet if decoder.request_due(rules).is_some() => return None,
             Decoded::NotYet | Decoded::Over => return Some(all),
-            Decoded::Farewell | Decoded::Stranger(_) | Decoded::Request => return None,
+            Decoded::Farewell | Decoded::Stranger(_) => return None,
+            Decoded::Header(_) | Decoded::Request => return None,
         });
         decoder.consume(said, rules, now);
     }

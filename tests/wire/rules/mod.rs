@@ -6,4 +6,5 @@ pub mod frames;
 pub mod head;
 pub mod input;
 pub mod line;
+pub mod proxy;
 pub mod telnet;

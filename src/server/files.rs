@@ -1,0 +1,166 @@
+//! The files of the operator: what the server reads at its start and when it is told to, and what
+//! it hands to the [keeper](super::keeper).
+//!
+//! At the start a file that cannot be read is an error, so no ban is forgotten unseen. Later it is
+//! a line in the log, and what was read before holds on. Reading may wait for the disk: it happens
+//! only when a person or a service manager asks for it.
+
+use std::fs::{self, Metadata};
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use log::{error, info, warn};
+use mio::net::TcpStream;
+
+use super::{Server, StartError, kept};
+use crate::config::Config;
+use crate::hub::Hub;
+use crate::hub::bans::{Bans, Moment};
+use crate::hub::moderation::{Operators, Request};
+
+const BANS: &str = "bans";
+const ROOMS: &str = "rooms";
+
+/// Which files there are.
+#[derive(Debug)]
+pub struct Files {
+    motd: Option<PathBuf>,
+    operators: Option<PathBuf>,
+    keep: Option<PathBuf>,
+}
+
+impl Files {
+    /// The files that the flags name.
+    pub fn of(config: &Config) -> Files {
+        Files {
+            motd: config.motd.clone(),
+            operators: config.operators.clone(),
+            keep: config.keep.clone(),
+        }
+    }
+
+    /// Reads all, at the start.
+    pub fn load(&self, hub: &mut Hub<TcpStream>, now: Instant) -> Result<(), StartError> {
+        let system = |what| move |error| StartError::System(what, error);
+        self.read_motd(hub).map_err(system("read --motd"))?;
+        self.read_operators(hub).map_err(system("read --operators"))?;
+        self.read_bans(hub, now).map_err(system("read the bans that were kept"))?;
+        self.read_rooms(hub).map_err(system("read the rooms that were kept"))
+    }
+
+    /// Reads again what a person may have changed. What cannot be read stays as it was.
+    fn reload(&self, hub: &mut Hub<TcpStream>, now: Instant) {
+        let read = [
+            ("--motd", self.read_motd(hub)),
+            ("--operators", self.read_operators(hub)),
+            ("bans", self.read_bans(hub, now)),
+        ];
+        for (what, result) in read {
+            if let Err(error) = result {
+                error!("{what}: {error}; what was read before holds on");
+            }
+        }
+    }
+
+    fn read_motd(&self, hub: &mut Hub<TcpStream>) -> io::Result<()> {
+        let Some(path) = &self.motd else { return Ok(()) };
+        hub.set_motd(&read(path)?);
+        Ok(())
+    }
+
+    fn read_operators(&self, hub: &mut Hub<TcpStream>) -> io::Result<()> {
+        let Some(path) = &self.operators else { return Ok(()) };
+        let invalid = |why: String| {
+            io::Error::new(ErrorKind::InvalidData, format!("{}: {why}", path.display()))
+        };
+        check_secrecy(&fs::metadata(path).map_err(|error| named(path, &error))?)
+            .map_err(invalid)?;
+        let operators = Operators::parse(&read(path)?)
+            .map_err(|line| invalid(format!("line {line} is not a name and a secret")))?;
+        info!("{} operators may use /oper", operators.count());
+        hub.set_operators(operators);
+        Ok(())
+    }
+
+    fn read_bans(&self, hub: &mut Hub<TcpStream>, now: Instant) -> io::Result<()> {
+        let Some(text) = self.kept(BANS)? else { return Ok(()) };
+        let (bans, wrong) = Bans::from_text(&text, moment(now));
+        tell_wrong(BANS, wrong);
+        info!("{} bans hold", bans.count());
+        hub.set_bans(bans);
+        Ok(())
+    }
+
+    fn read_rooms(&self, hub: &mut Hub<TcpStream>) -> io::Result<()> {
+        let Some(text) = self.kept(ROOMS)? else { return Ok(()) };
+        tell_wrong(ROOMS, hub.take_rooms_text(&text));
+        Ok(())
+    }
+
+    fn kept(&self, name: &str) -> io::Result<Option<String>> {
+        let Some(dir) = &self.keep else { return Ok(None) };
+        let content = kept::load(dir, name)?;
+        Ok(content.map(|content| String::from_utf8_lossy(&content).into_owned()))
+    }
+}
+
+impl Server {
+    /// Reads the files again.
+    pub(super) fn reload(&mut self, why: &str, now: Instant) {
+        self.files.reload(&mut self.hub, now);
+        info!("reloaded: {why}");
+    }
+
+    /// Does what operators want of the world.
+    pub(super) fn carry_out_requests(&mut self, now: Instant) {
+        for request in self.hub.take_requests() {
+            match request {
+                Request::Reload => self.reload("an operator asked for it", now),
+                Request::Log(level) => {
+                    log::set_max_level(level);
+                    info!("the log level is {level}");
+                }
+                Request::Keep => self.keep(now),
+            }
+        }
+    }
+
+    /// Hands the keeper what it should keep. At a stop it has that already: the rooms that end with
+    /// their clients then are to be there again.
+    fn keep(&mut self, now: Instant) {
+        let Some(keeper) = self.keeper.as_mut().filter(|_| self.stop_by.is_none()) else { return };
+        keeper.replace(BANS, self.hub.bans_text(moment(now)).into_bytes());
+        keeper.replace(ROOMS, self.hub.rooms_text().into_bytes());
+    }
+}
+
+/// Whether a file is for its owner alone, which must be this user or root.
+fn check_secrecy(file: &Metadata) -> Result<(), String> {
+    let own = rustix::process::geteuid().as_raw();
+    match (file.mode() & 0o077, file.uid()) {
+        (0, uid) if uid == own || uid == 0 => Ok(()),
+        (0, _) => Err("it belongs to another user".to_owned()),
+        (mode, _) => Err(format!("others may use it (mode {mode:03o}): chmod 600")),
+    }
+}
+
+fn read(path: &Path) -> io::Result<String> {
+    fs::read_to_string(path).map_err(|error| named(path, &error))
+}
+
+fn named(path: &Path, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("{}: {error}", path.display()))
+}
+
+fn tell_wrong(file: &str, lines: usize) {
+    if lines > 0 {
+        warn!("{lines} lines of the kept file {file} are none that it can have");
+    }
+}
+
+fn moment(now: Instant) -> Moment {
+    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Moment { now, unix_seconds: since_1970.as_secs() }
+}

@@ -1,0 +1,5 @@
+//! The operator's two ways in: Unix sockets with `chinwag ctl`, and the server's own terminal.
+
+mod commands;
+mod sockets;
+mod terminal;
