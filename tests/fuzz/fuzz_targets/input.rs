@@ -10,6 +10,7 @@ mod rules {
     pub mod cuts;
     pub mod input;
     pub mod line;
+    pub mod proxy;
     pub mod telnet;
 }
 
