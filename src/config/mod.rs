@@ -174,9 +174,9 @@ pub struct Config {
     pub operators: Option<PathBuf>,
 
     /// Let operators connect to this Unix socket, or with `none` to no socket. `nc -U PATH` and
-    /// `chinwag ctl` connect there, of you and of root only. PORT is that of the first address. Root
-    /// without XDG_RUNTIME_DIR uses /run; any other user without it, and --raw, has none. [default:
-    /// $XDG_RUNTIME_DIR/chinwag/PORT.sock]
+    /// `chinwag ctl` connect there, of you and of root only. PORT is that of the first address.
+    /// Root without XDG_RUNTIME_DIR uses /run; any other user without it, and --raw, has none.
+    /// [default: $XDG_RUNTIME_DIR/chinwag/PORT.sock]
     #[arg(long, value_name = "PATH", value_parser = Control::parse)]
     pub control: Option<Control>,
 
