@@ -62,8 +62,8 @@
 //!
 //! The rest touches the world. [`stdio`] is standard streams that never block. [`keep`] is the
 //! process that writes what the server keeps over a restart. [`server`] is the loop, and the only
-//! folder of the server that knows mio. [`ctl`] sends a server one command. [`join`] is the terminal
-//! client, with a loop of its own. `main` starts one of the four.
+//! folder of the server that knows mio. [`ctl`] sends a server one command. [`join`] is the
+//! terminal client, with a loop of its own. `main` starts one of the four.
 
 #![forbid(unsafe_code)]
 

@@ -8,7 +8,6 @@
 //! The values are plain: this file opens nothing and starts nothing. `sums` checks them against
 //! each other, and adds them up.
 
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -30,10 +29,12 @@ use parse::{
     user_timeout,
 };
 
+mod listen;
 mod networks;
 mod parse;
 mod sums;
 
+pub use listen::{Control, Listen};
 pub use networks::Exempt;
 
 /// The port of the server that this one replaces, and of the scripts written for that.
@@ -120,32 +121,11 @@ pub struct Config {
     #[arg(long, value_name = "LINES", default_value_t = 0)]
     pub history: usize,
 
-    /// Let in only clients that tell this password, by /password
-    ///
-    /// Other users of this machine can see a flag: CHINWAG_PASSWORD hides it.
-    #[arg(long, value_name = "SECRET")]
-    pub password: Option<String>,
-
     /// Language of the server's own lines: en or ko [default: the locale's, or en]
     ///
     /// The first of LC_ALL, LC_MESSAGES and LANG that is set is the locale.
     #[arg(long, value_name = "LANG", value_enum, hide_possible_values = true)]
     pub lang: Option<Lang>,
-
-    /// Keep bans, topics and passwords in this directory [default: keep nothing]
-    ///
-    /// They are there again after a restart. No file is written anywhere else, and none without
-    /// this flag. Two servers cannot share a directory.
-    #[arg(long, value_name = "DIR")]
-    pub keep: Option<PathBuf>,
-
-    /// Where operators connect: a Unix socket, or none
-    ///
-    /// `nc -U PATH` and `chinwag ctl` connect there, of you and of root only. PORT is that of the
-    /// first address. Root without XDG_RUNTIME_DIR uses /run; any other user without it, and
-    /// --raw, has none. [default: $XDG_RUNTIME_DIR/chinwag/PORT.sock]
-    #[arg(long, value_name = "PATH", value_parser = Control::parse)]
-    pub control: Option<Control>,
 
     /// Do not print what is said in the lobby on standard output
     #[arg(long, value_parser = BoolishValueParser::new())]
@@ -179,15 +159,39 @@ pub struct Config {
     #[arg(long, value_name = "SECONDS", default_value = "0", value_parser = seconds_or_zero)]
     pub idle: Duration,
 
-    /// Show every new client the lines of this file. They are read again on SIGHUP, if the server
-    /// has no terminal, and by /reload.
-    #[arg(long, value_name = "FILE", help_heading = "Hosting")]
+    /// Let in only clients that tell this password by /password. Other users of this machine can
+    /// see a flag; the variable CHINWAG_PASSWORD hides it. [default: none]
+    #[arg(long, value_name = "SECRET", help_heading = "Hosting")]
+    pub password: Option<String>,
+
+    /// Show every new client the lines of this file. They are read again by /reload, and on SIGHUP
+    /// if the server was started without a terminal. [default: none]
+    #[arg(long, value_name = "FILE")]
     pub motd: Option<PathBuf>,
 
-    /// Make a client an operator that says /oper SECRET with a secret in this file. A line has a
-    /// name and a secret. Only the user who starts the server may read it (mode 0600).
+    /// Make a client an operator that tells a secret of this file by /oper. Each line has a name
+    /// and a secret. Only the user that starts the server may read it (mode 0600). [default: none]
     #[arg(long, value_name = "FILE")]
     pub operators: Option<PathBuf>,
+
+    /// Let operators connect to this Unix socket, or with `none` to no socket. `nc -U PATH` and
+    /// `chinwag ctl` connect there, of you and of root only. PORT is that of the first address.
+    /// Root without XDG_RUNTIME_DIR uses /run; any other user without it, and --raw, has none.
+    /// [default: $XDG_RUNTIME_DIR/chinwag/PORT.sock]
+    #[arg(long, value_name = "PATH", value_parser = Control::parse)]
+    pub control: Option<Control>,
+
+    /// Keep bans, topics and passwords in this directory. They are there again after a restart. No
+    /// file is written anywhere else, and none without this flag. Two servers cannot share a
+    /// directory. [default: none]
+    #[arg(long, value_name = "DIR")]
+    pub keep: Option<PathBuf>,
+
+    /// Expect the PROXY protocol (version 1 or 2) from proxies in this network; repeat for more.
+    /// The address of a client is then that in the header. A connection from there without a header
+    /// is closed. [default: no proxy]
+    #[arg(long, value_name = "CIDR", value_delimiter = ',', value_parser = network)]
+    pub proxy_from: Vec<IpNet>,
 
     /// Drop a line with more bytes than this, and tell its sender [1..=8057]
     #[arg(long, value_name = "BYTES", default_value_t = 4096)]
@@ -236,12 +240,6 @@ pub struct Config {
     /// nothing, since a foreign site may have pointed it here. [default: none]
     #[arg(long, value_name = "NAME", value_delimiter = ',', value_parser = host)]
     pub host: Vec<String>,
-
-    /// Expect the PROXY protocol (version 1 or 2) from proxies in this network; repeat for more.
-    /// The address of a client is then that in the header. A connection from there without a header
-    /// is closed. [default: no proxy]
-    #[arg(long, value_name = "CIDR", value_delimiter = ',', value_parser = network)]
-    pub proxy_from: Vec<IpNet>,
 
     /// Send at most this many join and leave notices per second, and as many in a burst. One line
     /// a second sums up the others; with 0, all. [0..=50]
@@ -372,50 +370,6 @@ fn under_headings() -> impl FnMut(Arg) -> Arg {
         let flag = flag.hide(is_hidden).hide_short_help(heading.is_some());
         flag.help_heading(Resettable::from(heading.clone()))
     }
-}
-
-/// An address to listen on, or what is so of the one before.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Listen {
-    /// On one address.
-    At(SocketAddr),
-    /// On every address, at this port.
-    Everywhere(u16),
-    /// On a Unix socket.
-    Unix(PathBuf),
-    /// No address: clients that come to the one before stand in this room.
-    Room(Name),
-    /// No address: for clients that come to the one before, this replaces `--exempt`.
-    Exempt(Exempt),
-}
-
-impl Listen {
-    /// Whether it is a place to listen, not what is so of the one before.
-    pub fn is_place(&self) -> bool {
-        !matches!(self, Listen::Room(_) | Listen::Exempt(_))
-    }
-
-    /// The address to listen on, and for [`Listen::Everywhere`] one of IPv6, which a machine may
-    /// lack. `None` if it is no address of the internet.
-    pub fn addresses(&self) -> Option<(SocketAddr, Option<SocketAddr>)> {
-        match *self {
-            Listen::At(address) => Some((address, None)),
-            Listen::Unix(_) | Listen::Room(_) | Listen::Exempt(_) => None,
-            Listen::Everywhere(port) => {
-                let second = SocketAddr::from((Ipv6Addr::UNSPECIFIED, port));
-                Some((SocketAddr::from((Ipv4Addr::UNSPECIFIED, port)), Some(second)))
-            }
-        }
-    }
-}
-
-/// Where operators connect, if not at the usual path.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Control {
-    /// Nowhere.
-    Off,
-    /// At this Unix socket.
-    At(PathBuf),
 }
 
 impl Default for Config {

@@ -1,6 +1,5 @@
 //! The values that flags take, as text, and the errors for any other.
 
-use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeBounds;
 use std::path::PathBuf;
@@ -50,20 +49,6 @@ pub fn listen(text: &str) -> Result<Listen, String> {
          (names are not looked up)"
             .to_owned()
     })
-}
-
-/// As the flag is written.
-impl fmt::Display for Listen {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Listen::At(address) => write!(f, "{address}"),
-            Listen::Everywhere(port) => write!(f, "{port}"),
-            Listen::Unix(path) => write!(f, "unix:{}", path.display()),
-            Listen::Room(name) => write!(f, "room={}", name.as_str()),
-            Listen::Exempt(Exempt::Nobody) => write!(f, "exempt=none"),
-            Listen::Exempt(Exempt::Network(network)) => write!(f, "exempt={network}"),
-        }
-    }
 }
 
 pub fn host(text: &str) -> Result<String, String> {

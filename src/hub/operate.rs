@@ -32,7 +32,7 @@ impl<S: Socket> Hub<S> {
         requests
     }
 
-    /// The welcome text; at most [`MOTD_BYTES_MAX`] bytes of whole lines of it are shown.
+    /// Sets the welcome text. Whole lines of it are shown, at most 4 KiB.
     pub fn set_motd(&mut self, text: &str) {
         let mut shown = 0;
         let is_short = |line: &&str| {

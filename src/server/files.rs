@@ -12,12 +12,12 @@ use std::path::{Path, PathBuf};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use log::{error, info, warn};
-use mio::net::TcpStream;
 
 use super::{Server, StartError, kept};
 use crate::config::Config;
 use crate::hub::Hub;
 use crate::hub::bans::{Bans, Moment};
+use crate::hub::client::Socket;
 use crate::hub::moderation::{Operators, Request};
 
 const BANS: &str = "bans";
@@ -42,7 +42,7 @@ impl Files {
     }
 
     /// Reads all, at the start.
-    pub fn load(&self, hub: &mut Hub<TcpStream>, now: Instant) -> Result<(), StartError> {
+    pub fn load(&self, hub: &mut Hub<impl Socket>, now: Instant) -> Result<(), StartError> {
         let system = |what| move |error| StartError::System(what, error);
         self.read_motd(hub).map_err(system("read --motd"))?;
         self.read_operators(hub).map_err(system("read --operators"))?;
@@ -51,7 +51,7 @@ impl Files {
     }
 
     /// Reads again what a person may have changed. What cannot be read stays as it was.
-    fn reload(&self, hub: &mut Hub<TcpStream>, now: Instant) {
+    fn reload(&self, hub: &mut Hub<impl Socket>, now: Instant) {
         let read = [
             ("--motd", self.read_motd(hub)),
             ("--operators", self.read_operators(hub)),
@@ -64,13 +64,13 @@ impl Files {
         }
     }
 
-    fn read_motd(&self, hub: &mut Hub<TcpStream>) -> io::Result<()> {
+    fn read_motd(&self, hub: &mut Hub<impl Socket>) -> io::Result<()> {
         let Some(path) = &self.motd else { return Ok(()) };
         hub.set_motd(&read(path)?);
         Ok(())
     }
 
-    fn read_operators(&self, hub: &mut Hub<TcpStream>) -> io::Result<()> {
+    fn read_operators(&self, hub: &mut Hub<impl Socket>) -> io::Result<()> {
         let Some(path) = &self.operators else { return Ok(()) };
         let invalid = |why: String| {
             io::Error::new(ErrorKind::InvalidData, format!("{}: {why}", path.display()))
@@ -84,7 +84,7 @@ impl Files {
         Ok(())
     }
 
-    fn read_bans(&self, hub: &mut Hub<TcpStream>, now: Instant) -> io::Result<()> {
+    fn read_bans(&self, hub: &mut Hub<impl Socket>, now: Instant) -> io::Result<()> {
         let Some(text) = self.kept(BANS)? else { return Ok(()) };
         let (bans, wrong) = Bans::from_text(&text, moment(now));
         tell_wrong(BANS, wrong);
@@ -93,7 +93,7 @@ impl Files {
         Ok(())
     }
 
-    fn read_rooms(&self, hub: &mut Hub<TcpStream>) -> io::Result<()> {
+    fn read_rooms(&self, hub: &mut Hub<impl Socket>) -> io::Result<()> {
         let Some(text) = self.kept(ROOMS)? else { return Ok(()) };
         tell_wrong(ROOMS, hub.take_rooms_text(&text));
         Ok(())

@@ -20,39 +20,36 @@
 //! a call returns `WouldBlock`. The same is true of the listeners: [`door`] remembers.
 
 use std::fs::File;
-use std::io::{self, ErrorKind, Read, Write};
-use std::net::{Shutdown, SocketAddr};
-use std::os::fd::AsRawFd;
+use std::io::{self, ErrorKind};
+use std::net::Shutdown;
 use std::time::{Duration, Instant};
 
 use log::{error, info, warn};
 use mio::net::TcpStream;
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Registry, Token};
-use rustix::termios::isatty;
 use signal_hook_mio::v1_0::Signals;
 use socket2::SockRef;
 
 use crate::config::Config;
-use crate::hub::admit::Entrance;
 use crate::hub::client::Socket;
 use crate::hub::{Hub, Wait};
 use crate::pace::Throttle;
 use crate::room::LOBBY;
 use crate::server::console::Console;
-use crate::server::door::{Door, Next};
 use crate::server::files::Files;
 use crate::server::journal::Journal;
 use crate::server::keeper::Keeper;
 use crate::words::notice::Counted;
 
-use listeners::Listener;
+use accepting::Listening;
 pub use listeners::listen_on;
 use machine::{MIB, clients_max, machine_name, memory_bytes, tell_bounds};
 use signals::Meaning;
 pub use start_error::StartError;
 use typing::Typing;
 
+mod accepting;
 pub mod console;
 pub mod door;
 mod files;
@@ -94,14 +91,6 @@ pub enum Ended {
     Stopped,
     /// A second signal ended it at once, whatever was undelivered. The number of that signal.
     Interrupted(i32),
-}
-
-/// A listener, and the state of accepting from it.
-#[derive(Debug)]
-struct Listening {
-    listener: Listener,
-    entrance: Entrance,
-    door: Door,
 }
 
 /// A server that listens.
@@ -155,35 +144,11 @@ impl Server {
         let reserve = File::open("/dev/null").map_err(system("keep a descriptor in reserve"))?;
         config.warnings(clients_max).iter().for_each(|warning| warn!("{warning}"));
         tell_bounds(&config, clients_max);
-        let mut listening = Vec::new();
         let mut hub = Hub::new(config.clone(), clients_max, Instant::now());
         hub.set_machine(&machine_name());
         let files = Files::of(&config);
         files.load(&mut hub, Instant::now())?;
-        for listener in listeners {
-            let token = Token(LISTENERS + listening.len());
-            registry
-                .register(&mut SourceFd(&listener.socket.as_raw_fd()), token, Interest::READABLE)
-                .map_err(system("watch a listener"))?;
-            let Listener { at, room: name, place, .. } = &listener;
-            let where_to = name.as_ref().map(|name| format!(", room {}", name.as_str()));
-            let where_to = format!("{at}{}", where_to.unwrap_or_default());
-            let is_control = place.is_none();
-            match is_control {
-                true => info!("operators connect to {where_to}"),
-                false => {
-                    console.announce(&format!("listening on {where_to}"));
-                    info!("listening on {where_to}");
-                }
-            }
-            let room = name.as_ref().map_or(LOBBY, |name| hub.open_room(name, Instant::now()));
-            let entrance = Entrance { room, is_control, listener: *place };
-            listening.push(Listening { listener, entrance, door: Door::default() });
-        }
-        if isatty(rustix::stdio::stdout()) {
-            let addresses = listening.iter().filter_map(|one| one.listener.address());
-            invitation::lines(addresses.collect()).iter().for_each(|line| console.announce(line));
-        }
+        let listening = accepting::watch(listeners, registry, &mut hub, &mut console)?;
         Ok(Server {
             poll,
             events: Events::with_capacity(EVENTS_MAX),
@@ -393,92 +358,6 @@ impl Server {
         });
     }
 
-    /// Accepts new clients until none waits. What was submitted in this turn is appended after
-    /// that, so a client whose `connect()` returned earlier gets it. A listener's event does not
-    /// come twice, so its door remembers it. No client is refused while another is about to free
-    /// its place.
-    fn accept(&mut self, now: Instant) {
-        let mut left = self.accepts_max;
-        for place in 0..self.listening.len() {
-            while left > 0 && self.listening[place].door.may_accept(now) {
-                if self.hub.is_making_room() {
-                    return;
-                }
-                left -= 1;
-                match self.listening[place].listener.accept() {
-                    Ok((socket, address)) => {
-                        self.listening[place].door.accepted();
-                        self.keep_reserve();
-                        self.admit(TcpStream::from_std(socket.into()), address, place, now);
-                    }
-                    Err(error) => self.note_failed_accept(place, &error, now),
-                }
-            }
-        }
-    }
-
-    fn admit(&mut self, mut socket: TcpStream, address: SocketAddr, place: usize, now: Instant) {
-        let entrance = self.listening[place].entrance;
-        if entrance.is_control {
-            if let Err(error) = unix::check_peer(&socket) {
-                return self.tell_accept_trouble("refused an operator", &error, now);
-            }
-        } else if let Some(words) = self.hub.turned_away(address, entrance, now) {
-            return turn_away(socket, &words);
-        }
-        let token = Token(self.hub.next_key());
-        match self.poll.registry().register(&mut socket, token, BOTH_WAYS) {
-            Ok(()) => self.hub.admit(socket, address, entrance, now),
-            Err(error) => {
-                turn_away(socket, &self.hub.full_line());
-                self.tell_accept_trouble("cannot watch a new connection", &error, now);
-            }
-        }
-    }
-
-    fn note_failed_accept(&mut self, place: usize, error: &io::Error, now: Instant) {
-        match self.listening[place].door.failed(error, now) {
-            Next::Again | Next::Nobody => return,
-            Next::Later => {}
-            Next::TurnAway => self.turn_away_one(place, now),
-        }
-        self.tell_accept_trouble("cannot accept", error, now);
-    }
-
-    /// Gives up the spare descriptor for one connection, to say that the server is full. If a
-    /// descriptor can be had again at once, the shortage is over, and the client is admitted.
-    fn turn_away_one(&mut self, place: usize, now: Instant) {
-        drop(self.reserve.take());
-        let accepted = self.listening[place].listener.accept();
-        self.keep_reserve();
-        let door = &mut self.listening[place].door;
-        match accepted {
-            Ok((socket, address)) if self.reserve.is_some() => {
-                door.accepted();
-                self.admit(TcpStream::from_std(socket.into()), address, place, now);
-            }
-            Ok((socket, _)) => {
-                turn_away(TcpStream::from_std(socket.into()), &self.hub.full_line());
-                self.keep_reserve();
-            }
-            Err(error) if error.kind() == ErrorKind::WouldBlock => _ = door.failed(&error, now),
-            Err(_) => _ = door.later(now),
-        }
-    }
-
-    /// Takes a spare descriptor, if there is none and one to be had.
-    fn keep_reserve(&mut self) {
-        if self.reserve.is_none() {
-            self.reserve = File::open("/dev/null").ok();
-        }
-    }
-
-    fn tell_accept_trouble(&mut self, what: &str, error: &io::Error, now: Instant) {
-        if let Some(count) = self.accept_troubles.count(now) {
-            warn!("{what}: {error} ({})", Counted(count, "time"));
-        }
-    }
-
     fn ended(&self, now: Instant) -> Option<Ended> {
         if let Some(signal) = self.interrupted {
             return Some(Ended::Interrupted(signal));
@@ -508,12 +387,4 @@ impl Socket for TcpStream {
     fn reset_on_close(&mut self) {
         SockRef::from(&*self).set_linger(Some(Duration::ZERO)).unwrap_or_default();
     }
-}
-
-/// Sends a last line to a client that there is no room for, without waiting. Then it reads what the
-/// client has sent, once: closing a socket with unread input would reset it, and the client might
-/// not read the line.
-fn turn_away(mut socket: TcpStream, word: &[u8]) {
-    let said = socket.write(word).and_then(|_| socket.shutdown(Shutdown::Write));
-    said.and_then(|()| socket.read(&mut [0; 1024])).unwrap_or_default();
 }

@@ -52,12 +52,12 @@ pub struct Span(pub Option<Duration>);
 impl fmt::Display for Span {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Span(Some(time)) = self else { return Ok(()) };
-        match time.as_secs() {
-            seconds @ ..120 => write!(f, " ({seconds}s)"),
-            seconds @ ..7200 => write!(f, " ({}m)", seconds / 60),
-            seconds @ ..172_800 => write!(f, " ({}h)", seconds / 3600),
-            seconds => write!(f, " ({}d)", seconds / 86_400),
-        }
+        let seconds = time.as_secs();
+        // Two of a unit say enough. One alone does if it is all.
+        let is_in = |unit: u64| seconds >= 2 * unit || seconds == unit;
+        let units = [("d", 86_400), ("h", 3600), ("m", 60)];
+        let (name, unit) = units.into_iter().find(|(_, unit)| is_in(*unit)).unwrap_or(("s", 1));
+        write!(f, " ({}{name})", seconds / unit)
     }
 }
 
@@ -88,6 +88,7 @@ mod tests {
         let shown = |seconds| Span(Some(Duration::from_secs(seconds))).to_string();
         let times = [0, 119, 120, 7199, 7200, 172_799, 172_800].map(shown);
         assert_eq!(times, [" (0s)", " (119s)", " (2m)", " (119m)", " (2h)", " (47h)", " (2d)"]);
+        assert_eq!([60, 3600, 86_400].map(shown), [" (1m)", " (1h)", " (1d)"]);
         assert_eq!((Span(None).to_string(), Why("").to_string()), (String::new(), String::new()));
     }
 }

@@ -129,8 +129,8 @@ fn a_ban_closes_its_network_and_keeps_it_out_until_it_ends() {
     forget(&[&alice]);
     small.say(&operator, "/ban guest2 60s flood\n");
     let text = operator.take_text();
-    assert!(text.contains("* banned 10.0.0.2 (60s), 2 disconnected\n"), "{text}");
-    assert!(bob.take_text().ends_with("* closed: your address is banned (60s): flood\n"));
+    assert!(text.contains("* banned 10.0.0.2 (1m), 2 disconnected\n"), "{text}");
+    assert!(bob.take_text().ends_with("* closed: your address is banned (1m): flood\n"));
     small.pass(2 * SECOND);
     assert!(is_closed(&bob) && is_closed(&other) && !is_closed(&alice));
     let again = small.connect(2);

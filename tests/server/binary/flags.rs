@@ -12,13 +12,14 @@ use crate::support::process::{self, Collected, through_shell};
 use crate::support::{PATIENCE, Server, command, wait_for};
 
 /// What a value counts, or what it is.
-const UNITS: [&str; 15] = [
+const UNITS: [&str; 17] = [
     "ADDR",
     "BYTES",
     "CIDR",
     "CLIENTS",
     "CONNECTIONS",
     "DIR",
+    "FILE",
     "LANG",
     "LEVEL",
     "LINES",
@@ -27,6 +28,7 @@ const UNITS: [&str; 15] = [
     "PATH",
     "PROBES",
     "SECONDS",
+    "SECRET",
     "WRITES",
 ];
 
@@ -254,8 +256,10 @@ fn a_misspelt_flag_gets_a_hint_and_a_bad_level_the_good_ones() {
 
 #[test]
 fn a_bad_value_in_the_environment_is_told_like_one_of_a_flag() {
-    // Any text is a directory.
-    let is_text = |flag: &Arg| flag.get_value_names().is_some_and(|names| names[0] == "DIR");
+    // Any text is a directory, a file, or a secret.
+    let any = ["DIR", "FILE", "SECRET"];
+    let is_text =
+        |flag: &Arg| flag.get_value_names().is_some_and(|names| any.contains(&&*names[0]));
     for flag in flags().into_iter().filter(|flag| !is_text(flag)) {
         let (name, long) = (variable(&flag), flag.get_long().unwrap());
         for arguments in [&[][..], &["serve"]] {
@@ -271,6 +275,8 @@ fn a_bad_value_in_the_environment_is_told_like_one_of_a_flag() {
 fn start_from_environment(arguments: &[&str], variables: &[(&str, &str)]) -> Server {
     let mut command = Command::new(env!("CARGO_BIN_EXE_chinwag"));
     command.args(arguments).env("CHINWAG_LISTEN", "127.0.0.1:0");
+    // A server that is killed would leave its socket behind.
+    command.env("CHINWAG_CONTROL", "none");
     command.envs(variables.iter().copied());
     process::start_piped(command)
 }
@@ -411,6 +417,7 @@ fn the_first_lines_say_where_it_listens_one_for_each_listener() {
 /// Asserts that this starts a server on every address. With `may_skip` it returns if the usual port
 /// is taken.
 fn assert_listens_everywhere(command: &mut Command, may_skip: bool) {
+    command.env("CHINWAG_CONTROL", "none");
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
     let stdout = Collected::from(child.stdout.take().unwrap());

@@ -34,7 +34,7 @@ fn ctl_prints_the_replies_only_and_says_how_it_ended() {
         let ask = |words: &[&str]| result(&ctl(&[&["--control", &path], words].concat(), None));
         let (code, out, err) = ask(&["rooms"]);
         assert_eq!((code, out.lines().count(), &*err), (0, 1, ""), "{out}");
-        assert!(out.starts_with("* ") && out.contains("lobby 1"), "{out}");
+        assert!(out.starts_with("* ") && out.contains("lobby 0"), "{out}");
         assert_eq!(ask(&["/rooms"]).1, out);
         let (code, out, _) = ask(&["msg", "nobody", "hi"]);
         assert_eq!((code, out.lines().count()), (1, 1), "{out}");
