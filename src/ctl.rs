@@ -189,6 +189,7 @@ fn verdict_of(notice: &Notice<'_>) -> Verdict {
         Entered { .. } | Moved { .. } | InRoom { .. } => Verdict::Done,
         Topic { .. } | NoTopic | TopicSet { .. } => Verdict::Done,
         Rooms { .. } | RoomsAndMore { .. } | Here { .. } | HereAndMore { .. } => Verdict::Done,
+        HereAndReading { .. } | HereMoreAndReading { .. } | SaidAs { .. } => Verdict::Done,
         Bye | EchoOn | EchoOff | RepliesOnly | NameIsYours { .. } => Verdict::Done,
         Ignoring { .. } | NoLongerIgnoring { .. } | NotIgnoring { .. } => Verdict::Done,
         IgnoringThese { .. } | IgnoringNobody => Verdict::Done,

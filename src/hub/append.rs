@@ -96,7 +96,7 @@ impl<S: Socket> Hub<S> {
                 }
             }
             Effect::Answer(lines) => {
-                self.answer(author, now, |hub| hub.tell_lines(author, lines, now));
+                self.answer(author, now, |hub| hub.tell_reply(author, lines, now));
             }
             Effect::Command(line) => {
                 self.answer(author, now, |hub| hub.obey(author, &line, now));

@@ -24,7 +24,7 @@ use log::{debug, warn};
 
 use super::{Hub, Stop};
 use crate::config::NAMED_BYTES_MAX;
-use crate::hub::client::{Admission, Hold, Input, Leave, Life, Socket};
+use crate::hub::client::{Admission, Hold, Input, Leave, Life, Part, Socket};
 use crate::hub::moderation::Request;
 use crate::room::forms::Form;
 use crate::room::queues::Queues;
@@ -33,6 +33,7 @@ use crate::room::submissions::Kind;
 use crate::room::transcript::charge;
 use crate::room::{ClientId, RoomId};
 use crate::wire::stranger::Stranger;
+use crate::wire::web::answer;
 use crate::words::notice::{Counted, Notice, Whence};
 use crate::words::text::Excerpt;
 
@@ -114,6 +115,7 @@ impl<S: Socket> Hub<S> {
         let was_seen = before.is_in_room() && !client.record.is_unseen;
         let (address, leave) = (client.record.address(), client.life().leave());
         let (room_id, moving_to) = (client.room, client.moments().moving_to);
+        let only_reads = client.record.part == Part::Reads;
         client.change_moments(|its| its.moving_to = None);
         self.clients.leave(id);
         if let Some(leave) = leave {
@@ -123,12 +125,13 @@ impl<S: Socket> Hub<S> {
             self.rooms[to].coming -= 1;
             self.agenda.file_room(to, &mut self.rooms[to], now);
         }
-        let alone = self.may_tell_alone(address.ip(), now);
+        let alone = was_seen && self.may_tell_alone(address.ip(), now);
         // That one was kicked is told instead.
         let may_tell = self.stop == Stop::No && leave != Some(Leave::Kicked);
         let may_tell = may_tell && !self.config.voice().is_mute;
         let room = &mut self.rooms[room_id];
         room.here -= usize::from(was_seen);
+        room.reading -= usize::from(only_reads);
         let told = may_tell && was_seen && room.presence.left(alone, now);
         // In every language, what stands around the name is shorter than another name.
         let charge = if told { charge(2 * NAMED_BYTES_MAX) } else { 0 };
@@ -141,6 +144,7 @@ impl<S: Socket> Hub<S> {
     pub(super) fn end(&mut self, id: ClientId, now: Instant) {
         match self.clients[id].life() {
             Life::Arriving => self.close_with(id, Leave::Quit, Vec::new(), now),
+            Life::Member if self.clients[id].record.part == Part::Says => self.end_say(id, now),
             Life::Member => self.enter(id, Life::Ending, now),
             Life::Deaf(leave) => self.enter(id, Life::Gone(leave), now),
             Life::Moving | Life::Ending => {}
@@ -174,7 +178,11 @@ impl<S: Socket> Hub<S> {
     /// Stops reading a client and sends it the reason. It is closed when it has that and all before
     /// it.
     pub(super) fn close(&mut self, id: ClientId, leave: Leave, notice: &Notice<'_>, now: Instant) {
-        let words = self.clients[id].form.render(self.config.voice().line(notice));
+        let (client, words) = (&self.clients[id], self.config.voice().line(notice));
+        let words = match client.record.part {
+            Part::Says => answer::told(answer::FORBIDDEN, &words),
+            Part::Whole | Part::Reads => client.form.render(words),
+        };
         self.close_with(id, leave, words, now);
     }
 
@@ -255,7 +263,11 @@ impl<S: Socket> Hub<S> {
     pub(super) fn close_all(&mut self, now: Instant) {
         self.stop = Stop::LastLineSaid;
         for id in self.clients.ids(|client| client.life().is_read()) {
-            self.close_here(id, Leave::Stopping, now);
+            match self.clients[id].record.part {
+                // It does not read the last line.
+                Part::Says => self.close(id, Leave::Stopping, &Notice::Stopping, now),
+                Part::Whole | Part::Reads => self.close_here(id, Leave::Stopping, now),
+            }
             self.file(id, now);
         }
         for id in self.clients.ids(|client| client.life() == Life::Moving) {

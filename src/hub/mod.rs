@@ -36,6 +36,7 @@ mod rounds;
 mod serve;
 mod speak;
 mod submit;
+mod tail_and_say;
 
 use std::time::Instant;
 

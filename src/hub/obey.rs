@@ -173,6 +173,11 @@ impl<S: Socket> Hub<S> {
         refusal: Refusal,
         now: Instant,
     ) {
+        self.tell_lines(id, self.refusal_lines(name, refusal), now);
+    }
+
+    /// Why a client may not be called so.
+    pub(super) fn refusal_lines(&self, name: &str, refusal: Refusal) -> Vec<u8> {
         let shown = match refusal {
             Refusal::Character(character) | Refusal::FirstCharacter(character) => {
                 let visible = self.excerpt(&character.to_string());
@@ -189,7 +194,7 @@ impl<S: Socket> Hub<S> {
             Refusal::Taken => Notice::NameTaken { name: &shown },
             Refusal::LooksLikeTaken => Notice::NameLooksTaken { name: &shown },
         };
-        self.tell(id, &notice, now);
+        self.config.voice().line(&notice)
     }
 
     /// The newest lines that clients have said in a client's room, of those with a number below
@@ -284,11 +289,14 @@ impl<S: Socket> Hub<S> {
         let members = keys.filter(|reader| self.is_seen(*reader));
         let named = members.take(NAMED_MAX).map(|member| self.names.of(member.serial).to_string());
         let (here, names) = (room.here, named.collect::<Vec<String>>());
-        let (more, names) = (here - names.len(), &names.join(", "));
-        match more {
-            0 => self.tell(id, &Notice::Here { here, names }, now),
-            more => self.tell(id, &Notice::HereAndMore { here, names, more }, now),
-        }
+        let (more, names, readers) = (here - names.len(), &names.join(", "), room.reading);
+        let notice = match (more, readers) {
+            (0, 0) => Notice::Here { here, names },
+            (0, readers) => Notice::HereAndReading { here, names, readers },
+            (more, 0) => Notice::HereAndMore { here, names, more },
+            (more, readers) => Notice::HereMoreAndReading { here, names, more, readers },
+        };
+        self.tell(id, &notice, now);
     }
 
     /// Lists the rooms with the most clients.

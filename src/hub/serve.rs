@@ -28,6 +28,12 @@ impl<S: Socket> Hub<S> {
                 self.greet(id, now);
                 return AGAIN;
             }
+            Served::Tail(answer) if client.life() == Life::Arriving => {
+                return self.begin_tail(id, answer, now);
+            }
+            Served::Say { name } if client.life() == Life::Arriving => {
+                return self.begin_say(id, name.as_deref(), now);
+            }
             Served::Answer(answer) => answer,
             Served::Chat(_) | Served::Tail(_) | Served::Say { .. } => {
                 answer::refusal(&Refusal::Unimplemented, false)
@@ -39,7 +45,7 @@ impl<S: Socket> Hub<S> {
 
     /// A client speaks another dialect from now on. It has read nothing yet, and reads nothing in
     /// another form than that of its dialect. So its place is the present head.
-    fn begin_dialect(&mut self, id: ClientId, answer: Vec<u8>) {
+    pub(super) fn begin_dialect(&mut self, id: ClientId, answer: Vec<u8>) {
         let head = self.head(id);
         let reading = self.new_reading(id.serial, head);
         let client = &mut self.clients[id];

@@ -11,7 +11,7 @@ use std::time::Instant;
 use super::Hub;
 use super::listen::{AGAIN, Budget, DONE, MORE, Step, Visit};
 use crate::config::{NAMED_BYTES_MAX, STANDING_BYTES_MAX};
-use crate::hub::client::{Admission, Hold, Record, Socket};
+use crate::hub::client::{Admission, Hold, Part, Record, Socket};
 use crate::room::submissions::Kind;
 use crate::room::transcript::charge;
 use crate::room::{ClientId, Room};
@@ -38,11 +38,8 @@ impl<S: Socket> Hub<S> {
         let (safe, room) = (&mut self.scratch.safe, &mut self.rooms[client.room]);
         safe.clear();
         let is_utf8 = decoded == Decoded::Chunk || push_safe(line, safe);
-        let (text, kind) = match safe.as_bytes() {
-            _ if decoded == Decoded::Chunk => (line, Kind::AsItIs),
-            text @ [b'/', ..] => (text, Kind::Command),
-            text => (text, Kind::Line),
-        };
+        let kind = kind_of(decoded, safe, record.part);
+        let text = if kind == Kind::AsItIs { line } else { safe.as_bytes() };
         if text.len() + NAMED_BYTES_MAX > STANDING_BYTES_MAX {
             let bytes_max = STANDING_BYTES_MAX - NAMED_BYTES_MAX;
             self.refuse_line(id, decoded, bytes_max, rules, now);
@@ -57,7 +54,7 @@ impl<S: Socket> Hub<S> {
             return MORE;
         }
         let is_said = kind == Kind::Line || kind == Kind::Command && command::is_said(safe);
-        if is_said && record.is_unseen && !room.is_door {
+        if is_said && record.is_unseen && record.part == Part::Whole && !room.is_door {
             self.show(id, now);
             return AGAIN;
         }
@@ -81,7 +78,7 @@ impl<S: Socket> Hub<S> {
         }
         record.decoder.consume(decoded, rules, now);
         let form = record.decoder.form();
-        if !is_utf8 && !record.decoder.was_told_not_utf8() {
+        if !is_utf8 && record.part == Part::Whole && !record.decoder.was_told_not_utf8() {
             self.hint_at_utf8(id);
         }
         if form != self.clients[id].next_form {
@@ -122,6 +119,20 @@ impl<S: Socket> Hub<S> {
         self.clients[id].record.decoder.consume(decoded, rules, now);
         self.answer_in_turn(id, &Notice::LineTooLong { bytes_max });
     }
+}
+
+/// What happens to a line of a client, which is safe to show now. Nothing that a client of `/say`
+/// sends is a command: a slash is doubled. But each line is answered like one, so that its client
+/// reads what became of it.
+fn kind_of(decoded: Decoded, safe: &mut String, part: Part) -> Kind {
+    if decoded == Decoded::Chunk {
+        return Kind::AsItIs;
+    }
+    let begins_with_slash = safe.starts_with('/');
+    if part == Part::Says && begins_with_slash {
+        safe.insert(0, '/');
+    }
+    if part == Part::Says || begins_with_slash { Kind::Command } else { Kind::Line }
 }
 
 /// Takes the turn of a client in a slow room. A host and an operator need not wait.

@@ -101,7 +101,12 @@ impl People {
                 to
             }
             Some(Notice::Joined { name, .. }) => name,
-            Some(Notice::Here { names, .. } | Notice::HereAndMore { names, .. }) => names,
+            Some(
+                Notice::Here { names, .. }
+                | Notice::HereAndMore { names, .. }
+                | Notice::HereAndReading { names, .. }
+                | Notice::HereMoreAndReading { names, .. },
+            ) => names,
             Some(Notice::Entered { room, .. } | Notice::Moved { room, .. }) => {
                 return self.rooms.see(room);
             }

@@ -86,6 +86,8 @@ pub struct Room {
     pub readers: Readers,
     /// How many of them are in the conversation.
     pub here: usize,
+    /// How many others only read it.
+    pub reading: usize,
     /// How many connections are moving here from other rooms.
     pub coming: usize,
     /// The clients with lines to submit.
@@ -160,6 +162,7 @@ impl Room {
             presence,
             readers: Readers::default(),
             here: 0,
+            reading: 0,
             coming: 0,
             turns: Turns::default(),
             pass: None,

@@ -63,6 +63,17 @@
 //! ways. A page of another site is served nothing, and nothing of a request is ever said. A browser
 //! that is greeted before it sends its request cannot use the connection. See [`web`].
 //!
+//! A script needs no page. `/tail` is all that is said from now on, as text without an end. What is
+//! posted to `/say` is said, each line of it, and the answer tells what became of that:
+//!
+//! ```text
+//! curl -N http://HOST:50005/tail
+//! curl http://HOST:50005/say -H 'X-Chinwag: say' -H 'X-Name: build' -d 'all tests pass'
+//! ```
+//!
+//! Neither is announced, and no command finds it; `/who` says how many read so. No line of a body
+//! is a command. A server with a password serves neither.
+//!
 //! # Other protocols
 //!
 //! Another client on the wrong port reads one line and is disconnected: a client of TLS, SSH, IRC,

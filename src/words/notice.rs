@@ -167,6 +167,14 @@ notices! {
     Usage { usage: &'a str }
         en "usage: {usage}"
         ko "사용법: {usage}";
+    /// The same, and how many others only read. They are read before the shorter forms.
+    HereMoreAndReading { here: usize, names: &'a str, more: usize, readers: usize }
+        en "{here} here: {names} and {more} more + {readers} reading"
+        ko "지금 {here}명: {names} 외 {more}명 + 읽기만 {readers}명";
+    /// How many are here, and their names, and how many others only read.
+    HereAndReading { here: usize, names: &'a str, readers: usize }
+        en "{here} here: {names} + {readers} reading"
+        ko "지금 {here}명: {names} + 읽기만 {readers}명";
     /// How many are here, and the names of some. It is read before [`Notice::Here`], whose form it
     /// has too.
     HereAndMore { here: usize, names: &'a str, more: usize }
@@ -176,6 +184,10 @@ notices! {
     Here { here: usize, names: &'a str }
         en "{here} here: {names}"
         ko "지금 {here}명: {names}";
+    /// To a client that has said something by `POST /say`: all of it was said.
+    SaidAs { name: &'a str }
+        en "said as {name}"
+        ko "{name} 이름으로 말했습니다";
     /// To a client that leaves by `/quit`.
     Bye
         en "bye"
@@ -559,6 +571,9 @@ mod tests {
             Notice::Now,
             Notice::Here { here: 2, names: "bob, 이" },
             Notice::HereAndMore { here: 9, names: "bob, 이", more: 7 },
+            Notice::HereAndReading { here: 2, names: "bob, 이", readers: 3 },
+            Notice::HereMoreAndReading { here: 9, names: "bob, 이", more: 7, readers: 3 },
+            Notice::SaidAs { name: "bob" },
             Notice::Usage { usage: "/nick NAME" },
             Notice::NameTaken { name: "is" },
         ] {

@@ -165,6 +165,17 @@ pub enum Hold {
     Pace,
 }
 
+/// How a client takes part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// It reads and talks.
+    Whole,
+    /// It only reads, as a client of `/tail` does.
+    Reads,
+    /// It says what it has to say, reads what became of that, and goes, as a client of `/say` does.
+    Says,
+}
+
 /// How a connection was admitted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Admission {

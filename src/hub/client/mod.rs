@@ -28,7 +28,7 @@ mod record;
 mod timing;
 
 pub use crate::wire::decoder::Input;
-pub use life::{Admission, Hold, Leave, Life};
+pub use life::{Admission, Hold, Leave, Life, Part};
 pub use record::{Moments, Record};
 
 /// How long to wait before trying a socket again that the kernel had no memory for. No event tells
@@ -149,6 +149,7 @@ impl<S: Socket> Client<S> {
                 came_seconds: 0,
                 is_operator: false,
                 is_unseen: false,
+                part: Part::Whole,
                 answers_go_to: None,
             }),
             moments: None,

@@ -6,6 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU64;
 use std::time::Instant;
 
+use super::Part;
 use crate::hub::admit::Entrance;
 use crate::pace::Allowance;
 use crate::room::RoomId;
@@ -65,8 +66,10 @@ pub struct Record {
     /// Whether it may give the commands of an operator.
     pub is_operator: bool,
     /// Whether it is here without being announced or counted: an operator that has said nothing
-    /// yet, or a client that owes a password.
+    /// yet, a client that owes a password, or one that does not take part as a whole.
     pub is_unseen: bool,
+    /// How it takes part.
+    pub part: Part,
     /// The serial of the client that last sent it a private message.
     pub answers_go_to: Option<NonZeroU64>,
 }

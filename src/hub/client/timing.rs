@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::{Client, Hold, Input, Life, Socket};
+use super::{Client, Hold, Input, Life, Part, Socket};
 use crate::config::Config;
 
 impl<S: Socket> Client<S> {
@@ -62,9 +62,11 @@ impl<S: Socket> Client<S> {
         matches!(self.life, Life::Deaf(_)) && is_late && self.hold == Hold::Pace
     }
 
-    /// When it has sent nothing for too long. An operator may be silent: it watches.
+    /// When it has sent nothing for too long. An operator may be silent: it watches. So does a
+    /// client that only reads.
     fn idle_at(&self, config: &Config) -> Option<Instant> {
-        let is_limited = !config.idle.is_zero() && !self.record.is_operator;
+        let only_watches = self.record.is_operator || self.record.part == Part::Reads;
+        let is_limited = !config.idle.is_zero() && !only_watches;
         is_limited.then(|| self.record.decoder.silent_at(config.idle))
     }
 

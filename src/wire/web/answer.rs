@@ -14,23 +14,32 @@ pub const PAGE: &str = include_str!("../../page/index.html");
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; \
     connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
+/// The status of what is done.
+pub const OK: &str = "200 OK";
+
+/// That of what this client may not do.
+pub const FORBIDDEN: &str = "403 Forbidden";
+
+/// That of what another client is in the way of.
+pub const CONFLICT: &str = "409 Conflict";
+
 const HTML: &str = "text/html; charset=utf-8";
 const TEXT: &str = "text/plain; charset=utf-8";
 
 /// The page, or its head alone.
 pub fn page(is_head: bool) -> Vec<u8> {
     let policy = format!("Content-Security-Policy: {POLICY}\r\n");
-    whole("200 OK", HTML, &policy, PAGE, is_head)
+    whole(OK, HTML, &policy, PAGE, is_head)
 }
 
 /// That the server is alive.
 pub fn health(is_head: bool) -> Vec<u8> {
-    whole("200 OK", TEXT, "", "ok\n", is_head)
+    whole(OK, TEXT, "", "ok\n", is_head)
 }
 
 /// The head of an answer behind which text follows without an end. A proxy must not collect it.
 pub fn stream() -> Vec<u8> {
-    head("200 OK", TEXT, "Cache-Control: no-store\r\nX-Accel-Buffering: no\r\n").into_bytes()
+    head(OK, TEXT, "Cache-Control: no-store\r\nX-Accel-Buffering: no\r\n").into_bytes()
 }
 
 /// That the client speaks WebSocket from now on (RFC 6455, 4.2.2).
@@ -40,6 +49,11 @@ pub fn websocket(accept: &str) -> Vec<u8> {
          Sec-WebSocket-Accept: {accept}\r\n\r\n"
     )
     .into_bytes()
+}
+
+/// What became of a request that the chat itself has judged, in its words.
+pub fn told(status: &str, words: &[u8]) -> Vec<u8> {
+    whole(status, TEXT, "", &String::from_utf8_lossy(words), false)
 }
 
 /// Why a request is refused.
@@ -59,10 +73,10 @@ pub fn refusal(refusal: &Refusal, is_head: bool) -> Vec<u8> {
 fn reason(refusal: &Refusal) -> (&'static str, String) {
     let (status, why) = match refusal {
         Refusal::Malformed => ("400 Bad Request", "this is no request that is served here"),
-        Refusal::Foreign => ("403 Forbidden", "a page of another site may not speak here"),
+        Refusal::Foreign => (FORBIDDEN, "a page of another site may not speak here"),
         Refusal::Unmarked => {
             let (field, value) = MARK;
-            return ("403 Forbidden", format!("send the field {field}: {value} too"));
+            return (FORBIDDEN, format!("send the field {field}: {value} too"));
         }
         Refusal::NotFound => ("404 Not Found", "there is a page at / and nothing else to see"),
         Refusal::WrongMethod(_) => ("405 Method Not Allowed", "not by this method"),

@@ -16,10 +16,8 @@ pub enum Served {
     Chat(Vec<u8>),
     /// It is sent these bytes, and then all that is said. It says nothing itself.
     Tail(Vec<u8>),
-    /// It is sent these bytes. It says its lines under this name, and its input ends with them.
+    /// It says its lines, and its input ends with them. Its answer is what became of that.
     Say {
-        /// What it is sent.
-        answer: Vec<u8>,
         /// Under which name, if it has given one.
         name: Option<String>,
     },
@@ -37,7 +35,7 @@ impl Served {
             Served::Answer(bytes) | Served::Chat(bytes) | Served::Tail(bytes) => {
                 bytes.extend_from_slice(answers);
             }
-            Served::Say { answer, .. } => answer.extend_from_slice(answers),
+            Served::Say { .. } => debug_assert!(answers.is_empty()),
         }
     }
 }
@@ -52,10 +50,9 @@ pub fn serve(bytes: &[u8], rules: &Rules<'_>) -> (Served, Option<Box<dyn Dialect
         Ok(Asks::Health) => (Served::Answer(answer::health(is_head)), None),
         Ok(Asks::Tail) if is_head => (Served::Answer(answer::stream()), None),
         Ok(Asks::Tail) => (Served::Tail(answer::stream()), Some(Box::new(Silence))),
-        Ok(Asks::Say { name, body_bytes }) => (
-            Served::Say { answer: answer::stream(), name },
-            Some(Box::new(Body { left: body_bytes })),
-        ),
+        Ok(Asks::Say { name, body_bytes }) => {
+            (Served::Say { name }, Some(Box::new(Body { left: body_bytes })))
+        }
         Ok(Asks::Chat { accept }) => {
             (Served::Chat(answer::websocket(&accept)), Some(Box::<Messages>::default()))
         }
@@ -85,6 +82,11 @@ impl Dialect for Body {
 
     fn has_ended(&self) -> bool {
         self.left == 0
+    }
+
+    /// Half a body is none.
+    fn keeps_rest(&self) -> bool {
+        self.has_ended()
     }
 }
 
