@@ -77,7 +77,9 @@ fn with_a_browser(config: Config) -> (Small, [Seat; 2], Seat) {
     small.say(&browser, UPGRADE);
     let got = browser.take_bytes();
     let behind = got.strip_prefix(ACCEPTED.as_bytes()).expect("the handshake");
-    assert!(frames(behind)[0].1.starts_with(b"- * welcome, you are guest3"));
+    let frames = frames(behind);
+    assert!(frames[0].1.starts_with(b"= 0 "), "{frames:?}");
+    assert!(frames[1].1.starts_with(b"- * welcome, you are guest3"));
     two.iter().for_each(|seat| _ = seat.take_text());
     (small, two, browser)
 }
@@ -345,7 +347,7 @@ fn a_name_that_the_operator_allows_is_one() {
     let request: &[u8] = b"GET / HTTP/1.1\r\nHost: chat.example.org\r\n\r\n";
     assert!(answered(config, &[request]).starts_with("HTTP/1.1 200 "));
     let mut small = Small::new(Config::default());
-    small.hub.set_machine("attic");
+    small.hub.set_machine("attic", 1);
     let visitor = small.connect(1);
     small.say(&visitor, b"GET / HTTP/1.1\r\nHost: attic.local:50005\r\n\r\n");
     assert!(visitor.take_text().starts_with("HTTP/1.1 200 "));
@@ -357,4 +359,96 @@ fn a_bare_relay_serves_no_browser() {
     let browser = small.connect(1);
     small.say(&browser, UPGRADE);
     assert!(!browser.take_text().contains("101 Switching"));
+}
+
+/// A page comes back with this query. Returns it, and the messages behind the handshake.
+fn come_back(small: &mut Small, query: &str) -> (Seat, Vec<String>) {
+    let page = small.connect(9);
+    small.say(&page, UPGRADE.replace("/chat", &format!("/chat?{query}")));
+    let got = page.take_bytes();
+    let behind = got.strip_prefix(ACCEPTED.as_bytes()).expect("the handshake");
+    let texts = frames(behind).into_iter().map(|(_, text)| String::from_utf8(text).unwrap());
+    (page, texts.collect())
+}
+
+fn run_of_seven(config: Config) -> (Small, [Seat; 2], Seat) {
+    let config = Config { hide_addresses: true, history: 9, rate: 0, per_address: 0, ..config };
+    let (mut small, two, browser) = with_a_browser(config);
+    small.hub.set_machine("", 7);
+    (small, two, browser)
+}
+
+#[test]
+fn a_page_that_comes_back_gets_each_line_once() {
+    let (mut small, [alice, _], browser) = run_of_seven(Config::default());
+    small.say(&alice, "one\n");
+    let last = messages(&browser).pop().unwrap();
+    let next: u64 = last.split(' ').next().unwrap().parse::<u64>().unwrap() + 1;
+    small.end(&browser);
+    small.pass(3 * SECOND);
+    small.say(&alice, "two\n/me waves\n");
+    let (page, got) = come_back(&mut small, &format!("since=7.{next}"));
+    let said: Vec<&str> = got[1..].iter().map(|text| text.split_once(' ').unwrap().1).collect();
+    assert!(said[0].starts_with("* welcome, you are guest4"), "{got:?}");
+    let texts: Vec<&str> =
+        said[1..].iter().filter_map(|text| text.split_once(' ')).map(|it| it.1).collect();
+    assert_eq!(
+        texts,
+        ["* guest3 left", "guest1: two", "~ guest1 waves", "* guest4 joined"].map(|it| it),
+        "{got:?}"
+    );
+    let numbers: Vec<u64> =
+        got[2..].iter().map(|text| text.split(' ').next().unwrap().parse().unwrap()).collect();
+    assert_eq!(numbers, (next..next + 4).collect::<Vec<_>>());
+    small.say(&alice, "three\n");
+    assert!(messages(&page)[0].ends_with("guest1: three"));
+}
+
+#[test]
+fn of_what_is_no_longer_kept_a_page_gets_the_exact_count() {
+    let config = Config { recover: 300, history_bytes: 0, ..Config::default() };
+    let (mut small, [alice, _], browser) = run_of_seven(config);
+    small.end(&browser);
+    small.pass(3 * SECOND);
+    (0..50).for_each(|number| small.say(&alice, format!("line {number}\n")));
+    let (_, got) = come_back(&mut small, "since=7.4");
+    let missed =
+        got[2].strip_prefix("- * you missed ").expect("a count").split(' ').next().unwrap();
+    let first = got[3].split(' ').next().unwrap();
+    assert_eq!(missed.parse::<u64>().unwrap() + 4, first.parse().unwrap(), "{got:?}");
+    assert!(got.len() > 8 && got.len() < 50, "{got:?}");
+}
+
+#[test]
+fn a_page_of_another_run_or_room_gets_the_history() {
+    let (mut small, [alice, _], _browser) = run_of_seven(Config::default());
+    small.say(&alice, "one\n");
+    for query in
+        ["since=6.0", "since=7", "since=7.x", "since=7.0&room=nowhere", "x=%&since=7.0&room=%f"]
+    {
+        let (page, got) = come_back(&mut small, query);
+        assert_eq!(got[2], "- * history", "{query}: {got:?}");
+        small.end(&page);
+    }
+}
+
+#[test]
+fn a_page_comes_back_to_its_room_too() {
+    let (mut small, [alice, bob], browser) = run_of_seven(Config::default());
+    small.say(&alice, "/join 방\n");
+    small.say(&browser, text("/join 방"));
+    small.say(&alice, "one\n");
+    let last = messages(&browser).pop().unwrap();
+    let next: u64 = last.split(' ').next().unwrap().parse::<u64>().unwrap() + 1;
+    small.end(&browser);
+    small.pass(3 * SECOND);
+    small.say(&alice, "two\n");
+    small.say(&bob, "in the lobby\n");
+    let (page, _) = come_back(&mut small, &format!("since=7.{next}&room=%EB%B0%A9"));
+    small.say(&page, text("/join 방"));
+    let got = messages(&page);
+    let texts: Vec<String> =
+        got.iter().map(|text| text.splitn(3, ' ').nth(2).unwrap_or_default().to_owned()).collect();
+    assert!(got[0].starts_with("- * you are in 방, 2 here"), "{got:?}");
+    assert_eq!(texts[1..], ["* guest3 left", "guest1: two", "* guest4 joined"], "{got:?}");
 }
