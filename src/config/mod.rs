@@ -209,6 +209,11 @@ pub struct Config {
     #[arg(value_parser = size(WINDOW_BYTES_MIN..=1 << 30))]
     pub window: usize,
 
+    /// Keep this much of each room in which browsers are or were. A page whose connection was cut
+    /// gets what it lacks of it, and the count of the rest. [0..=16777216]
+    #[arg(long, value_name = "BYTES", default_value_t = 1 << 20, value_parser = size(0..=1 << 24))]
+    pub recover: usize,
+
     /// Keep this much of all rooms together, history included. If it is used up, new lines wait
     /// until the room that keeps most keeps less. [default: 67108864, or 4 times --window]
     /// [1048576..=17179869184]

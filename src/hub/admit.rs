@@ -359,7 +359,14 @@ impl<S: Socket> Hub<S> {
         let voice = self.config.voice();
         let topic =
             self.room_of(id).topic.as_deref().map(|topic| voice.line(&Notice::Topic { topic }));
-        let history = self.history(id, self.config.history, before);
+        // One that comes back has the earlier lines.
+        let since = self.clients[id].moments().since;
+        let is_back = since.is_some_and(|since| since.0 == self.clients[id].room);
+        if is_back {
+            self.clients[id].change_moments(|its| its.since = None);
+        }
+        let lines = if is_back { 0 } else { self.config.history };
+        let history = self.history(id, lines, before);
         let history = history.map(|history| voice.words(|_| history));
         self.tell_lines_at(id, at, topic.unwrap_or_default(), now);
         self.tell_rendered_at(id, at, history.unwrap_or_default(), now);

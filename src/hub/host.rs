@@ -116,7 +116,11 @@ impl<S: Socket> Hub<S> {
         let client = &mut self.clients[id];
         client.hold = Hold::None;
         self.rooms[client.room].submissions.drop_lines_of(id);
-        self.close(id, Leave::Kicked, notice, now);
+        match self.clients[id].life() {
+            // It can be told nothing any more.
+            Life::Deaf(_) => self.enter(id, Life::Gone(Leave::Kicked), now),
+            _ => self.close(id, Leave::Kicked, notice, now),
+        }
         self.file(id, now);
     }
 

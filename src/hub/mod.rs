@@ -76,6 +76,9 @@ pub struct Hub<S> {
     counts: Counts,
     /// How browsers may call this server.
     hosts: Hosts,
+    /// Which run of the server this is, in seconds since 1970: a page that comes back to another
+    /// run has nothing to come back to.
+    epoch: u64,
     scratch: Scratch,
 }
 
@@ -155,14 +158,16 @@ impl<S: Socket> Hub<S> {
             troubles: Troubles::default(),
             counts: Counts::default(),
             hosts: Hosts::new("", &config.host),
+            epoch: 0,
             scratch,
             config,
         }
     }
 
-    /// Notes what this machine is called: browsers may call the server so.
-    pub fn set_machine(&mut self, name: &str) {
-        self.hosts = Hosts::new(name, &self.config.host);
+    /// Notes what this machine is called: browsers may call the server so. And notes which run of
+    /// the server this is.
+    pub fn set_machine(&mut self, name: &str, epoch: u64) {
+        (self.hosts, self.epoch) = (Hosts::new(name, &self.config.host), epoch);
     }
 
     /// What has been said in the lobby.

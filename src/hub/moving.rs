@@ -118,14 +118,16 @@ impl<S: Socket> Hub<S> {
         if self.rooms[to].rules.is_some() {
             self.rooms[to].change_rules(|rules| rules.came(id.serial, network));
         }
+        self.return_to_room(id);
+        let at = self.clients[id].reading.position();
         if self.rooms[from].is_door {
-            return self.welcome(id, head, before, now);
+            return self.welcome(id, at, before, now);
         }
         let is_unseen = self.clients[id].record.is_unseen;
         self.rooms[to].here += usize::from(!is_unseen);
         let (room, here) = (&self.rooms.name(to), self.rooms[to].here);
-        self.tell(id, &Notice::Entered { room, here }, now);
-        self.tell_of_room(id, head, before, now);
+        self.tell_lines_at(id, at, self.config.voice().line(&Notice::Entered { room, here }), now);
+        self.tell_of_room(id, at, before, now);
         if !is_unseen {
             self.announce(id, now);
         }

@@ -117,7 +117,7 @@ impl Rooms {
         let network = maker.unwrap_or(IpAddr::from([0; 4]));
         self.names.take(Claimant { serial: serial(id), network }, name, now)?;
         let presence = Presence::new(config.notice_pace(), config.summary);
-        self.slab.insert(Room::new(maker, config.window, presence));
+        self.slab.insert(Room::new(maker, (config.window, config.recover), presence));
         if let Some(kept) = self.kept.remove(&folded(&self.name(id))) {
             self.restore(id, kept);
         }

@@ -10,7 +10,8 @@ use crate::hub::listen::{AGAIN, DONE, Step};
 use crate::room::ClientId;
 use crate::wire::line::LineRules;
 use crate::wire::web::answer;
-use crate::wire::web::head::{Refusal, Rules};
+use crate::wire::web::head::{Refusal, Rules, Since};
+use crate::wire::web::messages::push_place;
 use crate::wire::web::served::Served;
 use crate::words::text::Excerpt;
 
@@ -23,8 +24,8 @@ impl<S: Socket> Hub<S> {
         let request = Excerpt(client.record.decoder.pending());
         debug!("{} sends a request: {request}", client.record.address());
         let answer = match client.record.decoder.serve(&web, rules, now) {
-            Served::Chat(answer) if client.life() == Life::Arriving => {
-                self.begin_dialect(id, answer);
+            Served::Chat { answer, since } if client.life() == Life::Arriving => {
+                self.begin_chat(id, answer, since.as_ref(), now);
                 self.greet(id, now);
                 return AGAIN;
             }
@@ -35,7 +36,7 @@ impl<S: Socket> Hub<S> {
                 return self.begin_say(id, name.as_deref(), now);
             }
             Served::Answer(answer) => answer,
-            Served::Chat(_) | Served::Tail(_) | Served::Say { .. } => {
+            Served::Chat { .. } | Served::Tail(_) | Served::Say { .. } => {
                 answer::refusal(&Refusal::Unimplemented, false)
             }
         };
@@ -45,7 +46,7 @@ impl<S: Socket> Hub<S> {
 
     /// A client speaks another dialect from now on. It has read nothing yet, and reads nothing in
     /// another form than that of its dialect. So its place is the present head.
-    pub(super) fn begin_dialect(&mut self, id: ClientId, answer: Vec<u8>) {
+    pub(super) fn begin_dialect(&mut self, id: ClientId) {
         let head = self.head(id);
         let reading = self.new_reading(id.serial, head);
         let client = &mut self.clients[id];
@@ -53,6 +54,40 @@ impl<S: Socket> Hub<S> {
         if client.record.decoder.has_ended() {
             client.input = Input::Ended;
         }
+    }
+
+    /// A page takes part from now on. It may come back after a cut.
+    fn begin_chat(
+        &mut self,
+        id: ClientId,
+        mut answer: Vec<u8>,
+        since: Option<&Since>,
+        now: Instant,
+    ) {
+        self.begin_dialect(id);
+        // In its form first: a place is a position there. Then the answer, which stands before all.
+        self.change_form(id, self.clients[id].record.decoder.form());
+        if let Some(since) = since.filter(|since| since.epoch == self.epoch) {
+            let room = match since.room.as_str() {
+                "" => Some(self.clients[id].room),
+                name => self.rooms.find(name),
+            };
+            let since = room.map(|room| (room, since.line));
+            self.clients[id].change_moments(|its| its.since = since);
+            self.return_to_room(id);
+        }
+        let line = self.room_of(id).forms.plain().lines_said();
+        let at_seconds = now.duration_since(self.rooms.start()).as_secs() as u32;
+        push_place(self.epoch, line, at_seconds, &mut answer);
         self.answer_dialect(id, answer);
+    }
+
+    /// A client that comes back to the room in which it begins to read gets what it lacks there.
+    /// It has been offered nothing of that yet.
+    pub(super) fn return_to_room(&mut self, id: ClientId) {
+        let client = &mut self.clients[id];
+        if let Some((room, line)) = client.moments().since.filter(|since| since.0 == client.room) {
+            client.reading.return_to(line, self.rooms[room].forms.of(client.form));
+        }
     }
 }

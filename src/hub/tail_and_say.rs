@@ -26,7 +26,8 @@ impl<S: Socket> Hub<S> {
         if self.room_of(id).is_door {
             return self.refuse_at_door(id, now);
         }
-        self.begin_dialect(id, answer);
+        self.begin_dialect(id);
+        self.answer_dialect(id, answer);
         let room = self.clients[id].room;
         self.rooms[room].reading += 1;
         self.come_unseen(id, Part::Reads, now);
@@ -47,7 +48,7 @@ impl<S: Socket> Hub<S> {
             let words = self.refusal_lines(name, refusal);
             return self.answer_say(id, status, &words, now);
         }
-        self.begin_dialect(id, Vec::new());
+        self.begin_dialect(id);
         self.change_without(id, Without::add_all);
         self.come_unseen(id, Part::Says, now);
         AGAIN

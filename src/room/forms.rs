@@ -24,6 +24,9 @@ pub struct Forms {
     plain: Transcript,
     /// By form. The plain one is not among them.
     others: [Option<Box<Rendered>>; FORMS],
+    /// How much of the form of browsers is kept for those that come back. Then that form stays when
+    /// its last reader leaves.
+    recover_bytes: usize,
 }
 
 #[derive(Debug)]
@@ -33,9 +36,20 @@ struct Rendered {
 }
 
 impl Forms {
-    /// An empty conversation. Each form holds at most this many bytes of it.
-    pub fn new(window_bytes_max: usize) -> Forms {
-        Forms { plain: Transcript::new(window_bytes_max), others: Default::default() }
+    /// An empty conversation. Each form holds at most this many bytes of it. So many of them are
+    /// kept for browsers that come back.
+    pub fn new(window_bytes_max: usize, recover_bytes: usize) -> Forms {
+        let plain = Transcript::new(window_bytes_max);
+        Forms { plain, others: Default::default(), recover_bytes }
+    }
+
+    /// From where on a form is kept though no reader lacks it.
+    pub fn kept_from(&self, form: Form) -> u64 {
+        if form != Form::Web || self.recover_bytes == 0 {
+            return u64::MAX;
+        }
+        let transcript = self.of(form);
+        transcript.start_at_or_after(transcript.head().saturating_sub(self.recover_bytes as u64)).1
     }
 
     /// The conversation in the plain form.
@@ -104,18 +118,19 @@ impl Forms {
         self.others[form as usize].get_or_insert_with(begin).readers += 1;
     }
 
-    /// Removes a reader from a form. The last one ends the form.
+    /// Removes a reader from a form. The last one ends the form, unless some of it is kept.
     pub fn leave(&mut self, pages: &mut Pages, form: Form) {
         let other = &mut self.others[form as usize];
         if let Some(its) = other {
             its.readers -= 1;
         }
-        if let Some(mut its) = other.take_if(|its| its.readers == 0) {
+        let is_kept = form == Form::Web && self.recover_bytes > 0;
+        if let Some(mut its) = other.take_if(|its| its.readers == 0 && !is_kept) {
             its.transcript.free(pages);
         }
     }
 
-    /// Whether this form has a reader, and is not the plain one.
+    /// Whether this form is there, and is not the plain one.
     pub fn is_read(&self, form: Form) -> bool {
         self.others[form as usize].is_some()
     }
@@ -138,7 +153,7 @@ mod tests {
 
     #[test]
     fn a_form_begins_with_its_first_reader_and_goes_with_its_last() {
-        let (mut forms, mut pages) = (Forms::new(1000), Pages::new(1 << 20));
+        let (mut forms, mut pages) = (Forms::new(1000, 0), Pages::new(1 << 20));
         forms.append(&mut pages, 1, &[b"a: ", b"one", b"\n"]);
         assert_eq!(forms.extra(), 0);
         forms.join(Form::CrLf);
@@ -162,7 +177,7 @@ mod tests {
 
     #[test]
     fn a_line_for_browsers_has_its_number_and_time() {
-        let (mut forms, mut pages) = (Forms::new(1000), Pages::new(1 << 20));
+        let (mut forms, mut pages) = (Forms::new(1000, 0), Pages::new(1 << 20));
         let said = |seconds| Stamp { at_seconds: seconds, ..Stamp::from(1) };
         forms.append(&mut pages, said(6), &[b"a: one\n"]);
         forms.join(Form::Web);

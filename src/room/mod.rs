@@ -146,15 +146,20 @@ pub enum Effect {
 }
 
 impl Room {
-    /// A room without clients. Each form of it holds at most this many bytes.
-    pub fn new(maker: Option<IpAddr>, window_bytes_max: usize, presence: Presence) -> Room {
+    /// A room without clients. Each form of it holds at most so many bytes, the first of these. The
+    /// second is how many are kept for browsers that come back.
+    pub fn new(
+        maker: Option<IpAddr>,
+        (window_bytes_max, recover_bytes): (usize, usize),
+        presence: Presence,
+    ) -> Room {
         Room {
             maker,
             host: None,
             topic: None,
             rules: None,
             is_door: false,
-            forms: Forms::new(window_bytes_max),
+            forms: Forms::new(window_bytes_max, recover_bytes),
             submissions: Submissions::default(),
             at_seconds: 0,
             cork: Cork::default(),
@@ -465,8 +470,11 @@ impl Room {
             let printed = self.printed.filter(|printed| printed.0 == form);
             let slowest = printed.map_or(bounds.slowest, |printed| bounds.slowest.min(printed.1));
             debug_assert!(pass.gives_way || slowest >= bounds.lapse_below, "{slowest} {bounds:?}");
-            let keeps_history = form == Form::Plain && !pass.gives_way;
-            let kept_from = if keeps_history { history.min(pass.kept_from) } else { u64::MAX };
+            let kept_from = match form {
+                _ if pass.gives_way => u64::MAX,
+                Form::Plain => history.min(pass.kept_from),
+                form => self.forms.kept_from(form),
+            };
             let tail = slowest.min(kept_from.max(bounds.lapse_below));
             self.forms.forget_before(pages, form, tail);
         }
@@ -493,7 +501,12 @@ mod tests {
 
     fn room() -> (Room, Pages, Names, Instant) {
         let presence = Presence::new(Some(Pace::per_second(10, 10)), Duration::from_secs(1));
-        (Room::new(None, 1 << 16, presence), Pages::new(1 << 20), Names::default(), Instant::now())
+        (
+            Room::new(None, (1 << 16, 0), presence),
+            Pages::new(1 << 20),
+            Names::default(),
+            Instant::now(),
+        )
     }
 
     /// Submits this, and appends it at once.

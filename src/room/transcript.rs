@@ -326,6 +326,11 @@ impl Transcript {
         self.index.get(number).map_or(self.head(), |entry| entry.start)
     }
 
+    /// Where the line with this number starts, or the oldest one that is kept after it.
+    pub fn kept_start_of(&self, number: u64) -> u64 {
+        self.start_of(number.max(self.index.start()))
+    }
+
     /// The line with this number, which must be in the window.
     fn line(&self, number: u64) -> Line {
         let (start, end) = (self.start_of(number), self.start_of(number + 1));

@@ -161,6 +161,10 @@ fn tell_wrong(file: &str, lines: usize) {
 }
 
 fn moment(now: Instant) -> Moment {
-    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Moment { now, unix_seconds: since_1970.as_secs() }
+    Moment { now, unix_seconds: unix_seconds() }
+}
+
+/// What the calendar says: the seconds since 1970.
+pub fn unix_seconds() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
 }

@@ -145,7 +145,7 @@ impl Server {
         config.warnings(clients_max).iter().for_each(|warning| warn!("{warning}"));
         tell_bounds(&config, clients_max);
         let mut hub = Hub::new(config.clone(), clients_max, Instant::now());
-        hub.set_machine(&machine_name());
+        hub.set_machine(&machine_name(), files::unix_seconds());
         let files = Files::of(&config);
         files.load(&mut hub, Instant::now())?;
         let listening = accepting::watch(listeners, registry, &mut hub, &mut console)?;

@@ -86,6 +86,8 @@ impl Browser {
         while let Some((opcode, payload)) = self.take_frame() {
             assert!(!self.is_closed, "a frame behind the close");
             match opcode {
+                // What it needs to come back.
+                TEXT if payload.starts_with(b"= ") => assert!(self.last.is_none()),
                 TEXT => self.take_line(std::str::from_utf8(&payload).unwrap(), lines),
                 PONG => assert_eq!(payload, b"?"),
                 CLOSE => self.is_closed = true,

@@ -33,6 +33,7 @@ mod rooms;
 mod running;
 mod small;
 mod strangers;
+mod tail_and_say;
 mod talking;
 mod telnet;
 mod typing;

@@ -22,6 +22,7 @@ pub fn config(random: &mut Random, base: &Config) -> Config {
         slice_bytes: 1 + random.below(4 * window),
         max_private: 500,
         history_bytes: [0, 40, 4096][random.below(3)],
+        recover: [0, 300, 1 << 20][random.below(3)],
         raw: random.one_in(6),
         no_echo: random.one_in(3),
         hide_addresses: true,

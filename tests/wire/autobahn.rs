@@ -65,7 +65,7 @@ fn echo(mut stream: TcpStream) {
             break head;
         }
     };
-    let Ok(Asks::Chat { accept }) = head.asks else { panic!("{head:?}") };
+    let Ok(Asks::Chat { accept, .. }) = head.asks else { panic!("{head:?}") };
     stream.write_all(&answer::websocket(&accept)).unwrap();
     let mut frames = Frames::with_binary();
     let mut message = Vec::new();

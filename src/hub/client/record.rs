@@ -28,6 +28,8 @@ pub struct Moments {
     pub lines_until: u64,
     /// To which room it is on its way.
     pub moving_to: Option<RoomId>,
+    /// It comes back to this room, in which it lacks the lines from this number on.
+    pub since: Option<(RoomId, u64)>,
     /// In which room it is let in once it has told the password.
     pub waits_for: Option<RoomId>,
     /// Not to be read before this, because it talked too fast.

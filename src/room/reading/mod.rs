@@ -370,6 +370,17 @@ impl Reading {
         aside.gap = Some(Unread { line, start });
     }
 
+    /// A reader that has had all lines before this one gets the others that are kept, and a notice
+    /// of how many are not. It has been offered nothing yet.
+    pub fn return_to(&mut self, line: u64, transcript: &Transcript) {
+        debug_assert!(self.position == transcript.head() && !self.has_lapsed());
+        if line < transcript.lines_said() {
+            let start = transcript.kept_start_of(line);
+            self.position = start;
+            self.aside.get_or_insert_default().gap = Some(Unread { line, start });
+        }
+    }
+
     /// Prepares what must be made before it can be offered, and steps over what is left out.
     /// Returns how many missed lines the notice counts.
     fn prepare(&mut self, transcript: &Transcript, end: u64, terms: &Terms) -> u64 {

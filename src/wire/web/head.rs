@@ -86,6 +86,8 @@ pub enum Asks {
     Chat {
         /// What proves that its key was read: see [`handshake::accept`].
         accept: String,
+        /// What it has had of a room, if it comes back.
+        since: Option<Since>,
     },
     /// To say the lines of a body.
     Say {
@@ -94,6 +96,43 @@ pub enum Asks {
         /// How long the body is.
         body_bytes: usize,
     },
+}
+
+/// What a page has had of a room before its connection was cut.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Since {
+    /// The run of the server in which it was.
+    pub epoch: u64,
+    /// The number of the first line that it lacks.
+    pub line: u64,
+    /// The name of the room; empty if it is that in which new clients stand.
+    pub room: String,
+}
+
+impl Since {
+    /// What stands behind the path of a request: `since=EPOCH.LINE`, or that and `&room=ROOM`. The
+    /// name of the room is percent-encoded.
+    fn parse(query: &str) -> Option<Since> {
+        let value = |name: &str| {
+            let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+            pairs.into_iter().find_map(|(its, value)| (its == name).then_some(value))
+        };
+        let (epoch, line) = value("since")?.split_once('.')?;
+        let room = percent_decoded(value("room").unwrap_or_default())?;
+        Some(Since { epoch: epoch.parse().ok()?, line: line.parse().ok()?, room })
+    }
+}
+
+/// Text in which `%` and two digits stand for a byte (RFC 3986, 2.1).
+fn percent_decoded(text: &str) -> Option<String> {
+    let mut pieces = text.split('%');
+    let mut bytes = pieces.next()?.as_bytes().to_vec();
+    for piece in pieces {
+        let (digits, rest) = piece.split_at_checked(2)?;
+        bytes.push(u8::from_str_radix(digits, 16).ok()?);
+        bytes.extend_from_slice(rest.as_bytes());
+    }
+    String::from_utf8(bytes).ok()
 }
 
 /// Why a request is refused.
@@ -296,7 +335,8 @@ impl<'a> Asked<'a> {
         }
         let key = self.only("Sec-WebSocket-Key")?;
         let accept = key.and_then(handshake::accept).ok_or(Refusal::Malformed)?;
-        Ok(Asks::Chat { accept })
+        let since = self.target.split_once('?').and_then(|(_, query)| Since::parse(query));
+        Ok(Asks::Chat { accept, since })
     }
 
     fn say(&self, body_bytes: Option<u64>, rules: &Rules<'_>) -> Result<Asks, Refusal> {
@@ -461,7 +501,7 @@ mod tests {
     fn a_websocket_is_opened_as_the_rfc_says() {
         let accept = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=".to_owned();
         let chat = |fields: &str| asked("GET /chat HTTP/1.1", fields);
-        assert_eq!(chat(UPGRADE), Ok(Asks::Chat { accept }));
+        assert_eq!(chat(UPGRADE), Ok(Asks::Chat { accept, since: None }));
         let with = |from: &str, to: &str| chat(&UPGRADE.replace(from, to));
         for (from, to) in [
             ("Upgrade: websocket", "upgrade: h2c, WebSocket"),

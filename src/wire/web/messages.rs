@@ -9,6 +9,9 @@
 //! - `NUMBER SECONDS LINE` is a line of its room. The lines of a room are numbered from 0. It was
 //!   said so many seconds after the server started.
 //! - `- LINE` is for this client alone.
+//! - `= EPOCH LINE SECONDS` is the first: the run of the server, the number of the next line in the
+//!   room, and the present second. A page that comes back asks for `/chat?since=EPOCH.LINE` (and
+//!   `&room=ROOM`), with the number of the first line that it lacks.
 //!
 //! It knows no room and no socket.
 
@@ -84,6 +87,13 @@ pub fn push_entry(number: u64, at_seconds: u32, line: &[u8], out: &mut Vec<u8>) 
     push_number(at_seconds.into(), out);
     out.push(b' ');
     out.extend_from_slice(line);
+}
+
+/// Appends the first frame of a page: what it needs to come back.
+pub fn push_place(epoch: u64, line: u64, at_seconds: u32, out: &mut Vec<u8>) {
+    let place = format!("= {epoch} {line} {at_seconds}");
+    push_text_head(place.len(), out);
+    out.extend_from_slice(place.as_bytes());
 }
 
 /// Appends lines that this client alone reads.

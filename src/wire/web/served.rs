@@ -1,7 +1,7 @@
 //! What comes of a request: an answer, or a client of the chat with a dialect of its own.
 
 use super::answer;
-use super::head::{Asks, Head, Refusal, Rules, parse};
+use super::head::{Asks, Head, Refusal, Rules, Since, parse};
 use super::messages::Messages;
 use crate::wire::dialect::Dialect;
 use crate::wire::form::Form;
@@ -13,7 +13,12 @@ pub enum Served {
     Answer(Vec<u8>),
     /// It is sent these bytes, and is a client of the chat: its lines and those of its room go both
     /// ways.
-    Chat(Vec<u8>),
+    Chat {
+        /// What it is sent.
+        answer: Vec<u8>,
+        /// What it has had of a room, if it comes back.
+        since: Option<Since>,
+    },
     /// It is sent these bytes, and then all that is said. It says nothing itself.
     Tail(Vec<u8>),
     /// It says its lines, and its input ends with them. Its answer is what became of that.
@@ -32,8 +37,8 @@ impl Served {
     /// Adds what its new dialect answers at once.
     pub fn push_answers(&mut self, answers: &[u8]) {
         match self {
-            Served::Answer(bytes) | Served::Chat(bytes) | Served::Tail(bytes) => {
-                bytes.extend_from_slice(answers);
+            Served::Answer(answer) | Served::Tail(answer) | Served::Chat { answer, .. } => {
+                answer.extend_from_slice(answers);
             }
             Served::Say { .. } => debug_assert!(answers.is_empty()),
         }
@@ -53,8 +58,9 @@ pub fn serve(bytes: &[u8], rules: &Rules<'_>) -> (Served, Option<Box<dyn Dialect
         Ok(Asks::Say { name, body_bytes }) => {
             (Served::Say { name }, Some(Box::new(Body { left: body_bytes })))
         }
-        Ok(Asks::Chat { accept }) => {
-            (Served::Chat(answer::websocket(&accept)), Some(Box::<Messages>::default()))
+        Ok(Asks::Chat { accept, since }) => {
+            let answer = answer::websocket(&accept);
+            (Served::Chat { answer, since }, Some(Box::<Messages>::default()))
         }
         Err(reason) => (Served::Answer(answer::refusal(&reason, is_head)), None),
     };
