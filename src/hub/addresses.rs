@@ -6,12 +6,22 @@
 //! What always holds: an address is here while it has a connection or a bucket that is not full.
 //! Addresses without a connection rest, at most as many as there may be clients. If there are more,
 //! the one whose buckets are full soonest is removed. This file never reads a clock.
+//!
+//! A browser opens connections that it may never use. So the addresses that have just fetched the
+//! page are noted too, also those that are exempt from limits.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::net::{IpAddr, Ipv6Addr};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::pace::{Bucket, Pace};
+
+/// For how long an address counts as that of a browser once it has fetched the page.
+pub const BROWSER_TIME: Duration = Duration::from_secs(60);
+
+/// At most this many addresses count as those of browsers; the oldest gives way. The worst for that
+/// one is that its spare connections are welcomed.
+const BROWSERS_MAX: usize = 256;
 
 /// All addresses that are not exempt.
 #[derive(Debug)]
@@ -20,6 +30,8 @@ pub struct Addresses {
     /// Addresses without a connection, by the moment at which their buckets are full.
     resting: BTreeSet<(Instant, IpAddr)>,
     resting_max: usize,
+    /// The addresses that have fetched the page, and until when that counts, in this order.
+    browsers: VecDeque<(IpAddr, Instant)>,
 }
 
 #[derive(Debug, Default)]
@@ -39,7 +51,24 @@ impl Address {
 impl Addresses {
     /// No addresses; at most `resting_max` are kept without a connection.
     pub fn new(resting_max: usize) -> Addresses {
-        Addresses { table: HashMap::new(), resting: BTreeSet::new(), resting_max }
+        let browsers = VecDeque::new();
+        Addresses { table: HashMap::new(), resting: BTreeSet::new(), resting_max, browsers }
+    }
+
+    /// A browser at this address has fetched the page.
+    pub fn fetched_page(&mut self, address: IpAddr, now: Instant) {
+        let network = network(address);
+        self.browsers.retain(|(its, until)| *its != network && now < *until);
+        if self.browsers.len() >= BROWSERS_MAX {
+            self.browsers.pop_front();
+        }
+        self.browsers.push_back((network, now + BROWSER_TIME));
+    }
+
+    /// Whether a browser at this address has fetched the page a short time ago.
+    pub fn has_browser(&self, address: IpAddr, now: Instant) -> bool {
+        let network = network(address);
+        self.browsers.iter().any(|(its, until)| *its == network && now < *until)
     }
 
     /// How many connections this address has.
@@ -149,6 +178,18 @@ mod tests {
         }
         addresses.came(address(99));
         assert_eq!((addresses.table.len(), addresses.resting.len()), (9, 8));
+    }
+
+    #[test]
+    fn an_address_has_a_browser_for_a_minute_and_few_have_one() {
+        let (mut addresses, now) = (Addresses::new(9), Instant::now());
+        let count = BROWSERS_MAX as u32;
+        (0..=count).for_each(|number| addresses.fetched_page(address(number), now));
+        addresses.fetched_page(address(count), now + BROWSER_TIME / 2);
+        let has = |number, at| addresses.has_browser(address(number), at);
+        assert_eq!(addresses.browsers.len(), BROWSERS_MAX);
+        assert!(!has(0, now) && has(1, now) && has(count, now));
+        assert!(!has(1, now + BROWSER_TIME) && has(count, now + BROWSER_TIME));
     }
 
     #[test]

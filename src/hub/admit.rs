@@ -261,6 +261,10 @@ impl<S: Socket> Hub<S> {
             self.clients[id].admission = Admission::Limited;
             self.gate.addresses.came(address);
         }
+        if self.gate.addresses.has_browser(address, now) {
+            self.await_first_byte(id, now);
+            return None;
+        }
         let greeting = self.config.greeting_time();
         if greeting.is_zero() {
             self.greet(id, now);
@@ -284,6 +288,9 @@ impl<S: Socket> Hub<S> {
             }
             _ if client.greeting_due(&self.config).is_some_and(|at| at <= now) => {
                 self.greet(id, now);
+            }
+            _ if client.moments().spare_until.is_some_and(|until| until <= now) => {
+                self.close_spare(id, now);
             }
             _ => {}
         }

@@ -222,6 +222,11 @@ impl Agenda {
         self.arrivals.insert(id.serial, (at, id.key));
     }
 
+    /// The newcomers that are to be welcomed.
+    pub fn arrivals(&self) -> impl Iterator<Item = ClientId> + '_ {
+        self.arrivals.iter().map(|(serial, (_, key))| ClientId { serial: *serial, key: *key })
+    }
+
     /// It is no arrival any more.
     pub fn remove_arrival(&mut self, id: ClientId) {
         self.arrivals.remove(&id.serial);

@@ -239,6 +239,9 @@ impl<S: Socket> Hub<S> {
             match self.clients[id].admission {
                 // Nobody knows whose connection it is.
                 Admission::Awaited => self.close_with(id, Leave::Stopping, Vec::new(), now),
+                _ if self.clients[id].moments().spare_until.is_some() => {
+                    self.close_with(id, Leave::Stopping, Vec::new(), now);
+                }
                 _ => self.greet(id, now),
             }
             self.file(id, now);

@@ -117,6 +117,7 @@ impl<S: Socket> Hub<S> {
         match self.clients[id].receive(&mut self.scratch.read[..=read_bytes], rules, now) {
             Received::Bytes { read, answers } => {
                 budget.read -= read;
+                self.note_first_byte(id, now);
                 self.answer_dialect(id, answers);
             }
             Received::Nothing => {}

@@ -34,6 +34,7 @@ mod operate;
 pub mod rooms;
 mod rounds;
 mod serve;
+mod spare;
 mod speak;
 mod submit;
 mod tail_and_say;
@@ -331,6 +332,7 @@ impl<S: Socket> Hub<S> {
         if before == Life::Arriving {
             client.change_moments(|its| {
                 (its.greet_at, its.entrance, its.wait_until) = (None, None, None);
+                its.spare_until = None;
             });
             self.agenda.remove_arrival(id);
             if let Some(leave) = life.leave() {

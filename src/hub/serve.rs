@@ -35,6 +35,10 @@ impl<S: Socket> Hub<S> {
             Served::Say { name } if client.life() == Life::Arriving => {
                 return self.begin_say(id, name.as_deref(), now);
             }
+            Served::Page(answer) => {
+                self.note_page(id, now);
+                answer
+            }
             Served::Answer(answer) => answer,
             Served::Chat { .. } | Served::Tail(_) | Served::Say { .. } => {
                 answer::refusal(&Refusal::Unimplemented, false)

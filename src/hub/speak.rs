@@ -210,7 +210,8 @@ impl<S: Socket> Hub<S> {
     }
 
     /// Greets a new client before it must lapse, because it is offered nothing before. But one that
-    /// has begun what may be a request is not greeted, nor one whose proxy has sent no header.
+    /// has begun what may be a request is not greeted, nor one whose proxy has sent no header, nor a
+    /// spare one.
     fn greet_if_endangered(&mut self, id: ClientId, now: Instant) {
         let client = &mut self.clients[id];
         let room = &self.rooms[client.room];
@@ -221,7 +222,8 @@ impl<S: Socket> Hub<S> {
             return;
         }
         let is_request = || client.record.decoder.request_due(&self.config.line_rules()).is_some();
-        if client.admission == Admission::Awaited || is_request() {
+        let is_spare = client.moments().spare_until.is_some();
+        if client.admission == Admission::Awaited || is_spare || is_request() {
             self.lapse(id, now);
         } else {
             self.greet(id, now);

@@ -32,6 +32,7 @@ mod random;
 mod rooms;
 mod running;
 mod small;
+mod spare;
 mod strangers;
 mod tail_and_say;
 mod talking;

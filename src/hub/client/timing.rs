@@ -15,7 +15,8 @@ impl<S: Socket> Client<S> {
         let stalled = |limit| its.stalled_since.map(|since| since + limit);
         let due = match self.life {
             Life::Arriving => {
-                [self.greeting_due(config), self.chunk_due(config), self.wait_until(), None]
+                let spare_until = its.spare_until;
+                [self.greeting_due(config), self.chunk_due(config), self.wait_until(), spare_until]
             }
             Life::Member => [
                 its.paused_until,

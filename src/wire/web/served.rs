@@ -11,6 +11,8 @@ use crate::wire::form::Form;
 pub enum Served {
     /// It is sent these bytes, and is closed.
     Answer(Vec<u8>),
+    /// The same, and the bytes are the page: its client is a browser.
+    Page(Vec<u8>),
     /// It is sent these bytes, and is a client of the chat: its lines and those of its room go both
     /// ways.
     Chat {
@@ -37,10 +39,12 @@ impl Served {
     /// Adds what its new dialect answers at once.
     pub fn push_answers(&mut self, answers: &[u8]) {
         match self {
-            Served::Answer(answer) | Served::Tail(answer) | Served::Chat { answer, .. } => {
+            Served::Tail(answer) | Served::Chat { answer, .. } => {
                 answer.extend_from_slice(answers);
             }
-            Served::Say { .. } => debug_assert!(answers.is_empty()),
+            Served::Answer(_) | Served::Page(_) | Served::Say { .. } => {
+                debug_assert!(answers.is_empty());
+            }
         }
     }
 }
@@ -51,7 +55,7 @@ pub fn serve(bytes: &[u8], rules: &Rules<'_>) -> (Served, Option<Box<dyn Dialect
     let late = || Head { bytes: bytes.len(), is_head: false, asks: Err(Refusal::TooSlow) };
     let Head { bytes: used, is_head, asks } = parse(bytes, rules).unwrap_or_else(late);
     let (served, dialect): (Served, Option<Box<dyn Dialect>>) = match asks {
-        Ok(Asks::Page) => (Served::Answer(answer::page(is_head)), None),
+        Ok(Asks::Page) => (Served::Page(answer::page(is_head)), None),
         Ok(Asks::Health) => (Served::Answer(answer::health(is_head)), None),
         Ok(Asks::Tail) if is_head => (Served::Answer(answer::stream()), None),
         Ok(Asks::Tail) => (Served::Tail(answer::stream()), Some(Box::new(Silence))),
