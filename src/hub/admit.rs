@@ -20,11 +20,13 @@ use crate::room::without::Without;
 use crate::room::{ClientId, LOBBY, RoomId};
 use crate::wire::decoder::Decoder;
 use crate::wire::proxy::{HEADER_WAIT, Header};
+use crate::wire::web::answer;
 use crate::words::names::{Claimant, Name};
 use crate::words::notice::{Counted, Notice, Shown, Span, Whence, Why};
 
 /// Why a new client is refused.
-enum Refused {
+#[derive(Debug)]
+pub(super) enum Refused {
     Full(usize),
     Banned(Span, String),
     Locked(String),
@@ -38,6 +40,15 @@ impl Refused {
             Refused::Banned(time, why) => Notice::Banned { time: *time, why: Why(why) },
             Refused::Locked(room) => Notice::Locked { room },
             Refused::TooManyFromAddress(most) => Notice::TooManyFromAddress { per_address: *most },
+        }
+    }
+
+    /// What a browser is told.
+    fn status(&self) -> &'static str {
+        match self {
+            Refused::Full(_) => answer::UNAVAILABLE,
+            Refused::Banned(..) | Refused::Locked(_) => answer::FORBIDDEN,
+            Refused::TooManyFromAddress(_) => answer::TOO_MANY,
         }
     }
 }
@@ -81,14 +92,16 @@ impl<S: Socket> Hub<S> {
         if owes_password {
             client.change_moments(|its| its.waits_for = Some(by.room));
         }
-        match refusal {
-            Some(refusal) => self.refuse(id, address, &refusal, now),
-            None if self.is_proxy(address.ip(), by) => self.await_header(id, by, now),
-            None => {
-                if let Some(at) = self.let_in(id, by, now) {
-                    self.agenda.add_arrival(id, at);
-                }
+        let greet_at = match refusal {
+            Some(refusal) => self.refuse(id, address, refusal, now),
+            None if self.is_proxy(address.ip(), by) => {
+                self.await_header(id, by, now);
+                None
             }
+            None => self.let_in(id, by, now),
+        };
+        if let Some(at) = greet_at {
+            self.agenda.add_arrival(id, at);
         }
         self.file(id, now);
     }
@@ -160,7 +173,7 @@ impl<S: Socket> Hub<S> {
 
     /// Whether the doorway has room for one more refused connection.
     fn has_doorway(&self) -> bool {
-        self.gate.refused < DOORWAY_MAX
+        self.gate.refused.len() < DOORWAY_MAX
     }
 
     /// The words for a client without a place even in the doorway; none in raw mode.
@@ -170,7 +183,7 @@ impl<S: Socket> Hub<S> {
 
     /// Whether one more connection would be refused because the server is full.
     pub fn is_full(&self) -> bool {
-        self.clients.count() - self.gate.refused >= self.gate.clients_max
+        self.clients.count() - self.gate.refused.len() >= self.gate.clients_max
     }
 
     /// Whether the server is full, but a client is about to free its place: then accept next turn.
@@ -227,17 +240,18 @@ impl<S: Socket> Hub<S> {
         debug!("{} is a proxy for {address}", client.record.address());
         (client.record.ip, client.record.port) = (address.ip(), address.port());
         client.change_moments(|its| (its.entrance, its.wait_until) = (None, None));
-        match self.refusal_of(address.ip(), by, now) {
-            Some(refusal) if self.has_doorway() => self.refuse(id, address, &refusal, now),
+        let wait_until = match self.refusal_of(address.ip(), by, now) {
+            Some(refusal) if self.has_doorway() => self.refuse(id, address, refusal, now),
             Some(refusal) => {
                 // It keeps the place of a client until it is closed.
                 self.tell_refused(address, &refusal, now);
                 self.close(id, Leave::Refused, &refusal.notice(), now);
+                None
             }
-            None => {
-                let wait_until = self.let_in(id, by, now);
-                self.clients[id].change_moments(|its| its.wait_until = wait_until);
-            }
+            None => self.let_in(id, by, now),
+        };
+        if wait_until.is_some() {
+            self.clients[id].change_moments(|its| its.wait_until = wait_until);
         }
     }
 
@@ -317,6 +331,9 @@ impl<S: Socket> Hub<S> {
             return;
         }
         debug_assert!(client.admission != Admission::Awaited);
+        if client.admission == Admission::Refused {
+            return self.close_refused(id, now);
+        }
         let start = client.reading.position();
         let (before, _) = self.room_of(id).forms.of(client.form).start_at_or_after(start);
         self.enter(id, Life::Member, now);
@@ -409,10 +426,44 @@ impl<S: Socket> Hub<S> {
         }
     }
 
-    fn refuse(&mut self, id: ClientId, address: SocketAddr, refusal: &Refused, now: Instant) {
-        self.tell_refused(address, refusal, now);
+    /// Refuses a client; says when it is to be told why, if it is not yet. Its first bytes are
+    /// waited for like those of any newcomer: a browser reads only what answers its request.
+    fn refuse(
+        &mut self,
+        id: ClientId,
+        address: SocketAddr,
+        refusal: Refused,
+        now: Instant,
+    ) -> Option<Instant> {
+        self.tell_refused(address, &refusal, now);
         self.clients[id].admission = Admission::Refused;
-        self.gate.refused += 1;
-        self.close(id, Leave::Refused, &refusal.notice(), now);
+        self.gate.refused.insert(id.serial, Some(refusal));
+        let greeting = self.config.greeting_time();
+        if greeting.is_zero() {
+            self.close_refused(id, now);
+            return None;
+        }
+        Some(now + greeting)
+    }
+
+    /// Tells a client why it is refused, and closes it.
+    pub(super) fn close_refused(&mut self, id: ClientId, now: Instant) {
+        if let Some(refusal) = self.take_refusal(id) {
+            self.close(id, Leave::Refused, &refusal.notice(), now);
+        }
+    }
+
+    /// The same for a client that has sent a request. `false` if it is not refused.
+    pub(super) fn answer_refused(&mut self, id: ClientId, now: Instant) -> bool {
+        let refusal = self.take_refusal(id);
+        if let Some(refusal) = &refusal {
+            let words = self.config.voice().line(&refusal.notice());
+            self.close_with(id, Leave::Refused, answer::told(refusal.status(), &words), now);
+        }
+        refusal.is_some()
+    }
+
+    fn take_refusal(&mut self, id: ClientId) -> Option<Refused> {
+        self.gate.refused.get_mut(&id.serial)?.take()
     }
 }

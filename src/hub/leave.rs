@@ -83,7 +83,7 @@ impl<S: Socket> Hub<S> {
         match client.admission {
             Admission::Limited => self.gate.addresses.left(client.record.ip, now),
             Admission::Exempt | Admission::Awaited => {}
-            Admission::Refused => self.gate.refused -= 1,
+            Admission::Refused => _ = self.gate.refused.remove(&id.serial),
         }
         self.stop_reading(client.room, client.record.place, client.form, now);
         client.into_socket()

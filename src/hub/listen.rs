@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use super::Hub;
 use crate::config::READ_BYTES_MAX;
-use crate::hub::client::{Hold, Input, Leave, Life, Received, Socket};
+use crate::hub::client::{Admission, Hold, Input, Leave, Life, Received, Socket};
 use crate::room::ClientId;
 use crate::room::turns::Turn;
 use crate::wire::decoder::Decoded;
@@ -83,6 +83,11 @@ impl<S: Socket> Hub<S> {
         let client = &mut self.clients[id];
         let decoded = client.record.decoder.next(client.input, rules, now);
         let is_new = client.life() == Life::Arriving;
+        let is_refused = client.admission == Admission::Refused;
+        if is_refused && !matches!(decoded, Decoded::NotYet | Decoded::Request) {
+            self.close_refused(id, now);
+            return DONE;
+        }
         match decoded {
             Decoded::Line | Decoded::TooLong if is_new => self.greet(id, now),
             Decoded::Line | Decoded::Chunk => {

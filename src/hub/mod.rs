@@ -39,6 +39,7 @@ mod speak;
 mod submit;
 mod tail_and_say;
 
+use std::collections::HashMap;
 use std::time::Instant;
 
 use log::{debug, warn};
@@ -54,6 +55,7 @@ use crate::words::names::{Name, Names};
 use crate::words::notice::{Notice, Whence};
 
 use addresses::Addresses;
+use admit::Refused;
 use agenda::Agenda;
 use client::{Leave, Life, Socket};
 use clients::Clients;
@@ -88,8 +90,9 @@ pub struct Hub<S> {
 struct Gate {
     clients_max: usize,
     addresses: Addresses,
-    /// How many connections are being told why they may not come in.
-    refused: usize,
+    /// By serial, why each connection may not come in that is being told so; `None` once it is
+    /// told.
+    refused: HashMap<u64, Option<Refused>>,
 }
 
 /// Room for what is read once and for one line of it, so that neither costs an allocation.
@@ -144,7 +147,8 @@ pub enum Wait {
 impl<S: Socket> Hub<S> {
     /// A hub without anyone in it, for at most `clients_max` at once.
     pub fn new(config: Config, clients_max: usize, now: Instant) -> Hub<S> {
-        let gate = Gate { clients_max, addresses: Addresses::new(clients_max), refused: 0 };
+        let gate =
+            Gate { clients_max, addresses: Addresses::new(clients_max), refused: HashMap::new() };
         let scratch = Scratch { read: vec![0; 1 + READ_BYTES_MAX].into(), safe: String::new() };
         Hub {
             gate,

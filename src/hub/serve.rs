@@ -19,6 +19,9 @@ impl<S: Socket> Hub<S> {
     /// Serves the request of a client. One that was greeted has read lines before the answer, so no
     /// browser takes that for one: nothing can begin with it.
     pub(super) fn serve(&mut self, id: ClientId, rules: &LineRules, now: Instant) -> Step {
+        if self.answer_refused(id, now) {
+            return DONE;
+        }
         let web = Rules { hosts: &self.hosts, body_bytes_max: self.config.max_line };
         let client = &mut self.clients[id];
         let request = Excerpt(client.record.decoder.pending());

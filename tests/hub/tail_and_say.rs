@@ -1,8 +1,9 @@
 //! Clients of HTTP without a page: `/tail` reads, and `/say` says.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use chinwag::config::Config;
+use chinwag::hub::Hub;
 
 use crate::small::{Seat, Small};
 use crate::web::{messages, with_a_browser};
@@ -189,4 +190,53 @@ fn a_password_stands_before_tail_and_say() {
         assert!(told.1.starts_with("* this server has a password"), "{told:?}");
     }
     assert_eq!(small.said(), "");
+}
+
+#[test]
+fn a_lock_stands_before_tail_and_say() {
+    let (mut small, _, _) = with_a_browser(Config::default());
+    let operator = small.control();
+    small.say(&operator, "/lock on\n");
+    for request in [TAIL.to_owned(), say("", "hi")] {
+        let told = asked(&mut small, &request);
+        assert_eq!(told, ("403".into(), "* lobby is locked: it takes an invitation\n".into()));
+    }
+}
+
+#[test]
+fn a_browser_that_is_refused_reads_why_in_an_answer() {
+    let get = "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    let mut full = Small {
+        hub: Hub::new(Config::default(), 1, Instant::now()),
+        ..Small::new(Config::default())
+    };
+    full.now = Instant::now();
+    let _alice = full.connect(1);
+    assert_eq!(asked(&mut full, get), ("503".into(), "* server full (1)\n".into()));
+    let mut small = Small::new(Config { per_address: 1, ..Config::default() });
+    let alice = small.connect(9);
+    assert_eq!(asked(&mut small, get).0, "429");
+    let operator = small.control();
+    small.say(&operator, "/ban 10.0.0.9 1h\n");
+    assert!(alice.take_text().contains("banned"));
+    let (status, words) = asked(&mut small, get);
+    assert_eq!(status, "403");
+    assert!(words.starts_with("* closed: your address is banned"), "{words}");
+}
+
+#[test]
+fn nc_that_is_refused_reads_why_whether_it_speaks_or_not() {
+    for sent in ["", "hello\n", "h"] {
+        let mut small = Small::new(Config { per_address: 1, ..Config::default() });
+        let (alice, bob) = (small.connect(1), small.connect(1));
+        small.say(&bob, sent);
+        small.pass(SECOND);
+        assert!(bob.take_text().starts_with("* too many connections from your address"));
+        small.end(&bob);
+        assert!(bob.pipe.borrow().closed);
+        let carol = small.connect(1);
+        small.end(&carol);
+        assert!(carol.take_text().starts_with("* too many connections"));
+        assert!(!alice.take_text().contains("guest2"));
+    }
 }

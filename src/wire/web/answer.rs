@@ -23,6 +23,12 @@ pub const FORBIDDEN: &str = "403 Forbidden";
 /// That of what another client is in the way of.
 pub const CONFLICT: &str = "409 Conflict";
 
+/// That of a client that has too much of something already (RFC 6585, 4).
+pub const TOO_MANY: &str = "429 Too Many Requests";
+
+/// That of a server that is full.
+pub const UNAVAILABLE: &str = "503 Service Unavailable";
+
 const HTML: &str = "text/html; charset=utf-8";
 const TEXT: &str = "text/plain; charset=utf-8";
 
