@@ -131,6 +131,10 @@ pub struct Config {
     #[arg(long, value_parser = BoolishValueParser::new())]
     pub quiet: bool,
 
+    /// Do not show a QR code of the server's address on the terminal
+    #[arg(long, value_parser = BoolishValueParser::new())]
+    pub no_qr: bool,
+
     /// Log level on standard error: off, error, warn, info, debug or trace
     #[arg(long, value_name = "LEVEL", default_value = "info", value_parser = level)]
     pub log_level: LevelFilter,
@@ -251,8 +255,9 @@ pub struct Config {
     #[arg(long, value_name = "NOTICES", default_value_t = 10, value_parser = count(0..=50))]
     pub notices: u32,
 
-    /// Wait this long for a new client's first bytes before it is welcomed. A browser, or any other
-    /// client of another protocol, is turned away before that. 0 does not wait. [0..]
+    /// Wait this long for a new client's first bytes before it is welcomed. A browser is served, and
+    /// a client of another protocol is turned away, before that. 0 does not wait: then no browser
+    /// can join. [0..]
     #[arg(long, value_name = "SECONDS", default_value = "0.1", value_parser = seconds_or_zero)]
     pub greeting: Duration,
 
@@ -443,6 +448,11 @@ impl Config {
     /// How the server writes its notices.
     pub fn voice(&self) -> Voice {
         Voice { lang: self.lang(), is_mute: self.raw }
+    }
+
+    /// Whether a browser can join: a client's first bytes are waited for.
+    pub fn serves_browsers(&self) -> bool {
+        !self.greeting_time().is_zero()
     }
 
     /// How long to wait for the first bytes of a new client. A bare relay does not wait.

@@ -49,7 +49,7 @@ impl<S: Socket> Hub<S> {
         }
     }
 
-    /// The time of a spare connection is over. If its first byte is there but not read, that counts.
+    /// The time of a spare connection is over. A first byte that is there but not read counts.
     pub(super) fn close_spare(&mut self, id: ClientId, now: Instant) {
         if !self.clients[id].is_unread() {
             self.close_with(id, Leave::Idle, Vec::new(), now);

@@ -210,8 +210,8 @@ impl<S: Socket> Hub<S> {
     }
 
     /// Greets a new client before it must lapse, because it is offered nothing before. But one that
-    /// has begun what may be a request is not greeted, nor one whose proxy has sent no header, nor a
-    /// spare one.
+    /// has begun what may be a request is not greeted, nor one whose proxy has sent no header, nor
+    /// a spare one.
     fn greet_if_endangered(&mut self, id: ClientId, now: Instant) {
         let client = &mut self.clients[id];
         let room = &self.rooms[client.room];

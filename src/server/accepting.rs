@@ -12,12 +12,14 @@ use log::{info, warn};
 use mio::net::TcpStream;
 use mio::unix::SourceFd;
 use mio::{Interest, Registry, Token};
-use rustix::termios::isatty;
+use rustix::termios::{isatty, tcgetwinsize};
 
 use super::console::Console;
 use super::door::{Door, Next};
+use super::invitation::Browsers;
 use super::listeners::Listener;
 use super::{BOTH_WAYS, LISTENERS, Server, StartError, invitation, unix};
+use crate::config::Config;
 use crate::hub::Hub;
 use crate::hub::admit::Entrance;
 use crate::room::LOBBY;
@@ -36,6 +38,7 @@ pub(super) struct Listening {
 pub(super) fn watch(
     listeners: Vec<Listener>,
     registry: &Registry,
+    config: &Config,
     hub: &mut Hub<TcpStream>,
     console: &mut Console,
 ) -> Result<Vec<Listening>, StartError> {
@@ -61,8 +64,13 @@ pub(super) fn watch(
         listening.push(Listening { listener, entrance, door: Door::default() });
     }
     if isatty(rustix::stdio::stdout()) {
-        let addresses = listening.iter().filter_map(|one| one.listener.address());
-        invitation::lines(addresses.collect()).iter().for_each(|line| console.announce(line));
+        let addresses = listening.iter().filter_map(|one| one.listener.address()).collect();
+        let browsers = match tcgetwinsize(rustix::stdio::stdout()) {
+            _ if !config.serves_browsers() => Browsers::No,
+            Ok(size) if !config.no_qr => Browsers::Qr(size.ws_col.into(), size.ws_row.into()),
+            _ => Browsers::Address,
+        };
+        invitation::lines(addresses, browsers).iter().for_each(|line| console.announce(line));
     }
     Ok(listening)
 }

@@ -61,6 +61,7 @@ pub mod keeper;
 pub mod kept;
 mod listeners;
 mod machine;
+mod qr;
 mod received;
 mod signals;
 mod start_error;
@@ -148,7 +149,7 @@ impl Server {
         hub.set_machine(&machine_name(), files::unix_seconds());
         let files = Files::of(&config);
         files.load(&mut hub, Instant::now())?;
-        let listening = accepting::watch(listeners, registry, &mut hub, &mut console)?;
+        let listening = accepting::watch(listeners, registry, &config, &mut hub, &mut console)?;
         Ok(Server {
             poll,
             events: Events::with_capacity(EVENTS_MAX),

@@ -7,6 +7,7 @@ use std::process::{Child, Stdio};
 use std::time::Duration;
 
 use rustix::fs::OFlags;
+use rustix::termios::Winsize;
 
 use crate::binary::streams::SMALL;
 use crate::binary::system::switches;
@@ -16,18 +17,25 @@ use crate::support::terminal::Terminal;
 use crate::support::{Client, Server, join, send_signal, wait_for};
 
 /// The server is the session's leader, and so in the foreground of its terminal.
-const LEADER: &str = "exec setsid -c \"$0\" \"$@\"";
+pub const LEADER: &str = "exec setsid -c \"$0\" \"$@\"";
 
 /// A server on a terminal of its own: the person at it, and what it has printed.
-struct Screen {
-    server: Server,
+pub struct Screen {
+    pub server: Server,
     person: File,
-    printed: Collected,
+    pub printed: Collected,
 }
 
 impl Screen {
     fn start(script: &str, flags: &[&str]) -> Screen {
+        Screen::of_size(script, flags, (0, 0))
+    }
+
+    /// The same with this many columns and rows.
+    pub fn of_size(script: &str, flags: &[&str], (columns, rows): (u16, u16)) -> Screen {
         let Terminal { person, program } = Terminal::open();
+        let size = Winsize { ws_col: columns, ws_row: rows, ws_xpixel: 0, ws_ypixel: 0 };
+        rustix::termios::tcsetwinsize(&person, size).unwrap();
         let mut command = through_shell(script, flags);
         command.stdin(program.try_clone().unwrap()).stdout(program).stderr(Stdio::piped());
         let server = start(command);
@@ -71,8 +79,8 @@ fn what_is_typed_is_said_and_only_the_host_gets_its_replies() {
 fn a_terminal_says_what_others_type_and_it_works() {
     let screen = Screen::start(LEADER, &[]);
     let (mut alice, _) = screen.server.join();
-    let whole = || Some(screen.printed.text()).filter(|text| text.matches('\n').count() == 5);
-    let printed = wait_for("four lines", whole);
+    let whole = || Some(screen.printed.text()).filter(|text| text.matches('\n').count() == 6);
+    let printed = wait_for("five lines", whole);
     let commands: Vec<&str> =
         printed.lines().skip(1).take(3).map(|line| &line["to join: ".len()..]).collect();
     for (typed, program) in commands.iter().zip(["nc ", "curl ", "chinwag join "]) {
