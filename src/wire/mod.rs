@@ -60,8 +60,13 @@
 //!
 //! A client that sends a request of HTTP is answered in HTTP. `/` is the page, and `/healthz` says
 //! `ok`. The page opens a WebSocket at `/chat`. From then on each text message is a line, both
-//! ways. A page of another site is served nothing, and nothing of a request is ever said. A browser
-//! that is greeted before it sends its request cannot use the connection. See [`web`].
+//! ways. A page of another site is served nothing, and nothing of a request is ever said. See
+//! [`web`].
+//!
+//! A browser that is greeted before it sends its request cannot use the connection. Browsers open
+//! spare ones, which they may use later or never. So for a minute after an address has fetched the
+//! page, a silent connection from there is greeted by its first byte, and closed after 30 s
+//! without one. With `--greeting 0` no browser can join.
 //!
 //! A script needs no page. `/tail` is all that is said from now on, as text without an end. What is
 //! posted to `/say` is said, each line of it, and the answer tells what became of that:
