@@ -255,9 +255,9 @@ pub struct Config {
     #[arg(long, value_name = "NOTICES", default_value_t = 10, value_parser = count(0..=50))]
     pub notices: u32,
 
-    /// Wait this long for a new client's first bytes before it is welcomed. A browser is served, and
-    /// a client of another protocol is turned away, before that. 0 does not wait: then no browser
-    /// can join. [0..]
+    /// Wait this long for a new client's first bytes before it is welcomed. A browser is served,
+    /// and a client of another protocol is turned away, before that. 0 does not wait: then no
+    /// browser can join. [0..]
     #[arg(long, value_name = "SECONDS", default_value = "0.1", value_parser = seconds_or_zero)]
     pub greeting: Duration,
 

@@ -22,7 +22,7 @@ pub struct Moments {
     pub entrance: Option<Entrance>,
     /// Until when that is awaited; behind it, until when its first words are.
     pub wait_until: Option<Instant>,
-    /// When it is closed if it has sent nothing: it may be a connection that a browser does not use.
+    /// When it is closed if it has sent nothing: a browser may never use this connection.
     pub spare_until: Option<Instant>,
     /// Up to which position it is served before it is closed or moves.
     pub until: u64,

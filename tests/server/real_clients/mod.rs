@@ -6,6 +6,7 @@ mod keys;
 mod protocols;
 mod proxies;
 mod strangers;
+mod tail_and_say;
 mod telnet;
 
 use crate::support::process::{connections, has_unread_input};
