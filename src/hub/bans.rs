@@ -13,6 +13,8 @@ use std::time::{Duration, Instant};
 
 use ipnet::IpNet;
 
+use super::addresses::network;
+
 /// The most bans: a bound for the memory and for the file in which they are kept.
 pub const BANS_MAX: usize = 10_000;
 
@@ -133,10 +135,18 @@ fn parse(line: &str, at: Moment) -> Option<(IpNet, Ban)> {
     Some((network, Ban { until, by: word(), why: word() }))
 }
 
-/// A network, or one address. A mapped IPv4 address is an IPv4 address.
+/// A network, or an address, which stands for all that count as one with it. A mapped IPv4 address
+/// is an IPv4 address.
 pub fn parse_network(text: &str) -> Option<IpNet> {
-    let single = || text.parse::<IpAddr>().ok().map(|address| IpNet::from(address.to_canonical()));
-    text.parse::<IpNet>().ok().or_else(single).map(|network| network.trunc())
+    let single = || text.parse().ok().map(whole_network);
+    text.parse::<IpNet>().ok().map(|network| network.trunc()).or_else(single)
+}
+
+/// The network of the addresses that count as one with this one.
+pub fn whole_network(address: IpAddr) -> IpNet {
+    let network = network(address);
+    let length = if network.is_ipv6() { 64 } else { 32 };
+    IpNet::new(network, length).unwrap_or(network.into())
 }
 
 #[cfg(test)]
@@ -188,7 +198,7 @@ mod tests {
         let mut bans = Bans::default();
         bans.add(parse_network("10.0.0.0/8").unwrap(), ban(None));
         let until = at.now + Duration::from_secs(60);
-        bans.add(parse_network("2001:db8::1").unwrap(), ban(Some(until)));
+        bans.add("2001:db8::1/128".parse().unwrap(), ban(Some(until)));
         let text = bans.to_text(at);
         assert_eq!(
             text,
@@ -201,6 +211,14 @@ mod tests {
         let later = Moment { unix_seconds: at.unix_seconds + 61, ..at };
         let (mut late, _) = Bans::from_text("10.0.0.1 1700000060 host\n10.0.0.2\n", later);
         assert_eq!(late.list(later.now).len(), 1);
+    }
+
+    #[test]
+    fn one_address_stands_for_its_network() {
+        let networks = ["2001:db8:1:2:3::4", "::ffff:10.0.0.1", "10.0.0.9/8", "2001:db8::1/128"];
+        let shown = networks.map(|text| parse_network(text).unwrap().to_string());
+        assert_eq!(shown, ["2001:db8:1:2::/64", "10.0.0.1/32", "10.0.0.0/8", "2001:db8::1/128"]);
+        assert!(["", "bob", "10.0.0", "10.0.0.1/33"].iter().all(|it| parse_network(it).is_none()));
     }
 
     #[test]

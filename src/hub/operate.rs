@@ -6,7 +6,7 @@ use ipnet::IpNet;
 use log::{LevelFilter, info, warn};
 
 use super::Hub;
-use crate::hub::bans::{BANS_MAX, Ban, Bans, Moment, parse_network};
+use crate::hub::bans::{BANS_MAX, Ban, Bans, Moment, parse_network, whole_network};
 use crate::hub::client::{Admission, Leave, Socket};
 use crate::hub::moderation::{Operators, Request, TRIES_MAX};
 use crate::room::ClientId;
@@ -81,7 +81,7 @@ impl<S: Socket> Hub<S> {
             None => match self.find(whom) {
                 None => return self.tell_nobody(id, whom, now),
                 Some(other) => match self.own_network(other) {
-                    Some(network) => own_prefix(network),
+                    Some(network) => whole_network(network),
                     None => {
                         let name = &self.names.of(other.serial).to_string();
                         return self.tell(id, &Notice::SharesAddress { name }, now);
@@ -89,6 +89,12 @@ impl<S: Socket> Hub<S> {
                 },
             },
         };
+        // The limits spare them, so a ban would too.
+        let is_one = network.trunc() == whole_network(network.addr());
+        if is_one && self.config.is_exempt(network.addr(), None) {
+            let name = &self.excerpt(whom);
+            return self.tell(id, &Notice::SharesAddress { name }, now);
+        }
         let own = &self.clients[id];
         if own.admission == Admission::Limited && network.contains(&own.record.ip.to_canonical()) {
             return self.tell(id, &Notice::BansYourself, now);
@@ -279,12 +285,6 @@ impl<S: Socket> Hub<S> {
         self.change_without(id, |without| without.add_all());
         self.tell(id, &Notice::RepliesOnly, now);
     }
-}
-
-/// One address, or the IPv6 network that counts as one.
-fn own_prefix(network: std::net::IpAddr) -> IpNet {
-    let length = if network.is_ipv6() { 64 } else { 32 };
-    IpNet::new(network, length).unwrap_or(network.into())
 }
 
 /// A network as people write it: an address without its length.
