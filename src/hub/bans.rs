@@ -15,10 +15,14 @@ use ipnet::IpNet;
 
 use super::addresses::network;
 
-/// The most bans: a bound for the memory and for the file in which they are kept.
+/// The most bans: a bound for the memory and for the file in which they are kept. More than a
+/// person can have looked at, and about 2 MiB. At the limit an operator is told to lift some.
 pub const BANS_MAX: usize = 10_000;
 
 /// A moment, as this process and as the calendar counts it: in seconds since 1970.
+///
+/// A deadline of this process must not jump with the calendar. A file must mean the same after a
+/// restart, when the other clock has begun anew. So both are needed where one becomes the other.
 #[derive(Clone, Copy, Debug)]
 pub struct Moment {
     /// On the clock that never goes back.
@@ -55,6 +59,7 @@ impl Bans {
     /// Bans this network, in place of an earlier ban of it. `false` if there are too many.
     pub fn add(&mut self, network: IpNet, ban: Ban) -> bool {
         let network = network.trunc();
+        // A ban that replaces another needs no room.
         if self.table.len() >= BANS_MAX && !self.table.contains_key(&network) {
             return false;
         }
@@ -64,6 +69,8 @@ impl Bans {
     }
 
     /// Lifts the ban of this network. `false` if there is none.
+    ///
+    /// It looks at all bans for their prefixes, but only an operator can ask for that.
     pub fn lift(&mut self, network: IpNet) -> bool {
         let was_there = self.table.remove(&network.trunc()).is_some();
         self.prefixes = self.table.keys().map(prefix).collect();
@@ -73,6 +80,8 @@ impl Bans {
     /// The ban that an address is under now, with its network: the narrowest.
     pub fn of(&self, address: IpAddr, now: Instant) -> Option<(IpNet, &Ban)> {
         let address = address.to_canonical();
+        // From the longest prefix on, so that the narrowest ban is found first: its reason is the
+        // one that was meant for this address.
         let lengths = self.prefixes.iter().rev().filter(|(is_v6, _)| *is_v6 == address.is_ipv6());
         let networks = lengths.filter_map(|(_, length)| IpNet::new(address, *length).ok());
         networks.map(|network| network.trunc()).find_map(|network| {
@@ -142,7 +151,8 @@ pub fn parse_network(text: &str) -> Option<IpNet> {
     text.parse::<IpNet>().ok().map(|network| network.trunc()).or_else(single)
 }
 
-/// The network of the addresses that count as one with this one.
+/// The network of the addresses that count as one with this one. A household has a /64: a client
+/// there that is banned by one address has another within seconds.
 pub fn whole_network(address: IpAddr) -> IpNet {
     let network = network(address);
     let length = if network.is_ipv6() { 64 } else { 32 };
