@@ -9,7 +9,7 @@ missing=
 for pair in nc:netcat-openbsd ncat:ncat socat:socat telnet:telnet busybox:busybox strace:strace \
     curl:curl openssl:openssl ssh:openssh-client gcc:gcc plink:putty-tools ip:iproute2 \
     tmux:tmux screen:screen xterm:xterm Xvfb:xvfb xdotool:xdotool haproxy:haproxy nginx:nginx \
-    zbarimg:zbar-tools; do
+    chromium:chromium chromedriver:chromium-driver zbarimg:zbar-tools; do
     command -v "${pair%%:*}" >/dev/null || missing="$missing ${pair##*:}"
 done
 [ -e /usr/lib/nginx/modules/ngx_stream_module.so ] || missing="$missing libnginx-mod-stream"
@@ -24,6 +24,10 @@ fi
 # Autobahn's cases for the frames of WebSocket.
 [ -e target/kosoku/bin/kosoku ] ||
     python3 -m pip install --quiet --disable-pip-version-check --target target/kosoku kosoku==0.1.0
+
+# The rules of axe-core for the page.
+[ -e target/axe/node_modules/axe-core/axe.min.js ] ||
+    npm install --silent --no-save --prefix target/axe axe-core@4.14.1
 
 cargo fmt --check
 cargo clippy --locked --all-targets -- -D warnings

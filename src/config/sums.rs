@@ -23,8 +23,14 @@ impl Config {
         if rooms > 0 && self.raw {
             return Err("--listen room=NAME cannot be used with --raw, which has one room".into());
         }
-        if self.raw && matches!(self.control, Some(Control::At(_))) {
-            return Err("--control cannot be used with --raw, which has no commands".into());
+        let of_commands = [
+            (matches!(self.control, Some(Control::At(_))), "control"),
+            (self.password.is_some(), "password"),
+            (self.operators.is_some(), "operators"),
+            (self.motd.is_some(), "motd"),
+        ];
+        if let Some((_, flag)) = of_commands.into_iter().find(|(is_set, _)| self.raw && *is_set) {
+            return Err(format!("--{flag} cannot be used with --raw, which has no commands"));
         }
         let (turn, line) = (self.turn_bytes_max(), self.max_line);
         let pairs = [
@@ -101,7 +107,19 @@ impl Config {
 mod tests {
     use std::time::Duration;
 
+    use clap::Parser;
+
     use super::*;
+
+    #[test]
+    fn what_needs_commands_is_refused_in_a_bare_relay() {
+        for flags in [["--password", "x"], ["--motd", "x"], ["--operators", "x"]] {
+            let config = Config::parse_from(["chinwag", flags[0], flags[1]]);
+            assert_eq!(config.check(), Ok(()));
+            let told = Config { raw: true, ..config }.check().unwrap_err();
+            assert!(told.starts_with(flags[0]) && told.contains("--raw"), "{told}");
+        }
+    }
 
     #[test]
     fn everyone_is_offered_as_much_as_a_turn_takes_in() {

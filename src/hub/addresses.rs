@@ -43,6 +43,9 @@ struct Address {
 
 impl Address {
     /// When this entry means the same as none.
+    ///
+    /// A full bucket is what an unknown address begins with. So nothing is lost when the entry
+    /// goes.
     fn full_at(&self) -> Option<Instant> {
         self.lines.full_at().max(self.notices.full_at())
     }
@@ -98,6 +101,8 @@ impl Addresses {
             Some(at) if at > now => _ = self.resting.insert((at, network)),
             _ => _ = self.table.remove(&network),
         }
+        // Entries that have run out go when the next connection ends, so they need no deadline.
+        // Each departure adds at most one, so the loop is short in the long run.
         while let Some((at, network)) = self.resting.first().copied() {
             if at > now && self.resting.len() <= self.resting_max {
                 break;
@@ -110,6 +115,7 @@ impl Addresses {
     /// Takes the token of one more line from the bucket of this address, if there is one.
     pub fn may_say(&mut self, address: IpAddr, pace: &Pace, now: Instant) -> bool {
         let its = self.table.get_mut(&network(address));
+        // An address without an entry is exempt: it was never counted, and has no bucket.
         its.is_none_or(|its| its.lines.take(pace, now).is_ok())
     }
 

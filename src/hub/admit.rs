@@ -6,6 +6,25 @@
 //!
 //! Behind a proxy, a client is judged by the address in the header that the proxy sends first.
 //! Until that is there, the connection takes a client's place, and nothing else is known of it.
+//!
+//! # The first tenth of a second
+//!
+//! A client that has just connected may be a browser, a scanner or a health check. If it were
+//! welcomed at once, all others would read that it came and left. So it stands in the table as
+//! `Arriving` for a moment: it is read, but offered nothing. Its first words end that moment, or
+//! the moment ends by itself. A client that leaves before, and has sent nothing, was never here.
+//!
+//! Its place is taken at once all the same, at accept. Otherwise it would miss what is said while
+//! it waits, although its user has seen that the connection is there. So the welcome is sent late,
+//! but stands early: at that place, in front of all that was said since. For the same reason a pass
+//! must not overrun it: before it would lapse, it is welcomed early.
+//!
+//! The limits count connections, not members. A new connection is judged before it is in the table,
+//! or it would count against itself.
+//!
+//! A refused connection needs a descriptor until it has read why: a close while its own first bytes
+//! are unread would reset it. These descriptors have a bound of their own, the doorway. Before it
+//! had one, a single address that was refused without end took them all.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
@@ -74,6 +93,9 @@ impl Entrance {
 
 impl<S: Socket> Hub<S> {
     /// The key that the next admitted client will have, for its registration before that.
+    ///
+    /// A token must be known when a socket is registered, and the hub takes only sockets that are.
+    /// No other client is admitted between the two, so the key stays the same.
     pub fn next_key(&self) -> usize {
         self.clients.next_key()
     }
@@ -82,6 +104,7 @@ impl<S: Socket> Hub<S> {
     ///
     /// Ask [`Hub::turned_away`] first.
     pub fn admit(&mut self, socket: S, address: SocketAddr, by: Entrance, now: Instant) {
+        // Judged before it is inserted, so that it does not count itself.
         let refusal = self.refusal(address.ip(), by, now);
         let owes_password = !by.is_control && self.password_of(by.room).is_some();
         let room = if owes_password { self.rooms.door(&self.config, now) } else { by.room };
@@ -100,6 +123,8 @@ impl<S: Socket> Hub<S> {
             }
             None => self.let_in(id, by, now),
         };
+        // All wait equally long, so the order of serials is the order of their moments. A queue is
+        // enough, and most clients never have a deadline.
         if let Some(at) = greet_at {
             self.agenda.add_arrival(id, at);
         }
@@ -114,6 +139,8 @@ impl<S: Socket> Hub<S> {
         let record = &mut self.clients[id].record;
         (record.is_operator, record.is_unseen) = (true, true);
         self.clients[id].admission = Admission::Exempt;
+        // Before the greeting, which looks at it: what is said is on the terminal already, as the
+        // console prints it. It needs a name before that, too.
         self.change_without(id, Without::add_all);
         let host = Claimant { serial: id.serial, network: address.ip() };
         let named = self.names.take(host, Name::host(), now);
@@ -143,6 +170,9 @@ impl<S: Socket> Hub<S> {
 
     /// Why a connection from this address is refused, if it is.
     fn refusal(&self, address: IpAddr, by: Entrance, now: Instant) -> Option<Refused> {
+        // The order counts. An operator must get into a full server, or nobody could make room in
+        // it. A proxy takes a place like any connection, but its own address says nothing of its
+        // clients. These are judged when the header has come.
         match by.is_control {
             true => None,
             _ if self.is_full() => Some(Refused::Full(self.gate.clients_max)),
@@ -152,6 +182,9 @@ impl<S: Socket> Hub<S> {
     }
 
     /// Why a client at this address is refused, if it is, though there is a place for it.
+    ///
+    /// Exempt addresses are those that many clients share, such as this machine's own. There, a ban
+    /// or a count would hit the wrong clients. A lock is the wish of a host, and holds for all.
     fn refusal_of(&self, address: IpAddr, by: Entrance, now: Instant) -> Option<Refused> {
         let is_exempt = self.config.is_exempt(address, by.listener);
         if let (false, Some((_, ban))) = (is_exempt, self.moderation.bans.of(address, now)) {
@@ -182,11 +215,17 @@ impl<S: Socket> Hub<S> {
     }
 
     /// Whether one more connection would be refused because the server is full.
+    ///
+    /// Refused connections are in the table, but take no place: else refusing a client would fill
+    /// the server.
     pub fn is_full(&self) -> bool {
         self.clients.count() - self.gate.refused.len() >= self.gate.clients_max
     }
 
     /// Whether the server is full, but a client is about to free its place: then accept next turn.
+    ///
+    /// A client that is closing is still in the table. When one leaves and another connects in the
+    /// same turn, the other would be refused for lack of a place that is free a moment later.
     pub fn is_making_room(&self) -> bool {
         self.is_full() && self.agenda.is_making_room()
     }
@@ -194,12 +233,16 @@ impl<S: Socket> Hub<S> {
     /// A connection reads a room from this moment on.
     fn insert(&mut self, socket: S, address: SocketAddr, room: RoomId, now: Instant) -> ClientId {
         let serial = self.clients.next_serial();
+        // The head of this moment is its place: what was submitted in this turn is appended behind
+        // that.
         let reading = self.new_reading(serial, self.rooms[room].forms.plain().head());
         let place = (room, reading);
         let client = Client::new(socket, address, serial, place, &self.config.pace(), now);
         let id = self.clients.insert(client);
         let came_seconds = now.duration_since(self.rooms.start()).as_secs() as u32;
         let record = &mut self.clients[id].record;
+        // It is a reader from here on, though nothing is offered to it yet. Passes look at it, and
+        // keep what it will be offered.
         record.place = self.rooms[room].readers.add(id.key);
         record.came_seconds = came_seconds;
         id
@@ -215,6 +258,9 @@ impl<S: Socket> Hub<S> {
     }
 
     /// A connection waits for the header of its proxy.
+    ///
+    /// It is no arrival of the agenda. Its words can be waited for only behind the header, so its
+    /// moment is not in the order of serials, and needs a deadline of its own.
     fn await_header(&mut self, id: ClientId, by: Entrance, now: Instant) {
         let client = &mut self.clients[id];
         client.admission = Admission::Awaited;
@@ -228,7 +274,7 @@ impl<S: Socket> Hub<S> {
     pub(super) fn take_header(&mut self, id: ClientId, header: Header, now: Instant) {
         match (header, self.clients[id].moments().entrance) {
             (Header::Client(address), Some(by)) => self.admit_proxied(id, address, by, now),
-            // It is told to nobody.
+            // No words, and no warning: a proxy asks every second or two.
             (Header::HealthCheck, _) => self.close_with(id, Leave::NotChat, Vec::new(), now),
             (Header::Missing | Header::Client(_), _) => self.close_without_header(id, now),
         }
@@ -238,12 +284,14 @@ impl<S: Socket> Hub<S> {
     fn admit_proxied(&mut self, id: ClientId, address: SocketAddr, by: Entrance, now: Instant) {
         let client = &mut self.clients[id];
         debug!("{} is a proxy for {address}", client.record.address());
+        // From here on every limit, ban and log line is about the client, not about the proxy.
         (client.record.ip, client.record.port) = (address.ip(), address.port());
         client.change_moments(|its| (its.entrance, its.wait_until) = (None, None));
         let wait_until = match self.refusal_of(address.ip(), by, now) {
             Some(refusal) if self.has_doorway() => self.refuse(id, address, refusal, now),
             Some(refusal) => {
-                // It keeps the place of a client until it is closed.
+                // The doorway is full, and this one cannot be turned away any more: it is in the
+                // table. So it keeps the place of a client until it is closed.
                 self.tell_refused(address, &refusal, now);
                 self.close(id, Leave::Refused, &refusal.notice(), now);
                 None
@@ -267,6 +315,8 @@ impl<S: Socket> Hub<S> {
     }
 
     /// Lets a client in; says when it is to be welcomed, if it is not yet.
+    ///
+    /// What it counts here, `free` takes back by the same value of `admission`.
     fn let_in(&mut self, id: ClientId, by: Entrance, now: Instant) -> Option<Instant> {
         let address = self.clients[id].record.ip;
         if self.config.is_exempt(address, by.listener) {
@@ -295,8 +345,11 @@ impl<S: Socket> Hub<S> {
             (Admission::Awaited, Some(_)) if !client.is_unread() => {
                 self.close_without_header(id, now);
             }
+            // Something has come that is not read yet: *listen* reads it in this turn. That happens
+            // when the process was suspended.
             (Admission::Awaited, _) => {}
             (_, Some(at)) => {
+                // Cleared, or the deadline would come again at once.
                 client.change_moments(|its| its.wait_until = None);
                 self.note_arrival(id, at, now);
             }
@@ -317,6 +370,8 @@ impl<S: Socket> Hub<S> {
         let is_unread = client.is_unread();
         let is_request = client.record.decoder.request_due(&self.config.line_rules()).is_some();
         if is_unread || is_request {
+            // From here on it has a deadline like any other. The queue of arrivals holds only the
+            // first wait.
             client.change_moments(|its| its.greet_at = Some(at));
         } else {
             self.greet(id, now);
@@ -335,7 +390,10 @@ impl<S: Socket> Hub<S> {
             return self.close_refused(id, now);
         }
         let start = client.reading.position();
+        // What was said behind its place is not history: it will read that anyhow, and would read
+        // it twice.
         let (before, _) = self.room_of(id).forms.of(client.form).start_at_or_after(start);
+        // A member first: only a member can be told anything, and the words below are told to it.
         self.enter(id, Life::Member, now);
         self.clients.join(id);
         let is_only_answered = self.clients[id].reading.without().is_some_and(Without::has_all);
@@ -354,10 +412,13 @@ impl<S: Socket> Hub<S> {
         let is_seen = !self.clients[id].record.is_operator;
         if is_seen {
             self.clients[id].record.is_unseen = false;
+            // Before the welcome, which says how many are here: the client counts itself.
             self.rooms[room].here += 1;
         }
         if self.rooms[room].rules.is_some() {
             let network = self.own_network(id);
+            // Before it can say anything: a client that was muted, and has reconnected, is muted
+            // again.
             self.rooms[room].change_rules(|rules| rules.came(id.serial, network));
         }
         let here = self.rooms[room].here;
@@ -372,6 +433,8 @@ impl<S: Socket> Hub<S> {
         }
         self.tell_lines_at(id, start, self.motd_lines(), now);
         self.tell_of_room(id, start, before, now);
+        // Announced last. The notice is submitted, so it is appended later, and the client reads
+        // its own welcome before the news that it came.
         if is_seen {
             self.announce(id, now);
         }
@@ -399,9 +462,12 @@ impl<S: Socket> Hub<S> {
     /// Tells all in a client's room that it came.
     pub(super) fn announce(&mut self, id: ClientId, now: Instant) {
         let address = self.clients[id].record.address();
+        // The token of its address is taken even if the room sums up. Else one client that
+        // reconnects all the time would have a notice of its own again behind each summary.
         let alone = self.may_tell_alone(address.ip(), now);
         let room_id = self.clients[id].room;
         let room = &mut self.rooms[room_id];
+        // At a stop the last line is submitted already, and nothing may stand behind it.
         if self.stop == Stop::No && room.presence.joined(alone, now) {
             let shown = Shown((!self.config.hide_addresses).then_some(address));
             let name = &self.names.of(id.serial).to_string();

@@ -61,8 +61,14 @@ impl Agenda {
         now: Instant,
     ) {
         let head = room.forms.of(client.form).head();
+        // A client that is in a queue already keeps its place there, and is never taken out of the
+        // middle. Whatever takes it out at the front looks at it again, and may find that there is
+        // nothing to do. That is cheaper than a search, and filing costs the same for any number of
+        // clients.
         let new = client.wants(head, config, now).without(client.queues);
         if new.has(Queues::TALKING) {
+            // A room talks because one of its clients does, so this is the moment at which it may
+            // become one.
             room.turns.add(id);
             self.file_room(client.room, room, now);
         }
@@ -82,6 +88,7 @@ impl Agenda {
     /// Derives where a room stands now. To be called when all is done in it that is to be done at
     /// this moment.
     pub fn file_room(&mut self, id: RoomId, room: &mut Room, now: Instant) {
+        // During a pass a room wants nothing but the pass: see `Room::wants`.
         let new = room.wants(now).without(room.queues);
         if new.has(Queues::TALKING) {
             self.talking.add(id);
@@ -156,6 +163,8 @@ impl Agenda {
 
     /// Takes out all rooms in which something waits to be appended, in the order of their ids. So
     /// what happens in several rooms in one turn has one order. File each of them.
+    ///
+    /// The order matters for names: one may be given up in one room and taken in another.
     pub fn take_submitted(&mut self) -> Vec<RoomId> {
         let mut submitted = std::mem::take(&mut self.submitted);
         submitted.sort_unstable();

@@ -13,10 +13,16 @@ use std::time::{Duration, Instant};
 
 use ipnet::IpNet;
 
-/// The most bans: a bound for the memory and for the file in which they are kept.
+use super::addresses::network;
+
+/// The most bans: a bound for the memory and for the file in which they are kept. More than a
+/// person can have looked at, and about 2 MiB. At the limit an operator is told to lift some.
 pub const BANS_MAX: usize = 10_000;
 
 /// A moment, as this process and as the calendar counts it: in seconds since 1970.
+///
+/// A deadline of this process must not jump with the calendar. A file must mean the same after a
+/// restart, when the other clock has begun anew. So both are needed where one becomes the other.
 #[derive(Clone, Copy, Debug)]
 pub struct Moment {
     /// On the clock that never goes back.
@@ -53,6 +59,7 @@ impl Bans {
     /// Bans this network, in place of an earlier ban of it. `false` if there are too many.
     pub fn add(&mut self, network: IpNet, ban: Ban) -> bool {
         let network = network.trunc();
+        // A ban that replaces another needs no room.
         if self.table.len() >= BANS_MAX && !self.table.contains_key(&network) {
             return false;
         }
@@ -62,6 +69,8 @@ impl Bans {
     }
 
     /// Lifts the ban of this network. `false` if there is none.
+    ///
+    /// It looks at all bans for their prefixes, but only an operator can ask for that.
     pub fn lift(&mut self, network: IpNet) -> bool {
         let was_there = self.table.remove(&network.trunc()).is_some();
         self.prefixes = self.table.keys().map(prefix).collect();
@@ -71,6 +80,8 @@ impl Bans {
     /// The ban that an address is under now, with its network: the narrowest.
     pub fn of(&self, address: IpAddr, now: Instant) -> Option<(IpNet, &Ban)> {
         let address = address.to_canonical();
+        // From the longest prefix on, so that the narrowest ban is found first: its reason is the
+        // one that was meant for this address.
         let lengths = self.prefixes.iter().rev().filter(|(is_v6, _)| *is_v6 == address.is_ipv6());
         let networks = lengths.filter_map(|(_, length)| IpNet::new(address, *length).ok());
         networks.map(|network| network.trunc()).find_map(|network| {
@@ -133,10 +144,19 @@ fn parse(line: &str, at: Moment) -> Option<(IpNet, Ban)> {
     Some((network, Ban { until, by: word(), why: word() }))
 }
 
-/// A network, or one address. A mapped IPv4 address is an IPv4 address.
+/// A network, or an address, which stands for all that count as one with it. A mapped IPv4 address
+/// is an IPv4 address.
 pub fn parse_network(text: &str) -> Option<IpNet> {
-    let single = || text.parse::<IpAddr>().ok().map(|address| IpNet::from(address.to_canonical()));
-    text.parse::<IpNet>().ok().or_else(single).map(|network| network.trunc())
+    let single = || text.parse().ok().map(whole_network);
+    text.parse::<IpNet>().ok().map(|network| network.trunc()).or_else(single)
+}
+
+/// The network of the addresses that count as one with this one. A household has a /64: a client
+/// there that is banned by one address has another within seconds.
+pub fn whole_network(address: IpAddr) -> IpNet {
+    let network = network(address);
+    let length = if network.is_ipv6() { 64 } else { 32 };
+    IpNet::new(network, length).unwrap_or(network.into())
 }
 
 #[cfg(test)]
@@ -188,7 +208,7 @@ mod tests {
         let mut bans = Bans::default();
         bans.add(parse_network("10.0.0.0/8").unwrap(), ban(None));
         let until = at.now + Duration::from_secs(60);
-        bans.add(parse_network("2001:db8::1").unwrap(), ban(Some(until)));
+        bans.add("2001:db8::1/128".parse().unwrap(), ban(Some(until)));
         let text = bans.to_text(at);
         assert_eq!(
             text,
@@ -201,6 +221,14 @@ mod tests {
         let later = Moment { unix_seconds: at.unix_seconds + 61, ..at };
         let (mut late, _) = Bans::from_text("10.0.0.1 1700000060 host\n10.0.0.2\n", later);
         assert_eq!(late.list(later.now).len(), 1);
+    }
+
+    #[test]
+    fn one_address_stands_for_its_network() {
+        let networks = ["2001:db8:1:2:3::4", "::ffff:10.0.0.1", "10.0.0.9/8", "2001:db8::1/128"];
+        let shown = networks.map(|text| parse_network(text).unwrap().to_string());
+        assert_eq!(shown, ["2001:db8:1:2::/64", "10.0.0.1/32", "10.0.0.0/8", "2001:db8::1/128"]);
+        assert!(["", "bob", "10.0.0", "10.0.0.1/33"].iter().all(|it| parse_network(it).is_none()));
     }
 
     #[test]

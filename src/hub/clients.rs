@@ -2,6 +2,11 @@
 //!
 //! [`Clients::get`] is for a client that may be gone by now, indexing for one that must be there:
 //! if it is not, the fault is ours.
+//!
+//! A key is a place in the table, and the next client takes it over. A serial is never used twice.
+//! An id has both: the key finds the client without a search, and the serial tells whether it is
+//! still the one that was meant. Where only the serial is known, as of the author of a line,
+//! `members` finds the key.
 
 use std::collections::BTreeMap;
 use std::ops::{Index, IndexMut};
@@ -54,6 +59,8 @@ impl<S> Clients<S> {
     /// Takes out a connection that must be there.
     pub fn remove(&mut self, id: ClientId) -> Client<S> {
         let client = self.slab.remove(id.key);
+        // Not only in debug builds: to close the connection of another client would be worse than
+        // to stop.
         assert_eq!(client.record.serial, id.serial);
         client
     }

@@ -3,6 +3,11 @@
 //! Each has at most one entry, its earliest deadline. So the set is never larger than their number,
 //! and finding the next one costs nothing. This file never reads a clock and does not know what a
 //! deadline is for: the one that is due looks at itself.
+//!
+//! Most deadlines move before they come. It would be simpler to leave the old entry in the set, and
+//! to ignore it when its moment comes. But then the set would grow with every move, and an idle
+//! server would wake up for entries that mean nothing. So the old entry is removed, and a table
+//! beside the set finds it.
 
 use std::collections::{BTreeSet, HashMap};
 use std::hash::Hash;
@@ -37,6 +42,7 @@ impl<Id: Copy + Ord + Hash> Deadlines<Id> {
     /// Moves the one deadline of this id to this moment; `None` means that it has none.
     pub fn change(&mut self, id: Id, to: Option<Instant>) {
         let from = self.of.get(&id).copied();
+        // Most clients are filed without a new deadline. They cost this one look.
         if from == to {
             return;
         }

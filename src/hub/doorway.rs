@@ -6,6 +6,13 @@
 //!
 //! A client that is in already gives the password of a room with `/join`, and stays where it is
 //! until then.
+//!
+//! The door is a room so that nothing else has to know of passwords. A client there is a member of
+//! it like of any other: it is read, gets replies, may time out, and is closed in the usual ways. A
+//! client that is merely held at accept would need all of that a second time.
+//!
+//! Each wrong secret costs the same, whatever it was for, and all count together: see
+//! [`TRIES_MAX`](super::moderation::TRIES_MAX).
 
 use std::time::Instant;
 
@@ -20,12 +27,15 @@ impl<S: Socket> Hub<S> {
     /// What a new client must know to come into this room, if anything.
     pub(super) fn password_of(&self, room: RoomId) -> Option<&str> {
         let own = self.rooms[room].rules.as_ref().and_then(|rules| rules.password.as_deref());
+        // The password of the room stands for that of the server: one that knows it was told by a
+        // host.
         own.or(self.config.password.as_deref())
     }
 
     /// A client at the door tells a password, or a host sets that of its room; an empty one removes
     /// it.
     pub(super) fn password(&mut self, id: ClientId, secret: &str, now: Instant) {
+        // The command has two meanings. A client that owes a password can only mean to tell it.
         if let Some(room) = self.clients[id].moments().waits_for {
             return self.try_password(id, room, secret, now);
         }
@@ -47,6 +57,7 @@ impl<S: Socket> Hub<S> {
             return self.refuse_secret(id, "/password", now);
         }
         self.moderation.tries.remove(&id.serial);
+        // From here on `/password` means to it what it means to any other client.
         self.clients[id].change_moments(|its| its.waits_for = None);
         self.move_to(id, room, now);
     }
@@ -62,6 +73,7 @@ impl<S: Socket> Hub<S> {
         let Some(rules) = &self.rooms[to].rules else { return true };
         let is_open = self.clients[id].record.is_operator;
         let is_locked_out = !rules.lets_in(id.serial);
+        // An invitation stands for the password: the host has chosen this client already.
         let password = rules.password.clone().filter(|_| !rules.is_invited(id.serial));
         if is_open {
             return true;
@@ -96,6 +108,7 @@ impl<S: Socket> Hub<S> {
         now: Instant,
     ) -> bool {
         let is_it = is_same(password, secret);
+        // No secret is no try: its user may not know yet that there is a password.
         if secret.is_empty() {
             self.tell(id, &Notice::RoomPasswordNeeded { room }, now);
         } else if !is_it {

@@ -3,6 +3,13 @@
 //! The table of commands says which client may give which; [`Hub::obey`] has looked at that. Each
 //! is carried out when it is appended, so all see it at one place of the order. What the client in
 //! question has sent before that and is not appended yet is dropped, or answered.
+//!
+//! A rule is never looked at when a line is read. Lines of a muted client would then still be on
+//! their way for a while, and whether one of them is said would depend on the load. Here the order
+//! decides.
+//!
+//! Each verb has the same shape: find the client, change the room, log it, tell the room, tell the
+//! one that asked.
 
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
@@ -19,7 +26,7 @@ use crate::room::{ClientId, RoomId};
 use crate::words::command::Rank;
 use crate::words::notice::{Notice, Span, Why};
 
-/// The most bytes of a topic.
+/// The most bytes of a topic: a few lines on a terminal. Every client that comes in is sent it.
 pub const TOPIC_BYTES_MAX: usize = 400;
 
 impl<S: Socket> Hub<S> {
@@ -49,9 +56,13 @@ impl<S: Socket> Hub<S> {
         let found = self.find(name).filter(|other| {
             let other = &self.clients[*other];
             let is_in_room = other.room == self.clients[id].room && other.life().is_in_room();
+            // Otherwise any client could make a room, wait until an operator looks in, and throw it
+            // out.
             let is_below = is_in_room && !other.record.is_operator;
             self.rank(id) == Rank::Operator || is_below
         });
+        // The same words for a client that is elsewhere: a host need not learn which clients are in
+        // other rooms.
         if found.is_none() {
             self.tell_nobody(id, name, now);
         }
@@ -60,6 +71,9 @@ impl<S: Socket> Hub<S> {
 
     /// The network by which a client is known when it comes back; `None` if it shares its address
     /// with others, as all on this machine do.
+    ///
+    /// Behind a shared address, a mute or a ban by network would hit clients that have done
+    /// nothing.
     pub(super) fn own_network(&self, id: ClientId) -> Option<IpAddr> {
         let client = &self.clients[id];
         (client.admission == Admission::Limited).then(|| network(client.record.ip))
@@ -75,6 +89,8 @@ impl<S: Socket> Hub<S> {
         now: Instant,
     ) {
         let voice = self.config.voice();
+        // Appended at once: in the client's own room, this is the place of the command in the
+        // order. The author is the server, so that no client can have it left out.
         self.rooms[room].tell_of(&mut self.pages, SERVER, notice, voice);
         let client = &self.clients[id];
         let without = client.reading.without();
@@ -105,6 +121,8 @@ impl<S: Socket> Hub<S> {
         let (by, name, why_said) = (by.as_str(), name.as_str(), Why(why));
         self.log_done(id, "kicked", other, why);
         let told = Notice::WasKicked { name, by, why: why_said };
+        // Expelled first: its end stands before the notice for the others. So the last line that it
+        // reads is the reason, which is for it alone.
         let room = self.clients[other].room;
         self.expel(other, &Notice::Kicked { by, why: why_said }, now);
         self.tell_done(id, room, &told, now);
@@ -114,6 +132,8 @@ impl<S: Socket> Hub<S> {
     /// yet, counts any more.
     pub(super) fn expel(&mut self, id: ClientId, notice: &Notice<'_>, now: Instant) {
         let client = &mut self.clients[id];
+        // Its commands are dropped with its lines, so no answer will ever clear this hold. A client
+        // that waits for an answer is not freed.
         client.hold = Hold::None;
         self.rooms[client.room].submissions.drop_lines_of(id);
         match self.clients[id].life() {
@@ -126,6 +146,7 @@ impl<S: Socket> Hub<S> {
 
     pub(super) fn mute(&mut self, id: ClientId, name: &str, time: Option<Duration>, now: Instant) {
         let Some(other) = self.subject(id, name, now) else { return };
+        // Its network is muted in this room too, or it would reconnect and talk on.
         let until = time.map(|time| now + time);
         let (network, room) = (self.own_network(other), self.clients[other].room);
         self.rooms[room].change_rules(|rules| rules.mute(other.serial, network, until));
@@ -168,8 +189,11 @@ impl<S: Socket> Hub<S> {
     pub(super) fn invite(&mut self, id: ClientId, name: &str, now: Instant) {
         let Some(other) = self.find(name) else { return self.tell_nobody(id, name, now) };
         let room = self.clients[id].room;
+        // By serial: an invitation is for this connection, and a name could be taken by another.
         self.rooms[room].change_rules(|rules| rules.invite(other.serial));
         let (by, room_name) = (&self.called_by(id), &self.rooms.name(room));
+        // An invitation has a name in it, and a room's name, and so words of the client that sends
+        // it. As with a message, the sender does not learn that it is ignored.
         if !self.is_ignoring(other, id.serial) {
             self.tell(other, &Notice::Invited { name: by, room: room_name }, now);
             self.file(other, now);
@@ -193,6 +217,7 @@ impl<S: Socket> Hub<S> {
             let bytes_max = TOPIC_BYTES_MAX;
             return self.tell(id, &Notice::LineTooLong { bytes_max }, now);
         }
+        // Kept as it was sent: it was made safe when it was read.
         self.rooms[room].topic = Some(topic.into());
         let name = &self.called_by(id);
         self.tell_words(id, &Notice::TopicSet { name, topic }, now);
@@ -200,6 +225,8 @@ impl<S: Socket> Hub<S> {
     }
 
     /// A client says that it is away, or back.
+    ///
+    /// It is told to all in the client's own words, so a muted client may not.
     pub(super) fn away(&mut self, id: ClientId, text: &str, now: Instant) {
         let (room, name) = (self.clients[id].room, &self.names.of(id.serial).to_string());
         if let Some(notice) = self.rooms[room].silence(id.serial, now) {
@@ -218,6 +245,9 @@ impl<S: Socket> Hub<S> {
     }
 
     /// Tells all in a client's room something with its words in it, unless they ignore it.
+    ///
+    /// Its words are in the notice, so it counts as a line of that client. Otherwise it could speak
+    /// to clients that ignore it.
     fn tell_words(&mut self, id: ClientId, notice: &Notice<'_>, now: Instant) {
         let (room, voice) = (self.clients[id].room, self.config.voice());
         self.rooms[room].tell_of(&mut self.pages, id.serial, notice, voice);
@@ -227,6 +257,9 @@ impl<S: Socket> Hub<S> {
     }
 
     /// A client is no longer in a room: it is not its host any more.
+    ///
+    /// Nobody inherits the room. A host that comes back has another serial, and its name may belong
+    /// to another client by then.
     pub(super) fn leave_host(&mut self, id: ClientId) {
         let room = &mut self.rooms[self.clients[id].room];
         room.host = room.host.filter(|host| *host != id.serial);
@@ -243,6 +276,8 @@ impl<S: Socket> Hub<S> {
         let client = &mut self.clients[id];
         client.record.is_unseen = false;
         if matches!(client.life(), Life::Member | Life::Ending | Life::Deaf(_)) {
+            // The count is changed only for a client that is in the room. One on its way is counted
+            // where it arrives.
             self.rooms[client.room].here += 1;
             self.announce(id, now);
         }

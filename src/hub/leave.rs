@@ -17,6 +17,20 @@
 //!
 //! A client is freed in [`Hub::release`] and nowhere else, so no key is reused while events for it
 //! are still to be noted.
+//!
+//! # The ways out
+//!
+//! A client's `Life` says how far it is on its way. The lives that lead out differ in what is still
+//! owed to it, or to others:
+//!
+//! - `Ending`: its lines. Its input is over, but what it has submitted must be appended first.
+//! - `Deaf`: its lines too. Its output is broken, but what it sent before that may still be unread.
+//! - `Closing`: its output, up to the position at which that was decided, and not one line more.
+//! - `Draining`: a moment in which its program can read that. What it still sends is thrown away.
+//! - `Gone`: nothing. *Release* frees it.
+//!
+//! As soon as it is no longer here, its departure is submitted: others read it in its place, and
+//! its name is given up there. The rest of the way may take seconds, and concerns nobody else.
 
 use std::time::Instant;
 
@@ -45,6 +59,8 @@ impl<S: Socket> Hub<S> {
     pub fn release(&mut self, now: Instant, mut close: impl FnMut(S)) {
         for id in self.agenda.take_leaving() {
             let Some(client) = self.clients.get(id) else { continue };
+            // It is out of the queue by now, so it must be out of its own set too, or filing would
+            // not put it back.
             self.agenda.released(client);
             if let Life::Draining(leave) = client.life()
                 && client.discard(&mut self.scratch.read)
@@ -56,6 +72,8 @@ impl<S: Socket> Hub<S> {
                 _ => self.file(id, now),
             }
         }
+        // Rooms come after clients: the last client that leaves a room makes it silent, and a room
+        // without readers should not stay until the next turn.
         for id in self.agenda.take_silent() {
             self.close_room(id);
         }
@@ -65,9 +83,12 @@ impl<S: Socket> Hub<S> {
     fn close_room(&mut self, id: RoomId) {
         let room = &mut self.rooms[id];
         room.queues.leave(Queues::LEAVING);
+        // It was empty when it was filed. Since then a client may have begun to move here. And its
+        // id must be in no queue, because the next room takes it over.
         if room.is_empty() && !room.queues.has(Queues::OF_ROOMS) {
             self.agenda.forget_room(id);
             let room = &mut self.rooms[id];
+            // A drop would not give its pages back to the budget of all rooms.
             room.forms.free(&mut self.pages);
             if room.topic.is_some() || room.rules.is_some() {
                 self.moderation.requests.push(Request::Keep);
@@ -78,11 +99,13 @@ impl<S: Socket> Hub<S> {
 
     fn free(&mut self, id: ClientId, leave: Leave, now: Instant) -> S {
         self.tell_trouble(leave, now);
+        // Its deadline goes with it. Other queues may keep its id, which then finds no client.
         self.agenda.forget(id);
         let client = self.clients.remove(id);
         match client.admission {
             Admission::Limited => self.gate.addresses.left(client.record.ip, now),
             Admission::Exempt | Admission::Awaited => {}
+            // This is what makes room in the doorway: only now is the descriptor free.
             Admission::Refused => _ = self.gate.refused.remove(&id.serial),
         }
         self.stop_reading(client.room, client.record.place, client.form, now);
@@ -92,7 +115,9 @@ impl<S: Socket> Hub<S> {
     /// A connection no longer reads a room.
     pub(super) fn stop_reading(&mut self, id: RoomId, place: u32, form: Form, now: Instant) {
         let room = &mut self.rooms[id];
+        // It leaves a hole. A pass counts places, so a reader that moved up would be skipped by it.
         room.readers.remove(place);
+        // Its last reader ends a form, and gives the pages of that back.
         room.forms.leave(&mut self.pages, form);
         self.close_holes(id);
         self.agenda.file_room(id, &mut self.rooms[id], now);
@@ -109,6 +134,9 @@ impl<S: Socket> Hub<S> {
     /// A client has left the server. The others in its room are told, if it was in one. It still
     /// gets what it lacks at this moment.
     pub(super) fn depart(&mut self, id: ClientId, before: Life, now: Instant) {
+        // All this happens now, though its last line may still wait to be appended. Only two things
+        // need a place in the order, and are submitted below: the notice, and that its name is
+        // given up.
         self.leave_host(id);
         self.moderation.forget(id.serial);
         let client = &mut self.clients[id];
@@ -121,6 +149,7 @@ impl<S: Socket> Hub<S> {
         if let Some(leave) = leave {
             debug!("{} ({}) left: {leave}", self.names.of(id.serial), Whence(address));
         }
+        // The room that it was going to stayed open for it.
         if let Some(to) = moving_to {
             self.rooms[to].coming -= 1;
             self.agenda.file_room(to, &mut self.rooms[to], now);
@@ -130,11 +159,14 @@ impl<S: Socket> Hub<S> {
         let may_tell = self.stop == Stop::No && leave != Some(Leave::Kicked);
         let may_tell = may_tell && !self.config.voice().is_mute;
         let room = &mut self.rooms[room_id];
+        // A client that was on its way to another room was taken off here when it set out.
         room.here -= usize::from(was_seen);
         room.reading -= usize::from(only_reads);
         let told = may_tell && was_seen && room.presence.left(alone, now);
         // In every language, what stands around the name is shorter than another name.
         let charge = if told { charge(2 * NAMED_BYTES_MAX) } else { 0 };
+        // Submitted even if no client is told. A line of it may wait before this, and is shown
+        // under its name. Until then no other client may have that name.
         room.submissions.push(id, Kind::Departure { told }, &[], charge);
         self.agenda.file_room(room_id, room, now);
     }
@@ -143,6 +175,7 @@ impl<S: Socket> Hub<S> {
     /// welcome, and has sent nothing, was never here.
     pub(super) fn end(&mut self, id: ClientId, now: Instant) {
         match self.clients[id].life() {
+            // Had it sent a line, it would have been welcomed by that.
             Life::Arriving => self.close_with(id, Leave::Quit, Vec::new(), now),
             Life::Member if self.clients[id].record.part == Part::Says => self.end_say(id, now),
             Life::Member => self.enter(id, Life::Ending, now),
@@ -158,6 +191,9 @@ impl<S: Socket> Hub<S> {
     /// notice.
     pub(super) fn break_off(&mut self, id: ClientId, leave: Leave, now: Instant) {
         let client = &mut self.clients[id];
+        // The decoder then gives the rest out as at the end of input. A script that sends a message
+        // without a line end, and closes without reading, looks like this: Linux answers such a
+        // close by a reset.
         client.input = Input::Ended;
         if client.life() == Life::Arriving || !client.record.decoder.is_pending() {
             self.enter(id, Life::Gone(leave), now);
@@ -169,6 +205,8 @@ impl<S: Socket> Hub<S> {
     /// Closes a client of another protocol. Nothing that it has sent is appended.
     pub(super) fn let_go(&mut self, id: ClientId, stranger: Stranger, now: Instant) {
         let record = &self.clients[id].record;
+        // What it sent is logged at this level only, and cut short: it may hold a visitor's
+        // cookies.
         let (whence, sent) = (Whence(record.address()), Excerpt(record.decoder.pending()));
         debug!("{whence} is not a chat client: {sent}");
         let goodbye = self.config.voice().words(|lang| stranger.goodbye(lang));
@@ -205,6 +243,7 @@ impl<S: Socket> Hub<S> {
     /// Stops reading a client. It is closed when it has all that it lacks at this moment, or at
     /// once if it cannot be given anything.
     pub(super) fn close_here(&mut self, id: ClientId, leave: Leave, now: Instant) {
+        // Its output is broken, so nothing could be flushed. The first reason is the true one.
         if let Life::Deaf(leave) = self.clients[id].life() {
             return self.enter(id, Life::Gone(leave), now);
         }
@@ -220,10 +259,14 @@ impl<S: Socket> Hub<S> {
     /// A client gets what it lacks at this moment, and nothing that is appended later.
     pub(super) fn end_here(&mut self, id: ClientId) {
         let client = &mut self.clients[id];
+        // A client that moves keeps the end that it had. A later one would give it lines of a room
+        // that it has left.
         if client.life().has_end() {
             return;
         }
         let transcript = self.rooms[client.room].forms.of(client.form);
+        // The number of lines belongs to it: if it lapses on the way, it is told only of lines that
+        // were for it.
         let end = (transcript.head(), transcript.lines_said());
         client.change_moments(|its| (its.until, its.lines_until) = end);
     }
@@ -234,6 +277,7 @@ impl<S: Socket> Hub<S> {
         if self.stop != Stop::No {
             return;
         }
+        // Set first: from here on nobody is announced, so nothing gets behind the last line.
         self.stop = Stop::Announced;
         for id in self.clients.ids(|client| client.life() == Life::Arriving) {
             match self.clients[id].admission {
@@ -242,6 +286,7 @@ impl<S: Socket> Hub<S> {
                 _ if self.clients[id].moments().spare_until.is_some() => {
                     self.close_with(id, Leave::Stopping, Vec::new(), now);
                 }
+                // It is a client like any other, and reads the last line too.
                 _ => self.greet(id, now),
             }
             self.file(id, now);
@@ -257,6 +302,8 @@ impl<S: Socket> Hub<S> {
     pub fn abandon(&mut self, now: Instant) {
         for id in self.clients.ids(|_| true) {
             self.enter(id, Life::Gone(Leave::TooSlow), now);
+            // A client that waits for an answer is not freed before that. There is no time for it
+            // any more.
             self.clients[id].hold = Hold::None;
             self.file(id, now);
         }
@@ -273,12 +320,16 @@ impl<S: Socket> Hub<S> {
             }
             self.file(id, now);
         }
+        // A client on its way gets a last line of its own. That of its old room stands behind its
+        // end, and that of its new room may stand before its beginning.
         for id in self.clients.ids(|client| client.life() == Life::Moving) {
             self.close(id, Leave::Stopping, &Notice::Stopping, now);
             self.file(id, now);
         }
         for id in self.rooms.ids() {
             let room = &mut self.rooms[id];
+            // *Listen* does nothing any more, so these queues would never be empty, and the loop
+            // would spin.
             while let Some(turn) = room.turns.take() {
                 if let Some(client) = self.clients.get(turn.id) {
                     self.agenda.dismiss(client);
@@ -291,6 +342,8 @@ impl<S: Socket> Hub<S> {
         }
     }
 
+    /// Only what an operator may want to mend, and counted: a thousand slow clients are one line in
+    /// five seconds. Other reasons are everyday.
     fn tell_trouble(&mut self, leave: Leave, now: Instant) {
         match leave {
             Leave::TooSlow | Leave::Lapsed | Leave::TooManyReplies => {

@@ -1,5 +1,14 @@
 //! The visit of one client, the inner half of *listen*: what it has sent becomes lines, and these
 //! are submitted. Which client is visited, and how much it may submit, is in `rounds`.
+//!
+//! A visit ends in one of three ways. Its client has nothing more: it leaves the queue until an
+//! event, a deadline or an answer brings it back. It has used up its share: it goes to the end of
+//! the queue. Its next line is too long for the rest of the turn: it begins the next turn, and
+//! keeps what it has saved.
+//!
+//! Bytes are read until a read returns `WouldBlock` or the end of input. A short read proves
+//! nothing. The poll is edge-triggered, and data and FIN can come in one event. If the visit
+//! stopped after the data, no event would ever tell of the FIN.
 
 use std::ops::ControlFlow;
 use std::time::Instant;
@@ -52,6 +61,8 @@ impl<S: Socket> Hub<S> {
         let deficit = talker.deficit.saturating_add(share as u32);
         let mut budget = Budget { turn: *left, deficit, read: share };
         let id = talker.id;
+        // It was filed before, and something may have held it since: a reply that it must read
+        // first, or the end of its life.
         if !self.clients[id].may_be_read(&self.config) {
             return Visit::Done;
         }
@@ -66,6 +77,8 @@ impl<S: Socket> Hub<S> {
                 break Visit::Done;
             }
         };
+        // Bytes that became no line are charged too. Else a client that sends only telnet commands,
+        // or one endless line, would be read for nothing, and the turn would never end.
         let (submitted, read) = (*left - budget.turn, share - budget.read);
         *left = budget.turn.saturating_sub(read.saturating_sub(submitted));
         talker.deficit = budget.deficit;
@@ -89,12 +102,18 @@ impl<S: Socket> Hub<S> {
             return DONE;
         }
         match decoded {
+            // It is welcomed before its line is taken: the notice that it came must stand before
+            // what it says. The line is not consumed, so the next step finds it again.
             Decoded::Line | Decoded::TooLong if is_new => self.greet(id, now),
             Decoded::Line | Decoded::Chunk => {
                 return self.take_line(id, decoded, budget, rules, now);
             }
             Decoded::TooLong => self.refuse_line(id, decoded, rules.line_bytes_max, rules, now),
+            // The kernel has nothing more. An event, or the deadline of an unfinished line, comes
+            // next.
             Decoded::NotYet if client.input != Input::Readable => return DONE,
+            // The flag stays set, so the bytes in the socket are not forgotten, though no event
+            // will announce them again.
             Decoded::NotYet if budget.read == 0 => return MORE,
             Decoded::NotYet => return self.read(id, budget, rules, now),
             Decoded::Farewell | Decoded::Over => {
@@ -116,7 +135,8 @@ impl<S: Socket> Hub<S> {
         AGAIN
     }
 
-    /// Reads once.
+    /// Reads once. What was read may hold a line that ends the visit, and whatever was read beyond
+    /// that would have to be kept for the client.
     fn read(&mut self, id: ClientId, budget: &mut Budget, rules: &LineRules, now: Instant) -> Step {
         let read_bytes = budget.read.min(READ_BYTES_MAX);
         match self.clients[id].receive(&mut self.scratch.read[..=read_bytes], rules, now) {
@@ -131,6 +151,8 @@ impl<S: Socket> Hub<S> {
                 budget.read -= 1;
                 return MORE;
             }
+            // The next step then takes what is left in the decoder: it was sent before the
+            // connection broke.
             Received::Broken(leave) => self.break_off(id, leave, now),
         }
         AGAIN
@@ -142,10 +164,15 @@ impl<S: Socket> Hub<S> {
         if answers.is_empty() {
             return;
         }
+        // The form first: that moves a client to the head of another transcript, and the answers
+        // must stand where it will be.
         self.change_form(id, self.clients[id].record.decoder.form());
         let head = self.head(id);
         let client = &mut self.clients[id];
         let is_new = client.life() == Life::Arriving;
+        // The welcome of a new client will stand at its place, which may be far behind the head.
+        // Detours are queued in the order of their positions, so an answer that comes before it
+        // must not stand further on.
         let at = if is_new { client.reading.position() } else { head };
         client.reading.detour_bytes(at, answers);
     }

@@ -13,6 +13,29 @@
 //!
 //! It is generic over the socket, and takes `now` as a parameter, so the same code runs in a
 //! simulation. It never knows mio, the clock or the process.
+//!
+//! # How it works
+//!
+//! One thread does everything, so there is no lock, and each verb runs to its end. No verb may
+//! wait. A client that cannot go on stays as it is. Its own state says what it waits for, and an
+//! event or a deadline brings it back.
+//!
+//! A line goes through three hands. *Listen* puts it into the submissions of its room. *Speak*
+//! appends it, once, to the transcript there. A pass then offers each reader what stands between
+//! its position and the head. Nothing is copied for a reader, so a pass costs its system calls and
+//! little else.
+//!
+//! Whatever needs a place in the order goes the same way: commands, answers, departures. So a reply
+//! stands between the lines around its question. A name that a client gives up by leaving is free
+//! for others only behind its last line. There is a second reason for two steps: a stream that
+//! several servers share could one day stand between them.
+//!
+//! A client has one [`Life`], and `Hub::enter` alone changes it. Each life owes something when it
+//! ends: a count, a notice, a clock. Before there was one such function, five files paid these
+//! debts, and each could forget one.
+//!
+//! Nothing is removed in the middle of a verb. A client that is over is `Gone`, and stays in the
+//! table until *release*. So no function has to ask whether its client survived the call before.
 
 pub mod addresses;
 pub mod admit;
@@ -86,6 +109,9 @@ pub struct Hub<S> {
 }
 
 /// Which newcomers may come in.
+///
+/// It is apart from the table of clients, because a refused connection also stands in that table
+/// until it has read why.
 #[derive(Debug)]
 struct Gate {
     clients_max: usize,
@@ -96,6 +122,9 @@ struct Gate {
 }
 
 /// Room for what is read once and for one line of it, so that neither costs an allocation.
+///
+/// One is enough for all clients, because a decoder copies what it has to keep. A buffer for each
+/// would be 16 KiB a client.
 #[derive(Debug)]
 struct Scratch {
     read: Box<[u8]>,
@@ -116,6 +145,10 @@ pub struct Counts {
 }
 
 /// How far a stop has gone.
+///
+/// It has two steps, because the last line must be the last. It is submitted like any other, so it
+/// stands behind all that waits. Only once it is appended is there a position up to which each
+/// client is to be served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stop {
     No,
@@ -125,6 +158,8 @@ enum Stop {
     LastLineSaid,
 }
 
+/// How often the log has told each trouble. They are apart, since a flood of one would hide the
+/// others.
 #[derive(Debug, Default)]
 struct Troubles {
     full: Throttle,
@@ -273,6 +308,8 @@ impl<S: Socket> Hub<S> {
 
     /// Whether there is work that waits for nothing but the next turn.
     pub fn is_busy(&self) -> bool {
+        // Clients are closed by the turn that finds the last line appended, and that turn must
+        // come, even if no client does anything.
         self.agenda.is_busy() || self.stop == Stop::Announced
     }
 
@@ -295,6 +332,8 @@ impl<S: Socket> Hub<S> {
             self.note_arrival(id, at, now);
             self.file(id, now);
         }
+        // Rooms come last: a summary that is due also counts the clients that were welcomed just
+        // now.
         for id in self.agenda.take_due_rooms(now) {
             let room = &mut self.rooms[id];
             room.note_time(self.config.voice(), now);
@@ -304,6 +343,7 @@ impl<S: Socket> Hub<S> {
 
     fn note_deadline(&mut self, id: ClientId, now: Instant) {
         let client = &mut self.clients[id];
+        // First the waits that end by themselves, so that the lives below judge what is left.
         client.note_time(now);
         let its = client.moments();
         match client.life() {
@@ -311,6 +351,8 @@ impl<S: Socket> Hub<S> {
             // have been suspended itself.
             _ if client.is_stuck(&self.config, now) => client.note(false, true),
             Life::Arriving => self.note_newcomer(id, now),
+            // `is_idle` asks for input too. A client that has sent something by now is not idle,
+            // though it was not read yet.
             Life::Member if client.is_idle(&self.config, now) => {
                 let seconds = self.config.idle.as_secs();
                 self.close(id, Leave::Idle, &Notice::Idle { seconds }, now);
@@ -325,37 +367,56 @@ impl<S: Socket> Hub<S> {
                 }
                 self.enter(id, Life::Gone(leave), now);
             }
+            // A pause is over, a chunk has become a line, or a socket may be tried again. Filing
+            // sees that.
             _ => {}
         }
     }
 
     /// Enters another life of a client, and does what leaving the old one owes.
+    ///
+    /// It does not file the client: the caller has often more to do with it, and files it once at
+    /// the end.
     fn enter(&mut self, id: ClientId, life: Life, now: Instant) {
         let client = &mut self.clients[id];
         let before = client.enter(life);
         if before == Life::Arriving {
+            // It waits for no first words any more. An arrival that stayed in the agenda would come
+            // up when its client may be gone.
             client.change_moments(|its| {
                 (its.greet_at, its.entrance, its.wait_until) = (None, None, None);
                 its.spare_until = None;
             });
             self.agenda.remove_arrival(id);
+            // Only the log learns of it: no client was told that it came, so none is told that it
+            // left.
             if let Some(leave) = life.leave() {
                 debug!("{} left: {leave}", Whence(client.record.address()));
             }
         }
         if matches!(life, Life::Deaf(_) | Life::Closing(_)) {
+            // It has the whole time of `--flush` from here. With an older moment, a client that was
+            // merely slow would be dropped before it is offered its last line.
             client.change_moments(|its| its.stalled_since = Some(now));
         }
         if matches!(life, Life::Deaf(_)) {
-            // It is offered nothing any more, so it lets go of the window.
+            // It is offered nothing any more, so no pass looks after its place. It lets go of the
+            // window: else a late command of it, such as `/echo off`, would look at lines that are
+            // forgotten.
             client.reading.lapse(self.rooms[client.room].forms.of(client.form));
         }
+        // Last, because `depart` asks the new life for the reason. A closing client has departed
+        // already, though its last bytes may take a while: others need not wait for that to read
+        // that it left.
         if before.is_here() && !life.is_here() {
             self.depart(id, before, now);
         }
     }
 
     /// Files a client, after everything that happens to it at this moment.
+    ///
+    /// A deaf client that has nothing more to say ends here, because every handling of a client
+    /// ends with this call, whatever the client waited for last.
     fn file(&mut self, id: ClientId, now: Instant) {
         let client = &self.clients[id];
         if let Life::Deaf(leave) = client.life()
@@ -387,10 +448,14 @@ impl<S: Socket> Hub<S> {
     /// The same with lines that are in the form which the client reads.
     fn tell_rendered_at(&mut self, id: ClientId, at: u64, lines: Vec<u8>, now: Instant) {
         let client = &mut self.clients[id];
+        // Any other life is offered nothing, or has an end: words at the head would stand behind
+        // that, and keep it from ever being flushed.
         if client.life() != Life::Member || lines.is_empty() {
             return;
         }
         client.reading.detour(at, lines);
+        // From half of this on, a client is not read, so it cannot ask for more. But it can be told
+        // things unasked, and that must have a bound too.
         let bytes_max = 2 * self.config.max_private;
         if client.reading.reply_bytes() > bytes_max {
             self.close(id, Leave::TooManyReplies, &Notice::TooManyReplies { bytes_max }, now);
@@ -409,9 +474,14 @@ impl<S: Socket> Hub<S> {
     }
 
     /// Gives a client another form: at once if it has everything, else once it has.
+    ///
+    /// Only at the head do two forms agree, since nothing stands behind it. Anywhere else a
+    /// position would have to be translated, and a half-sent line could not be. So a telnet client
+    /// that is behind gets bare line feeds a little longer.
     fn change_form(&mut self, id: ClientId, form: Form) {
         let head = self.head(id);
         let client = &mut self.clients[id];
+        // If it cannot change now, the next offer that leaves it with everything tries again.
         client.next_form = form;
         let may_change = client.life().is_read() && client.reading.may_change_form(head);
         if client.form == form || !may_change {

@@ -1,5 +1,19 @@
 //! Carries out the commands that concern more than one room. Every reply is private, and stands
 //! where its client expects it: commands are carried out in the order of the lines around them.
+//!
+//! A command is carried out when it is appended, and never when it is read. Otherwise a line that
+//! was sent before `/nick bob` could be shown under the new name. And a reply could stand before
+//! the line that it follows.
+//!
+//! While its command waits, a client may have gone, lost its output, or begun to leave. What it has
+//! sent before a break still counts. So a command of such a client is carried out too. It is told
+//! nothing, because only a member can be told anything.
+//!
+//! Clients are kept by serial, never by name: a name may belong to another client by the time at
+//! which it is used. It is looked up where it is shown.
+//!
+//! Every other client that a command touches is filed where that happens. The client that gave the
+//! command is filed once, when the whole answer is given.
 
 use std::num::NonZeroU64;
 use std::time::Instant;
@@ -17,10 +31,11 @@ use crate::words::names::{Claimant, NAME_CHARACTERS_MAX, Name, Refusal, called};
 use crate::words::notice::{self, Notice};
 use crate::words::text::Excerpt;
 
-/// The most names that `/who` lists; it counts the rest.
+/// The most names that `/who` lists; it counts the rest. Fifty of the longest names take less than
+/// 7 KiB. With 8 KiB of replies that it has not read, a client is not read.
 const NAMED_MAX: usize = 50;
 
-/// The most rooms that `/rooms` lists. If there are more, it says how many.
+/// The most rooms that `/rooms` lists, for the same reason. If there are more, it says how many.
 const LISTED_MAX: usize = 50;
 
 impl<S: Socket> Hub<S> {
@@ -28,6 +43,8 @@ impl<S: Socket> Hub<S> {
     pub(super) fn obey(&mut self, id: ClientId, line: &str, now: Instant) {
         let (command, lang) = (Command::parse(line), self.config.lang());
         let name = line.split_whitespace().next().unwrap_or_default();
+        // The rank is that of this moment, not of the moment at which the line was read. Meanwhile
+        // the client may have been made an operator, or have lost its room.
         if command::rank(line) > self.rank(id) {
             let needs_host = command::rank(line) == Rank::Host;
             let command = &self.excerpt(name);
@@ -36,6 +53,8 @@ impl<S: Socket> Hub<S> {
                 false => self.tell(id, &Notice::OnlyOperator { command }, now),
             };
         }
+        // At the door only these three work. Everything else would tell a client without the
+        // password which clients are here.
         let is_at_door = self.room_of(id).is_door;
         match command {
             Command::Password(secret) => self.password(id, secret, now),
@@ -46,6 +65,7 @@ impl<S: Socket> Hub<S> {
             Command::Answer(text) => self.message_back(id, text, now),
             Command::Nick(name) => self.rename(id, name, now),
             Command::Echo(on) => self.set_echo(id, on, now),
+            // No bound: whatever is appended by now is before this reply.
             Command::History(lines) => match self.history(id, lines, u64::MAX) {
                 Some(lines) => self.tell_rendered_at(id, self.head(id), lines, now),
                 None => self.tell(id, &Notice::NoHistory, now),
@@ -89,6 +109,9 @@ impl<S: Socket> Hub<S> {
     }
 
     /// The client of this name, if it is here. One that owes a password is not.
+    ///
+    /// Every command that takes a name asks here. So a client at the door can be neither found nor
+    /// told anything by others.
     pub(super) fn find(&self, name: &str) -> Option<ClientId> {
         let found = self.clients.member(self.names.find(name)?);
         found.filter(|id| !self.room_of(*id).is_door)
@@ -114,6 +137,7 @@ impl<S: Socket> Hub<S> {
 
     fn message_back(&mut self, id: ClientId, text: &str, now: Instant) {
         let asked = self.clients[id].record.answers_go_to;
+        // By serial. If its name has gone to another client meanwhile, the answer must not.
         match asked.and_then(|serial| self.clients.member(serial.get())) {
             Some(to) => self.whisper(id, to, text, now),
             None => self.tell(id, &Notice::NobodyToAnswer, now),
@@ -126,18 +150,26 @@ impl<S: Socket> Hub<S> {
         let to_name = self.names.of(to.serial).to_string();
         let line = format!("[{} -> {to_name}] {text}\n", self.names.of(from.serial)).into_bytes();
         let other = &self.clients[to];
+        // Messages of others are counted apart from replies. Else others could fill what a client
+        // may have waiting, and it would not be read any more.
         let waiting = other.reading.message_bytes() + line.len() + DETOUR_BYTES;
+        // A client that moves gets it at the end of its old room, before it arrives in the new one.
+        // Any other life is offered nothing more, or has had its last line.
         if !matches!(other.life(), Life::Member | Life::Moving) || waiting > self.config.max_private
         {
             return self.tell(from, &Notice::NotDelivered { name: &to_name }, now);
         }
+        // A message to oneself is shown once, by the line below.
         if from != to && !self.is_ignoring(to, from.serial) {
             let head = self.head(to);
             let other = &mut self.clients[to];
             other.record.answers_go_to = NonZeroU64::new(from.serial);
             other.reading.message(head, other.form.render(line.clone()));
+            // Only the sender is filed by the caller. Without this, a recipient in a quiet room
+            // would get the message at its next event.
             self.file(to, now);
         }
+        // The same line, ignored or not, since the sender must not see a difference.
         self.tell_lines(from, line, now);
         if let Some(text) = self.moderation.away.get(&to.serial).cloned() {
             self.tell(from, &Notice::AwayNow { name: &to_name, text: &text }, now);
@@ -148,6 +180,8 @@ impl<S: Socket> Hub<S> {
         let serial = id.serial;
         let from = self.names.of(serial).to_string();
         let network = network(self.clients[id].record.ip);
+        // Two renames of one turn are decided in the order of their lines, so the first has the
+        // name.
         let taken = Name::parse(name)
             .and_then(|name| self.names.take(Claimant { serial, network }, name, now));
         let to = self.names.of(serial).to_string();
@@ -158,6 +192,8 @@ impl<S: Socket> Hub<S> {
                 let (notice, voice) =
                     (Notice::Renamed { from: &from, to: &to }, self.config.voice());
                 self.rooms[self.clients[id].room].tell_of(&mut self.pages, serial, &notice, voice);
+                // A client without echo leaves its own lines out, and this is one. It would never
+                // learn that it worked.
                 if self.is_without(id, serial) {
                     self.tell(id, &notice, now);
                 }
@@ -180,6 +216,7 @@ impl<S: Socket> Hub<S> {
     pub(super) fn refusal_lines(&self, name: &str, refusal: Refusal) -> Vec<u8> {
         let shown = match refusal {
             Refusal::Character(character) | Refusal::FirstCharacter(character) => {
+                // The character may be invisible, or look like another, so its number is shown too.
                 let visible = self.excerpt(&character.to_string());
                 format!("{visible} (U+{:04X})", character as u32)
             }
@@ -209,6 +246,7 @@ impl<S: Socket> Hub<S> {
         Some([private(Notice::History), newest, private(Notice::Now)].concat())
     }
 
+    /// No echo is to ignore oneself. So the code that skips lines need not know of it.
     fn set_echo(&mut self, id: ClientId, on: bool, now: Instant) {
         self.change_without(id, |without| match on {
             true => without.remove(id.serial),
@@ -219,10 +257,13 @@ impl<S: Socket> Hub<S> {
 
     fn ignore(&mut self, id: ClientId, name: &str, now: Instant) {
         let Some(other) = self.find(name) else { return self.tell_nobody(id, name, now) };
+        // To leave out oneself is to have no echo, and there is a command for that.
         if other == id {
             return self.tell(id, &Notice::IgnoringYourself, now);
         }
-        // What one that has gone has said is appended, or waits among the submissions.
+        // What one that has gone has said is appended, or waits among the submissions. So it has no
+        // line behind this position, and its place in the list can be given to another there. To
+        // search the window for its last line took 15 ms, in which no other client was served.
         let end = self.head(id) + self.room_of(id).submissions.charged() as u64;
         let gone = self.gone_authors(id);
         let reading = &mut self.clients[id].reading;
@@ -230,6 +271,7 @@ impl<S: Socket> Hub<S> {
         let ignored = reading.change_without(|without| {
             without.ignore(other.serial, id.serial, position, end, |author| !gone.contains(&author))
         });
+        // The list is short because it is compared with the author of every line.
         if ignored.is_err() {
             return self.tell(id, &Notice::IgnoringTooMany { most: IGNORED_MAX }, now);
         }
@@ -238,6 +280,9 @@ impl<S: Socket> Hub<S> {
     }
 
     /// Those that a client ignores and that have left the server.
+    ///
+    /// Only they can give up their places in the list. They stay there until all their lines are
+    /// behind the reader, or it would be shown lines that it has asked not to see.
     fn gone_authors(&self, id: ClientId) -> Vec<u64> {
         let without = self.clients[id].reading.without().into_iter().flat_map(Without::iter);
         without.filter(|author| self.clients.member(*author).is_none()).collect()
@@ -259,6 +304,7 @@ impl<S: Socket> Hub<S> {
     fn tell_ignored(&mut self, id: ClientId, now: Instant) {
         let ignored = self.clients[id].reading.without().into_iter().flat_map(Without::iter);
         let ignored = ignored.filter(|author| *author != id.serial);
+        // One that has left has no name any more that could be shown, and can say nothing new.
         let ignored = ignored.filter(|author| self.clients.member(*author).is_some());
         let names: Vec<String> = ignored.map(|author| self.names.of(author).to_string()).collect();
         match names.is_empty() {
@@ -286,6 +332,8 @@ impl<S: Socket> Hub<S> {
     fn tell_who(&mut self, id: ClientId, now: Instant) {
         let room = self.room_of(id);
         let keys = room.readers.iter().filter_map(|key| self.clients.at(key));
+        // The same test as for the count of the room. Otherwise the number of the rest, below,
+        // would be wrong.
         let members = keys.filter(|reader| self.is_seen(*reader));
         let named = members.take(NAMED_MAX).map(|member| self.names.of(member.serial).to_string());
         let (here, names) = (room.here, named.collect::<Vec<String>>());
@@ -313,9 +361,13 @@ impl<S: Socket> Hub<S> {
 
     fn quit(&mut self, id: ClientId, words: &str, now: Instant) {
         let room = &mut self.rooms[self.clients[id].room];
+        // Its last words are a line of its own, not part of the notice that it left: a client that
+        // ignores it must not see them. A muted client has none.
         if !words.is_empty() && room.silence(id.serial, now).is_none() {
             room.say(&mut self.pages, id.serial, EntryKind::Say, words, &self.names);
         }
+        // Told first, because a client that is ending is told nothing more. `nc` shows nothing when
+        // a server closes, so without this line its user would see no effect.
         self.tell(id, &Notice::Bye, now);
         self.end(id, now);
     }

@@ -1,4 +1,16 @@
 //! The commands of an operator, for the whole server, and the ways to become one.
+//!
+//! An operator is a client with one more flag. It is set for a client of the control socket, for
+//! the server's own terminal, for a client that tells a secret, and for one that another operator
+//! names. To trust every client of this machine was rejected: then each of its users would be an
+//! operator. So were a TCP port of its own, and accounts.
+//!
+//! What an operator does has its place in the order of the lines, as all commands have. What it
+//! wants of the world, such as a file or the log, is a [`Request`], which the server takes out at
+//! the end of the turn. So the hub knows no file, and can run in a simulation.
+//!
+//! What is done to a client is logged with the addresses of both, since names change. Secrets are
+//! never logged, not even wrong ones: a wrong one is often the right one with a slip.
 
 use std::time::{Duration, Instant};
 
@@ -6,7 +18,7 @@ use ipnet::IpNet;
 use log::{LevelFilter, info, warn};
 
 use super::Hub;
-use crate::hub::bans::{BANS_MAX, Ban, Bans, Moment, parse_network};
+use crate::hub::bans::{BANS_MAX, Ban, Bans, Moment, parse_network, whole_network};
 use crate::hub::client::{Admission, Leave, Socket};
 use crate::hub::moderation::{Operators, Request, TRIES_MAX};
 use crate::room::ClientId;
@@ -15,19 +27,28 @@ use crate::room::without::Without;
 use crate::words::command::Rank;
 use crate::words::notice::{Notice, Shown, Span, Why};
 
-/// The most bans that `/bans` lists; it counts the rest.
+/// The most bans that `/bans` lists; it counts the rest. Each is a line with a name and a reason,
+/// and all are one reply, which has a bound.
 const LISTED_MAX: usize = 50;
 
 /// How long a client waits after a wrong secret: a guess takes at least this long.
+///
+/// Three tries end a connection, but a client can connect again. So it is the wait that makes
+/// guessing slow. A program can guess on many connections: `--per-address` bounds them, and the log
+/// has a line for each try.
 pub const GUESS_WAIT: Duration = Duration::from_secs(1);
 
 /// The most bytes of the welcome text that a client is shown.
+///
+/// Every new client has it waiting, with the history behind it. Together they must stay below the
+/// bytes for which a client is disconnected.
 pub const MOTD_BYTES_MAX: usize = 4096;
 
 impl<S: Socket> Hub<S> {
     /// What operators want of the world, in order.
     pub fn take_requests(&mut self) -> Vec<Request> {
         let mut requests = std::mem::take(&mut self.moderation.requests);
+        // Ten bans in one turn are one write of the file.
         requests.dedup();
         requests
     }
@@ -39,16 +60,23 @@ impl<S: Socket> Hub<S> {
             shown += line.len() + 1;
             shown <= MOTD_BYTES_MAX
         };
+        // It ends at the first line that is too much. A shorter line behind that could be half of a
+        // sentence.
         let lines: Vec<&str> = text.lines().take_while(is_short).collect();
         self.moderation.motd = lines.join("\n");
     }
 
     /// The secrets of the operators. One that has become an operator stays one.
+    ///
+    /// To look them all up again would need their secrets, which are not kept. A command can take
+    /// the rank away.
     pub fn set_operators(&mut self, operators: Operators) {
         self.moderation.operators = operators;
     }
 
     /// The networks that may not come in. No client is disconnected for them.
+    ///
+    /// Only a ban by command disconnects: there its operator reads how many clients it has hit.
     pub fn set_bans(&mut self, bans: Bans) {
         self.moderation.bans = bans;
     }
@@ -81,7 +109,9 @@ impl<S: Socket> Hub<S> {
             None => match self.find(whom) {
                 None => return self.tell_nobody(id, whom, now),
                 Some(other) => match self.own_network(other) {
-                    Some(network) => own_prefix(network),
+                    Some(network) => whole_network(network),
+                    // It shares its address with others, often with all users of this machine. A
+                    // ban would hit them too.
                     None => {
                         let name = &self.names.of(other.serial).to_string();
                         return self.tell(id, &Notice::SharesAddress { name }, now);
@@ -89,7 +119,15 @@ impl<S: Socket> Hub<S> {
                 },
             },
         };
+        // The limits spare them, so a ban would too.
+        let is_one = network.trunc() == whole_network(network.addr());
+        if is_one && self.config.is_exempt(network.addr(), None) {
+            let name = &self.excerpt(whom);
+            return self.tell(id, &Notice::SharesAddress { name }, now);
+        }
         let own = &self.clients[id];
+        // Only a limited client can ban itself: an exempt one is under no ban. After such a slip it
+        // could not come back to lift the ban.
         if own.admission == Admission::Limited && network.contains(&own.record.ip.to_canonical()) {
             return self.tell(id, &Notice::BansYourself, now);
         }
@@ -128,6 +166,8 @@ impl<S: Socket> Hub<S> {
         });
         let by = self.called_by(by);
         for one in &banned {
+            // Both are read before the client leaves: afterwards it is seen by nobody. The others
+            // are told later, so that the last thing the client reads is the reason for it.
             let (room, is_seen) = (self.clients[*one].room, self.is_seen(*one));
             let name = self.names.of(one.serial).to_string();
             self.expel(*one, notice, now);
@@ -154,6 +194,8 @@ impl<S: Socket> Hub<S> {
 
     pub(super) fn tell_bans(&mut self, id: ClientId, now: Instant) {
         let lang = self.config.lang();
+        // One line each, unlike `/who`: a ban is lifted by its network, and an operator copies
+        // that.
         let list = self.moderation.bans.list(now);
         let mut lines = Vec::new();
         for (network, ban) in list.iter().take(LISTED_MAX) {
@@ -183,9 +225,13 @@ impl<S: Socket> Hub<S> {
             .collect::<Vec<_>>()
         {
             let line = self.config.voice().line(&notice);
+            // Submitted, not appended: only the room of the command is at its own place in the
+            // order. In any other, a pass may be unfinished.
             self.rooms[room].submissions.push_notice(&line);
             self.agenda.file_room(room, &mut self.rooms[room], now);
         }
+        // All others read the announcement itself. A program that gets replies only must learn that
+        // it is done.
         if self.clients[id].reading.without().is_some_and(Without::has_all) {
             self.tell(id, &Notice::Done, now);
         }
@@ -196,6 +242,7 @@ impl<S: Socket> Hub<S> {
         let record = &self.clients[other].record;
         let came = Duration::from_secs(record.came_seconds.into());
         let since = now.duration_since(self.rooms.start()).saturating_sub(came);
+        // A client of a Unix socket has none.
         let address = Some(record.address()).filter(|address| !address.ip().is_unspecified());
         let name = &self.names.of(other.serial).to_string();
         let notice = Notice::Where { name, address: Shown(address), time: Span(Some(since)) };
@@ -204,6 +251,8 @@ impl<S: Socket> Hub<S> {
 
     pub(super) fn set_op(&mut self, id: ClientId, name: &str, on: bool, now: Instant) {
         let Some(other) = self.find(name) else { return self.tell_nobody(id, name, now) };
+        // It holds from this place in the order on. A command of the other that is behind this one
+        // is judged by it.
         self.clients[other].record.is_operator = on;
         self.log_done(id, if on { "made an operator:" } else { "unmade an operator:" }, other, "");
         let told = if on { Notice::Operator } else { Notice::NoOperator };
@@ -220,6 +269,7 @@ impl<S: Socket> Hub<S> {
             Some(operator) => {
                 info!("{} is operator {operator} now", self.log_name(id));
                 self.clients[id].record.is_operator = true;
+                // Slips of the pen are forgiven once the right secret has come.
                 self.moderation.tries.remove(&id.serial);
                 self.tell(id, &Notice::Operator, now);
             }
@@ -235,6 +285,7 @@ impl<S: Socket> Hub<S> {
             0 => self.close(id, Leave::WrongSecret, &Notice::TooManyTries, now),
             left => {
                 debug_assert!(left < TRIES_MAX);
+                // The hold of the command ended before it was carried out, so this one stays.
                 self.tell(id, &Notice::WrongSecret { left }, now);
                 self.clients[id].wait(now + GUESS_WAIT);
             }
@@ -269,22 +320,20 @@ impl<S: Socket> Hub<S> {
         self.tell(id, &Notice::LogLevel { level }, now);
     }
 
+    /// The answer does not say that it worked: the file is read after this turn, and the log tells.
     pub(super) fn reload(&mut self, id: ClientId, now: Instant) {
         self.moderation.requests.push(Request::Reload);
         self.tell(id, &Notice::Reloading, now);
     }
 
     /// From now on an operator gets replies only.
+    ///
+    /// For programs: one that sends a command and reads the answer must not have to tell it from
+    /// what others say.
     pub(super) fn only_replies(&mut self, id: ClientId, now: Instant) {
         self.change_without(id, |without| without.add_all());
         self.tell(id, &Notice::RepliesOnly, now);
     }
-}
-
-/// One address, or the IPv6 network that counts as one.
-fn own_prefix(network: std::net::IpAddr) -> IpNet {
-    let length = if network.is_ipv6() { 64 } else { 32 };
-    IpNet::new(network, length).unwrap_or(network.into())
 }
 
 /// A network as people write it: an address without its length.

@@ -3,6 +3,13 @@
 //! The lobby is always there. Any other room exists while something names it: a client in it or on
 //! its way to it, or a line that waits to be appended in it. Names of rooms follow the rules of the
 //! names of clients.
+//!
+//! The id of a room that is removed is given to the next room. That is safe, because whatever holds
+//! an id keeps its room open, or holds that of a room that the server has made. Such a room is
+//! never removed.
+//!
+//! Names are not freed with a delay, as those of clients are. A room that is left is empty, so
+//! nobody can be taken for another by its name.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -25,7 +32,7 @@ pub struct Rooms {
     /// When the server started.
     start: Instant,
     slab: Slab<Room>,
-    /// In this table, the serial of a room is its key plus 1.
+    /// In this table, the serial of a room is its key plus 1, because 0 is the server.
     names: Names,
     /// The room in which clients wait that owe a password, once there was one.
     door: Option<RoomId>,
@@ -78,6 +85,8 @@ impl Rooms {
             let lobby = rooms.open(name, None, config, now);
             debug_assert_eq!(lobby, Ok(LOBBY));
         }
+        // The console reads the lobby like a client, and its form must be there before the first
+        // line.
         rooms[LOBBY].forms.join(config.log_form());
         rooms
     }
@@ -101,6 +110,7 @@ impl Rooms {
     pub fn find(&self, name: &str) -> Option<RoomId> {
         let key = self.names.find(name)?.checked_sub(1)?;
         let room = self.slab.get(key as usize)?;
+        // The door has a name, like any room, but no client may go there or learn that it exists.
         (!room.is_door).then_some(RoomId(key as u32))
     }
 
@@ -115,9 +125,11 @@ impl Rooms {
     ) -> Result<RoomId, Refusal> {
         let id = RoomId(self.slab.vacant_key() as u32);
         let network = maker.unwrap_or(IpAddr::from([0; 4]));
+        // The name first: if it is refused, there is no room to take back.
         self.names.take(Claimant { serial: serial(id), network }, name, now)?;
         let presence = Presence::new(config.notice_pace(), config.summary);
         self.slab.insert(Room::new(maker, (config.window, config.recover), presence));
+        // Before any client is in it: a room with a kept password must never be open for a moment.
         if let Some(kept) = self.kept.remove(&folded(&self.name(id))) {
             self.restore(id, kept);
         }
@@ -162,6 +174,7 @@ impl Rooms {
                 _ => wrong += 1,
             }
         }
+        // Some rooms are there already, the lobby at least.
         let there: Vec<RoomId> = self.ids();
         for id in there {
             if let Some(kept) = self.kept.remove(&folded(&self.name(id))) {
@@ -192,12 +205,17 @@ impl Rooms {
     }
 
     /// The room whose windows hold the most bytes.
+    ///
+    /// It looks at all rooms, which may be thousands. But it is asked only when the pages are used
+    /// up, and then at most once for each room that wants to append.
     pub fn most_held(&self) -> Option<RoomId> {
         let rooms = self.slab.iter().max_by_key(|(_, room)| room.forms.held());
         rooms.map(|(key, _)| RoomId(key as u32))
     }
 
     /// Whether no line waits in any room.
+    ///
+    /// This walk is made in the turns of a stop alone.
     pub fn are_silent(&self) -> bool {
         self.slab.iter().all(|(_, room)| room.submissions.is_empty())
     }
@@ -214,6 +232,8 @@ impl Rooms {
 
     /// The rooms with the most clients, and how many each has: at most `rooms_max`, the largest
     /// first.
+    ///
+    /// Selecting first and sorting the few is linear in the number of rooms.
     pub fn largest(&self, rooms_max: usize) -> Vec<(RoomId, usize)> {
         let rooms = self.slab.iter().filter(|(_, room)| !room.is_door);
         let mut rooms: Vec<(RoomId, usize)> =

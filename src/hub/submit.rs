@@ -3,6 +3,25 @@
 //! It is made safe to show, charged as it will stand in the transcript, and limited by the rate of
 //! its author. A line that does not fit into this turn or round stays where it is: nothing is taken
 //! out of the decoder before it is submitted.
+//!
+//! # The order of the questions
+//!
+//! A line may have to wait for the budget, or for a rate, and is then asked about again later. So
+//! the order of the questions matters:
+//!
+//! - First those that change nothing: is it too long, does it fit into the turn, and into the
+//!   share?
+//! - Then the rates, since each yes takes a token. If the budget came after them, a line that stays
+//!   for want of room would pay again in the next turn.
+//! - Then it is submitted, and only then consumed. So a line that stays is still whole in the
+//!   decoder.
+//!
+//! A client that must wait is not read, and nothing of it is dropped. Its own kernel then holds
+//! what it sends, and tells it to wait by TCP. That is why a rate limit loses no line.
+//!
+//! The cost is the most that the line can take, not what it will take. A name may be longer by
+//! then, and a form may add bytes. Too high a guess makes a turn a little smaller. Too low a guess
+//! would let a turn outgrow the room that the last pass has made in the window.
 
 use std::fmt::Display;
 use std::ops::ControlFlow;
@@ -37,16 +56,21 @@ impl<S: Socket> Hub<S> {
         let line = record.decoder.line();
         let (safe, room) = (&mut self.scratch.safe, &mut self.rooms[client.room]);
         safe.clear();
+        // A bare relay passes bytes on as they are. Anything else is made safe here, once, before
+        // any reader can see it.
         let is_utf8 = decoded == Decoded::Chunk || push_safe(line, safe);
         let kind = kind_of(decoded, safe, record.part);
         let text = if kind == Kind::AsItIs { line } else { safe.as_bytes() };
+        // The decoder has bounded what came. Safe text can be longer: a broken byte becomes U+FFFD,
+        // which has three.
         if text.len() + NAMED_BYTES_MAX > STANDING_BYTES_MAX {
             let bytes_max = STANDING_BYTES_MAX - NAMED_BYTES_MAX;
             self.refuse_line(id, decoded, bytes_max, rules, now);
             return AGAIN;
         }
         let cost = cost(text, kind, &self.names.of(id.serial)) + room.forms.extra();
-        // A line that is larger than any turn has one to itself.
+        // It begins the next turn, so that shorter lines of others cannot keep it out for ever. A
+        // line that is larger than any turn has one to itself.
         if cost > budget.turn && budget.turn < self.config.turn_bytes_max() {
             return ControlFlow::Break(Visit::CutShort);
         }
@@ -54,14 +78,18 @@ impl<S: Socket> Hub<S> {
             return MORE;
         }
         let is_said = kind == Kind::Line || kind == Kind::Command && command::is_said(safe);
+        // That it came must stand before what it says. The notice is submitted now, and the same
+        // line is found again in the next step.
         if is_said && record.is_unseen && record.part == Part::Whole && !room.is_door {
             self.show(id, now);
             return AGAIN;
         }
+        // The pace of a slow room is for what all read. Commands and their replies disturb nobody.
         if is_said && let Err(due) = take_turn(room, record, now) {
             client.wait(due);
             return DONE;
         }
+        // Commands need a token too: the answer to `/who` costs more than a line.
         let (address, pace) = (record.ip, self.config.pace());
         let advanced = || self.gate.addresses.may_say(address, &pace, now);
         if client.admission != Admission::Exempt
@@ -74,10 +102,14 @@ impl<S: Socket> Hub<S> {
         budget.deficit -= cost as u32;
         budget.turn = budget.turn.saturating_sub(cost);
         if kind == Kind::Command {
+            // What it sends behind a command is not read before that is carried out. So a line
+            // behind `/join` is said in the new room, and one behind `/nick` is charged for the new
+            // name. And each client has at most one answer under way.
             client.hold = Hold::Answer;
         }
         record.decoder.consume(decoded, rules, now);
         let form = record.decoder.form();
+        // Behind the line, so that the hint stands behind what it is about.
         if !is_utf8 && record.part == Part::Whole && !record.decoder.was_told_not_utf8() {
             self.hint_at_utf8(id);
         }
@@ -99,6 +131,9 @@ impl<S: Socket> Hub<S> {
     }
 
     /// Queues a notice for a client behind its own lines; it is read again after that.
+    ///
+    /// A detour made now would stand at the present head, before lines of this client that wait to
+    /// be appended. It would read the answer before its question.
     fn answer_in_turn(&mut self, id: ClientId, notice: &Notice<'_>) {
         let client = &mut self.clients[id];
         client.hold = Hold::Answer;
@@ -108,6 +143,9 @@ impl<S: Socket> Hub<S> {
     }
 
     /// A line is too long: it is dropped, and its author gets a notice.
+    ///
+    /// It costs nothing of the transcript, but the notice holds its client until that is appended.
+    /// So a client that sends nothing else gets one notice a turn.
     pub(super) fn refuse_line(
         &mut self,
         id: ClientId,
@@ -136,6 +174,8 @@ fn kind_of(decoded: Decoded, safe: &mut String, part: Part) -> Kind {
 }
 
 /// Takes the turn of a client in a slow room. A host and an operator need not wait.
+///
+/// They moderate, and must be able to say so at once.
 fn take_turn(room: &mut Room, record: &Record, now: Instant) -> Result<(), Instant> {
     let is_free = record.is_operator || room.host == Some(record.serial);
     match &mut room.rules {
@@ -146,6 +186,9 @@ fn take_turn(room: &mut Room, record: &Record, now: Instant) -> Result<(), Insta
 
 /// The most that a text will be charged in the transcript: with the name before it, or as what a
 /// command may show all with two names.
+///
+/// A command is charged although most show nothing to others: what it will do is known only when it
+/// is carried out. Then it is too late to find that the turn is full.
 fn cost(text: &[u8], kind: Kind, name: &impl Display) -> usize {
     const MARKS_BYTES: usize = 3;
     const COMMAND_BYTES: usize = 3 * NAME_BYTES_MAX;

@@ -5,7 +5,9 @@
 //! a line in the log, and what was read before holds on. Reading may wait for the disk: it happens
 //! only when a person or a service manager asks for it.
 
+use std::collections::HashSet;
 use std::fs::{self, Metadata};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -19,6 +21,7 @@ use crate::hub::Hub;
 use crate::hub::bans::{Bans, Moment};
 use crate::hub::client::Socket;
 use crate::hub::moderation::{Operators, Request};
+use crate::words::notice::Counted;
 
 const BANS: &str = "bans";
 const ROOMS: &str = "rooms";
@@ -29,6 +32,9 @@ pub struct Files {
     motd: Option<PathBuf>,
     operators: Option<PathBuf>,
     keep: Option<PathBuf>,
+    /// The hash of each content that the keeper was given for the bans. The file may still have an
+    /// older one of them when it is read again: then nobody has edited it.
+    given: HashSet<u64>,
 }
 
 impl Files {
@@ -38,6 +44,7 @@ impl Files {
             motd: config.motd.clone(),
             operators: config.operators.clone(),
             keep: config.keep.clone(),
+            given: HashSet::new(),
         }
     }
 
@@ -79,16 +86,17 @@ impl Files {
             .map_err(invalid)?;
         let operators = Operators::parse(&read(path)?)
             .map_err(|line| invalid(format!("line {line} is not a name and a secret")))?;
-        info!("{} operators may use /oper", operators.count());
+        info!("read {}", Counted(operators.count() as u64, "operator"));
         hub.set_operators(operators);
         Ok(())
     }
 
     fn read_bans(&self, hub: &mut Hub<impl Socket>, now: Instant) -> io::Result<()> {
-        let Some(text) = self.kept(BANS)? else { return Ok(()) };
+        let text = self.kept(BANS)?.filter(|text| !self.given.contains(&hash(text)));
+        let Some(text) = text else { return Ok(()) };
         let (bans, wrong) = Bans::from_text(&text, moment(now));
         tell_wrong(BANS, wrong);
-        info!("{} bans hold", bans.count());
+        info!("read {}", Counted(bans.count() as u64, "ban"));
         hub.set_bans(bans);
         Ok(())
     }
@@ -131,7 +139,9 @@ impl Server {
     /// their clients then are to be there again.
     fn keep(&mut self, now: Instant) {
         let Some(keeper) = self.keeper.as_mut().filter(|_| self.stop_by.is_none()) else { return };
-        keeper.replace(BANS, self.hub.bans_text(moment(now)).into_bytes());
+        let bans = self.hub.bans_text(moment(now));
+        self.files.given.insert(hash(&bans));
+        keeper.replace(BANS, bans.into_bytes());
         keeper.replace(ROOMS, self.hub.rooms_text().into_bytes());
     }
 }
@@ -152,6 +162,12 @@ fn read(path: &Path) -> io::Result<String> {
 
 fn named(path: &Path, error: &io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("{}: {error}", path.display()))
+}
+
+fn hash(text: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    text.hash(&mut hasher);
+    hasher.finish()
 }
 
 fn tell_wrong(file: &str, lines: usize) {

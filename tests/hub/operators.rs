@@ -183,14 +183,14 @@ fn bans_are_listed_and_lifted() {
     let (mut small, [_alice, _bob, operator]) = three();
     small.say(&operator, "/bans\n/ban 192.0.2.0/24 2h spam run\n/ban 2001:db8::1\n/bans\n");
     let text = operator.take_text();
-    let list = "* ban of 192.0.2.0/24 (2h) by host: spam run\n* ban of 2001:db8::1 by host\n";
+    let list = "* ban of 192.0.2.0/24 (2h) by host: spam run\n* ban of 2001:db8::/64 by host\n";
     assert!(text.starts_with("* no bans\n") && text.ends_with(list), "{text}");
     small.say(&operator, "/unban 192.0.2.0/24\n/unban 192.0.2.1\n/bans\n/ban nobody\n");
     let text = operator.take_text();
     let lines: Vec<&str> = text.lines().collect();
     assert_eq!(lines[0], "* the ban of 192.0.2.0/24 is lifted");
     assert_eq!(lines[1], "* there is no ban of 192.0.2.1; /bans lists them");
-    assert_eq!(lines[2..], ["* ban of 2001:db8::1 by host", "* nobody here is called nobody"]);
+    assert_eq!(lines[2..], ["* ban of 2001:db8::/64 by host", "* nobody here is called nobody"]);
     let at = Moment { now: small.now, unix_seconds: 1_800_000_000 };
     let kept = small.hub.bans_text(at);
     let mut again = Small::new(config());
@@ -213,7 +213,7 @@ fn exempt_clients_are_not_banned_nor_an_operator_by_itself() {
          * that would ban your own address\n* that would ban your own address\n"
     );
     small.say(&kim, "/ban 10.0.0.2\n");
-    assert!(kim.take_text().ends_with("0 disconnected\n"));
+    assert!(kim.take_text().starts_with("* 10.0.0.2 has no address of its own"));
     assert!(!is_closed(&bob) && small.connect(2).take_text().starts_with("* welcome"));
 }
 

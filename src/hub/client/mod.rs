@@ -6,6 +6,18 @@
 //! try that no event will announce. Only `WouldBlock` clears it, or a kernel without memory; for
 //! reading also the end of input. So a note is a hint, and a result is a fact. It knows no other
 //! client, no poll and no clock.
+//!
+//! # Two rules of the socket
+//!
+//! *One call, then decide.* The poll is edge-triggered, so a readiness flag must hold until a call
+//! says `WouldBlock`. To read or write until then in one go would be the simple way, and would let
+//! one fast client occupy the loop. So each verb makes one bounded call or a few, the flag stays
+//! set, and the client stands in a queue for its next.
+//!
+//! *Errors are of three kinds.* Some are of this moment: a signal, or a full socket. Some are of
+//! the machine: `ENOBUFS` and `ENOMEM` say nothing of the peer, and no event comes when they are
+//! over. Those are tried again after a pause. All others end the connection. A connection that is
+//! lost to the machine's trouble would be our fault.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::SocketAddr;
@@ -33,6 +45,9 @@ pub use record::{Moments, Record};
 
 /// How long to wait before trying a socket again that the kernel had no memory for. No event tells
 /// when it has some.
+///
+/// A tenth of a second is too short for a person to notice. It is long enough that thousands of
+/// such sockets do not keep the loop busy.
 pub const MEMORY_RETRY: Duration = Duration::from_millis(100);
 
 /// What a client needs of its socket; neither verb of `Read` and `Write` may block.
@@ -114,6 +129,8 @@ pub struct Client<S> {
     moments: Option<Box<Moments>>,
 }
 
+// One cache line: a pass over clients that take nothing is mostly waiting for memory. `OwnedFd`
+// stands for the socket, which is no larger in a release build.
 const _: () = assert!(size_of::<Client<std::os::fd::OwnedFd>>() <= 64);
 
 impl<S: Socket> Client<S> {
@@ -186,6 +203,8 @@ impl<S: Socket> Client<S> {
     /// replies are read.
     pub fn may_be_read(&self, config: &Config) -> bool {
         let is_deaf = matches!(self.life, Life::Deaf(_));
+        // A client that asks and does not read its answers would fill memory. It is not read until
+        // it has read some. Then TCP tells it to wait.
         let is_full = !is_deaf && self.reading.reply_bytes() >= config.max_private;
         self.life.is_read() && self.hold == Hold::None && !is_full
     }
@@ -199,6 +218,8 @@ impl<S: Socket> Client<S> {
             Life::Member => talking() | ready(),
             Life::Ending => ready() | Queues::ENDING,
             Life::Moving | Life::Closing(_) => ready(),
+            // Only when there is something to discard, or its input has ended. Else its deadline
+            // comes.
             Life::Draining(_) => Queues::LEAVING.when(self.input != Input::Quiet),
             // Its last command is still to be carried out.
             Life::Gone(_) => Queues::LEAVING.when(self.hold != Hold::Answer),
@@ -260,6 +281,8 @@ impl<S: Socket> Client<S> {
             }
             Ok(read) => {
                 let answers = self.record.decoder.take_in(&mut scratch[..=read], rules, now);
+                // A dialect can end the input, though the connection goes on. Nothing behind that
+                // is read.
                 if self.record.decoder.has_ended() {
                     self.input = Input::Ended;
                 }
@@ -275,6 +298,8 @@ impl<S: Socket> Client<S> {
         }
     }
 
+    /// The socket is empty. That is the moment from which a pause can be measured: see
+    /// [`Client::chunk_due`].
     fn received_nothing(&mut self) -> Received {
         let is_unfinished = self.record.decoder.is_pending();
         self.input = if is_unfinished { Input::Unfinished } else { Input::Quiet };
@@ -288,12 +313,15 @@ impl<S: Socket> Client<S> {
         let terms = &Terms { lines_end, ..*terms };
         let (start, end) = (self.reading.position(), self.end(transcript.head()));
         while self.writable && self.reading.is_behind(end) && !sent.short {
+            // What is left out for it counts like what it was sent: to step over that is work too.
             if sent.bytes > 0 && self.reading.position() - start >= terms.bytes_max as u64 {
                 break;
             }
             self.write_once(transcript, end, terms, &mut sent, now);
         }
         sent.passed = self.reading.position().saturating_sub(start) as usize;
+        // A client at rest has no moments at all, and this must not give it any. The box costs
+        // memory, and filling it costs time for each write.
         let is_waited_for = self.reading.is_behind(end) || self.life != Life::Member;
         if is_waited_for || self.moments.is_some() {
             self.change_moments(|its| {
@@ -320,15 +348,20 @@ impl<S: Socket> Client<S> {
         let offer = self.reading.offer(transcript, end, terms);
         sent.missed += offer.missed();
         let result = match offer.slices() {
-            // All that it lacked was left out for it.
+            // All that it lacked was left out for it. An empty write would be a system call for
+            // nothing.
             [] => return,
             [one] => self.socket.write(one),
             many => self.socket.write_vectored(many),
         };
         sent.writes += 1;
         let offered = offer.bytes();
+        // A short write ends the offer, but does not clear the flag: only `WouldBlock` proves that
+        // the socket is full. The next turn costs one call more for that, and keeps one rule less.
         sent.short = !matches!(result, Ok(taken) if taken == offered);
         match result {
+            // What was offered is never empty, so this cannot be progress. To try again could be
+            // for ever.
             Ok(0) => sent.broken = Some(Leave::Lost(ErrorKind::WriteZero)),
             Ok(bytes) => {
                 self.reading.took(bytes, transcript);
@@ -344,6 +377,7 @@ impl<S: Socket> Client<S> {
                 self.writable = false;
             }
             ErrorKind::Interrupted => {}
+            // Cleared, or the ready queue would try again in every turn and find the same.
             _ if is_short_of_memory(error) => {
                 self.writable = false;
                 self.try_again_later(now);
@@ -356,6 +390,7 @@ impl<S: Socket> Client<S> {
 
     /// Notes that its socket can be read or written. A needless note does no harm.
     pub fn note(&mut self, readable: bool, writable: bool) {
+        // An end is final. Hang-up flags come again, and must not make it readable once more.
         if readable && self.input != Input::Ended {
             self.input = Input::Readable;
         }
@@ -392,6 +427,8 @@ impl<S: Socket> Client<S> {
     /// Discards what its socket has to read. Returns whether there will be no more, or it was
     /// enough.
     pub fn discard(&mut self, scratch: &mut [u8]) -> bool {
+        // Until `WouldBlock`, since the poll will not tell again of what is there. But within a
+        // bound: a client that goes on sending could occupy the loop, and stay for ever.
         let mut left = self.moments().drain_bytes_left;
         while left > 0 {
             match self.socket.read(scratch) {
@@ -422,6 +459,9 @@ impl<S: Socket> Client<S> {
     }
 
     /// Gives its socket away. What was not sent is dropped with it.
+    ///
+    /// A client that takes nothing would leave up to 36 KiB in the kernel, for minutes. So it is
+    /// reset. All others are closed, and the kernel delivers what it still has.
     pub fn into_socket(mut self) -> S {
         if matches!(self.life, Life::Gone(leave) if leave.is_hopeless()) {
             self.socket.reset_on_close();

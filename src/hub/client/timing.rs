@@ -1,4 +1,8 @@
 //! When a client needs attention without an event, and whether it is late.
+//!
+//! Each client has at most one deadline, the earliest of those that its life allows. When it comes,
+//! the client looks at itself, and at what the clock says by then. So a deadline that is too early
+//! does no harm: the client finds nothing to do, and is filed with the next one.
 
 use std::time::Instant;
 
@@ -9,6 +13,7 @@ impl<S: Socket> Client<S> {
     /// When it needs attention without an event.
     pub fn next_deadline(&self, config: &Config) -> Option<Instant> {
         if self.moments.is_none() && self.input != Input::Unfinished {
+            // Nearly all clients are at rest, so such a client should cost no more than two looks.
             return if self.life == Life::Member { self.idle_at(config) } else { None };
         }
         let its = self.moments();
@@ -30,11 +35,15 @@ impl<S: Socket> Client<S> {
             Life::Deaf(_) => [its.paused_until, stalled(config.flush), None, None],
             Life::Gone(_) => return None,
         };
+        // A socket that the kernel had no memory for must be tried again in any life: no event will
+        // tell.
         due.into_iter().chain([its.retry_at]).flatten().min()
     }
 
     /// When its pending input becomes a line without a line end; never while it is not read.
     pub fn chunk_due(&self, config: &Config) -> Option<Instant> {
+        // While it is not read, its next bytes may wait in the socket. Whether there was a pause
+        // between them cannot be known then.
         let waits = self.input == Input::Unfinished && self.may_be_read(config);
         if waits { self.record.decoder.due(&config.line_rules()) } else { None }
     }
@@ -73,6 +82,7 @@ impl<S: Socket> Client<S> {
 
     /// Whether it must be closed because it has sent nothing for so long.
     pub fn is_idle(&self, config: &Config, now: Instant) -> bool {
+        // What it has sent may be there, though it was not read. A suspended process finds that.
         let is_silent = matches!(self.input, Input::Quiet | Input::Unfinished);
         is_silent && self.idle_at(config).is_some_and(|at| at <= now)
     }
@@ -85,6 +95,7 @@ impl<S: Socket> Client<S> {
             Life::Arriving | Life::Deaf(_) | Life::Draining(_) | Life::Gone(_) => return false,
         };
         let since = self.moments().stalled_since;
+        // A socket that can take something is no sign of a stuck client, however late it is.
         !self.writable && since.is_some_and(|since| now >= since + limit)
     }
 }

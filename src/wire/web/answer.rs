@@ -5,14 +5,7 @@
 
 use super::handshake;
 use super::head::{MARK, Refusal};
-
-/// The page. Nothing that it needs stands anywhere else.
-pub const PAGE: &str = include_str!("../../page/index.html");
-
-/// What the page may do: nothing that is not in it. No form, no frame and no other site has a part
-/// in it. It may only speak WebSocket to this server.
-const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; \
-    connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+use super::page::{PAGE, POLICY};
 
 /// The status of what is done.
 pub const OK: &str = "200 OK";

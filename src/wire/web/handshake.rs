@@ -29,7 +29,7 @@ pub fn accept(key: &str) -> Option<String> {
 }
 
 /// Base64 (RFC 4648, 4).
-fn base64(bytes: &[u8]) -> String {
+pub(super) fn base64(bytes: &[u8]) -> String {
     let group = |three: &[u8]| {
         let bits = three.iter().enumerate();
         let bits = bits.fold(0, |bits, (at, byte)| bits | u32::from(*byte) << (16 - 8 * at));

@@ -12,4 +12,5 @@ pub mod handshake;
 pub mod head;
 pub mod messages;
 pub mod origin;
+pub mod page;
 pub mod served;

@@ -1,0 +1,280 @@
+//! A browser, driven by the commands of WebDriver (W3C Recommendation of 2018) over HTTP.
+
+use std::io::{BufRead, BufReader, Lines, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
+use std::process::{Child, ChildStdout, Command, Stdio};
+
+use serde_json::{Value, json};
+
+use crate::support::{PATIENCE, wait_for};
+
+/// The key Enter, as WebDriver writes it.
+pub const ENTER: &str = "\u{e007}";
+pub const TAB: &str = "\u{e004}";
+
+/// The name that the page has, as an expression.
+pub const NAME: &str = "document.getElementById('me').textContent";
+
+/// A browser without a display. It is closed when dropped.
+pub struct Browser {
+    driver: Child,
+    /// It ends if nothing reads what it prints.
+    _printed: Lines<BufReader<ChildStdout>>,
+    port: u16,
+    session: String,
+}
+
+impl Browser {
+    /// Starts one that shows nothing yet. It prefers this language, as `en` or `ko`.
+    pub fn start(lang: &str) -> Browser {
+        let mut driver = Command::new("chromedriver")
+            .arg("--port=0")
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut printed = BufReader::new(driver.stdout.take().unwrap()).lines();
+        let port = printed
+            .by_ref()
+            .map_while(Result::ok)
+            .find_map(|line| {
+                line.rsplit_once("successfully on port ")?.1.strip_suffix('.')?.parse().ok()
+            })
+            .expect("the port of chromedriver");
+        let mut browser = Browser { driver, _printed: printed, port, session: String::new() };
+        let arguments = [
+            "--headless=new",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-dev-shm-usage",
+            "--disable-background-networking",
+            "--no-first-run",
+            "--window-size=1280,800",
+            &format!("--lang={lang}"),
+        ];
+        let options = json!({
+            "args": arguments,
+            // It opens no connection before it needs one.
+            "prefs": { "intl.accept_languages": lang, "net.network_prediction_options": 2 },
+        });
+        let wanted = json!({ "capabilities": { "alwaysMatch": {
+            "browserName": "chrome",
+            "goog:chromeOptions": options,
+            "goog:loggingPrefs": { "browser": "ALL" },
+        } } });
+        let session = browser.ask("POST", "/session", &wanted);
+        browser.session = session["sessionId"].as_str().unwrap().to_owned();
+        browser
+    }
+
+    /// One that shows the page of this server and is in its room.
+    pub fn open(server: SocketAddr) -> Browser {
+        let browser = Browser::start("en");
+        browser.visit(&format!("http://{server}/"));
+        browser.wait_for_line("* welcome, you are ");
+        browser
+    }
+
+    /// One that shows the page of this server and has taken a name there.
+    pub fn open_as(name: &str, server: SocketAddr) -> Browser {
+        let browser = Browser::open(server);
+        browser.take_name(name);
+        browser
+    }
+
+    /// Takes a name in the room.
+    pub fn take_name(&self, name: &str) {
+        self.type_keys(&format!("/nick {name}{ENTER}"));
+        self.wait_until(NAME, name);
+    }
+
+    /// Goes to an address.
+    pub fn visit(&self, address: &str) {
+        self.order("/url", &json!({ "url": address }));
+    }
+
+    /// Runs a function body in the page, and returns what it returns.
+    pub fn run(&self, script: &str) -> Value {
+        self.order("/execute/sync", &json!({ "script": script, "args": [] }))
+    }
+
+    /// The same for one that calls `done` later, with what it returns.
+    pub fn run_until_done(&self, script: &str) -> Value {
+        let script = format!("const done = arguments[0]; {script}");
+        self.order("/execute/async", &json!({ "script": script, "args": [] }))
+    }
+
+    /// A command of the DevTools protocol.
+    pub fn command(&self, name: &str, params: Value) -> Value {
+        self.order("/goog/cdp/execute", &json!({ "cmd": name, "params": params }))
+    }
+
+    /// Presses these keys in the input of the page.
+    pub fn type_keys(&self, keys: &str) {
+        let found = json!({ "using": "css selector", "value": "#line" });
+        let found = self.order("/element", &found);
+        let id = found.as_object().unwrap().values().next().unwrap().as_str().unwrap();
+        self.order(&format!("/element/{id}/value"), &json!({ "text": keys }));
+    }
+
+    /// What stands in the input.
+    pub fn typed(&self) -> String {
+        self.text("document.getElementById('line').value")
+    }
+
+    /// The text that an expression has.
+    pub fn text(&self, expression: &str) -> String {
+        self.run(&format!("return String({expression});")).as_str().unwrap().to_owned()
+    }
+
+    /// The lines of the conversation, without their times.
+    pub fn lines(&self) -> Vec<String> {
+        let lines = self.run(
+            "return [...document.querySelectorAll('#log p')].map(p => p.lastChild.textContent);",
+        );
+        lines.as_array().unwrap().iter().map(|line| line.as_str().unwrap().to_owned()).collect()
+    }
+
+    /// Waits for a line of the conversation that contains this.
+    pub fn wait_for_line(&self, text: &str) -> String {
+        let found = || self.lines().into_iter().rev().find(|line| line.contains(text));
+        wait_for(&format!("a line with {text:?}"), found)
+    }
+
+    /// Waits until an expression is this text.
+    pub fn wait_until(&self, expression: &str, text: &str) {
+        wait_for(&format!("{expression} to be {text:?}"), || {
+            (self.text(expression) == text).then_some(())
+        });
+    }
+
+    /// The windows that it has, in the order of their making.
+    pub fn windows(&self) -> Vec<String> {
+        let windows = self.ask("GET", &self.path("/window/handles"), &Value::Null);
+        windows.as_array().unwrap().iter().map(|it| it.as_str().unwrap().to_owned()).collect()
+    }
+
+    /// Opens one more window, which hides the others, and goes on in it.
+    pub fn open_window(&self) -> String {
+        let window = self.order("/window/new", &json!({ "type": "tab" }));
+        let window = window["handle"].as_str().unwrap().to_owned();
+        self.go_to_window(&window);
+        window
+    }
+
+    /// Goes on in this window.
+    pub fn go_to_window(&self, window: &str) {
+        self.order("/window", &json!({ "handle": window }));
+    }
+
+    /// Hides the window, as a person does.
+    pub fn minimize(&self) {
+        self.order("/window/minimize", &json!({}));
+    }
+
+    /// Shows it again.
+    pub fn restore(&self) {
+        self.order("/window/rect", &json!({ "width": 1280, "height": 800 }));
+    }
+
+    /// Makes the page so many pixels of CSS wide and high, and prefers this colour scheme.
+    pub fn look_like(&self, width: u32, height: u32, scheme: &str) {
+        let size = json!({
+            "width": width, "height": height, "deviceScaleFactor": 2, "mobile": width < 600,
+        });
+        self.command("Emulation.setDeviceMetricsOverride", size);
+        let feature = json!({ "name": "prefers-color-scheme", "value": scheme });
+        self.command("Emulation.setEmulatedMedia", json!({ "features": [feature] }));
+    }
+
+    /// Saves a picture of the page.
+    pub fn save_picture(&self, path: &Path) {
+        let picture = self.ask("GET", &self.path("/screenshot"), &Value::Null);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, from_base64(picture.as_str().unwrap())).unwrap();
+    }
+
+    /// Asserts that the console of the browser has no warning and no error, since the last time.
+    pub fn assert_no_complaint(&self) {
+        let log = self.complaints();
+        assert!(log.is_empty(), "{log:?}");
+    }
+
+    /// The warnings and errors of the console since the last time.
+    pub fn complaints(&self) -> Vec<String> {
+        let log = self.order("/se/log", &json!({ "type": "browser" }));
+        let is_complaint =
+            |entry: &&Value| entry["level"] == "SEVERE" || entry["level"] == "WARNING";
+        let complaints = log.as_array().unwrap().iter().filter(is_complaint);
+        complaints.map(|entry| entry["message"].as_str().unwrap().to_owned()).collect()
+    }
+
+    fn order(&self, path: &str, body: &Value) -> Value {
+        self.ask("POST", &self.path(path), body)
+    }
+
+    fn path(&self, rest: &str) -> String {
+        format!("/session/{}{rest}", self.session)
+    }
+
+    /// Sends a command to the driver, and returns the value of its answer.
+    fn ask(&self, method: &str, path: &str, body: &Value) -> Value {
+        let body = if body.is_null() { String::new() } else { body.to_string() };
+        let mut socket = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
+        write!(
+            socket,
+            "{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\
+             Content-Length: {}\r\n\r\n{body}",
+            body.len()
+        )
+        .unwrap();
+        socket.set_read_timeout(Some(2 * PATIENCE)).unwrap();
+        let (status, body) = read_answer(BufReader::new(socket));
+        let mut answer: Value = serde_json::from_slice(&body).unwrap();
+        assert!(status.starts_with("HTTP/1.1 200 "), "{method} {path}: {answer}");
+        answer["value"].take()
+    }
+}
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        // The browser ends with its session. If that fails, the test has failed already.
+        if !self.session.is_empty() && !std::thread::panicking() {
+            self.ask("DELETE", &self.path(""), &Value::Null);
+        }
+        self.driver.kill().unwrap();
+        self.driver.wait().unwrap();
+    }
+}
+
+/// The first line of an answer of HTTP, and its body.
+fn read_answer(mut answer: impl BufRead) -> (String, Vec<u8>) {
+    let mut head = Vec::new();
+    while head.last().is_none_or(|line: &String| !line.trim_end().is_empty()) {
+        let mut line = String::new();
+        assert_ne!(answer.read_line(&mut line).unwrap(), 0, "{head:?}");
+        head.push(line.to_ascii_lowercase());
+    }
+    let length = head.iter().find_map(|line| line.strip_prefix("content-length:")).unwrap();
+    let mut body = vec![0; length.trim().parse().unwrap()];
+    answer.read_exact(&mut body).unwrap();
+    (head.swap_remove(0).to_ascii_uppercase(), body)
+}
+
+fn from_base64(text: &str) -> Vec<u8> {
+    let digit = |letter: u8| match letter {
+        b'A'..=b'Z' => letter - b'A',
+        b'a'..=b'z' => letter - b'a' + 26,
+        b'0'..=b'9' => letter - b'0' + 52,
+        b'+' => 62,
+        _ => 63,
+    };
+    let letters: Vec<u8> = text.bytes().filter(|letter| *letter != b'=').collect();
+    let bytes = letters.chunks(4).flat_map(|four| {
+        let bits = four.iter().fold(0, |bits: u32, letter| bits << 6 | u32::from(digit(*letter)));
+        let bits = bits << (6 * (4 - four.len()));
+        bits.to_be_bytes().into_iter().skip(1).take(four.len() - 1)
+    });
+    bytes.collect()
+}
