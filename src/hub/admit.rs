@@ -1,4 +1,4 @@
-//! The step *accept*: a new client is admitted, or refused with a reason; and its welcome.
+//! The step *accept*: a new client is admitted, or [refused](super::refusing); and its welcome.
 //!
 //! Its place in the conversation is the head at the moment of accept: it gets every line since its
 //! connection reached the server. The welcome stands at that place. It is sent a little later, when
@@ -21,10 +21,6 @@
 //!
 //! The limits count connections, not members. A new connection is judged before it is in the table,
 //! or it would count against itself.
-//!
-//! A refused connection needs a descriptor until it has read why: a close while its own first bytes
-//! are unread would reset it. These descriptors have a bound of their own, the doorway. Before it
-//! had one, a single address that was refused without end took them all.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
@@ -32,45 +28,14 @@ use std::time::Instant;
 use log::{debug, warn};
 
 use super::{Hub, Stop};
-use crate::config::DOORWAY_MAX;
 use crate::hub::client::{Admission, Client, Leave, Life, Socket};
 use crate::room::reading::Reading;
 use crate::room::without::Without;
 use crate::room::{ClientId, LOBBY, RoomId};
 use crate::wire::decoder::Decoder;
 use crate::wire::proxy::{HEADER_WAIT, Header};
-use crate::wire::web::answer;
 use crate::words::names::{Claimant, Name};
-use crate::words::notice::{Counted, Notice, Shown, Span, Whence, Why};
-
-/// Why a new client is refused.
-#[derive(Debug)]
-pub(super) enum Refused {
-    Full(usize),
-    Banned(Span, String),
-    Locked(String),
-    TooManyFromAddress(usize),
-}
-
-impl Refused {
-    fn notice(&self) -> Notice<'_> {
-        match self {
-            Refused::Full(clients_max) => Notice::Full { clients_max: *clients_max },
-            Refused::Banned(time, why) => Notice::Banned { time: *time, why: Why(why) },
-            Refused::Locked(room) => Notice::Locked { room },
-            Refused::TooManyFromAddress(most) => Notice::TooManyFromAddress { per_address: *most },
-        }
-    }
-
-    /// What a browser is told.
-    fn status(&self) -> &'static str {
-        match self {
-            Refused::Full(_) => answer::UNAVAILABLE,
-            Refused::Banned(..) | Refused::Locked(_) => answer::FORBIDDEN,
-            Refused::TooManyFromAddress(_) => answer::TOO_MANY,
-        }
-    }
-}
+use crate::words::notice::{Counted, Notice, Shown, Whence};
 
 /// Where clients come in, and what is so of all that come in there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -149,69 +114,9 @@ impl<S: Socket> Hub<S> {
         self.file(id, now);
     }
 
-    /// The words for a client that is refused while the doorway is full: send them at once, as far
-    /// as possible. `None` means: admit it.
-    ///
-    /// A refused connection holds a descriptor until it closes. At most [`DOORWAY_MAX`] may, so
-    /// that refusals cannot crowd out clients that may come in.
-    pub fn turned_away(
-        &mut self,
-        address: SocketAddr,
-        by: Entrance,
-        now: Instant,
-    ) -> Option<Vec<u8>> {
-        if self.has_doorway() {
-            return None;
-        }
-        let refusal = self.refusal(address.ip(), by, now)?;
-        self.tell_refused(address, &refusal, now);
-        Some(self.config.voice().line(&refusal.notice()))
-    }
-
-    /// Why a connection from this address is refused, if it is.
-    fn refusal(&self, address: IpAddr, by: Entrance, now: Instant) -> Option<Refused> {
-        // The order counts. An operator must get into a full server, or nobody could make room in
-        // it. A proxy takes a place like any connection, but its own address says nothing of its
-        // clients. These are judged when the header has come.
-        match by.is_control {
-            true => None,
-            _ if self.is_full() => Some(Refused::Full(self.gate.clients_max)),
-            _ if self.is_proxy(address, by) => None,
-            _ => self.refusal_of(address, by, now),
-        }
-    }
-
-    /// Why a client at this address is refused, if it is, though there is a place for it.
-    ///
-    /// Exempt addresses are those that many clients share, such as this machine's own. There, a ban
-    /// or a count would hit the wrong clients. A lock is the wish of a host, and holds for all.
-    fn refusal_of(&self, address: IpAddr, by: Entrance, now: Instant) -> Option<Refused> {
-        let is_exempt = self.config.is_exempt(address, by.listener);
-        if let (false, Some((_, ban))) = (is_exempt, self.moderation.bans.of(address, now)) {
-            let left = ban.until.map(|until| until.saturating_duration_since(now));
-            return Some(Refused::Banned(Span(left), ban.why.clone()));
-        }
-        if self.rooms[by.room].rules.as_ref().is_some_and(|rules| rules.is_locked) {
-            return Some(Refused::Locked(self.rooms.name(by.room)));
-        }
-        let per_address = self.config.per_address;
-        let too_many = per_address > 0 && self.gate.addresses.connections(address) >= per_address;
-        (too_many && !is_exempt).then_some(Refused::TooManyFromAddress(per_address))
-    }
-
     /// Whether a connection from this address is one of a proxy, which passes on that of a client.
-    fn is_proxy(&self, address: IpAddr, by: Entrance) -> bool {
+    pub(super) fn is_proxy(&self, address: IpAddr, by: Entrance) -> bool {
         !by.is_control && self.config.is_proxy(address)
-    }
-
-    /// Whether the doorway has room for one more refused connection.
-    fn has_doorway(&self) -> bool {
-        self.gate.refused.len() < DOORWAY_MAX
-    }
-
-    /// The words for a client without a place even in the doorway; none in raw mode.
-    pub fn full_line(&self) -> Vec<u8> {
-        self.config.voice().line(&Notice::Full { clients_max: self.gate.clients_max })
     }
 
     /// Whether one more connection would be refused because the server is full.
@@ -479,57 +384,5 @@ impl<S: Socket> Hub<S> {
     /// Whether the bucket of this address allows one more join or leave notice.
     pub(super) fn may_tell_alone(&mut self, address: IpAddr, now: Instant) -> bool {
         self.gate.addresses.may_tell(address, &self.config.address_notice_pace(), now)
-    }
-
-    fn tell_refused(&mut self, address: SocketAddr, refusal: &Refused, now: Instant) {
-        let full = matches!(refusal, Refused::Full(_));
-        let troubles = &mut self.troubles;
-        let trouble = if full { &mut troubles.full } else { &mut troubles.per_address };
-        if let Some(count) = trouble.count(now) {
-            let connections = Counted(count, "connection");
-            let notice = refusal.notice();
-            warn!("refused {connections}, the last from {}: {notice}", Whence(address));
-        }
-    }
-
-    /// Refuses a client; says when it is to be told why, if it is not yet. Its first bytes are
-    /// waited for like those of any newcomer: a browser reads only what answers its request.
-    fn refuse(
-        &mut self,
-        id: ClientId,
-        address: SocketAddr,
-        refusal: Refused,
-        now: Instant,
-    ) -> Option<Instant> {
-        self.tell_refused(address, &refusal, now);
-        self.clients[id].admission = Admission::Refused;
-        self.gate.refused.insert(id.serial, Some(refusal));
-        let greeting = self.config.greeting_time();
-        if greeting.is_zero() {
-            self.close_refused(id, now);
-            return None;
-        }
-        Some(now + greeting)
-    }
-
-    /// Tells a client why it is refused, and closes it.
-    pub(super) fn close_refused(&mut self, id: ClientId, now: Instant) {
-        if let Some(refusal) = self.take_refusal(id) {
-            self.close(id, Leave::Refused, &refusal.notice(), now);
-        }
-    }
-
-    /// The same for a client that has sent a request. `false` if it is not refused.
-    pub(super) fn answer_refused(&mut self, id: ClientId, now: Instant) -> bool {
-        let refusal = self.take_refusal(id);
-        if let Some(refusal) = &refusal {
-            let words = self.config.voice().line(&refusal.notice());
-            self.close_with(id, Leave::Refused, answer::told(refusal.status(), &words), now);
-        }
-        refusal.is_some()
-    }
-
-    fn take_refusal(&mut self, id: ClientId) -> Option<Refused> {
-        self.gate.refused.get_mut(&id.serial)?.take()
     }
 }

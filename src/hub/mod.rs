@@ -54,6 +54,7 @@ pub mod moderation;
 mod moving;
 mod obey;
 mod operate;
+mod refusing;
 pub mod rooms;
 mod rounds;
 mod serve;
@@ -78,11 +79,11 @@ use crate::words::names::{Name, Names};
 use crate::words::notice::{Notice, Whence};
 
 use addresses::Addresses;
-use admit::Refused;
 use agenda::Agenda;
 use client::{Leave, Life, Socket};
 use clients::Clients;
 use moderation::Moderation;
+use refusing::Refused;
 use rooms::Rooms;
 
 /// Everyone, and the rooms in which they talk.

@@ -16,7 +16,7 @@ fn with_a_talk(server: &Server, lang: &str) -> (Browser, Vec<Client>) {
     browser.wait_until("document.getElementById('room').textContent", "#tea");
     browser.take_name("mina");
     let talkers = ["alice", "bob", "영희", "κώστας"].map(|name| {
-        let (mut client, _) = server.join();
+        let (mut client, _) = server.join_from_elsewhere();
         client.send(format!("/nick {name}\n/join tea\n"));
         browser.wait_for_line(&format!("* {name} ("));
         client

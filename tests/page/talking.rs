@@ -43,7 +43,7 @@ fn the_page_lists_all_that_are_here() {
     let count = "document.getElementById('here').textContent";
     browser.wait_for_line("* you are in tea, 1 here");
     browser.wait_until(count, "1 here");
-    let (mut other, _) = server.join();
+    let (mut other, _) = server.join_from_elsewhere();
     other.send("/nick bob\n/join tea\n");
     browser.wait_until(count, "2 here");
     browser.run("document.getElementById('here').click();");
@@ -68,7 +68,7 @@ fn the_page_lists_all_that_are_here() {
 fn a_command_is_completed() {
     let server = Server::start(&[]);
     let browser = Browser::open_as("alice", server.address);
-    let (mut other, _) = server.join();
+    let (mut other, _) = server.join_from_elsewhere();
     other.send("/nick bob\n");
     browser.wait_for_line(" is now bob");
     let offered = "[...document.querySelectorAll('#choices li')].map(li => li.innerText)";
@@ -114,7 +114,7 @@ fn the_name_is_remembered_and_the_room_is_in_the_address() {
 fn a_hidden_page_counts_what_was_said() {
     let server = Server::start(&[]);
     let browser = Browser::open(server.address);
-    let (mut other, _) = server.join();
+    let (mut other, _) = server.join_from_elsewhere();
     browser.wait_until("document.title", "#lobby · chinwag");
     browser.minimize();
     browser.wait_until("document.hidden", "true");
@@ -129,7 +129,7 @@ fn a_hidden_page_counts_what_was_said() {
 #[ignore = "needs chromium"]
 fn a_screen_reader_reads_only_what_is_said_from_now_on() {
     let server = Server::start(&["--history", "5"]);
-    let (mut other, _) = server.join();
+    let (mut other, _) = server.join_from_elsewhere();
     other.send("before\n");
     other.read_until("guest1: before\n");
     let browser = Browser::start("en");
@@ -160,7 +160,7 @@ fn a_screen_reader_reads_only_what_is_said_from_now_on() {
 fn a_script_in_a_message_is_text() {
     let server = Server::start(&[]);
     let browser = Browser::open(server.address);
-    let (mut other, name) = server.join();
+    let (mut other, name) = server.join_from_elsewhere();
     browser.run(
         "globalThis.broken = [];
          addEventListener('securitypolicyviolation', event =>

@@ -71,6 +71,12 @@ impl Server {
         join(self.connect())
     }
 
+    /// The same at another address than the other clients of the test: a browser's is welcomed by
+    /// its first byte.
+    pub fn join_from_elsewhere(&self) -> (Client, String) {
+        join(Client::new(connect_from([127, 0, 0, 2], self.address)))
+    }
+
     /// A new client that has read its welcome; and its name. Use it where many connect at once:
     /// they have no join notices of their own.
     pub fn enter(&self) -> (Client, String) {
