@@ -16,14 +16,16 @@ use std::time::{Duration, Instant};
 
 use log::info;
 
-use super::Hub;
+use super::submit::command_cost;
+use super::{Hub, Stop};
 use crate::hub::addresses::network;
 use crate::hub::client::{Admission, Hold, Leave, Life, Socket};
 use crate::hub::moderation::Request;
+use crate::room::submissions::Kind;
 use crate::room::transcript::SERVER;
 use crate::room::without::Without;
 use crate::room::{ClientId, RoomId};
-use crate::words::command::Rank;
+use crate::words::command::{Command, Rank};
 use crate::words::notice::{Notice, Span, Why};
 
 /// The most bytes of a topic: a few lines on a terminal. Every client that comes in is sent it.
@@ -69,6 +71,37 @@ impl<S: Socket> Hub<S> {
         found
     }
 
+    /// In which room this command of an operator must be carried out, if that is not this one: that
+    /// of the client in question. So it holds from one place in the order of that room on, and the
+    /// lines before that place still count.
+    pub(super) fn elsewhere(
+        &self,
+        id: ClientId,
+        room: RoomId,
+        command: Command<'_>,
+    ) -> Option<RoomId> {
+        let (Command::Kick { name, .. } | Command::Mute { name, .. } | Command::Unmute(name)) =
+            command
+        else {
+            return None;
+        };
+        let its = self.clients[self.find(name)?].room;
+        (self.rank(id) == Rank::Operator && its != room).then_some(its)
+    }
+
+    /// Submits a command in another room. Its author waits for the reply until then. At a stop
+    /// nothing is passed on: that room may have its last line already.
+    pub(super) fn pass_on(&mut self, id: ClientId, to: RoomId, line: &str, now: Instant) {
+        if self.stop != Stop::No {
+            return;
+        }
+        self.clients[id].hold = Hold::Answer;
+        let room = &mut self.rooms[to];
+        let most = command_cost(line.as_bytes()) + room.forms.extra();
+        room.submissions.push(id, Kind::Command, line.as_bytes(), most);
+        self.agenda.file_room(to, room, now);
+    }
+
     /// The network by which a client is known when it comes back; `None` if it shares its address
     /// with others, as all on this machine do.
     ///
@@ -89,8 +122,8 @@ impl<S: Socket> Hub<S> {
         now: Instant,
     ) {
         let voice = self.config.voice();
-        // Appended at once: in the client's own room, this is the place of the command in the
-        // order. The author is the server, so that no client can have it left out.
+        // Appended at once: this is the room of the command, and its place in the order. The author
+        // is the server, so that no client can have it left out.
         self.rooms[room].tell_of(&mut self.pages, SERVER, notice, voice);
         let client = &self.clients[id];
         let without = client.reading.without();

@@ -159,6 +159,7 @@ enum Stop {
 struct Troubles {
     full: Throttle,
     per_address: Throttle,
+    kept_out: Throttle,
     no_header: Throttle,
     too_slow: Throttle,
 }

@@ -17,13 +17,12 @@ use std::time::{Duration, Instant};
 use ipnet::IpNet;
 use log::{LevelFilter, info, warn};
 
-use super::Hub;
+use super::{Hub, Stop};
 use crate::hub::bans::{BANS_MAX, Ban, Bans, Moment, parse_network, whole_network};
 use crate::hub::client::{Admission, Leave, Socket};
 use crate::hub::moderation::{Operators, Request, TRIES_MAX};
-use crate::room::ClientId;
-use crate::room::transcript::SERVER;
 use crate::room::without::Without;
+use crate::room::{ClientId, RoomId};
 use crate::words::command::Rank;
 use crate::words::notice::{Notice, Shown, Span, Why};
 
@@ -173,9 +172,7 @@ impl<S: Socket> Hub<S> {
             self.expel(*one, notice, now);
             if is_seen {
                 let (name, by, why) = (name.as_str(), by.as_str(), Why(why));
-                let told = Notice::WasKicked { name, by, why };
-                let voice = self.config.voice();
-                self.rooms[room].tell_of(&mut self.pages, SERVER, &told, voice);
+                self.post(room, &Notice::WasKicked { name, by, why }, now);
             }
         }
         banned.len()
@@ -217,23 +214,23 @@ impl<S: Socket> Hub<S> {
     pub(super) fn announce_text(&mut self, id: ClientId, text: &str, now: Instant) {
         let notice = Notice::Announcement { text };
         info!("announced by {}: {text}", self.log_name(id));
-        for room in self
-            .rooms
-            .ids()
-            .into_iter()
-            .filter(|room| !self.rooms[*room].is_door)
-            .collect::<Vec<_>>()
-        {
-            let line = self.config.voice().line(&notice);
-            // Submitted, not appended: only the room of the command is at its own place in the
-            // order. In any other, a pass may be unfinished.
-            self.rooms[room].submissions.push_notice(&line);
-            self.agenda.file_room(room, &mut self.rooms[room], now);
+        for room in self.rooms.ids() {
+            self.post(room, &notice, now);
         }
         // All others read the announcement itself. A program that gets replies only must learn that
         // it is done.
         if self.clients[id].reading.without().is_some_and(Without::has_all) {
             self.tell(id, &Notice::Done, now);
+        }
+    }
+
+    /// Submits a notice in a room. It is not appended: only the room of a command is at its own place
+    /// in the order, and in any other a pass may be unfinished. At a stop nothing is said behind the
+    /// last line, and at the door never.
+    fn post(&mut self, room: RoomId, notice: &Notice<'_>, now: Instant) {
+        if self.stop == Stop::No && !self.rooms[room].is_door {
+            self.rooms[room].submissions.push_notice(&self.config.voice().line(notice));
+            self.agenda.file_room(room, &mut self.rooms[room], now);
         }
     }
 
