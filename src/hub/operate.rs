@@ -224,9 +224,9 @@ impl<S: Socket> Hub<S> {
         }
     }
 
-    /// Submits a notice in a room. It is not appended: only the room of a command is at its own place
-    /// in the order, and in any other a pass may be unfinished. At a stop nothing is said behind the
-    /// last line, and at the door never.
+    /// Submits a notice in a room. It is not appended: only the room of a command is at its own
+    /// place in the order, and in any other a pass may be unfinished. At a stop nothing is said
+    /// behind the last line, and at the door never.
     fn post(&mut self, room: RoomId, notice: &Notice<'_>, now: Instant) {
         if self.stop == Stop::No && !self.rooms[room].is_door {
             self.rooms[room].submissions.push_notice(&self.config.voice().line(notice));
