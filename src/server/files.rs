@@ -4,12 +4,14 @@
 //! At the start a file that cannot be read is an error, so no ban is forgotten unseen. Later it is
 //! a line in the log, and what was read before holds on. Reading may wait for the disk: it happens
 //! only when a person or a service manager asks for it.
+//!
+//! What is in a file may reach a terminal, so it is made as safe to show as what a client sends.
 
 use std::fs::{self, Metadata};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use log::{error, info, warn};
 
@@ -19,6 +21,12 @@ use crate::hub::Hub;
 use crate::hub::bans::{Bans, Moment};
 use crate::hub::client::Socket;
 use crate::hub::moderation::{Operators, Request};
+use crate::words::notice::Counted;
+use crate::words::text::push_safe;
+
+/// The keeper has written what it was handed after this time. A file that was changed later was
+/// changed by a person.
+const KEEP_TIME: Duration = Duration::from_secs(1);
 
 const BANS: &str = "bans";
 const ROOMS: &str = "rooms";
@@ -29,6 +37,8 @@ pub struct Files {
     motd: Option<PathBuf>,
     operators: Option<PathBuf>,
     keep: Option<PathBuf>,
+    /// When the keeper was handed something last.
+    handed_at: Option<SystemTime>,
 }
 
 impl Files {
@@ -38,6 +48,7 @@ impl Files {
             motd: config.motd.clone(),
             operators: config.operators.clone(),
             keep: config.keep.clone(),
+            handed_at: None,
         }
     }
 
@@ -55,7 +66,7 @@ impl Files {
         let read = [
             ("--motd", self.read_motd(hub)),
             ("--operators", self.read_operators(hub)),
-            ("bans", self.read_bans(hub, now)),
+            ("bans", self.read_changed_bans(hub, now)),
         ];
         for (what, result) in read {
             if let Err(error) = result {
@@ -66,7 +77,8 @@ impl Files {
 
     fn read_motd(&self, hub: &mut Hub<impl Socket>) -> io::Result<()> {
         let Some(path) = &self.motd else { return Ok(()) };
-        hub.set_motd(&read(path)?);
+        let content = kept::open(path).and_then(kept::read).map_err(|error| named(path, &error))?;
+        hub.set_motd(&safe(&content));
         Ok(())
     }
 
@@ -75,20 +87,35 @@ impl Files {
         let invalid = |why: String| {
             io::Error::new(ErrorKind::InvalidData, format!("{}: {why}", path.display()))
         };
-        check_secrecy(&fs::metadata(path).map_err(|error| named(path, &error))?)
-            .map_err(invalid)?;
-        let operators = Operators::parse(&read(path)?)
+        let file = kept::open(path).map_err(|error| named(path, &error))?;
+        check_secrecy(&file.metadata()?).map_err(invalid)?;
+        let content = kept::read(file).map_err(|error| named(path, &error))?;
+        let operators = Operators::parse(&safe(&content))
             .map_err(|line| invalid(format!("line {line} is not a name and a secret")))?;
-        info!("{} operators may use /oper", operators.count());
+        info!("{} may use /oper", Counted(operators.count() as u64, "operator"));
         hub.set_operators(operators);
         Ok(())
+    }
+
+    /// Reads the bans if a person may have changed them. Else the keeper may still be about to write
+    /// what it was handed: then what is in the file is older than what holds.
+    fn read_changed_bans(&self, hub: &mut Hub<impl Socket>, now: Instant) -> io::Result<()> {
+        let (Some(dir), Some(handed_at)) = (&self.keep, self.handed_at) else {
+            return self.read_bans(hub, now);
+        };
+        let path = dir.join(BANS);
+        let changed = fs::metadata(&path).and_then(|file| file.modified());
+        match changed.map_err(|error| named(&path, &error))? {
+            changed if changed > handed_at + KEEP_TIME => self.read_bans(hub, now),
+            _ => Ok(()),
+        }
     }
 
     fn read_bans(&self, hub: &mut Hub<impl Socket>, now: Instant) -> io::Result<()> {
         let Some(text) = self.kept(BANS)? else { return Ok(()) };
         let (bans, wrong) = Bans::from_text(&text, moment(now));
         tell_wrong(BANS, wrong);
-        info!("{} bans hold", bans.count());
+        info!("read {}", Counted(bans.count() as u64, "ban"));
         hub.set_bans(bans);
         Ok(())
     }
@@ -102,7 +129,7 @@ impl Files {
     fn kept(&self, name: &str) -> io::Result<Option<String>> {
         let Some(dir) = &self.keep else { return Ok(None) };
         let content = kept::load(dir, name)?;
-        Ok(content.map(|content| String::from_utf8_lossy(&content).into_owned()))
+        Ok(content.map(|content| safe(&content)))
     }
 }
 
@@ -131,6 +158,7 @@ impl Server {
     /// their clients then are to be there again.
     fn keep(&mut self, now: Instant) {
         let Some(keeper) = self.keeper.as_mut().filter(|_| self.stop_by.is_none()) else { return };
+        self.files.handed_at = Some(SystemTime::now());
         keeper.replace(BANS, self.hub.bans_text(moment(now)).into_bytes());
         keeper.replace(ROOMS, self.hub.rooms_text().into_bytes());
     }
@@ -139,15 +167,23 @@ impl Server {
 /// Whether a file is for its owner alone, which must be this user or root.
 fn check_secrecy(file: &Metadata) -> Result<(), String> {
     let own = rustix::process::geteuid().as_raw();
-    match (file.mode() & 0o077, file.uid()) {
+    let mode = file.mode() & 0o777;
+    match (mode & 0o077, file.uid()) {
         (0, uid) if uid == own || uid == 0 => Ok(()),
         (0, _) => Err("it belongs to another user".to_owned()),
-        (mode, _) => Err(format!("others may use it (mode {mode:03o}): chmod 600")),
+        _ => Err(format!("others may use it (mode {mode:o}): chmod 600")),
     }
 }
 
-fn read(path: &Path) -> io::Result<String> {
-    fs::read_to_string(path).map_err(|error| named(path, &error))
+/// The lines of a file, each made safe to show.
+fn safe(content: &[u8]) -> String {
+    let mut text = String::new();
+    for line in content.split_inclusive(|byte| *byte == b'\n') {
+        let line = line.strip_suffix(b"\n").unwrap_or(line);
+        push_safe(line.strip_suffix(b"\r").unwrap_or(line), &mut text);
+        text.push('\n');
+    }
+    text
 }
 
 fn named(path: &Path, error: &io::Error) -> io::Error {
@@ -156,7 +192,7 @@ fn named(path: &Path, error: &io::Error) -> io::Error {
 
 fn tell_wrong(file: &str, lines: usize) {
     if lines > 0 {
-        warn!("{lines} lines of the kept file {file} are none that it can have");
+        warn!("skipped {} of the kept file {file}", Counted(lines as u64, "wrong line"));
     }
 }
 

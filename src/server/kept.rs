@@ -3,26 +3,39 @@
 //! They are read before the loop starts, as reading may wait for the disk. This file does not know
 //! what is in them.
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, Read};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+
+use rustix::fs::OFlags;
 
 use crate::keep::frame::FILE_BYTES_MAX;
 
 /// The content of a file; `None` if nothing was kept under this name. An error names the file.
 pub fn load(dir: &Path, name: &str) -> io::Result<Option<Vec<u8>>> {
     let path = dir.join(name);
-    match read(&path) {
+    match open(&path).and_then(read) {
         Ok(content) => Ok(Some(content)),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(io::Error::new(error.kind(), format!("{}: {error}", path.display()))),
     }
 }
 
-/// Reads a file that the keeper can have written.
-fn read(path: &Path) -> io::Result<Vec<u8>> {
+/// Opens a regular file. Anything else, such as a named pipe, could make the reader wait for ever.
+pub(super) fn open(path: &Path) -> io::Result<File> {
+    let flags = OFlags::NONBLOCK.bits().cast_signed();
+    let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+    match file.metadata()?.is_file() {
+        true => Ok(file),
+        false => Err(io::Error::new(ErrorKind::InvalidInput, "not a regular file")),
+    }
+}
+
+/// Reads a file of at most [`FILE_BYTES_MAX`] bytes, as the keeper can have written it.
+pub(super) fn read(file: File) -> io::Result<Vec<u8>> {
     let (mut content, most) = (Vec::new(), FILE_BYTES_MAX as u64);
-    if File::open(path)?.take(most + 1).read_to_end(&mut content)? > FILE_BYTES_MAX {
+    if file.take(most + 1).read_to_end(&mut content)? > FILE_BYTES_MAX {
         let why = format!("more than {FILE_BYTES_MAX} bytes");
         return Err(io::Error::new(ErrorKind::FileTooLarge, why));
     }
