@@ -61,7 +61,8 @@ impl<S: Socket> Hub<S> {
             self.show(id, now);
             return AGAIN;
         }
-        if is_said && let Err(due) = take_turn(room, record, now) {
+        let is_told = kind == Kind::Line || kind == Kind::Command && command::is_told(safe);
+        if is_told && let Err(due) = take_turn(room, record, now) {
             client.wait(due);
             return DONE;
         }
