@@ -99,7 +99,7 @@ impl<S: Socket> Hub<S> {
             return self.tell(id, &Notice::TooManyBans { most: BANS_MAX }, now);
         }
         self.moderation.requests.push(Request::Keep);
-        info!("banned {network}{} by {}{}", Span(time), self.log_name(id), Why(why));
+        self.log_act(id, &format!("banned {network}{}", Span(time)), why);
         let gone = self.expel_banned(
             id,
             network,
@@ -126,8 +126,10 @@ impl<S: Socket> Hub<S> {
                 && !client.record.is_operator
                 && network.contains(&client.record.ip.to_canonical())
         });
+        let operator = by;
         let by = self.called_by(by);
         for one in &banned {
+            self.log_done(operator, "kicked", *one, why);
             let (room, is_seen) = (self.clients[*one].room, self.is_seen(*one));
             let name = self.names.of(one.serial).to_string();
             self.expel(*one, notice, now);
@@ -148,7 +150,7 @@ impl<S: Socket> Hub<S> {
             return self.tell(id, &Notice::NotBanned { network }, now);
         }
         self.moderation.requests.push(Request::Keep);
-        info!("lifted the ban of {text} by {}", self.log_name(id));
+        self.log_act(id, &format!("lifted the ban of {text}"), "");
         self.tell(id, &Notice::BanLifted { network: text }, now);
     }
 
@@ -174,7 +176,7 @@ impl<S: Socket> Hub<S> {
 
     pub(super) fn announce_text(&mut self, id: ClientId, text: &str, now: Instant) {
         let notice = Notice::Announcement { text };
-        info!("announced by {}: {text}", self.log_name(id));
+        self.log_act(id, "announced", text);
         for room in self
             .rooms
             .ids()
@@ -204,8 +206,8 @@ impl<S: Socket> Hub<S> {
 
     pub(super) fn set_op(&mut self, id: ClientId, name: &str, on: bool, now: Instant) {
         let Some(other) = self.find(name) else { return self.tell_nobody(id, name, now) };
-        self.clients[other].record.is_operator = on;
         self.log_done(id, if on { "made an operator:" } else { "unmade an operator:" }, other, "");
+        self.clients[other].record.is_operator = on;
         let told = if on { Notice::Operator } else { Notice::NoOperator };
         self.tell(other, &told, now);
         self.file(other, now);
@@ -254,6 +256,7 @@ impl<S: Socket> Hub<S> {
             return self.tell(id, &Notice::OnlyOperator { command: "/motd TEXT" }, now);
         }
         self.set_motd(text);
+        self.log_act(id, "set the welcome text", text);
         self.tell(id, &Notice::MotdSet, now);
     }
 
