@@ -97,8 +97,8 @@ impl Files {
         Ok(())
     }
 
-    /// Reads the bans if a person may have changed them. Else the keeper may still be about to write
-    /// what it was handed: then what is in the file is older than what holds.
+    /// Reads the bans if a person may have changed them. Else the keeper may still be about to
+    /// write what it was handed: then what is in the file is older than what holds.
     fn read_changed_bans(&self, hub: &mut Hub<impl Socket>, now: Instant) -> io::Result<()> {
         let (Some(dir), Some(handed_at)) = (&self.keep, self.handed_at) else {
             return self.read_bans(hub, now);

@@ -3,12 +3,11 @@
 //! They are read before the loop starts, as reading may wait for the disk. This file does not know
 //! what is in them.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, ErrorKind, Read};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-use rustix::fs::OFlags;
+use rustix::fs::{Mode, OFlags};
 
 use crate::keep::frame::FILE_BYTES_MAX;
 
@@ -24,8 +23,8 @@ pub fn load(dir: &Path, name: &str) -> io::Result<Option<Vec<u8>>> {
 
 /// Opens a regular file. Anything else, such as a named pipe, could make the reader wait for ever.
 pub(super) fn open(path: &Path) -> io::Result<File> {
-    let flags = OFlags::NONBLOCK.bits().cast_signed();
-    let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file = File::from(rustix::fs::open(path, flags, Mode::empty())?);
     match file.metadata()?.is_file() {
         true => Ok(file),
         false => Err(io::Error::new(ErrorKind::InvalidInput, "not a regular file")),

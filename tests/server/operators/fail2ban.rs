@@ -68,7 +68,7 @@ fn fail2ban_finds_the_address_in_each_line_it_should() {
 
 #[test]
 #[ignore = "needs fail2ban-regex"]
-fn fail2ban_finds_refusals_of_banned_addresses_and_journal_lines() {
+fn fail2ban_finds_refusals_also_in_lines_of_the_journal() {
     let folder = Folder::new("fail2ban-journal");
     let operators = operators(&folder);
     let server = Server::start(&["--operators", &operators, "--exempt", "none"]);
