@@ -14,7 +14,7 @@
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use log::info;
+use log::{debug, info};
 
 use super::submit::command_cost;
 use super::{Hub, Stop};
@@ -134,9 +134,23 @@ impl<S: Socket> Hub<S> {
 
     /// Logs what was done to a client, with both addresses.
     pub(super) fn log_done(&self, id: ClientId, what: &str, to: ClientId, why: &str) {
-        let [by, of] = [id, to].map(|one| self.log_name(one));
-        let why = Why(why);
-        info!("{what} {of} by {by}{why}");
+        self.log_act(id, &format!("{what} {}", self.log_name(to)), why);
+    }
+
+    /// Logs what a host or an operator did. Any client can be host of a room of its own, and must
+    /// not fill the log with that.
+    pub(super) fn log_act(&self, id: ClientId, what: &str, why: &str) {
+        let (by, why) = (self.log_name(id), Why(why));
+        match self.rank(id) {
+            Rank::Operator => info!("{what} by operator {by}{why}"),
+            Rank::Host | Rank::Anyone => debug!("{what} by host {by}{why}"),
+        }
+    }
+
+    /// The same, done to a room.
+    pub(super) fn log_rule(&self, id: ClientId, what: &str) {
+        let room = self.rooms.name(self.clients[id].room);
+        self.log_act(id, &format!("{what} {room}"), "");
     }
 
     /// A client as the log names it.
@@ -205,6 +219,7 @@ impl<S: Socket> Hub<S> {
     pub(super) fn set_slow(&mut self, id: ClientId, slow: Duration, now: Instant) {
         let (room, by) = (self.clients[id].room, &self.called_by(id));
         self.rooms[room].change_rules(|rules| rules.set_slow(slow));
+        self.log_rule(id, &format!("one line in {} s for each in", slow.as_secs()));
         let told = match slow.as_secs() {
             0 => Notice::SlowEnded { by },
             seconds => Notice::SlowSet { by, seconds },
@@ -215,6 +230,7 @@ impl<S: Socket> Hub<S> {
     pub(super) fn set_lock(&mut self, id: ClientId, is_locked: bool, now: Instant) {
         let (room, by) = (self.clients[id].room, &self.called_by(id));
         self.rooms[room].change_rules(|rules| rules.is_locked = is_locked);
+        self.log_rule(id, if is_locked { "locked" } else { "unlocked" });
         let told = if is_locked { Notice::LockSet { by } } else { Notice::LockEnded { by } };
         self.tell_done(id, room, &told, now);
     }
@@ -252,6 +268,7 @@ impl<S: Socket> Hub<S> {
         }
         // Kept as it was sent: it was made safe when it was read.
         self.rooms[room].topic = Some(topic.into());
+        self.log_rule(id, "set the topic of");
         let name = &self.called_by(id);
         self.tell_words(id, &Notice::TopicSet { name, topic }, now);
         self.moderation.requests.push(Request::Keep);
@@ -274,6 +291,9 @@ impl<S: Socket> Hub<S> {
             ("", true) => Notice::Back { name },
             (text, _) => Notice::Away { name, text },
         };
+        if self.clients[id].record.is_unseen {
+            return self.tell(id, &notice, now);
+        }
         self.tell_words(id, &notice, now);
     }
 

@@ -184,6 +184,10 @@ impl<S: Socket> Hub<S> {
 
     fn rename(&mut self, id: ClientId, name: &str, now: Instant) {
         let serial = id.serial;
+        // A name could say what a muted client may not.
+        if let Some(notice) = self.room_of(id).silence(serial, now) {
+            return self.tell(id, &notice, now);
+        }
         let from = self.names.of(serial).to_string();
         let network = network(self.clients[id].record.ip);
         // Two renames of one turn are decided in the order of their lines, so the first has the
@@ -193,6 +197,10 @@ impl<S: Socket> Hub<S> {
         let to = self.names.of(serial).to_string();
         match taken {
             Ok(()) if to == from => self.tell(id, &Notice::NameIsYours { name: &to }, now),
+            // The others do not know that it is here.
+            Ok(()) if self.clients[id].record.is_unseen => {
+                self.tell(id, &Notice::Renamed { from: &from, to: &to }, now);
+            }
             Ok(()) => {
                 // Its bearer has worded the name, so a client that ignores it does not see it.
                 let (notice, voice) =

@@ -136,7 +136,7 @@ impl<S: Socket> Hub<S> {
             return self.tell(id, &Notice::TooManyBans { most: BANS_MAX }, now);
         }
         self.moderation.requests.push(Request::Keep);
-        info!("banned {network}{} by {}{}", Span(time), self.log_name(id), Why(why));
+        self.log_act(id, &format!("banned {network}{}", Span(time)), why);
         let gone = self.expel_banned(
             id,
             network,
@@ -163,8 +163,10 @@ impl<S: Socket> Hub<S> {
                 && !client.record.is_operator
                 && network.contains(&client.record.ip.to_canonical())
         });
+        let operator = by;
         let by = self.called_by(by);
         for one in &banned {
+            self.log_done(operator, "kicked", *one, why);
             // Both are read before the client leaves: afterwards it is seen by nobody. The others
             // are told later, so that the last thing the client reads is the reason for it.
             let (room, is_seen) = (self.clients[*one].room, self.is_seen(*one));
@@ -185,7 +187,7 @@ impl<S: Socket> Hub<S> {
             return self.tell(id, &Notice::NotBanned { network }, now);
         }
         self.moderation.requests.push(Request::Keep);
-        info!("lifted the ban of {text} by {}", self.log_name(id));
+        self.log_act(id, &format!("lifted the ban of {text}"), "");
         self.tell(id, &Notice::BanLifted { network: text }, now);
     }
 
@@ -213,7 +215,7 @@ impl<S: Socket> Hub<S> {
 
     pub(super) fn announce_text(&mut self, id: ClientId, text: &str, now: Instant) {
         let notice = Notice::Announcement { text };
-        info!("announced by {}: {text}", self.log_name(id));
+        self.log_act(id, "announced", text);
         for room in self.rooms.ids() {
             self.post(room, &notice, now);
         }
@@ -248,10 +250,11 @@ impl<S: Socket> Hub<S> {
 
     pub(super) fn set_op(&mut self, id: ClientId, name: &str, on: bool, now: Instant) {
         let Some(other) = self.find(name) else { return self.tell_nobody(id, name, now) };
+        // Logged first: the log says what each was when it was done.
+        self.log_done(id, if on { "made an operator:" } else { "unmade an operator:" }, other, "");
         // It holds from this place in the order on. A command of the other that is behind this one
         // is judged by it.
         self.clients[other].record.is_operator = on;
-        self.log_done(id, if on { "made an operator:" } else { "unmade an operator:" }, other, "");
         let told = if on { Notice::Operator } else { Notice::NoOperator };
         self.tell(other, &told, now);
         self.file(other, now);
@@ -302,6 +305,7 @@ impl<S: Socket> Hub<S> {
             return self.tell(id, &Notice::OnlyOperator { command: "/motd TEXT" }, now);
         }
         self.set_motd(text);
+        self.log_act(id, "set the welcome text", text);
         self.tell(id, &Notice::MotdSet, now);
     }
 

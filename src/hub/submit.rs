@@ -88,9 +88,11 @@ impl<S: Socket> Hub<S> {
             self.show(id, now);
             return AGAIN;
         }
-        // The pace of a slow room is for what all read. Commands and their replies disturb nobody.
+        // The pace of a slow room is for what all read. Other commands and their replies disturb
+        // nobody.
+        let is_told = kind == Kind::Line || kind == Kind::Command && command::is_told(safe);
         if let Some(due) =
-            slow_rules(room, record, is_said).and_then(|rules| rules.line_due(id.serial, now))
+            slow_rules(room, record, is_told).and_then(|rules| rules.line_due(id.serial, now))
         {
             client.wait(due);
             return DONE;
@@ -105,12 +107,11 @@ impl<S: Socket> Hub<S> {
             return DONE;
         }
         // Its turn is used up only now: its rate may have made it wait, and then it is asked again.
-        if let Some(rules) = slow_rules(room, record, is_said) {
+        if let Some(rules) = slow_rules(room, record, is_told) {
             rules.note_line(id.serial, now);
         }
         room.submissions.push(id, kind, text, cost);
-        budget.deficit -= cost as u32;
-        budget.turn = budget.turn.saturating_sub(cost);
+        budget.spend(cost);
         if kind == Kind::Command {
             // What it sends behind a command is read when that is carried out. So a line behind
             // `/join` is said in the new room. And each client has at most one answer under way.
@@ -170,8 +171,8 @@ impl<S: Socket> Hub<S> {
 
 /// The rules that make a client wait for its turn in a slow room. A host and an operator need not:
 /// they moderate, and must be able to say so at once.
-fn slow_rules<'a>(room: &'a mut Room, record: &Record, is_said: bool) -> Option<&'a mut Rules> {
-    let is_free = !is_said || record.is_operator || room.host == Some(record.serial);
+fn slow_rules<'a>(room: &'a mut Room, record: &Record, is_told: bool) -> Option<&'a mut Rules> {
+    let is_free = !is_told || record.is_operator || room.host == Some(record.serial);
     room.rules.as_deref_mut().filter(|_| !is_free)
 }
 
