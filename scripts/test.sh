@@ -9,7 +9,8 @@ missing=
 for pair in nc:netcat-openbsd ncat:ncat socat:socat telnet:telnet busybox:busybox strace:strace \
     curl:curl openssl:openssl ssh:openssh-client gcc:gcc plink:putty-tools ip:iproute2 \
     tmux:tmux screen:screen xterm:xterm Xvfb:xvfb xdotool:xdotool haproxy:haproxy nginx:nginx \
-    chromium:chromium chromedriver:chromium-driver zbarimg:zbar-tools; do
+    chromium:chromium chromedriver:chromium-driver fail2ban-regex:fail2ban \
+    zbarimg:zbar-tools; do
     command -v "${pair%%:*}" >/dev/null || missing="$missing ${pair##*:}"
 done
 [ -e /usr/lib/nginx/modules/ngx_stream_module.so ] || missing="$missing libnginx-mod-stream"

@@ -125,7 +125,7 @@ impl<S: Socket> Hub<S> {
                 self.answer(author, now, |hub| hub.tell_reply(author, lines, now));
             }
             Effect::Command(line) => {
-                self.answer(author, now, |hub| hub.obey(author, &line, now));
+                self.answer(author, now, |hub| hub.obey(author, room, &line, now));
             }
             // From here on its name is kept for its network alone.
             Effect::Gone => self.names.release(author.serial, now),
@@ -171,7 +171,9 @@ impl<S: Socket> Hub<S> {
             let Some(client) = self.clients.get(id).filter(|its| its.life() == Life::Ending) else {
                 continue;
             };
-            if self.rooms[client.room].submissions.is_empty() {
+            // A command may wait in another room, where it is to be carried out.
+            let is_done = client.hold != Hold::Answer;
+            if is_done && self.rooms[client.room].submissions.is_empty() {
                 self.close_here(id, Leave::Quit, now);
                 self.file(id, now);
             } else {

@@ -47,6 +47,7 @@ impl<S: Socket> Hub<S> {
         let is_set = password.is_some();
         self.rooms[room].change_rules(|rules| rules.password = password);
         self.moderation.requests.push(Request::Keep);
+        self.log_rule(id, if is_set { "set the password of" } else { "removed the password of" });
         let by = &self.called_by(id);
         let told = if is_set { Notice::PasswordSet { by } } else { Notice::PasswordGone { by } };
         self.tell_done(id, room, &told, now);

@@ -14,16 +14,18 @@
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use log::info;
+use log::{debug, info};
 
-use super::Hub;
+use super::submit::command_cost;
+use super::{Hub, Stop};
 use crate::hub::addresses::network;
 use crate::hub::client::{Admission, Hold, Leave, Life, Socket};
 use crate::hub::moderation::Request;
+use crate::room::submissions::Kind;
 use crate::room::transcript::SERVER;
 use crate::room::without::Without;
 use crate::room::{ClientId, RoomId};
-use crate::words::command::Rank;
+use crate::words::command::{Command, Rank};
 use crate::words::notice::{Notice, Span, Why};
 
 /// The most bytes of a topic: a few lines on a terminal. Every client that comes in is sent it.
@@ -69,6 +71,37 @@ impl<S: Socket> Hub<S> {
         found
     }
 
+    /// In which room this command of an operator must be carried out, if that is not this one: that
+    /// of the client in question. So it holds from one place in the order of that room on, and the
+    /// lines before that place still count.
+    pub(super) fn elsewhere(
+        &self,
+        id: ClientId,
+        room: RoomId,
+        command: Command<'_>,
+    ) -> Option<RoomId> {
+        let (Command::Kick { name, .. } | Command::Mute { name, .. } | Command::Unmute(name)) =
+            command
+        else {
+            return None;
+        };
+        let its = self.clients[self.find(name)?].room;
+        (self.rank(id) == Rank::Operator && its != room).then_some(its)
+    }
+
+    /// Submits a command in another room. Its author waits for the reply until then. At a stop
+    /// nothing is passed on: that room may have its last line already.
+    pub(super) fn pass_on(&mut self, id: ClientId, to: RoomId, line: &str, now: Instant) {
+        if self.stop != Stop::No {
+            return;
+        }
+        self.clients[id].hold = Hold::Answer;
+        let room = &mut self.rooms[to];
+        let most = command_cost(line.as_bytes()) + room.forms.extra();
+        room.submissions.push(id, Kind::Command, line.as_bytes(), most);
+        self.agenda.file_room(to, room, now);
+    }
+
     /// The network by which a client is known when it comes back; `None` if it shares its address
     /// with others, as all on this machine do.
     ///
@@ -89,8 +122,8 @@ impl<S: Socket> Hub<S> {
         now: Instant,
     ) {
         let voice = self.config.voice();
-        // Appended at once: in the client's own room, this is the place of the command in the
-        // order. The author is the server, so that no client can have it left out.
+        // Appended at once: this is the room of the command, and its place in the order. The author
+        // is the server, so that no client can have it left out.
         self.rooms[room].tell_of(&mut self.pages, SERVER, notice, voice);
         let client = &self.clients[id];
         let without = client.reading.without();
@@ -101,9 +134,23 @@ impl<S: Socket> Hub<S> {
 
     /// Logs what was done to a client, with both addresses.
     pub(super) fn log_done(&self, id: ClientId, what: &str, to: ClientId, why: &str) {
-        let [by, of] = [id, to].map(|one| self.log_name(one));
-        let why = Why(why);
-        info!("{what} {of} by {by}{why}");
+        self.log_act(id, &format!("{what} {}", self.log_name(to)), why);
+    }
+
+    /// Logs what a host or an operator did. Any client can be host of a room of its own, and must
+    /// not fill the log with that.
+    pub(super) fn log_act(&self, id: ClientId, what: &str, why: &str) {
+        let (by, why) = (self.log_name(id), Why(why));
+        match self.rank(id) {
+            Rank::Operator => info!("{what} by operator {by}{why}"),
+            Rank::Host | Rank::Anyone => debug!("{what} by host {by}{why}"),
+        }
+    }
+
+    /// The same, done to a room.
+    pub(super) fn log_rule(&self, id: ClientId, what: &str) {
+        let room = self.rooms.name(self.clients[id].room);
+        self.log_act(id, &format!("{what} {room}"), "");
     }
 
     /// A client as the log names it.
@@ -172,6 +219,7 @@ impl<S: Socket> Hub<S> {
     pub(super) fn set_slow(&mut self, id: ClientId, slow: Duration, now: Instant) {
         let (room, by) = (self.clients[id].room, &self.called_by(id));
         self.rooms[room].change_rules(|rules| rules.set_slow(slow));
+        self.log_rule(id, &format!("one line in {} s for each in", slow.as_secs()));
         let told = match slow.as_secs() {
             0 => Notice::SlowEnded { by },
             seconds => Notice::SlowSet { by, seconds },
@@ -182,6 +230,7 @@ impl<S: Socket> Hub<S> {
     pub(super) fn set_lock(&mut self, id: ClientId, is_locked: bool, now: Instant) {
         let (room, by) = (self.clients[id].room, &self.called_by(id));
         self.rooms[room].change_rules(|rules| rules.is_locked = is_locked);
+        self.log_rule(id, if is_locked { "locked" } else { "unlocked" });
         let told = if is_locked { Notice::LockSet { by } } else { Notice::LockEnded { by } };
         self.tell_done(id, room, &told, now);
     }
@@ -219,6 +268,7 @@ impl<S: Socket> Hub<S> {
         }
         // Kept as it was sent: it was made safe when it was read.
         self.rooms[room].topic = Some(topic.into());
+        self.log_rule(id, "set the topic of");
         let name = &self.called_by(id);
         self.tell_words(id, &Notice::TopicSet { name, topic }, now);
         self.moderation.requests.push(Request::Keep);
@@ -241,6 +291,9 @@ impl<S: Socket> Hub<S> {
             ("", true) => Notice::Back { name },
             (text, _) => Notice::Away { name, text },
         };
+        if self.clients[id].record.is_unseen {
+            return self.tell(id, &notice, now);
+        }
         self.tell_words(id, &notice, now);
     }
 

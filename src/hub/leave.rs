@@ -151,6 +151,8 @@ impl<S: Socket> Hub<S> {
         }
         // The room that it was going to stayed open for it.
         if let Some(to) = moving_to {
+            // It may have made that room.
+            self.rooms[to].host = self.rooms[to].host.filter(|host| *host != id.serial);
             self.rooms[to].coming -= 1;
             self.agenda.file_room(to, &mut self.rooms[to], now);
         }

@@ -49,6 +49,14 @@ pub(super) struct Budget {
     pub read: usize,
 }
 
+impl Budget {
+    /// A line is submitted, which will be charged so much.
+    pub fn spend(&mut self, cost: usize) {
+        self.deficit -= cost as u32;
+        self.turn = self.turn.saturating_sub(cost);
+    }
+}
+
 impl<S: Socket> Hub<S> {
     /// Visits one client: takes lines while they fit, and reads at most `share` bytes for more.
     pub(super) fn visit(

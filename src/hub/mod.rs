@@ -165,6 +165,7 @@ enum Stop {
 struct Troubles {
     full: Throttle,
     per_address: Throttle,
+    kept_out: Throttle,
     no_header: Throttle,
     too_slow: Throttle,
 }

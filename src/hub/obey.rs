@@ -22,10 +22,10 @@ use super::Hub;
 use super::rooms::LOBBY_NAME;
 use crate::hub::addresses::network;
 use crate::hub::client::{Life, Socket};
-use crate::room::ClientId;
 use crate::room::reading::DETOUR_BYTES;
 use crate::room::transcript::EntryKind;
 use crate::room::without::{IGNORED_MAX, Without};
+use crate::room::{ClientId, RoomId};
 use crate::words::command::{self, Command, Rank};
 use crate::words::names::{Claimant, NAME_CHARACTERS_MAX, Name, Refusal, called};
 use crate::words::notice::{self, Notice};
@@ -40,18 +40,15 @@ const LISTED_MAX: usize = 50;
 
 impl<S: Socket> Hub<S> {
     /// Carries out what a client has asked in this line, if it may ask that.
-    pub(super) fn obey(&mut self, id: ClientId, line: &str, now: Instant) {
+    pub(super) fn obey(&mut self, id: ClientId, room: RoomId, line: &str, now: Instant) {
         let (command, lang) = (Command::parse(line), self.config.lang());
-        let name = line.split_whitespace().next().unwrap_or_default();
         // The rank is that of this moment, not of the moment at which the line was read. Meanwhile
         // the client may have been made an operator, or have lost its room.
         if command::rank(line) > self.rank(id) {
-            let needs_host = command::rank(line) == Rank::Host;
-            let command = &self.excerpt(name);
-            return match needs_host {
-                true => self.tell(id, &Notice::OnlyHost { command }, now),
-                false => self.tell(id, &Notice::OnlyOperator { command }, now),
-            };
+            return self.refuse_command(id, line, now);
+        }
+        if let Some(to) = self.elsewhere(id, room, command) {
+            return self.pass_on(id, to, line, now);
         }
         // At the door only these three work. Everything else would tell a client without the
         // password which clients are here.
@@ -105,6 +102,15 @@ impl<S: Socket> Hub<S> {
             }
             // The room has carried it out.
             Command::Say(_) | Command::Me(_) => debug_assert!(false),
+        }
+    }
+
+    /// Tells a client which others may give the command in this line.
+    fn refuse_command(&mut self, id: ClientId, line: &str, now: Instant) {
+        let command = &self.excerpt(line.split_whitespace().next().unwrap_or_default());
+        match command::rank(line) {
+            Rank::Host => self.tell(id, &Notice::OnlyHost { command }, now),
+            _ => self.tell(id, &Notice::OnlyOperator { command }, now),
         }
     }
 
@@ -178,6 +184,10 @@ impl<S: Socket> Hub<S> {
 
     fn rename(&mut self, id: ClientId, name: &str, now: Instant) {
         let serial = id.serial;
+        // A name could say what a muted client may not.
+        if let Some(notice) = self.room_of(id).silence(serial, now) {
+            return self.tell(id, &notice, now);
+        }
         let from = self.names.of(serial).to_string();
         let network = network(self.clients[id].record.ip);
         // Two renames of one turn are decided in the order of their lines, so the first has the
@@ -187,6 +197,10 @@ impl<S: Socket> Hub<S> {
         let to = self.names.of(serial).to_string();
         match taken {
             Ok(()) if to == from => self.tell(id, &Notice::NameIsYours { name: &to }, now),
+            // The others do not know that it is here.
+            Ok(()) if self.clients[id].record.is_unseen => {
+                self.tell(id, &Notice::Renamed { from: &from, to: &to }, now);
+            }
             Ok(()) => {
                 // Its bearer has worded the name, so a client that ignores it does not see it.
                 let (notice, voice) =

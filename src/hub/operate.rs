@@ -17,13 +17,12 @@ use std::time::{Duration, Instant};
 use ipnet::IpNet;
 use log::{LevelFilter, info, warn};
 
-use super::Hub;
+use super::{Hub, Stop};
 use crate::hub::bans::{BANS_MAX, Ban, Bans, Moment, parse_network, whole_network};
 use crate::hub::client::{Admission, Leave, Socket};
 use crate::hub::moderation::{Operators, Request, TRIES_MAX};
-use crate::room::ClientId;
-use crate::room::transcript::SERVER;
 use crate::room::without::Without;
+use crate::room::{ClientId, RoomId};
 use crate::words::command::Rank;
 use crate::words::notice::{Notice, Shown, Span, Why};
 
@@ -137,7 +136,7 @@ impl<S: Socket> Hub<S> {
             return self.tell(id, &Notice::TooManyBans { most: BANS_MAX }, now);
         }
         self.moderation.requests.push(Request::Keep);
-        info!("banned {network}{} by {}{}", Span(time), self.log_name(id), Why(why));
+        self.log_act(id, &format!("banned {network}{}", Span(time)), why);
         let gone = self.expel_banned(
             id,
             network,
@@ -164,8 +163,10 @@ impl<S: Socket> Hub<S> {
                 && !client.record.is_operator
                 && network.contains(&client.record.ip.to_canonical())
         });
+        let operator = by;
         let by = self.called_by(by);
         for one in &banned {
+            self.log_done(operator, "kicked", *one, why);
             // Both are read before the client leaves: afterwards it is seen by nobody. The others
             // are told later, so that the last thing the client reads is the reason for it.
             let (room, is_seen) = (self.clients[*one].room, self.is_seen(*one));
@@ -173,9 +174,7 @@ impl<S: Socket> Hub<S> {
             self.expel(*one, notice, now);
             if is_seen {
                 let (name, by, why) = (name.as_str(), by.as_str(), Why(why));
-                let told = Notice::WasKicked { name, by, why };
-                let voice = self.config.voice();
-                self.rooms[room].tell_of(&mut self.pages, SERVER, &told, voice);
+                self.post(room, &Notice::WasKicked { name, by, why }, now);
             }
         }
         banned.len()
@@ -188,7 +187,7 @@ impl<S: Socket> Hub<S> {
             return self.tell(id, &Notice::NotBanned { network }, now);
         }
         self.moderation.requests.push(Request::Keep);
-        info!("lifted the ban of {text} by {}", self.log_name(id));
+        self.log_act(id, &format!("lifted the ban of {text}"), "");
         self.tell(id, &Notice::BanLifted { network: text }, now);
     }
 
@@ -216,24 +215,24 @@ impl<S: Socket> Hub<S> {
 
     pub(super) fn announce_text(&mut self, id: ClientId, text: &str, now: Instant) {
         let notice = Notice::Announcement { text };
-        info!("announced by {}: {text}", self.log_name(id));
-        for room in self
-            .rooms
-            .ids()
-            .into_iter()
-            .filter(|room| !self.rooms[*room].is_door)
-            .collect::<Vec<_>>()
-        {
-            let line = self.config.voice().line(&notice);
-            // Submitted, not appended: only the room of the command is at its own place in the
-            // order. In any other, a pass may be unfinished.
-            self.rooms[room].submissions.push_notice(&line);
-            self.agenda.file_room(room, &mut self.rooms[room], now);
+        self.log_act(id, "announced", text);
+        for room in self.rooms.ids() {
+            self.post(room, &notice, now);
         }
         // All others read the announcement itself. A program that gets replies only must learn that
         // it is done.
         if self.clients[id].reading.without().is_some_and(Without::has_all) {
             self.tell(id, &Notice::Done, now);
+        }
+    }
+
+    /// Submits a notice in a room. It is not appended: only the room of a command is at its own
+    /// place in the order, and in any other a pass may be unfinished. At a stop nothing is said
+    /// behind the last line, and at the door never.
+    fn post(&mut self, room: RoomId, notice: &Notice<'_>, now: Instant) {
+        if self.stop == Stop::No && !self.rooms[room].is_door {
+            self.rooms[room].submissions.push_notice(&self.config.voice().line(notice));
+            self.agenda.file_room(room, &mut self.rooms[room], now);
         }
     }
 
@@ -251,10 +250,11 @@ impl<S: Socket> Hub<S> {
 
     pub(super) fn set_op(&mut self, id: ClientId, name: &str, on: bool, now: Instant) {
         let Some(other) = self.find(name) else { return self.tell_nobody(id, name, now) };
+        // Logged first: the log says what each was when it was done.
+        self.log_done(id, if on { "made an operator:" } else { "unmade an operator:" }, other, "");
         // It holds from this place in the order on. A command of the other that is behind this one
         // is judged by it.
         self.clients[other].record.is_operator = on;
-        self.log_done(id, if on { "made an operator:" } else { "unmade an operator:" }, other, "");
         let told = if on { Notice::Operator } else { Notice::NoOperator };
         self.tell(other, &told, now);
         self.file(other, now);
@@ -305,6 +305,7 @@ impl<S: Socket> Hub<S> {
             return self.tell(id, &Notice::OnlyOperator { command: "/motd TEXT" }, now);
         }
         self.set_motd(text);
+        self.log_act(id, "set the welcome text", text);
         self.tell(id, &Notice::MotdSet, now);
     }
 

@@ -116,9 +116,12 @@ impl<S: Socket> Hub<S> {
     }
 
     pub(super) fn tell_refused(&mut self, address: SocketAddr, refusal: &Refused, now: Instant) {
-        let full = matches!(refusal, Refused::Full(_));
-        let troubles = &mut self.troubles;
-        let trouble = if full { &mut troubles.full } else { &mut troubles.per_address };
+        // One kind must not hide another in the log.
+        let trouble = match refusal {
+            Refused::Full(_) => &mut self.troubles.full,
+            Refused::TooManyFromAddress(_) => &mut self.troubles.per_address,
+            Refused::Banned(..) | Refused::Locked(_) => &mut self.troubles.kept_out,
+        };
         if let Some(count) = trouble.count(now) {
             let connections = Counted(count, "connection");
             let notice = refusal.notice();

@@ -159,7 +159,7 @@ impl Rooms {
     /// lines are none.
     pub fn take_text(&mut self, text: &str) -> usize {
         let mut wrong = 0;
-        for line in text.lines() {
+        for line in text.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
             let mut words = line.splitn(3, ' ');
             let parts = (words.next(), words.next(), words.next());
             let (Some(name), Some(what), Some(value)) = parts else {

@@ -31,6 +31,7 @@ use super::Hub;
 use super::listen::{AGAIN, Budget, DONE, MORE, Step, Visit};
 use crate::config::{NAMED_BYTES_MAX, STANDING_BYTES_MAX};
 use crate::hub::client::{Admission, Hold, Part, Record, Socket};
+use crate::room::rules::Rules;
 use crate::room::submissions::Kind;
 use crate::room::transcript::charge;
 use crate::room::{ClientId, Room};
@@ -84,8 +85,12 @@ impl<S: Socket> Hub<S> {
             self.show(id, now);
             return AGAIN;
         }
-        // The pace of a slow room is for what all read. Commands and their replies disturb nobody.
-        if is_said && let Err(due) = take_turn(room, record, now) {
+        // The pace of a slow room is for what all read. Other commands and their replies disturb
+        // nobody.
+        let is_told = kind == Kind::Line || kind == Kind::Command && command::is_told(safe);
+        if let Some(due) =
+            slow_rules(room, record, is_told).and_then(|rules| rules.line_due(id.serial, now))
+        {
             client.wait(due);
             return DONE;
         }
@@ -98,13 +103,15 @@ impl<S: Socket> Hub<S> {
             client.wait(due);
             return DONE;
         }
+        // Its turn is used up only now: its rate may have made it wait, and then it is asked again.
+        if let Some(rules) = slow_rules(room, record, is_told) {
+            rules.note_line(id.serial, now);
+        }
         room.submissions.push(id, kind, text, cost);
-        budget.deficit -= cost as u32;
-        budget.turn = budget.turn.saturating_sub(cost);
+        budget.spend(cost);
         if kind == Kind::Command {
-            // What it sends behind a command is not read before that is carried out. So a line
-            // behind `/join` is said in the new room, and one behind `/nick` is charged for the new
-            // name. And each client has at most one answer under way.
+            // What it sends behind a command is read when that is carried out. So a line behind
+            // `/join` is said in the new room. And each client has at most one answer under way.
             client.hold = Hold::Answer;
         }
         record.decoder.consume(decoded, rules, now);
@@ -173,15 +180,11 @@ fn kind_of(decoded: Decoded, safe: &mut String, part: Part) -> Kind {
     if part == Part::Says || begins_with_slash { Kind::Command } else { Kind::Line }
 }
 
-/// Takes the turn of a client in a slow room. A host and an operator need not wait.
-///
-/// They moderate, and must be able to say so at once.
-fn take_turn(room: &mut Room, record: &Record, now: Instant) -> Result<(), Instant> {
-    let is_free = record.is_operator || room.host == Some(record.serial);
-    match &mut room.rules {
-        Some(rules) if !is_free => rules.take_line(record.serial, now),
-        _ => Ok(()),
-    }
+/// The rules that make a client wait for its turn in a slow room. A host and an operator need not:
+/// they moderate, and must be able to say so at once.
+fn slow_rules<'a>(room: &'a mut Room, record: &Record, is_told: bool) -> Option<&'a mut Rules> {
+    let is_free = !is_told || record.is_operator || room.host == Some(record.serial);
+    room.rules.as_deref_mut().filter(|_| !is_free)
 }
 
 /// The most that a text will be charged in the transcript: with the name before it, or as what a
@@ -191,10 +194,14 @@ fn take_turn(room: &mut Room, record: &Record, now: Instant) -> Result<(), Insta
 /// is carried out. Then it is too late to find that the turn is full.
 fn cost(text: &[u8], kind: Kind, name: &impl Display) -> usize {
     const MARKS_BYTES: usize = 3;
-    const COMMAND_BYTES: usize = 3 * NAME_BYTES_MAX;
     match kind {
         Kind::AsItIs | Kind::Answer | Kind::Departure { .. } => charge(text.len()),
         Kind::Line => charge(name.to_string().len() + text.len() + MARKS_BYTES),
-        Kind::Command => charge(text.len() + COMMAND_BYTES),
+        Kind::Command => command_cost(text),
     }
+}
+
+/// The most that a command will be charged: it may show all its text, with names around it.
+pub(super) fn command_cost(text: &[u8]) -> usize {
+    charge(text.len() + 3 * NAME_BYTES_MAX)
 }

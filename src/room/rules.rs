@@ -56,18 +56,16 @@ impl Rules {
         self.next_line.clear();
     }
 
-    /// A client wants to say a line. Returns when it may, if it must wait.
-    pub fn take_line(&mut self, serial: u64, now: Instant) -> Result<(), Instant> {
-        if self.slow.is_zero() {
-            return Ok(());
-        }
-        match self.next_line.get(&serial) {
-            Some(at) if now < *at => Err(*at),
-            _ => {
-                self.next_line.retain(|_, at| now < *at);
-                self.next_line.insert(serial, now + self.slow);
-                Ok(())
-            }
+    /// When a client may say its next line, if it must wait.
+    pub fn line_due(&self, serial: u64, now: Instant) -> Option<Instant> {
+        self.next_line.get(&serial).copied().filter(|at| now < *at)
+    }
+
+    /// A client says a line: in a slow room it must wait before the next.
+    pub fn note_line(&mut self, serial: u64, now: Instant) {
+        if !self.slow.is_zero() {
+            self.next_line.retain(|_, at| now < *at);
+            self.next_line.insert(serial, now + self.slow);
         }
     }
 
@@ -155,15 +153,16 @@ mod tests {
     #[test]
     fn in_a_slow_room_each_has_its_own_turn() {
         let (mut rules, now) = (Rules::default(), Instant::now());
-        assert_eq!(rules.take_line(1, now), Ok(()));
+        rules.note_line(1, now);
+        assert_eq!(rules.line_due(1, now), None);
         rules.set_slow(SECOND);
-        assert_eq!(rules.take_line(1, now), Ok(()));
-        assert_eq!(rules.take_line(1, now), Err(now + SECOND));
-        assert_eq!(rules.take_line(2, now), Ok(()));
-        assert_eq!(rules.take_line(1, now + SECOND), Ok(()));
+        rules.note_line(1, now);
+        assert_eq!(rules.line_due(1, now), Some(now + SECOND));
+        assert_eq!(rules.line_due(2, now), None);
+        rules.note_line(1, now + SECOND);
         assert_eq!(rules.next_line.len(), 1);
         rules.set_slow(Duration::ZERO);
-        assert!(rules.take_line(1, now).is_ok() && rules.is_empty());
+        assert!(rules.line_due(1, now).is_none() && rules.is_empty());
     }
 
     #[test]

@@ -4,9 +4,11 @@
 //! At the start a file that cannot be read is an error, so no ban is forgotten unseen. Later it is
 //! a line in the log, and what was read before holds on. Reading may wait for the disk: it happens
 //! only when a person or a service manager asks for it.
+//!
+//! What is in a file may reach a terminal, so it is made as safe to show as what a client sends.
 
 use std::collections::HashSet;
-use std::fs::{self, Metadata};
+use std::fs::Metadata;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::MetadataExt;
@@ -22,6 +24,7 @@ use crate::hub::bans::{Bans, Moment};
 use crate::hub::client::Socket;
 use crate::hub::moderation::{Operators, Request};
 use crate::words::notice::Counted;
+use crate::words::text::push_safe;
 
 const BANS: &str = "bans";
 const ROOMS: &str = "rooms";
@@ -73,7 +76,8 @@ impl Files {
 
     fn read_motd(&self, hub: &mut Hub<impl Socket>) -> io::Result<()> {
         let Some(path) = &self.motd else { return Ok(()) };
-        hub.set_motd(&read(path)?);
+        let content = kept::open(path).and_then(kept::read).map_err(|error| named(path, &error))?;
+        hub.set_motd(&safe(&content));
         Ok(())
     }
 
@@ -82,9 +86,10 @@ impl Files {
         let invalid = |why: String| {
             io::Error::new(ErrorKind::InvalidData, format!("{}: {why}", path.display()))
         };
-        check_secrecy(&fs::metadata(path).map_err(|error| named(path, &error))?)
-            .map_err(invalid)?;
-        let operators = Operators::parse(&read(path)?)
+        let file = kept::open(path).map_err(|error| named(path, &error))?;
+        check_secrecy(&file.metadata()?).map_err(invalid)?;
+        let content = kept::read(file).map_err(|error| named(path, &error))?;
+        let operators = Operators::parse(&safe(&content))
             .map_err(|line| invalid(format!("line {line} is not a name and a secret")))?;
         info!("read {}", Counted(operators.count() as u64, "operator"));
         hub.set_operators(operators);
@@ -110,7 +115,7 @@ impl Files {
     fn kept(&self, name: &str) -> io::Result<Option<String>> {
         let Some(dir) = &self.keep else { return Ok(None) };
         let content = kept::load(dir, name)?;
-        Ok(content.map(|content| String::from_utf8_lossy(&content).into_owned()))
+        Ok(content.map(|content| safe(&content)))
     }
 }
 
@@ -149,15 +154,23 @@ impl Server {
 /// Whether a file is for its owner alone, which must be this user or root.
 fn check_secrecy(file: &Metadata) -> Result<(), String> {
     let own = rustix::process::geteuid().as_raw();
-    match (file.mode() & 0o077, file.uid()) {
+    let mode = file.mode() & 0o777;
+    match (mode & 0o077, file.uid()) {
         (0, uid) if uid == own || uid == 0 => Ok(()),
         (0, _) => Err("it belongs to another user".to_owned()),
-        (mode, _) => Err(format!("others may use it (mode {mode:03o}): chmod 600")),
+        _ => Err(format!("others may use it (mode {mode:o}): chmod 600")),
     }
 }
 
-fn read(path: &Path) -> io::Result<String> {
-    fs::read_to_string(path).map_err(|error| named(path, &error))
+/// The lines of a file, each made safe to show.
+fn safe(content: &[u8]) -> String {
+    let mut text = String::new();
+    for line in content.split_inclusive(|byte| *byte == b'\n') {
+        let line = line.strip_suffix(b"\n").unwrap_or(line);
+        push_safe(line.strip_suffix(b"\r").unwrap_or(line), &mut text);
+        text.push('\n');
+    }
+    text
 }
 
 fn named(path: &Path, error: &io::Error) -> io::Error {
@@ -172,7 +185,7 @@ fn hash(text: &str) -> u64 {
 
 fn tell_wrong(file: &str, lines: usize) {
     if lines > 0 {
-        warn!("{lines} lines of the kept file {file} are none that it can have");
+        warn!("skipped {} of the kept file {file}", Counted(lines as u64, "wrong line"));
     }
 }
 

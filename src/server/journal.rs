@@ -46,7 +46,8 @@ impl Journal {
         let (reader, writer) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC)?;
         rustix::fs::fcntl_setfl(&reader, rustix::fs::OFlags::NONBLOCK)?;
         rustix::stdio::dup2_stderr(&writer)?;
-        let inner = SimpleLogger::new().with_level(level).with_utc_timestamps();
+        // The level is that of the crate `log`, so that an operator can change it.
+        let inner = SimpleLogger::new().with_level(LevelFilter::Trace).with_utc_timestamps();
         log::set_max_level(level);
         log::set_boxed_logger(Box::new(Logger(inner))).map_err(io::Error::other)?;
         let sink = Sink::open(stderr.as_fd()).inspect_err(|error| {

@@ -7,22 +7,34 @@ use std::fs::File;
 use std::io::{self, ErrorKind, Read};
 use std::path::Path;
 
+use rustix::fs::{Mode, OFlags};
+
 use crate::keep::frame::FILE_BYTES_MAX;
 
 /// The content of a file; `None` if nothing was kept under this name. An error names the file.
 pub fn load(dir: &Path, name: &str) -> io::Result<Option<Vec<u8>>> {
     let path = dir.join(name);
-    match read(&path) {
+    match open(&path).and_then(read) {
         Ok(content) => Ok(Some(content)),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(io::Error::new(error.kind(), format!("{}: {error}", path.display()))),
     }
 }
 
-/// Reads a file that the keeper can have written.
-fn read(path: &Path) -> io::Result<Vec<u8>> {
+/// Opens a regular file. Anything else, such as a named pipe, could make the reader wait for ever.
+pub(super) fn open(path: &Path) -> io::Result<File> {
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file = File::from(rustix::fs::open(path, flags, Mode::empty())?);
+    match file.metadata()?.is_file() {
+        true => Ok(file),
+        false => Err(io::Error::new(ErrorKind::InvalidInput, "not a regular file")),
+    }
+}
+
+/// Reads a file of at most [`FILE_BYTES_MAX`] bytes, as the keeper can have written it.
+pub(super) fn read(file: File) -> io::Result<Vec<u8>> {
     let (mut content, most) = (Vec::new(), FILE_BYTES_MAX as u64);
-    if File::open(path)?.take(most + 1).read_to_end(&mut content)? > FILE_BYTES_MAX {
+    if file.take(most + 1).read_to_end(&mut content)? > FILE_BYTES_MAX {
         let why = format!("more than {FILE_BYTES_MAX} bytes");
         return Err(io::Error::new(ErrorKind::FileTooLarge, why));
     }

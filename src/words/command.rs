@@ -188,8 +188,8 @@ pub static COMMANDS: [Row; 35] = [
     Row(|_| Some(Command::Rooms), Anyone,
         [("/rooms", "list the largest rooms"), ("/rooms", "어떤 방이 있는지")]),
     Row(|rest| Some(Command::Topic(rest)), Anyone,
-        [("/topic [TEXT]", "set the topic of the room, or show it"),
-         ("/topic [글]", "방의 주제를 정하거나 보기")]),
+        [("/topic [TEXT]", "show the topic of the room; its host sets it"),
+         ("/topic [글]", "방의 주제를 보거나, 방장이라면 정하기")]),
     Row(|rest| Some(Command::Motd(rest)), Anyone,
         [("/motd [TEXT]", "show the welcome text; an operator sets it"),
          ("/motd [글]", "환영 글을 보거나, 운영자라면 정하기")]),
@@ -266,6 +266,13 @@ impl Row {
 /// Whether all read what stands in this line.
 pub fn is_said(line: &str) -> bool {
     matches!(Command::parse(line), Command::Say(_) | Command::Me(_))
+}
+
+/// Whether all in a room are told of this line: of what it says, of another name, or of an absence.
+pub fn is_told(line: &str) -> bool {
+    let is_about_itself =
+        |line| matches!(Command::parse(line), Command::Nick(_) | Command::Away(_));
+    is_said(line) || is_about_itself(line)
 }
 
 /// Which clients may give the command in this line. A line without a known one harms nobody.

@@ -133,8 +133,8 @@ notices! {
         ko "주제: {topic}";
     /// A room has no topic.
     NoTopic
-        en "no topic; /topic TEXT sets one"
-        ko "주제가 없습니다. /topic 글로 정합니다";
+        en "no topic; the host of a room sets it"
+        ko "주제가 없습니다. 방장이 정합니다";
     /// To all in a room: a client has changed what it is about.
     TopicSet { name: &'a str, topic: &'a str }
         en "{name} set the topic: {topic}"
@@ -418,8 +418,8 @@ notices! {
         ko "연결을 끊습니다: 너무 많이 틀렸습니다";
     /// To a client that has to tell the password of the server, or of its room.
     PasswordNeeded
-        en "this server has a password: /password SECRET lets you in"
-        ko "암호가 있는 서버입니다. /password 암호로 들어옵니다";
+        en "a password is needed: /password SECRET lets you in"
+        ko "암호가 필요합니다. /password 암호로 들어옵니다";
     /// To a client that wants to go to a room with a password.
     RoomPasswordNeeded { room: &'a str }
         en "{room} has a password: /join {room} SECRET"

@@ -392,3 +392,48 @@ fn what_an_operator_wants_of_the_server_is_handed_out_in_order() {
     small.say(&operator, "/help\n");
     assert_eq!(operator.take_text(), help);
 }
+
+#[test]
+fn what_is_done_in_another_room_is_told_there_at_its_place() {
+    let (mut small, [alice, bob, operator]) = three();
+    let carol = small.connect(5);
+    for seat in [&bob, &carol] {
+        small.say(seat, "/join attic\n");
+    }
+    forget(&[&alice, &bob, &carol, &operator]);
+    small.say_later(&bob, "before\n");
+    small.say(&operator, "/mute guest2\n/unmute guest2\n/kick guest2 go\n/who\n");
+    assert_eq!(
+        carol.take_text(),
+        "guest2: before\n* guest2 was muted by host\n* guest2 was unmuted by host\n\
+         * guest2 was disconnected by host: go\n"
+    );
+    assert_eq!(operator.take_text(), "* done\n* done\n* done\n* 1 here: guest1\n");
+    assert!(bob.take_text().ends_with("* closed: host disconnected you: go\n"));
+    assert_eq!(alice.take_text(), "");
+}
+
+#[test]
+fn what_is_passed_on_is_done_though_its_author_ends() {
+    let (mut small, [alice, bob, operator]) = three();
+    small.say(&bob, "/join attic\n");
+    forget(&[&alice, &bob, &operator]);
+    small.say_later(&operator, "/replies\n/kick guest2\n");
+    small.end(&operator);
+    assert_eq!(operator.take_text(), "* replies only\n* done\n");
+    small.pass(2 * SECOND);
+    assert!(is_closed(&bob) && is_closed(&operator));
+}
+
+#[test]
+fn in_a_slow_room_the_rate_costs_no_second_turn() {
+    let exempt = vec![Exempt::Nobody];
+    let config = Config { exempt, rate: 10, burst: 5, ..config() };
+    let (mut small, [alice, bob]) = Small::with_two(config);
+    let operator = small.control();
+    small.say(&operator, "/slow 5\n");
+    forget(&[&alice]);
+    small.say(&bob, format!("{}hello\n", "/who\n".repeat(12)));
+    small.pass(3 * SECOND);
+    assert_eq!(alice.take_text(), "guest2: hello\n");
+}

@@ -10,7 +10,7 @@ use chinwag::words::names::Name;
 use crate::small::{Seat, Small};
 
 const SECOND: Duration = Duration::from_secs(1);
-const ASKED: &str = "* this server has a password: /password SECRET lets you in\n";
+const ASKED: &str = "* a password is needed: /password SECRET lets you in\n";
 
 fn config() -> Config {
     Config { hide_addresses: true, rate: 0, per_address: 0, ..Config::default() }

@@ -187,7 +187,7 @@ fn a_password_stands_before_tail_and_say() {
     for request in [TAIL.to_owned(), say("", "hi")] {
         let told = asked(&mut small, &request);
         assert_eq!(told.0, "403");
-        assert!(told.1.starts_with("* this server has a password"), "{told:?}");
+        assert!(told.1.starts_with("* a password is needed"), "{told:?}");
     }
     assert_eq!(small.said(), "");
 }

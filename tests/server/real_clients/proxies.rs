@@ -5,8 +5,9 @@ use std::path::PathBuf;
 
 use socket2::{Domain, Socket, Type};
 
+use crate::operators::{become_operator, operators};
 use crate::support::program::Program;
-use crate::support::{Client, Server, connect_from, join, wait_for};
+use crate::support::{Client, Folder, Server, connect_from, join, wait_for};
 
 /// Both proxies are for administrators, whose path has this.
 const PATH: &str = "PATH=$PATH:/usr/sbin:/usr/local/sbin";
@@ -106,6 +107,29 @@ fn assert_own_addresses(server: &Server, proxy: &Proxy) {
     alice.half_close();
     bob.read_until(&format!("* {alice_name} left\n"));
     join(proxy.connect(2));
+}
+
+#[test]
+#[ignore = "needs haproxy"]
+fn a_ban_behind_haproxy_hits_the_client_and_not_the_proxy() {
+    let folder = Folder::new("proxy-ban");
+    let operators = operators(&folder);
+    let server = server(&["--operators", &operators]);
+    let proxy = Proxy::haproxy(&server, 9, "send-proxy-v2");
+    let (mut kim, _) = join(proxy.connect(2));
+    let (mut bob, name) = join(proxy.connect(3));
+    become_operator(&mut kim);
+    kim.send(format!("/ban {name} 10m noise\n"));
+    kim.read_until("* banned 127.0.0.3 (10m), 1 disconnected\n");
+    let closed = "* closed: your address is banned (10m): noise\n";
+    assert!(bob.read_to_end().ends_with(closed));
+    let again = proxy.connect(3).read_to_end();
+    assert!(again.starts_with("* closed: your address is banned ("), "{again}");
+    // All others come in as before, through the same proxy.
+    let (mut eve, eve_name) = join(proxy.connect(4));
+    kim.send("still here\n");
+    eve.read_until(": still here\n");
+    kim.read_until(&format!("* {eve_name} (127.0.0.4:"));
 }
 
 #[test]
