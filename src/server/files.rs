@@ -7,13 +7,11 @@
 //!
 //! What is in a file may reach a terminal, so it is made as safe to show as what a client sends.
 
-use std::collections::HashSet;
-use std::fs::Metadata;
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::fs::{self, Metadata};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use log::{error, info, warn};
 
@@ -26,6 +24,10 @@ use crate::hub::moderation::{Operators, Request};
 use crate::words::notice::Counted;
 use crate::words::text::push_safe;
 
+/// The keeper has written what it was handed after this time. A file that was changed later was
+/// changed by a person.
+const KEEP_TIME: Duration = Duration::from_secs(1);
+
 const BANS: &str = "bans";
 const ROOMS: &str = "rooms";
 
@@ -35,9 +37,8 @@ pub struct Files {
     motd: Option<PathBuf>,
     operators: Option<PathBuf>,
     keep: Option<PathBuf>,
-    /// The hash of each content that the keeper was given for the bans. The file may still have an
-    /// older one of them when it is read again: then nobody has edited it.
-    given: HashSet<u64>,
+    /// When the keeper was handed something last.
+    handed_at: Option<SystemTime>,
 }
 
 impl Files {
@@ -47,7 +48,7 @@ impl Files {
             motd: config.motd.clone(),
             operators: config.operators.clone(),
             keep: config.keep.clone(),
-            given: HashSet::new(),
+            handed_at: None,
         }
     }
 
@@ -65,7 +66,7 @@ impl Files {
         let read = [
             ("--motd", self.read_motd(hub)),
             ("--operators", self.read_operators(hub)),
-            ("bans", self.read_bans(hub, now)),
+            ("bans", self.read_changed_bans(hub, now)),
         ];
         for (what, result) in read {
             if let Err(error) = result {
@@ -96,9 +97,22 @@ impl Files {
         Ok(())
     }
 
+    /// Reads the bans if a person may have changed them. Else the keeper may still be about to
+    /// write what it was handed: then what is in the file is older than what holds.
+    fn read_changed_bans(&self, hub: &mut Hub<impl Socket>, now: Instant) -> io::Result<()> {
+        let (Some(dir), Some(handed_at)) = (&self.keep, self.handed_at) else {
+            return self.read_bans(hub, now);
+        };
+        let path = dir.join(BANS);
+        let changed = fs::metadata(&path).and_then(|file| file.modified());
+        match changed.map_err(|error| named(&path, &error))? {
+            changed if changed > handed_at + KEEP_TIME => self.read_bans(hub, now),
+            _ => Ok(()),
+        }
+    }
+
     fn read_bans(&self, hub: &mut Hub<impl Socket>, now: Instant) -> io::Result<()> {
-        let text = self.kept(BANS)?.filter(|text| !self.given.contains(&hash(text)));
-        let Some(text) = text else { return Ok(()) };
+        let Some(text) = self.kept(BANS)? else { return Ok(()) };
         let (bans, wrong) = Bans::from_text(&text, moment(now));
         tell_wrong(BANS, wrong);
         info!("read {}", Counted(bans.count() as u64, "ban"));
@@ -144,9 +158,8 @@ impl Server {
     /// their clients then are to be there again.
     fn keep(&mut self, now: Instant) {
         let Some(keeper) = self.keeper.as_mut().filter(|_| self.stop_by.is_none()) else { return };
-        let bans = self.hub.bans_text(moment(now));
-        self.files.given.insert(hash(&bans));
-        keeper.replace(BANS, bans.into_bytes());
+        self.files.handed_at = Some(SystemTime::now());
+        keeper.replace(BANS, self.hub.bans_text(moment(now)).into_bytes());
         keeper.replace(ROOMS, self.hub.rooms_text().into_bytes());
     }
 }
@@ -175,12 +188,6 @@ fn safe(content: &[u8]) -> String {
 
 fn named(path: &Path, error: &io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("{}: {error}", path.display()))
-}
-
-fn hash(text: &str) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    text.hash(&mut hasher);
-    hasher.finish()
 }
 
 fn tell_wrong(file: &str, lines: usize) {

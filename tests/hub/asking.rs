@@ -125,8 +125,7 @@ impl Asks {
     pub fn is_answered_by(&self, text: &str) -> bool {
         let nobody = |name: &str| text == format!("* nobody here is called {name}");
         match self {
-            Asks::Name { sure: true, .. } => false,
-            Asks::Say(_) => text == MUTED,
+            Asks::Name { sure: true, .. } | Asks::Say(_) => text == MUTED,
             Asks::About(_) => {
                 text.starts_with("* only the host ")
                     || text.starts_with("* you are not away")
@@ -143,6 +142,7 @@ impl Asks {
                 let refusals = ["is taken", "is reserved", "looks like the name of someone here"];
                 refusals.iter().any(|refusal| text == format!("* {to} {refusal}"))
                     || text == format!("* you are {to} already")
+                    || text == MUTED
                     || is_no_name(to, text)
                     || text.starts_with("* that name is too long")
             }

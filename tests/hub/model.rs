@@ -510,7 +510,7 @@ impl Peer {
             let is_unsure = self.last_is_unsure && place + 1 == self.sent.len();
             let must_be = match &sent.asks {
                 Asks::Say(_) | Asks::LastWords(_) => !talk.roll.may_have_been_muted(self.serial),
-                Asks::Name { sure, .. } => *sure,
+                Asks::Name { sure, .. } => *sure && !talk.roll.may_have_been_muted(self.serial),
                 _ => false,
             };
             let Some(text) = &next else {
