@@ -190,9 +190,13 @@ impl Browser {
 
     /// Saves a picture of the page.
     pub fn save_picture(&self, path: &Path) {
+        save_base64(&self.picture(), path);
+    }
+
+    /// A picture of the page, in PNG and base64.
+    pub fn picture(&self) -> String {
         let picture = self.ask("GET", &self.path("/screenshot"), &Value::Null);
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(path, from_base64(picture.as_str().unwrap())).unwrap();
+        picture.as_str().unwrap().to_owned()
     }
 
     /// Asserts that the console of the browser has no warning and no error, since the last time.
@@ -260,6 +264,12 @@ fn read_answer(mut answer: impl BufRead) -> (String, Vec<u8>) {
     let mut body = vec![0; length.trim().parse().unwrap()];
     answer.read_exact(&mut body).unwrap();
     (head.swap_remove(0).to_ascii_uppercase(), body)
+}
+
+/// Saves what this text stands for.
+pub fn save_base64(text: &str, path: &Path) {
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    std::fs::write(path, from_base64(text)).unwrap();
 }
 
 fn from_base64(text: &str) -> Vec<u8> {

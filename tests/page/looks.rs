@@ -2,7 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::browser::{Browser, ENTER};
+use serde_json::json;
+
+use crate::browser::{Browser, ENTER, save_base64};
 use crate::support::{Client, Server};
 
 fn target(name: &str) -> PathBuf {
@@ -143,4 +145,95 @@ fn it_speaks_the_language_of_its_browser_and_of_its_server() {
     browser.look_like(320, 568, "dark");
     browser.save_picture(&target("screenshots/320-korean.png"));
     browser.assert_no_complaint();
+}
+
+/// Puts `pictures` side by side into one with few colours (PNG, third edition).
+const JOIN: &str = "
+    const GAP = 24, COLOURS_MAX = 32;
+    const images = pictures.map(picture =>
+        Object.assign(new Image(), { src: 'data:image/png;base64,' + picture }));
+    Promise.all(images.map(image => image.decode())).then(async () => {
+        const width = images.reduce((sum, image) => sum + image.width + GAP, -GAP);
+        const height = images[0].height;
+        const pen = new OffscreenCanvas(width, height).getContext('2d');
+        pen.fillStyle = 'white';
+        pen.fillRect(0, 0, width, height);
+        images.forEach((image, at) => pen.drawImage(image, at * (image.width + GAP), 0));
+        const bytes = pen.getImageData(0, 0, width, height).data;
+        const pixels = Array.from({ length: width * height }, (_, at) =>
+            bytes[4 * at] << 16 | bytes[4 * at + 1] << 8 | bytes[4 * at + 2]);
+        const counts = new Map();
+        for (const pixel of pixels) counts.set(pixel, (counts.get(pixel) ?? 0) + 1);
+        const colours = [...counts].sort((a, b) => b[1] - a[1]).map(([colour]) => colour);
+        const palette = colours.slice(0, COLOURS_MAX);
+        const parts = colour => [colour >> 16, colour >> 8 & 255, colour & 255];
+        const distance = (one, other) =>
+            parts(one).reduce((sum, part, at) => sum + (part - parts(other)[at]) ** 2, 0);
+        const nearest = new Map(colours.map(colour => [colour, palette.reduce((best, _, at) =>
+            distance(colour, palette[at]) < distance(colour, palette[best]) ? at : best, 0)]));
+        const rows = new Uint8Array(height * (width + 1));
+        pixels.forEach((pixel, at) =>
+            rows[at + 1 + Math.floor(at / width)] = nearest.get(pixel));
+        const deflate = new CompressionStream('deflate');
+        const packed = new Response(new Blob([rows]).stream().pipeThrough(deflate));
+        const number = value => [24, 16, 8, 0].map(shift => value >>> shift & 255);
+        const crc = bytes => ~bytes.reduce((sum, byte) => {
+            sum ^= byte;
+            for (let bit = 0; bit < 8; bit += 1) sum = sum >>> 1 ^ (sum & 1 && 0xedb88320);
+            return sum;
+        }, -1);
+        const chunk = (name, data) => {
+            const named = [...new TextEncoder().encode(name), ...data];
+            return [...number(data.length), ...named, ...number(crc(named))];
+        };
+        const file = [
+            0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a,
+            ...chunk('IHDR', [...number(width), ...number(height), 8, 3, 0, 0, 0]),
+            ...chunk('PLTE', palette.flatMap(parts)),
+            ...chunk('IDAT', new Uint8Array(await packed.arrayBuffer())),
+            ...chunk('IEND', []),
+        ];
+        done(btoa(file.map(byte => String.fromCharCode(byte)).join('')));
+    });";
+
+/// Phones in both schemes, beside each other: `scripts/results/README.md` tells what it is for.
+#[test]
+#[ignore = "needs chromium"]
+fn a_picture_of_two_phones_is_small() {
+    const BYTES_MAX: u64 = 40_000;
+    let (width, height) = (390, 380);
+    let server = Server::start(&["--hide-addresses"]);
+    let browser = Browser::open_as("mina", server.address);
+    let mut talkers = ["alice", "영희", "bob"].map(|name| {
+        let (mut client, _) = server.join();
+        client.send(format!("/nick {name}\n"));
+        browser.wait_for_line(&format!(" is now {name}"));
+        client
+    });
+    browser.run("document.getElementById('log').textContent = lastTime = '';");
+    for (at, said) in [
+        (0, "has anyone seen the kettle?"),
+        (1, "주전자요? 물은 벌써 끓었어요 ㅎㅎ"),
+        (2, "I am on nc: no browser, no account"),
+        (1, "저는 휴대폰이에요. 다들 차 한잔해요!"),
+        (2, "/msg mina is there any milk left?"),
+    ] {
+        talkers[at].send(format!("{said}\n"));
+        browser.wait_for_line(said.rsplit(' ').next().unwrap());
+    }
+    browser.type_keys(&format!("네, 우유도 있어요. On my way{ENTER}"));
+    browser.wait_for_line("On my way");
+    let pictures = ["light", "dark"].map(|scheme| {
+        browser.look_like(width, height, scheme);
+        browser.command("Emulation.setScrollbarsHidden", json!({ "hidden": true }));
+        browser.run("document.activeElement.blur();");
+        browser.run_until_done("requestAnimationFrame(() => setTimeout(done, 30));");
+        browser.picture()
+    });
+    browser.visit("about:blank");
+    let joined = browser.run_until_done(&format!("const pictures = {};{JOIN}", json!(pictures)));
+    let path = target("screenshots/page.png");
+    save_base64(joined.as_str().unwrap(), &path);
+    let bytes = std::fs::metadata(&path).unwrap().len();
+    assert!(bytes <= BYTES_MAX, "{bytes} bytes");
 }

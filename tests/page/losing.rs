@@ -1,63 +1,115 @@
 //! What the page does without its connection.
 
+use std::time::SystemTime;
+
 use crate::browser::{Browser, ENTER, NAME};
 use crate::relay::Relay;
-use crate::support::Server;
+use crate::support::{Server, wait_for};
 
 const STATE: &str = "document.querySelector('#state span').textContent";
 const LOST: &str = "Not connected yet. What you type stays here.";
 
-#[test]
-#[ignore = "needs chromium"]
-fn after_a_cut_the_page_comes_back_and_counts_what_it_missed() {
-    let server = Server::start(&[]);
-    let relay = Relay::start(server.address);
-    let (mut other, _) = server.join();
-    let browser = Browser::open_as("bob", relay.address);
-    other.send("before\n");
-    browser.wait_for_line("guest1 before");
-    relay.cut();
-    browser.wait_until(STATE, LOST);
-    other.read_until("* bob left\n");
-    other.send("one\ntwo\nthree\n");
-    other.read_until("guest1: three\n");
-    // What is typed meanwhile is not lost.
-    browser.type_keys(&format!("later{ENTER}"));
-    assert_eq!(browser.typed(), "later");
-    relay.lead_to(server.address);
-    browser.wait_until(STATE, "");
-    // With the notice that it has left.
-    browser.wait_for_line("* 4 lines were missed while you were away");
-    browser.wait_for_line("is now bob");
-    browser.type_keys(ENTER);
-    other.read_until("bob: later\n");
-    browser.wait_for_line("bob later");
-    assert!(!browser.lines().iter().any(|line| line.contains("anew")));
+/// The present second of the calendar.
+fn second() -> u64 {
+    SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs()
+}
+
+/// The lines of the page that contain one of these.
+fn lines_with(browser: &Browser, texts: &[&str]) -> Vec<String> {
+    let has_one = |line: &String| texts.iter().any(|text| line.contains(text));
+    browser.lines().into_iter().filter(has_one).collect()
 }
 
 #[test]
 #[ignore = "needs chromium"]
-fn earlier_lines_come_back_once_and_are_not_missed() {
+fn what_is_said_during_a_cut_comes_once_and_in_order() {
     let server = Server::start(&["--history", "20"]);
     let relay = Relay::start(server.address);
     let (mut other, _) = server.join();
     let browser = Browser::open_as("bob", relay.address);
     other.send("before\n");
     browser.wait_for_line("guest1 before");
+    for (said, typed) in [("one\n/me waves\n", "later"), ("two\nthree\n", "again")] {
+        relay.cut();
+        browser.wait_until(STATE, LOST);
+        other.read_until("* bob left\n");
+        other.send(said);
+        other.read_until(said.rsplit(['\n', ' ']).nth(1).unwrap());
+        other.forget();
+        // What is typed meanwhile is not lost.
+        browser.type_keys(&format!("{typed}{ENTER}"));
+        assert_eq!(browser.typed(), typed);
+        relay.lead_to(server.address);
+        browser.wait_until(STATE, "");
+        other.read_until("is now bob\n");
+        browser.wait_until(NAME, "bob");
+        browser.type_keys(ENTER);
+        other.read_until(&format!("bob: {typed}\n"));
+        browser.wait_for_line(&format!("bob {typed}"));
+    }
+    let lines = lines_with(&browser, &["guest1 ", "bob left", "bob later", "missed", "anew"]);
+    let expected = "guest1 before|* bob left|guest1 one|~ guest1 waves|bob later|\
+        * bob left|guest1 two|guest1 three";
+    assert_eq!(lines.join("|"), expected);
+    assert!(lines_with(&browser, &["already", "taken"]).is_empty(), "its name is asked for once");
+}
+
+#[test]
+#[ignore = "needs chromium"]
+fn of_more_than_is_kept_the_page_shows_the_exact_count() {
+    let server = Server::start(&["--recover", "300", "--rate", "0"]);
+    let relay = Relay::start(server.address);
+    let (mut other, _) = server.join();
+    let browser = Browser::open_as("bob", relay.address);
     relay.cut();
+    browser.wait_until(STATE, LOST);
     other.read_until("* bob left\n");
-    other.send("meanwhile\n");
-    other.read_until("guest1: meanwhile\n");
+    (0..50).for_each(|number| other.send(format!("line {number}\n")));
+    other.read_until("line 49\n");
     relay.lead_to(server.address);
     browser.wait_until(STATE, "");
-    other.read_until("is now bob\n");
+    browser.wait_for_line("guest1 line 49");
+    let lines = lines_with(&browser, &["missed", "bob left", "guest1 line"]);
+    let missed = lines[0].strip_prefix("* you missed ").expect("a count first");
+    let missed: usize = missed.strip_suffix(" lines").unwrap().parse().unwrap();
+    // With the notice that it has left.
+    assert_eq!(missed + lines.len() - 1, 51, "{lines:?}");
+    let last = (missed - 1..50).map(|number| format!("guest1 line {number}"));
+    assert_eq!(lines[1..], last.collect::<Vec<_>>());
+}
+
+#[test]
+#[ignore = "needs chromium"]
+fn it_comes_back_to_its_room_and_gets_what_it_lacks_there() {
+    let server = Server::start(&["--history", "20"]);
+    let relay = Relay::start(server.address);
+    let (mut other, _) = server.join();
+    let (mut third, _) = server.join();
+    third.send("in the lobby\n");
+    other.read_until("in the lobby\n");
+    other.send("/join 다방\n");
+    other.read_until("* you are in 다방, 1 here\n");
+    let browser = Browser::open_as("bob", relay.address);
+    browser.wait_for_line("guest2 in the lobby");
+    browser.type_keys(&format!("/join 다방{ENTER}"));
+    other.read_until("* bob (");
+    other.send("before\n");
+    browser.wait_for_line("guest1 before");
+    browser.wait_until("decodeURIComponent(location.hash)", "#다방");
+    relay.cut();
+    other.read_until("* bob left\n");
+    other.forget();
+    other.send("one\ntwo\n");
+    third.send("also in the lobby\n");
+    third.read_until("also in the lobby\n");
+    relay.lead_to(server.address);
+    other.read_until("* bob (");
     other.send("after\n");
     browser.wait_for_line("guest1 after");
-    let lines = browser.lines();
-    let count = |text: &str| lines.iter().filter(|line| line.contains(text)).count();
-    // The notices are not among the earlier lines: that it left has been missed.
-    let shown = ["guest1 before", "guest1 meanwhile", "* 1 line was missed", "anew"].map(count);
-    assert_eq!(shown, [1, 1, 1, 0], "{lines:#?}");
+    let lines = lines_with(&browser, &["guest1 ", "guest2 ", "bob left", "missed", "history"]);
+    let expected = "* history|guest2 in the lobby|guest1 before|* bob left|\
+        guest1 one|guest1 two|guest1 after";
+    assert_eq!(lines.join("|"), expected);
 }
 
 #[test]
@@ -80,8 +132,9 @@ fn a_name_that_was_lost_is_taken_again_when_it_is_free() {
 
 #[test]
 #[ignore = "needs chromium"]
-fn the_page_says_that_the_server_started_anew() {
-    let server = Server::start(&[]);
+fn it_tells_that_the_server_was_started_anew() {
+    let server = Server::start(&["--history", "5"]);
+    let started = second();
     let relay = Relay::start(server.address);
     let (mut other, _) = server.join();
     let browser = Browser::open(relay.address);
@@ -89,10 +142,20 @@ fn the_page_says_that_the_server_started_anew() {
     browser.wait_for_line("guest1 three");
     relay.cut();
     browser.wait_until(STATE, LOST);
-    let anew = Server::start(&[]);
+    drop(server);
+    // Two runs differ in the second of their start.
+    wait_for("a later second", || (second() > started).then_some(()));
+    let anew = Server::start(&["--history", "5"]);
+    let (mut other, name) = anew.join();
+    other.send("four\n");
+    other.read_until(": four\n");
     relay.lead_to(anew.address);
-    browser.wait_for_line("* the server or this room started anew while you were away");
-    assert!(!browser.lines().iter().any(|line| line.contains("missed")));
+    browser.wait_for_line("welcome, you are guest2");
+    browser.wait_for_line(&format!("{name} four"));
+    let lines = lines_with(&browser, &["guest1 ", "missed", "anew", "history"]);
+    let expected = "guest1 one|guest1 two|guest1 three|\
+        * the server was started anew while you were away|* history|guest1 four";
+    assert_eq!(lines.join("|"), expected);
 }
 
 #[test]
@@ -125,6 +188,72 @@ fn a_page_that_has_left_stays_away_until_it_is_told() {
     browser.run("document.getElementById('again').click();");
     other.read_until(" is now mina\n");
     browser.wait_until(STATE, "");
+}
+
+/// What the page has for later: what it stores, its address, and the input.
+const KEPT: &str = "JSON.stringify({ ...localStorage, ...sessionStorage }) + location.href
+    + document.cookie + document.getElementById('line').value";
+
+#[test]
+#[ignore = "needs chromium"]
+fn a_password_lets_the_page_in_and_is_kept_nowhere() {
+    let server = Server::start(&["--password", "sesame"]);
+    let relay = Relay::start(server.address);
+    let mut other = server.connect();
+    other.send("/password sesame\n");
+    other.read_until(" joined\n");
+    let browser = Browser::start("en");
+    browser.visit(&format!("http://{}/", relay.address));
+    browser.wait_for_line("* this server has a password: /password SECRET lets you in");
+    browser.wait_until(STATE, "");
+    browser.type_keys(&format!("/password sesame{ENTER}"));
+    browser.wait_for_line("* welcome, you are ");
+    browser.type_keys(&format!("/oper abracadabra{ENTER}/join tea rosebud{ENTER}"));
+    browser.wait_until("location.hash", "#tea");
+    // The server gets neither of these.
+    server.pause();
+    browser.type_keys(&format!("/password rosebud{ENTER}unheard{ENTER}"));
+    relay.cut();
+    browser.wait_until("document.getElementById('line').value", "unheard");
+    let kept = browser.text(KEPT);
+    for secret in ["sesame", "abracadabra", "rosebud"] {
+        assert!(!kept.contains(secret), "{kept}");
+    }
+    server.resume();
+    relay.lead_to(server.address);
+    // Its user is asked again.
+    browser.wait_until(STATE, "");
+    browser.run("document.getElementById('line').value = '';");
+    browser.type_keys(&format!("/password sesame{ENTER}"));
+    wait_for("tea once more", || {
+        (lines_with(&browser, &["* you are in tea"]).len() == 2).then_some(())
+    });
+}
+
+#[test]
+#[ignore = "needs chromium"]
+fn what_is_ignored_and_the_echo_outlive_a_cut() {
+    let server = Server::start(&[]);
+    let relay = Relay::start(server.address);
+    let (mut other, _) = server.join();
+    let (mut third, _) = server.join();
+    let browser = Browser::open_as("bob", relay.address);
+    browser.type_keys(&format!("/ignore Guest1{ENTER}/echo off{ENTER}"));
+    browser.wait_for_line("* ignoring guest1");
+    relay.cut();
+    browser.wait_until(STATE, LOST);
+    third.read_until("* bob left\n");
+    third.forget();
+    relay.lead_to(server.address);
+    third.read_until(" is now bob\n");
+    browser.wait_until(NAME, "bob");
+    other.send("unheard\n");
+    third.read_until("unheard\n");
+    browser.type_keys(&format!("unechoed{ENTER}"));
+    third.read_until("bob: unechoed\n");
+    third.send("heard\n");
+    browser.wait_for_line("guest2 heard");
+    assert!(lines_with(&browser, &["unheard", "unechoed"]).is_empty());
 }
 
 /// Makes each second a few milliseconds long for the page.

@@ -7,7 +7,7 @@ pub const PAGE: &str = include_str!("../../page/index.html");
 /// A script or a style of anyone else has another hash. No form, no frame and no other site has a
 /// part in it. If the page changes, the unit test below tells its new hashes.
 pub const POLICY: &str = "default-src 'none'; \
-    script-src 'sha256-6395u7+sUrS1yXdyFxna2hPakF7Etctgyt95vvilgZw='; \
+    script-src 'sha256-guTGZXlRju4ml55AKI7H28yW9G92lgQzNvBrhPxsYx4='; \
     style-src 'sha256-NO4i+eAIzASK6VGuFbqUK8HUZnR7R7NGavFpVEcDHIQ='; \
     connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; \
     frame-ancestors 'none'";
