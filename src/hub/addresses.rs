@@ -16,8 +16,10 @@ use std::time::{Duration, Instant};
 
 use crate::pace::{Bucket, Pace};
 
-/// For how long an address counts as that of a browser once it has fetched the page.
-pub const BROWSER_TIME: Duration = Duration::from_secs(60);
+/// For how long an address counts as that of a browser once it has fetched the page. A browser
+/// opens its spare connections within seconds. Longer would keep the welcome from nc on the same
+/// machine.
+pub const BROWSER_TIME: Duration = Duration::from_secs(20);
 
 /// At most this many addresses count as those of browsers; the oldest gives way. The worst for that
 /// one is that its spare connections are welcomed.
@@ -187,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_has_a_browser_for_a_minute_and_few_have_one() {
+    fn an_address_has_a_browser_for_a_while_and_few_have_one() {
         let (mut addresses, now) = (Addresses::new(9), Instant::now());
         let count = BROWSERS_MAX as u32;
         (0..=count).for_each(|number| addresses.fetched_page(address(number), now));
