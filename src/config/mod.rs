@@ -180,11 +180,16 @@ pub struct Config {
     #[arg(long, value_name = "PATH", value_parser = Control::parse)]
     pub control: Option<Control>,
 
-    /// Keep bans, topics and passwords in this directory. They are there again after a restart. No
+    /// Keep all that is said in this directory, a file a day, and bans, topics and passwords.
+    /// Private messages are not kept. After a restart the end of it is the history of each room. No
     /// file is written anywhere else, and none without this flag. Two servers cannot share a
     /// directory. [default: none]
     #[arg(long, value_name = "DIR")]
     pub keep: Option<PathBuf>,
+
+    /// Remove what was said as many days ago, when a new day begins; 0 keeps it for ever [0..]
+    #[arg(long, value_name = "DAYS", default_value_t = 0, requires = "keep")]
+    pub keep_days: u32,
 
     /// Expect the PROXY protocol (version 1 or 2) from proxies in this network; repeat for more.
     /// The address of a client is then that in the header. A connection from there without a header

@@ -76,6 +76,7 @@ impl<S: Socket> Hub<S> {
     ) {
         let voice = self.config.voice();
         self.rooms[room].tell_of(&mut self.pages, SERVER, notice, voice);
+        self.note_said(room);
         let client = &self.clients[id];
         let without = client.reading.without();
         if client.room != room || without.is_some_and(Without::has_all) {

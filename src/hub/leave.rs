@@ -66,6 +66,7 @@ impl<S: Socket> Hub<S> {
         room.queues.leave(Queues::LEAVING);
         if room.is_empty() && !room.queues.has(Queues::OF_ROOMS) {
             self.agenda.forget_room(id);
+            self.note_end(id);
             let room = &mut self.rooms[id];
             room.forms.free(&mut self.pages);
             if room.topic.is_some() || room.rules.is_some() {

@@ -25,6 +25,7 @@ pub mod deadlines;
 mod append;
 mod doorway;
 mod host;
+mod keeping;
 mod leave;
 mod listen;
 pub mod moderation;
@@ -53,6 +54,7 @@ use addresses::Addresses;
 use agenda::Agenda;
 use client::{Leave, Life, Socket};
 use clients::Clients;
+use keeping::Unlogged;
 use moderation::Moderation;
 use rooms::Rooms;
 
@@ -66,6 +68,7 @@ pub struct Hub<S> {
     /// What the windows of all rooms take.
     pages: Pages,
     agenda: Agenda,
+    unlogged: Unlogged,
     names: Names,
     moderation: Moderation,
     stop: Stop,
@@ -137,13 +140,15 @@ impl<S: Socket> Hub<S> {
     pub fn new(config: Config, clients_max: usize, now: Instant) -> Hub<S> {
         let gate = Gate { clients_max, addresses: Addresses::new(clients_max), refused: 0 };
         let scratch = Scratch { read: vec![0; READ_BYTES_MAX].into(), safe: String::new() };
+        // No bound yet but that of each window.
+        let mut pages = Pages::new(config.windows_bytes_max());
         Hub {
             gate,
             clients: Clients::default(),
-            rooms: Rooms::new(&config, now),
-            // No bound yet but that of each window.
-            pages: Pages::new(config.windows_bytes_max()),
+            rooms: Rooms::new(&config, &mut pages, now),
+            pages,
             agenda: Agenda::default(),
+            unlogged: Unlogged::default(),
             names: Names::default(),
             moderation: Moderation::default(),
             stop: Stop::No,
@@ -193,7 +198,7 @@ impl<S: Socket> Hub<S> {
     pub fn open_room(&mut self, name: &Name, now: Instant) -> RoomId {
         let found = self.rooms.find(name.as_str());
         found.unwrap_or_else(|| {
-            let opened = self.rooms.open(name.clone(), None, &self.config, now);
+            let opened = self.rooms.open(name.clone(), None, &self.config, &mut self.pages, now);
             opened.unwrap_or_else(|_| {
                 warn!(
                     "room {} looks like another room: its clients stand in the lobby",

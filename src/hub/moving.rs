@@ -57,7 +57,7 @@ impl<S: Socket> Hub<S> {
         if is_limited && self.rooms.made_by(maker) >= ROOMS_PER_ADDRESS {
             return Err(None);
         }
-        let room = self.rooms.open(name, Some(maker), &self.config, now)?;
+        let room = self.rooms.open(name, Some(maker), &self.config, &mut self.pages, now)?;
         self.rooms[room].host = Some(id.serial);
         Ok(room)
     }
@@ -80,6 +80,7 @@ impl<S: Socket> Hub<S> {
                 &self.names,
                 self.config.voice(),
             );
+            self.note_said(from);
         }
         self.rooms[to].coming += 1;
         let client = &mut self.clients[id];

@@ -63,9 +63,10 @@ impl<S: Socket> Hub<S> {
         self.rooms.to_text()
     }
 
-    /// Takes in what was kept of rooms. Returns how many lines are none.
+    /// Takes in what was kept of rooms. Returns how many lines are none. Call it before anything is
+    /// said.
     pub fn take_rooms_text(&mut self, text: &str) -> usize {
-        self.rooms.take_text(text)
+        self.rooms.take_text(text, &mut self.pages)
     }
 
     pub(super) fn ban(
@@ -136,6 +137,7 @@ impl<S: Socket> Hub<S> {
                 let told = Notice::WasKicked { name, by, why };
                 let voice = self.config.voice();
                 self.rooms[room].tell_of(&mut self.pages, SERVER, &told, voice);
+                self.note_said(room);
             }
         }
         banned.len()

@@ -66,6 +66,12 @@ impl<S: Socket> Hub<S> {
     /// clients in the pass.
     pub fn speak(&mut self, now: Instant) {
         self.append_submitted(now);
+        self.offer_appended(now);
+    }
+
+    /// The second half of [`Hub::speak`]: offers what was appended.
+    pub fn offer_appended(&mut self, now: Instant) {
+        self.forget_unlogged();
         let mut slice = Slice::new(&self.config);
         for _ in 0..self.agenda.ready() {
             if slice.is_over() {

@@ -31,6 +31,12 @@ impl Forms {
         Forms { plain: Transcript::new(window_bytes_max), others: Default::default() }
     }
 
+    /// Gives the first line this number. Call it before anything is said.
+    pub fn begin_at(&mut self, number: u64) {
+        self.plain.begin_at(number);
+        self.others.iter_mut().flatten().for_each(|its| its.transcript.begin_at(number));
+    }
+
     /// The conversation in the plain form.
     pub fn plain(&self) -> &Transcript {
         &self.plain

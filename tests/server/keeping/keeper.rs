@@ -25,12 +25,19 @@ struct Keeper {
 
 impl Keeper {
     fn start(place: &Place) -> Keeper {
-        Keeper::start_by(Command::new(PROGRAM).args(["keep", place.flag()]))
+        Keeper::start_by(Command::new(PROGRAM).args(["keep", place.flag(), "--frames"]))
     }
 
     /// The same by a shell, in which `"$0" "$@"` is the keeper.
     fn start_through(script: &str, place: &Place) -> Keeper {
-        Keeper::start_by(Command::new("sh").args(["-c", script, PROGRAM, "keep", place.flag()]))
+        Keeper::start_by(Command::new("sh").args([
+            "-c",
+            script,
+            PROGRAM,
+            "keep",
+            place.flag(),
+            "--frames",
+        ]))
     }
 
     fn start_by(command: &mut Command) -> Keeper {
@@ -244,7 +251,7 @@ fn a_full_standard_error_does_not_stop_the_keeping() {
     while writer.write(&[b'.'; 4096]).is_ok() {}
     rustix::fs::fcntl_setfl(&writer, flags).unwrap();
     let mut command = Command::new(PROGRAM);
-    command.args(["keep", place.flag()]).stdin(Stdio::piped()).stderr(writer);
+    command.args(["keep", place.flag(), "--frames"]).stdin(Stdio::piped()).stderr(writer);
     let child = command.spawn().unwrap();
     drop(command);
     let mut keeper = Keeper { child, stderr: None };

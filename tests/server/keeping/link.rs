@@ -32,7 +32,7 @@ struct Loop {
 impl Loop {
     fn start(program: &Path, place: &Place) -> Loop {
         let stderr = std::io::stderr().as_fd().try_clone_to_owned().unwrap();
-        let keeper = Keeper::start(program, &place.path, stderr, Instant::now()).unwrap();
+        let keeper = Keeper::start(program, &place.path, 0, stderr, Instant::now()).unwrap();
         Loop { keeper, poll: Poll::new().unwrap(), events: Events::with_capacity(8) }
     }
 
@@ -205,7 +205,7 @@ fn the_pauses_before_a_new_start_grow_and_shrink_again() {
     let program = stand_in(&place, "read -r line");
     let stderr = OwnedFd::from(File::open("/dev/null").unwrap());
     let mut now = Instant::now();
-    let mut keeper = Keeper::start(&program, &place.path, stderr, now).unwrap();
+    let mut keeper = Keeper::start(&program, &place.path, 0, stderr, now).unwrap();
     let mut pauses = Vec::new();
     for _ in 0..7 {
         // A line ends it.
