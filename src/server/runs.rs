@@ -115,7 +115,10 @@ impl Runs {
     /// The keeper has written so many frames more. It cannot have written what it was not sent.
     pub fn note_written(&mut self, frames: usize) {
         for _ in 0..frames {
-            let Some(end) = self.ends.pop_front_if(|end| *end <= self.sent) else { return };
+            let Some(end) = self.ends.front().copied().filter(|end| *end <= self.sent) else {
+                return;
+            };
+            self.ends.pop_front();
             self.bytes.took((end - self.written) as usize);
             self.written = end;
         }
