@@ -46,6 +46,10 @@ pub const STANDING_BYTES_MAX: usize = 8 * 1024;
 /// How much of that a name, a mark, blanks and the line feed may take.
 pub const NAMED_BYTES_MAX: usize = NAME_BYTES_MAX + 4;
 
+/// The most that waits for the log of `--keep` to be written. It is what 300 000 short lines in a
+/// second take while a disk rests for a fifth of one. More is not kept, but counted there.
+pub const LOG_BYTES_MAX: usize = 1 << 20;
+
 /// A turn reads at most one in this many bytes of the window. So a client that takes all it is
 /// offered never lapses: the next turn fits beside what it lacks, and a newcomer has one more.
 pub const WINDOW_SHARE: usize = 4;

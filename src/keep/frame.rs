@@ -151,8 +151,8 @@ impl Frames {
         self.begun.is_some() || !self.line.is_empty()
     }
 
-    /// The whole lines of a run of which the rest will never come: a server that was killed has said
-    /// them.
+    /// The whole lines of a run of which the rest will never come: a server that was killed has
+    /// said them.
     pub fn torn_run(self) -> Option<Run> {
         let (Frame::Run(mut run), _) = self.begun? else { return None };
         let whole = run.content.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);

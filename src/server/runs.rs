@@ -6,13 +6,10 @@
 
 use std::collections::VecDeque;
 
+use crate::config::LOG_BYTES_MAX;
 use crate::keep::entry::NONE;
 use crate::keep::frame::{LINE_BYTES_MAX, Verb, run_line};
 use crate::stdio::backlog::Backlog;
-
-/// The most bytes that wait. At 300 000 short lines in a second, it is what a disk may rest for a
-/// fifth of one.
-pub const RUNS_BYTES_MAX: usize = 1 << 20;
 
 /// Room for the frame that tells what is missing.
 const MISSED_BYTES: usize = LINE_BYTES_MAX + 32;
@@ -58,7 +55,7 @@ impl Runs {
         pieces: impl Iterator<Item = &'a [u8]>,
     ) {
         let needed = bytes + LINE_BYTES_MAX + MISSED_BYTES;
-        if self.bytes.len() + needed > RUNS_BYTES_MAX {
+        if self.bytes.len() + needed > LOG_BYTES_MAX {
             self.missed += said.lines;
             return;
         }
@@ -68,7 +65,7 @@ impl Runs {
 
     /// Adds the frame that tells what is missing, if anything is and there is room.
     pub fn tell_missed(&mut self, unix_millis: u64) {
-        if self.missed == 0 || self.bytes.len() + MISSED_BYTES > RUNS_BYTES_MAX {
+        if self.missed == 0 || self.bytes.len() + MISSED_BYTES > LOG_BYTES_MAX {
             return;
         }
         let words = format!("{} lines", std::mem::take(&mut self.missed));
@@ -196,7 +193,7 @@ mod tests {
         let mut runs = Runs::default();
         let long = format!("a: {}\n", "x".repeat(99_996));
         (0..20).for_each(|number| push(&mut runs, number, &long));
-        assert!(runs.bytes.len() <= RUNS_BYTES_MAX);
+        assert!(runs.bytes.len() <= LOG_BYTES_MAX);
         let kept = sent(&mut runs).len();
         assert_eq!(kept, 10);
         runs.note_written(kept);
