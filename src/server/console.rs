@@ -32,8 +32,8 @@ pub struct Console {
 }
 
 impl Console {
-    /// Prints on `stdout` what is said behind `start`, at most `terms.bytes_max` bytes a turn. A stream that cannot be opened
-    /// gets nothing, and the log says so.
+    /// Prints on `stdout` what is said behind `start`, at most `terms.bytes_max` bytes a turn. A
+    /// stream that cannot be opened gets nothing, and the log says so.
     pub fn new(stdout: BorrowedFd<'_>, quiet: bool, terms: Terms, start: u64) -> Console {
         let sink = Sink::open(stdout).inspect_err(|error| {
             warn!("nothing is printed on standard output, {error}");
