@@ -91,8 +91,8 @@ pub fn start(config: &Config, journal: &Journal) -> io::Result<Option<Keeper>> {
 }
 
 impl Keeper {
-    /// Starts `program keep DIR`, which keeps the log for so many days, or with 0 for ever,
-    /// and prints its errors on `stderr`. Call it before any file of the directory is read: it waits
+    /// Starts `program keep DIR`, which keeps the log for so many days, or with 0 for ever, and
+    /// prints its errors on `stderr`. Call it before any file of the directory is read: it waits
     /// until an earlier keeper has written its last. An error is that the directory cannot be had,
     /// or the program not be started.
     pub fn start(
