@@ -126,7 +126,8 @@ fn whole_lines_of_a_frame_that_was_torn_are_kept() {
     assert_eq!(place.entries(), [(1, "one".to_owned()), (2, "two".to_owned())]);
 }
 
-/// The server's end sends again what was not confirmed, and the next keeper leaves out what it finds.
+/// The server's end sends again what was not confirmed, and the next keeper leaves out what it
+/// finds.
 #[test]
 fn a_keeper_killed_at_any_moment_keeps_each_line_once() {
     const KILLS: u64 = 200;
