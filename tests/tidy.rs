@@ -43,8 +43,8 @@ const FORBIDDEN: [(&str, &str); 2] = [
 /// The files that may know mio: each has a poll, or is a step of the loop that has it.
 const KNOW_MIO: [&str; 3] = ["src/server/mod.rs", "src/server/accepting.rs", "src/join/watch.rs"];
 
-/// The files that may read the calendar: a ban that is kept ends on a day, and a line of the log was
-/// said on one.
+/// The files that may read the calendar: a ban that is kept ends on a day, and a line of the log
+/// was said on one.
 const KNOW_CALENDAR: [&str; 2] = ["src/server/files.rs", "src/keep/mod.rs"];
 
 /// The files of the client that may read the clock. The others take the present moment as a

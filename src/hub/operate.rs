@@ -63,8 +63,7 @@ impl<S: Socket> Hub<S> {
         self.rooms.to_text()
     }
 
-    /// Takes in what was kept of rooms. Returns how many lines are none. Call it before anything is
-    /// said.
+    /// Takes in what was kept of rooms. Returns how many lines are none.
     pub fn take_rooms_text(&mut self, text: &str) -> usize {
         self.rooms.take_text(text, &mut self.pages)
     }

@@ -131,13 +131,15 @@ impl Rooms {
         Ok(id)
     }
 
-    /// Gives a room in which nothing was said what was kept of it.
+    /// Gives a room what was kept of it: its last lines only if nothing was said there yet.
     fn restore(&mut self, id: RoomId, pages: &mut Pages, now: Instant) {
         let kept = self.kept.remove(&folded(&self.name(id)));
         let since = now.saturating_duration_since(self.start).as_micros() as u64;
         let number = self.numbers_from.map_or(0, |from| from.saturating_add(since));
         let room = &mut self[id];
         match &kept {
+            // Its lines have their numbers already.
+            _ if room.forms.plain().head() > 0 => {}
             Some(kept) if kept.earlier.is_known() => room.begin_with(&kept.earlier, pages),
             _ => room.forms.begin_at(number),
         }
@@ -161,7 +163,7 @@ impl Rooms {
     }
 
     /// Takes in what was kept. A room that is not there gets it when it is made. Returns how many
-    /// lines are none. Call it before anything is said.
+    /// lines are none.
     pub fn take_text(&mut self, text: &str, pages: &mut Pages) -> usize {
         let mut wrong = 0;
         for line in text.lines() {
