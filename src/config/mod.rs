@@ -191,8 +191,9 @@ pub struct Config {
     #[arg(long, value_name = "DIR")]
     pub keep: Option<PathBuf>,
 
-    /// Remove what was said as many days ago, when a new day begins; 0 keeps it for ever [0..]
-    #[arg(long, value_name = "DAYS", default_value_t = 0, requires = "keep")]
+    /// With --keep, remove what was said this many days ago when a new day begins; 0 keeps it for
+    /// ever [0..=36500]
+    #[arg(long, value_name = "DAYS", default_value_t = 0, value_parser = count(0..=36_500))]
     pub keep_days: u32,
 
     /// Expect the PROXY protocol (version 1 or 2) from proxies in this network; repeat for more.

@@ -12,12 +12,13 @@ use crate::support::process::{self, Collected, through_shell};
 use crate::support::{PATIENCE, Server, command, wait_for};
 
 /// What a value counts, or what it is.
-const UNITS: [&str; 16] = [
+const UNITS: [&str; 17] = [
     "ADDR",
     "BYTES",
     "CIDR",
     "CLIENTS",
     "CONNECTIONS",
+    "DAYS",
     "DIR",
     "FILE",
     "LANG",
