@@ -61,9 +61,10 @@
 //! moment as a parameter, so a simulation can run it.
 //!
 //! The rest touches the world. [`stdio`] is standard streams that never block. [`keep`] is the
-//! process that writes what the server keeps over a restart. [`server`] is the loop, and the only
-//! folder of the server that knows mio. [`ctl`] sends a server one command. [`join`] is the
-//! terminal client, with a loop of its own. `main` starts one of the four.
+//! process that writes what the server keeps over a restart, and the log of all that is said.
+//! [`server`] is the loop, and the only folder of the server that knows mio. [`ctl`] sends a server
+//! one command. [`join`] is the terminal client, with a loop of its own. `main` starts one of the
+//! four.
 
 #![forbid(unsafe_code)]
 

@@ -8,7 +8,6 @@
 
 use std::env;
 use std::io::{self, Write};
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use chinwag::config::Config;
@@ -49,9 +48,12 @@ enum Command {
     /// Print the addresses of a host, for a client that must not wait for them
     #[command(hide = true)]
     Lookup { host: String, port: u16 },
-    /// Write what the server keeps, which sends it on standard input
-    #[command(hide = true)]
-    Keep { dir: PathBuf },
+    /// Keep lines from standard input in a directory, a file a day
+    ///
+    /// Each line goes behind the last one of DIR/YYYY-MM-DD.log, with the time (UTC). A server with
+    /// `--keep DIR` starts this command itself, and keeps more there.
+    #[command(display_name = "chinwag keep")]
+    Keep(keep::Flags),
 }
 
 const HOW_TO_JOIN: &str = "Join with `chinwag join` or `nc localhost 50005`.";
@@ -81,8 +83,8 @@ fn run() -> Result<u8, Failure> {
         Ok(Flags { command: Some(Command::Join(flags)), .. }) => join(flags),
         Ok(Flags { command: Some(Command::Ctl(flags)), .. }) => command(&flags),
         Ok(Flags { command: Some(Command::Lookup { host, port }), .. }) => lookup(&host, port),
-        Ok(Flags { command: Some(Command::Keep { dir }), .. }) => {
-            keep::run(&dir).map(|()| STOPPED).map_err(|why| (FAILED, why.to_string()))
+        Ok(Flags { command: Some(Command::Keep(flags)), .. }) => {
+            keep::run(&flags).map(|()| STOPPED).map_err(|why| (FAILED, why.to_string()))
         }
         Ok(Flags { command: None, config }) => serve(config),
         Err(error) if error.use_stderr() => Err((USAGE, usage_line(&error))),

@@ -47,6 +47,10 @@ pub const STANDING_BYTES_MAX: usize = 8 * 1024;
 /// How much of that a name, a mark, blanks and the line feed may take.
 pub const NAMED_BYTES_MAX: usize = NAME_BYTES_MAX + 4;
 
+/// The most that waits for the log of `--keep` to be written. It is what 300 000 short lines in a
+/// second take while a disk rests for a fifth of one. More is not kept, but counted there.
+pub const LOG_BYTES_MAX: usize = 1 << 20;
+
 /// A turn reads at most one in this many bytes of the window. So a client that takes all it is
 /// offered never lapses: the next turn fits beside what it lacks, and a newcomer has one more.
 pub const WINDOW_SHARE: usize = 4;
@@ -185,11 +189,17 @@ pub struct Config {
     #[arg(long, value_name = "PATH", value_parser = Control::parse)]
     pub control: Option<Control>,
 
-    /// Keep bans, topics and passwords in this directory. They are there again after a restart. No
+    /// Keep all that is said in this directory, a file a day, and bans, topics and passwords.
+    /// Private messages are not kept. After a restart the end of it is the history of each room. No
     /// file is written anywhere else, and none without this flag. Two servers cannot share a
     /// directory. [default: none]
     #[arg(long, value_name = "DIR")]
     pub keep: Option<PathBuf>,
+
+    /// With --keep, remove what was said this many days ago when a new day begins; 0 keeps it for
+    /// ever [0..=36500]
+    #[arg(long, value_name = "DAYS", default_value_t = 0, value_parser = count(0..=36_500))]
+    pub keep_days: u32,
 
     /// Expect the PROXY protocol (version 1 or 2) from proxies in this network; repeat for more.
     /// The address of a client is then that in the header. A connection from there without a header

@@ -1,7 +1,8 @@
 //! Checks the settings against each other, and adds up the memory they allow.
 
 use super::{
-    Config, Control, DOORWAY_MAX, Listen, READ_BYTES_MAX, SEND_BUFFER_SPARE, STANDING_BYTES_MAX,
+    Config, Control, DOORWAY_MAX, LOG_BYTES_MAX, Listen, READ_BYTES_MAX, SEND_BUFFER_SPARE,
+    STANDING_BYTES_MAX,
 };
 use crate::words::notice::Counted;
 
@@ -96,7 +97,9 @@ impl Config {
         // A connection that is being refused has all that too.
         let connections = clients.saturating_add(DOORWAY_MAX);
         let shared = self.windows_bytes_max() + 2 * self.turn_bytes_max();
-        let own = PROGRAM_BYTES + shared + connections * (RECORD + ROOM + input + output);
+        // A queue that doubles, and keeps what was taken until that is half.
+        let log = if self.keep.is_some() { 4 * LOG_BYTES_MAX } else { 0 };
+        let own = PROGRAM_BYTES + log + shared + connections * (RECORD + ROOM + input + output);
         // The kernel doubles both sizes for its bookkeeping (socket(7)).
         let kernel = connections * 2 * (self.send_buffer + self.receive_buffer);
         (own, kernel)

@@ -72,7 +72,11 @@ impl<S: Socket> Hub<S> {
         // Judged before it is inserted, so that it does not count itself.
         let refusal = self.refusal(address.ip(), by, now);
         let owes_password = !by.is_control && self.password_of(by.room).is_some();
-        let room = if owes_password { self.rooms.door(&self.config, now) } else { by.room };
+        let room = if owes_password {
+            self.rooms.door(&self.config, &mut self.pages, now)
+        } else {
+            by.room
+        };
         let id = self.insert(socket, address, room, now);
         let client = &mut self.clients[id];
         client.record.is_operator = by.is_control;

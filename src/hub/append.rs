@@ -21,8 +21,9 @@ use crate::room::submissions::Submission;
 use crate::room::{ClientId, Effect, RoomId};
 
 impl<S: Socket> Hub<S> {
-    /// Appends what was submitted in each room, and begins a pass there.
-    pub(super) fn append_submitted(&mut self, now: Instant) {
+    /// Appends what was submitted in each room, and begins a pass there. It is the first half of
+    /// [`Hub::speak`]; between the two, what was said can be handed to a log.
+    pub fn append_submitted(&mut self, now: Instant) {
         // Before the rooms are taken out: a room whose lines are held back would not be among them.
         self.hurry_ending();
         for id in self.agenda.take_submitted() {
@@ -64,6 +65,7 @@ impl<S: Socket> Hub<S> {
         if room.forms.plain().head() > before {
             let appended = (room.forms.plain().head() - before) as usize;
             room.begin_pass(turn_bytes_max, turn_bytes_max.min(STANDING_BYTES_MAX), appended);
+            self.note_said(id);
         }
     }
 

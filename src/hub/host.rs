@@ -125,6 +125,7 @@ impl<S: Socket> Hub<S> {
         // Appended at once: this is the room of the command, and its place in the order. The author
         // is the server, so that no client can have it left out.
         self.rooms[room].tell_of(&mut self.pages, SERVER, notice, voice);
+        self.note_said(room);
         let client = &self.clients[id];
         let without = client.reading.without();
         if client.room != room || without.is_some_and(Without::has_all) {

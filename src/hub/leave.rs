@@ -87,6 +87,7 @@ impl<S: Socket> Hub<S> {
         // id must be in no queue, because the next room takes it over.
         if room.is_empty() && !room.queues.has(Queues::OF_ROOMS) {
             self.agenda.forget_room(id);
+            self.note_end(id);
             let room = &mut self.rooms[id];
             // A drop would not give its pages back to the budget of all rooms.
             room.forms.free(&mut self.pages);

@@ -46,8 +46,10 @@ pub mod clients;
 pub mod deadlines;
 
 mod append;
+mod counts;
 mod doorway;
 mod host;
+mod keeping;
 mod leave;
 mod listen;
 pub mod moderation;
@@ -78,10 +80,13 @@ use crate::wire::web::origin::Hosts;
 use crate::words::names::{Name, Names};
 use crate::words::notice::{Notice, Whence};
 
+pub use counts::Counts;
+
 use addresses::Addresses;
 use agenda::Agenda;
 use client::{Leave, Life, Socket};
 use clients::Clients;
+use keeping::Unlogged;
 use moderation::Moderation;
 use refusing::Refused;
 use rooms::Rooms;
@@ -96,6 +101,7 @@ pub struct Hub<S> {
     /// What the windows of all rooms take.
     pages: Pages,
     agenda: Agenda,
+    unlogged: Unlogged,
     names: Names,
     moderation: Moderation,
     stop: Stop,
@@ -131,18 +137,6 @@ struct Scratch {
     read: Box<[u8]>,
     /// The line that is being read, safe to show.
     safe: String,
-}
-
-/// What is counted, for the log and for tests.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Counts {
-    /// How many lines clients have missed, as they were told.
-    pub missed: u64,
-    /// How many places among the readers of a room passes have looked at: what they cost beside
-    /// their writes.
-    pub looks: u64,
-    /// How many lines were said in all rooms.
-    pub said: u64,
 }
 
 /// How far a stop has gone.
@@ -187,13 +181,15 @@ impl<S: Socket> Hub<S> {
         let gate =
             Gate { clients_max, addresses: Addresses::new(clients_max), refused: HashMap::new() };
         let scratch = Scratch { read: vec![0; 1 + READ_BYTES_MAX].into(), safe: String::new() };
+        // No bound yet but that of each window.
+        let mut pages = Pages::new(config.windows_bytes_max());
         Hub {
             gate,
             clients: Clients::default(),
-            rooms: Rooms::new(&config, now),
-            // No bound yet but that of each window.
-            pages: Pages::new(config.windows_bytes_max()),
+            rooms: Rooms::new(&config, &mut pages, now),
+            pages,
             agenda: Agenda::default(),
+            unlogged: Unlogged::default(),
             names: Names::default(),
             moderation: Moderation::default(),
             stop: Stop::No,
@@ -251,7 +247,7 @@ impl<S: Socket> Hub<S> {
     pub fn open_room(&mut self, name: &Name, now: Instant) -> RoomId {
         let found = self.rooms.find(name.as_str());
         found.unwrap_or_else(|| {
-            let opened = self.rooms.open(name.clone(), None, &self.config, now);
+            let opened = self.rooms.open(name.clone(), None, &self.config, &mut self.pages, now);
             opened.unwrap_or_else(|_| {
                 warn!(
                     "room {} looks like another room: its clients stand in the lobby",

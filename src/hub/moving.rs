@@ -70,7 +70,7 @@ impl<S: Socket> Hub<S> {
         if is_limited && self.rooms.made_by(maker) >= ROOMS_PER_ADDRESS {
             return Err(None);
         }
-        let room = self.rooms.open(name, Some(maker), &self.config, now)?;
+        let room = self.rooms.open(name, Some(maker), &self.config, &mut self.pages, now)?;
         // It may never arrive. Then the room has no host, since no other client has its serial.
         self.rooms[room].host = Some(id.serial);
         Ok(room)
@@ -96,6 +96,7 @@ impl<S: Socket> Hub<S> {
                 &self.names,
                 self.config.voice(),
             );
+            self.note_said(from);
         }
         // This keeps the other room open until it arrives: all that are there may leave meanwhile.
         self.rooms[to].coming += 1;

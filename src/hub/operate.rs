@@ -92,7 +92,7 @@ impl<S: Socket> Hub<S> {
 
     /// Takes in what was kept of rooms. Returns how many lines are none.
     pub fn take_rooms_text(&mut self, text: &str) -> usize {
-        self.rooms.take_text(text)
+        self.rooms.take_text(text, &mut self.pages)
     }
 
     pub(super) fn ban(

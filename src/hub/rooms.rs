@@ -19,6 +19,8 @@ use std::time::Instant;
 use slab::Slab;
 
 use crate::config::Config;
+use crate::room::earlier::Earlier;
+use crate::room::pages::Pages;
 use crate::room::presence::Presence;
 use crate::room::{LOBBY, Room, RoomId};
 use crate::words::names::{Claimant, Name, Names, Refusal, folded};
@@ -38,6 +40,8 @@ pub struct Rooms {
     door: Option<RoomId>,
     /// What was kept of rooms that are not there yet, by their folded names.
     kept: BTreeMap<String, KeptRoom>,
+    /// What the numbers of a room begin at that is made at the start.
+    numbers_from: Option<u64>,
 }
 
 /// What is kept of a room over a restart.
@@ -49,6 +53,8 @@ pub struct KeptRoom {
     topic: Option<String>,
     /// Its password.
     pub password: Option<String>,
+    /// What was said there last.
+    earlier: Earlier,
 }
 
 impl KeptRoom {
@@ -58,6 +64,7 @@ impl KeptRoom {
             name,
             topic: room.topic.as_deref().map(str::to_owned),
             password: password.map(str::to_owned),
+            earlier: Earlier::default(),
         }
     }
 
@@ -73,16 +80,17 @@ impl KeptRoom {
 
 impl Rooms {
     /// A table with the lobby alone.
-    pub fn new(config: &Config, now: Instant) -> Rooms {
+    pub fn new(config: &Config, pages: &mut Pages, now: Instant) -> Rooms {
         let mut rooms = Rooms {
             start: now,
             slab: Slab::new(),
             names: Names::default(),
             door: None,
             kept: BTreeMap::new(),
+            numbers_from: None,
         };
         if let Ok(name) = Name::parse(LOBBY_NAME) {
-            let lobby = rooms.open(name, None, config, now);
+            let lobby = rooms.open(name, None, config, pages, now);
             debug_assert_eq!(lobby, Ok(LOBBY));
         }
         // The console reads the lobby like a client, and its form must be there before the first
@@ -121,6 +129,7 @@ impl Rooms {
         name: Name,
         maker: Option<IpAddr>,
         config: &Config,
+        pages: &mut Pages,
         now: Instant,
     ) -> Result<RoomId, Refusal> {
         let id = RoomId(self.slab.vacant_key() as u32);
@@ -130,14 +139,23 @@ impl Rooms {
         let presence = Presence::new(config.notice_pace(), config.summary);
         self.slab.insert(Room::new(maker, (config.window, config.recover), presence));
         // Before any client is in it: a room with a kept password must never be open for a moment.
-        if let Some(kept) = self.kept.remove(&folded(&self.name(id))) {
-            self.restore(id, kept);
-        }
+        self.restore(id, pages, now);
         Ok(id)
     }
 
-    fn restore(&mut self, id: RoomId, kept: KeptRoom) {
+    /// Gives a room what was kept of it: its last lines only if nothing was said there yet.
+    fn restore(&mut self, id: RoomId, pages: &mut Pages, now: Instant) {
+        let kept = self.kept.remove(&folded(&self.name(id)));
+        let since = now.saturating_duration_since(self.start).as_micros() as u64;
+        let number = self.numbers_from.map_or(0, |from| from.saturating_add(since));
         let room = &mut self[id];
+        match &kept {
+            // Its lines have their numbers already.
+            _ if room.forms.plain().head() > 0 => {}
+            Some(kept) if kept.earlier.is_known() => room.begin_with(&kept.earlier, pages),
+            _ => room.forms.begin_at(number),
+        }
+        let Some(kept) = kept else { return };
         room.topic = kept.topic.map(String::into_boxed_str);
         room.change_rules(|rules| rules.password = kept.password.map(String::into_boxed_str));
     }
@@ -152,12 +170,13 @@ impl Rooms {
     pub fn to_text(&self) -> String {
         let of = |(key, room)| KeptRoom::of(self.name(RoomId(key as u32)), room);
         let rooms = self.slab.iter().filter(|(_, room)| !room.is_door).map(of);
-        rooms.chain(self.kept.values().cloned()).map(|room| room.to_text()).collect()
+        let kept = self.kept.values().map(KeptRoom::to_text);
+        rooms.map(|room| room.to_text()).chain(kept).collect()
     }
 
     /// Takes in what was kept. A room that is not there gets it when it is made. Returns how many
     /// lines are none.
-    pub fn take_text(&mut self, text: &str) -> usize {
+    pub fn take_text(&mut self, text: &str, pages: &mut Pages) -> usize {
         let mut wrong = 0;
         for line in text.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
             let mut words = line.splitn(3, ' ');
@@ -175,22 +194,33 @@ impl Rooms {
             }
         }
         // Some rooms are there already, the lobby at least.
-        let there: Vec<RoomId> = self.ids();
-        for id in there {
-            if let Some(kept) = self.kept.remove(&folded(&self.name(id))) {
-                self.restore(id, kept);
-            }
+        for id in self.ids() {
+            self.restore(id, pages, self.start);
         }
         wrong
     }
 
+    /// What is remembered of a room that is not there yet.
+    pub fn earlier(&mut self, name: &str) -> &mut Earlier {
+        let kept = self.kept.entry(folded(name)).or_default();
+        name.clone_into(&mut kept.name);
+        &mut kept.earlier
+    }
+
+    /// The numbers of a room that is made now begin here, and of a later one so many microseconds
+    /// higher.
+    pub fn number_by_time(&mut self, number: u64, now: Instant) {
+        let since = now.saturating_duration_since(self.start).as_micros() as u64;
+        self.numbers_from = Some(number.saturating_sub(since));
+    }
+
     /// The room in which clients wait that owe a password. Its name is reserved, so no client can
     /// go there by itself.
-    pub fn door(&mut self, config: &Config, now: Instant) -> RoomId {
+    pub fn door(&mut self, config: &Config, pages: &mut Pages, now: Instant) -> RoomId {
         if let Some(door) = self.door {
             return door;
         }
-        let door = self.open(Name::door(), None, config, now).unwrap_or(LOBBY);
+        let door = self.open(Name::door(), None, config, pages, now).unwrap_or(LOBBY);
         debug_assert_ne!(door, LOBBY);
         self[door].is_door = true;
         self.door = Some(door);

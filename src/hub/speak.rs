@@ -89,6 +89,12 @@ impl<S: Socket> Hub<S> {
     pub fn speak(&mut self, now: Instant) {
         // First what is new, then the offers: so one write brings all that this turn has read.
         self.append_submitted(now);
+        self.offer_appended(now);
+    }
+
+    /// The second half of [`Hub::speak`]: offers what was appended.
+    pub fn offer_appended(&mut self, now: Instant) {
+        self.forget_unlogged();
         let mut slice = Slice::new(&self.config);
         // As many as there are now. One that takes a part comes back at the end of the queue, and
         // would be served again and again.

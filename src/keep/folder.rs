@@ -58,6 +58,24 @@ impl Folder {
         written
     }
 
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Opens a file to write at its end. If it is new, its name is on the disk then.
+    pub fn open_end(&self, name: &str) -> io::Result<File> {
+        let mut options = OpenOptions::new();
+        let file = options.append(true).create(true).mode(FILE_MODE).open(self.path.join(name))?;
+        File::open(&self.path)?.sync_all()?;
+        Ok(file)
+    }
+
+    /// Removes a file.
+    pub fn remove(&self, name: &str) -> io::Result<()> {
+        fs::remove_file(self.path.join(name))
+    }
+
     fn write(&self, new: &Path, content: &[u8]) -> io::Result<()> {
         match fs::remove_file(new) {
             Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
@@ -68,6 +86,11 @@ impl Folder {
         file.write_all(content)?;
         file.sync_data()
     }
+}
+
+/// Waits until what was written to a file is on the disk.
+pub fn sync(file: &File) -> io::Result<()> {
+    file.sync_data()
 }
 
 /// Makes the directory, and locks it.

@@ -1,9 +1,11 @@
-//! The keeper, `chinwag keep DIR`: the process that writes what the server keeps over a restart.
+//! The keeper, `chinwag keep DIR`: the process that writes what the server keeps over a restart,
+//! and the log of all that was said.
 //!
 //! A write to a disk can block for as long as the disk likes, so the loop of the server never does
 //! one. The server starts this program once more and sends it [frames](frame) on its standard
-//! input. The keeper ends when its input ends, and by nothing else that a terminal or a supervisor
-//! sends to all processes of the server at once: the server may still have something to say.
+//! input. For each frame of the log it gets a byte back, once that is written. The keeper ends when
+//! its input ends, and by nothing else that a terminal or a supervisor sends to all processes of
+//! the server at once: the server may still have something to say.
 //!
 //! What cannot be written now, perhaps because the disk is full, is told and tried again. Newer
 //! content of the same file takes its place. This folder does not know what the files are for.
@@ -11,21 +13,26 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::fs::File;
-use std::io::{self, ErrorKind, Read};
+use std::io::{self, ErrorKind, Read, Write};
 use std::os::fd::AsFd;
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use clap::Args;
 use rustix::event::{PollFd, PollFlags, Timespec};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGXFSZ};
 
 use crate::stdio::sink::Sink;
 use folder::Folder;
-use frame::{BadFrame, Frames, Replace};
+use frame::{BadFrame, Frame, Frames, Replace};
+use log::Log;
 
+pub mod entry;
 pub mod folder;
 pub mod frame;
+pub mod log;
+pub mod tail;
 
 /// Signals that go to all processes of the server at once, and the one of a write beyond the limit
 /// of a file's size: the write fails as well.
@@ -34,11 +41,34 @@ const IGNORED: [i32; 5] = [SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGXFSZ];
 /// How long to wait before a file is tried again that could not be written.
 const RETRY: Duration = Duration::from_secs(1);
 
+/// What was written to the log is on the disk at most this much later, if the disk keeps up. To
+/// wait for it more often would cost a disk more than the writing.
+const SYNC: Duration = Duration::from_secs(1);
+
+/// A longer line that comes without a server is kept as several.
+const LINE_BYTES_MAX: usize = READ_BYTES;
+
 /// At most this many files wait to be written, so that memory has a bound. With more that cannot be
 /// written the keeper ends.
 const WAITING_MAX: usize = 16;
 
 const READ_BYTES: usize = 64 * 1024;
+
+/// What `chinwag keep` is told.
+#[derive(Args, Debug)]
+pub struct Flags {
+    /// The directory; it is made if it is missing
+    dir: PathBuf,
+
+    /// Remove files of the log that are as many days old. This is looked at when a file begins. 0
+    /// removes none.
+    #[arg(long, value_name = "DAYS", default_value_t = 0)]
+    days: u32,
+
+    /// Take what a server sends instead of lines
+    #[arg(long, hide = true)]
+    frames: bool,
+}
 
 /// Why a keeper did not keep everything.
 #[derive(Debug)]
@@ -62,61 +92,135 @@ impl fmt::Display for Failure {
             Failure::Frame(bad) => write!(f, "the keeper ends: {bad}"),
             Failure::Torn => write!(f, "the keeper ends: its input ended within a frame"),
             Failure::TooMany => write!(f, "the keeper ends: more than {WAITING_MAX} files wait"),
-            Failure::Unwritten(names) => write!(f, "the keeper ends without {}", names.join(", ")),
+            Failure::Unwritten(names) => {
+                write!(f, "the keeper ends without {}", names.join(", "))
+            }
         }
     }
 }
 
 impl std::error::Error for Failure {}
 
-/// Keeps in this directory what comes on standard input, until that ends.
-pub fn run(path: &Path) -> Result<(), Failure> {
+/// Keeps in the directory what comes on standard input, until that ends.
+pub fn run(flags: &Flags) -> Result<(), Failure> {
     for signal in IGNORED {
         // The flag is not asked for: to be caught is enough.
         signal_hook::flag::register(signal, Arc::default()).map_err(Failure::System)?;
     }
     let input = io::stdin().as_fd().try_clone_to_owned().map_err(Failure::System)?;
-    let folder = Folder::open(path).map_err(Failure::System)?;
-    let mut waiting = Waiting::default();
-    let ended = take_all(&mut File::from(input), &folder, &mut waiting);
-    waiting.files.values_mut().for_each(|file| file.retry_at = None);
-    waiting.write(&folder);
-    let names: Vec<String> = waiting.files.into_keys().collect();
-    ended.and(if names.is_empty() { Ok(()) } else { Err(Failure::Unwritten(names)) })
+    let folder = Folder::open(&flags.dir).map_err(Failure::System)?;
+    let log = Log::open(&folder, flags.days).map_err(Failure::System)?;
+    let mut keeper = Keeper { input: File::from(input), folder, waiting: Waiting::default(), log };
+    let ended = if flags.frames { keeper.take_frames() } else { keeper.take_lines() };
+    ended.and(keeper.finish())
 }
 
-/// Takes frames and writes files until the input ends, well or not.
-fn take_all(input: &mut File, folder: &Folder, waiting: &mut Waiting) -> Result<(), Failure> {
-    let (mut frames, mut buffer) = (Frames::default(), vec![0; READ_BYTES]);
-    loop {
-        let mut came = match read(input, &mut buffer, waiting.retry_at()) {
-            Ok(Some(0)) if frames.is_amid_frame() => return Err(Failure::Torn),
-            Ok(Some(0)) => return Ok(()),
-            Ok(Some(bytes)) => &buffer[..bytes],
-            Ok(None) => &[],
-            Err(error) => return Err(Failure::System(error)),
-        };
-        while let Some(replace) = frames.next(&mut came).map_err(Failure::Frame)? {
-            waiting.take(replace, folder)?;
+/// All that a keeper has.
+struct Keeper {
+    input: File,
+    folder: Folder,
+    waiting: Waiting,
+    log: Log,
+}
+
+impl Keeper {
+    /// Takes frames and writes files until the input ends, well or not.
+    fn take_frames(&mut self) -> Result<(), Failure> {
+        let (mut frames, mut buffer) = (Frames::default(), vec![0; READ_BYTES]);
+        let mut unconfirmed = 0;
+        loop {
+            let mut came = match self.read(&mut buffer) {
+                Ok(Some(0)) if frames.is_amid_frame() => {
+                    frames.torn_run().iter().for_each(|run| self.log.take(run));
+                    return Err(Failure::Torn);
+                }
+                Ok(Some(0)) => return Ok(()),
+                Ok(Some(bytes)) => &buffer[..bytes],
+                Ok(None) => &[],
+                Err(error) => return Err(Failure::System(error)),
+            };
+            while let Some(frame) = frames.next(&mut came).map_err(Failure::Frame)? {
+                match frame {
+                    Frame::Replace(replace) => self.waiting.take(replace, &self.folder)?,
+                    Frame::Run(run) => {
+                        self.log.take(&run);
+                        unconfirmed += 1;
+                    }
+                }
+            }
+            self.log.write(&self.folder, Instant::now());
+            if !self.log.is_behind() {
+                // A server that has ended needs no answer.
+                self.input
+                    .write_all(&vec![0; std::mem::take(&mut unconfirmed)])
+                    .unwrap_or_default();
+            }
+            self.waiting.write(&self.folder);
         }
-        waiting.write(folder);
+    }
+
+    /// Takes lines until the input ends.
+    fn take_lines(&mut self) -> Result<(), Failure> {
+        let (mut line, mut buffer) = (Vec::new(), vec![0; READ_BYTES]);
+        loop {
+            let came = match self.read(&mut buffer) {
+                Ok(Some(0)) => break,
+                Ok(Some(bytes)) => &buffer[..bytes],
+                Ok(None) => &[],
+                Err(error) => return Err(Failure::System(error)),
+            };
+            let now = unix_millis();
+            for part in came.split_inclusive(|byte| *byte == b'\n') {
+                line.extend_from_slice(part);
+                if line.ends_with(b"\n") || line.len() >= LINE_BYTES_MAX {
+                    self.log.take_line(line.trim_ascii_end(), now);
+                    line.clear();
+                }
+            }
+            self.log.write(&self.folder, Instant::now());
+        }
+        if !line.is_empty() {
+            self.log.take_line(&line, unix_millis());
+        }
+        Ok(())
+    }
+
+    /// Waits for input, but not beyond the next deadline, and reads it. `None` if none has come.
+    /// While the log waits for the disk nothing is read, so that what waits has a bound, unless the
+    /// input has ended: then there is little left.
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<Option<usize>> {
+        let wanted = if self.log.is_behind() { PollFlags::empty() } else { PollFlags::IN };
+        let until = [self.waiting.retry_at(), self.log.next_deadline()].into_iter().flatten().min();
+        let left = until.map(|at| at.saturating_duration_since(Instant::now()));
+        let timeout = left.and_then(|left| Timespec::try_from(left).ok());
+        let mut polled = [PollFd::new(&self.input, wanted)];
+        let result = match rustix::event::poll(&mut polled, timeout.as_ref()) {
+            Ok(0) => return Ok(None),
+            Ok(_) => self.input.read(buffer),
+            Err(error) => Err(error.into()),
+        };
+        match result {
+            Err(error) if error.kind() == ErrorKind::Interrupted => Ok(None),
+            // A server that has ended without reading that the last was written.
+            Err(error) if error.kind() == ErrorKind::ConnectionReset => Ok(Some(0)),
+            result => result.map(Some),
+        }
+    }
+
+    /// Tries everything once more.
+    fn finish(mut self) -> Result<(), Failure> {
+        let is_written = self.log.finish(&self.folder, Instant::now());
+        self.waiting.files.values_mut().for_each(|file| file.retry_at = None);
+        self.waiting.write(&self.folder);
+        let mut names: Vec<String> = self.waiting.files.into_keys().collect();
+        names.extend((!is_written).then(|| "the end of the log".to_owned()));
+        if names.is_empty() { Ok(()) } else { Err(Failure::Unwritten(names)) }
     }
 }
 
-/// Waits for input, but not beyond this moment, and reads it. `None` if none has come.
-fn read(input: &mut File, buffer: &mut [u8], until: Option<Instant>) -> io::Result<Option<usize>> {
-    let left = until.map(|at| at.saturating_duration_since(Instant::now()));
-    let timeout = left.and_then(|left| Timespec::try_from(left).ok());
-    let mut polled = [PollFd::new(input, PollFlags::IN)];
-    let result = match rustix::event::poll(&mut polled, timeout.as_ref()) {
-        Ok(0) => return Ok(None),
-        Ok(_) => input.read(buffer),
-        Err(error) => Err(error.into()),
-    };
-    match result {
-        Err(error) if error.kind() == ErrorKind::Interrupted => Ok(None),
-        result => result.map(Some),
-    }
+/// The time of day, which only the log needs.
+fn unix_millis() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64)
 }
 
 /// The newest content of each file that is not written yet.

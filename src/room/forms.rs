@@ -52,6 +52,12 @@ impl Forms {
         transcript.start_at_or_after(transcript.head().saturating_sub(self.recover_bytes as u64)).1
     }
 
+    /// Gives the first line this number. Call it before anything is said.
+    pub fn begin_at(&mut self, number: u64) {
+        self.plain.begin_at(number);
+        self.others.iter_mut().flatten().for_each(|its| its.transcript.begin_at(number));
+    }
+
     /// The conversation in the plain form.
     pub fn plain(&self) -> &Transcript {
         &self.plain

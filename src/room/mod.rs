@@ -44,6 +44,7 @@ pub use ids::{ClientId, LOBBY, RoomId};
 
 pub mod burst;
 pub mod cork;
+pub mod earlier;
 pub mod forms;
 mod ids;
 pub mod pages;
@@ -98,6 +99,8 @@ pub struct Room {
     pub printed_below: u64,
     /// How far it was printed for the operator, and in which form. The rest is kept.
     pub printed: Option<(Form, u64)>,
+    /// The operator's log has what stands before this, in the plain form.
+    pub logged: u64,
     /// The queues in which the agenda has put it.
     pub queues: Queues,
 }
@@ -173,6 +176,7 @@ impl Room {
             pass: None,
             printed_below: 0,
             printed: None,
+            logged: 0,
             queues: Queues::default(),
         }
     }

@@ -124,6 +124,9 @@ impl Line {
 /// The author of what the server itself says; no client has this serial.
 pub const SERVER: u64 = 0;
 
+/// The author of what a client said before the server was started; no client has this serial.
+pub const EARLIER: u64 = u64::MAX;
+
 /// A bounded window of what has been said.
 #[derive(Debug)]
 pub struct Transcript {
@@ -154,6 +157,12 @@ impl Transcript {
         let lines = self.lines_said();
         let head = self.head() + lines * line_bytes_more as u64;
         Transcript::starting_at(head, lines, self.window_bytes_max)
+    }
+
+    /// Gives the first line this number. It is our own fault if anything was said.
+    pub fn begin_at(&mut self, number: u64) {
+        debug_assert_eq!(self.head(), self.tail());
+        self.index = Index::starting_at(number);
     }
 
     /// The position after the last byte said.

@@ -26,24 +26,33 @@ pub struct Console {
     retry_at: Option<Instant>,
     /// Print only the announcements, not the conversation.
     quiet: bool,
+    /// Where it began.
+    start: u64,
     terms: Terms,
 }
 
 impl Console {
-    /// Prints on `stdout`, at most `terms.bytes_max` bytes a turn. A stream that cannot be opened
-    /// gets nothing, and the log says so.
-    pub fn new(stdout: BorrowedFd<'_>, quiet: bool, terms: Terms) -> Console {
+    /// Prints on `stdout` what is said behind `start`, at most `terms.bytes_max` bytes a turn. A
+    /// stream that cannot be opened gets nothing, and the log says so.
+    pub fn new(stdout: BorrowedFd<'_>, quiet: bool, terms: Terms, start: u64) -> Console {
         let sink = Sink::open(stdout).inspect_err(|error| {
             warn!("nothing is printed on standard output, {error}");
             tell_unusable(stdout, "the conversation", error).unwrap_or_default();
         });
-        Console { sink: sink.ok(), reading: Reading::new(0), retry_at: None, quiet, terms }
+        Console {
+            sink: sink.ok(),
+            reading: Reading::new(start),
+            retry_at: None,
+            quiet,
+            start,
+            terms,
+        }
     }
 
     /// Prints a line that is not part of the conversation. Call it before the first line of the
     /// conversation.
     pub fn announce(&mut self, line: &str) {
-        self.reading.detour(0, format!("{line}\n").into_bytes());
+        self.reading.detour(self.start, format!("{line}\n").into_bytes());
     }
 
     /// Whether it takes replies to the host now.
@@ -95,7 +104,7 @@ impl Console {
     }
 
     fn end(&self, transcript: &Transcript) -> u64 {
-        if self.quiet { 0 } else { transcript.head() }
+        if self.quiet { self.start } else { transcript.head() }
     }
 
     fn print(&mut self, transcript: &Transcript, now: Instant) {

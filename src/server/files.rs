@@ -15,12 +15,17 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use log::{error, info, warn};
 
+use super::runs::Said;
 use super::{Server, StartError, kept};
 use crate::config::Config;
 use crate::hub::Hub;
 use crate::hub::bans::{Bans, Moment};
 use crate::hub::client::Socket;
 use crate::hub::moderation::{Operators, Request};
+use crate::keep::entry::Kind;
+use crate::keep::frame::Verb;
+use crate::keep::tail::Tail;
+use crate::room::transcript::EntryKind;
 use crate::words::notice::Counted;
 use crate::words::text::push_safe;
 
@@ -58,6 +63,7 @@ impl Files {
         self.read_motd(hub).map_err(system("read --motd"))?;
         self.read_operators(hub).map_err(system("read --operators"))?;
         self.read_bans(hub, now).map_err(system("read the bans that were kept"))?;
+        self.read_log(hub, now).map_err(system("read the log that was kept"))?;
         self.read_rooms(hub).map_err(system("read the rooms that were kept"))
     }
 
@@ -121,8 +127,36 @@ impl Files {
     }
 
     fn read_rooms(&self, hub: &mut Hub<impl Socket>) -> io::Result<()> {
-        let Some(text) = self.kept(ROOMS)? else { return Ok(()) };
-        tell_wrong(ROOMS, hub.take_rooms_text(&text));
+        if self.keep.is_some() {
+            let text = self.kept(ROOMS)?.unwrap_or_default();
+            tell_wrong(ROOMS, hub.take_rooms_text(&text));
+        }
+        Ok(())
+    }
+
+    /// Reads what was said last, for the history and for the numbers.
+    fn read_log(&self, hub: &mut Hub<impl Socket>, now: Instant) -> io::Result<()> {
+        let Some(dir) = &self.keep else { return Ok(()) };
+        let mut numbers_from = 1000 * unix_millis();
+        for entry in Tail::read(dir).map_err(|error| named(dir, &error))?.entries() {
+            numbers_from = numbers_from.max(entry.number.saturating_add(1));
+            let kind = match entry.kind {
+                Kind::Say => EntryKind::Say,
+                Kind::Me => EntryKind::Me,
+                Kind::Notice => EntryKind::Notice,
+                Kind::Raw => {
+                    hub.remember(entry.room, entry.number, None);
+                    continue;
+                }
+                Kind::End => {
+                    hub.forget_earlier(entry.room);
+                    continue;
+                }
+                Kind::Line | Kind::Missed => continue,
+            };
+            hub.remember(entry.room, entry.number, Some((kind, entry.name, entry.text)));
+        }
+        hub.number_by_time(numbers_from, now);
         Ok(())
     }
 
@@ -152,6 +186,36 @@ impl Server {
                 Request::Keep => self.keep(now),
             }
         }
+    }
+
+    /// Hands the keeper what was said, before it is offered to any client.
+    pub(super) fn log_said(&mut self, now: Instant) {
+        let Some(keeper) = &mut self.keeper else { return };
+        if keeper.has_missed() {
+            keeper.tell_missed(unix_millis());
+        }
+        for (room, number) in self.hub.take_ended() {
+            let (verb, unix_millis) = (Verb::End, unix_millis());
+            let said = Said { verb, room: &room, number, lines: 0, unix_millis };
+            keeper.add(said, 0, [].into_iter());
+        }
+        let is_raw = self.is_raw;
+        self.hub.take_said(|room, plain, from| {
+            let (number, unix_millis) = (plain.start_at_or_after(from).0, unix_millis());
+            if is_raw {
+                for line in plain.lines_from(from) {
+                    let (verb, number) = (Verb::Raw, line.number);
+                    let said = Said { verb, room, number, lines: 1, unix_millis };
+                    let bytes = (line.end - line.start) as usize;
+                    keeper.add(said, bytes, plain.bytes(line.start, line.end));
+                }
+                return;
+            }
+            let (verb, lines) = (Verb::Said, plain.lines_said() - number);
+            let said = Said { verb, room, number, lines, unix_millis };
+            keeper.add(said, (plain.head() - from) as usize, plain.bytes(from, plain.head()));
+        });
+        self.speak_to_keeper(now);
     }
 
     /// Hands the keeper what it should keep. At a stop it has that already: the rooms that end with
@@ -202,5 +266,9 @@ fn moment(now: Instant) -> Moment {
 
 /// What the calendar says: the seconds since 1970.
 pub fn unix_seconds() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
+    unix_millis() / 1000
+}
+
+fn unix_millis() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64)
 }

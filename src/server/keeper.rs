@@ -4,7 +4,7 @@
 //! [keeper](crate::keep) by a socket that never blocks. A keeper that is slow gets only the newest
 //! content of each file. So memory has a bound, however long the disk takes. A keeper that has
 //! ended is started again, and gets the newest content of every file again: nobody knows what it
-//! has written.
+//! has written. What is added to the log waits until it is written: see [`runs`](super::runs).
 //!
 //! This file knows neither the poll nor what the files are for.
 
@@ -22,8 +22,9 @@ use crate::config::Config;
 use crate::keep::folder::Folder;
 use crate::keep::frame::{FILE_BYTES_MAX, replace_line};
 use crate::server::journal::Journal;
+use crate::server::runs::{Runs, Said};
 use crate::stdio::backlog::Backlog;
-use crate::stdio::sink::{Outcome, Written, write_out};
+use crate::stdio::sink::Written;
 
 /// The program itself, even if its file was replaced: the two always understand each other.
 const PROGRAM: &str = "/proc/self/exe";
@@ -40,12 +41,15 @@ pub const PAUSE_MAX: Duration = Duration::from_secs(30);
 pub struct Keeper {
     program: PathBuf,
     dir: PathBuf,
+    /// For how long the log is kept; 0 for ever.
+    days: u32,
     stderr: OwnedFd,
     /// The last process that was started. It may have ended.
     child: Option<Child>,
     link: Link,
     pause: Duration,
     files: BTreeMap<&'static str, Content>,
+    runs: Runs,
 }
 
 /// The newest content of a file.
@@ -82,23 +86,33 @@ struct Wire {
 /// The keeper of the directory of `--keep`; `None` without that flag.
 pub fn start(config: &Config, journal: &Journal) -> io::Result<Option<Keeper>> {
     let Some(dir) = &config.keep else { return Ok(None) };
-    Keeper::start(Path::new(PROGRAM), dir, journal.stderr()?, Instant::now()).map(Some)
+    let (days, stderr) = (config.keep_days, journal.stderr()?);
+    Keeper::start(Path::new(PROGRAM), dir, days, stderr, Instant::now()).map(Some)
 }
 
 impl Keeper {
-    /// Starts `program keep DIR`, which prints its errors on `stderr`. Call it before any file of
-    /// the directory is read: it waits until an earlier keeper has written its last. An error is
-    /// that the directory cannot be had, or the program not be started.
-    pub fn start(program: &Path, dir: &Path, stderr: OwnedFd, now: Instant) -> io::Result<Keeper> {
+    /// Starts `program keep DIR`, which keeps the log for so many days, or with 0 for ever, and
+    /// prints its errors on `stderr`. Call it before any file of the directory is read: it waits
+    /// until an earlier keeper has written its last. An error is that the directory cannot be had,
+    /// or the program not be started.
+    pub fn start(
+        program: &Path,
+        dir: &Path,
+        days: u32,
+        stderr: OwnedFd,
+        now: Instant,
+    ) -> io::Result<Keeper> {
         drop(Folder::open(dir)?);
         let mut keeper = Keeper {
             program: program.to_owned(),
             dir: dir.to_owned(),
+            days,
             stderr,
             child: None,
             link: Link::Down { retry_at: now },
             pause: PAUSE_MIN,
             files: BTreeMap::new(),
+            runs: Runs::default(),
         };
         keeper.spawn(now)?;
         Ok(keeper)
@@ -112,6 +126,26 @@ impl Keeper {
             return;
         }
         self.files.insert(name, Content { bytes: content, is_sent: false });
+    }
+
+    /// Adds what was said to the log, in `pieces` of this many bytes together, and never waits.
+    pub fn add<'a>(
+        &mut self,
+        said: Said<'_>,
+        bytes: usize,
+        pieces: impl Iterator<Item = &'a [u8]>,
+    ) {
+        self.runs.push(said, bytes, pieces);
+    }
+
+    /// Tells the log what is missing there, once there is room for that.
+    pub fn tell_missed(&mut self, unix_millis: u64) {
+        self.runs.tell_missed(unix_millis);
+    }
+
+    /// Whether lines are missing that it was not told of.
+    pub fn has_missed(&self) -> bool {
+        self.runs.has_missed()
     }
 
     /// The socket has had an event.
@@ -134,7 +168,8 @@ impl Keeper {
             self.start_again(now);
         }
         let Link::Up(wire) = &mut self.link else { return None };
-        if wire.has_ended() || wire.send(&mut self.files) == Outcome::Closed {
+        let has_ended = wire.receive(&mut self.runs);
+        if has_ended || !wire.send(&mut self.files, &mut self.runs) {
             self.lose("the keeper has ended", now);
             return None;
         }
@@ -155,6 +190,7 @@ impl Keeper {
         self.link = Link::Down { retry_at: now + self.pause };
         self.pause = PAUSE_MAX.min(2 * self.pause);
         self.files.values_mut().for_each(|content| content.is_sent = false);
+        self.runs.send_again();
     }
 
     /// The server stops: a keeper that has ended is started again at once.
@@ -170,7 +206,8 @@ impl Keeper {
             Link::Up(wire) => !wire.sending.is_empty(),
             Link::Down { .. } => false,
         };
-        is_sending || self.files.values().any(|content| !content.is_sent)
+        let has_unsent = self.files.values().any(|content| !content.is_sent);
+        is_sending || has_unsent || !self.runs.unsent().is_empty()
     }
 
     /// When to call [`Keeper::speak`] next, even if nothing happens: at once if it can do more.
@@ -207,8 +244,9 @@ impl Keeper {
         let (socket, its) = UnixStream::pair()?;
         socket.set_nonblocking(true)?;
         let mut command = Command::new(&self.program);
-        // Variables are for the server: the keeper has no flags.
-        command.arg("keep").arg(&self.dir).env_clear();
+        // Variables are for the server.
+        command.arg("keep").arg(&self.dir).arg("--frames").env_clear();
+        command.args(["--days", &self.days.to_string()]);
         command.stdin(OwnedFd::from(its)).stdout(Stdio::null()).stderr(self.stderr.try_clone()?);
         self.child = Some(command.spawn()?);
         self.link = Link::Up(Wire {
@@ -233,12 +271,13 @@ impl Drop for Keeper {
 }
 
 impl Wire {
-    /// Whether the keeper has closed its end. It sends nothing, so any other input means nothing.
-    fn has_ended(&mut self) -> bool {
+    /// Takes a byte for each frame of the log that was written. Returns whether the keeper has
+    /// closed its end.
+    fn receive(&mut self, runs: &mut Runs) -> bool {
         while self.readable {
-            match self.socket.read(&mut [0; 64]) {
+            match self.socket.read(&mut [0; 1024]) {
                 Ok(0) => return true,
-                Ok(_) => {}
+                Ok(frames) => runs.note_written(frames),
                 Err(error) => match error.kind() {
                     ErrorKind::WouldBlock => self.readable = false,
                     ErrorKind::Interrupted => {}
@@ -249,25 +288,42 @@ impl Wire {
         false
     }
 
-    /// Sends one frame after the other, and begins none that does not fit before the last has gone.
-    fn send(&mut self, files: &mut BTreeMap<&'static str, Content>) -> Outcome {
+    /// Sends one frame after the other, files before the log, and begins none before the last has
+    /// gone. Returns whether the keeper still takes them.
+    fn send(&mut self, files: &mut BTreeMap<&'static str, Content>, runs: &mut Runs) -> bool {
         while self.writable {
-            if self.sending.is_empty() {
-                let mut unsent = files.iter_mut().filter(|(_, content)| !content.is_sent);
-                let Some((name, content)) = unsent.next() else { break };
-                let frame = self.sending.end();
-                frame.extend_from_slice(replace_line(name, content.bytes.len()).as_bytes());
-                frame.extend_from_slice(&content.bytes);
-                content.is_sent = true;
+            if self.sending.is_empty() && runs.rest_of_frame().is_empty() {
+                self.begin_file(files);
             }
-            let outcome = write_out(&mut self.sending, |bytes| written(self.socket.write(bytes)));
-            match outcome {
-                Outcome::All => {}
-                Outcome::Blocked => self.writable = false,
-                Outcome::Closed => return Outcome::Closed,
+            let is_file = !self.sending.is_empty();
+            let bytes = if is_file {
+                self.sending.rest()
+            } else if runs.rest_of_frame().is_empty() {
+                runs.unsent()
+            } else {
+                runs.rest_of_frame()
+            };
+            if bytes.is_empty() {
+                break;
+            }
+            match written(self.socket.write(bytes)) {
+                Written::Bytes(bytes) if is_file => self.sending.took(bytes),
+                Written::Bytes(bytes) => runs.note_sent(bytes),
+                Written::Blocked => self.writable = false,
+                Written::Closed => return false,
             }
         }
-        Outcome::All
+        true
+    }
+
+    /// Begins the frame of the first file that is not sent, if there is one.
+    fn begin_file(&mut self, files: &mut BTreeMap<&'static str, Content>) {
+        let mut unsent = files.iter_mut().filter(|(_, content)| !content.is_sent);
+        let Some((name, content)) = unsent.next() else { return };
+        let frame = self.sending.end();
+        frame.extend_from_slice(replace_line(name, content.bytes.len()).as_bytes());
+        frame.extend_from_slice(&content.bytes);
+        content.is_sent = true;
     }
 }
 

@@ -63,6 +63,7 @@ mod listeners;
 mod machine;
 mod qr;
 mod received;
+pub mod runs;
 mod signals;
 mod start_error;
 mod typing;
@@ -122,6 +123,8 @@ pub struct Server {
     reserve: Option<File>,
     accept_troubles: Throttle,
     ignored_signals: Throttle,
+    /// A bare relay: what is said is no lines.
+    is_raw: bool,
     /// The most memory that the server takes, without the kernel's socket buffers.
     own_bytes_max: usize,
 }
@@ -139,8 +142,6 @@ impl Server {
             .map_err(system("catch signals"))?;
         let keeper = keeper::start(&config, &journal).map_err(system("keep anything"))?;
         let listeners = listeners::listen_all(&config)?;
-        let mut console =
-            Console::new(rustix::stdio::stdout(), config.quiet, config.terms(config.log_form()));
         let typing = host::open(&config, registry).map_err(system("watch the terminal"))?;
         let reserve = File::open("/dev/null").map_err(system("keep a descriptor in reserve"))?;
         config.warnings(clients_max).iter().for_each(|warning| warn!("{warning}"));
@@ -149,6 +150,10 @@ impl Server {
         hub.set_machine(&machine_name(), files::unix_seconds());
         let files = Files::of(&config);
         files.load(&mut hub, Instant::now())?;
+        let form = config.log_form();
+        let start = hub.transcript_in(form).head();
+        let stdout = rustix::stdio::stdout();
+        let mut console = Console::new(stdout, config.quiet, config.terms(form), start);
         let listening = accepting::watch(listeners, registry, &config, &mut hub, &mut console)?;
         Ok(Server {
             poll,
@@ -168,6 +173,7 @@ impl Server {
             reserve: Some(reserve),
             accept_troubles: Throttle::default(),
             ignored_signals: Throttle::default(),
+            is_raw: config.raw,
             own_bytes_max: config.memory_bytes_max(clients_max).0,
             hub,
         })
@@ -326,7 +332,9 @@ impl Server {
     /// Appends what was submitted, and offers it to all clients, to standard output and to the log.
     fn speak(&mut self, now: Instant) {
         self.hub.note_printed(LOBBY, self.console.printed());
-        self.hub.speak(now);
+        self.hub.append_submitted(now);
+        self.log_said(now);
+        self.hub.offer_appended(now);
         self.carry_out_requests(now);
         let form = self.console.form();
         let below = self.hub.endangered_below(form);

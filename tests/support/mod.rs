@@ -50,6 +50,11 @@ impl Server {
         let mut command = command(flags);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         prepare(&mut command);
+        Server::start_by(command)
+    }
+
+    /// Starts the server by this command, which prints on a pipe.
+    pub fn start_by(mut command: Command) -> Server {
         let mut child = command.spawn().unwrap();
         let stdout = child.stdout.take().map(collect).unwrap_or_default();
         let stderr = child.stderr.take().map(collect).unwrap_or_default();

@@ -12,12 +12,13 @@ use crate::support::process::{self, Collected, through_shell};
 use crate::support::{PATIENCE, Server, command, wait_for};
 
 /// What a value counts, or what it is.
-const UNITS: [&str; 17] = [
+const UNITS: [&str; 18] = [
     "ADDR",
     "BYTES",
     "CIDR",
     "CLIENTS",
     "CONNECTIONS",
+    "DAYS",
     "DIR",
     "FILE",
     "LANG",

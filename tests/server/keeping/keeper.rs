@@ -11,45 +11,50 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Resource, Rlimit};
 
-use super::{Place, frame, read};
+use super::{PROGRAM, Place, frame, read};
 use crate::support::process::Collected;
 use crate::support::{send_signal, wait_for};
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_chinwag");
-
 /// A running keeper with the test as its server; it is killed when dropped.
-struct Keeper {
-    child: Child,
+pub(super) struct Keeper {
+    pub(super) child: Child,
     stderr: Option<Collected>,
 }
 
 impl Keeper {
-    fn start(place: &Place) -> Keeper {
-        Keeper::start_by(Command::new(PROGRAM).args(["keep", place.flag()]))
+    pub(super) fn start(place: &Place) -> Keeper {
+        Keeper::start_by(Command::new(PROGRAM).args(["keep", place.flag(), "--frames"]))
     }
 
     /// The same by a shell, in which `"$0" "$@"` is the keeper.
-    fn start_through(script: &str, place: &Place) -> Keeper {
-        Keeper::start_by(Command::new("sh").args(["-c", script, PROGRAM, "keep", place.flag()]))
+    pub(super) fn start_through(script: &str, place: &Place) -> Keeper {
+        Keeper::start_by(Command::new("sh").args([
+            "-c",
+            script,
+            PROGRAM,
+            "keep",
+            place.flag(),
+            "--frames",
+        ]))
     }
 
-    fn start_by(command: &mut Command) -> Keeper {
+    pub(super) fn start_by(command: &mut Command) -> Keeper {
         command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let stderr = child.stderr.take().map(Collected::from);
         Keeper { child, stderr }
     }
 
-    fn send(&mut self, bytes: &[u8]) {
+    pub(super) fn send(&mut self, bytes: &[u8]) {
         self.child.stdin.as_mut().unwrap().write_all(bytes).unwrap();
     }
 
-    fn replace(&mut self, name: &str, content: &[u8]) {
+    pub(super) fn replace(&mut self, name: &str, content: &[u8]) {
         self.send(&frame(name, content));
     }
 
     /// Ends its input. Returns its exit code and all that it has said.
-    fn end(mut self) -> (Option<i32>, String) {
+    pub(super) fn end(mut self) -> (Option<i32>, String) {
         drop(self.child.stdin.take());
         self.wait_for_end()
     }
@@ -61,12 +66,12 @@ impl Keeper {
         (status.code(), stderr.text())
     }
 
-    fn said(&self) -> String {
+    pub(super) fn said(&self) -> String {
         self.stderr.as_ref().unwrap().text()
     }
 
     /// Changes the limit of the size of its files.
-    fn limit_files(&self, bytes: Option<u64>) {
+    pub(super) fn limit_files(&self, bytes: Option<u64>) {
         let pid = Pid::from_raw(self.child.id().try_into().unwrap());
         let limit = Rlimit { current: bytes, maximum: None };
         rustix::process::prlimit(pid, Resource::Fsize, limit).unwrap();
@@ -83,10 +88,10 @@ impl Drop for Keeper {
 }
 
 /// Small numbers without an order (xorshift); the same for the same seed.
-struct Random(u64);
+pub(super) struct Random(pub(super) u64);
 
 impl Random {
-    fn below(&mut self, end: u64) -> u64 {
+    pub(super) fn below(&mut self, end: u64) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
@@ -244,7 +249,7 @@ fn a_full_standard_error_does_not_stop_the_keeping() {
     while writer.write(&[b'.'; 4096]).is_ok() {}
     rustix::fs::fcntl_setfl(&writer, flags).unwrap();
     let mut command = Command::new(PROGRAM);
-    command.args(["keep", place.flag()]).stdin(Stdio::piped()).stderr(writer);
+    command.args(["keep", place.flag(), "--frames"]).stdin(Stdio::piped()).stderr(writer);
     let child = command.spawn().unwrap();
     drop(command);
     let mut keeper = Keeper { child, stderr: None };

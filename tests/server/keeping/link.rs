@@ -15,28 +15,26 @@ use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
 use rustix::process::{Pid, Signal};
 
-use super::{Place, frame};
+use super::{PROGRAM, Place, frame};
 use crate::support::process::{self, Collected, through_shell};
 use crate::support::terminal::Terminal;
 use crate::support::{Server, command, fail_with, send_signal, wait_for};
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_chinwag");
-
 /// What the loop of the server is to the keeper.
-struct Loop {
-    keeper: Keeper,
+pub(super) struct Loop {
+    pub(super) keeper: Keeper,
     poll: Poll,
     events: Events,
 }
 
 impl Loop {
-    fn start(program: &Path, place: &Place) -> Loop {
+    pub(super) fn start(program: &Path, place: &Place) -> Loop {
         let stderr = std::io::stderr().as_fd().try_clone_to_owned().unwrap();
-        let keeper = Keeper::start(program, &place.path, stderr, Instant::now()).unwrap();
+        let keeper = Keeper::start(program, &place.path, 0, stderr, Instant::now()).unwrap();
         Loop { keeper, poll: Poll::new().unwrap(), events: Events::with_capacity(8) }
     }
 
-    fn turn(&mut self) {
+    pub(super) fn turn(&mut self) {
         let now = Instant::now();
         if let Some(fd) = self.keeper.speak(now) {
             let interests = Interest::READABLE | Interest::WRITABLE;
@@ -55,7 +53,11 @@ impl Loop {
     }
 
     /// Turns until this is so.
-    fn turn_until<T>(&mut self, what: &str, mut condition: impl FnMut(&Keeper) -> Option<T>) -> T {
+    pub(super) fn turn_until<T>(
+        &mut self,
+        what: &str,
+        mut condition: impl FnMut(&Keeper) -> Option<T>,
+    ) -> T {
         wait_for(what, || {
             self.turn();
             condition(&self.keeper)
@@ -205,7 +207,7 @@ fn the_pauses_before_a_new_start_grow_and_shrink_again() {
     let program = stand_in(&place, "read -r line");
     let stderr = OwnedFd::from(File::open("/dev/null").unwrap());
     let mut now = Instant::now();
-    let mut keeper = Keeper::start(&program, &place.path, stderr, now).unwrap();
+    let mut keeper = Keeper::start(&program, &place.path, 0, stderr, now).unwrap();
     let mut pauses = Vec::new();
     for _ in 0..7 {
         // A line ends it.
@@ -276,7 +278,7 @@ fn what_there_was_no_time_to_send_is_logged() {
 }
 
 /// The keeper of a server.
-fn keeper_of(server: &Server) -> u32 {
+pub(super) fn keeper_of(server: &Server) -> u32 {
     let pid = server.child.id();
     let children = format!("/proc/{pid}/task/{pid}/children");
     wait_for("the keeper", || {

@@ -4,8 +4,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use chinwag::keep::entry::{self, Kind};
+
 mod keeper;
 mod link;
+mod log;
+mod restart;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_chinwag");
 
 /// A directory to keep something in, which is not made yet. It is removed when dropped.
 struct Place {
@@ -28,6 +34,23 @@ impl Place {
     /// Whether a file has this content now: as a condition to wait for.
     fn has(&self, name: &str, content: &[u8]) -> Option<()> {
         (self.read(name)? == content).then_some(())
+    }
+
+    /// All files of the log, one behind the other.
+    fn log(&self) -> String {
+        let Ok(entries) = fs::read_dir(&self.path) else { return String::new() };
+        let mut paths: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
+        paths.retain(|path| path.extension().is_some_and(|it| it == "log"));
+        paths.sort();
+        paths.iter().map(|path| fs::read_to_string(path).unwrap()).collect()
+    }
+
+    /// Number and text of each line of the log but those that are of no room.
+    fn entries(&self) -> Vec<(u64, String)> {
+        let log = self.log();
+        let entries = log.lines().filter_map(entry::parse);
+        let entries = entries.filter(|entry| entry.kind != Kind::Missed);
+        entries.map(|entry| (entry.number, entry.text.to_owned())).collect()
     }
 
     fn flag(&self) -> &str {

@@ -1,0 +1,105 @@
+//! What was said in a room before the server was started again: the end of it, for its history.
+
+use std::collections::VecDeque;
+
+use super::Room;
+use super::forms::FORMS;
+use super::pages::Pages;
+use super::transcript::{EARLIER, EntryKind, PAGE_BYTES, SERVER, Stamp};
+
+/// The shared pages must have this much for it, which is more than it takes. Else it is left out.
+const PAGES_BYTES_MIN: usize = 2 * (FORMS + 1) * PAGE_BYTES;
+
+/// The newest lines of a room, with numbers of which none is missing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Earlier {
+    lines: VecDeque<(Stamp, String)>,
+    bytes: usize,
+    /// The number of the next line; 0 if nothing is known.
+    next: u64,
+}
+
+impl Earlier {
+    /// Takes the line with this number, behind all others. The oldest go while there are more than
+    /// `bytes_max` bytes. A line before which some are missing, or which is not known but for its
+    /// number, goes on alone.
+    pub fn add(&mut self, number: u64, line: Option<(EntryKind, &str, &str)>, bytes_max: usize) {
+        if number != self.next || line.is_none() {
+            (self.lines, self.bytes) = (VecDeque::new(), 0);
+        }
+        self.next = number.saturating_add(1);
+        let Some((kind, name, text)) = line else { return };
+        let (before, behind) = kind.marks();
+        let name = if kind == EntryKind::Notice { "" } else { name };
+        let author = if kind == EntryKind::Notice { SERVER } else { EARLIER };
+        let stamp = Stamp { author, kind, at_seconds: 0, name_bytes: name.len() as u8 };
+        let line = format!("{before}{name}{behind}{text}\n");
+        self.bytes += line.len();
+        self.lines.push_back((stamp, line));
+        while self.bytes > bytes_max
+            && let Some((_, oldest)) = self.lines.pop_front()
+        {
+            self.bytes -= oldest.len();
+        }
+    }
+
+    /// Whether anything is known of the room.
+    pub fn is_known(&self) -> bool {
+        self.next > 0
+    }
+}
+
+impl Room {
+    /// Begins with what was said earlier. Call it before anything is said.
+    pub fn begin_with(&mut self, earlier: &Earlier, pages: &mut Pages) {
+        if !pages.have(PAGES_BYTES_MIN) {
+            self.forms.begin_at(earlier.next);
+            return;
+        }
+        self.forms.begin_at(earlier.next - earlier.lines.len() as u64);
+        for (stamp, line) in &earlier.lines {
+            self.forms.append(pages, *stamp, &[line.as_bytes()]);
+        }
+        // The log has it already.
+        self.logged = self.forms.plain().head();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn earlier(numbers: &[u64], bytes_max: usize) -> Earlier {
+        let mut earlier = Earlier::default();
+        for number in numbers {
+            let line = Some((EntryKind::Say, "bob", "1234"));
+            earlier.add(*number, line, bytes_max);
+        }
+        earlier
+    }
+
+    #[test]
+    fn only_lines_without_a_gap_before_the_next_are_known() {
+        let of = |numbers: &[u64], most| {
+            let earlier = earlier(numbers, most);
+            assert_eq!(earlier.bytes, 10 * earlier.lines.len());
+            (earlier.lines.len(), earlier.next)
+        };
+        assert_eq!(of(&[], 99), (0, 0));
+        assert_eq!(of(&[7, 8, 9], 99), (3, 10));
+        assert_eq!(of(&[7, 9, 10], 99), (2, 11));
+        assert_eq!(of(&[7, 8, 9], 29), (2, 10));
+        assert_eq!(of(&[7, 8, 9], 9), (0, 10));
+    }
+
+    #[test]
+    fn a_line_that_cannot_be_shown_still_has_a_number() {
+        let mut earlier = earlier(&[7, 8], 99);
+        earlier.add(9, None, 99);
+        assert_eq!((earlier.lines.len(), earlier.next), (0, 10));
+        earlier.add(10, Some((EntryKind::Me, "bob", "waves")), 99);
+        assert_eq!(earlier.lines[0].1, "~ bob waves\n");
+        earlier.add(11, Some((EntryKind::Notice, "*", "bob left")), 99);
+        assert_eq!(earlier.lines[1].1, "* bob left\n");
+    }
+}
