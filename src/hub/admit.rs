@@ -1,4 +1,4 @@
-//! The step *accept*: a new client is admitted, or [refused](super::refusing); and its welcome.
+//! The step *accept*: a new client is admitted, or refused (see `refusing`); and its welcome.
 //!
 //! Its place in the conversation is the head at the moment of accept: it gets every line since its
 //! connection reached the server. The welcome stands at that place. It is sent a little later, when

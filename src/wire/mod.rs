@@ -64,8 +64,8 @@
 //! [`web`].
 //!
 //! A browser that is greeted before it sends its request cannot use the connection. Browsers open
-//! spare ones, which they may use later or never. So for 20 seconds after an address has fetched the
-//! page, a silent connection from there is greeted by its first byte, and closed after 30 s
+//! spare ones, which they may use later or never. So for 20 seconds after an address has fetched
+//! the page, a silent connection from there is greeted by its first byte, and closed after 30 s
 //! without one. With `--greeting 0` no browser can join.
 //!
 //! A script needs no page. `/tail` is all that is said from now on, as text without an end. What is
