@@ -25,7 +25,7 @@ use crate::words::notice::Lang;
 use crate::words::voice::Voice;
 
 use parse::{
-    count, exempt, host, keepalive, level, listen, network, seconds, seconds_or_zero, size,
+    count, exempt, host, keepalive, level, listen, proxy, seconds, seconds_or_zero, size,
     user_timeout,
 };
 
@@ -135,10 +135,6 @@ pub struct Config {
     #[arg(long, value_parser = BoolishValueParser::new())]
     pub quiet: bool,
 
-    /// Do not show a QR code of the server's address on the terminal
-    #[arg(long, value_parser = BoolishValueParser::new())]
-    pub no_qr: bool,
-
     /// Log level on standard error: off, error, warn, info, debug or trace
     #[arg(long, value_name = "LEVEL", default_value = "info", value_parser = level)]
     pub log_level: LevelFilter,
@@ -182,6 +178,10 @@ pub struct Config {
     #[arg(long, value_name = "FILE")]
     pub operators: Option<PathBuf>,
 
+    /// Do not show a QR code of the server's address on the terminal
+    #[arg(long, value_parser = BoolishValueParser::new())]
+    pub no_qr: bool,
+
     /// Let operators connect to this Unix socket, or with `none` to no socket. `nc -U PATH` and
     /// `chinwag ctl` connect there, of you and of root only. PORT is that of the first address.
     /// Root without XDG_RUNTIME_DIR uses /run; any other user without it, and --raw, has none.
@@ -202,9 +202,9 @@ pub struct Config {
     pub keep_days: u32,
 
     /// Expect the PROXY protocol (version 1 or 2) from proxies in this network; repeat for more.
-    /// The address of a client is then that in the header. A connection from there without a header
-    /// is closed. [default: no proxy]
-    #[arg(long, value_name = "CIDR", value_delimiter = ',', value_parser = network)]
+    /// With `unix` expect it on every Unix socket. The address of a client is then that in the
+    /// header. A connection from there without a header is closed. [default: no proxy]
+    #[arg(long, value_name = "CIDR", value_delimiter = ',', value_parser = proxy)]
     pub proxy_from: Vec<IpNet>,
 
     /// Drop a line with more bytes than this, and tell its sender [1..=8057]

@@ -102,6 +102,9 @@ mod tests {
         let is_proxy = |config: &Config, text: &str| config.is_proxy(address(text));
         assert!(!is_proxy(&Config::default(), "127.0.0.1"));
         let config = Config::parse_from(["chinwag", "--proxy-from", "10.0.0.0/8,::1"]);
+        let unix = Config::parse_from(["chinwag", "--proxy-from", "unix"]);
+        assert!(is_proxy(&unix, "0.0.0.0") && !is_proxy(&unix, "127.0.0.1"));
+        assert!(!is_proxy(&config, "0.0.0.0"));
         assert!(is_proxy(&config, "::ffff:10.1.2.3") && is_proxy(&config, "::1"));
         assert!(!is_proxy(&config, "127.0.0.1"));
     }

@@ -96,6 +96,12 @@ pub fn exempt(text: &str) -> Result<Exempt, String> {
 }
 
 /// A network, or an address alone.
+/// A network of proxies. A client of a Unix socket has the unspecified address.
+pub fn proxy(text: &str) -> Result<IpNet, String> {
+    let unix = IpNet::from(IpAddr::from([0; 4]));
+    if text == "unix" { Ok(unix) } else { network(text).map_err(|why| format!("{why}, nor unix")) }
+}
+
 pub fn network(text: &str) -> Result<IpNet, String> {
     let single = |_| text.parse::<IpAddr>().map(IpNet::from);
     let network = text.parse::<IpNet>().or_else(single);
