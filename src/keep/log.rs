@@ -126,7 +126,7 @@ impl Log {
         &mut self.waiting[last].text
     }
 
-    /// Writes all that waits if the disk takes it, and once in [`SYNC`] waits until it is on the
+    /// Writes all that waits if the disk takes it, and once in `SYNC` waits until it is on the
     /// disk.
     pub fn write(&mut self, folder: &Folder, now: Instant) {
         if self.retry_at.is_some_and(|at| at > now) {
