@@ -205,7 +205,7 @@ fn a_picture_of_two_phones_is_small() {
     let server = Server::start(&["--hide-addresses"]);
     let browser = Browser::open_as("mina", server.address);
     let mut talkers = ["alice", "영희", "bob"].map(|name| {
-        let (mut client, _) = server.join();
+        let (mut client, _) = server.join_from_elsewhere();
         client.send(format!("/nick {name}\n"));
         browser.wait_for_line(&format!(" is now {name}"));
         client

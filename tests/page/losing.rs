@@ -204,7 +204,7 @@ fn a_password_lets_the_page_in_and_is_kept_nowhere() {
     other.read_until(" joined\n");
     let browser = Browser::start("en");
     browser.visit(&format!("http://{}/", relay.address));
-    browser.wait_for_line("* this server has a password: /password SECRET lets you in");
+    browser.wait_for_line("* a password is needed: /password SECRET lets you in");
     browser.wait_until(STATE, "");
     browser.type_keys(&format!("/password sesame{ENTER}"));
     browser.wait_for_line("* welcome, you are ");
