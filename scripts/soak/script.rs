@@ -260,7 +260,7 @@ fn telnet(number: u64) -> Vec<Step> {
 
 fn stranger(number: u64) -> Vec<Step> {
     let (words, protocol) = match number % 3 {
-        0 => (&b"GET / HTTP/1.1\r\nHost: chat\r\n\r\n"[..], "HTTP"),
+        0 => (&b"OPTIONS * RTSP/1.0\r\n\r\n"[..], "RTSP"),
         1 => (&b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"[..], "TLS"),
         _ => (&b"SSH-2.0-OpenSSH_9.2\r\n"[..], "SSH"),
     };
