@@ -150,7 +150,7 @@ impl<S: Socket> Hub<S> {
     /// Disconnects all of a network that is banned. Their rooms are told. Returns how many.
     fn expel_banned(
         &mut self,
-        by: ClientId,
+        operator: ClientId,
         network: IpNet,
         notice: &Notice<'_>,
         why: &str,
@@ -163,8 +163,7 @@ impl<S: Socket> Hub<S> {
                 && !client.record.is_operator
                 && network.contains(&client.record.ip.to_canonical())
         });
-        let operator = by;
-        let by = self.called_by(by);
+        let by = self.called_by(operator);
         for one in &banned {
             self.log_done(operator, "kicked", *one, why);
             // Both are read before the client leaves: afterwards it is seen by nobody. The others

@@ -138,7 +138,8 @@ impl Browser {
     }
 }
 
-fn push_frame(opcode: u8, is_end: bool, payload: &[u8], out: &mut Vec<u8>) {
+/// Appends a frame of a client, with a mask.
+pub fn push_frame(opcode: u8, is_end: bool, payload: &[u8], out: &mut Vec<u8>) {
     const MASK: [u8; 4] = [0x12, 0x34, 0x56, 0x78];
     out.push(opcode | if is_end { 0x80 } else { 0 });
     match payload.len() {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use chinwag::config::Config;
 
+use crate::browser::push_frame;
 use crate::small::{Seat, Small};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -22,19 +23,10 @@ const CLOSE: u8 = 0x88;
 const PING: u8 = 0x89;
 const PONG: u8 = 0x8a;
 
-/// A frame of a client, with a mask.
+/// A frame of a client: its first byte, and its payload.
 fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
-    let mask = [0x12, 0x34, 0x56, 0x78];
-    let mut bytes = vec![first];
-    match payload.len() {
-        length @ 0..126 => bytes.push(0x80 | length as u8),
-        length => {
-            bytes.push(0x80 | 126);
-            bytes.extend((length as u16).to_be_bytes());
-        }
-    }
-    bytes.extend(mask);
-    bytes.extend(payload.iter().zip(mask.iter().cycle()).map(|(byte, mask)| byte ^ mask));
+    let mut bytes = Vec::new();
+    push_frame(first & 0x7f, first & 0x80 != 0, payload, &mut bytes);
     bytes
 }
 

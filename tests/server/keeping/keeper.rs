@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{scope, sleep};
@@ -24,6 +24,17 @@ pub(super) struct Keeper {
 impl Keeper {
     pub(super) fn start(place: &Place) -> Keeper {
         Keeper::start_by(Command::new(PROGRAM).args(["keep", place.flag(), "--frames"]))
+    }
+
+    /// One whose directory is a disk of 64 KiB, and the place where the test sees that disk:
+    /// through the process, as no other has it.
+    pub(super) fn start_on_a_small_disk(place: &Place) -> (Keeper, PathBuf) {
+        fs::create_dir(&place.path).unwrap();
+        let script = "exec unshare -m sh -c \
+            'mount -t tmpfs -o size=64k none \"$2\" && exec \"$0\" \"$@\"' \"$0\" \"$@\"";
+        let keeper = Keeper::start_through(script, place);
+        let inside = Path::new("/proc").join(keeper.child.id().to_string()).join("root");
+        (keeper, inside.join(place.path.strip_prefix("/").unwrap()))
     }
 
     /// The same by a shell, in which `"$0" "$@"` is the keeper.
@@ -111,6 +122,14 @@ fn number_of(content: &[u8]) -> u64 {
     let number = text.split(' ').next().unwrap().parse().unwrap();
     assert!(content == numbered(number), "{number} is torn: {} bytes", content.len());
     number
+}
+
+/// What takes all the room of a small disk.
+pub(super) const FILLER: &str = "filler";
+
+pub(super) fn fill(disk: &Path) {
+    let mut filler = File::create(disk.join(FILLER)).unwrap();
+    while filler.write_all(&[0; 1024]).is_ok() {}
 }
 
 #[test]
@@ -220,23 +239,15 @@ fn a_full_disk_is_told_and_all_is_kept_when_there_is_room() {
         return;
     }
     let place = Place::new();
-    fs::create_dir(&place.path).unwrap();
-    let script = "exec unshare -m sh -c \
-        'mount -t tmpfs -o size=64k none \"$2\" && exec \"$0\" \"$@\"' \"$0\" \"$@\"";
-    let mut keeper = Keeper::start_through(script, &place);
+    let (mut keeper, inside) = Keeper::start_on_a_small_disk(&place);
     keeper.replace("bans", b"small\n");
-    // The test looks at the disk through the process.
-    let inside = Path::new("/proc").join(keeper.child.id().to_string()).join("root");
-    let inside = inside.join(place.path.strip_prefix("/").unwrap());
     let kept = || read(&inside.join("bans"));
     wait_for("the first", || (kept()? == b"small\n").then_some(()));
-    let mut filler = File::create(inside.join("filler")).unwrap();
-    while filler.write_all(&[0; 1024]).is_ok() {}
+    fill(&inside);
     keeper.replace("bans", &[b'x'; 5000]);
     wait_for("the error", || keeper.said().contains("No space left on device").then_some(()));
     assert_eq!(kept().unwrap(), b"small\n");
-    fs::remove_file(inside.join("filler")).unwrap();
-    drop(filler);
+    fs::remove_file(inside.join(FILLER)).unwrap();
     wait_for("the rest", || (kept()? == [b'x'; 5000]).then_some(()));
 }
 

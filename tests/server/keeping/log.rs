@@ -9,7 +9,7 @@ use std::time::Instant;
 use chinwag::keep::frame::{Verb, run_line};
 use chinwag::server::runs::Said;
 
-use super::keeper::{Keeper, Random};
+use super::keeper::{FILLER, Keeper, Random, fill};
 use super::link::Loop;
 use super::{PROGRAM, Place};
 use crate::support::{send_signal, wait_for};
@@ -214,23 +214,16 @@ fn a_full_disk_tears_no_line_of_the_log() {
         return;
     }
     let place = Place::new();
-    fs::create_dir(&place.path).unwrap();
-    let script = "exec unshare -m sh -c \
-        'mount -t tmpfs -o size=64k none \"$2\" && exec \"$0\" \"$@\"' \"$0\" \"$@\"";
-    let mut keeper = Keeper::start_through(script, &place);
+    let (mut keeper, inside) = Keeper::start_on_a_small_disk(&place);
     keeper.send(&said(0, EVENING, "a: 0\n"));
-    let inside = Path::new("/proc").join(keeper.child.id().to_string()).join("root");
-    let inside = inside.join(place.path.strip_prefix("/").unwrap());
     let log = || fs::read_to_string(inside.join("2026-11-27.log")).ok();
     wait_for("the first", || log().filter(|log| log.ends_with("\ta\t0\n")));
-    let mut filler = fs::File::create(inside.join("filler")).unwrap();
-    while filler.write_all(&[0; 1024]).is_ok() {}
+    fill(&inside);
     let lines = |from, to| (from..to).map(|it| format!("a: {it}\n")).collect::<String>();
     keeper.send(&said(1, EVENING, &lines(1, 300)));
     wait_for("the error", || keeper.said().contains("No space left on device").then_some(()));
     keeper.send(&said(300, EVENING, &lines(300, 500)));
-    fs::remove_file(inside.join("filler")).unwrap();
-    drop(filler);
+    fs::remove_file(inside.join(FILLER)).unwrap();
     wait_for("the rest", || log().filter(|log| log.ends_with("\ta\t499\n")));
     let log = log().unwrap();
     let texts: Vec<u64> =
