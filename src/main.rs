@@ -50,8 +50,8 @@ enum Command {
     Lookup { host: String, port: u16 },
     /// Keep lines from standard input in a directory, a file a day
     ///
-    /// Each line goes behind the last one of DIR/YYYY-MM-DD.log, with the time (UTC). A server with
-    /// `--keep DIR` starts this command itself, and keeps more there.
+    /// Each line is appended to DIR/YYYY-MM-DD.log, with the time (UTC). A server with `--keep DIR`
+    /// runs this command itself, and keeps bans, topics and passwords there too.
     #[command(display_name = "chinwag keep")]
     Keep(keep::Flags),
 }

@@ -173,8 +173,8 @@ pub struct Config {
     #[arg(long, value_name = "FILE")]
     pub motd: Option<PathBuf>,
 
-    /// Make a client an operator that tells a secret of this file by /oper. Each line has a name
-    /// and a secret. Only the user that starts the server may read it (mode 0600). [default: none]
+    /// Make a client an operator when it gives /oper a secret of this file. Each line has a name
+    /// and a secret. Only the server's user and root may read the file (mode 0600). [default: none]
     #[arg(long, value_name = "FILE")]
     pub operators: Option<PathBuf>,
 
@@ -182,17 +182,17 @@ pub struct Config {
     #[arg(long, value_parser = BoolishValueParser::new())]
     pub no_qr: bool,
 
-    /// Let operators connect to this Unix socket, or with `none` to no socket. `nc -U PATH` and
-    /// `chinwag ctl` connect there, of you and of root only. PORT is that of the first address.
-    /// Root without XDG_RUNTIME_DIR uses /run; any other user without it, and --raw, has none.
+    /// Let operators connect to this Unix socket, or with `none` to no socket. Only you and root
+    /// can connect, by `chinwag ctl` or `nc -U PATH`. PORT is that of the first address. Without
+    /// XDG_RUNTIME_DIR root uses /run, and any other user has none; --raw has none.
     /// [default: $XDG_RUNTIME_DIR/chinwag/PORT.sock]
     #[arg(long, value_name = "PATH", value_parser = Control::parse)]
     pub control: Option<Control>,
 
-    /// Keep all that is said in this directory, a file a day, and bans, topics and passwords.
-    /// Private messages are not kept. After a restart the end of it is the history of each room. No
-    /// file is written anywhere else, and none without this flag. Two servers cannot share a
-    /// directory. [default: none]
+    /// Keep all that is said in this directory, in a file a day (YYYY-MM-DD.log), and bans, topics
+    /// and passwords. Private messages are not kept. After a restart the newest lines are the
+    /// history of each room. Without this flag the server writes no file. Two servers cannot
+    /// share a directory. [default: none]
     #[arg(long, value_name = "DIR")]
     pub keep: Option<PathBuf>,
 
@@ -297,7 +297,7 @@ pub struct Config {
     #[arg(long, value_name = "BYTES", default_value_t = 65536, value_parser = size(8192..=1 << 24))]
     pub write_bytes: usize,
 
-    /// Connections that may wait to be accepted; one turn accepts as many. The kernel may allow
+    /// Let at most this many connections wait, and accept as many in one turn. The kernel may allow
     /// fewer (net.core.somaxconn). [1..=65535]
     #[arg(long, value_name = "CONNECTIONS", default_value_t = 4096)]
     #[arg(value_parser = value_parser!(i32).range(1..=65535))]

@@ -60,8 +60,7 @@ pub struct Flags {
     /// The directory; it is made if it is missing
     dir: PathBuf,
 
-    /// Remove files of the log that are as many days old. This is looked at when a file begins. 0
-    /// removes none.
+    /// When a file begins, remove those that are this many days old; 0 keeps all
     #[arg(long, value_name = "DAYS", default_value_t = 0)]
     days: u32,
 
