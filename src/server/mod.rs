@@ -40,6 +40,7 @@ use crate::server::console::Console;
 use crate::server::files::Files;
 use crate::server::journal::Journal;
 use crate::server::keeper::Keeper;
+use crate::server::manager::Manager;
 use crate::words::notice::Counted;
 
 use accepting::Listening;
@@ -55,12 +56,14 @@ pub mod door;
 mod files;
 mod host;
 mod in_use;
+pub mod inherited;
 mod invitation;
 pub mod journal;
 pub mod keeper;
 pub mod kept;
 mod listeners;
 mod machine;
+pub mod manager;
 mod qr;
 mod received;
 pub mod runs;
@@ -110,6 +113,7 @@ pub struct Server {
     /// `None` without `--keep`. Its last words go to the journal, so it stands before that.
     keeper: Option<Keeper>,
     files: Files,
+    manager: Manager,
     journal: Journal,
     /// The most connections that one turn accepts: as many as may wait to be accepted.
     accepts_max: usize,
@@ -131,7 +135,7 @@ pub struct Server {
 
 impl Server {
     /// Opens everything that the server needs; [`Server::run`] starts it.
-    pub fn bind(config: Config, journal: Journal) -> Result<Server, StartError> {
+    pub fn bind(mut config: Config, journal: Journal) -> Result<Server, StartError> {
         let system = |what| move |error| StartError::System(what, error);
         let clients_max = clients_max(&config);
         let poll = Poll::new().map_err(system("poll"))?;
@@ -140,8 +144,9 @@ impl Server {
         registry
             .register(&mut signals, SIGNALS, Interest::READABLE)
             .map_err(system("catch signals"))?;
+        let inherited = inherited::take().map_err(system("use an inherited socket"))?;
         let keeper = keeper::start(&config, &journal).map_err(system("keep anything"))?;
-        let listeners = listeners::listen_all(&config)?;
+        let listeners = listeners::listen(&mut config, inherited)?;
         let typing = host::open(&config, registry).map_err(system("watch the terminal"))?;
         let reserve = File::open("/dev/null").map_err(system("keep a descriptor in reserve"))?;
         config.warnings(clients_max).iter().for_each(|warning| warn!("{warning}"));
@@ -155,6 +160,8 @@ impl Server {
         let stdout = rustix::stdio::stdout();
         let mut console = Console::new(stdout, config.quiet, config.terms(form), start);
         let listening = accepting::watch(listeners, registry, &config, &mut hub, &mut console)?;
+        let mut manager = Manager::of_environment(Instant::now());
+        manager.ready(Instant::now());
         Ok(Server {
             poll,
             events: Events::with_capacity(EVENTS_MAX),
@@ -166,6 +173,7 @@ impl Server {
             journal,
             keeper,
             files,
+            manager,
             accepts_max: config.accept_queue as usize,
             shutdown: config.shutdown,
             stop_by: None,
@@ -220,6 +228,7 @@ impl Server {
             self.console.next_deadline(self.hub.transcript_in(self.console.form()), now),
             self.journal.next_deadline(now),
             self.keeper.as_ref().and_then(|it| it.next_deadline(now)),
+            self.manager.next_deadline(self.hub.here()),
             self.stop_by,
             self.listening.iter().filter_map(|one| one.door.retry_at(now)).min(),
         ];
@@ -307,6 +316,7 @@ impl Server {
             return;
         }
         info!("stopping: {why}; {} here", self.hub.here());
+        self.manager.stopping(why, self.hub.here(), now);
         // Closing a listener resets the connections that are not accepted yet.
         self.listening.clear();
         self.hub.stop(now);
@@ -340,6 +350,7 @@ impl Server {
         let below = self.hub.endangered_below(form);
         self.console.speak(self.hub.transcript_in(form), below, now);
         self.speak_to_keeper(now);
+        self.manager.speak(self.hub.here(), now);
         self.journal.relay(now);
     }
 

@@ -19,5 +19,6 @@ mod people;
 mod proxies;
 mod raw;
 mod real_clients;
+mod service;
 #[path = "../support/mod.rs"]
 mod support;
