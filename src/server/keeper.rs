@@ -9,6 +9,7 @@
 //! This file knows neither the poll nor what the files are for.
 
 use std::collections::BTreeMap;
+use std::env;
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
@@ -24,6 +25,7 @@ use crate::keep::frame::{FILE_BYTES_MAX, replace_line};
 use crate::server::journal::Journal;
 use crate::server::runs::{Runs, Said};
 use crate::stdio::backlog::Backlog;
+use crate::stdio::priority;
 use crate::stdio::sink::Written;
 
 /// The program itself, even if its file was replaced: the two always understand each other.
@@ -244,8 +246,9 @@ impl Keeper {
         let (socket, its) = UnixStream::pair()?;
         socket.set_nonblocking(true)?;
         let mut command = Command::new(&self.program);
-        // Variables are for the server.
+        // Variables are for the server, but for the one that says what standard error is.
         command.arg("keep").arg(&self.dir).arg("--frames").env_clear();
+        command.envs(env::var_os(priority::VARIABLE).map(|told| (priority::VARIABLE, told)));
         command.args(["--days", &self.days.to_string()]);
         command.stdin(OwnedFd::from(its)).stdout(Stdio::null()).stderr(self.stderr.try_clone()?);
         self.child = Some(command.spawn()?);

@@ -4,6 +4,7 @@
 
 pub mod backlog;
 pub mod keyboard;
+pub mod priority;
 pub mod sink;
 pub mod source;
 
