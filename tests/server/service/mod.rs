@@ -3,3 +3,4 @@
 mod activation;
 pub mod journal;
 mod notify;
+mod units;
