@@ -8,6 +8,7 @@
 //! The values are plain: this file opens nothing and starts nothing. `sums` checks them against
 //! each other, and adds them up.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -57,7 +58,8 @@ pub const WINDOW_SHARE: usize = 4;
 
 /// Descriptors that are not for clients: standard streams, listeners, the poll, signals, the log,
 /// the reserve, and [`DOORWAY_MAX`] connections that are being refused. Measured: 17 and the
-/// doorway. `--keep` adds 2, and 3 more while it starts the keeper.
+/// doorway. `--keep` adds 2, and 3 more while it starts the keeper; `--metrics` adds 5, and a
+/// service manager 1.
 pub const DESCRIPTORS_RESERVED: usize = 64;
 
 /// At most this many refused connections are held while they read why. Any further one gets the
@@ -200,6 +202,11 @@ pub struct Config {
     /// ever [0..=36500]
     #[arg(long, value_name = "DAYS", default_value_t = 0, value_parser = count(0..=36_500))]
     pub keep_days: u32,
+
+    /// Tell Prometheus how the server does, by HTTP at this address and port. It is for the machine
+    /// or the network of its operator: there is no password. [default: none]
+    #[arg(long, value_name = "ADDR")]
+    pub metrics: Option<SocketAddr>,
 
     /// Expect the PROXY protocol (version 1 or 2) from proxies in this network; repeat for more.
     /// With `unix` expect it on every Unix socket. The address of a client is then that in the

@@ -46,6 +46,7 @@ use crate::words::notice::Counted;
 use accepting::Listening;
 pub use listeners::listen_on;
 use machine::{MIB, clients_max, machine_name, memory_bytes, tell_bounds};
+use scrapes::{SCRAPES_MAX, Scrapes};
 use signals::Meaning;
 pub use start_error::StartError;
 use typing::Typing;
@@ -64,9 +65,11 @@ pub mod kept;
 mod listeners;
 mod machine;
 pub mod manager;
+pub mod metrics;
 mod qr;
 mod received;
 pub mod runs;
+mod scrapes;
 mod signals;
 mod start_error;
 mod typing;
@@ -88,6 +91,11 @@ const KEYBOARD: Token = Token(usize::MAX - 2);
 const HOST: Token = Token(usize::MAX - 3);
 /// The socket of the keeper.
 const KEEPER: Token = Token(usize::MAX - 4);
+/// The listener of `--metrics`.
+const METRICS: Token = Token(usize::MAX - 5);
+/// The first of the requests there, and the end of them.
+const SCRAPES: usize = usize::MAX - 5 - SCRAPES_MAX;
+const SCRAPES_END: usize = SCRAPES + SCRAPES_MAX;
 
 /// How a server ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,6 +122,10 @@ pub struct Server {
     keeper: Option<Keeper>,
     files: Files,
     manager: Manager,
+    /// `None` without `--metrics`.
+    scrapes: Option<Scrapes>,
+    /// The most clients that there may be.
+    clients_max: usize,
     journal: Journal,
     /// The most connections that one turn accepts: as many as may wait to be accepted.
     accepts_max: usize,
@@ -160,6 +172,7 @@ impl Server {
         let stdout = rustix::stdio::stdout();
         let mut console = Console::new(stdout, config.quiet, config.terms(form), start);
         let listening = accepting::watch(listeners, registry, &config, &mut hub, &mut console)?;
+        let scrapes = scrapes::watch(config.metrics, registry)?;
         let mut manager = Manager::of_environment(Instant::now());
         manager.ready(Instant::now());
         Ok(Server {
@@ -174,6 +187,8 @@ impl Server {
             keeper,
             files,
             manager,
+            scrapes,
+            clients_max,
             accepts_max: config.accept_queue as usize,
             shutdown: config.shutdown,
             stop_by: None,
@@ -218,6 +233,7 @@ impl Server {
     /// something happens.
     fn wait(&mut self) -> io::Result<Instant> {
         let now = Instant::now();
+        self.scrapes.iter_mut().for_each(|it| it.end_turn(now));
         let hub = match self.hub.wait() {
             Wait::No => Some(now),
             Wait::Until(at) => Some(at),
@@ -229,11 +245,14 @@ impl Server {
             self.journal.next_deadline(now),
             self.keeper.as_ref().and_then(|it| it.next_deadline(now)),
             self.manager.next_deadline(self.hub.here()),
+            self.scrapes.as_ref().and_then(|it| it.next_deadline(now)),
             self.stop_by,
             self.listening.iter().filter_map(|one| one.door.retry_at(now)).min(),
         ];
         self.poll_events(deadlines.into_iter().flatten().min())?;
-        Ok(Instant::now())
+        let now = Instant::now();
+        self.scrapes.iter_mut().for_each(|it| it.begin_turn(now));
+        Ok(now)
     }
 
     /// Polls until there are events or this moment has come. An interrupted poll is repeated: a
@@ -282,6 +301,10 @@ impl Server {
                 SIGNALS => signalled = true,
                 KEEPER => self.keeper.iter_mut().for_each(|it| it.note(readable, writable)),
                 KEYBOARD | HOST => self.typing.iter_mut().for_each(Typing::note),
+                METRICS => self.scrapes.iter_mut().for_each(Scrapes::note_waiting),
+                Token(number @ SCRAPES..SCRAPES_END) => {
+                    self.scrapes.iter_mut().for_each(|it| it.note(number - SCRAPES));
+                }
                 Token(key @ ..LISTENERS) => self.hub.note(key, readable, writable, now),
                 Token(number) => {
                     let one = self.listening.get_mut(number - LISTENERS);
@@ -351,6 +374,7 @@ impl Server {
         self.console.speak(self.hub.transcript_in(form), below, now);
         self.speak_to_keeper(now);
         self.manager.speak(self.hub.here(), now);
+        self.answer_scrapes(now);
         self.journal.relay(now);
     }
 

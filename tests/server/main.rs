@@ -14,6 +14,7 @@ mod control;
 mod hazards;
 mod keeping;
 mod limits;
+mod metrics;
 mod operators;
 mod people;
 mod proxies;
