@@ -324,8 +324,8 @@ pub struct Config {
     pub keepalive: Duration,
 
     /// Drop a connection that leaves data or probes unacknowledged for this long
-    /// (TCP_USER_TIMEOUT). Make it longer than --stuck and than several probes. With 0, the
-    /// kernel sends data again for about 15 minutes. [0..=2147483]
+    /// (TCP_USER_TIMEOUT, only on Linux). Make it longer than --stuck and than several probes.
+    /// With 0, the kernel sends data again for about 15 minutes. [0..=2147483]
     #[arg(long, value_name = "SECONDS", default_value = "125", value_parser = user_timeout)]
     pub user_timeout: Duration,
 
@@ -366,8 +366,8 @@ pub struct Config {
     #[arg(long, value_name = "BYTES", default_value_t = 4194304, value_parser = size(1..))]
     pub slice_bytes: usize,
 
-    /// Stop writing to a client with this many bytes still unsent (TCP_NOTSENT_LOWAT). The shared
-    /// transcript does the buffering. [1..=268435456]
+    /// Stop writing to a client with this many bytes still unsent (TCP_NOTSENT_LOWAT, only on
+    /// Linux). The shared transcript does the buffering. [1..=268435456]
     #[arg(long, value_name = "BYTES", default_value_t = 16384, value_parser = count(1..=1 << 28))]
     pub unsent: u32,
 

@@ -15,7 +15,6 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
 
 use log::{Level, LevelFilter, Log, Metadata, Record};
-use rustix::pipe::PipeFlags;
 use simple_logger::SimpleLogger;
 
 use crate::stdio::backlog::Backlog;
@@ -46,7 +45,8 @@ impl Journal {
     /// Starts logging. Call it once in a process.
     pub fn start(level: LevelFilter) -> io::Result<Journal> {
         let stderr = io::stderr().as_fd().try_clone_to_owned()?;
-        let (reader, writer) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC)?;
+        let (reader, writer) = io::pipe()?;
+        let reader = OwnedFd::from(reader);
         rustix::fs::fcntl_setfl(&reader, rustix::fs::OFlags::NONBLOCK)?;
         rustix::stdio::dup2_stderr(&writer)?;
         let is_journal = priority::is_journal(&stderr);

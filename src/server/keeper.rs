@@ -25,11 +25,9 @@ use crate::keep::frame::{FILE_BYTES_MAX, replace_line};
 use crate::server::journal::Journal;
 use crate::server::runs::{Runs, Said};
 use crate::stdio::backlog::Backlog;
+use crate::stdio::own_program;
 use crate::stdio::priority;
 use crate::stdio::sink::Written;
-
-/// The program itself, even if its file was replaced: the two always understand each other.
-const PROGRAM: &str = "/proc/self/exe";
 
 /// How long to wait before a keeper that has ended is started again: twice as long each time, until
 /// one has lived for [`PAUSE_MAX`].
@@ -89,7 +87,7 @@ struct Wire {
 pub fn start(config: &Config, journal: &Journal) -> io::Result<Option<Keeper>> {
     let Some(dir) = &config.keep else { return Ok(None) };
     let (days, stderr) = (config.keep_days, journal.stderr()?);
-    Keeper::start(Path::new(PROGRAM), dir, days, stderr, Instant::now()).map(Some)
+    Keeper::start(&own_program()?, dir, days, stderr, Instant::now()).map(Some)
 }
 
 impl Keeper {

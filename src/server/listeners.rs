@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use log::warn;
 use rustix::io::Errno;
-use rustix::net::SocketFlags;
+use rustix::net::SocketAddrAny;
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 
 use super::inherited::Inherited;
@@ -74,8 +74,7 @@ impl Listener {
     /// Accepts a connection. Neither this nor the connection blocks. One to a Unix socket has no
     /// address, which is written as the unspecified one.
     pub fn accept(&self) -> io::Result<(OwnedFd, SocketAddr)> {
-        let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
-        let (connection, from) = rustix::net::acceptfrom_with(&self.socket, flags)?;
+        let (connection, from) = accept_from(&self.socket)?;
         if self.address().is_none() {
             // It inherits no options. With the default buffer it is only a larger one.
             SockRef::from(&connection).set_send_buffer_size(self.send_buffer).unwrap_or_default();
@@ -83,6 +82,22 @@ impl Listener {
         let address = from.and_then(|from| SocketAddr::try_from(from).ok());
         Ok((connection, address.unwrap_or(NO_ADDRESS)))
     }
+}
+
+/// Accepts in one call.
+#[cfg(not(target_vendor = "apple"))]
+fn accept_from(socket: &OwnedFd) -> rustix::io::Result<(OwnedFd, Option<SocketAddrAny>)> {
+    use rustix::net::SocketFlags;
+    rustix::net::acceptfrom_with(socket, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC)
+}
+
+/// Accepts where no call also sets the flags.
+#[cfg(target_vendor = "apple")]
+fn accept_from(socket: &OwnedFd) -> rustix::io::Result<(OwnedFd, Option<SocketAddrAny>)> {
+    let (connection, from) = rustix::net::acceptfrom(socket)?;
+    rustix::io::fcntl_setfd(&connection, rustix::io::FdFlags::CLOEXEC)?;
+    rustix::io::ioctl_fionbio(&connection, true)?;
+    Ok((connection, from))
 }
 
 /// Listens on the sockets that were handed to the server, else wherever the flags say. The flags
@@ -239,9 +254,11 @@ fn set_options(socket: &Socket, config: &Config) -> io::Result<()> {
         .with_interval(config.keepalive_interval)
         .with_retries(config.keepalive_probes);
     socket.set_tcp_keepalive(&keepalive)?;
+    #[cfg(target_os = "linux")]
     socket.set_tcp_user_timeout(Some(config.user_timeout))?;
     socket.set_send_buffer_size(config.send_buffer)?;
     socket.set_recv_buffer_size(config.receive_buffer)?;
+    #[cfg(target_os = "linux")]
     socket.set_tcp_notsent_lowat(config.unsent)?;
     // Telnet sends some bytes as urgent. They must stay among the others, or a command would be
     // torn.

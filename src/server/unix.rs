@@ -140,11 +140,24 @@ pub fn make_folder(path: &Path) -> io::Result<()> {
 
 /// Whether an operator is at the other end: any other user is an error.
 pub fn check_peer(connection: impl AsFd) -> io::Result<()> {
-    let peer = rustix::net::sockopt::socket_peercred(connection)?.uid.as_raw();
+    let peer = user_of_peer(connection)?;
     match is_operator(peer, rustix::process::geteuid().as_raw()) {
         true => Ok(()),
         false => Err(io::Error::other(format!("user {peer} is none"))),
     }
+}
+
+/// The user at the other end, as the kernel knows it.
+#[cfg(target_os = "linux")]
+fn user_of_peer(connection: impl AsFd) -> io::Result<u32> {
+    Ok(rustix::net::sockopt::socket_peercred(connection)?.uid.as_raw())
+}
+
+/// The user at the other end, as the kernel knows it.
+#[cfg(not(target_os = "linux"))]
+fn user_of_peer(connection: impl AsFd) -> io::Result<u32> {
+    let (user, _) = nix::unistd::getpeereid(connection).map_err(io::Error::from)?;
+    Ok(user.as_raw())
 }
 
 fn is_operator(peer: u32, own: u32) -> bool {
