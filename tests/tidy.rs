@@ -63,10 +63,15 @@ const DISK: [&str; 7] = [
     "sync_data",
 ];
 
-/// The keeper's directory, the client's history, a terminal that is opened once more, and the
-/// folder of a socket, which is made at the start.
-const KEEP_FILES: [&str; 4] =
-    ["src/keep/folder.rs", "src/join/history.rs", "src/stdio/sink.rs", "src/server/unix.rs"];
+/// The keeper's directory, the client's history, a terminal that is opened once more, the folder of
+/// a socket, which is made at the start, and the pages of a package, which no server writes.
+const KEEP_FILES: [&str; 5] = [
+    "src/keep/folder.rs",
+    "src/join/history.rs",
+    "src/stdio/sink.rs",
+    "src/server/unix.rs",
+    "src/docs.rs",
+];
 
 const LEFTOVERS: [&str; 8] =
     ["TODO", "FIXME", "XXX", "dbg!(", "todo!(", "unimplemented!(", "println!(", "eprintln!("];
@@ -88,13 +93,14 @@ const TOP: [&str; 11] = [
 ];
 
 /// The pages that link to each other.
-const PAGES: [&str; 6] = [
+const PAGES: [&str; 7] = [
     "README.md",
     "SECURITY.md",
     "CONTRIBUTING.md",
     "tests/README.md",
     "scripts/README.md",
     "scripts/results/README.md",
+    "scripts/service/README.md",
 ];
 
 /// Words for people, which a client is not.

@@ -7,7 +7,13 @@ use std::process::{Command, Output, Stdio};
 use crate::support::wait_for;
 
 /// The scripts for visitors, each with a word of its help.
-const SCRIPTS: [(&str, &str); 2] = [("soak.sh", "--seconds SECONDS"), ("demo.sh", "Ctrl-B d")];
+const SCRIPTS: [(&str, &str); 5] = [
+    ("soak.sh", "--seconds SECONDS"),
+    ("demo.sh", "Ctrl-B d"),
+    ("proof.sh", "--short"),
+    ("release.sh", "--deb"),
+    ("service/boot.sh", "--dist"),
+];
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -103,6 +109,9 @@ fn a_wrong_flag_of_a_script_is_one_line_and_exit_code_2() {
         ("soak.sh", &["--seconds", "soon"], "soon"),
         ("soak.sh", &["--seconds", "0"], "--seconds 0"),
         ("demo.sh", &["--fast"], "--fast"),
+        ("proof.sh", &["--fast"], "--fast"),
+        ("release.sh", &["--fast"], "--fast"),
+        ("service/boot.sh", &["--fast"], "--fast"),
         ("demo.sh", &["--pause"], "--pause"),
         ("demo.sh", &["--pause", "1s"], "1s"),
     ] {
