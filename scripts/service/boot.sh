@@ -48,7 +48,8 @@ inside() {
     systemctl reload chinwag
     # Killed, it is back with what was kept; so it is when it hangs.
     again KILL
-    chinwag ctl bans | grep -q 10.1.1.1
+    # As after a login of root.
+    XDG_RUNTIME_DIR=/run/user/0 chinwag ctl bans | grep -q 10.1.1.1
     again STOP
 
     # The socket of systemd takes clients also while the server is away.
