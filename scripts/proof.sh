@@ -16,7 +16,7 @@ Runs these series, by default all, and ends with 1 if one fails:
   keeper   the keeper and the server are killed, again and again
   frames   all of Autobahn's cases (needs what scripts/test.sh installs)
   fuzz     a minute for each target of the fuzzer (needs a C++ compiler)
-  package  static program and Debian package: lintian, and systemd as above (needs cargo-deb)
+  package  static program and Debian package: lintian, and systemd as above
   metrics  the processor time of ten scrapes a second while clients flood
 
   --short  only the first three
@@ -98,7 +98,7 @@ fuzz() {
 }
 
 package() {
-    scripts/release.sh --deb
+    scripts/release.sh
     # It is not uploaded to Debian, so it closes no bug there.
     lintian --allow-root --fail-on error,warning --suppress-tags initial-upload-closes-no-bugs \
         target/dist/*.deb

@@ -4,31 +4,26 @@ set -eu
 cd "$(dirname "$0")/.."
 
 usage() {
-    cat <<END
-Usage: scripts/release.sh [--deb]
+    cat <<'END'
+Usage: scripts/release.sh [--help]
 
-Builds a static program for Linux (musl) that runs everywhere on this kind of machine, and puts it
-with its man pages, completions, units and checksums into target/dist.
-
-  --deb  build the Debian package as well (cargo install cargo-deb)
+Builds a static program for Linux (musl), which runs everywhere on this kind of machine, and a
+Debian package. It puts them into target/dist, with checksums. The program comes with its man pages,
+completions and units. It installs cargo-deb if that is missing.
 END
 }
 
-deb=no
-while [ $# -gt 0 ]; do
-    case $1 in
-        --deb) deb=yes ;;
-        -h | --help)
-            usage
-            exit 0
-            ;;
-        *)
-            echo "release.sh: there is no $1; see --help" >&2
-            exit 2
-            ;;
-    esac
-    shift
-done
+case ${1:-} in
+    '') ;;
+    -h | --help)
+        usage
+        exit 0
+        ;;
+    *)
+        echo "release.sh: there is no $1; see --help" >&2
+        exit 2
+        ;;
+esac
 
 machine=$(uname -m)
 target=$machine-unknown-linux-musl
@@ -47,9 +42,10 @@ mkdir -p "$dist/service" "$dist/docs"
 
 # The program that writes the pages is another one, so that the published one is small.
 cargo run --locked --quiet --features docs -- docs target/docs
-RUSTFLAGS="--remap-path-prefix $PWD=. --remap-path-prefix ${CARGO_HOME:-$HOME/.cargo}=cargo" \
-    cargo build --locked --release --bin chinwag --target "$target" \
-    --config profile.release.strip=true
+# Neither names a folder of this machine.
+RUSTFLAGS="--remap-path-prefix $PWD=. --remap-path-prefix ${CARGO_HOME:-$HOME/.cargo}=cargo"
+export RUSTFLAGS
+cargo build --locked --release --bin chinwag --target "$target" --config profile.release.strip=true
 cp "target/$target/release/chinwag" LICENSE README.md SECURITY.md "$dist"
 cp target/docs/* "$dist/docs"
 cp -R scripts/service/. "$dist/service"
@@ -60,17 +56,16 @@ fi
 tar -C target/dist --sort=name --owner=0 --group=0 --numeric-owner --mtime="@$SOURCE_DATE_EPOCH" \
     -czf "$dist.tar.gz" "chinwag-$version-$machine"
 
-if [ $deb = yes ]; then
-    date=$(date -uRd "@$SOURCE_DATE_EPOCH")
-    cat >target/docs/changelog <<END
+date=$(date -uRd "@$SOURCE_DATE_EPOCH")
+cat >target/docs/changelog <<END
 chinwag ($version-1) unstable; urgency=medium
 
   * Version $version. CHANGELOG.md of the source says what is new.
 
  -- The chinwag authors <chinwag@users.noreply.github.com>  $date
 END
-    cargo deb --locked --strip --output target/dist
-fi
+cargo deb --version >/dev/null 2>&1 || cargo install --locked cargo-deb
+cargo deb --locked --strip --output target/dist
 
 cd target/dist
 rm -r "chinwag-$version-$machine"

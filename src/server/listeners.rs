@@ -195,7 +195,8 @@ fn listen_to_operators(
         None if config.raw => return Ok(None),
         None => {}
     }
-    let Some(path) = port.and_then(|port| unix::usual_controls(port).next()) else { return Ok(None) };
+    let usual = port.and_then(|port| unix::usual_controls(port).next());
+    let Some(path) = usual else { return Ok(None) };
     let made = unix::make_folder(&path).map_err(|error| failed_at(&path, error));
     let listening = made.and_then(|()| listen_at(&path, Access::Owner, config));
     Ok(listening.inspect_err(|error| warn!("operators: {error}; see --control")).ok())

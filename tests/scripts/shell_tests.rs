@@ -11,7 +11,7 @@ const SCRIPTS: [(&str, &str); 5] = [
     ("soak.sh", "--seconds SECONDS"),
     ("demo.sh", "Ctrl-B d"),
     ("proof.sh", "--short"),
-    ("release.sh", "--deb"),
+    ("release.sh", "musl"),
     ("service/boot.sh", "--dist"),
 ];
 
