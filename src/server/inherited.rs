@@ -24,17 +24,17 @@ pub struct Inherited {
     pub control: Option<(OwnedFd, At)>,
 }
 
-/// Takes the sockets, if the environment says that they are for this process. Call it once, before
-/// any other program is started: until then that would inherit them.
+/// Takes the sockets, if `LISTEN_PID` says that they are for this process. Call it once, before any
+/// other program is started: until then that would inherit them.
 pub fn take() -> io::Result<Inherited> {
     let mut inherited = Inherited::default();
-    let is_for_us = env::var("LISTEN_PID").is_ok_and(|pid| pid == std::process::id().to_string());
-    if !is_for_us {
-        return Ok(inherited);
-    }
     let names = env::var("LISTEN_FDNAMES").unwrap_or_default();
     let mut names = names.split(':');
-    let mut sockets = ListenFd::from_env();
+    // Without LISTEN_PID, `listenfd` would take them too; systemd always sets it.
+    let mut sockets = match env::var_os("LISTEN_PID") {
+        Some(_) => ListenFd::from_env(),
+        None => ListenFd::empty(),
+    };
     for number in 0..sockets.len() {
         let is_control = names.next() == Some(CONTROL);
         let (socket, at) = take_one(&mut sockets, number).map_err(|error| {

@@ -81,6 +81,12 @@ fn the_numbers_are_those_of_what_happened() {
     assert!(value(&text, "chinwag_sent_bytes_total") >= sent as f64, "{sent}: {text}");
     assert!(value(&text, "chinwag_turn_seconds_count") >= 5.0, "{text}");
     // It is not the port of the chat, and the other way round.
+    drop(bob);
+    let elsewhere = "GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    let answer = wait_for("a place", || {
+        Some(ask(server.address, elsewhere)).filter(|answer| !answer.contains("server full"))
+    });
+    assert!(answer.starts_with("HTTP/1.1 404 "), "{answer}");
     assert!(!ask(at, "hello\r\n\r\n").contains("welcome"));
 }
 
