@@ -81,14 +81,14 @@ seeds() {
 
 keeper() {
     for _ in $(seq 20); do
-        cargo test --locked --release --quiet --test server keeping::
+        cargo test --locked --quiet --test server keeping::
     done
-    say "20 times: $(cargo test --locked --release --quiet --test server keeping:: -- --list |
+    say "20 times: $(cargo test --locked --quiet --test server keeping:: -- --list |
         grep -c ': test$') tests of the keeper, which kill it and the server"
 }
 
 frames() {
-    cargo test --locked --release --quiet --test wire autobahn -- --ignored
+    cargo test --locked --quiet --test wire autobahn -- --ignored
     say "all of Autobahn's cases pass, but those of compression"
 }
 
