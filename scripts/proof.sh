@@ -80,10 +80,10 @@ seeds() {
 }
 
 keeper() {
-    for _ in $(seq 20); do
+    for _ in $(seq 5); do
         cargo test --locked --quiet --test server keeping::
     done
-    say "20 times: $(cargo test --locked --quiet --test server keeping:: -- --list |
+    say "5 times: $(cargo test --locked --quiet --test server keeping:: -- --list |
         grep -c ': test$') tests of the keeper, which kill it and the server"
 }
 
