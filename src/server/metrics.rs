@@ -1,7 +1,7 @@
 //! What Prometheus is told: the numbers of the server, as its text format writes them.
 //!
 //! Nothing here is counted for it alone, but the time of each turn. This file opens no socket: see
-//! [`super::scrapes`].
+//! `scrapes.rs`.
 
 use std::fmt::{Display, Write};
 use std::time::Duration;
