@@ -74,9 +74,15 @@ impl<S: Socket> Hub<S> {
         *self.rooms.earlier(room) = Default::default();
     }
 
-    /// From now on, the numbers of a room of which nothing is remembered begin at the microseconds
-    /// since 1970. So they are larger than those of any earlier room of the same name, and nothing
-    /// has to be kept for that.
+    /// Lines may have been said that are not in the log, in any room. So a number behind the last
+    /// one that is remembered may have been given already.
+    pub fn doubt_numbers(&mut self) {
+        self.rooms.doubt_numbers();
+    }
+
+    /// From now on, the numbers of a room begin at the microseconds since 1970, unless its last
+    /// number is remembered. So they are larger than those of any earlier line there, even of one
+    /// that was not kept, and nothing has to be kept for that.
     pub fn number_by_time(&mut self, unix_micros: u64, now: Instant) {
         self.rooms.number_by_time(unix_micros, now);
     }

@@ -152,7 +152,7 @@ impl Rooms {
         match &kept {
             // Its lines have their numbers already.
             _ if room.forms.plain().head() > 0 => {}
-            Some(kept) if kept.earlier.is_known() => room.begin_with(&kept.earlier, pages),
+            Some(kept) if kept.earlier.is_known() => room.begin_with(&kept.earlier, number, pages),
             _ => room.forms.begin_at(number),
         }
         let Some(kept) = kept else { return };
@@ -205,6 +205,11 @@ impl Rooms {
         let kept = self.kept.entry(folded(name)).or_default();
         name.clone_into(&mut kept.name);
         &mut kept.earlier
+    }
+
+    /// No number behind those that are remembered is known to be new.
+    pub fn doubt_numbers(&mut self) {
+        self.kept.values_mut().for_each(|kept| kept.earlier.doubt());
     }
 
     /// The numbers of a room that is made now begin here, and of a later one so many microseconds

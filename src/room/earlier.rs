@@ -17,6 +17,8 @@ pub struct Earlier {
     bytes: usize,
     /// The number of the next line; 0 if nothing is known.
     next: u64,
+    /// That number may have been given to a line that was not kept.
+    is_in_doubt: bool,
 }
 
 impl Earlier {
@@ -28,6 +30,7 @@ impl Earlier {
             (self.lines, self.bytes) = (VecDeque::new(), 0);
         }
         self.next = number.saturating_add(1);
+        self.is_in_doubt = false;
         let Some((kind, name, text)) = line else { return };
         let (before, behind) = kind.marks();
         let name = if kind == EntryKind::Notice { "" } else { name };
@@ -43,6 +46,11 @@ impl Earlier {
         }
     }
 
+    /// Lines may be missing behind those that are known, unless one comes with the next number.
+    pub fn doubt(&mut self) {
+        self.is_in_doubt = true;
+    }
+
     /// Whether anything is known of the room.
     pub fn is_known(&self) -> bool {
         self.next > 0
@@ -50,13 +58,16 @@ impl Earlier {
 }
 
 impl Room {
-    /// Begins with what was said earlier. Call it before anything is said.
-    pub fn begin_with(&mut self, earlier: &Earlier, pages: &mut Pages) {
+    /// Begins with what was said earlier. Call it before anything is said. If it is not known
+    /// whether the next number is new, the number of what is said next is `new`. Then the earlier
+    /// lines are shown under numbers just below that, which they did not have.
+    pub fn begin_with(&mut self, earlier: &Earlier, new: u64, pages: &mut Pages) {
+        let next = if earlier.is_in_doubt { new } else { earlier.next };
         if !pages.have(PAGES_BYTES_MIN) {
-            self.forms.begin_at(earlier.next);
+            self.forms.begin_at(next);
             return;
         }
-        self.forms.begin_at(earlier.next - earlier.lines.len() as u64);
+        self.forms.begin_at(next - earlier.lines.len() as u64);
         for (stamp, line) in &earlier.lines {
             self.forms.append(pages, *stamp, &[line.as_bytes()]);
         }

@@ -49,7 +49,8 @@ impl Place {
     fn entries(&self) -> Vec<(u64, String)> {
         let log = self.log();
         let entries = log.lines().filter_map(entry::parse);
-        let entries = entries.filter(|entry| entry.kind != Kind::Missed);
+        let own = [Kind::Missed, Kind::Start, Kind::Stop];
+        let entries = entries.filter(|entry| !own.contains(&entry.kind));
         entries.map(|entry| (entry.number, entry.text.to_owned())).collect()
     }
 
