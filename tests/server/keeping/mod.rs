@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use chinwag::keep::entry::{self, Kind};
 
 mod keeper;
+mod kills;
 mod link;
 mod log;
 mod restart;
