@@ -120,7 +120,9 @@ pub fn run(flags: &Flags) -> Result<(), Failure> {
     let input = io::stdin().as_fd().try_clone_to_owned().map_err(Failure::System)?;
     let output = io::stdout().as_fd().try_clone_to_owned().map_err(Failure::System)?;
     let folder = Folder::open(&flags.dir).map_err(Failure::System)?;
-    let log = Log::open(&folder, flags.days).map_err(Failure::System)?;
+    let mut log = Log::open(&folder, flags.days).map_err(Failure::System)?;
+    // The mark of a torn line: nothing is read while anything waits.
+    log.write(&folder, Instant::now());
     let (input, waiting, lines) = (File::from(input), Waiting::default(), 0);
     let mut keeper = Keeper { input, folder, waiting, log, lines };
     if !flags.frames {

@@ -106,6 +106,7 @@ fn a_torn_last_line_is_told_and_no_line() {
     let mut keeper = Keeper::start(&place);
     // The server sends again what it does not know to be written.
     keeper.send(&said(1, EVENING, "a: one\na: two\na: three\n"));
+    wait_for("the rest, before its input ends", || (place.entries().len() == 3).then_some(()));
     let told = "chinwag: the last line of 2026-11-27.log is torn\n";
     assert_eq!(keeper.end(), (Some(0), told.to_owned()));
     let entries: Vec<(u64, String)> = place.entries();
