@@ -57,7 +57,7 @@ pub const WINDOW_SHARE: usize = 4;
 
 /// Descriptors that are not for clients: standard streams, listeners, the poll, signals, the log,
 /// the reserve, and [`DOORWAY_MAX`] connections that are being refused. Measured: 17 and the
-/// doorway. `--keep` adds 2, and 3 more while it starts the keeper.
+/// doorway. `--keep` adds 3, and 4 more while it starts the keeper.
 pub const DESCRIPTORS_RESERVED: usize = 64;
 
 /// At most this many refused connections are held while they read why. Any further one gets the

@@ -8,7 +8,8 @@ use std::time::Instant;
 use super::{Hub, Stop};
 use crate::hub::client::Socket;
 use crate::room::RoomId;
-use crate::room::transcript::{EntryKind, Transcript};
+use crate::room::earlier::Said;
+use crate::room::transcript::Transcript;
 
 /// The rooms at which the log must look.
 #[derive(Debug, Default)]
@@ -63,9 +64,14 @@ impl<S: Socket> Hub<S> {
         self.unlogged.said.clear();
     }
 
-    /// Remembers a line of the log. `line` is its kind, name and text, if it can be shown. Hand
-    /// them in in their order, before [`Hub::take_rooms_text`].
-    pub fn remember(&mut self, room: &str, number: u64, line: Option<(EntryKind, &str, &str)>) {
+    /// The seconds of all lines count from this moment on. Call it before anything is said.
+    pub fn count_seconds_from(&mut self, start: Instant) {
+        self.rooms.count_seconds_from(start);
+    }
+
+    /// Remembers a line of the log. `line` is its second, kind, name and text, if it can be shown.
+    /// Hand them in in their order, before [`Hub::take_rooms_text`].
+    pub fn remember(&mut self, room: &str, number: u64, line: Option<Said<'_>>) {
         self.rooms.earlier(room).add(number, line, self.config.history_bytes);
     }
 

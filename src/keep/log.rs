@@ -67,10 +67,7 @@ impl Log {
         let tail = Tail::read(folder.path())?;
         let mut written = HashMap::new();
         for entry in tail.entries() {
-            match entry.kind {
-                Kind::End => written.remove(entry.room),
-                _ => written.insert(entry.room.to_owned(), entry.number),
-            };
+            written.insert(entry.room.to_owned(), entry.number);
         }
         let mut log = Log {
             days_kept,

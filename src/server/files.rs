@@ -26,6 +26,7 @@ use crate::hub::moderation::{Operators, Request};
 use crate::keep::entry::Kind;
 use crate::keep::frame::Verb;
 use crate::keep::tail::Tail;
+use crate::room::earlier::Said as Earlier;
 use crate::room::transcript::EntryKind;
 use crate::words::notice::Counted;
 use crate::words::text::push_safe;
@@ -220,31 +221,38 @@ impl Server {
 /// Takes from the log what was said last, for the history and for the numbers. Returns a number
 /// that is larger than those of the lines that are of no room.
 fn take_log(tail: &Tail, hub: &mut Hub<impl Socket>, now: Instant) -> u64 {
-    let (mut numbers_from, mut own_from) = (1000 * unix_millis(), 0);
+    let unix_millis = unix_millis();
+    let (mut numbers_from, mut own_from) = (1000 * unix_millis, 0);
+    let oldest = tail.entries().next().map_or(unix_millis, |entry| entry.unix_millis);
+    let before = Duration::from_millis(unix_millis.saturating_sub(oldest));
+    hub.count_seconds_from(now.checked_sub(before).unwrap_or(now));
     for entry in tail.entries() {
         let next = entry.number.saturating_add(1);
         numbers_from = numbers_from.max(next);
-        let kind = match entry.kind {
-            Kind::Say => EntryKind::Say,
-            Kind::Me => EntryKind::Me,
-            Kind::Notice => EntryKind::Notice,
-            Kind::Raw => {
-                hub.remember(entry.room, entry.number, None);
-                continue;
-            }
+        let line = |kind| {
+            let at_seconds = (entry.unix_millis.saturating_sub(oldest) / 1000) as u32;
+            Some(Earlier { at_seconds, kind, name: entry.name, text: entry.text })
+        };
+        let line = match entry.kind {
+            Kind::Say => line(EntryKind::Say),
+            Kind::Me => line(EntryKind::Me),
+            Kind::Notice => line(EntryKind::Notice),
+            Kind::Raw => None,
             Kind::End => {
                 hub.forget_earlier(entry.room);
                 continue;
             }
-            Kind::Line | Kind::Missed | Kind::Start | Kind::Stop => {
+            Kind::Missed => {
+                hub.doubt_numbers();
                 own_from = next;
-                if entry.kind == Kind::Missed {
-                    hub.doubt_numbers();
-                }
+                continue;
+            }
+            Kind::Line | Kind::Start | Kind::Stop => {
+                own_from = next;
                 continue;
             }
         };
-        hub.remember(entry.room, entry.number, Some((kind, entry.name, entry.text)));
+        hub.remember(entry.room, entry.number, line);
     }
     if !tail.is_complete() {
         hub.doubt_numbers();

@@ -116,6 +116,25 @@ fn a_torn_last_line_is_told_and_no_line() {
     assert!(place.read("2026-11-27.log").unwrap().starts_with(torn));
 }
 
+/// A keeper may be killed before it has confirmed what it has written.
+#[test]
+fn what_is_sent_again_is_not_written_again() {
+    let place = Place::new();
+    let frames = [
+        said(1, EVENING, "a: one\n"),
+        run(Verb::End, 2, EVENING, ""),
+        run(Verb::Missed, 3, EVENING, "4 lines"),
+        run(Verb::Start, 4, EVENING, "a test"),
+    ]
+    .concat();
+    for _ in 0..2 {
+        let mut keeper = Keeper::start(&place);
+        keeper.send(&frames);
+        assert_eq!(keeper.end(), (Some(0), String::new()));
+        assert_eq!(place.log().lines().count(), 4, "{}", place.log());
+    }
+}
+
 #[test]
 fn whole_lines_of_a_frame_that_was_torn_are_kept() {
     let place = Place::new();
