@@ -191,8 +191,8 @@ pub struct Config {
 
     /// Keep all that is said in this directory, in a file a day (YYYY-MM-DD.log), and bans, topics
     /// and passwords. Private messages are not kept. After a restart the newest lines are the
-    /// history of each room. Without this flag the server writes no file. Two servers cannot
-    /// share a directory. [default: none]
+    /// history of each room. Without this flag the server writes no file. It does not start if it
+    /// cannot write there. Two servers cannot share a directory. [default: none]
     #[arg(long, value_name = "DIR")]
     pub keep: Option<PathBuf>,
 
