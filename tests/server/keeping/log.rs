@@ -122,9 +122,9 @@ fn what_is_sent_again_is_not_written_again() {
     let place = Place::new();
     let frames = [
         said(1, EVENING, "a: one\n"),
-        run(Verb::End, 2, EVENING, ""),
-        run(Verb::Missed, 3, EVENING, "4 lines"),
-        run(Verb::Start, 4, EVENING, "a test"),
+        run(Verb::Missed, 2, EVENING, "4 lines"),
+        run(Verb::Start, 3, EVENING, "a test"),
+        run(Verb::End, 4, EVENING, ""),
     ]
     .concat();
     for _ in 0..2 {
