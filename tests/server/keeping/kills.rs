@@ -221,7 +221,7 @@ fn whatever_is_killed_the_log_tells_all_and_no_number_twice() {
 
 /// Nothing of it can be seen twice, so the count can be compared.
 #[test]
-fn lines_that_wait_when_the_server_is_killed_are_counted_exactly() {
+fn lines_waiting_when_the_server_is_killed_are_counted() {
     const LINES: u64 = 40_000;
     let place = Place::new();
     let mut server = Loop::start(Path::new(PROGRAM), &place);
