@@ -156,7 +156,7 @@ impl Seat {
     }
 
     fn may_say_queued(&mut self) -> bool {
-        self.is_up() && self.typing.queue().is_sending() && self.talk.has_room_for_queued()
+        self.is_up() && self.typing.queue.is_sending() && self.talk.has_room_for_queued()
     }
 
     fn heed_signals(&mut self, now: Instant) -> Result<(), JoinError> {
@@ -243,12 +243,12 @@ impl Seat {
 
     fn lose(&mut self, why: &str, now: Instant) {
         self.watch.hang_up();
-        let (Link::Up(since), false) = (self.link, self.talk.is_quitting()) else {
+        let (Link::Up(since), false) = (self.link, self.talk.quitting) else {
             self.ended = Some(Ended::Left);
             return;
         };
         self.talk.lost(now);
-        self.typing.queue().asking = true;
+        self.typing.queue.asking = true;
         self.talk.show_own_word(why);
         self.redial.lost_after(now.saturating_duration_since(since));
         self.link = Link::Down(now + self.redial.next_pause());
@@ -267,8 +267,7 @@ impl Seat {
     /// The next action. A typed one comes first, because it may stop the queued lines.
     fn next_deed(&mut self) -> Option<Deed> {
         let may_say = self.is_up() && self.talk.may_say();
-        let (me, people) = self.talk.names();
-        let typed = self.typing.next_deed(people, me, may_say);
+        let typed = self.typing.next_deed(&self.talk.people, &self.talk.me, may_say);
         let may_go_on = typed.is_none() && self.may_say_queued();
         if may_go_on { self.typing.next_queued() } else { typed }
     }
@@ -279,7 +278,7 @@ impl Seat {
         match self.source.read(&mut buffer) {
             Taken::Bytes(bytes) => {
                 if self.typing.push(&buffer[..bytes], now) {
-                    self.talk.typed(now);
+                    self.talk.away.typed(now);
                 }
             }
             Taken::Ended { hung_up: true } => return false,
@@ -336,14 +335,14 @@ impl Seat {
         if !matches!(self.link, Link::Up(_) | Link::Leaving(_)) {
             return;
         }
-        let outgoing = self.talk.outgoing();
+        let outgoing = &mut self.talk.outgoing;
         match self.watch.send(outgoing.rest()) {
             Ok(sent) => outgoing.took(sent),
             // What the server sent before it closed can still be read.
             Err(_) if self.watch.may_receive() => {}
             Err(error) => return self.lose(&JoinError::lost(error).to_string(), now),
         }
-        if matches!(self.link, Link::Leaving(_)) && self.talk.outgoing().is_empty() {
+        if matches!(self.link, Link::Leaving(_)) && self.talk.outgoing.is_empty() {
             self.watch.end_sending();
         }
     }
@@ -420,7 +419,7 @@ impl Seat {
         self.read_paste_to_its_end();
         self.screen.erase(self.out.end());
         self.talk.over(Instant::now());
-        if let Some(told) = self.typing.queue().take_back() {
+        if let Some(told) = self.typing.queue.take_back() {
             self.talk.show_own_word(&told);
         }
         for line in self.talk.take_shown() {

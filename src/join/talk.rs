@@ -58,12 +58,16 @@ struct Regain {
 #[derive(Debug, Default)]
 pub struct Talk {
     hearing: Hearing,
-    outgoing: Outgoing,
-    me: Me,
+    /// The bytes to send.
+    pub outgoing: Outgoing,
+    /// The user's names.
+    pub me: Me,
     pending: Pending,
     earlier: Earlier,
-    people: People,
-    away: Away,
+    /// The other names that were seen.
+    pub people: People,
+    /// What came since the user last pressed a key.
+    pub away: Away,
     paint: Paint,
     /// Whether the greeting of the server is still to come.
     is_new: bool,
@@ -80,7 +84,10 @@ pub struct Talk {
     room: Option<String>,
     /// The room that the user is in or wants, for another connection.
     wanted_room: Option<String>,
-    quitting: bool,
+    /// Whether the user has asked the server to close the connection.
+    pub quitting: bool,
+    /// Set when the server has refused a line: the most bytes that a line may have.
+    pub refused: Option<usize>,
     shown: Vec<String>,
 }
 
@@ -186,11 +193,6 @@ impl Talk {
         self.shown.push(self.paint.own(OWN_WORD, text));
     }
 
-    /// Notes that the user has pressed a key.
-    pub fn typed(&mut self, now: Instant) {
-        self.away.typed(now);
-    }
-
     /// The note with the number of new lines, and the last lines on their way as they will look.
     pub fn notes(&self, count: usize) -> Vec<String> {
         let name = self.me.name().map(|name| format!("{}: ", called(name)));
@@ -206,11 +208,6 @@ impl Talk {
         notes
     }
 
-    /// The bytes to send.
-    pub fn outgoing(&mut self) -> &mut Outgoing {
-        &mut self.outgoing
-    }
-
     /// Whether more may be sent: little waits to be sent, and the client is in the user's room
     /// again.
     pub fn may_say(&self) -> bool {
@@ -222,16 +219,6 @@ impl Talk {
     pub fn prompt(&self) -> String {
         let room = self.room.as_deref();
         room.map_or_else(|| PROMPT.to_owned(), |room| format!("{}> ", called(room)))
-    }
-
-    /// The user's names, and the other names that were seen.
-    pub fn names(&self) -> (&Me, &People) {
-        (&self.me, &self.people)
-    }
-
-    /// Whether the user has asked the server to close the connection.
-    pub fn is_quitting(&self) -> bool {
-        self.quitting
     }
 
     fn hear_lines(&mut self, now: Instant) {
@@ -402,8 +389,8 @@ mod tests {
         }
 
         fn sent(&mut self) -> String {
-            let sent = String::from_utf8(self.talk.outgoing().rest().to_vec()).unwrap();
-            self.talk.outgoing().took(sent.len());
+            let sent = String::from_utf8(self.talk.outgoing.rest().to_vec()).unwrap();
+            self.talk.outgoing.took(sent.len());
             sent
         }
 
@@ -437,20 +424,20 @@ mod tests {
     fn what_comes_while_the_person_is_away_is_marked_and_counted() {
         let mut scene = Scene::new(None);
         scene.hear("* welcome, you are guest1 (127.0.0.1:7), 1 here\n");
-        scene.talk.typed(scene.now);
+        scene.talk.away.typed(scene.now);
         assert_eq!(scene.hear("eve: a\n"), ["eve: a"]);
         scene.pass(AWAY);
         assert!(scene.talk.notes(9).is_empty());
         assert_eq!(scene.hear("eve: b\neve: c\n"), ["-- new lines", "eve: b", "eve: c"]);
         assert_eq!(scene.talk.notes(9), ["-- 2 new lines"]);
-        scene.talk.typed(scene.now);
+        scene.talk.away.typed(scene.now);
         scene.say("d");
         assert_eq!(scene.talk.notes(9), ["guest1: d"]);
         assert_eq!(scene.hear("guest1: d\n"), ["guest1: d"]);
         scene.pass(AWAY);
         assert_eq!(scene.hear("eve: below what we said\n").len(), 1);
         assert_eq!(scene.talk.notes(9), ["-- 1 new line"]);
-        scene.talk.typed(scene.now);
+        scene.talk.away.typed(scene.now);
         assert_eq!(scene.say("/who"), [">> /who"]);
         scene.pass(AWAY);
         assert_eq!(scene.hear("* nobody\n"), ["* nobody"]);
@@ -608,7 +595,7 @@ mod tests {
     fn an_old_name_does_not_come_back_with_old_lines() {
         let mut scene = back_after("zoe: one\n* zoe is now amy\n");
         scene.hear("* history\nzoe: one\namy: two\n* now\n");
-        let (me, people) = scene.talk.names();
+        let Talk { me, people, .. } = &scene.talk;
         assert_eq!(people.complete("z", me), crate::join::people::Completion::Nothing);
     }
 
@@ -707,7 +694,7 @@ mod tests {
             assert_eq!(scene.sent(), sent);
             assert_eq!(scene.hear(&format!("guest1: {line}\n")), [format!("guest1: {line}")]);
         }
-        assert!(!scene.talk.is_quitting() && scene.talk.notes(9).is_empty());
+        assert!(!scene.talk.quitting && scene.talk.notes(9).is_empty());
     }
 
     #[test]
@@ -715,7 +702,7 @@ mod tests {
         let mut scene = Scene::new(None);
         scene.hear("hello\n");
         scene.talk.say_pasted("/quit", scene.now);
-        assert_eq!((scene.sent(), scene.talk.is_quitting()), ("/quit\n".to_owned(), false));
+        assert_eq!((scene.sent(), scene.talk.quitting), ("/quit\n".to_owned(), false));
     }
 
     #[test]
@@ -723,7 +710,7 @@ mod tests {
         let mut scene = Scene::new(None);
         scene.say("/who");
         scene.say("hi");
-        scene.talk.outgoing().took(2);
+        scene.talk.outgoing.took(2);
         let told = ["-- may not have been sent: hi", "-- may not have been sent: /who"];
         assert_eq!(scene.reconnect(), told);
     }
@@ -763,8 +750,8 @@ mod tests {
     fn quitting_is_remembered() {
         let mut scene = Scene::new(None);
         scene.say("/quitter");
-        assert!(!scene.talk.is_quitting());
+        assert!(!scene.talk.quitting);
         scene.say("/QUIT bye");
-        assert!(scene.talk.is_quitting());
+        assert!(scene.talk.quitting);
     }
 }

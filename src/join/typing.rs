@@ -68,9 +68,11 @@ pub struct Typing {
     paste: Option<Paste>,
     /// When a paste without marks has ended.
     paste_ends_at: Option<Instant>,
-    queue: Queue,
+    /// The lines that wait to be sent.
+    pub queue: Queue,
     edit: Edit,
-    history: History,
+    /// The lines typed before.
+    pub history: History,
     /// The text that is searched for in the history, and the place where the search began.
     search: Option<(Edit, usize)>,
     view: View,
@@ -130,11 +132,6 @@ impl Typing {
             }
             _ => self.queue.note(),
         }
-    }
-
-    /// The lines that wait to be sent.
-    pub fn queue(&mut self) -> &mut Queue {
-        &mut self.queue
     }
 
     /// The next of them. Call this only while little is on its way.
@@ -554,7 +551,7 @@ mod tests {
         assert_eq!(deeds_of(&mut typing, b"\r", false), [Deed::Ring]);
         typing.queue.asking = false;
         assert_eq!(typing.next_queued(), Some(paste("1")));
-        typing.queue().asking = true;
+        typing.queue.asking = true;
         assert_eq!(deeds_of(&mut typing, b"\r", true), ["2", "3"].map(paste));
     }
 
