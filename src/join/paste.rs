@@ -11,7 +11,7 @@
 
 use std::collections::VecDeque;
 
-use super::edit::{LINE_BYTES_MAX, typed};
+use super::edit::typed;
 
 /// This many lines are sent without a question: a user who copies a few lines means to send them.
 pub const LINES_FEW: usize = 5;
@@ -30,8 +30,6 @@ pub struct Paste {
     pub lines: Vec<String>,
     /// The text behind the last line end.
     pub rest: String,
-    /// How many lines were left out because no server would take them.
-    pub too_long: usize,
     /// Why nothing of it is kept.
     pub refused: Option<&'static str>,
     bytes: usize,
@@ -68,10 +66,7 @@ impl Paste {
 
     fn end_line(&mut self) {
         let line = std::mem::take(&mut self.rest);
-        // A server with commands needs a second `/` before it.
-        if line.len() + usize::from(line.starts_with('/')) > LINE_BYTES_MAX {
-            self.too_long += 1;
-        } else if !line.trim().is_empty() || self.lines.is_empty() {
+        if !line.trim().is_empty() || self.lines.is_empty() {
             self.lines.push(line);
         }
     }
@@ -166,16 +161,7 @@ mod tests {
     fn line_ends_of_all_kinds_part_lines() {
         let paste = paste(&["one\r", "\ntwo\n\n \nthr", "ee\rrest\x1b"]);
         assert_eq!(paste.lines, ["one", "two", "three"]);
-        assert_eq!((paste.rest.as_str(), paste.too_long), ("rest", 0));
-    }
-
-    #[test]
-    fn a_line_that_is_too_long_is_left_out_whole() {
-        let longest = "x".repeat(LINE_BYTES_MAX);
-        let doubled = "/".repeat(LINE_BYTES_MAX);
-        let pieces = [&longest, "\n", &longest, "x\n", &doubled, "\nend\n"];
-        let paste = paste(&pieces);
-        assert_eq!((paste.lines, paste.too_long), (vec![longest, "end".into()], 2));
+        assert_eq!(paste.rest, "rest");
     }
 
     #[test]

@@ -235,7 +235,12 @@ impl Seat {
         let mut buffer = [0; READ_BYTES];
         match self.watch.receive(&mut buffer) {
             Ok(Some(0)) => self.lose("the server has closed the connection", now),
-            Ok(Some(bytes)) => self.talk.heard(&buffer[..bytes], now),
+            Ok(Some(bytes)) => {
+                self.talk.heard(&buffer[..bytes], now);
+                if let Some(bytes_max) = self.talk.refused.take() {
+                    self.typing.refused(bytes_max);
+                }
+            }
             Ok(None) => {}
             Err(error) => self.lose(&JoinError::lost(error).to_string(), now),
         }
@@ -248,7 +253,7 @@ impl Seat {
             return;
         };
         self.talk.lost(now);
-        self.typing.queue.asking = true;
+        self.typing.lost();
         self.talk.show_own_word(why);
         self.redial.lost_after(now.saturating_duration_since(since));
         self.link = Link::Down(now + self.redial.next_pause());
@@ -309,8 +314,9 @@ impl Seat {
         match deed {
             Deed::Say(line) => {
                 self.talk.say(&line, now);
-                if let Some(told) = self.typing.remember(&line) {
-                    self.talk.show_own_word(&told);
+                if let Err(error) = self.typing.history.remember(&line) {
+                    let why = error.kind();
+                    self.talk.show_own_word(&format!("what you type is not kept: {why}"));
                 }
             }
             Deed::Paste(line) => self.talk.say_pasted(&line, now),

@@ -73,6 +73,9 @@ pub struct Talk {
     is_new: bool,
     /// Whether there was a connection before.
     is_again: bool,
+    /// Whether the greeting comes only behind a password. Until then the server takes no line, and
+    /// what the client has asked for must be asked for again.
+    is_at_door: bool,
     /// Whether the server greets as chinwag does.
     is_ours: bool,
     /// The name that the user has or wants, for another connection.
@@ -100,7 +103,7 @@ impl Talk {
 
     /// Notes that there is a connection; `again` if there was one before.
     pub fn connected(&mut self, again: bool) {
-        (self.is_new, self.is_again) = (true, again);
+        (self.is_new, self.is_again, self.is_at_door) = (true, again, false);
         self.earlier.show_missed_only(again);
         if !again {
             self.ask_for_name();
@@ -138,6 +141,8 @@ impl Talk {
             }
             Command::Quit(_) => self.quitting = true,
             Command::History(_) => self.earlier.show_missed_only(false),
+            // Until the greeting the client is not in the user's room.
+            Command::Password(_) => self.is_ours |= self.is_new,
             _ => {}
         }
         self.send(line, now);
@@ -238,7 +243,15 @@ impl Talk {
         let said = Said::of(line);
         self.note_name(&said);
         self.note_room(&said);
-        if std::mem::take(&mut self.is_new) {
+        let is_at_door = match said.notice() {
+            Some(Notice::PasswordNeeded) => true,
+            Some(Notice::Welcome { .. }) => false,
+            _ => self.is_at_door,
+        };
+        if is_at_door {
+            self.connected(true);
+            (self.is_at_door, self.is_ours) = (true, false);
+        } else if std::mem::take(&mut self.is_new) {
             self.greeted(line, now);
         }
         if let Some(lines) = self.earlier.heard(line, &said) {
@@ -264,6 +277,14 @@ impl Talk {
             self.show_own_word(MARK);
         }
         self.shown.push(self.paint.line(line, &self.me));
+        if let Some(notice) = said.notice()
+            && let Some(line) = self.pending.refused(&notice)
+        {
+            self.show_own_word(&format!("not sent: {line}"));
+            let bytes_max =
+                if let Notice::LineTooLong { bytes_max } = notice { bytes_max } else { usize::MAX };
+            self.refused = Some(bytes_max);
+        }
     }
 
     fn greeted(&mut self, line: &str, now: Instant) {
@@ -744,6 +765,68 @@ mod tests {
         scene.hear("* you are in lobby, 1 here\n");
         scene.reconnect();
         assert!(scene.talk.may_say());
+    }
+
+    #[test]
+    fn a_refused_line_is_told_of_and_not_shown_as_said() {
+        for (line, refusal, bytes_max) in [
+            ("hi", "* not sent: you are muted in this room", usize::MAX),
+            ("/me waves", "* not sent: you are muted in this room", usize::MAX),
+            ("hi", "* a password is needed: /password SECRET lets you in", usize::MAX),
+            ("12345", "* line too long, not sent (limit 4 bytes)", 4),
+            ("/msg zoe hi", "* nobody here is called zoe", usize::MAX),
+            (
+                "/r hi",
+                "* nobody to answer: you have had no private message from anyone here",
+                usize::MAX,
+            ),
+        ] {
+            let mut scene = Scene::new(None);
+            scene.hear("* welcome, you are guest1, 2 here\n");
+            scene.say("one");
+            scene.hear("guest1: one\n");
+            scene.say(line);
+            let shown = scene.hear(&format!("{refusal}\n"));
+            assert_eq!(shown, [refusal.to_owned(), format!("-- not sent: {line}")]);
+            assert_eq!(scene.talk.refused, Some(bytes_max), "{refusal}");
+            assert!(scene.talk.notes(9).is_empty() && scene.pass(AWAY).is_empty());
+        }
+    }
+
+    #[test]
+    fn a_refusal_of_something_else_refuses_no_line() {
+        for (line, refusal) in [
+            ("1234", "* line too long, not sent (limit 4 bytes)"),
+            ("/msg amy hi", "* nobody here is called zoe"),
+            ("hi", "* nobody here is called zoe"),
+            ("/msg amy hi", "* not sent: you are muted in this room"),
+        ] {
+            let mut scene = Scene::new(None);
+            scene.hear("* welcome, you are guest1, 2 here\n");
+            scene.say(line);
+            assert_eq!(scene.hear(&format!("{refusal}\n")), [refusal]);
+            assert_eq!((scene.talk.refused, scene.talk.notes(9).len()), (None, 1));
+        }
+    }
+
+    #[test]
+    fn back_at_a_door_all_is_asked_for_behind_the_password() {
+        let door = "* a password is needed: /password SECRET lets you in\n";
+        let mut scene = Scene::new(Some("bob"));
+        scene.talk.wanted_room = Some("garden".to_owned());
+        for again in [false, true] {
+            scene.hear(door);
+            assert_eq!(scene.hear("* wrong, 2 tries left\n"), ["* wrong, 2 tries left"]);
+            assert!(scene.talk.may_say(), "{again}");
+            scene.sent();
+            scene.say("/password x");
+            // The next line is for the room.
+            assert!(!scene.talk.may_say());
+            assert_eq!(scene.sent(), "/password x\n");
+            scene.hear("* welcome, you are guest1, 1 here\n");
+            assert_eq!(scene.sent(), "/join garden\n/nick bob\n/history 20\n");
+            scene.reconnect();
+        }
     }
 
     #[test]

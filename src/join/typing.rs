@@ -60,6 +60,8 @@ enum Stroke {
 /// The line being typed, the lines typed before, and the keys not handled yet.
 #[derive(Debug, Default)]
 pub struct Typing {
+    /// The most bytes of a line that the server takes, as far as is known.
+    bytes_max: usize,
     keys: Keys,
     strokes: VecDeque<Stroke>,
     /// When the key sequence that has begun is given up.
@@ -81,7 +83,7 @@ pub struct Typing {
 impl Typing {
     /// Nothing is typed yet.
     pub fn new(history: History) -> Typing {
-        Typing { history, ..Typing::default() }
+        Typing { bytes_max: LINE_BYTES_MAX, history, ..Typing::default() }
     }
 
     /// Takes in what was read. Returns whether the user has pressed a key. Call
@@ -168,10 +170,16 @@ impl Typing {
         None
     }
 
-    /// Remembers a sent line. Returns what to tell the user about that.
-    pub fn remember(&mut self, line: &str) -> Option<String> {
-        let error = self.history.remember(line).err()?;
-        Some(format!("what you type is not kept: {}", error.kind()))
+    /// Notes that the server has refused a line, and takes lines of at most this many bytes.
+    pub fn refused(&mut self, bytes_max: usize) {
+        self.queue.asking = true;
+        self.bytes_max = self.bytes_max.min(bytes_max);
+    }
+
+    /// Notes that the connection is lost. Another server may take longer lines.
+    pub fn lost(&mut self) {
+        self.queue.asking = true;
+        self.bytes_max = LINE_BYTES_MAX;
     }
 
     /// The visible part of the line before and behind the cursor, in this many columns.
@@ -223,14 +231,15 @@ impl Typing {
         if let Some(why) = paste.refused {
             return Some(Deed::Show(vec![format!("what was pasted is not sent: {why}")]));
         }
-        let (before, mut too_long) = (self.queue.len(), paste.too_long);
+        let (before, mut too_long) = (self.queue.len(), 0);
         let mut lines = paste.lines.into_iter();
         if !self.edit.text().is_empty()
             && let Some(first) = lines.next()
         {
             // While the client asks, the text at the prompt was pasted too.
             let no_command = self.edit.cursor() == 0 || self.queue.is_asking();
-            match self.edit.insert(&first) {
+            match self.edit.text().len() + first.len() <= self.bytes_max && self.edit.insert(&first)
+            {
                 true => {
                     let line = self.take_line();
                     self.queue.push(line, no_command);
@@ -238,14 +247,24 @@ impl Typing {
                 false => too_long += 1,
             }
         }
-        lines.for_each(|line| self.queue.push(line, true));
+        for line in lines {
+            // A server with commands needs a second `/` before it.
+            match line.len() + usize::from(line.starts_with('/')) <= self.bytes_max {
+                true => self.queue.push(line, true),
+                false => too_long += 1,
+            }
+        }
         too_long += usize::from(!self.edit.insert(&paste.rest));
         let added = self.queue.len() - before;
         if added > LINES_FEW || too_long > 0 || !may_say {
             self.queue.asking = true;
         }
-        let why = format!("not sent, over {LINE_BYTES_MAX} bytes long: {}", counted(too_long));
-        (too_long > 0).then(|| Deed::Show(vec![why]))
+        (too_long > 0).then(|| self.too_long(too_long))
+    }
+
+    fn too_long(&self, lines: usize) -> Deed {
+        let (most, lines) = (self.bytes_max, counted(lines));
+        Deed::Show(vec![format!("not sent, over {most} bytes long: {lines}")])
     }
 
     /// Takes the paste back.
@@ -258,6 +277,9 @@ impl Typing {
     }
 
     fn enter(&mut self, may_say: bool) -> Option<Deed> {
+        if self.edit.text().len() > self.bytes_max {
+            return Some(self.too_long(1));
+        }
         let is_blank = self.edit.text().trim().is_empty();
         if is_blank || !self.queue.is_empty() {
             let line = self.take_line();
@@ -382,7 +404,7 @@ mod tests {
             .or_else(|| typing.next_queued().filter(|_| may_say))
         {
             if let Deed::Say(line) = &deed {
-                assert_eq!(typing.remember(line), None);
+                typing.history.remember(line).unwrap();
             }
             deeds.push(deed);
         }
@@ -395,6 +417,11 @@ mod tests {
         deeds_now(typing, true)
     }
 
+    /// The line before and behind the cursor.
+    fn seen(typing: &mut Typing) -> (&str, &str) {
+        typing.view.of(typing.edit.text(), typing.edit.cursor(), 80)
+    }
+
     fn paste(line: &str) -> Deed {
         Deed::Paste(line.to_owned())
     }
@@ -404,7 +431,7 @@ mod tests {
     }
 
     fn deeds(bytes: &[u8]) -> Vec<Deed> {
-        deeds_of(&mut Typing::default(), bytes, true)
+        deeds_of(&mut Typing::new(History::default()), bytes, true)
     }
 
     fn say(line: &str) -> Deed {
@@ -418,7 +445,7 @@ mod tests {
 
     #[test]
     fn what_the_terminal_says_by_itself_is_no_key() {
-        let mut typing = Typing::default();
+        let mut typing = Typing::new(History::default());
         for (bytes, is_typed) in [(&b"\x1b[12;40R"[..], false), (b"\x1b[A", true), (b"a", true)] {
             assert_eq!(typing.push(bytes, Instant::now()), is_typed, "{bytes:?}");
         }
@@ -432,17 +459,17 @@ mod tests {
     /// In front of a syllable, the first letter of another one would join it if it came alone.
     #[test]
     fn a_syllable_typed_in_letters_is_put_in_whole() {
-        let mut typing = Typing::default();
+        let mut typing = Typing::new(History::default());
         deeds_of(&mut typing, "어\x01\u{1100}\u{116e}\u{11a8}".as_bytes(), true);
-        assert_eq!(typing.seen(80), ("\u{1100}\u{116e}\u{11a8}", "어"));
+        assert_eq!(seen(&mut typing), ("\u{1100}\u{116e}\u{11a8}", "어"));
     }
 
     #[test]
     fn a_paste_of_many_lines_is_sent_as_lines_and_its_rest_stays() {
-        let mut typing = Typing::default();
+        let mut typing = Typing::new(History::default());
         let deeds = deeds_of(&mut typing, b"0 \x1b[200~1\r\n2\n\n3\r4\x1b[201~", true);
         assert_eq!(deeds, [say("0 1"), paste("2"), paste("3")]);
-        assert_eq!(typing.seen(80), ("4", ""));
+        assert_eq!(seen(&mut typing), ("4", ""));
     }
 
     #[test]
@@ -453,7 +480,7 @@ mod tests {
 
     #[test]
     fn many_lines_are_sent_when_enter_says_so() {
-        let mut typing = Typing::default();
+        let mut typing = Typing::new(History::default());
         assert_eq!(deeds_of(&mut typing, b"\x1b[200~1\n2\n3\n4\n5\n6\n7\x1b[201~", true), []);
         let question = "6 lines pasted: Enter sends them, Ctrl-C does not";
         assert_eq!(typing.note().as_deref(), Some(question));
@@ -461,21 +488,21 @@ mod tests {
         assert_eq!(deeds_of(&mut typing, b"\r", false), [Deed::Ring]);
         let sent = deeds_of(&mut typing, b"\r", true);
         assert_eq!(sent, ["1", "2", "3", "4", "5", "6"].map(paste));
-        assert_eq!((typing.note(), typing.seen(80)), (None, ("7", "")));
+        assert_eq!((typing.note(), seen(&mut typing)), (None, ("7", "")));
     }
 
     #[test]
     fn many_lines_are_not_sent_when_ctrl_c_says_so() {
-        let mut typing = Typing::default();
+        let mut typing = Typing::new(History::default());
         deeds_of(&mut typing, b"0\x1b[200~1\n2\n3\n4\n5\n6\n7\x1b[201~", true);
         assert_eq!(deeds_of(&mut typing, b"\x03", true), [show("0 of 6 lines sent")]);
-        assert_eq!((typing.note(), typing.seen(80)), (None, ("", "")));
+        assert_eq!((typing.note(), seen(&mut typing)), (None, ("", "")));
         assert_eq!(deeds_of(&mut typing, b"\x03", true), [Deed::Leave]);
     }
 
     #[test]
     fn many_lines_at_once_without_marks_are_a_paste() {
-        let mut typing = Typing::default();
+        let mut typing = Typing::new(History::default());
         assert_eq!(deeds_of(&mut typing, b"/1\r2\r3\r4\r5\r6\r", true), []);
         assert_eq!(deeds_of(&mut typing, b"7\r8", true), []);
         assert_eq!(deeds_later(&mut typing), []);
@@ -490,7 +517,7 @@ mod tests {
 
     #[test]
     fn ctrl_c_in_a_paste_without_marks_stops_all_of_it() {
-        let mut typing = Typing::default();
+        let mut typing = Typing::new(History::default());
         assert_eq!(deeds_of(&mut typing, b"1\r2\r3\r4\r5\r6\r", true), []);
         assert_eq!(deeds_of(&mut typing, b"\x03", true), []);
         assert_eq!(deeds_of(&mut typing, b"7\r", true), []);
@@ -504,18 +531,49 @@ mod tests {
         let long = "x".repeat(LINE_BYTES_MAX);
         let told = show("not sent, over 4096 bytes long: 1 line");
         for ending in ["\n", ""] {
-            let mut typing = Typing::default();
+            let mut typing = Typing::new(History::default());
             let paste = format!("a\x1b[200~{long}{ending}\x1b[201~");
             assert_eq!(deeds_of(&mut typing, paste.as_bytes(), true), std::slice::from_ref(&told));
-            assert_eq!(typing.seen(80), ("a", ""));
+            assert_eq!(seen(&mut typing), ("a", ""));
         }
         // Without marks it comes in pieces, of which the last would fit.
-        let mut typing = Typing::default();
+        let mut typing = Typing::new(History::default());
         for piece in [&long[..4000], &long[..4000], &long[..90]] {
             assert_eq!(deeds_of(&mut typing, piece.as_bytes(), true), []);
         }
         assert_eq!(deeds_later(&mut typing), [told]);
-        assert_eq!(typing.seen(80), ("", ""));
+        assert_eq!(seen(&mut typing), ("", ""));
+    }
+
+    #[test]
+    fn a_line_may_have_as_many_bytes_as_the_server_takes() {
+        let mut typing = Typing::new(History::default());
+        typing.refused(4);
+        let told = show("not sent, over 4 bytes long: 2 lines");
+        assert_eq!(
+            deeds_of(&mut typing, b"\x1b[200~1234\n12345\n/123\nend\n\x1b[201~", true),
+            [told]
+        );
+        assert_eq!(deeds_of(&mut typing, b"\r", true), ["1234", "end"].map(paste));
+        let told = show("not sent, over 4 bytes long: 1 line");
+        assert_eq!(
+            deeds_of(&mut typing, b"1\x1b[200~2345\n\x1b[201~", true),
+            std::slice::from_ref(&told)
+        );
+        assert_eq!(deeds_of(&mut typing, b"\x152345 \r", true), [told]);
+        assert_eq!(deeds_of(&mut typing, b"\x7f\r", true), [say("2345")]);
+        // Another server may take more.
+        typing.lost();
+        assert_eq!(deeds_of(&mut typing, b"12345\r", true), [say("12345")]);
+    }
+
+    #[test]
+    fn a_refused_line_stops_the_lines_behind_it() {
+        let mut typing = Typing::new(History::default());
+        typing.queue.push("1".to_owned(), true);
+        typing.refused(usize::MAX);
+        assert_eq!(typing.next_queued(), None);
+        assert_eq!(deeds_of(&mut typing, b"\r", true), [paste("1")]);
     }
 
     #[test]
@@ -527,7 +585,7 @@ mod tests {
             (b"\x1b[200~", b"\x04", vec![Deed::Leave]),
             (b"\x1b[200~ab", b"\x1a", vec![Deed::Suspend]),
         ] {
-            let mut typing = Typing::default();
+            let mut typing = Typing::new(History::default());
             assert_eq!(deeds_of(&mut typing, begun, true), []);
             assert!(typing.is_pasting());
             assert_eq!(deeds_later(&mut typing), []);
@@ -538,7 +596,7 @@ mod tests {
 
     #[test]
     fn a_paste_that_pauses_goes_on() {
-        let mut typing = Typing::default();
+        let mut typing = Typing::new(History::default());
         deeds_of(&mut typing, b"\x1b[200~1\n", true);
         assert_eq!(deeds_later(&mut typing), []);
         assert_eq!(deeds_of(&mut typing, b"2\r\x03\x1b[201~", true), ["1", "2"].map(paste));
@@ -546,7 +604,7 @@ mod tests {
 
     #[test]
     fn a_paste_that_cannot_go_on_is_asked_about_again() {
-        let mut typing = Typing::default();
+        let mut typing = Typing::new(History::default());
         deeds_of(&mut typing, b"\x1b[200~1\n2\n3\n\x1b[201~", false);
         assert_eq!(deeds_of(&mut typing, b"\r", false), [Deed::Ring]);
         typing.queue.asking = false;
@@ -557,7 +615,7 @@ mod tests {
 
     #[test]
     fn the_question_comes_before_a_search() {
-        let mut typing = Typing::default();
+        let mut typing = Typing::new(History::default());
         deeds_of(&mut typing, b"tea\r\x12te", true);
         typing.queue.push("1".to_owned(), true);
         typing.queue.asking = true;
@@ -567,14 +625,14 @@ mod tests {
         typing.queue.push("2".to_owned(), true);
         typing.queue.asking = true;
         assert_eq!(deeds_of(&mut typing, b"\x03", true), [show("0 of 1 line sent")]);
-        assert_eq!((typing.note(), typing.seen(80)), (None, ("", "")));
+        assert_eq!((typing.note(), seen(&mut typing)), (None, ("", "")));
     }
 
     #[test]
     fn what_cannot_be_sent_stays() {
-        let mut typing = Typing::default();
+        let mut typing = Typing::new(History::default());
         let deeds = deeds_of(&mut typing, b"hi\r\x1b[200~ a\nb\x1b[201~", false);
-        assert_eq!((deeds, typing.seen(80)), (vec![Deed::Ring], ("b", "")));
+        assert_eq!((deeds, seen(&mut typing)), (vec![Deed::Ring], ("b", "")));
         let question = "1 line pasted: Enter sends it, Ctrl-C does not";
         assert_eq!(typing.note().as_deref(), Some(question));
         assert_eq!(deeds_of(&mut typing, b"\r", true), [say("hi a")]);
@@ -589,50 +647,50 @@ mod tests {
 
     #[test]
     fn what_was_typed_before_comes_back() {
-        let mut typing = Typing::default();
+        let mut typing = Typing::new(History::default());
         deeds_of(&mut typing, b"one\rtwo\rdraft\x1b[A\x1b[A", true);
-        assert_eq!(typing.seen(80), ("one", ""));
+        assert_eq!(seen(&mut typing), ("one", ""));
         assert_eq!(deeds_of(&mut typing, b"\x10", true), [Deed::Ring]);
         deeds_of(&mut typing, b"\x1b[B\x0e", true);
-        assert_eq!(typing.seen(80), ("draft", ""));
+        assert_eq!(seen(&mut typing), ("draft", ""));
     }
 
     #[test]
     fn after_ctrl_c_a_new_line_is_at_the_end() {
-        let mut typing = Typing::default();
+        let mut typing = Typing::new(History::default());
         deeds_of(&mut typing, b"one\rtwo\r\x1b[A\x1b[A\x03new\x1b[A", true);
-        assert_eq!(typing.seen(80), ("two", ""));
+        assert_eq!(seen(&mut typing), ("two", ""));
         deeds_of(&mut typing, b"\x1b[B", true);
-        assert_eq!(typing.seen(80), ("new", ""));
+        assert_eq!(seen(&mut typing), ("new", ""));
         // Nor does an empty line stay among the others.
         deeds_of(&mut typing, b"\x1b[A\x15\rnewer\x1b[A\x1b[B", true);
-        assert_eq!(typing.seen(80), ("newer", ""));
+        assert_eq!(seen(&mut typing), ("newer", ""));
     }
 
     #[test]
     fn what_ctrl_c_clears_is_yanked() {
-        let mut typing = Typing::default();
+        let mut typing = Typing::new(History::default());
         deeds_of(&mut typing, b"hi there\x03\x19", true);
-        assert_eq!(typing.seen(80), ("hi there", ""));
+        assert_eq!(seen(&mut typing), ("hi there", ""));
     }
 
     #[test]
     fn ctrl_underscore_undoes() {
-        let mut typing = Typing::default();
+        let mut typing = Typing::new(History::default());
         assert_eq!(deeds_of(&mut typing, b"hi\x15\x1f", true), []);
-        assert_eq!(typing.seen(80), ("hi", ""));
+        assert_eq!(seen(&mut typing), ("hi", ""));
         assert_eq!(deeds_of(&mut typing, b"\x1f\x1f", true), [Deed::Ring]);
-        assert_eq!(typing.seen(80), ("", ""));
+        assert_eq!(seen(&mut typing), ("", ""));
     }
 
     const SAID: &str = "make tea\rdrink tea\r안녕\rdrink tea\r네\r";
 
     /// Sends these lines and types these keys. Returns the note and the line around the cursor.
     fn searched(keys: &[u8]) -> (Option<String>, String, Vec<Deed>) {
-        let mut typing = Typing::default();
+        let mut typing = Typing::new(History::default());
         deeds_of(&mut typing, SAID.as_bytes(), true);
         let deeds = deeds_of(&mut typing, keys, true);
-        let (before, behind) = typing.seen(80);
+        let (before, behind) = seen(&mut typing);
         let line = format!("{before}|{behind}");
         (typing.note(), line, deeds)
     }
@@ -672,7 +730,7 @@ mod tests {
 
     #[test]
     fn an_escape_is_given_up_in_time() {
-        let mut typing = Typing::default();
+        let mut typing = Typing::new(History::default());
         let begun = Instant::now();
         deeds_of(&mut typing, b"\x1b", true);
         let due = typing.next_deadline().unwrap();
@@ -681,6 +739,6 @@ mod tests {
         assert!(typing.next_deadline().is_some());
         typing.lapse(due);
         deeds_of(&mut typing, b"b", true);
-        assert_eq!(typing.seen(80), ("b", ""));
+        assert_eq!(seen(&mut typing), ("b", ""));
     }
 }
