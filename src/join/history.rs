@@ -19,6 +19,8 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, OFlags, fcntl_setfl, flock};
 
+use super::secret;
+
 /// The most entries. Beyond that, the oldest are forgotten.
 const ENTRIES_MAX: usize = 1000;
 
@@ -75,7 +77,7 @@ impl History {
     /// the next session.
     pub fn remember(&mut self, line: &str) -> io::Result<()> {
         let is_new = self.entries.last().is_none_or(|last| last != line);
-        let is_secret = line.starts_with(char::is_whitespace) || has_password(line);
+        let is_secret = line.starts_with(char::is_whitespace) || secret::begin(line).is_some();
         let is_wanted = is_new && !line.is_empty() && !is_secret;
         if is_wanted {
             self.entries.push(line.to_owned());
@@ -136,17 +138,6 @@ impl History {
 
     fn at(&self, place: usize) -> &str {
         self.edited.get(&place).or(self.entries.get(place)).map_or("", String::as_str)
-    }
-}
-
-/// Whether this line is a command with a password.
-fn has_password(line: &str) -> bool {
-    let mut words = line.split_whitespace();
-    match words.next().map(str::to_ascii_lowercase).as_deref() {
-        Some("/oper" | "/password") => words.next().is_some(),
-        // The first word is the room.
-        Some("/join") => words.nth(1).is_some(),
-        _ => false,
     }
 }
 

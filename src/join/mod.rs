@@ -56,7 +56,7 @@
 //! One thread and one poll serve the terminal and the socket. On a terminal it is a [`seat`];
 //! through pipes it is a [`relay`]. The rest are values. [`keys`], [`escape`], [`paste`], [`edit`],
 //! [`columns`], [`wrap`] and [`screen`] are for the user. [`wire`], [`said`], [`pending`],
-//! [`earlier`], [`people`], [`away`] and [`paint`] are for the conversation. [`typing`] and
+//! [`earlier`], [`people`], [`away`], [`secret`] and [`paint`] are for the conversation. [`typing`] and
 //! [`talk`] join them. These files touch the outside: [`watch`] knows mio, [`terminal`] the
 //! terminal, [`source`](crate::stdio::source) standard input, [`history`] a file, [`lookup`]
 //! another process.
@@ -79,6 +79,7 @@ pub mod relay;
 pub mod said;
 pub mod screen;
 pub mod seat;
+pub mod secret;
 pub mod talk;
 pub mod terminal;
 pub mod typing;

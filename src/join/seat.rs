@@ -392,7 +392,7 @@ impl Seat {
         let prompt = prompt.unwrap_or_else(|| PROMPT.to_owned());
         let columns = (room + 1).saturating_sub(width(&prompt));
         let (before, behind) = self.typing.seen(columns);
-        Area { notes, prompt, before: before.to_owned(), behind: behind.to_owned() }
+        Area { notes, prompt, before, behind }
     }
 
     fn write_out(&mut self, now: Instant) {

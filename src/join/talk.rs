@@ -20,6 +20,7 @@ use super::paint::{OWN_WORD, Paint};
 use super::pending::{Echo, Me, Pending};
 use super::people::People;
 use super::said::Said;
+use super::secret;
 use super::wire::{Hearing, Outgoing};
 use crate::words::command::Command;
 use crate::words::names::{bare, called};
@@ -363,7 +364,7 @@ impl Talk {
         let mut unsent = self.outgoing.unsent_lines();
         unsent.retain(|line| !pending.contains(line));
         for line in pending.iter().chain(&unsent) {
-            self.show_own_word(&format!("may not have been sent: {line}"));
+            self.show_own_word(&format!("may not have been sent: {}", secret::hidden(line)));
         }
     }
 
@@ -371,7 +372,8 @@ impl Talk {
         if !lines.is_empty() {
             self.away.shown_ours();
         }
-        self.shown.extend(lines.iter().map(|line| self.paint.own(PROMPT, line)));
+        let hidden = |line: &String| self.paint.own(PROMPT, &secret::hidden(line));
+        self.shown.extend(lines.iter().map(hidden));
     }
 }
 
@@ -827,6 +829,13 @@ mod tests {
             assert_eq!(scene.sent(), "/join garden\n/nick bob\n/history 20\n");
             scene.reconnect();
         }
+    }
+
+    #[test]
+    fn a_password_that_may_not_have_been_sent_is_hidden() {
+        let mut scene = Scene::new(None);
+        assert_eq!(scene.say("/oper sesame"), [">> /oper ******"]);
+        assert_eq!(scene.reconnect(), ["-- may not have been sent: /oper ******"]);
     }
 
     #[test]

@@ -20,6 +20,7 @@ use super::keys::{Key, Keys};
 use super::paste::{LINES_FEW, Paste, Queue, counted};
 use super::pending::Me;
 use super::people::{Completion, People};
+use super::secret;
 
 /// A read of this many characters is a paste: no user types so many at once.
 const TEXT_MUCH: usize = 256;
@@ -182,9 +183,14 @@ impl Typing {
         self.bytes_max = LINE_BYTES_MAX;
     }
 
-    /// The visible part of the line before and behind the cursor, in this many columns.
-    pub fn seen(&mut self, columns: usize) -> (&str, &str) {
-        self.view.of(self.edit.text(), self.edit.cursor(), columns)
+    /// The visible part of the line before and behind the cursor, in this many columns. A password
+    /// is hidden.
+    pub fn seen(&mut self, columns: usize) -> (String, String) {
+        let (text, cursor) = (self.edit.text(), self.edit.cursor());
+        let (before, behind) = self.view.of(text, cursor, columns);
+        let begin = |part: usize| Some(secret::begin(text)?.saturating_sub(part));
+        let before = secret::hidden_from(before, begin(cursor - before.len()));
+        (before, secret::hidden_from(behind, begin(cursor)))
     }
 
     fn take(&mut self, key: Key) {

@@ -32,6 +32,22 @@ fn the_name_and_the_room_are_asked_for_again_behind_a_password() {
 }
 
 #[test]
+fn a_password_is_hidden_while_it_is_typed_and_later() {
+    let server = Server::start(&["--password", "sesame", "--hide-addresses"]);
+    let seat = Seat::join(server.address, &[]);
+    seat.keys("/password sesame\x1b[D");
+    seat.wait_for_prompt(">> /password ******", 18);
+    seat.keys("\r");
+    seat.wait_for_row(">> /password ******");
+    seat.wait_for_row("* welcome, you are guest1, 1 here");
+    seat.keys("/oper sesame\r");
+    seat.wait_for_row(">> /oper ******");
+    seat.keys("\x1b[A");
+    seat.wait_for_prompt(">>", 3);
+    assert!(!seat.output().contains("sesame") && !seat.output().contains("sesam"));
+}
+
+#[test]
 fn the_most_bytes_of_a_line_are_learnt_from_the_server() {
     let server = Server::start(&["--max-line", "20", "--hide-addresses"]);
     let seat = Seat::join(server.address, &[]);
