@@ -11,8 +11,9 @@
 //!   column could be wrong, because terminals differ in the width of some characters. Autowrap is
 //!   off while the area is drawn. So no row of the area becomes two on any terminal.
 //! - Nothing above the area is ever erased. After a resize a terminal may have wrapped the area
-//!   again, as tmux does, or not, as xterm does not. The client cannot find out. So it may leave a
-//!   row too many of the old area, but never erases one too many.
+//!   again, as tmux does, or not, as xterm does not. A lower one may have cut off the area, as mosh
+//!   does. The client asks which terminal it is. It may leave a row too many of the old area, or all
+//!   of it, but never erases one too many.
 //! - Erased text is gone, from the scrollback too: it may be a password.
 //!
 //! It returns bytes. It never knows the terminal or the user, and takes the present moment as a
@@ -33,6 +34,9 @@ const NOTES_SHARE: usize = 3;
 /// A window that is dragged has many sizes, and each may leave a row behind. So the area is drawn
 /// again only after the size was the same for this long.
 const STILL: Duration = Duration::from_millis(100);
+
+/// Secondary DA: asks which terminal it is.
+const WHICH: &str = "\x1b[>c";
 
 /// Erases a row, and all below it from the second column on. tmux copies a screen to its scrollback
 /// first if it is erased from its very top.
@@ -58,7 +62,7 @@ pub struct Area {
 }
 
 /// The terminal as the client left it.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Screen {
     columns: usize,
     rows: usize,
@@ -70,12 +74,17 @@ pub struct Screen {
     below: usize,
     /// Until when the size may change again.
     still_at: Option<Instant>,
+    /// Whether there was another size since the area was drawn.
+    resized: bool,
+    /// Whether the terminal is known to scroll when it becomes lower, so that the cursor stays in
+    /// its line. Any other may cut off the lowest rows, and the cursor is then in another line.
+    pub scrolls: bool,
 }
 
 impl Screen {
     /// A terminal on which nothing is drawn. A size of 0 means that it is not known.
     pub fn new(columns: usize, rows: usize, colored: bool) -> Screen {
-        let mut screen = Screen { columns, rows, colored, drawn: None, below: 0, still_at: None };
+        let mut screen = Screen { colored, ..Screen::default() };
         screen.set_size(columns, rows);
         screen
     }
@@ -90,12 +99,13 @@ impl Screen {
         (self.rows / NOTES_SHARE).max(1)
     }
 
-    /// Notes that the terminal has another size. Each note still has a row, or several if it was
-    /// wrapped again. So `below` leads to the first row of the area or to one behind it. It leads
-    /// to a line of the conversation only where the terminal cuts off the lowest rows, as mosh
-    /// does. The client cannot find that out either.
-    pub fn resize(&mut self, columns: usize, rows: usize, now: Instant) {
+    /// Notes that the terminal has another size, and asks which one it is. In one that scrolls each
+    /// note still has a row, or several if it was wrapped again. So `below` leads to the first row
+    /// of the area or to one behind it.
+    pub fn resize(&mut self, columns: usize, rows: usize, now: Instant, out: &mut Vec<u8>) {
         self.set_size(columns, rows);
+        out.extend_from_slice(WHICH.as_bytes());
+        self.resized = true;
         // The area no longer looks as it was drawn, so it must be drawn again.
         self.drawn = self.drawn.take().map(|_| Area::default());
         self.still_at = Some(now + STILL);
@@ -147,17 +157,16 @@ impl Screen {
         self.drawn = Some(area);
     }
 
-    /// Erases the area. The cursor is then where the area began.
+    /// Erases the area. The cursor is then where the area began. If the cursor may be in a line of
+    /// the conversation, it goes below that instead.
     pub fn erase(&mut self, out: &mut Vec<u8>) {
-        if self.drawn.take().is_none() {
-            return;
+        let (is_drawn, below) = (self.drawn.take().is_some(), std::mem::take(&mut self.below));
+        if std::mem::take(&mut self.resized) && !self.scrolls {
+            out.extend_from_slice(b"\r\n");
+        } else if is_drawn {
+            let up = if below > 0 { format!("\x1b[{below}A") } else { String::new() };
+            out.extend_from_slice(format!("\r{up}{ERASE_ROWS}").as_bytes());
         }
-        out.push(b'\r');
-        if self.below > 0 {
-            out.extend_from_slice(format!("\x1b[{}A", self.below).as_bytes());
-        }
-        out.extend_from_slice(ERASE_ROWS.as_bytes());
-        self.below = 0;
     }
 
     /// Clears the screen, the area first: the terminal may keep the rest in its scrollback.
@@ -168,7 +177,8 @@ impl Screen {
 
     /// Another program has written on the terminal: only the cursor's row of the area is known.
     pub fn forget(&mut self) {
-        (self.drawn, self.below, self.still_at) = (Some(Area::default()), 0, None);
+        (self.drawn, self.below) = (Some(Area::default()), 0);
+        (self.still_at, self.resized) = (None, false);
     }
 }
 

@@ -173,7 +173,7 @@ impl Seat {
 
     fn resize(&mut self, now: Instant) {
         let (columns, rows) = self.terminal.size();
-        self.screen.resize(columns, rows, now);
+        self.screen.resize(columns, rows, now, self.out.end());
     }
 
     /// Gives the terminal back, stops until the shell continues it, and takes the terminal again.
@@ -285,6 +285,7 @@ impl Seat {
                 if self.typing.push(&buffer[..bytes], now) {
                     self.talk.away.typed(now);
                 }
+                self.screen.scrolls = self.typing.keys.scrolls;
             }
             Taken::Ended { hung_up: true } => return false,
             Taken::NotYet | Taken::Ended { .. } => self.watch.input_had_nothing(),

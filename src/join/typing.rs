@@ -63,7 +63,8 @@ enum Stroke {
 pub struct Typing {
     /// The most bytes of a line that the server takes, as far as is known.
     bytes_max: usize,
-    keys: Keys,
+    /// The keys of which the rest is still to come.
+    pub keys: Keys,
     strokes: VecDeque<Stroke>,
     /// When the key sequence that has begun is given up.
     give_up_at: Option<Instant>,
