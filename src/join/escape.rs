@@ -119,7 +119,7 @@ fn number(parameters: &[u8], place: usize, part: usize) -> Option<u32> {
 
 fn csi_key(last: u8, parameters: &[u8]) -> Found {
     if last == b'c' && parameters.starts_with(b">") {
-        return Found::Terminal { scrolls: parameters != MOSH };
+        return Found::Terminal(parameters != MOSH);
     }
     let is_of_key = |byte: &u8| matches!(byte, b'0'..=b'9' | b':' | b';');
     if !parameters.iter().all(is_of_key) || number(parameters, 1, 1) == Some(RELEASE) {

@@ -110,9 +110,7 @@ pub(super) enum Found {
     PasteBegins,
     StringBegins,
     /// Which terminal it is: whether it scrolls when it becomes lower.
-    Terminal {
-        scrolls: bool,
-    },
+    Terminal(bool),
     NotYet,
 }
 
@@ -181,7 +179,7 @@ impl Keys {
             Found::StringBegins => {
                 self.within = Within::String { bytes_left: STRING_BYTES_MAX };
             }
-            Found::Terminal { scrolls } => self.scrolls = scrolls,
+            Found::Terminal(scrolls) => self.scrolls = scrolls,
             Found::Nothing => {}
         }
         Some(bytes)

@@ -177,7 +177,7 @@ pub fn run(flags: Flags) -> Result<Ended, JoinError> {
     let history = if flags.no_history { None } else { open_history(&mut talk) };
     let typing = Typing::new(history.unwrap_or_default());
     let redial = Redial::new(addresses, lookup);
-    Seat::new(watch, source, terminal, talk, typing, redial, paint.colored).run()
+    Seat::new(watch, source, terminal, talk, typing, redial).run()
 }
 
 /// Tries each address until one answers. The terminal is not raw yet, so Ctrl-C ends it.
@@ -212,11 +212,7 @@ fn is_on_terminal() -> bool {
 
 fn is_colored(color: ColorChoice, on_terminal: bool) -> bool {
     let unwanted = || env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    match color {
-        ColorChoice::Always => true,
-        ColorChoice::Never => false,
-        ColorChoice::Auto => on_terminal && !unwanted(),
-    }
+    color == ColorChoice::Always || color == ColorChoice::Auto && on_terminal && !unwanted()
 }
 
 fn time_of_day() -> String {

@@ -76,7 +76,7 @@ impl Paste {
 #[derive(Debug, Default)]
 pub struct Queue {
     /// Each line, and whether its beginning was pasted: then it is no command.
-    lines: VecDeque<(String, bool)>,
+    pub lines: VecDeque<(String, bool)>,
     /// How many lines were added since it was last empty.
     total: usize,
     /// Whether the user must first say that they are sent.
@@ -95,11 +95,6 @@ impl Queue {
         }
     }
 
-    /// How many lines wait.
-    pub fn len(&self) -> usize {
-        self.lines.len()
-    }
-
     /// Whether no line waits.
     pub fn is_empty(&self) -> bool {
         self.lines.is_empty()
@@ -108,11 +103,6 @@ impl Queue {
     /// Whether lines wait for the user's answer.
     pub fn is_asking(&self) -> bool {
         self.asking && !self.is_empty()
-    }
-
-    /// Whether there is a next line that may be sent.
-    pub fn is_sending(&self) -> bool {
-        !self.asking && !self.is_empty()
     }
 
     /// The next line that may be sent, and whether it was pasted.
@@ -128,8 +118,8 @@ impl Queue {
 
     /// The note above the prompt while lines wait.
     pub fn note(&self) -> Option<String> {
-        let lines = counted(self.len());
-        match (self.asking, self.len()) {
+        let lines = counted(self.lines.len());
+        match (self.asking, self.lines.len()) {
             (_, 0) => None,
             (false, _) => Some(format!("{} sent (Ctrl-C stops)", self.progress())),
             (true, 1) => Some(format!("{lines} pasted: Enter sends it, Ctrl-C does not")),
@@ -138,7 +128,7 @@ impl Queue {
     }
 
     fn progress(&self) -> String {
-        format!("{} of {}", self.total - self.len(), counted(self.total))
+        format!("{} of {}", self.total - self.lines.len(), counted(self.total))
     }
 }
 

@@ -83,9 +83,9 @@ pub struct Screen {
 
 impl Screen {
     /// A terminal on which nothing is drawn. A size of 0 means that it is not known.
-    pub fn new(columns: usize, rows: usize, colored: bool) -> Screen {
+    pub fn new(size: (usize, usize), colored: bool) -> Screen {
         let mut screen = Screen { colored, ..Screen::default() };
-        screen.set_size(columns, rows);
+        screen.set_size(size);
         screen
     }
 
@@ -102,8 +102,8 @@ impl Screen {
     /// Notes that the terminal has another size, and asks which one it is. In one that scrolls each
     /// note still has a row, or several if it was wrapped again. So `below` leads to the first row
     /// of the area or to one behind it.
-    pub fn resize(&mut self, columns: usize, rows: usize, now: Instant, out: &mut Vec<u8>) {
-        self.set_size(columns, rows);
+    pub fn resize(&mut self, size: (usize, usize), now: Instant, out: &mut Vec<u8>) {
+        self.set_size(size);
         out.extend_from_slice(WHICH.as_bytes());
         self.resized = true;
         // The area no longer looks as it was drawn, so it must be drawn again.
@@ -111,7 +111,7 @@ impl Screen {
         self.still_at = Some(now + STILL);
     }
 
-    fn set_size(&mut self, columns: usize, rows: usize) {
+    fn set_size(&mut self, (columns, rows): (usize, usize)) {
         self.columns = if columns == 0 { COLUMNS_USUAL } else { columns };
         self.rows = if rows == 0 { ROWS_USUAL } else { rows };
     }
@@ -199,7 +199,7 @@ mod tests {
 
     impl Scene {
         fn new(columns: u16, rows: u16) -> Scene {
-            let screen = Screen::new(columns.into(), rows.into(), false);
+            let screen = Screen::new((columns.into(), rows.into()), false);
             Scene { screen, terminal: terminal(rows, columns) }
         }
 
@@ -323,7 +323,7 @@ mod tests {
 
     #[test]
     fn what_stands_there_is_not_drawn_again() {
-        let (mut screen, now) = (Screen::new(20, 5, true), Instant::now());
+        let (mut screen, now) = (Screen::new((20, 5), true), Instant::now());
         let mut out = Vec::new();
         screen.draw(area(&["a"], "x", ""), now, &mut out);
         out.clear();
@@ -333,8 +333,8 @@ mod tests {
 
     #[test]
     fn a_terminal_of_no_size_is_taken_for_a_usual_one() {
-        assert_eq!(Screen::new(0, 0, false).room(), 79);
-        assert_eq!(Screen::new(1, 1, false).room(), 1);
+        assert_eq!(Screen::new((0, 0), false).room(), 79);
+        assert_eq!(Screen::new((1, 1), false).room(), 1);
     }
 
     proptest! {

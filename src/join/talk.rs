@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 
 use super::away::{Away, MARK};
 use super::earlier::Earlier;
+use super::edit::LINE_BYTES_MAX;
 use super::paint::{OWN_WORD, Paint};
 use super::pending::{Echo, Me, Pending};
 use super::people::People;
@@ -69,7 +70,8 @@ pub struct Talk {
     pub people: People,
     /// What came since the user last pressed a key.
     pub away: Away,
-    paint: Paint,
+    /// How its lines look.
+    pub paint: Paint,
     /// Whether the greeting of the server is still to come.
     is_new: bool,
     /// Whether there was a connection before.
@@ -90,22 +92,26 @@ pub struct Talk {
     wanted_room: Option<String>,
     /// Whether the user has asked the server to close the connection.
     pub quitting: bool,
-    /// Set when the server has refused a line: the most bytes that a line may have.
-    pub refused: Option<usize>,
-    shown: Vec<String>,
+    /// The most bytes of a line that the server takes, as far as is known.
+    pub bytes_max: usize,
+    /// Whether the server has refused a line.
+    pub refused: bool,
+    /// The lines to print.
+    pub shown: Vec<String>,
 }
 
 impl Talk {
     /// A talk with nothing sent yet. It asks for `nick` and `room` on every connection.
     pub fn new(paint: Paint, nick: Option<String>, room: Option<String>) -> Talk {
         let wanted = nick.map(|nick| bare(&nick).to_owned());
-        Talk { paint, wanted, wanted_room: room, ..Talk::default() }
+        let bytes_max = LINE_BYTES_MAX;
+        Talk { paint, wanted, wanted_room: room, bytes_max, ..Talk::default() }
     }
 
     /// Notes that there is a connection; `again` if there was one before.
     pub fn connected(&mut self, again: bool) {
         (self.is_new, self.is_again, self.is_at_door) = (true, again, false);
-        self.earlier.show_missed_only(again);
+        self.earlier.missed_only = again;
         if !again {
             self.ask_for_name();
             self.ask_for_room();
@@ -118,6 +124,8 @@ impl Talk {
         self.show_doubtful();
         (self.hearing, self.outgoing) = Default::default();
         (self.asked, self.regain, self.room) = (None, None, None);
+        // Another server may take longer lines.
+        self.bytes_max = LINE_BYTES_MAX;
         self.me.forget();
     }
 
@@ -141,7 +149,7 @@ impl Talk {
                 self.regain = None;
             }
             Command::Quit(_) => self.quitting = true,
-            Command::History(_) => self.earlier.show_missed_only(false),
+            Command::History(_) => self.earlier.missed_only = false,
             // Until the greeting the client is not in the user's room.
             Command::Password(_) => self.is_ours |= self.is_new,
             _ => {}
@@ -187,11 +195,6 @@ impl Talk {
         let regain = self.regain.as_ref().map(|regain| regain.asked_at + REGAIN_EVERY);
         let deadlines = [self.hearing.next_deadline(), self.pending.next_deadline(), regain];
         deadlines.into_iter().flatten().min()
-    }
-
-    /// The lines to print since the last call.
-    pub fn take_shown(&mut self) -> Vec<String> {
-        std::mem::take(&mut self.shown)
     }
 
     /// Shows a message of this program to the user.
@@ -273,7 +276,7 @@ impl Talk {
             return;
         }
         if is_own {
-            self.away.shown_ours();
+            self.away.is_below_ours = true;
         } else if self.away.is_marked(now) {
             self.show_own_word(MARK);
         }
@@ -282,9 +285,10 @@ impl Talk {
             && let Some(line) = self.pending.refused(&notice)
         {
             self.show_own_word(&format!("not sent: {line}"));
-            let bytes_max =
-                if let Notice::LineTooLong { bytes_max } = notice { bytes_max } else { usize::MAX };
-            self.refused = Some(bytes_max);
+            self.refused = true;
+            if let Notice::LineTooLong { bytes_max } = notice {
+                self.bytes_max = bytes_max;
+            }
         }
     }
 
@@ -370,7 +374,7 @@ impl Talk {
 
     fn show_own_lines(&mut self, lines: Vec<String>) {
         if !lines.is_empty() {
-            self.away.shown_ours();
+            self.away.is_below_ours = true;
         }
         let hidden = |line: &String| self.paint.own(PROMPT, &secret::hidden(line));
         self.shown.extend(lines.iter().map(hidden));
@@ -397,18 +401,18 @@ mod tests {
 
         fn hear(&mut self, text: &str) -> Vec<String> {
             self.talk.heard(text.as_bytes(), self.now);
-            self.talk.take_shown()
+            std::mem::take(&mut self.talk.shown)
         }
 
         fn say(&mut self, line: &str) -> Vec<String> {
             self.talk.say(line, self.now);
-            self.talk.take_shown()
+            std::mem::take(&mut self.talk.shown)
         }
 
         fn pass(&mut self, time: Duration) -> Vec<String> {
             self.now += time;
             self.talk.lapse(self.now);
-            self.talk.take_shown()
+            std::mem::take(&mut self.talk.shown)
         }
 
         fn sent(&mut self) -> String {
@@ -420,7 +424,7 @@ mod tests {
         fn reconnect(&mut self) -> Vec<String> {
             self.talk.lost(self.now);
             self.talk.connected(true);
-            self.talk.take_shown()
+            std::mem::take(&mut self.talk.shown)
         }
     }
 
@@ -772,15 +776,15 @@ mod tests {
     #[test]
     fn a_refused_line_is_told_of_and_not_shown_as_said() {
         for (line, refusal, bytes_max) in [
-            ("hi", "* not sent: you are muted in this room", usize::MAX),
-            ("/me waves", "* not sent: you are muted in this room", usize::MAX),
-            ("hi", "* a password is needed: /password SECRET lets you in", usize::MAX),
+            ("hi", "* not sent: you are muted in this room", LINE_BYTES_MAX),
+            ("/me waves", "* not sent: you are muted in this room", LINE_BYTES_MAX),
+            ("hi", "* a password is needed: /password SECRET lets you in", LINE_BYTES_MAX),
             ("12345", "* line too long, not sent (limit 4 bytes)", 4),
-            ("/msg zoe hi", "* nobody here is called zoe", usize::MAX),
+            ("/msg zoe hi", "* nobody here is called zoe", LINE_BYTES_MAX),
             (
                 "/r hi",
                 "* nobody to answer: you have had no private message from anyone here",
-                usize::MAX,
+                LINE_BYTES_MAX,
             ),
         ] {
             let mut scene = Scene::new(None);
@@ -790,8 +794,10 @@ mod tests {
             scene.say(line);
             let shown = scene.hear(&format!("{refusal}\n"));
             assert_eq!(shown, [refusal.to_owned(), format!("-- not sent: {line}")]);
-            assert_eq!(scene.talk.refused, Some(bytes_max), "{refusal}");
+            assert_eq!((scene.talk.refused, scene.talk.bytes_max), (true, bytes_max), "{refusal}");
             assert!(scene.talk.notes(9).is_empty() && scene.pass(AWAY).is_empty());
+            scene.reconnect();
+            assert_eq!(scene.talk.bytes_max, LINE_BYTES_MAX);
         }
     }
 
@@ -807,7 +813,8 @@ mod tests {
             scene.hear("* welcome, you are guest1, 2 here\n");
             scene.say(line);
             assert_eq!(scene.hear(&format!("{refusal}\n")), [refusal]);
-            assert_eq!((scene.talk.refused, scene.talk.notes(9).len()), (None, 1));
+            assert_eq!((scene.talk.refused, scene.talk.bytes_max), (false, LINE_BYTES_MAX));
+            assert_eq!(scene.talk.notes(9).len(), 1);
         }
     }
 

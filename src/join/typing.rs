@@ -62,14 +62,14 @@ enum Stroke {
 #[derive(Debug, Default)]
 pub struct Typing {
     /// The most bytes of a line that the server takes, as far as is known.
-    bytes_max: usize,
+    pub bytes_max: usize,
     /// The keys of which the rest is still to come.
     pub keys: Keys,
     strokes: VecDeque<Stroke>,
     /// When the key sequence that has begun is given up.
     give_up_at: Option<Instant>,
-    /// The paste that is coming.
-    paste: Option<Paste>,
+    /// The paste of which the end is still to come.
+    pub paste: Option<Paste>,
     /// When a paste without marks has ended.
     paste_ends_at: Option<Instant>,
     /// The lines that wait to be sent.
@@ -119,11 +119,6 @@ impl Typing {
         self.give_up_at.into_iter().chain(self.paste_ends_at).min()
     }
 
-    /// Whether the end of a paste is still to come.
-    pub fn is_pasting(&self) -> bool {
-        self.paste.is_some()
-    }
-
     /// The note above the prompt about a paste or a search.
     pub fn note(&self) -> Option<String> {
         match (&self.paste, &self.search) {
@@ -170,18 +165,6 @@ impl Typing {
             }
         }
         None
-    }
-
-    /// Notes that the server has refused a line, and takes lines of at most this many bytes.
-    pub fn refused(&mut self, bytes_max: usize) {
-        self.queue.asking = true;
-        self.bytes_max = self.bytes_max.min(bytes_max);
-    }
-
-    /// Notes that the connection is lost. Another server may take longer lines.
-    pub fn lost(&mut self) {
-        self.queue.asking = true;
-        self.bytes_max = LINE_BYTES_MAX;
     }
 
     /// The visible part of the line before and behind the cursor, in this many columns. A password
@@ -238,20 +221,19 @@ impl Typing {
         if let Some(why) = paste.refused {
             return Some(Deed::Show(vec![format!("what was pasted is not sent: {why}")]));
         }
-        let (before, mut too_long) = (self.queue.len(), 0);
+        let (before, mut too_long) = (self.queue.lines.len(), 0);
         let mut lines = paste.lines.into_iter();
         if !self.edit.text().is_empty()
             && let Some(first) = lines.next()
         {
             // While the client asks, the text at the prompt was pasted too.
             let no_command = self.edit.cursor() == 0 || self.queue.is_asking();
-            match self.edit.text().len() + first.len() <= self.bytes_max && self.edit.insert(&first)
-            {
-                true => {
-                    let line = self.take_line();
-                    self.queue.push(line, no_command);
-                }
-                false => too_long += 1,
+            let fits = self.edit.text().len() + first.len() <= self.bytes_max;
+            if fits && self.edit.insert(&first) {
+                let line = self.take_line();
+                self.queue.push(line, no_command);
+            } else {
+                too_long += 1;
             }
         }
         for line in lines {
@@ -262,7 +244,7 @@ impl Typing {
             }
         }
         too_long += usize::from(!self.edit.insert(&paste.rest));
-        let added = self.queue.len() - before;
+        let added = self.queue.lines.len() - before;
         if added > LINES_FEW || too_long > 0 || !may_say {
             self.queue.asking = true;
         }
@@ -311,8 +293,13 @@ impl Typing {
             Key::Delete(to) => edit.delete(to),
             Key::Kill(to) => edit.kill(to),
             Key::Transpose => edit.transpose(),
-            Key::Up => return self.recall(History::up),
-            Key::Down => return self.recall(History::down),
+            Key::Up | Key::Down => {
+                let go = if key == Key::Up { History::up } else { History::down };
+                let Some(line) = go(&mut self.history, edit.text()) else {
+                    return Some(Deed::Ring);
+                };
+                edit.replace(line);
+            }
             Key::Redraw => return Some(Deed::Redraw),
             Key::Suspend => return Some(Deed::Suspend),
             Key::Interrupt | Key::EndOfInput if edit.text().is_empty() => {
@@ -364,17 +351,6 @@ impl Typing {
         edit.replace(line);
         edit.go_to_last(text.text());
         ring_unless(fits)
-    }
-
-    fn recall<'a>(
-        &'a mut self,
-        other: impl FnOnce(&'a mut History, &str) -> Option<&'a str>,
-    ) -> Option<Deed> {
-        let Some(line) = other(&mut self.history, self.edit.text()) else {
-            return Some(Deed::Ring);
-        };
-        self.edit.replace(line);
-        None
     }
 
     fn complete(&mut self, people: &People, me: &Me) -> Option<Deed> {
@@ -555,7 +531,7 @@ mod tests {
     #[test]
     fn a_line_may_have_as_many_bytes_as_the_server_takes() {
         let mut typing = Typing::new(History::default());
-        typing.refused(4);
+        typing.bytes_max = 4;
         let told = show("not sent, over 4 bytes long: 2 lines");
         assert_eq!(
             deeds_of(&mut typing, b"\x1b[200~1234\n12345\n/123\nend\n\x1b[201~", true),
@@ -570,17 +546,8 @@ mod tests {
         assert_eq!(deeds_of(&mut typing, b"\x152345 \r", true), [told]);
         assert_eq!(deeds_of(&mut typing, b"\x7f\r", true), [say("2345")]);
         // Another server may take more.
-        typing.lost();
+        typing.bytes_max = LINE_BYTES_MAX;
         assert_eq!(deeds_of(&mut typing, b"12345\r", true), [say("12345")]);
-    }
-
-    #[test]
-    fn a_refused_line_stops_the_lines_behind_it() {
-        let mut typing = Typing::new(History::default());
-        typing.queue.push("1".to_owned(), true);
-        typing.refused(usize::MAX);
-        assert_eq!(typing.next_queued(), None);
-        assert_eq!(deeds_of(&mut typing, b"\r", true), [paste("1")]);
     }
 
     #[test]
@@ -594,10 +561,10 @@ mod tests {
         ] {
             let mut typing = Typing::new(History::default());
             assert_eq!(deeds_of(&mut typing, begun, true), []);
-            assert!(typing.is_pasting());
+            assert!(typing.paste.is_some());
             assert_eq!(deeds_later(&mut typing), []);
             assert_eq!(deeds_of(&mut typing, key, true), deeds);
-            assert!(!typing.is_pasting());
+            assert!(!typing.paste.is_some());
         }
     }
 

@@ -38,7 +38,7 @@ struct Scene {
 impl Scene {
     fn new(kind: Kind, width: usize, height: usize) -> Scene {
         let terminal = Model::new(kind, width, height);
-        let mut screen = Screen::new(width, height, true);
+        let mut screen = Screen::new((width, height), true);
         screen.scrolls = kind.scrolls;
         Scene { screen, terminal, now: Instant::now() }
     }
@@ -70,7 +70,7 @@ impl Scene {
     fn resize(&mut self, width: usize, height: usize) {
         self.terminal.resize(width, height);
         let now = self.now;
-        self.write(|screen, out| screen.resize(width, height, now, out));
+        self.write(|screen, out| screen.resize((width, height), now, out));
     }
 
     /// The lines of the conversation that are still there: each is a `#` with a number. Rows of an
