@@ -41,7 +41,8 @@ const FILE_MODE: u32 = 0o600;
 #[derive(Debug, Default)]
 pub struct History {
     entries: Vec<String>,
-    place: usize,
+    /// The place in the list.
+    pub place: usize,
     /// Edited text that stands at these places instead, until a line is sent.
     edited: HashMap<usize, String>,
     file: Option<File>,
@@ -121,11 +122,6 @@ impl History {
         Some(self.go(line, found))
     }
 
-    /// The place in the list.
-    pub fn place(&self) -> usize {
-        self.place
-    }
-
     /// Goes to another place, and returns its line. `line` is the present text of the place that it
     /// leaves.
     pub fn go(&mut self, line: &str, place: usize) -> &str {
@@ -155,11 +151,8 @@ fn read_end(file: &mut File) -> io::Result<Vec<String>> {
     let mut bytes = Vec::new();
     file.take(FILE_BYTES_READ_MAX).read_to_end(&mut bytes)?;
     let text = String::from_utf8_lossy(&bytes);
-    let mut lines = text.lines();
-    if start > 0 {
-        // The first piece begins in the middle of a line.
-        lines.next();
-    }
+    // The first piece begins in the middle of a line.
+    let lines = text.lines().skip(usize::from(start > 0));
     let mut entries: Vec<String> =
         lines.filter(|line| !line.is_empty()).map(str::to_owned).collect();
     entries.drain(..entries.len().saturating_sub(ENTRIES_MAX));

@@ -22,6 +22,7 @@
 use std::time::{Duration, Instant};
 
 use super::columns::{beginning, shortened};
+use super::paint::{DIM, Paint};
 use super::wrap::rows;
 
 /// The columns of a terminal that does not know its size.
@@ -45,8 +46,6 @@ const WRAP_OFF: &str = "\x1b[?7l";
 const WRAP_ON: &str = "\x1b[?7h";
 const SAVE_CURSOR: &str = "\x1b7";
 const RESTORE_CURSOR: &str = "\x1b8";
-const DIM: &str = "\x1b[2m";
-const NORMAL: &str = "\x1b[0m";
 
 /// The notes and the prompt at the bottom.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -66,7 +65,7 @@ pub struct Area {
 pub struct Screen {
     columns: usize,
     rows: usize,
-    colored: bool,
+    paint: Paint,
     /// The area on the terminal. `None` if there is none, with the cursor at the beginning of a
     /// row.
     drawn: Option<Area>,
@@ -83,8 +82,8 @@ pub struct Screen {
 
 impl Screen {
     /// A terminal on which nothing is drawn. A size of 0 means that it is not known.
-    pub fn new(size: (usize, usize), colored: bool) -> Screen {
-        let mut screen = Screen { colored, ..Screen::default() };
+    pub fn new(size: (usize, usize), paint: Paint) -> Screen {
+        let mut screen = Screen { paint, ..Screen::default() };
         screen.set_size(size);
         screen
     }
@@ -147,8 +146,7 @@ impl Screen {
         self.erase(out);
         let mut text = WRAP_OFF.to_owned();
         for note in &area.notes {
-            let (on, off) = if self.colored { (DIM, NORMAL) } else { ("", "") };
-            text.extend([on, note, off, "\r\n"]);
+            text.extend([&self.paint.styled(DIM, note), "\r\n"]);
         }
         text.extend([&area.prompt, &area.before, SAVE_CURSOR, &area.behind, RESTORE_CURSOR]);
         text.push_str(WRAP_ON);
@@ -199,7 +197,7 @@ mod tests {
 
     impl Scene {
         fn new(columns: u16, rows: u16) -> Scene {
-            let screen = Screen::new((columns.into(), rows.into()), false);
+            let screen = Screen::new((columns.into(), rows.into()), Paint::default());
             Scene { screen, terminal: terminal(rows, columns) }
         }
 
@@ -323,7 +321,7 @@ mod tests {
 
     #[test]
     fn what_stands_there_is_not_drawn_again() {
-        let (mut screen, now) = (Screen::new((20, 5), true), Instant::now());
+        let (mut screen, now) = (Screen::new((20, 5), Paint::default()), Instant::now());
         let mut out = Vec::new();
         screen.draw(area(&["a"], "x", ""), now, &mut out);
         out.clear();
@@ -333,8 +331,8 @@ mod tests {
 
     #[test]
     fn a_terminal_of_no_size_is_taken_for_a_usual_one() {
-        assert_eq!(Screen::new((0, 0), false).room(), 79);
-        assert_eq!(Screen::new((1, 1), false).room(), 1);
+        assert_eq!(Screen::new((0, 0), Paint::default()).room(), 79);
+        assert_eq!(Screen::new((1, 1), Paint::default()).room(), 1);
     }
 
     proptest! {

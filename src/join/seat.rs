@@ -78,7 +78,7 @@ impl Seat {
         typing: Typing,
         redial: Redial,
     ) -> Seat {
-        let screen = Screen::new(terminal.size(), talk.paint.colored);
+        let screen = Screen::new(terminal.size(), talk.paint);
         Seat {
             watch,
             source,
@@ -271,7 +271,8 @@ impl Seat {
         self.typing.bytes_max = self.talk.bytes_max;
         let typed = self.typing.next_deed(&self.talk.people, &self.talk.me, may_say);
         let may_go_on = typed.is_none() && self.may_say_queued();
-        if may_go_on { self.typing.next_queued() } else { typed }
+        let queued = |(line, pasted)| Deed::Say(line, pasted);
+        if may_go_on { self.typing.queue.next_line().map(queued) } else { typed }
     }
 
     /// Reads the keys. Returns whether the terminal is still there.
@@ -310,14 +311,14 @@ impl Seat {
 
     fn do_deed(&mut self, deed: Deed, now: Instant) {
         match deed {
-            Deed::Say(line) => {
+            Deed::Say(line, true) => self.talk.say_pasted(&line, now),
+            Deed::Say(line, false) => {
                 self.talk.say(&line, now);
                 if let Err(error) = self.typing.history.remember(&line) {
                     let why = error.kind();
                     self.talk.show_own_word(&format!("what you type is not kept: {why}"));
                 }
             }
-            Deed::Paste(line) => self.talk.say_pasted(&line, now),
             Deed::Show(words) => self.talk.show_own_word(&words.join("  ")),
             Deed::Redraw => self.screen.clear(self.out.end()),
             Deed::Leave => self.leave(now),
@@ -361,12 +362,11 @@ impl Seat {
             return;
         }
         self.print_shown();
-        match self.link {
-            Link::Leaving(_) => self.screen.erase(self.out.end()),
-            _ => {
-                let area = self.area(now);
-                self.screen.draw(area, now, self.out.end());
-            }
+        if matches!(self.link, Link::Leaving(_)) {
+            self.screen.erase(self.out.end());
+        } else {
+            let area = self.area(now);
+            self.screen.draw(area, now, self.out.end());
         }
         self.write_out(now);
     }

@@ -31,10 +31,8 @@ const PASTE_SILENCE: Duration = Duration::from_millis(200);
 /// An action that the line alone cannot do.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Deed {
-    /// Send this.
-    Say(String),
-    /// Send this, which was pasted.
-    Paste(String),
+    /// Send this, and whether its beginning was pasted.
+    Say(String, bool),
     /// Show what the word can complete to.
     Show(Vec<String>),
     /// Clear the screen.
@@ -131,12 +129,6 @@ impl Typing {
             }
             _ => self.queue.note(),
         }
-    }
-
-    /// The next of them. Call this only while little is on its way.
-    pub fn next_queued(&mut self) -> Option<Deed> {
-        let (line, pasted) = self.queue.next_line()?;
-        Some(if pasted { Deed::Paste(line) } else { Deed::Say(line) })
     }
 
     /// Handles keys until one asks for an action; `None` after the last. With `may_say` a line can
@@ -275,7 +267,7 @@ impl Typing {
             self.queue.push(line, false);
             return None;
         }
-        Some(if may_say { Deed::Say(self.take_line()) } else { Deed::Ring })
+        Some(if may_say { Deed::Say(self.take_line(), false) } else { Deed::Ring })
     }
 
     /// Takes the line out, and begins another at the end of the history.
@@ -320,7 +312,7 @@ impl Typing {
     /// found line, and is then handled.
     fn search(&mut self, stroke: Stroke) -> Option<Deed> {
         let (edit, history) = (&mut self.edit, &mut self.history);
-        let here = history.place();
+        let here = history.place;
         let (text, begun_at) = self.search.get_or_insert_with(|| (Edit::default(), here));
         let is_further = matches!(stroke, Stroke::Key(Key::Search));
         let fits = match stroke {
@@ -384,9 +376,9 @@ mod tests {
         let mut deeds = Vec::new();
         while let Some(deed) = typing
             .next_deed(&people, &me, may_say)
-            .or_else(|| typing.next_queued().filter(|_| may_say))
+            .or_else(|| typing.queue.next_line().filter(|_| may_say).map(said))
         {
-            if let Deed::Say(line) = &deed {
+            if let Deed::Say(line, false) = &deed {
                 typing.history.remember(line).unwrap();
             }
             deeds.push(deed);
@@ -405,8 +397,12 @@ mod tests {
         typing.view.of(typing.edit.text(), typing.edit.cursor(), 80)
     }
 
+    fn said((line, pasted): (String, bool)) -> Deed {
+        Deed::Say(line, pasted)
+    }
+
     fn paste(line: &str) -> Deed {
-        Deed::Paste(line.to_owned())
+        Deed::Say(line.to_owned(), true)
     }
 
     fn show(word: &str) -> Deed {
@@ -418,7 +414,7 @@ mod tests {
     }
 
     fn say(line: &str) -> Deed {
-        Deed::Say(line.to_owned())
+        Deed::Say(line.to_owned(), false)
     }
 
     #[test]
@@ -582,7 +578,7 @@ mod tests {
         deeds_of(&mut typing, b"\x1b[200~1\n2\n3\n\x1b[201~", false);
         assert_eq!(deeds_of(&mut typing, b"\r", false), [Deed::Ring]);
         typing.queue.asking = false;
-        assert_eq!(typing.next_queued(), Some(paste("1")));
+        assert_eq!(typing.queue.next_line(), Some(("1".to_owned(), true)));
         typing.queue.asking = true;
         assert_eq!(deeds_of(&mut typing, b"\r", true), ["2", "3"].map(paste));
     }

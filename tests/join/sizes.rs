@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use chinwag::join::columns::{beginning, width};
+use chinwag::join::paint::Paint;
 use chinwag::join::screen::{Area, Screen};
 use proptest::prelude::*;
 
@@ -38,7 +39,7 @@ struct Scene {
 impl Scene {
     fn new(kind: Kind, width: usize, height: usize) -> Scene {
         let terminal = Model::new(kind, width, height);
-        let mut screen = Screen::new((width, height), true);
+        let mut screen = Screen::new((width, height), Paint { colored: true, ..Paint::default() });
         screen.scrolls = kind.scrolls;
         Scene { screen, terminal, now: Instant::now() }
     }
