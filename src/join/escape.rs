@@ -399,4 +399,20 @@ mod tests {
         }
         assert!(wrong.is_empty(), "{wrong:#?}");
     }
+
+    #[test]
+    fn only_mosh_and_a_silent_terminal_may_cut_off_rows() {
+        let mut keys = Keys::default();
+        assert!(!keys.scrolls);
+        // xterm, tmux, GNU screen, kitty.
+        for answer in [">41;401;0c", ">84;0;0c", ">83;41000;0c", ">1;4000;35c"] {
+            let mut found = Vec::new();
+            keys.push(format!("\x1b[{answer}\x1b").as_bytes(), &mut found);
+            assert!(keys.scrolls && found.is_empty(), "{answer}");
+            keys.give_up();
+            assert!(keys.scrolls, "{answer}");
+            keys.push(b"\x1b[>1;10;0c", &mut found);
+            assert!(!keys.scrolls && found.is_empty());
+        }
+    }
 }
