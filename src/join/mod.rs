@@ -29,8 +29,9 @@
 //!   word. Only you can read that file. `--no-history` neither reads nor writes it.
 //! - Pasted text is sent line by line. Text after its last line end stays at the prompt. More than
 //!   5 lines are sent only after Enter. A `/` at the beginning of a pasted line is text.
-//! - A line has at most 4096 bytes, as many as the server takes by default. A longer pasted line is
-//!   not sent.
+//! - A line has at most 4096 bytes, as many as a server takes by default, or fewer if the server has
+//!   said so. A longer one is not sent. One that the server refuses is told of as `-- not sent`.
+//! - A password behind `/oper`, `/password`, or the room of `/join` is shown as `*`.
 //! - What the server sends is made safe to show, and cut at 64 KiB per line.
 //! - Every name has one colour, always the same. A line that mentions your name, or that only you
 //!   get, is highlighted as a whole.
@@ -43,6 +44,7 @@
 //! every 5 s for at most 2 minutes, because its old connection may still have that name. It also
 //! asks for `/history 20`, and shows the lines that it has not shown before. It does both only if
 //! the server's greeting begins with `* `. It goes back to its room before it sends what you type.
+//! On a server with a password it does all this once the password is right.
 //!
 //! # Without a terminal
 //!
