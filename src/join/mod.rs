@@ -29,8 +29,8 @@
 //!   word. Only you can read that file. `--no-history` neither reads nor writes it.
 //! - Pasted text is sent line by line. Text after its last line end stays at the prompt. More than
 //!   5 lines are sent only after Enter. A `/` at the beginning of a pasted line is text.
-//! - A line has at most 4096 bytes, as many as a server takes by default, or fewer if the server has
-//!   said so. A longer one is not sent. One that the server refuses is told of as `-- not sent`.
+//! - A line has at most 4096 bytes, as many as a server takes by default, or fewer if the server
+//!   has said so. A longer one is not sent. One that the server refuses is shown as `-- not sent`.
 //! - A password behind `/oper`, `/password`, or the room of `/join` is shown as `*`.
 //! - What the server sends is made safe to show, and cut at 64 KiB per line.
 //! - Every name has one colour, always the same. A line that mentions your name, or that only you
@@ -58,10 +58,10 @@
 //! One thread and one poll serve the terminal and the socket. On a terminal it is a [`seat`];
 //! through pipes it is a [`relay`]. The rest are values. [`keys`], [`escape`], [`paste`], [`edit`],
 //! [`columns`], [`wrap`] and [`screen`] are for the user. [`wire`], [`said`], [`pending`],
-//! [`earlier`], [`people`], [`away`], [`secret`] and [`paint`] are for the conversation. [`typing`] and
-//! [`talk`] join them. These files touch the outside: [`watch`] knows mio, [`terminal`] the
-//! terminal, [`source`](crate::stdio::source) standard input, [`history`] a file, [`lookup`]
-//! another process.
+//! [`earlier`], [`people`], [`away`], [`secret`] and [`paint`] are for the conversation.
+//! [`typing`] and [`talk`] join them. These files touch the outside: [`watch`] knows mio,
+//! [`terminal`] the terminal, [`source`](crate::stdio::source) standard input, [`history`] a file,
+//! [`lookup`] another process.
 
 pub mod away;
 pub mod columns;

@@ -12,8 +12,8 @@
 //!   off while the area is drawn. So no row of the area becomes two on any terminal.
 //! - Nothing above the area is ever erased. After a resize a terminal may have wrapped the area
 //!   again, as tmux does, or not, as xterm does not. A lower one may have cut off the area, as mosh
-//!   does. The client asks which terminal it is. It may leave a row too many of the old area, or all
-//!   of it, but never erases one too many.
+//!   does. The client asks which terminal it is. It may leave rows of the old area, or all of it,
+//!   but never erases a row too many.
 //! - Erased text is gone, from the scrollback too: it may be a password.
 //!
 //! It returns bytes. It never knows the terminal or the user, and takes the present moment as a

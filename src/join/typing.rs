@@ -560,7 +560,7 @@ mod tests {
             assert!(typing.paste.is_some());
             assert_eq!(deeds_later(&mut typing), []);
             assert_eq!(deeds_of(&mut typing, key, true), deeds);
-            assert!(!typing.paste.is_some());
+            assert!(typing.paste.is_none());
         }
     }
 
