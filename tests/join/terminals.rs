@@ -329,14 +329,16 @@ fn a_lower_mosh_keeps_the_conversation() {
     let mosh = Mosh::start(&server);
     let mut client = server.accept();
     mosh.tmux.wait_for_last(">>");
+    // From the top, so that the last line is in the last row of the lower one.
+    mosh.tmux.keys("\x0c");
+    wait_for("the top", || mosh.tmux.text().starts_with(">>").then_some(()));
     client.send("#0\n#1\n#2\n#3\n#4\n#5\n");
-    mosh.tmux.wait_until("the lines", |rows| rows.iter().any(|row| row == "#5"));
-    mosh.tmux.wait_for_last(">>");
+    mosh.tmux.wait_until("the lines", |rows| rows == ["#0", "#1", "#2", "#3", "#4", "#5", ">>"]);
     mosh.tmux.resize(COLUMNS, 6);
-    mosh.tmux
-        .wait_until("all but the first line", |rows| rows == ["#1", "#2", "#3", "#4", "#5", ">>"]);
+    mosh.tmux.keys("x");
+    mosh.tmux.wait_until("the last", |rows| rows == ["#1", "#2", "#3", "#4", "#5", ">> x"]);
     client.send("#6\n");
-    mosh.tmux.wait_until("another line", |rows| rows == ["#2", "#3", "#4", "#5", "#6", ">>"]);
+    mosh.tmux.wait_until("another", |rows| rows == ["#2", "#3", "#4", "#5", "#6", ">> x"]);
 }
 
 #[test]
