@@ -109,8 +109,8 @@ pub struct Hub<S> {
     counts: Counts,
     /// How browsers may call this server.
     hosts: Hosts,
-    /// Which run of the server this is, in seconds since 1970: a page that comes back to another
-    /// run has nothing to come back to.
+    /// Which run of the server this is: a page that comes back to another run has nothing to come
+    /// back to.
     epoch: u64,
     scratch: Scratch,
 }
@@ -203,7 +203,7 @@ impl<S: Socket> Hub<S> {
     }
 
     /// Notes what this machine is called: browsers may call the server so. And notes which run of
-    /// the server this is.
+    /// the server this is: no other has the same number.
     pub fn set_machine(&mut self, name: &str, epoch: u64) {
         (self.hosts, self.epoch) = (Hosts::new(name, &self.config.host), epoch);
     }
