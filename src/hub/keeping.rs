@@ -75,8 +75,7 @@ impl<S: Socket> Hub<S> {
     }
 
     /// From now on, the numbers of a room of which nothing is remembered begin at the microseconds
-    /// since 1970. So they are larger than those of any earlier room of the same name, and nothing
-    /// has to be kept for that.
+    /// since 1970, and not since the start. So they are larger than those of any earlier run too.
     pub fn number_by_time(&mut self, unix_micros: u64, now: Instant) {
         self.rooms.number_by_time(unix_micros, now);
     }

@@ -41,7 +41,7 @@ pub struct Rooms {
     /// What was kept of rooms that are not there yet, by their folded names.
     kept: BTreeMap<String, KeptRoom>,
     /// What the numbers of a room begin at that is made at the start.
-    numbers_from: Option<u64>,
+    numbers_from: u64,
 }
 
 /// What is kept of a room over a restart.
@@ -87,7 +87,7 @@ impl Rooms {
             names: Names::default(),
             door: None,
             kept: BTreeMap::new(),
-            numbers_from: None,
+            numbers_from: 0,
         };
         if let Ok(name) = Name::parse(LOBBY_NAME) {
             let lobby = rooms.open(name, None, config, pages, now);
@@ -144,16 +144,21 @@ impl Rooms {
     }
 
     /// Gives a room what was kept of it: its last lines only if nothing was said there yet.
+    ///
+    /// The numbers of its lines begin at the microseconds since the start. So they are larger than
+    /// those of any earlier room of the same name, and nothing has to be kept for that.
     fn restore(&mut self, id: RoomId, pages: &mut Pages, now: Instant) {
         let kept = self.kept.remove(&folded(&self.name(id)));
         let since = now.saturating_duration_since(self.start).as_micros() as u64;
-        let number = self.numbers_from.map_or(0, |from| from.saturating_add(since));
+        let number = self.numbers_from.saturating_add(since);
         let room = &mut self[id];
-        match &kept {
-            // Its lines have their numbers already.
-            _ if room.forms.plain().head() > 0 => {}
-            Some(kept) if kept.earlier.is_known() => room.begin_with(&kept.earlier, pages),
-            _ => room.forms.begin_at(number),
+        // Else its lines have their numbers already.
+        if room.forms.plain().head() == 0 {
+            match &kept {
+                Some(kept) if kept.earlier.is_known() => room.begin_with(&kept.earlier, pages),
+                _ => room.forms.begin_at(number),
+            }
+            room.begins_at = room.forms.plain().lines_said();
         }
         let Some(kept) = kept else { return };
         room.topic = kept.topic.map(String::into_boxed_str);
@@ -211,7 +216,7 @@ impl Rooms {
     /// higher.
     pub fn number_by_time(&mut self, number: u64, now: Instant) {
         let since = now.saturating_duration_since(self.start).as_micros() as u64;
-        self.numbers_from = Some(number.saturating_sub(since));
+        self.numbers_from = number.saturating_sub(since);
     }
 
     /// The room in which clients wait that owe a password. Its name is reserved, so no client can
