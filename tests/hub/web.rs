@@ -475,3 +475,23 @@ fn a_page_comes_back_to_a_room_made_anew_as_a_new_client() {
         assert!(!got.iter().any(|line| line.contains("missed")), "{got:?}");
     }
 }
+
+#[test]
+fn a_request_that_waits_for_a_long_pass_is_served() {
+    let (mut small, [alice, _], _) =
+        with_a_browser(Config { slice_writes: 1, ..Config::default() });
+    let more: Vec<Seat> = (10..20).map(|last| small.connect(last)).collect();
+    small.pass(SECOND);
+    small.say_later(&alice, "hello\n");
+    small.turn();
+    // Its room is offered the line, and nobody there is read meanwhile.
+    let page = small.connect_later(30);
+    small.say_later(&page, UPGRADE);
+    for _ in 0..5 {
+        small.now += SECOND / 10;
+        small.turn();
+    }
+    assert!(more.iter().any(|seat| !seat.take_text().contains("hello")), "the pass is over");
+    small.turns();
+    assert!(page.take_bytes().starts_with(ACCEPTED.as_bytes()));
+}
