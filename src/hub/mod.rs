@@ -349,6 +349,7 @@ impl<S: Socket> Hub<S> {
             // have been suspended itself.
             _ if client.is_stuck(&self.config, now) => client.note(false, true),
             Life::Arriving => self.note_newcomer(id, now),
+            Life::Member if client.is_late(now) => self.end_late_say(id, now),
             // `is_idle` asks for input too. A client that has sent something by now is not idle,
             // though it was not read yet.
             Life::Member if client.is_idle(&self.config, now) => {

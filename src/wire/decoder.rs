@@ -146,6 +146,9 @@ impl Decoder {
         if let Some(decoded) = self.next_header(is_last) {
             return decoded;
         }
+        if self.is_held_back() {
+            return if is_last { Decoded::Over } else { Decoded::NotYet };
+        }
         if is_last {
             self.take_rest(rules, now);
         }
@@ -278,6 +281,11 @@ impl Decoder {
     /// Whether what has not ended is a line when nothing follows it.
     fn keeps_rest(&self) -> bool {
         self.dialect().is_none_or(Dialect::keeps_rest)
+    }
+
+    /// Whether more must come before any of it is taken.
+    fn is_held_back(&self) -> bool {
+        self.dialect().is_some_and(|its| its.is_taken_whole() && !its.has_ended())
     }
 
     fn dialect(&self) -> Option<&dyn Dialect> {

@@ -94,9 +94,9 @@ impl Dialect for Body {
         self.left == 0
     }
 
-    /// Half a body is none.
-    fn keeps_rest(&self) -> bool {
-        self.has_ended()
+    /// Half a body is none: its client would send all of it once more.
+    fn is_taken_whole(&self) -> bool {
+        true
     }
 }
 
