@@ -306,6 +306,11 @@ impl Decoder {
         self.lines.is_pending()
     }
 
+    /// Whether it has sent anything behind the header of its proxy.
+    pub fn has_begun(&self) -> bool {
+        self.has_begun
+    }
+
     /// Whether it has sent a telnet command, or speaks another dialect.
     pub fn has_dialect(&self) -> bool {
         self.dialect().is_some_and(Dialect::has_begun)
