@@ -52,6 +52,16 @@ fn the_page_lists_all_that_are_here() {
     other.send("/nick zoe\n");
     browser.wait_until(names, "alice (you),zoe");
     browser.run("document.querySelector('#people li:last-child button').click();");
+    // One that only reads has no name.
+    let mut tail = server.connect();
+    tail.send("GET /tail HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    tail.read_until("200 OK");
+    browser.type_keys(&format!("/leave{ENTER}"));
+    browser.wait_for_line("* you are in lobby, 1 here");
+    browser.wait_until("asked.length", "0");
+    browser.wait_until(names, "alice (you)");
+    browser.run("location.hash = '#tea';");
+    browser.wait_until(names, "alice (you),zoe");
     assert_eq!(browser.typed(), "/msg zoe ");
     other.send("/leave\n");
     browser.wait_until(names, "alice (you)");
