@@ -40,19 +40,22 @@ pub struct Visitor {
     /// It was not read in its first turn.
     is_late: bool,
     /// It has sent all that its request needs.
-    pub is_whole: bool,
+    is_whole: bool,
+    /// The name under which it speaks.
+    name: String,
     /// All that it got; of a reader the beginning, until its head has ended.
     got: Vec<u8>,
     is_reading: bool,
 }
 
 impl Visitor {
-    fn new(wish: Wish, is_whole: bool) -> Visitor {
+    fn new(wish: Wish, is_whole: bool, name: String) -> Visitor {
         Visitor {
             wish,
             is_served: false,
             is_late: false,
             is_whole,
+            name,
             got: Vec::new(),
             is_reading: false,
         }
@@ -128,13 +131,14 @@ impl World {
             _ => Wish::Page,
         };
         peer.wish = Some(wish);
-        let (request, is_whole) = match wish {
-            Wish::Tail => (get("/tail"), true),
-            Wish::Page => (get("/"), true),
-            Wish::Spare => (String::new(), true),
-            Wish::Say => self.post(&mut peer),
+        let own = format!("guest{serial}");
+        let (request, is_whole, name) = match wish {
+            Wish::Tail => (get("/tail"), true, own),
+            Wish::Page => (get("/"), true, own),
+            Wish::Spare => (String::new(), true, own),
+            Wish::Say => self.post(&mut peer, own),
         };
-        wire.borrow_mut().visitor = Some(Visitor::new(wish, is_whole));
+        wire.borrow_mut().visitor = Some(Visitor::new(wish, is_whole, name));
         wire.borrow_mut().send(request.as_bytes());
         if wish == Wish::Page {
             self.note_page(serial);
@@ -144,17 +148,19 @@ impl World {
         self.hub.admit(socket, address(serial), Entrance::to(LOBBY), self.now);
     }
 
-    /// A request that says some lines, and whether it is whole.
-    fn post(&mut self, peer: &mut Peer) -> (String, bool) {
+    /// A request that says some lines, whether it is whole, and the name under which it does that:
+    /// this one, or one that it gives.
+    fn post(&mut self, peer: &mut Peer, mut name: String) -> (String, bool, String) {
         let serial = peer.serial;
         let lines = 1 + self.random.below(3);
         let lines: Vec<String> =
             (0..lines).map(|number| format!("/{number} of {serial}")).collect();
         let body = lines.join("\n");
-        let field = match self.random.one_in(2) {
-            true => format!("X-Name: {}\r\n", own_name(serial, 0)),
-            false => String::new(),
-        };
+        let mut field = String::new();
+        if self.random.one_in(2) {
+            name = own_name(serial, 0);
+            field = format!("X-Name: {name}\r\n");
+        }
         let length = body.len();
         let head = format!(
             "POST /say HTTP/1.1\r\nHost: localhost\r\nX-Chinwag: say\r\n{field}\
@@ -168,7 +174,7 @@ impl World {
             };
             peer.sent = lines.iter().map(say).collect();
         }
-        (head + &body[..sent], sent == length)
+        (head + &body[..sent], sent == length, name)
     }
 
     /// A browser asks for the page: connections of its address that are silent may have to wait.
@@ -281,11 +287,12 @@ impl Peer {
         }
         assert!(visitor.wish != Wish::Spare || visitor.got.is_empty(), "{who} is silent");
         if let (Wish::Say, Some(body)) = (visitor.wish, visitor.body()) {
-            let name = talk.roll.name(self.serial);
+            let name = &visitor.name;
             match visitor.status().unwrap() {
                 "200" => {
                     assert_eq!(body, format!("* said as {name}\n"));
                     assert_eq!(said, self.sent.len(), "{who} was told that it has said all");
+                    assert_eq!(&talk.roll.name(self.serial), name, "{who} has another name");
                 }
                 "400" | "408" => assert!(!visitor.is_whole, "{who} has sent all"),
                 "403" | "409" => {}
