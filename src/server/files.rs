@@ -294,14 +294,14 @@ fn tell_wrong(file: &str, lines: usize) {
 }
 
 fn moment(now: Instant) -> Moment {
-    Moment { now, unix_seconds: unix_seconds() }
-}
-
-/// What the calendar says: the seconds since 1970.
-pub fn unix_seconds() -> u64 {
-    unix_millis() / 1000
+    Moment { now, unix_seconds: unix_micros() / 1_000_000 }
 }
 
 fn unix_millis() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64)
+    unix_micros() / 1000
+}
+
+/// What the calendar says: the microseconds since 1970.
+pub fn unix_micros() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_micros() as u64)
 }
