@@ -2,8 +2,10 @@
 
 In the flood it is the processor time a byte, in short windows that take turns, with scrapes and
 without. Other programs disturb some windows, so the lowest tenth of each kind is compared. Two
-halves of the windows without scrapes are compared too: that difference is noise. Its argument is
-the folder of the program. The exit code is 1 if the scrapes alone take 1 % of a core or more."""
+halves of the windows without scrapes are compared too: that difference is noise. On a machine of
+few cores a scrape also holds up the clients. Then the server does more at once, and the cost may
+be below zero. So the exit code goes by the scrape alone: it is 1 if ten take 1 % of a core or more.
+The argument is the folder of the program."""
 
 import multiprocessing
 import re
