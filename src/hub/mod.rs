@@ -208,6 +208,17 @@ impl<S: Socket> Hub<S> {
         (self.hosts, self.epoch) = (Hosts::new(name, &self.config.host), epoch);
     }
 
+    /// Which run of the server this is, for pages that come back.
+    pub fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
+    /// The numbers of lines go on from an earlier run, so a page that comes back from that is no
+    /// stranger.
+    pub fn set_epoch(&mut self, epoch: u64) {
+        self.epoch = epoch;
+    }
+
     /// What has been said in the lobby.
     pub fn transcript(&self) -> &Transcript {
         self.rooms[LOBBY].forms.plain()
