@@ -159,9 +159,11 @@ impl Rooms {
                 Some(kept) if kept.earlier.is_known() => {
                     room.begin_with(&kept.earlier, number, pages);
                 }
-                _ => room.forms.begin_at(number),
+                _ => {
+                    room.forms.begin_at(number);
+                    room.begins_at = number;
+                }
             }
-            room.begins_at = room.forms.plain().lines_said();
         }
         let Some(kept) = kept else { return };
         room.topic = kept.topic.map(String::into_boxed_str);

@@ -40,6 +40,7 @@ const VERSION: &str = concat!("chinwag ", env!("CARGO_PKG_VERSION"));
 
 const BANS: &str = "bans";
 const ROOMS: &str = "rooms";
+const EPOCH: &str = "epoch";
 
 /// Which files there are.
 #[derive(Debug)]
@@ -79,6 +80,11 @@ impl Files {
             let number = take_log(&tail, hub, now);
             let begun = keeper.begin(VERSION, tail.is_complete(), number, unix_millis());
             begun.map_err(|error| named(dir, &error)).map_err(system("keep anything"))?;
+            let epoch = self.kept(EPOCH).map_err(system("read the epoch that was kept"))?;
+            match epoch.and_then(|epoch| epoch.trim().parse().ok()) {
+                Some(epoch) => hub.set_epoch(epoch),
+                None => keeper.replace(EPOCH, format!("{}\n", hub.epoch()).into_bytes()),
+            }
         }
         self.read_rooms(hub).map_err(system("read the rooms that were kept"))
     }
