@@ -363,7 +363,10 @@ impl World {
             // It may have been greeted before its request came, and then let go of. The reset has lost
             // the answer that tells.
             let never_open = wire.browser.as_ref().is_some_and(|browser| !browser.is_open());
-            let unsaid = wire.reset && (no_lines || self.config.raw || too_many || never_open);
+            // It may have been refused when its header came, and the reset has lost why.
+            let locked_out = peer.may_be_locked_out(&talk);
+            let unsaid = no_lines || self.config.raw || too_many || never_open || locked_out;
+            let unsaid = wire.reset && unsaid;
             let is_kicked = self.roll.kicked.contains(&peer.serial);
             let given_up = peer.goodbyes > 0 || is_kicked || reset || unsaid || self.stopped;
             let ended = wire.eof || wire.reset || peer.has_ended;
