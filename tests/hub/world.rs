@@ -335,8 +335,8 @@ impl World {
         assert_eq!(self.hub.pages().held(), held.sum::<usize>());
     }
 
-    /// Ends lines that arrive key by key with a whole chunk: with three characters, since a read that
-    /// is cut short in a chunk of two leaves one, which would be another key.
+    /// Ends lines that arrive key by key with a whole chunk: with three characters, since a read
+    /// that is cut short in a chunk of two leaves one, which would be another key.
     fn leave_no_keys(&mut self) {
         for place in 0..self.peers.len() {
             let peer = &self.peers[place];
