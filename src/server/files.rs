@@ -15,6 +15,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use log::{error, info, warn};
 
+use super::keeper::Keeper;
 use super::runs::Said;
 use super::{Server, StartError, kept};
 use crate::config::Config;
@@ -25,6 +26,7 @@ use crate::hub::moderation::{Operators, Request};
 use crate::keep::entry::Kind;
 use crate::keep::frame::Verb;
 use crate::keep::tail::Tail;
+use crate::room::earlier::Said as Earlier;
 use crate::room::transcript::EntryKind;
 use crate::words::notice::Counted;
 use crate::words::text::push_safe;
@@ -32,6 +34,9 @@ use crate::words::text::push_safe;
 /// The keeper has written what it was handed after this time. A file that was changed later was
 /// changed by a person.
 const KEEP_TIME: Duration = Duration::from_secs(1);
+
+/// What the log says of a start.
+const VERSION: &str = concat!("chinwag ", env!("CARGO_PKG_VERSION"));
 
 const BANS: &str = "bans";
 const ROOMS: &str = "rooms";
@@ -58,12 +63,23 @@ impl Files {
     }
 
     /// Reads all, at the start.
-    pub fn load(&self, hub: &mut Hub<impl Socket>, now: Instant) -> Result<(), StartError> {
+    pub fn load(
+        &self,
+        hub: &mut Hub<impl Socket>,
+        keeper: Option<&mut Keeper>,
+        now: Instant,
+    ) -> Result<(), StartError> {
         let system = |what| move |error| StartError::System(what, error);
         self.read_motd(hub).map_err(system("read --motd"))?;
         self.read_operators(hub).map_err(system("read --operators"))?;
         self.read_bans(hub, now).map_err(system("read the bans that were kept"))?;
-        self.read_log(hub, now).map_err(system("read the log that was kept"))?;
+        if let (Some(dir), Some(keeper)) = (&self.keep, keeper) {
+            let tail = Tail::read(dir).map_err(|error| named(dir, &error));
+            let tail = tail.map_err(system("read the log that was kept"))?;
+            let number = take_log(&tail, hub, now);
+            let begun = keeper.begin(VERSION, tail.is_complete(), number, unix_millis());
+            begun.map_err(|error| named(dir, &error)).map_err(system("keep anything"))?;
+        }
         self.read_rooms(hub).map_err(system("read the rooms that were kept"))
     }
 
@@ -134,32 +150,6 @@ impl Files {
         Ok(())
     }
 
-    /// Reads what was said last, for the history and for the numbers.
-    fn read_log(&self, hub: &mut Hub<impl Socket>, now: Instant) -> io::Result<()> {
-        let Some(dir) = &self.keep else { return Ok(()) };
-        let mut numbers_from = 1000 * unix_millis();
-        for entry in Tail::read(dir).map_err(|error| named(dir, &error))?.entries() {
-            numbers_from = numbers_from.max(entry.number.saturating_add(1));
-            let kind = match entry.kind {
-                Kind::Say => EntryKind::Say,
-                Kind::Me => EntryKind::Me,
-                Kind::Notice => EntryKind::Notice,
-                Kind::Raw => {
-                    hub.remember(entry.room, entry.number, None);
-                    continue;
-                }
-                Kind::End => {
-                    hub.forget_earlier(entry.room);
-                    continue;
-                }
-                Kind::Line | Kind::Missed => continue,
-            };
-            hub.remember(entry.room, entry.number, Some((kind, entry.name, entry.text)));
-        }
-        hub.number_by_time(numbers_from, now);
-        Ok(())
-    }
-
     fn kept(&self, name: &str) -> io::Result<Option<String>> {
         let Some(dir) = &self.keep else { return Ok(None) };
         let content = kept::load(dir, name)?;
@@ -226,6 +216,49 @@ impl Server {
         keeper.replace(BANS, self.hub.bans_text(moment(now)).into_bytes());
         keeper.replace(ROOMS, self.hub.rooms_text().into_bytes());
     }
+}
+
+/// Takes from the log what was said last, for the history and for the numbers. Returns a number
+/// that is larger than those of the lines that are of no room.
+fn take_log(tail: &Tail, hub: &mut Hub<impl Socket>, now: Instant) -> u64 {
+    let unix_millis = unix_millis();
+    let (mut numbers_from, mut own_from) = (1000 * unix_millis, 0);
+    let oldest = tail.entries().next().map_or(unix_millis, |entry| entry.unix_millis);
+    let before = Duration::from_millis(unix_millis.saturating_sub(oldest));
+    hub.count_seconds_from(now.checked_sub(before).unwrap_or(now));
+    for entry in tail.entries() {
+        let next = entry.number.saturating_add(1);
+        numbers_from = numbers_from.max(next);
+        let line = |kind| {
+            let at_seconds = (entry.unix_millis.saturating_sub(oldest) / 1000) as u32;
+            Some(Earlier { at_seconds, kind, name: entry.name, text: entry.text })
+        };
+        let line = match entry.kind {
+            Kind::Say => line(EntryKind::Say),
+            Kind::Me => line(EntryKind::Me),
+            Kind::Notice => line(EntryKind::Notice),
+            Kind::Raw => None,
+            Kind::End => {
+                hub.forget_earlier(entry.room);
+                continue;
+            }
+            Kind::Missed => {
+                hub.doubt_numbers();
+                own_from = next;
+                continue;
+            }
+            Kind::Line | Kind::Start | Kind::Stop => {
+                own_from = next;
+                continue;
+            }
+        };
+        hub.remember(entry.room, entry.number, line);
+    }
+    if !tail.is_complete() {
+        hub.doubt_numbers();
+    }
+    hub.number_by_time(numbers_from, now);
+    own_from
 }
 
 /// Whether a file is for its owner alone, which must be this user or root.

@@ -2,6 +2,9 @@
 
 use std::fs;
 use std::process::{Command, Stdio};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use chinwag::keep::entry::{Day, Entry, Kind};
 
 use super::Place;
 use super::keeper::Random;
@@ -136,6 +139,37 @@ fn a_stopped_keeper_stops_no_client_and_what_it_misses_is_told() {
     let gaps: u64 = numbers.windows(2).map(|two| two[1] - two[0] - 1).sum();
     assert!(missed > 1000, "{missed}");
     assert_eq!(missed, gaps);
+}
+
+/// A browser learns the present second, and that of each line.
+#[test]
+fn a_page_shows_when_a_line_from_before_a_restart_was_said() {
+    const AGO_SECONDS: u64 = 3600;
+    let place = Place::new();
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as u64;
+    let unix_millis = now - 1000 * AGO_SECONDS;
+    let (room, number, kind, name) = ("lobby", 7, Kind::Say, "bob");
+    let mut log = String::new();
+    let entry = Entry { unix_millis, room, number, kind, name, text: "long ago" };
+    entry.write(&mut log);
+    fs::create_dir(&place.path).unwrap();
+    fs::write(place.path.join(Day::of(unix_millis).to_string()), log).unwrap();
+    let server = Server::start(&["--keep", place.flag(), "--history", "3"]);
+    let mut page = server.connect();
+    page.send(
+        "GET /chat HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\
+         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+    );
+    let read = page.read_until("bob: long ago");
+    let digits = |text: &str| -> u64 {
+        let end = text.find(|it: char| !it.is_ascii_digit()).unwrap_or(text.len());
+        text[..end].parse().unwrap()
+    };
+    let place = read.split_once("= ").unwrap().1;
+    let present = digits(place.splitn(3, ' ').nth(2).unwrap());
+    let before = read.split_once(" bob: long ago").unwrap().0;
+    let ago = present - digits(before.rsplit(' ').next().unwrap());
+    assert!((AGO_SECONDS..AGO_SECONDS + 60).contains(&ago), "{ago}");
 }
 
 #[test]
