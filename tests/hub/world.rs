@@ -360,8 +360,8 @@ impl World {
             // In raw mode it may have lapsed before, and then it is disconnected.
             // It may have been disconnected for its replies, and the reset has lost the goodbye.
             let too_many = peer.reply_bytes_max(&self.config) > 2 * self.config.max_private;
-            // It may have been greeted before its request came, and then let go of. The reset has lost
-            // the answer that tells.
+            // It may have been greeted before its request came, and then let go of. The reset has
+            // lost the answer that tells.
             let never_open = wire.browser.as_ref().is_some_and(|browser| !browser.is_open());
             // It may have been refused when its header came, and the reset has lost why.
             let locked_out = peer.may_be_locked_out(&talk);
