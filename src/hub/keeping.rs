@@ -86,9 +86,9 @@ impl<S: Socket> Hub<S> {
         self.rooms.doubt_numbers();
     }
 
-    /// From now on, the numbers of a room begin at the microseconds since 1970, unless its last
-    /// number is remembered. So they are larger than those of any earlier line there, even of one
-    /// that was not kept, and nothing has to be kept for that.
+    /// From now on, the numbers of a room begin at the microseconds since 1970, and not since the
+    /// start, unless its last number is remembered. So they are larger than those of any earlier
+    /// line there, even of one that was not kept, and nothing has to be kept for that.
     pub fn number_by_time(&mut self, unix_micros: u64, now: Instant) {
         self.rooms.number_by_time(unix_micros, now);
     }

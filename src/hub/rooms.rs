@@ -41,7 +41,7 @@ pub struct Rooms {
     /// What was kept of rooms that are not there yet, by their folded names.
     kept: BTreeMap<String, KeptRoom>,
     /// What the numbers of a room begin at that is made at this moment.
-    numbers_from: Option<(u64, Instant)>,
+    numbers_from: (u64, Instant),
 }
 
 /// What is kept of a room over a restart.
@@ -87,7 +87,7 @@ impl Rooms {
             names: Names::default(),
             door: None,
             kept: BTreeMap::new(),
-            numbers_from: None,
+            numbers_from: (0, now),
         };
         if let Ok(name) = Name::parse(LOBBY_NAME) {
             let lobby = rooms.open(name, None, config, pages, now);
@@ -144,17 +144,26 @@ impl Rooms {
     }
 
     /// Gives a room what was kept of it: its last lines only if nothing was said there yet.
+    ///
+    /// The numbers of its lines begin at the microseconds since the start. So they are larger than
+    /// those of any earlier room of the same name, and nothing has to be kept for that.
     fn restore(&mut self, id: RoomId, pages: &mut Pages, now: Instant) {
         let kept = self.kept.remove(&folded(&self.name(id)));
-        let number = self.numbers_from.map_or(0, |(from, at)| {
-            from.saturating_add(now.saturating_duration_since(at).as_micros() as u64)
-        });
+        let (from, at) = self.numbers_from;
+        let since = now.saturating_duration_since(at).as_micros() as u64;
+        let number = from.saturating_add(since);
         let room = &mut self[id];
-        match &kept {
-            // Its lines have their numbers already.
-            _ if room.forms.plain().head() > 0 => {}
-            Some(kept) if kept.earlier.is_known() => room.begin_with(&kept.earlier, number, pages),
-            _ => room.forms.begin_at(number),
+        // Else its lines have their numbers already.
+        if room.forms.plain().head() == 0 {
+            match &kept {
+                Some(kept) if kept.earlier.is_known() => {
+                    room.begin_with(&kept.earlier, number, pages);
+                }
+                _ => {
+                    room.forms.begin_at(number);
+                    room.begins_at = number;
+                }
+            }
         }
         let Some(kept) = kept else { return };
         room.topic = kept.topic.map(String::into_boxed_str);
@@ -216,7 +225,7 @@ impl Rooms {
     /// The numbers of a room that is made now begin here, and of a later one so many microseconds
     /// higher.
     pub fn number_by_time(&mut self, number: u64, now: Instant) {
-        self.numbers_from = Some((number, now));
+        self.numbers_from = (number, now);
     }
 
     /// Counts the seconds of all lines from this moment on, which may be before the server started:

@@ -12,10 +12,28 @@ use crate::wire::line::LineRules;
 use crate::wire::web::answer;
 use crate::wire::web::head::{Refusal, Rules, Since};
 use crate::wire::web::messages::push_place;
+use crate::wire::web::origin::Hosts;
 use crate::wire::web::served::Served;
 use crate::words::text::Excerpt;
 
 impl<S: Socket> Hub<S> {
+    /// Notes what this machine is called: browsers may call the server so. And notes which run of
+    /// the server this is: no other has the same number.
+    pub fn set_machine(&mut self, name: &str, epoch: u64) {
+        (self.hosts, self.epoch) = (Hosts::new(name, &self.config.host), epoch);
+    }
+
+    /// Which run of the server this is, for pages that come back.
+    pub fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
+    /// The numbers of lines go on from an earlier run, so a page that comes back from that is no
+    /// stranger.
+    pub fn set_epoch(&mut self, epoch: u64) {
+        self.epoch = epoch;
+    }
+
     /// Serves the request of a client. One that was greeted has read lines before the answer, so no
     /// browser takes that for one: nothing can begin with it.
     pub(super) fn serve(&mut self, id: ClientId, rules: &LineRules, now: Instant) -> Step {
@@ -90,11 +108,18 @@ impl<S: Socket> Hub<S> {
     }
 
     /// A client that comes back to the room in which it begins to read gets what it lacks there.
-    /// It has been offered nothing of that yet.
+    /// It has been offered nothing of that yet. If that room has ended, and this is another one in
+    /// its place, it is as new here as any other client.
     pub(super) fn return_to_room(&mut self, id: ClientId) {
         let client = &mut self.clients[id];
-        if let Some((room, line)) = client.moments().since.filter(|since| since.0 == client.room) {
-            client.reading.return_to(line, self.rooms[room].forms.of(client.form));
+        let Some((_, line)) = client.moments().since.filter(|since| since.0 == client.room) else {
+            return;
+        };
+        let room = &self.rooms[client.room];
+        if line < room.begins_at {
+            client.change_moments(|its| its.since = None);
+        } else {
+            client.reading.return_to(line, room.forms.of(client.form));
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use super::Room;
-use super::forms::FORMS;
+use super::forms::{FORMS, Form};
 use super::pages::Pages;
 use super::transcript::{EARLIER, EntryKind, PAGE_BYTES, SERVER, Stamp};
 
@@ -30,6 +30,8 @@ pub struct Earlier {
     bytes: usize,
     /// The number of the next line; 0 if nothing is known.
     next: u64,
+    /// From this number on none is missing, though the oldest lines may have been dropped.
+    from: u64,
     /// That number may have been given to a line that was not kept.
     is_in_doubt: bool,
 }
@@ -41,6 +43,9 @@ impl Earlier {
     pub fn add(&mut self, number: u64, line: Option<Said<'_>>, bytes_max: usize) {
         if number != self.next || line.is_none() {
             (self.lines, self.bytes) = (VecDeque::new(), 0);
+        }
+        if number != self.next {
+            self.from = number;
         }
         self.next = number.saturating_add(1);
         self.is_in_doubt = false;
@@ -76,14 +81,18 @@ impl Room {
     /// lines are shown under numbers just below that, which they did not have.
     pub fn begin_with(&mut self, earlier: &Earlier, new: u64, pages: &mut Pages) {
         let next = if earlier.is_in_doubt { new } else { earlier.next };
+        self.begins_at = if earlier.is_in_doubt { new } else { earlier.from };
         if !pages.have(PAGES_BYTES_MIN) {
             self.forms.begin_at(next);
             return;
         }
         self.forms.begin_at(next - earlier.lines.len() as u64);
+        // Browsers may have been here. One that comes back gets what it lacks of these lines.
+        self.forms.join(Form::Web);
         for (stamp, line) in &earlier.lines {
             self.forms.append(pages, *stamp, &[line.as_bytes()]);
         }
+        self.forms.leave(pages, Form::Web);
         // The log has it already.
         self.logged = self.forms.plain().head();
     }

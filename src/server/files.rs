@@ -40,6 +40,7 @@ const VERSION: &str = concat!("chinwag ", env!("CARGO_PKG_VERSION"));
 
 const BANS: &str = "bans";
 const ROOMS: &str = "rooms";
+const EPOCH: &str = "epoch";
 
 /// Which files there are.
 #[derive(Debug)]
@@ -79,6 +80,11 @@ impl Files {
             let number = take_log(&tail, hub, now);
             let begun = keeper.begin(VERSION, tail.is_complete(), number, unix_millis());
             begun.map_err(|error| named(dir, &error)).map_err(system("keep anything"))?;
+            let epoch = self.kept(EPOCH).map_err(system("read the epoch that was kept"))?;
+            match epoch.and_then(|epoch| epoch.trim().parse().ok()) {
+                Some(epoch) => hub.set_epoch(epoch),
+                None => keeper.replace(EPOCH, format!("{}\n", hub.epoch()).into_bytes()),
+            }
         }
         self.read_rooms(hub).map_err(system("read the rooms that were kept"))
     }
@@ -294,14 +300,14 @@ fn tell_wrong(file: &str, lines: usize) {
 }
 
 fn moment(now: Instant) -> Moment {
-    Moment { now, unix_seconds: unix_seconds() }
-}
-
-/// What the calendar says: the seconds since 1970.
-pub fn unix_seconds() -> u64 {
-    unix_millis() / 1000
+    Moment { now, unix_seconds: unix_micros() / 1_000_000 }
 }
 
 fn unix_millis() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64)
+    unix_micros() / 1000
+}
+
+/// What the calendar says: the microseconds since 1970.
+pub fn unix_micros() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_micros() as u64)
 }

@@ -147,7 +147,8 @@ impl Server {
         config.warnings(clients_max).iter().for_each(|warning| warn!("{warning}"));
         tell_bounds(&config, clients_max);
         let mut hub = Hub::new(config.clone(), clients_max, Instant::now());
-        hub.set_machine(&machine_name(), files::unix_seconds());
+        // Two runs may begin within a second, but not within a microsecond.
+        hub.set_machine(&machine_name(), files::unix_micros());
         let files = Files::of(&config);
         files.load(&mut hub, keeper.as_mut(), Instant::now())?;
         let form = config.log_form();

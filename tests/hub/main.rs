@@ -38,6 +38,7 @@ mod tail_and_say;
 mod talking;
 mod telnet;
 mod typing;
+mod visiting;
 mod web;
 mod wire;
 mod world;

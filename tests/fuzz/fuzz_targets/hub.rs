@@ -28,6 +28,8 @@ mod running;
 mod talking;
 #[path = "../../hub/telnet.rs"]
 mod telnet;
+#[path = "../../hub/visiting.rs"]
+mod visiting;
 #[path = "../../hub/wire.rs"]
 mod wire;
 #[path = "../../hub/world.rs"]
