@@ -378,7 +378,7 @@ impl<S: Socket> Hub<S> {
         let alone = self.may_tell_alone(address.ip(), now);
         let room_id = self.clients[id].room;
         let room = &mut self.rooms[room_id];
-        // At a stop the last line is submitted already, and nothing may stand behind it.
+        // At a stop the last line may be submitted already, and nothing may stand behind it.
         if self.stop == Stop::No && room.presence.joined(alone, now) {
             let shown = Shown((!self.config.hide_addresses).then_some(address));
             let name = &self.names.of(id.serial).to_string();

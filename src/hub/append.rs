@@ -26,6 +26,9 @@ impl<S: Socket> Hub<S> {
     pub fn append_submitted(&mut self, now: Instant) {
         // Before the rooms are taken out: a room whose lines are held back would not be among them.
         self.hurry_ending();
+        if self.stop == Stop::Begun && self.rooms.are_silent() {
+            self.announce_stop();
+        }
         for id in self.agenda.take_submitted() {
             // Out of the queue first. A room that cannot append now, or not all, is put back by the
             // filing below.

@@ -16,8 +16,8 @@ use std::time::{Duration, Instant};
 
 use log::{debug, info};
 
+use super::Hub;
 use super::submit::command_cost;
-use super::{Hub, Stop};
 use crate::hub::addresses::network;
 use crate::hub::client::{Admission, Hold, Leave, Life, Socket};
 use crate::hub::moderation::Request;
@@ -89,12 +89,8 @@ impl<S: Socket> Hub<S> {
         (self.rank(id) == Rank::Operator && its != room).then_some(its)
     }
 
-    /// Submits a command in another room. Its author waits for the reply until then. At a stop
-    /// nothing is passed on: that room may have its last line already.
+    /// Submits a command in another room. Its author waits for the reply until then.
     pub(super) fn pass_on(&mut self, id: ClientId, to: RoomId, line: &str, now: Instant) {
-        if self.stop != Stop::No {
-            return;
-        }
         self.clients[id].hold = Hold::Answer;
         let room = &mut self.rooms[to];
         let most = command_cost(line.as_bytes()) + room.forms.extra();

@@ -280,8 +280,8 @@ impl<S: Socket> Hub<S> {
         if self.stop != Stop::No {
             return;
         }
-        // Set first: from here on nobody is announced, so nothing gets behind the last line.
-        self.stop = Stop::Announced;
+        // Set first: from here on nobody is announced.
+        self.stop = Stop::Begun;
         for id in self.clients.ids(|client| client.life() == Life::Arriving) {
             match self.clients[id].admission {
                 // Nobody knows whose connection it is.
@@ -294,10 +294,22 @@ impl<S: Socket> Hub<S> {
             }
             self.file(id, now);
         }
+        // What waits now is urgent, although it was held back for company.
+        self.submit_all();
+    }
+
+    /// Submits the last line in each room.
+    pub(super) fn announce_stop(&mut self) {
+        self.stop = Stop::Announced;
         for id in self.rooms.ids() {
-            let room = &mut self.rooms[id];
-            room.stop(self.config.voice());
-            self.agenda.submitted(id, room);
+            self.rooms[id].stop(self.config.voice());
+        }
+        self.submit_all();
+    }
+
+    fn submit_all(&mut self) {
+        for id in self.rooms.ids() {
+            self.agenda.submitted(id, &mut self.rooms[id]);
         }
     }
 

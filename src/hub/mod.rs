@@ -141,12 +141,14 @@ struct Scratch {
 
 /// How far a stop has gone.
 ///
-/// It has two steps, because the last line must be the last. It is submitted like any other, so it
-/// stands behind all that waits. Only once it is appended is there a position up to which each
-/// client is to be served.
+/// It has three steps, because the last line must be the last. What waits in one room may be a
+/// command whose answer goes to another. So the last line is submitted when nothing waits in any
+/// room. Only once it is appended is there a position up to which each client is to be served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stop {
     No,
+    /// Nothing is read any more, and what was submitted is appended.
+    Begun,
     /// The last line is submitted.
     Announced,
     /// The last line is appended: all clients are served up to it.
@@ -300,9 +302,9 @@ impl<S: Socket> Hub<S> {
 
     /// Whether there is work that waits for nothing but the next turn.
     pub fn is_busy(&self) -> bool {
-        // Clients are closed by the turn that finds the last line appended, and that turn must
-        // come, even if no client does anything.
-        self.agenda.is_busy() || self.stop == Stop::Announced
+        // The turns that submit the last line, and that find it appended, must come, even if no
+        // client does anything.
+        self.agenda.is_busy() || matches!(self.stop, Stop::Begun | Stop::Announced)
     }
 
     /// Notes that a client's socket can be read or written. An event for a key without a client, or

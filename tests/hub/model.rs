@@ -20,6 +20,9 @@ use crate::wire::Wire;
 /// To a client that may not come in.
 const LOCKED: &str = "* lobby is locked: it takes an invitation";
 
+/// The end of the notice that a client has locked the room.
+const LOCKS: &[u8] = b" locked the room; /invite lets a client in\n";
+
 /// The most bytes of a reply, but for the list of commands and earlier lines.
 const REPLY_BYTES_MAX: usize = 4096;
 
@@ -224,6 +227,13 @@ impl Peer {
         let is_it = |said: &Said| said.text == line && said.author != self.serial;
         let said = self.said(talk);
         self.with_left_out(talk).iter().any(|next| said.get(*next).is_some_and(is_it))
+    }
+
+    /// Whether it came behind a proxy, and may have found the lobby locked without having read so.
+    pub fn may_be_locked_out(&self, talk: &Talk) -> bool {
+        let locks = |said: &Said| said.text.ends_with(LOCKS);
+        let was_locked = talk.rooms[0].said.iter().any(locks);
+        self.is_proxied && was_locked && LOCKED.as_bytes().starts_with(&self.wire.borrow().received)
     }
 
     /// Whether it may be on its way to another room.

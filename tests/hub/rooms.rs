@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use chinwag::config::{Config, ROOMS_PER_ADDRESS};
+use chinwag::hub::moderation::Operators;
 
 use crate::small::{Seat, Small};
 
@@ -99,6 +100,31 @@ fn a_client_that_moves_at_a_stop_gets_the_last_line() {
         let heard = client.take_text();
         assert!(heard.ends_with("* server shutting down\n"), "{heard}");
         assert_eq!(heard.matches("shutting down").count(), 1, "{heard}");
+    }
+}
+
+#[test]
+fn nothing_from_another_room_comes_behind_the_last_line() {
+    // How many turns what is sent has before the stop.
+    for turns in 0..4 {
+        let (mut small, [alice, bob]) = two();
+        small.hub.set_operators(Operators::parse("kim s3cret").unwrap());
+        small.say(&alice, "/oper s3cret\n");
+        small.say(&bob, "/join garden\n");
+        let carol = small.connect(3);
+        small.say(&carol, "/join garden\n");
+        forget([&alice, &bob]);
+        small.say_later(&bob, "/msg guest1 psst\n");
+        small.say_later(&alice, "/kick guest3\n");
+        small.hub.listen(small.now);
+        (0..turns).for_each(|_| small.turn());
+        small.hub.stop(small.now);
+        small.pass(2 * SECOND);
+        let heard = alice.take_text();
+        let answers = "[guest2 -> guest1] psst\n* done\n";
+        assert_eq!(heard, format!("{answers}* server shutting down\n"), "{turns} turns");
+        let heard = carol.take_text();
+        assert!(heard.ends_with("* closed: guest1 disconnected you\n"), "{heard}");
     }
 }
 

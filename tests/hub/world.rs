@@ -376,7 +376,10 @@ impl World {
             // It may have been greeted before its request came, and then let go of. The reset has
             // lost the answer that tells.
             let never_open = wire.browser.as_ref().is_some_and(|browser| !browser.is_open());
-            let unsaid = wire.reset && (no_lines || self.config.raw || too_many || never_open);
+            // It may have been refused when its header came, and the reset has lost why.
+            let locked_out = peer.may_be_locked_out(&talk);
+            let unsaid = no_lines || self.config.raw || too_many || never_open || locked_out;
+            let unsaid = wire.reset && unsaid;
             let is_kicked = self.roll.kicked.contains(&peer.serial);
             let given_up = peer.goodbyes > 0 || is_kicked || reset || unsaid || self.stopped;
             let ended = wire.eof || wire.reset || peer.has_ended;
@@ -437,9 +440,7 @@ impl World {
                 }
                 let received = peer.wire.borrow().received.clone();
                 let text = String::from_utf8_lossy(&received);
-                // From a room that has not come to its last line, a message may still come.
-                let is_message = |line: &&str| self.rooms.len() > 1 && line.starts_with('[');
-                let last = text.lines().rev().find(|line| !is_message(line));
+                let last = text.lines().next_back();
                 let is_told = last.is_some_and(|line| line.ends_with("* server shutting down"));
                 assert!(is_told, "no last line but {last:?}");
             }
