@@ -10,7 +10,7 @@ Usage: scripts/bench.sh [--install] [--keep] [flags and loads of bench]
 Builds the server, the load generator, and the two servers that were written for the comparison.
 Runs every load five times on every server that is installed. It takes almost an hour;
 the machine should do nothing else. It writes bench.md, bench.json and cost.svg into target/bench.
-\`cargo run --release --example bench -- --help\` lists the flags of bench.
+\`cargo run --release -p scripts --bin bench -- --help\` lists the flags of bench.
 
   --install  install what is missing of redis-server, nats-server, ngircd, ncat and python3
              (Debian, apt-get); no service is started
@@ -52,10 +52,10 @@ if [ -n "$missing" ] && [ $install = yes ]; then
     DEBIAN_FRONTEND=noninteractive $sudo apt-get install -y -qq $missing
 fi
 
-cargo build --locked --release --bins --examples
+cargo build --locked --release --workspace --bins
 CARGO_TARGET_DIR=target/peers/tokio \
     cargo build --locked --release --manifest-path scripts/peers/tokio/Cargo.toml
-PATH="$PATH:/usr/sbin" cargo run --quiet --locked --release --example bench -- "$@"
+PATH="$PATH:/usr/sbin" cargo run --quiet --locked --release -p scripts --bin bench -- "$@"
 
 if [ $keep = yes ]; then
     cp target/bench/bench.json target/bench/cost.svg scripts/results

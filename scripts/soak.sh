@@ -45,7 +45,7 @@ esac
 
 cd "$(dirname "$0")/.."
 soak() {
-    cargo run --quiet --locked --release --example soak -- "$@"
+    cargo run --quiet --locked --release -p scripts --bin soak -- "$@"
 }
 if [ -n "$defaults" ]; then
     soak --defaults

@@ -30,24 +30,24 @@ fi
 [ -e target/axe/node_modules/axe-core/axe.min.js ] ||
     npm install --silent --no-save --prefix target/axe axe-core@4.14.1
 
-cargo fmt --check
-cargo clippy --locked --all-targets -- -D warnings
+cargo fmt --all --check
+cargo clippy --locked --workspace --all-targets -- -D warnings
 # The fuzzer's programs are checked but not built: that needs neither a fuzzer nor C++.
 cargo fmt --check --manifest-path tests/fuzz/Cargo.toml
 CUSTOM_LIBFUZZER_PATH=/dev/null cargo clippy --locked --manifest-path tests/fuzz/Cargo.toml \
     --target-dir target -- -D warnings
-RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --document-private-items
-cargo test --locked --no-run
+RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --document-private-items
+cargo test --locked --workspace --no-run
 # The default deadlines run beside the tests, which mostly wait as well. If a test fails, `timeout`
 # ends the soak test and its servers.
 told=$(mktemp)
-timeout 600 cargo run --locked --quiet --example soak -- --defaults >"$told" 2>&1 &
+timeout 600 cargo run --locked --quiet -p scripts --bin soak -- --defaults >"$told" 2>&1 &
 soak=$!
 trap 'kill "$soak" 2>/dev/null || :; rm "$told"' EXIT
-cargo test --locked
-cargo test --locked -- --ignored
+cargo test --locked --workspace
+cargo test --locked --workspace -- --ignored
 code=0
 wait "$soak" || code=$?
 cat "$told"
 [ $code = 0 ] || exit $code
-cargo run --locked --quiet --example soak -- --seconds 15
+cargo run --locked --quiet -p scripts --bin soak -- --seconds 15

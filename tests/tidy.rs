@@ -264,7 +264,7 @@ fn every_flag_that_a_page_names_exists() {
     for page in ["README.md", "SECURITY.md"] {
         let text = fs::read_to_string(root().join(page)).unwrap();
         for flag in flags(&text) {
-            let is_of_cargo = ["--release", "--example", "--test"].contains(&flag.as_str());
+            let is_of_cargo = ["--release", "--bin", "--test"].contains(&flag.as_str());
             assert!(is_of_cargo || known.contains(&flag), "{page}: there is no {flag}");
         }
     }

@@ -4,13 +4,33 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use crate::support::wait_for;
+use std::time::{Duration, Instant};
+
+use crate::chinwag_program;
+use scripts::stress::PATIENCE;
 
 /// The scripts for visitors, each with a word of its help.
 const SCRIPTS: [(&str, &str); 2] = [("soak.sh", "--seconds SECONDS"), ("demo.sh", "Ctrl-B d")];
 
 fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
+}
+
+/// The server, in words.
+fn chinwag() -> String {
+    chinwag_program().to_str().unwrap().to_owned()
+}
+
+/// Waits until `condition` returns a value.
+fn wait_for<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Some(value) = condition() {
+            return value;
+        }
+        assert!(Instant::now() < deadline, "waited in vain for {what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
 }
 
 fn script(name: &str, arguments: &[&str]) -> Command {
@@ -150,7 +170,7 @@ fn a_script_runs_what_cargo_builds_wherever_that_is() {
         assert!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stderr));
         let calls = fs::read_to_string(elsewhere.calls()).unwrap();
         let found = calls.lines().filter(|call| call.starts_with("run "));
-        let found: Vec<&str> = found.map(|call| call.split_once("--example ").unwrap().1).collect();
+        let found: Vec<&str> = found.map(|call| call.split_once("--bin ").unwrap().1).collect();
         assert_eq!(found, ran, "{name} {arguments:?}");
     }
 }
@@ -162,7 +182,7 @@ struct Demonstration {
 
 impl Demonstration {
     fn start() -> Demonstration {
-        let program = ["--program", env!("CARGO_BIN_EXE_chinwag"), "--pause", "0"];
+        let program = ["--program", &chinwag(), "--pause", "0"];
         Demonstration::of(&mut script("demo.sh", &program))
     }
 
@@ -236,7 +256,7 @@ fn a_demonstration_talks_in_four_panes_and_ends_as_a_whole() {
 #[test]
 #[ignore = "needs tmux and nc"]
 fn a_demonstration_runs_what_cargo_builds_wherever_that_is() {
-    let elsewhere = Elsewhere::new(env!("CARGO_BIN_EXE_chinwag"));
+    let elsewhere = Elsewhere::new(&chinwag());
     let demonstration = Demonstration::of(&mut elsewhere.script("demo.sh", &["--pause", "0"]));
     let panes = demonstration.panes("#{pane_id} #{pane_title}");
     let jin = panes.iter().find(|pane| pane.ends_with("chinwag join: jin")).unwrap();

@@ -33,7 +33,7 @@ impl Started {
         command.args(flags).stdin(Stdio::null()).stdout(Stdio::piped());
         let mut child = command.spawn().map_err(|error| {
             let shown = program.display();
-            format!("cannot start {shown}: {error} (cargo build --release --bins --examples)")
+            format!("cannot start {shown}: {error}")
         })?;
         let stdout = child.stdout.take().ok_or("a server without standard output")?;
         let mut stdout = BufReader::new(stdout);
@@ -76,7 +76,6 @@ impl Started {
 
     /// The same, with another log level.
     pub fn chinwag_logging(level: &str, flags: &[&str]) -> Outcome<Started> {
-        build_if_run_by_cargo()?;
         let usual = [
             ["--listen", "127.0.0.1:0"],
             ["--log-level", level],
@@ -84,12 +83,11 @@ impl Started {
             ["--lang", "en"],
         ];
         let usual = [&usual.concat()[..], &["--quiet"]].concat();
-        Started::new(&beside("../chinwag")?, &[&usual[..], flags].concat())
+        Started::new(&beside("chinwag")?, &[&usual[..], flags].concat())
     }
 
     /// Starts one of the references that were built beside this program.
     pub fn floor(kind: &str) -> Outcome<Started> {
-        build_if_run_by_cargo()?;
         Started::new(&beside("floor")?, &[kind])
     }
 
@@ -125,8 +123,8 @@ impl Drop for Started {
     }
 }
 
-/// `cargo run --example` builds only the example. Without this, the server and the references would
-/// be old, or missing.
+/// `cargo run` builds only one program. Without this, the server would be old, or missing.
+/// `cargo test --workspace` has built it.
 pub fn build_if_run_by_cargo() -> Outcome<()> {
     static BUILT: OnceLock<Result<(), String>> = OnceLock::new();
     let built = || build().map_err(|error| error.to_string());
@@ -134,23 +132,33 @@ pub fn build_if_run_by_cargo() -> Outcome<()> {
 }
 
 fn build() -> Outcome<()> {
-    let own = std::env::current_exe()?;
-    let folder = |up: usize| own.ancestors().nth(up).and_then(Path::file_name);
     let Some(cargo) = std::env::var_os("CARGO") else { return Ok(()) };
-    if folder(1) != Some(OsStr::new("examples")) {
+    if is_test(&std::env::current_exe()?) {
         return Ok(());
     }
     let mut build = Command::new(cargo);
-    // Together with an example, so that nothing is built a second time with other features.
-    build.args(["build", "--quiet", "--bin", "chinwag", "--example", "floor"]);
-    if folder(2) == Some(OsStr::new("release")) {
+    // Together with the scripts, so that nothing is built a second time with other features.
+    build.args(["build", "--quiet", "--workspace", "--bins"]);
+    if !cfg!(debug_assertions) {
         build.arg("--release");
     }
     let status = build.stdin(Stdio::null()).status()?;
     if status.success() { Ok(()) } else { Err("the server cannot be built".into()) }
 }
 
-fn beside(name: &str) -> Outcome<PathBuf> {
+/// Cargo puts test programs into a folder beside the others.
+fn is_test(own: &Path) -> bool {
+    own.parent().and_then(Path::file_name) == Some(OsStr::new("deps"))
+}
+
+/// A program that was built together with this one.
+pub fn beside(name: &str) -> Outcome<PathBuf> {
+    build_if_run_by_cargo()?;
     let own = std::env::current_exe()?;
-    Ok(own.parent().unwrap_or(Path::new(".")).join(name))
+    let up = if is_test(&own) { 2 } else { 1 };
+    let program = own.ancestors().nth(up).unwrap_or(Path::new(".")).join(name);
+    match program.exists() {
+        true => Ok(program),
+        false => Err(format!("there is no {} (cargo build --workspace)", program.display()).into()),
+    }
 }

@@ -13,8 +13,8 @@ use std::time::{Duration, Instant};
 use chinwag::config::Config;
 use clap::Parser;
 
-use crate::network;
-use crate::peer::Peer;
+use super::network;
+use super::peer::Peer;
 use crate::stress::started::Started;
 use crate::stress::{Fault, Outcome, gauge};
 

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use crate::room::{MAX_CLIENTS, MAX_ENDLESS, PER_ADDRESS};
+use super::room::{MAX_CLIENTS, MAX_ENDLESS, PER_ADDRESS};
 
 /// The kind of a visitor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,7 +5,8 @@
 use std::io::Write;
 use std::time::{Duration, Instant};
 
-use crate::rest::{self, Rest, kib};
+use super::rest::{self, Rest, kib};
+use super::visitors::Visitors;
 use crate::stress::crowd::{Crowd, Greeting};
 use crate::stress::gauge;
 use crate::stress::load::{self, Load, Pace, Talker, Until};
@@ -13,7 +14,6 @@ use crate::stress::started::Started;
 use crate::stress::table::Table;
 use crate::stress::trouble::{self, Kind, Tally, Troublemakers};
 use crate::stress::{Fault, Outcome, Patience};
-use crate::visitors::Visitors;
 
 /// The steady clients: they stay from the beginning to the end, talk, and receive every line.
 const STEADY: usize = 20;

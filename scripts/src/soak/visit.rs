@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 
 use memchr::memchr;
 
-use crate::script::{Kind, Step, ignoring};
+use super::script::{Kind, Step, ignoring};
 use crate::stress::Fault;
 use crate::stress::ear::Ear;
 use crate::stress::notices::{Told, told};

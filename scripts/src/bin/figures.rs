@@ -1,28 +1,22 @@
 //! The figures that the server has to reach, compared with bare references on the same sockets.
 //!
 //! ```text
-//! cargo run --release --example figures      # all of them, the minimum of 10 runs each
-//! cargo run --release --example figures -- flood --runs 3
+//! cargo run --release -p scripts --bin figures      # all of them, the minimum of 10 runs each
+//! cargo run --release -p scripts --bin figures -- flood --runs 3
 //! ```
 //!
 //! Server and reference run in turn, with new connections each time, so that any other work of the
 //! machine hits both. The measure is processor time of the server's process per unit of work. The
 //! minimum of the runs is the least disturbed one. Every delivery is checked.
 
-#[path = "stress/mod.rs"]
-mod stress;
-
-#[path = "figures/measure.rs"]
-mod measure;
-
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
-use measure::{Kind, Side, Storm};
-use stress::Outcome;
-use stress::gauge::Strace;
-use stress::load::{Pace, jain};
+use scripts::measure::{self, Kind, Side, Storm};
+use scripts::stress::Outcome;
+use scripts::stress::gauge::Strace;
+use scripts::stress::load::{Pace, jain};
 
 /// Measures the server against bare references and prints a table: figure, measured, target.
 #[derive(Parser)]

@@ -6,10 +6,6 @@
 //! - [`loads`]: what the clients do, and what is measured.
 //! - [`results`]: the measurements, run by run; [`report`] and [`plot`] show them.
 //! - [`app`]: the program that joins all this.
-//!
-//! A program and a test are made of this. Each uses its own part.
-
-#![allow(dead_code, reason = "each program uses its own part")]
 
 pub mod app;
 pub mod loads;

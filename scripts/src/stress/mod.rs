@@ -13,11 +13,6 @@
 //! - [`timeline`]: the results over time; [`plot`] draws them.
 //! - [`table`]: the results as a table or as JSON; [`progress`] is a progress bar.
 //! - [`app`], [`flags`] and [`summary`]: the program that joins all this.
-//!
-//! Several programs are made of this (`stress`, `figures`, `soak` and a test). Each uses its own
-//! part.
-
-#![allow(dead_code, reason = "each program uses its own part")]
 
 pub mod app;
 pub mod author;

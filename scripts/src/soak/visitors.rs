@@ -13,12 +13,12 @@ use mio::{Events, Interest, Poll, Token};
 use slab::Slab;
 use socket2::SockRef;
 
-use crate::room::PER_ADDRESS;
-use crate::script::{self, KINDS, Kind, Step};
+use super::room::PER_ADDRESS;
+use super::script::{self, KINDS, Kind, Step};
+use super::visit::Visit;
 use crate::stress::crowd::connect_from;
 use crate::stress::record::Record;
 use crate::stress::{Outcome, PATIENCE};
-use crate::visit::Visit;
 
 /// The time between two visitors.
 const PERIOD: Duration = Duration::from_millis(25);

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use chinwag::config::Config;
 
-use crate::deadlines::{Finding, Findings, Found, kernel_late, patience, send};
-use crate::peer::Peer;
+use super::deadlines::{Finding, Findings, Found, kernel_late, patience, send};
+use super::peer::Peer;
 use crate::stress::started::{self, Started};
 use crate::stress::{Fault, Outcome, Patience, gauge};
 

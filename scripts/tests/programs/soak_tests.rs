@@ -3,9 +3,9 @@
 use std::fs;
 use std::io::{self, ErrorKind, Write};
 
-use crate::deadlines;
-use crate::stress::started::Started;
-use crate::stress::{Patience, gauge};
+use scripts::soak::deadlines;
+use scripts::stress::started::Started;
+use scripts::stress::{Patience, gauge};
 
 #[test]
 fn deadlines_of_any_length_are_kept_and_found_to_be() {

@@ -3,24 +3,23 @@
 use std::ffi::OsString;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
-use crate::rest::{self, Rest};
-use crate::stress::app;
-use crate::stress::crowd::{Crowd, Greeting};
-use crate::stress::flags::Flags;
-use crate::stress::gauge::Connections;
-use crate::stress::load::{self, Load, Pace, Talker, Until};
-use crate::stress::started::Started;
+use crate::chinwag_program;
 use clap::CommandFactory;
+use scripts::soak::rest::{self, Rest};
+use scripts::stress::app;
+use scripts::stress::crowd::{Crowd, Greeting};
+use scripts::stress::flags::Flags;
+use scripts::stress::gauge::Connections;
+use scripts::stress::load::{self, Load, Pace, Talker, Until};
+use scripts::stress::started::Started;
 use serde_json::Value;
 
 fn chinwag() -> Started {
     let flags = ["--listen", "127.0.0.1:0", "--quiet", "--log-level", "warn"];
-    let program = Path::new(env!("CARGO_BIN_EXE_chinwag"));
-    Started::new(program, &flags).unwrap()
+    Started::new(&chinwag_program(), &flags).unwrap()
 }
 
 fn talkers(count: usize, window: u64) -> Vec<Talker> {
@@ -44,7 +43,7 @@ fn every_delivery_of_the_server_is_counted_and_right() {
 #[test]
 fn more_clients_connect_before_the_accepted_ones_are_let_in() {
     let flags = ["--listen", "127.0.0.1:0", "--quiet", "--lang", "en", "--greeting", "3600"];
-    let server = Started::new(Path::new(env!("CARGO_BIN_EXE_chinwag")), &flags).unwrap();
+    let server = Started::new(&chinwag_program(), &flags).unwrap();
     let greeting = Greeting::Welcome(Some(Connections::of(server.pid()).unwrap()));
     // More than may wait in the queue. All of them connect, and only then it is noticed that none
     // is welcomed.
@@ -383,7 +382,7 @@ fn a_flood_and_a_rate_are_counted_and_the_sums_agree() {
 fn one_that_drips_is_told_what_it_missed_of_a_flood() {
     let flags = ["--window", "32768", "--turn-bytes", "8192", "--lang", "en", "--quiet"];
     let flags = [&flags[..], &["--listen", "127.0.0.1:0", "--log-level", "warn"]].concat();
-    let server = Started::new(Path::new(env!("CARGO_BIN_EXE_chinwag")), &flags).unwrap();
+    let server = Started::new(&chinwag_program(), &flags).unwrap();
     let flags = ["--clients", "10", "--drip", "0.2", "--messages", "10000", "--window", "50"];
     let json = Run::against(server.address, &flags).json();
     assert_sums_agree(&json);
@@ -440,7 +439,7 @@ fn a_wrong_flag_is_one_line_and_exit_code_2() {
 fn a_server_that_is_not_there_or_is_full_is_told_in_one_line() {
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let full = ["--listen", "127.0.0.1:0", "--quiet", "--lang", "en", "--max-clients", "5"];
-    let full = Started::new(Path::new(env!("CARGO_BIN_EXE_chinwag")), &full).unwrap();
+    let full = Started::new(&chinwag_program(), &full).unwrap();
     for (address, flags, word) in [
         (free, ["--clients", "3"], "refused"),
         (full.address, ["--clients", "9"], "server full (5)"),
@@ -458,7 +457,7 @@ fn a_server_that_is_not_there_or_is_full_is_told_in_one_line() {
 /// A server with these flags and the usual ones.
 fn chinwag_with(flags: &[&str]) -> Started {
     let usual = ["--listen", "127.0.0.1:0", "--quiet", "--log-level", "warn"];
-    Started::new(Path::new(env!("CARGO_BIN_EXE_chinwag")), &[&usual, flags].concat()).unwrap()
+    Started::new(&chinwag_program(), &[&usual, flags].concat()).unwrap()
 }
 
 #[test]

@@ -5,15 +5,10 @@
 //! other work of the machine hits all of them. The measure is processor time of the server's
 //! process for each delivery or connection. The least of the runs is the least disturbed one.
 
-#[path = "bench/mod.rs"]
-mod bench;
-#[path = "stress/mod.rs"]
-mod stress;
-
 use std::process::ExitCode;
 
-use bench::app::{Flags, compare};
 use clap::Parser;
+use scripts::bench::app::{Flags, compare};
 
 fn main() -> ExitCode {
     match compare(&Flags::parse()) {

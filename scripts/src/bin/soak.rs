@@ -8,33 +8,14 @@
 //!
 //! Exit codes: 0 right, 1 the server was wrong or could not be started, 2 wrong flag.
 
-#[path = "stress/mod.rs"]
-mod stress;
-
-#[path = "soak/deadlines.rs"]
-mod deadlines;
-#[path = "soak/network.rs"]
-mod network;
-#[path = "soak/peer.rs"]
-mod peer;
-#[path = "soak/rest.rs"]
-mod rest;
-#[path = "soak/room.rs"]
-mod room;
-#[path = "soak/script.rs"]
-mod script;
-#[path = "soak/visit.rs"]
-mod visit;
-#[path = "soak/visitors.rs"]
-mod visitors;
-
 use std::io::{self, Write};
 use std::process::ExitCode;
 use std::time::Duration;
 
 use chinwag::server::journal::usage_line;
 use clap::Parser;
-use stress::{Outcome, app, flags};
+use scripts::soak::{deadlines, network, room};
+use scripts::stress::{Outcome, app, flags};
 
 /// Starts a server. Clients connect, talk and leave for a long time. Checks all that they read, and
 /// that nothing of them remains in the server. Exit codes: 0 right, 1 the server was wrong or could

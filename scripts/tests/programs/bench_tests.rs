@@ -6,14 +6,14 @@ use std::sync::Mutex;
 use std::thread;
 use std::time::Duration;
 
-use crate::bench::app::{Flags, compare};
-use crate::bench::loads::{self, Load};
-use crate::bench::peer::Peer;
-use crate::bench::report;
-use crate::bench::results::{Metric, Results};
-use crate::bench::room::{Pace, Room, Talk, Until};
-use crate::stress::Outcome;
 use clap::{Parser, ValueEnum};
+use scripts::bench::app::{Flags, compare};
+use scripts::bench::loads::{self, Load};
+use scripts::bench::peer::Peer;
+use scripts::bench::report;
+use scripts::bench::results::{Metric, Results};
+use scripts::bench::room::{Pace, Room, Talk, Until};
+use scripts::stress::Outcome;
 
 const CLIENTS: usize = 20;
 const MESSAGES: u64 = 200;
@@ -135,7 +135,7 @@ fn a_table_leaves_out_what_was_not_measured() {
 
 #[test]
 fn the_results_page_has_the_tables_of_the_kept_runs() {
-    let kept = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/results");
+    let kept = concat!(env!("CARGO_MANIFEST_DIR"), "/results");
     let read = |name: &str| std::fs::read_to_string(format!("{kept}/{name}")).unwrap();
     let page = read("README.md");
     for runs in ["bench.json", "rooms.json"] {
