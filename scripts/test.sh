@@ -38,16 +38,18 @@ CUSTOM_LIBFUZZER_PATH=/dev/null cargo clippy --locked --manifest-path tests/fuzz
     --target-dir target -- -D warnings
 RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --document-private-items
 cargo test --locked --workspace --no-run
-# The default deadlines run beside the tests, which mostly wait as well. If a test fails, `timeout`
-# ends the soak test and its servers.
+# The tests that wait for the default deadlines run beside the others, which mostly wait as well. If
+# another test fails, `timeout` ends these and their servers.
 told=$(mktemp)
-timeout 600 cargo run --locked --quiet -p scripts --bin soak -- --defaults >"$told" 2>&1 &
-soak=$!
-trap 'kill "$soak" 2>/dev/null || :; rm "$told"' EXIT
+waiting=hazards::defaults
+timeout 600 cargo test --locked --workspace --test server -- \
+    --ignored $waiting --test-threads 4 >"$told" 2>&1 &
+defaults=$!
+trap 'kill "$defaults" 2>/dev/null || :; rm "$told"' EXIT
 cargo test --locked --workspace
-cargo test --locked --workspace -- --ignored
+cargo test --locked --workspace -- --ignored --skip $waiting
 code=0
-wait "$soak" || code=$?
+wait "$defaults" || code=$?
 cat "$told"
 [ $code = 0 ] || exit $code
 cargo run --locked --quiet -p scripts --bin soak -- --seconds 15

@@ -176,7 +176,7 @@ impl Room {
     /// Connects this many more, and waits until all are in the conversation.
     pub fn connect(&mut self, more: usize) -> Outcome<()> {
         let all = self.members.len() + more;
-        let mut patience = Patience::new();
+        let mut patience = Patience::full();
         let mut before = 0;
         while before < all {
             let let_in = self.count_let_in()?;
@@ -251,7 +251,7 @@ impl Room {
     pub fn drink(&mut self, bytes: u64) -> Outcome<u64> {
         let mut events = Events::with_capacity(EVENTS_MAX);
         let mut drunk = 0;
-        let mut patience = Patience::new();
+        let mut patience = Patience::full();
         while drunk < bytes {
             let before = drunk;
             self.poll.poll(&mut events, Some(WAIT_MAX))?;

@@ -1,9 +1,9 @@
 //! The soak test: does a server that runs for a long time stay as it was?
 //!
 //! ```text
-//! scripts/soak.sh                  # half an hour of clients, and every default deadline
+//! scripts/soak.sh                  # every default deadline, then half an hour of clients
 //! scripts/soak.sh --seconds 20     # the same, shorter
-//! cargo run --release --example soak -- --defaults     # the default deadlines only
+//! cargo run --release -p scripts --bin soak -- --seconds 20     # the clients only
 //! ```
 //!
 //! Exit codes: 0 right, 1 the server was wrong or could not be started, 2 wrong flag.
@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use chinwag::server::journal::usage_line;
 use clap::Parser;
-use scripts::soak::{deadlines, network, room};
+use scripts::soak::room;
 use scripts::stress::{Outcome, app, flags};
 
 /// Starts a server. Clients connect, talk and leave for a long time. Checks all that they read, and
@@ -28,14 +28,6 @@ struct Flags {
     #[arg(long, value_name = "SECONDS", default_value = "1800")]
     #[arg(value_parser = flags::parse_seconds)]
     seconds: Duration,
-    /// Instead, check that each default time and amount is as --help says. All are checked at once;
-    /// the first line says how long that takes
-    #[arg(long, conflicts_with = "seconds")]
-    defaults: bool,
-    /// For --defaults: this process has a network of its own, in which it may make and cut links.
-    /// Without this flag it starts itself again in one, if this machine allows that
-    #[arg(long, requires = "defaults")]
-    own_network: bool,
 }
 
 fn main() -> ExitCode {
@@ -57,12 +49,6 @@ fn main() -> ExitCode {
 }
 
 fn run(flags: &Flags, out: &mut dyn Write) -> Outcome<()> {
-    if flags.defaults && !flags.own_network {
-        network::enter_own(&["--defaults", "--own-network"])?;
-    }
-    if flags.defaults {
-        return deadlines::look(&[], flags.own_network, out);
-    }
     let table = room::soak(flags.seconds, out)?;
     write!(out, "{}", table.to_text())?;
     Ok(())

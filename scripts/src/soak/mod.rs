@@ -1,8 +1,5 @@
 //! The soak test.
 
-pub mod deadlines;
-pub mod network;
-pub mod peer;
 pub mod rest;
 pub mod room;
 pub mod script;

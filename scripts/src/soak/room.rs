@@ -211,7 +211,7 @@ impl Soak {
     /// than at its start.
     fn rest(&self, clients: usize, meanwhile: &mut dyn FnMut() -> Outcome<()>) -> Outcome<Rest> {
         let (pid, port) = (self.server.pid(), self.server.address.port());
-        let mut patience = Patience::new();
+        let mut patience = Patience::full();
         loop {
             meanwhile()?;
             gauge::cpu_ns_at_rest(pid)?;

@@ -118,7 +118,7 @@ fn measure(flags: &Flags, kinds: &Kinds) -> Outcome<Summary> {
 
     let (report, timeline, used) = talk(flags, &mut crowd, &mut others, pid)?;
     summary::add_talking(&mut table, &report, &used);
-    if !others.is_nobody() {
+    if !others.is_empty() {
         summary::add_trouble(&mut table, &others.tally());
     }
     drop(others);
@@ -142,7 +142,7 @@ fn connect(address: SocketAddr, kinds: &Kinds, connections: Option<Connections>)
 /// Waits until each client that is trouble has been let in once.
 fn enter(others: &mut Troublemakers, crowd: &mut Crowd) -> Outcome<()> {
     let progress = Progress::new("trouble", others.len() as u64)?;
-    let mut patience = Patience::new();
+    let mut patience = Patience::full();
     let mut let_in = 0;
     while let_in < others.len() {
         others.turn(&crowd.record)?;
@@ -167,7 +167,7 @@ fn talk(
         Until::Time(time) => ("talking, ms", time.as_millis() as u64),
     };
     let progress = Progress::new(what, steps)?;
-    let wait_max = if others.is_nobody() { load::WAIT_MAX } else { trouble::WAIT_MAX };
+    let wait_max = if others.is_empty() { load::WAIT_MAX } else { trouble::WAIT_MAX };
     let before = Gauged::now(pid)?;
     let mut load = Load::new(crowd, &flags.talkers(), until, false);
     let mut timeline = Timeline::new(&load, until);

@@ -195,7 +195,7 @@ impl Crowd {
     ) -> Outcome<()> {
         let clients = self.clients.len() + more;
         let start = Instant::now();
-        let mut patience = Patience::new();
+        let mut patience = Patience::full();
         while self.clients.len() < clients {
             let let_in = self.let_in(greeting)?;
             watch(let_in);
@@ -210,7 +210,7 @@ impl Crowd {
             patience.check(batch > 0, || "it admits no client".to_owned())?;
         }
         self.connected_at = Instant::now();
-        let mut patience = Patience::new();
+        let mut patience = Patience::full();
         let mut let_in = 0;
         while let_in < clients {
             self.read(Duration::from_millis(1))?;
@@ -269,7 +269,7 @@ impl Crowd {
         if let Some(first) = self.clients.first_mut() {
             first.say(&words)?;
         }
-        let mut patience = Patience::new();
+        let mut patience = Patience::full();
         while self.begun < self.clients.len() {
             let before = self.begun;
             self.read(Duration::from_millis(10))?;
@@ -354,7 +354,7 @@ impl Crowd {
     /// Reads at least `bytes` bytes in all, unchecked. Returns how many.
     pub fn drink(&mut self, bytes: u64) -> Outcome<u64> {
         let mut drunk = 0;
-        let mut patience = Patience::new();
+        let mut patience = Patience::full();
         while drunk < bytes {
             let before = drunk;
             self.poll.poll(&mut self.events, Some(Duration::from_millis(10)))?;

@@ -193,7 +193,7 @@ impl<'a> Load<'a> {
             heard_at: start,
             messages: 0,
             words: Vec::new(),
-            patience: Patience::new(),
+            patience: Patience::full(),
         }
     }
 
@@ -254,7 +254,7 @@ impl<'a> Load<'a> {
         meanwhile: &mut dyn FnMut(&mut Load) -> Outcome<()>,
     ) -> Outcome<()> {
         let (start, lacking) = (Instant::now(), self.lacking());
-        let mut patience = Patience::new();
+        let mut patience = Patience::full();
         while !self.is_heard() {
             for sender in &self.senders {
                 self.crowd.clients[sender.talker.client].go_on()?;
@@ -292,7 +292,7 @@ impl<'a> Load<'a> {
         let Some(first) = self.crowd.clients.first_mut() else { return Ok(()) };
         self.crowd.record.end_with([&first.listener.name, END].concat());
         first.say(if self.with_name { self.crowd.record.ending() } else { &END[2..] })?;
-        let mut patience = Patience::new();
+        let mut patience = Patience::full();
         while !self.crowd.has_heard_the_end() {
             self.hear(WAIT_MAX)?;
             patience.check(false, || "not all clients receive the last line".to_owned())?;
@@ -443,7 +443,7 @@ pub fn ask(crowd: &mut Crowd, questions: u64, long_bytes: usize) -> Outcome<Dura
     let start = Instant::now();
     let mut question = vec![b'?'; long_bytes];
     question.push(b'\n');
-    let mut patience = Patience::new();
+    let mut patience = Patience::full();
     for _ in 0..questions {
         let before = crowd.clients[0].listener.replies;
         crowd.clients[0].say(&question)?;

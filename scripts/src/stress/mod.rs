@@ -61,7 +61,7 @@ pub struct Patience {
 
 impl Patience {
     /// A full measure.
-    pub fn new() -> Patience {
+    pub fn full() -> Patience {
         Patience { until: Instant::now() + PATIENCE }
     }
 

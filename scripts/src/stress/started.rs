@@ -56,7 +56,7 @@ impl Started {
             format!("cannot start {}: {error}", command.get_program().display())
         })?;
         let mut started = Started { address, child, _stdout: None };
-        let mut patience = Patience::new();
+        let mut patience = Patience::full();
         while gauge::listener_pid(address) != Some(started.pid()) {
             let ended = started.child.try_wait()?;
             if let Some(status) = ended {

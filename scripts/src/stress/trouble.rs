@@ -125,7 +125,7 @@ impl Troublemakers {
     }
 
     /// Whether there are none.
-    pub fn is_nobody(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         self.ones.is_empty()
     }
 
@@ -186,7 +186,7 @@ impl Troublemakers {
 
     /// After the last line was sent, the dripping clients read on until they have received it.
     pub fn listen_to_the_end(&mut self, record: &Record) -> Outcome<()> {
-        let mut patience = Patience::new();
+        let mut patience = Patience::full();
         loop {
             let before = self.heard();
             let mut all = true;
