@@ -1,6 +1,10 @@
-//! What the programs here are made of: a crowd of clients, and what is done with it.
+//! Programs that measure and check chat servers. All of them are made of one [`crowd`] of clients.
+//!
+//! - [`stress`]: the load generator.
+//! - [`soak`]: clients that come and go for a long time.
+//! - [`bench`]: the comparison with other servers and with what the kernel alone costs.
 
 pub mod bench;
-pub mod measure;
+pub mod crowd;
 pub mod soak;
 pub mod stress;

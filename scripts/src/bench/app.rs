@@ -1,31 +1,33 @@
 //! The program: which loads, which servers, how many runs, and what it writes.
 
 use std::fs;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::Command;
 
-use super::loads::{self, Load};
+use super::load::{Load, Measured, ROOMS_SIZES, Shape};
 use super::peer::Peer;
 use super::results::Results;
-use super::{plot, report};
-use crate::stress::Outcome;
-use crate::stress::crowd::clients_max;
-use clap::{Parser, ValueEnum};
+use super::{figures, floor, plot, report, runs};
+use crate::crowd::Outcome;
+use crate::crowd::sockets::clients_max;
+use clap::{Parser, Subcommand, ValueEnum};
 use serde_json::{Value, json};
 
 /// The sizes in the plot. The limit of descriptors allows no more than the greatest.
 const SIZES: [usize; 5] = [1000, 5000, 10_000, 15_000, 19_000];
 
-/// The numbers of clients of `rooms`: alone in one room, in 1 000 rooms, and in 9 000.
-pub const ROOMS_SIZES: [usize; 3] = [2, 2000, 18_000];
-
 /// The file of the tables.
 const TABLES: &str = "bench.md";
 
-/// Compares servers and writes tables, all runs as JSON, and a picture.
+/// Compares servers and writes tables, all runs as JSON, and two pictures.
 #[derive(Debug, Parser)]
 #[command(name = "bench", max_term_width = 100)]
+#[command(args_conflicts_with_subcommands = true, disable_help_subcommand = true)]
 pub struct Flags {
+    /// Something else than the comparison
+    #[command(subcommand)]
+    instead: Option<Instead>,
     /// Which loads [default: all]
     #[arg(value_name = "LOAD")]
     pub loads: Vec<Kind>,
@@ -43,9 +45,24 @@ pub struct Flags {
     /// too
     #[arg(long, value_name = "FILE")]
     pub onto: Vec<PathBuf>,
-    /// Where bench.md, bench.json and cost.svg are written
+    /// Where bench.md, bench.json, cost.svg and shapes.svg are written
     #[arg(long, value_name = "FOLDER", default_value = "target/bench")]
     pub into: PathBuf,
+}
+
+/// What this program does beside the comparison.
+#[derive(Clone, Debug, Subcommand)]
+enum Instead {
+    /// Measures the figures that chinwag has to reach, against bare loops
+    Figures(figures::Flags),
+    /// Runs a bare loop: what the kernel alone costs
+    Floor {
+        /// Which one
+        kind: floor::Kind,
+        /// Where it listens
+        #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0")]
+        listen: SocketAddr,
+    },
 }
 
 /// A kind of load.
@@ -65,6 +82,17 @@ pub enum Kind {
     Stuck,
     /// Sends one message at a time, in one of more and more rooms of two clients
     Rooms,
+    /// Floods of messages of 16 to 1 024 bytes, with 100 in flight up to as many as the server takes
+    Shapes,
+}
+
+/// Does what the flags say.
+pub fn run(flags: &Flags) -> Outcome<()> {
+    match &flags.instead {
+        Some(Instead::Figures(figures)) => figures::show(figures),
+        Some(Instead::Floor { kind, listen }) => floor::run(*kind, *listen),
+        None => compare(flags),
+    }
 }
 
 /// Runs the comparison, and writes the results.
@@ -96,6 +124,11 @@ pub fn compare(flags: &Flags) -> Outcome<()> {
             run_all(*load, &peers, &mut results)?;
             eprintln!("bench: {}, round {} of {}", load.name(), round + 1, flags.runs);
         }
+        if kinds(flags).contains(&Kind::Shapes) {
+            peers.rotate_left(1);
+            run_shapes(&peers, &mut results)?;
+            eprintln!("bench: shapes, round {} of {}", round + 1, flags.runs);
+        }
         // It writes after each round, so a run that is ended early has results.
         write(flags, &sorted, &results)?;
     }
@@ -104,11 +137,11 @@ pub fn compare(flags: &Flags) -> Outcome<()> {
     Ok(())
 }
 
+fn kinds(flags: &Flags) -> &[Kind] {
+    if flags.loads.is_empty() { Kind::value_variants() } else { &flags.loads }
+}
+
 fn loads(flags: &Flags) -> Vec<Load> {
-    let kinds = match flags.loads.is_empty() {
-        true => Kind::value_variants(),
-        false => &flags.loads,
-    };
     let most = clients_max();
     let of_sizes = |sizes: &[usize], load: fn(usize) -> Load| {
         let sizes = sizes.iter().filter(|size| **size <= most.min(flags.many / 3 * 4));
@@ -122,8 +155,9 @@ fn loads(flags: &Flags) -> Vec<Load> {
         Kind::Talkers => vec![Load::Talkers],
         Kind::Busy => vec![Load::Busy],
         Kind::Stuck => vec![Load::Stuck],
+        Kind::Shapes => Vec::new(),
     };
-    kinds.iter().flat_map(of).collect()
+    kinds(flags).iter().flat_map(of).collect()
 }
 
 fn run_all(load: Load, peers: &[Peer], results: &mut Results) -> Outcome<()> {
@@ -131,13 +165,32 @@ fn run_all(load: Load, peers: &[Peer], results: &mut Results) -> Outcome<()> {
         if !load.is_for(peer) || results.failure(load, peer).is_some() {
             continue;
         }
-        match loads::run(load, peer) {
-            Ok(measured) => results.add(load, peer, measured),
-            Err(error) if peer == Peer::Chinwag => return Err(error),
-            Err(error) => {
-                eprintln!("bench: {}: {}: {error}", load.name(), peer.name());
-                results.fail(load, peer, error.to_string());
-            }
+        take(load, peer, runs::run(load, peer), results)?;
+    }
+    Ok(())
+}
+
+/// All shapes of a flood, on one server after the other.
+fn run_shapes(peers: &[Peer], results: &mut Results) -> Outcome<()> {
+    let is_for = |peer: &Peer| Shape::all().all(|shape| Load::Shape(shape).is_for(*peer));
+    for peer in peers.iter().copied().filter(is_for) {
+        let has_failed = |shape: &Shape| results.failure(Load::Shape(*shape), peer).is_some();
+        let shapes: Vec<Shape> = Shape::all().filter(|shape| !has_failed(shape)).collect();
+        runs::run_shapes(peer, shapes, &mut |shape, measured| {
+            take(Load::Shape(shape), peer, measured, results)
+        })?;
+    }
+    Ok(())
+}
+
+/// Only this server must not fail.
+fn take(load: Load, peer: Peer, run: Outcome<Measured>, results: &mut Results) -> Outcome<()> {
+    match run {
+        Ok(measured) => results.add(load, peer, measured),
+        Err(error) if peer.is_chinwag() => return Err(error),
+        Err(error) => {
+            eprintln!("bench: {}: {}: {error}", load.name(), peer.name());
+            results.fail(load, peer, error.to_string());
         }
     }
     Ok(())
@@ -159,7 +212,8 @@ fn write(flags: &Flags, peers: &[Peer], results: &Results) -> Outcome<()> {
         "machine": machine, "versions": versions, "runs": runs, "results": results.to_json(),
     });
     fs::write(flags.into.join("bench.json"), serde_json::to_string_pretty(&all)? + "\n")?;
-    fs::write(flags.into.join("cost.svg"), plot::draw(results, peers, &SIZES)?)?;
+    fs::write(flags.into.join("cost.svg"), plot::draw_cost(results, peers, &SIZES)?)?;
+    fs::write(flags.into.join("shapes.svg"), plot::draw_shapes(results, peers)?)?;
     Ok(())
 }
 

@@ -1,17 +1,18 @@
 //! The comparison of servers.
 //!
-//! - [`peer`]: the servers: how each is started, and what its clients send and receive.
-//! - [`words`]: the text of the messages, and how to find it in what arrives.
-//! - [`room`]: many clients of one server: connects them, has them talk, counts and checks.
-//! - [`loads`]: what the clients do, and what is measured.
+//! - [`peer`]: the servers: how each is started. [`floor`] is the bare loops.
+//! - [`load`]: what a server has to do, and what is measured.
+//! - [`runs`]: one run of each load.
 //! - [`results`]: the measurements, run by run; [`report`] and [`plot`] show them.
+//! - [`figures`]: the figures that chinwag has to reach.
 //! - [`app`]: the program that joins all this.
 
 pub mod app;
-pub mod loads;
+pub mod figures;
+pub mod floor;
+pub mod load;
 pub mod peer;
 pub mod plot;
 pub mod report;
 pub mod results;
-pub mod room;
-pub mod words;
+pub mod runs;

@@ -7,8 +7,9 @@ use std::process::Command;
 
 use clap::ValueEnum;
 
-use crate::stress::Outcome;
-use crate::stress::started::Started;
+use crate::crowd::Outcome;
+use crate::crowd::dialect::Dialect;
+use crate::crowd::started::{Started, beside};
 
 /// The files that a server needs, in a folder of their own.
 const FOLDER: &str = "target/peers";
@@ -16,8 +17,14 @@ const FOLDER: &str = "target/peers";
 /// A server, or a bare loop that shows what the kernel alone costs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ValueEnum)]
 pub enum Peer {
-    /// This server.
+    /// This server, with clients like nc.
     Chinwag,
+    /// The same, with clients that speak telnet.
+    Telnet,
+    /// The same, with clients that speak WebSocket, as the page does.
+    Web,
+    /// The same, with clients like nc, and its keeper writes down all that is said.
+    Logging,
     /// A bare loop of `send`.
     Send,
     /// A bare pump of ready-made blocks of 64 KiB.
@@ -38,20 +45,14 @@ pub enum Peer {
     Threads,
 }
 
-/// How to know that a client is in the conversation.
-#[derive(Clone, Copy, Debug)]
-pub enum LetIn {
-    /// It receives a line that contains this.
-    Told(&'static [u8]),
-    /// It receives nothing, but the process has one descriptor more.
-    Accepted,
-}
-
 impl Peer {
     /// Its name in a table.
     pub fn name(self) -> &'static str {
         match self {
             Peer::Chinwag => "chinwag",
+            Peer::Telnet => "chinwag, telnet",
+            Peer::Web => "chinwag, WebSocket",
+            Peer::Logging => "chinwag, keeps a log",
             Peer::Send => "floor: a loop of `send`",
             Peer::Pump => "floor: a pump of blocks",
             Peer::Accept => "floor: an accept loop",
@@ -64,22 +65,27 @@ impl Peer {
         }
     }
 
+    /// Whether it is this server.
+    pub fn is_chinwag(self) -> bool {
+        self.dialect().is_chinwag()
+    }
+
+    /// Whether it is built with this program: this server, and the bare loops.
+    fn is_ours(self) -> bool {
+        self.is_chinwag() || self.dialect() == Dialect::Bare
+    }
+
     /// Whether it is installed; if not, how to get it.
     pub fn is_there(self) -> Result<(), &'static str> {
         let (program, package) = match self {
-            Peer::Chinwag | Peer::Send | Peer::Pump | Peer::Accept => return Ok(()),
+            _ if self.is_ours() => return Ok(()),
             Peer::Redis => ("redis-server", "apt-get install redis-server"),
             Peer::Nats => ("nats-server", "apt-get install nats-server"),
             Peer::Ngircd => ("ngircd", "apt-get install ngircd"),
             Peer::Ncat => ("ncat", "apt-get install ncat"),
             Peer::Threads => ("python3", "apt-get install python3"),
-            Peer::Tokio => {
-                return if tokio_chat().exists() {
-                    Ok(())
-                } else {
-                    Err("scripts/bench.sh builds it")
-                };
-            }
+            Peer::Tokio if tokio_chat().exists() => return Ok(()),
+            _ => return Err("scripts/bench.sh builds it"),
         };
         let folders = ["/usr/bin", "/usr/sbin", "/usr/local/bin"].map(Path::new);
         let is_there = folders.iter().any(|folder| folder.join(program).exists());
@@ -98,8 +104,10 @@ impl Peer {
             line[..end.unwrap_or(line.len())].trim().to_owned()
         };
         match self {
-            Peer::Chinwag => concat!("chinwag ", env!("CARGO_PKG_VERSION")).to_owned(),
-            Peer::Send | Peer::Pump | Peer::Accept => "scripts/floor.rs".to_owned(),
+            Peer::Chinwag | Peer::Telnet | Peer::Web | Peer::Logging => beside("chinwag")
+                .map(|program| told(&program.to_string_lossy(), "--version"))
+                .unwrap_or_default(),
+            Peer::Send | Peer::Pump | Peer::Accept => "scripts/src/bench/floor.rs".to_owned(),
             Peer::Redis => told("redis-server", "--version"),
             Peer::Nats => told("nats-server", "--version"),
             Peer::Ngircd => told("ngircd", "--version"),
@@ -109,13 +117,14 @@ impl Peer {
         }
     }
 
-    /// The most clients that it can have in this comparison, and the reason if they are few.
-    pub fn clients_max(self) -> (usize, &'static str) {
+    /// The most clients that it can have in this comparison.
+    pub fn clients_max(self) -> usize {
         match self {
-            Peer::Ncat => (1000, "it uses select(2): 1 024 descriptors"),
-            Peer::Ngircd => (1000, "it announces each join to all clients"),
-            Peer::Threads => (15_000, "more threads take half a minute to start"),
-            _ => (usize::MAX, ""),
+            // ncat uses select(2) with 1 024 descriptors. ngircd announces each join to all.
+            Peer::Ncat | Peer::Ngircd => 1000,
+            // More threads take half a minute to start.
+            Peer::Threads => 15_000,
+            _ => usize::MAX,
         }
     }
 
@@ -133,6 +142,15 @@ impl Peer {
         let port = free.port().to_string();
         match self {
             Peer::Chinwag => Started::chinwag(&[]),
+            // It must wait for the first bytes of a client, however busy the machine is.
+            Peer::Telnet | Peer::Web => Started::chinwag(&["--greeting", "2"]),
+            Peer::Logging => {
+                let log = Path::new(FOLDER).join("log");
+                // What an earlier server has kept would be its history.
+                fs::remove_dir_all(&log).unwrap_or_default();
+                fs::create_dir_all(&log)?;
+                Started::chinwag(&["--keep", &log.to_string_lossy()])
+            }
             Peer::Send => Started::floor("send"),
             Peer::Pump => Started::floor("pump"),
             Peer::Accept => Started::floor("accept"),
@@ -141,15 +159,9 @@ impl Peer {
             Peer::Redis => {
                 let mut command = Command::new("redis-server");
                 command.args(["--bind", "127.0.0.1", "--port", &port, "--save", ""]);
-                command.args([
-                    "--appendonly",
-                    "no",
-                    "--maxclients",
-                    "19900",
-                    "--protected-mode",
-                    "no",
-                ]);
-                command.args(["--tcp-backlog", "4096", "--loglevel", "warning"]);
+                command.args(["--appendonly", "no", "--protected-mode", "no"]);
+                command.args(["--maxclients", "19900", "--tcp-backlog", "4096"]);
+                command.args(["--loglevel", "warning"]);
                 command.args(["--client-output-buffer-limit", "pubsub 0 0 0"]);
                 Started::at(command, free)
             }
@@ -183,64 +195,22 @@ impl Peer {
     /// channels. A talker that does not receive its own messages is a third one.
     pub fn channel_clients(self) -> Option<usize> {
         let has_channels = matches!(self, Peer::Chinwag | Peer::Redis | Peer::Nats | Peer::Ngircd);
-        has_channels.then_some(if self.echoes() { 2 } else { 3 })
+        has_channels.then_some(if self.dialect().echoes() { 2 } else { 3 })
     }
 
-    /// What a client of this channel sends first; `speaks` if it will talk, and not only listen.
-    /// Channel 0 of chinwag is its lobby, where each client is already.
-    pub fn hello(self, client: usize, channel: usize, speaks: bool) -> Vec<u8> {
-        let nick = if speaks { format!("/nick s{client}\n") } else { String::new() };
-        let hello = match self {
-            Peer::Chinwag if channel > 0 => format!("{nick}/join c{channel}\n"),
-            Peer::Chinwag => nick,
-            // A subscriber may not publish.
-            Peer::Redis if speaks => "PING\r\n".to_owned(),
-            Peer::Redis => format!("SUBSCRIBE c{channel}\r\n"),
-            Peer::Nats => {
-                format!("CONNECT {{\"verbose\":false}}\r\nSUB c{channel} 1\r\nPING\r\n")
-            }
-            Peer::Ngircd => {
-                format!("NICK u{client}\r\nUSER u 0 * :u\r\nJOIN #c{channel}\r\n")
-            }
-            _ => String::new(),
-        };
-        hello.into_bytes()
-    }
-
-    /// How to know that a client is in the conversation of this channel.
-    pub fn let_in(self, channel: usize, speaks: bool) -> LetIn {
+    /// How its clients talk.
+    pub fn dialect(self) -> Dialect {
         match self {
-            Peer::Send | Peer::Pump | Peer::Accept | Peer::Ncat => LetIn::Accepted,
-            Peer::Chinwag if channel > 0 => LetIn::Told(b"* you are in c"),
-            Peer::Chinwag | Peer::Tokio | Peer::Threads => LetIn::Told(b"* welcome"),
-            // The answer to PING, or part of the answer to SUBSCRIBE.
-            Peer::Redis if speaks => LetIn::Told(b"+PONG"),
-            Peer::Redis => LetIn::Told(b"subscribe"),
-            Peer::Nats => LetIn::Told(b"PONG"),
-            Peer::Ngircd => LetIn::Told(b" 366 "),
+            Peer::Chinwag | Peer::Logging => Dialect::Plain,
+            Peer::Telnet => Dialect::Telnet,
+            Peer::Web => Dialect::Web,
+            Peer::Send | Peer::Pump | Peer::Accept => Dialect::Bare,
+            Peer::Redis => Dialect::Redis,
+            Peer::Nats => Dialect::Nats,
+            Peer::Ngircd => Dialect::Irc,
+            Peer::Ncat => Dialect::Ncat,
+            Peer::Tokio | Peer::Threads => Dialect::Welcoming,
         }
-    }
-
-    /// Whether a talker gets its own messages.
-    pub fn echoes(self) -> bool {
-        !matches!(self, Peer::Redis | Peer::Ngircd | Peer::Ncat)
-    }
-
-    /// Writes what a client must send to give all clients of this channel these words.
-    pub fn write_said(self, words: &[u8], channel: usize, to: &mut Vec<u8>) {
-        let (before, after) = match self {
-            Peer::Redis => {
-                let (length, to) = (words.len(), format!("c{channel}"));
-                let publish = format!("*3\r\n$7\r\nPUBLISH\r\n${}\r\n{to}\r\n", to.len());
-                (format!("{publish}${length}\r\n"), "\r\n")
-            }
-            Peer::Nats => (format!("PUB c{channel} {}\r\n", words.len()), "\r\n"),
-            Peer::Ngircd => (format!("PRIVMSG #c{channel} :"), "\r\n"),
-            _ => (String::new(), "\n"),
-        };
-        to.extend_from_slice(before.as_bytes());
-        to.extend_from_slice(words);
-        to.extend_from_slice(after.as_bytes());
     }
 }
 

@@ -1,23 +1,28 @@
-//! The picture: the cost of a delivery, against the number of clients.
+//! The pictures: the cost of a delivery, against the number of clients and for floods of each shape.
 
-use std::error::Error;
+use std::collections::BTreeMap;
+use std::ops::Range;
 
+use plotters::coord::Shift;
+use plotters::coord::ranged1d::{Ranged, ValueFormatter};
+use plotters::coord::types::RangedCoordf64;
 use plotters::prelude::*;
 
-use super::loads::Load;
+use super::load::{Load, Metric, SHAPE_BYTES, SHAPE_WINDOWS, Shape};
 use super::peer::Peer;
 use super::report::thousands;
-use super::results::{Metric, Results};
-use crate::stress::Outcome;
+use super::results::Results;
+use crate::crowd::Outcome;
 
-/// How large the picture is, in pixels.
-const SIZE: (u32, u32) = (1000, 620);
+/// How large a picture is, in pixels.
+const COST_SIZE: (u32, u32) = (1000, 620);
+const SHAPES_SIZE: (u32, u32) = (1400, 900);
 
 /// The size of the letters, in pixels.
 const TITLE: (&str, u32) = ("sans-serif", 20);
 const LABEL: (&str, u32) = ("sans-serif", 14);
 
-/// The room around the panel, in pixels; on the right it holds the names.
+/// The room around a panel, in pixels; on the right of all stand the names.
 const MARGIN: u32 = 12;
 const NAMES_ROOM: u32 = 230;
 const LABEL_ROOM: (u32, u32) = (48, 64);
@@ -36,79 +41,164 @@ const COLOURS: [RGBColor; 7] = [
     RGBColor(86, 180, 233),
 ];
 
-/// The costs of a server: number of clients, least and greatest in microseconds.
+type Panel<'a> = DrawingArea<SVGBackend<'a>, Shift>;
+type Chart<'a, 'b, Y> = ChartContext<'a, SVGBackend<'b>, Cartesian2d<RangedCoordf64, Y>>;
+
+/// An axis of numbers.
+trait Axis: Ranged<ValueType = f64> + ValueFormatter<f64> {}
+
+impl<Y: Ranged<ValueType = f64> + ValueFormatter<f64>> Axis for Y {}
+
+/// The costs of a server: place on the axis, least and greatest.
 struct Line {
     peer: Peer,
+    colour: RGBColor,
     points: Vec<(f64, f64, f64)>,
 }
 
-/// Draws one message at a time as SVG, for servers that were measured with at least two sizes.
-pub fn draw(results: &Results, peers: &[Peer], sizes: &[usize]) -> Outcome<String> {
-    let of = |peer: &Peer| {
-        let point = |size: &usize| {
-            let (least, most) = results.range(Load::Single(*size), *peer, Metric::CpuNs)?;
-            Some((*size as f64, least / 1e3, most / 1e3))
+/// The lines of all servers that have two points or more. `load` is the load at each place.
+fn lines(
+    results: &Results,
+    peers: &[Peer],
+    scale: f64,
+    loads: impl Iterator<Item = (f64, Load)> + Clone,
+) -> Vec<Line> {
+    let line = |(at, peer): (usize, &Peer)| {
+        let point = |(place, load)| {
+            let (least, most) = results.range(load, *peer, Metric::CpuNs)?;
+            Some((place, least / scale, most / scale))
         };
-        Line { peer: *peer, points: sizes.iter().filter_map(point).collect() }
+        let points = loads.clone().filter_map(point).collect();
+        Line { peer: *peer, colour: COLOURS[at % COLOURS.len()], points }
     };
-    let lines: Vec<Line> = peers.iter().map(of).filter(|line| line.points.len() > 1).collect();
-    let mut svg = String::new();
-    draw_on(&mut svg, &lines).map_err(|error| error.to_string())?;
-    Ok(svg)
+    let lines = peers.iter().enumerate().map(line);
+    lines.filter(|line| line.points.len() > 1).collect()
 }
 
-fn draw_on(svg: &mut String, lines: &[Line]) -> Result<(), Box<dyn Error>> {
+/// Draws one message at a time as SVG, for servers that were measured with at least two sizes.
+pub fn draw_cost(results: &Results, peers: &[Peer], sizes: &[usize]) -> Outcome<String> {
+    let loads = sizes.iter().map(|size| (*size as f64, Load::Single(*size)));
+    let lines = lines(results, peers, 1e3, loads);
     let points = || lines.iter().flat_map(|line| &line.points);
     let widest = points().map(|point| point.0).fold(1.0, f64::max) * 1.02;
     let highest = points().map(|point| point.2).fold(1.0, f64::max) * 1.1;
-    let root = SVGBackend::with_string(svg, SIZE).into_drawing_area();
-    root.fill(&WHITE).map_err(owned)?;
-    let mut chart = ChartBuilder::on(&root)
-        .caption("One message at a time: the server's processor time for each delivery", TITLE)
-        .margin(MARGIN)
-        .margin_right(NAMES_ROOM)
-        .x_label_area_size(LABEL_ROOM.0)
-        .y_label_area_size(LABEL_ROOM.1)
-        .build_cartesian_2d(0.0..widest, 0.0..highest)
-        .map_err(owned)?;
-    chart
-        .configure_mesh()
-        .x_desc("clients that hear it")
-        .y_desc("microseconds a delivery (least of the runs; bars: to the greatest)")
-        .x_label_formatter(&|clients| thousands(*clients as usize))
-        .label_style(LABEL)
-        .axis_desc_style(LABEL)
-        .light_line_style(BLACK.mix(0.04))
-        .bold_line_style(BLACK.mix(0.15))
-        .draw()
-        .map_err(owned)?;
-    let mut names = Vec::new();
-    for (line, colour) in lines.iter().zip(COLOURS.iter().cycle()) {
-        let style = colour.filled().stroke_width(if line.peer == Peer::Chinwag { 4 } else { 2 });
-        let least = line.points.iter().map(|(clients, least, _)| (*clients, *least));
+    draw(COST_SIZE, |root| {
+        let title = "One message at a time: the server's processor time for each delivery";
+        let mut chart =
+            builder(root, title).build_cartesian_2d(0.0..widest, 0.0..highest).map_err(owned)?;
+        let y = "microseconds a delivery (least of the runs; bars: to the greatest)";
+        draw_mesh(&mut chart, ["clients that hear it", y], 11, &|clients| {
+            thousands(*clients as usize)
+        })?;
+        draw_lines(&mut chart, &lines)?;
+        draw_names(root, &chart, &lines, COST_SIZE.0)
+    })
+}
+
+/// Draws floods as SVG: a panel for each size of a message.
+pub fn draw_shapes(results: &Results, peers: &[Peer]) -> Outcome<String> {
+    let of = |bytes| {
+        let windows = SHAPE_WINDOWS.into_iter().enumerate();
+        let load = move |(at, window)| (at as f64, Load::Shape(Shape { bytes, window }));
+        lines(results, peers, 1.0, windows.map(load))
+    };
+    let panels: BTreeMap<usize, Vec<Line>> =
+        SHAPE_BYTES.into_iter().map(|it| (it, of(it))).collect();
+    let costs = panels.values().flatten().flat_map(|line| &line.points);
+    let least = costs.clone().map(|point| point.1).fold(f64::INFINITY, f64::min);
+    let most = costs.map(|point| point.2).fold(1.0, f64::max);
+    let costs = least.min(most) * 0.8..most * 1.2;
+    draw(SHAPES_SIZE, |root| {
+        let title = "A flood to 1 000 clients: the server's processor time for each delivery";
+        let areas = root.titled(title, TITLE).map_err(owned)?.split_evenly((2, 2));
+        for (area, (bytes, lines)) in areas.iter().zip(&panels) {
+            draw_shape(area, *bytes, lines, costs.clone())?;
+        }
+        Ok(())
+    })
+}
+
+fn draw_shape(area: &Panel, bytes: usize, lines: &[Line], costs: Range<f64>) -> Outcome<()> {
+    let title = format!("messages of {} bytes", thousands(bytes));
+    let windows = 0.0..(SHAPE_WINDOWS.len() - 1) as f64;
+    let builder = &mut builder(area, &title);
+    let mut chart = builder.build_cartesian_2d(windows, costs.log_scale()).map_err(owned)?;
+    let window = |at: &f64| match SHAPE_WINDOWS.get(at.round() as usize) {
+        Some(Some(window)) => thousands(*window as usize),
+        _ => "unlimited".to_owned(),
+    };
+    let axes = ["messages in flight", "nanoseconds a delivery (log scale)"];
+    draw_mesh(&mut chart, axes, SHAPE_WINDOWS.len(), &window)?;
+    draw_lines(&mut chart, lines)?;
+    draw_names(area, &chart, lines, area.dim_in_pixel().0)
+}
+
+fn draw(size: (u32, u32), on: impl FnOnce(&Panel) -> Outcome<()>) -> Outcome<String> {
+    let mut svg = String::new();
+    let root = SVGBackend::with_string(&mut svg, size).into_drawing_area();
+    let drawn = root.fill(&WHITE).map_err(owned).and_then(|()| on(&root));
+    drawn.and_then(|()| root.present().map_err(owned))?;
+    drop(root);
+    Ok(svg)
+}
+
+fn builder<'a, 'b>(area: &'a Panel<'b>, title: &str) -> ChartBuilder<'a, 'b, SVGBackend<'b>> {
+    let mut builder = ChartBuilder::on(area);
+    builder.caption(title, TITLE).margin(MARGIN).margin_right(NAMES_ROOM);
+    builder.x_label_area_size(LABEL_ROOM.0).y_label_area_size(LABEL_ROOM.1);
+    builder
+}
+
+fn draw_mesh<Y: Axis>(
+    chart: &mut Chart<Y>,
+    [x, y]: [&str; 2],
+    x_labels: usize,
+    x_label: &dyn Fn(&f64) -> String,
+) -> Outcome<()> {
+    let mut mesh = chart.configure_mesh();
+    mesh.x_desc(x).y_desc(y).x_labels(x_labels).x_label_formatter(&x_label);
+    mesh.y_label_formatter(&|cost| cost.to_string()).label_style(LABEL).axis_desc_style(LABEL);
+    mesh.light_line_style(BLACK.mix(0.04)).bold_line_style(BLACK.mix(0.15));
+    mesh.draw().map_err(owned)
+}
+
+fn draw_lines<Y: Axis>(chart: &mut Chart<Y>, lines: &[Line]) -> Outcome<()>
+where
+    Y: 'static,
+{
+    for Line { peer, colour, points } in lines {
+        let style = colour.filled().stroke_width(if *peer == Peer::Chinwag { 4 } else { 2 });
+        let least = points.iter().map(|(place, least, _)| (*place, *least));
         chart.draw_series(LineSeries::new(least, style).point_size(4)).map_err(owned)?;
-        let bars = line.points.iter().map(|(clients, least, most)| {
-            PathElement::new([(*clients, *least), (*clients, *most)], colour.stroke_width(1))
+        let bars = points.iter().map(|(place, least, most)| {
+            PathElement::new([(*place, *least), (*place, *most)], colour.stroke_width(1))
         });
         chart.draw_series(bars).map_err(owned)?;
-        if let Some((clients, least, _)) = line.points.last() {
-            names.push((chart.backend_coord(&(*clients, *least)), line.peer.name(), *colour));
-        }
     }
-    // Each name stands at the end of its line, or as near to it as the others allow.
-    names.sort_by_key(|((_, y), ..)| *y);
+    Ok(())
+}
+
+/// Each name stands at the end of its line, or as near to it as the others allow.
+fn draw_names<Y: Axis>(area: &Panel, chart: &Chart<Y>, lines: &[Line], width: u32) -> Outcome<()> {
+    let origin = area.get_base_pixel();
+    let end = |line: &Line| {
+        let (place, least, _) = *line.points.last()?;
+        Some((chart.backend_coord(&(place, least)).1 - origin.1, line.peer.name(), line.colour))
+    };
+    let mut names: Vec<_> = lines.iter().filter_map(end).collect();
+    names.sort_by_key(|(y, ..)| *y);
     let mut free_from = 0;
-    for ((_, y), name, colour) in names {
+    for (y, name, colour) in names {
         let y = y.max(free_from);
         free_from = y + NAME_HEIGHT;
-        let x = (SIZE.0 - NAMES_ROOM) as i32 + 8;
+        let x = (width - NAMES_ROOM) as i32 + 8;
         let text = Text::new(name.replace('`', ""), (x, y - 7), LABEL.into_font().color(&colour));
-        root.draw(&text).map_err(owned)?;
+        area.draw(&text).map_err(owned)?;
     }
-    root.present().map_err(owned)
+    Ok(())
 }
 
 /// An error of the drawing library has the lifetime of what it draws on.
-fn owned(error: impl Error) -> Box<dyn Error> {
+fn owned(error: impl std::error::Error) -> Box<dyn std::error::Error> {
     error.to_string().into()
 }

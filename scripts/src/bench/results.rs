@@ -5,55 +5,8 @@ use std::collections::BTreeMap;
 use clap::ValueEnum;
 use serde_json::{Map, Value, json};
 
-use super::loads::Load;
+use super::load::{Load, Measured, Metric};
 use super::peer::Peer;
-
-/// A quantity that is measured.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Metric {
-    /// Processor time of the server for each delivery or connection, in nanoseconds.
-    CpuNs,
-    /// Deliveries per second.
-    PerSecond,
-    /// Seconds until all clients are in.
-    Seconds,
-    /// Added memory: for each client of a storm, or in all beside clients that never read.
-    Bytes,
-    /// The 99th percentile of the latency of the talkers' messages, in milliseconds.
-    P99Ms,
-    /// The share of messages that were not delivered, without a notice.
-    Lost,
-    /// 1 if the server stopped delivering to all.
-    Stalled,
-    /// How many clients it closed.
-    Closed,
-}
-
-impl Metric {
-    const ALL: [Metric; 8] = [
-        Metric::CpuNs,
-        Metric::PerSecond,
-        Metric::Seconds,
-        Metric::Bytes,
-        Metric::P99Ms,
-        Metric::Lost,
-        Metric::Stalled,
-        Metric::Closed,
-    ];
-
-    fn key(self) -> &'static str {
-        match self {
-            Metric::CpuNs => "cpu_ns",
-            Metric::PerSecond => "per_second",
-            Metric::Seconds => "seconds",
-            Metric::Bytes => "bytes",
-            Metric::P99Ms => "p99_ms",
-            Metric::Lost => "lost",
-            Metric::Stalled => "stalled",
-            Metric::Closed => "closed",
-        }
-    }
-}
 
 /// All measurements.
 #[derive(Debug, Default)]
@@ -64,7 +17,7 @@ pub struct Results {
 
 impl Results {
     /// Adds the values of one run.
-    pub fn add(&mut self, load: Load, peer: Peer, measured: Vec<(Metric, f64)>) {
+    pub fn add(&mut self, load: Load, peer: Peer, measured: Measured) {
         let of = self.runs.entry((load, peer)).or_default();
         for (metric, value) in measured {
             of.entry(metric).or_default().push(value);
@@ -80,7 +33,7 @@ impl Results {
             let mut peers = Peer::value_variants().iter();
             let peer = peers.find(|peer| one["server"] == peer.name())?;
             for (key, runs) in one["runs"].as_object()? {
-                let metric = Metric::ALL.into_iter().find(|metric| metric.key() == key)?;
+                let (metric, _) = Metric::ALL.into_iter().find(|(_, name)| name == key)?;
                 let of = self.runs.entry((load, *peer)).or_default().entry(metric).or_default();
                 of.extend(runs.as_array()?.iter().filter_map(Value::as_f64));
             }
@@ -121,11 +74,16 @@ impl Results {
         let one = |((load, peer), metrics): (&(Load, Peer), &BTreeMap<Metric, Vec<f64>>)| {
             let metrics: Map<String, Value> = metrics
                 .iter()
-                .map(|(metric, runs)| (metric.key().to_owned(), json!(runs)))
+                .map(|(metric, runs)| (key(*metric).to_owned(), json!(runs)))
                 .collect();
             let (name, clients) = (load.name(), load.clients());
             json!({ "load": name, "clients": clients, "server": peer.name(), "runs": metrics })
         };
         self.runs.iter().map(one).collect()
     }
+}
+
+/// The name of a metric in a file.
+fn key(metric: Metric) -> &'static str {
+    Metric::ALL.into_iter().find(|(one, _)| *one == metric).map_or("", |(_, name)| name)
 }

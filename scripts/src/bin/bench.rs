@@ -7,15 +7,9 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
-use scripts::bench::app::{Flags, compare};
+use scripts::bench::app;
+use scripts::crowd::program;
 
 fn main() -> ExitCode {
-    match compare(&Flags::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("bench: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    program::main(|flags, _| Ok(app::run(flags)?))
 }

@@ -5,17 +5,13 @@
 //! scripts/soak.sh --seconds 20     # the same, shorter
 //! cargo run --release -p scripts --bin soak -- --seconds 20     # the clients only
 //! ```
-//!
-//! Exit codes: 0 right, 1 the server was wrong or could not be started, 2 wrong flag.
 
-use std::io::{self, Write};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use chinwag::server::journal::usage_line;
 use clap::Parser;
+use scripts::crowd::program::{self, parse_seconds};
 use scripts::soak::room;
-use scripts::stress::{Outcome, app, flags};
 
 /// Starts a server. Clients connect, talk and leave for a long time. Checks all that they read, and
 /// that nothing of them remains in the server. Exit codes: 0 right, 1 the server was wrong or could
@@ -26,30 +22,13 @@ struct Flags {
     /// Run clients for this many seconds; compare the idle server with before every minute or more
     /// often
     #[arg(long, value_name = "SECONDS", default_value = "1800")]
-    #[arg(value_parser = flags::parse_seconds)]
+    #[arg(value_parser = parse_seconds)]
     seconds: Duration,
 }
 
 fn main() -> ExitCode {
-    let flags = match Flags::try_parse() {
-        Ok(flags) => flags,
-        Err(error) if !error.use_stderr() => error.exit(),
-        Err(error) => {
-            eprintln!("soak: {}", usage_line(&error));
-            return ExitCode::from(app::USAGE);
-        }
-    };
-    match run(&flags, &mut io::stdout()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("soak: {error}");
-            ExitCode::from(app::FAILED)
-        }
-    }
-}
-
-fn run(flags: &Flags, out: &mut dyn Write) -> Outcome<()> {
-    let table = room::soak(flags.seconds, out)?;
-    write!(out, "{}", table.to_text())?;
-    Ok(())
+    program::main(|flags: &Flags, out| {
+        let table = room::soak(flags.seconds, out)?;
+        Ok(write!(out, "{}", table.to_text())?)
+    })
 }

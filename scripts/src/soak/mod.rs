@@ -1,4 +1,9 @@
-//! The soak test.
+//! The soak test: clients that come and go for a long time.
+//!
+//! - [`script`]: what each kind of visitor does.
+//! - [`visit`]: one visitor; [`visitors`]: the sockets of all.
+//! - [`rest`]: what a server keeps that has nothing to do.
+//! - [`room`]: the test.
 
 pub mod rest;
 pub mod room;

@@ -1,7 +1,7 @@
 //! What a server at rest keeps, and whether that grows.
 
-use crate::stress::gauge::{self, Socket};
-use crate::stress::{Fault, Outcome};
+use crate::crowd::gauge::{self, Socket};
+use crate::crowd::{Fault, Outcome};
 
 /// At most this much more memory at rest than after the warm-up is no leak. The allocator returns
 /// pages or keeps them, and a map that was once fuller keeps its room.

@@ -7,13 +7,13 @@ use std::time::{Duration, Instant};
 
 use super::rest::{self, Rest, kib};
 use super::visitors::Visitors;
-use crate::stress::crowd::{Crowd, Greeting};
-use crate::stress::gauge;
-use crate::stress::load::{self, Load, Pace, Talker, Until};
-use crate::stress::started::Started;
-use crate::stress::table::Table;
-use crate::stress::trouble::{self, Kind, Tally, Troublemakers};
-use crate::stress::{Fault, Outcome, Patience};
+use crate::crowd::gauge;
+use crate::crowd::load::{self, Load, Pace, Talker, Until};
+use crate::crowd::sockets::Crowd;
+use crate::crowd::started::Started;
+use crate::crowd::table::Table;
+use crate::crowd::trouble::{self, Kind, Tally, Troublemakers};
+use crate::crowd::{Fault, Outcome, Patience};
 
 /// The steady clients: they stay from the beginning to the end, talk, and receive every line.
 const STEADY: usize = 20;
@@ -133,7 +133,7 @@ impl Soak {
         // The messages fill the window.
         let messages = (2 * WINDOW_BYTES / MESSAGE_BYTES / STEADY) as u64;
         let window = Pace::Window(4);
-        load::run(&mut crowd, &talkers(window), Until::Heard(messages), false)?;
+        load::run(&mut crowd, &talkers(window), Until::Heard(messages))?;
         self.round(&mut crowd, round)?;
         self.rest_with(&mut crowd)?;
         drop(crowd);
@@ -141,14 +141,12 @@ impl Soak {
     }
 
     fn gather(&self) -> Outcome<Crowd> {
-        let mut crowd = Crowd::connect(self.server.address, STEADY, Greeting::Welcome(None))?;
-        crowd.begin(false)?;
-        Ok(crowd)
+        Crowd::of_chinwag(self.server.address, STEADY)
     }
 
     fn round(&mut self, crowd: &mut Crowd, time: Duration) -> Outcome<()> {
         let mut others = Troublemakers::new(self.server.address, &TROUBLE)?;
-        let mut load = Load::new(crowd, &talkers(Pace::Every(PERIOD)), Until::Time(time), false);
+        let mut load = Load::new(crowd, &talkers(Pace::Every(PERIOD)), Until::Time(time));
         while !load.is_over() {
             load.turn(trouble::WAIT_MAX)?;
             others.turn(load.record())?;

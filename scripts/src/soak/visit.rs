@@ -9,10 +9,10 @@ use std::collections::VecDeque;
 use memchr::memchr;
 
 use super::script::{Kind, Step, ignoring};
-use crate::stress::Fault;
-use crate::stress::ear::Ear;
-use crate::stress::notices::{Told, told};
-use crate::stress::record::{Record, text};
+use crate::crowd::Fault;
+use crate::crowd::ear::Ear;
+use crate::crowd::notices::{Told, told};
+use crate::crowd::record::{Record, text};
 
 /// One visitor.
 #[derive(Debug)]

@@ -16,9 +16,9 @@ use socket2::SockRef;
 use super::room::PER_ADDRESS;
 use super::script::{self, KINDS, Kind, Step};
 use super::visit::Visit;
-use crate::stress::crowd::connect_from;
-use crate::stress::record::Record;
-use crate::stress::{Outcome, PATIENCE};
+use crate::crowd::record::Record;
+use crate::crowd::sockets::connect_from;
+use crate::crowd::{Outcome, PATIENCE};
 
 /// The time between two visitors.
 const PERIOD: Duration = Duration::from_millis(25);

@@ -1,70 +1,30 @@
 //! The program: reads the flags, measures, and shows the results.
 
-use std::ffi::OsString;
 use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use chinwag::server::journal::usage_line;
-use clap::Parser;
-use clap::error::ErrorKind;
-
-use super::crowd::{self, Crowd, Greeting};
 use super::flags::{Flags, Kinds};
-use super::gauge::{self, Calls, Connections, Strace};
-use super::load::{self, Load, Report, Said, Until};
-use super::progress::Progress;
-use super::started::Started;
+use super::plot;
 use super::summary::{self, Summary};
-use super::table::Table;
 use super::timeline::Timeline;
-use super::trouble::{self, Troublemakers};
-use super::{Outcome, Patience, plot};
-
-/// The exit code if the server was right.
-pub const RIGHT: u8 = 0;
-/// The exit code if the server was wrong, or could not be measured.
-pub const FAILED: u8 = 1;
-/// The exit code for a wrong flag.
-pub const USAGE: u8 = 2;
+use crate::crowd::gauge::{self, Calls, Connections, Gauged, Strace};
+use crate::crowd::load::{self, Load, Report, Said, Until};
+use crate::crowd::program::Failure;
+use crate::crowd::progress::Progress;
+use crate::crowd::sockets::{self, Crowd, Server};
+use crate::crowd::started::Started;
+use crate::crowd::table::Table;
+use crate::crowd::trouble::{self, Troublemakers};
+use crate::crowd::{Outcome, Patience};
 
 /// How long to count system calls.
 const CALLS_TIME: Duration = Duration::from_secs(1);
 
-/// Runs the program with these arguments, of which the first is its own name; returns the exit
-/// code.
-pub fn run(arguments: &[OsString], out: &mut dyn Write, err: &mut dyn Write) -> u8 {
-    let (code, told) = match Flags::try_parse_from(arguments) {
-        Ok(flags) => match measure_and_show(&flags, out) {
-            Ok(()) => return RIGHT,
-            Err(Failure::Usage(told)) => (USAGE, told),
-            Err(Failure::Other(error)) => (FAILED, error.to_string()),
-        },
-        Err(error) if error.kind() == ErrorKind::DisplayHelp => {
-            let shown = write!(out, "{}", error.render());
-            return if shown.is_ok() { RIGHT } else { FAILED };
-        }
-        Err(error) => (USAGE, usage_line(&error)),
-    };
-    // If standard error is closed, nobody wants to know.
-    writeln!(err, "stress: {told}").unwrap_or_default();
-    code
-}
-
-enum Failure {
-    Usage(String),
-    Other(Box<dyn std::error::Error>),
-}
-
-impl<E: Into<Box<dyn std::error::Error>>> From<E> for Failure {
-    fn from(error: E) -> Failure {
-        Failure::Other(error.into())
-    }
-}
-
-fn measure_and_show(flags: &Flags, out: &mut dyn Write) -> Result<(), Failure> {
+/// Measures, and shows the results.
+pub fn run(flags: &Flags, out: &mut dyn Write) -> Result<(), Failure> {
     let kinds = flags.kinds().map_err(Failure::Usage)?;
     let json_file = flags.json.as_deref().filter(|path| *path != Path::new("-"));
     // Better fail before the measurement than after it if a file cannot be written.
@@ -92,9 +52,9 @@ fn unwritten(path: &Path, error: &std::io::Error) -> String {
 }
 
 fn measure(flags: &Flags, kinds: &Kinds) -> Outcome<Summary> {
-    let possible = crowd::clients_max();
+    let possible = sockets::clients_max();
     if kinds.all() > possible {
-        return Err(crowd::too_many(kinds.all()).into());
+        return Err(sockets::too_many(kinds.all()).into());
     }
     let found = flags.find_server()?;
     let started = if found.is_none() { Some(Started::chinwag(&[])?) } else { None };
@@ -132,10 +92,9 @@ fn measure(flags: &Flags, kinds: &Kinds) -> Outcome<Summary> {
 fn connect(address: SocketAddr, kinds: &Kinds, connections: Option<Connections>) -> Outcome<Crowd> {
     let clients = kinds.reading + kinds.stuck;
     let progress = Progress::new("connecting", clients as u64)?;
-    let greeting = Greeting::Welcome(connections);
-    let watch = &mut |let_in| progress.show(let_in as u64);
-    let mut crowd = Crowd::connect_watched(address, clients, greeting, watch)?;
-    crowd.begin(false)?;
+    let mut crowd = Crowd::new(Server::chinwag(address, connections))?;
+    crowd.connect_watched(clients, &mut |let_in| progress.show(let_in as u64))?;
+    crowd.begin()?;
     Ok(crowd)
 }
 
@@ -169,7 +128,7 @@ fn talk(
     let progress = Progress::new(what, steps)?;
     let wait_max = if others.is_empty() { load::WAIT_MAX } else { trouble::WAIT_MAX };
     let before = Gauged::now(pid)?;
-    let mut load = Load::new(crowd, &flags.talkers(), until, false);
+    let mut load = Load::new(crowd, &flags.talkers(), until);
     let mut timeline = Timeline::new(&load, until);
     while !load.is_over() {
         load.turn(wait_max)?;
@@ -226,7 +185,7 @@ fn count_calls(
     };
     let progress = Progress::new("system calls, ms", CALLS_TIME.as_millis() as u64)?;
     let (until, start) = (Until::Time(CALLS_TIME), Instant::now());
-    let mut load = Load::new(crowd, &flags.talkers(), until, false);
+    let mut load = Load::new(crowd, &flags.talkers(), until);
     while !load.is_over() {
         load.turn(load::WAIT_MAX)?;
         progress.show(start.elapsed().as_millis() as u64);
@@ -235,32 +194,4 @@ fn count_calls(
     let calls = strace.finish()?;
     load.end()?;
     Ok(Ok((calls, load.report()?.deliveries)))
-}
-
-/// What the server has used, if its process is known.
-#[derive(Clone, Copy, Debug)]
-pub struct Gauged {
-    /// Processor time, in nanoseconds.
-    pub cpu_ns: Option<u64>,
-    /// Memory.
-    pub resident_bytes: Option<u64>,
-}
-
-impl Gauged {
-    fn now(pid: Option<u32>) -> Outcome<Gauged> {
-        let Some(pid) = pid else { return Ok(Gauged { cpu_ns: None, resident_bytes: None }) };
-        let unknown = |error| format!("nothing is known of the process {pid}: {error}");
-        let cpu_ns = gauge::cpu_ns_at_rest(pid).map_err(unknown)?;
-        let resident_bytes = gauge::resident_bytes(pid).map_err(unknown)?;
-        Ok(Gauged { cpu_ns: Some(cpu_ns), resident_bytes: Some(resident_bytes) })
-    }
-
-    /// What it has used since `before`.
-    fn since(&self, before: &Gauged) -> Gauged {
-        let between = |now: Option<u64>, then: Option<u64>| Some(now?.saturating_sub(then?));
-        Gauged {
-            cpu_ns: between(self.cpu_ns, before.cpu_ns),
-            resident_bytes: between(self.resident_bytes, before.resident_bytes),
-        }
-    }
 }

@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use clap::Parser;
 
-use super::author::MESSAGE_BYTES_MIN;
-use super::load::{Pace, Talker, Until};
-use super::trouble::Kind;
+use crate::crowd::author::MESSAGE_BYTES_MIN;
+use crate::crowd::load::{Pace, Talker, Until};
+use crate::crowd::program::parse_seconds;
+use crate::crowd::trouble::Kind;
 
 /// Opens many connections to a chat server and sends messages. Checks that every client receives
 /// every line, whole, once, and in the same order. Exit codes: 0 right, 1 the server was wrong or
@@ -181,14 +182,6 @@ fn parse_bytes(text: &str) -> Result<usize, String> {
 fn parse_share(text: &str) -> Result<f64, String> {
     let share = text.parse().ok().filter(|share| (0.0..=1.0).contains(share));
     share.ok_or_else(|| "not a share from 0 to 1".to_owned())
-}
-
-/// A time of at most a day.
-pub fn parse_seconds(text: &str) -> Result<Duration, String> {
-    const DAY: f64 = 86400.0;
-    let seconds = text.parse().ok().filter(|it: &f64| *it > 0.0 && *it <= DAY);
-    let seconds = seconds.map(Duration::from_secs_f64);
-    seconds.ok_or_else(|| "not a number of seconds above 0, a day at most".to_owned())
 }
 
 /// The time between two messages.

@@ -5,8 +5,8 @@ use std::error::Error;
 use plotters::coord::Shift;
 use plotters::prelude::*;
 
-use super::Outcome;
 use super::timeline::Interval;
+use crate::crowd::Outcome;
 
 /// How large the picture is, in pixels.
 const SIZE: (u32, u32) = (1000, 800);

@@ -2,14 +2,13 @@
 
 use serde_json::{Map, Value, json};
 
-use super::app::Gauged;
-use super::crowd::{self, Crowd};
 use super::flags::{Flags, Kinds};
-use super::gauge::Calls;
-use super::load::{Report, Said};
-use super::table::Table;
 use super::timeline::Timeline;
-use super::trouble::{Kind, Tally};
+use crate::crowd::gauge::{Calls, Gauged};
+use crate::crowd::load::{Report, Said};
+use crate::crowd::sockets::{self, Crowd};
+use crate::crowd::table::Table;
+use crate::crowd::trouble::{Kind, Tally};
 
 /// All results, for people and for programs.
 #[derive(Debug)]
@@ -76,7 +75,7 @@ pub fn add_kinds(table: &mut Table, kinds: &Kinds) {
 }
 
 fn allowed() -> f64 {
-    crowd::clients_max() as f64
+    sockets::clients_max() as f64
 }
 
 /// The time and memory for connecting.

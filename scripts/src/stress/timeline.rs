@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::Outcome;
-use super::load::{Load, Until};
+use crate::crowd::Outcome;
+use crate::crowd::load::{Load, Until};
 
 /// The shortest interval.
 const INTERVAL_MIN: Duration = Duration::from_millis(100);

@@ -8,12 +8,16 @@ use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
 use scripts::bench::app::{Flags, compare};
-use scripts::bench::loads::{self, Load};
+use scripts::bench::load::{Load, Metric};
 use scripts::bench::peer::Peer;
-use scripts::bench::report;
-use scripts::bench::results::{Metric, Results};
-use scripts::bench::room::{Pace, Room, Talk, Until};
-use scripts::stress::Outcome;
+use scripts::bench::results::Results;
+use scripts::bench::{report, runs};
+use scripts::crowd::Outcome;
+use scripts::crowd::dialect::Dialect;
+use scripts::crowd::load::{Pace, Report, Talker, Until};
+use scripts::crowd::sockets::{Crowd, Server};
+
+use super::stress_tests::{FAULTS, Fake, IN_THE_MIDDLE, MESSAGES as FAKE_MESSAGES, READERS, To};
 
 const CLIENTS: usize = 20;
 const MESSAGES: u64 = 200;
@@ -22,15 +26,15 @@ const FLOODER: &[Pace] = &[Pace::Window(50)];
 /// What a wrong server sends to one client instead of one message.
 type Wrong = fn(&str) -> Vec<u8>;
 
-/// Runs a talk at these paces over a server that welcomes clients and relays lines. It sends
-/// message 100 of the first talker to the last client as `wrong` says. Like [`Peer::Tokio`] it puts
-/// a name before the words.
-fn talk_over(paces: &[Pace], wrong: Wrong) -> Outcome<Talk> {
+/// Runs a talk at these paces over a server that welcomes clients and relays lines, as
+/// [`Peer::Tokio`] does. It sends message 100 of the first talker to the last client as `wrong`
+/// says.
+fn talk_over(paces: &[Pace], wrong: Wrong) -> Outcome<Report> {
     talk_in_channels_of(CLIENTS, paces, wrong)
 }
 
 /// The same with this many clients in each channel. The server sends all lines to all clients.
-fn talk_in_channels_of(channel_clients: usize, paces: &[Pace], wrong: Wrong) -> Outcome<Talk> {
+fn talk_in_channels_of(channel_clients: usize, paces: &[Pace], wrong: Wrong) -> Outcome<Report> {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let talkers = paces.len();
@@ -50,22 +54,33 @@ fn talk_in_channels_of(channel_clients: usize, paces: &[Pace], wrong: Wrong) -> 
             }
         });
     });
-    let talk = {
-        let room = Room::new(Peer::Tokio, address, std::process::id(), talkers)?;
-        let mut room = room.in_channels_of(channel_clients);
-        room.connect(CLIENTS)?;
-        room.talk(paces, 59, Until::Said(MESSAGES))
+    let server = Server { dialect: Dialect::Welcoming, ..Server::chinwag(address, None) };
+    let report = {
+        let crowd = Crowd::new(server)?.with_talkers(talkers);
+        let mut crowd = crowd.in_channels_of(channel_clients);
+        crowd.connect(CLIENTS)?;
+        crowd.begin().and_then(|()| talk(&mut crowd, paces, MESSAGES))
     };
     serving.join().unwrap();
-    talk
+    report
+}
+
+fn talk(crowd: &mut Crowd, paces: &[Pace], messages: u64) -> Outcome<Report> {
+    let talker = |(client, pace): (usize, &Pace)| {
+        let timed = matches!(pace, Pace::Every(_));
+        Talker { client, pace: *pace, message_bytes: 64, timed }
+    };
+    let talkers: Vec<Talker> = paces.iter().enumerate().map(talker).collect();
+    runs::talk(crowd, &talkers, Until::Heard(messages)).map(|(report, _)| report)
 }
 
 /// Sends all what this talker sends, each line to all clients before another talker's line.
 fn relay(talker: usize, said: TcpStream, clients: &Mutex<Vec<TcpStream>>, wrong: Wrong) {
+    // Before the first message the first talker sends one more line.
     for (number, line) in BufReader::new(said).lines().map_while(Result::ok).enumerate() {
         for (key, client) in clients.lock().unwrap().iter_mut().enumerate() {
-            let line = format!("a: {line}\n");
-            let is_wrong = talker == 0 && number == 100 && key == CLIENTS - 1;
+            let line = format!("{line}\n");
+            let is_wrong = talker == 0 && number == 101 && key == CLIENTS - 1;
             let bytes = if is_wrong { wrong(&line) } else { line.into_bytes() };
             // The measuring program may have ended already.
             client.write_all(&bytes).ok();
@@ -76,8 +91,7 @@ fn relay(talker: usize, said: TcpStream, clients: &Mutex<Vec<TcpStream>>, wrong:
 #[test]
 fn every_delivery_is_counted_once() {
     let talk = talk_over(FLOODER, |line| line.as_bytes().to_vec()).unwrap();
-    assert_eq!((talk.deliveries, talk.lost), (MESSAGES * CLIENTS as u64, 0));
-    assert!(!talk.stalled);
+    assert_eq!((talk.deliveries, talk.messages_missed), (MESSAGES * CLIENTS as u64, 0));
 }
 
 #[test]
@@ -85,7 +99,7 @@ fn talkers_beside_a_flooder_have_every_delivery_timed_too() {
     let paces = [FLOODER[0], Pace::Every(Duration::from_millis(1))];
     let talk = talk_over(&paces, |line| line.as_bytes().to_vec()).unwrap();
     let each = MESSAGES * CLIENTS as u64;
-    assert_eq!((talk.deliveries, talk.lost), (2 * each, 0));
+    assert_eq!((talk.deliveries, talk.messages_missed), (2 * each, 0));
     assert_eq!(talk.latencies.len(), each);
 }
 
@@ -93,22 +107,42 @@ fn talkers_beside_a_flooder_have_every_delivery_timed_too() {
 fn what_is_not_a_message_is_not_counted() {
     let talk =
         talk_over(FLOODER, |line| format!("* a notice\n{line}* another\n").into_bytes()).unwrap();
-    assert_eq!((talk.deliveries, talk.lost), (MESSAGES * CLIENTS as u64, 0));
+    assert_eq!((talk.deliveries, talk.messages_missed), (MESSAGES * CLIENTS as u64, 0));
 }
 
 #[test]
 fn a_message_that_does_not_come_or_is_changed_is_lost() {
-    let changed = |line: &str| line.replacen('#', "!", 1).into_bytes();
+    let changed = |line: &str| line.replacen("talker0", "walker0", 1).into_bytes();
     for wrong in [|_: &str| Vec::new(), changed] {
         let talk = talk_over(FLOODER, wrong).unwrap();
-        assert_eq!((talk.deliveries, talk.lost), (MESSAGES * CLIENTS as u64 - 1, 1));
+        assert_eq!((talk.deliveries, talk.messages_missed), (MESSAGES * CLIENTS as u64 - 1, 1));
     }
 }
 
 #[test]
-fn a_message_that_comes_twice_is_a_fault() {
-    let error = talk_over(FLOODER, |line| line.repeat(2).into_bytes()).unwrap_err().to_string();
-    assert!(error.contains("message 100 arrived twice"), "{error}");
+fn a_message_that_comes_twice_torn_or_too_late_is_a_fault() {
+    let late = |line: &str| line.replace("100", "098").into_bytes();
+    let early = |line: &str| line.replace("100", "999").into_bytes();
+    let torn = |line: &str| line.replace("00", "").into_bytes();
+    for (wrong, word) in [
+        ((|line| line.repeat(2).into_bytes()) as Wrong, "message 100 arrived twice"),
+        (late, "message 98 arrived twice or out of order"),
+        (early, "no client sent"),
+        (torn, "no client sent"),
+    ] {
+        let error = talk_over(FLOODER, wrong).unwrap_err().to_string();
+        assert!(error.contains(word), "no {word} in {error}");
+    }
+}
+
+#[test]
+fn a_chinwag_that_is_wrong_about_one_line_is_found() {
+    for wrong in FAULTS {
+        let fake = Fake { wrong, to: To::Last, at_line: IN_THE_MIDDLE };
+        let mut crowd = Crowd::of_chinwag(fake.start(), READERS).unwrap();
+        let report = talk(&mut crowd, &[Pace::Window(10)], FAKE_MESSAGES as u64);
+        assert!(report.is_err(), "{wrong:?} was not found");
+    }
 }
 
 #[test]
@@ -120,7 +154,7 @@ fn a_message_in_another_channel_is_a_fault() {
 
 #[test]
 fn both_clients_of_each_room_receive_its_lines() {
-    let measured = loads::run(Load::Rooms(CLIENTS), Peer::Chinwag).unwrap();
+    let measured = runs::run(Load::Rooms(CLIENTS), Peer::Chinwag).unwrap();
     assert!(matches!(measured[..], [(Metric::CpuNs, 1.0..)]), "{measured:?}");
 }
 

@@ -16,5 +16,5 @@ use std::path::PathBuf;
 
 /// The server, which is built with the scripts.
 fn chinwag_program() -> PathBuf {
-    scripts::stress::started::beside("chinwag").unwrap()
+    scripts::crowd::started::beside("chinwag").unwrap()
 }

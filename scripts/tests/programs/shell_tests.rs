@@ -7,7 +7,7 @@ use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::chinwag_program;
-use scripts::stress::PATIENCE;
+use scripts::crowd::PATIENCE;
 
 /// The scripts for visitors, each with a word of its help.
 const SCRIPTS: [(&str, &str); 2] = [("soak.sh", "--seconds SECONDS"), ("demo.sh", "Ctrl-B d")];

@@ -8,13 +8,14 @@ use std::time::Duration;
 
 use crate::chinwag_program;
 use clap::CommandFactory;
+use scripts::crowd::gauge::Connections;
+use scripts::crowd::load::{self, Load, Pace, Talker, Until};
+use scripts::crowd::program::run_with;
+use scripts::crowd::sockets::{Crowd, Server};
+use scripts::crowd::started::Started;
 use scripts::soak::rest::{self, Rest};
 use scripts::stress::app;
-use scripts::stress::crowd::{Crowd, Greeting};
 use scripts::stress::flags::Flags;
-use scripts::stress::gauge::Connections;
-use scripts::stress::load::{self, Load, Pace, Talker, Until};
-use scripts::stress::started::Started;
 use serde_json::Value;
 
 fn chinwag() -> Started {
@@ -30,11 +31,10 @@ fn talkers(count: usize, window: u64) -> Vec<Talker> {
 #[test]
 fn every_delivery_of_the_server_is_counted_and_right() {
     let server = chinwag();
-    let mut crowd = Crowd::connect(server.address, 50, Greeting::Welcome(None)).unwrap();
-    crowd.begin(false).unwrap();
+    let mut crowd = Crowd::of_chinwag(server.address, 50).unwrap();
     for window in [1, 100] {
         let until = Until::Heard(200);
-        let report = load::run(&mut crowd, &talkers(5, window), until, false).unwrap();
+        let report = load::run(&mut crowd, &talkers(5, window), until).unwrap();
         assert_eq!(report.deliveries, 50 * 5 * 200);
         assert_eq!(report.lines_missed, 0);
     }
@@ -44,21 +44,21 @@ fn every_delivery_of_the_server_is_counted_and_right() {
 fn more_clients_connect_before_the_accepted_ones_are_let_in() {
     let flags = ["--listen", "127.0.0.1:0", "--quiet", "--lang", "en", "--greeting", "3600"];
     let server = Started::new(&chinwag_program(), &flags).unwrap();
-    let greeting = Greeting::Welcome(Some(Connections::of(server.pid()).unwrap()));
+    let connections = Some(Connections::of(server.pid()).unwrap());
+    let mut crowd = Crowd::new(Server::chinwag(server.address, connections)).unwrap();
     // More than may wait in the queue. All of them connect, and only then it is noticed that none
     // is welcomed.
-    let told = Crowd::connect(server.address, 3200, greeting).unwrap_err().to_string();
+    let told = crowd.connect(3200).unwrap_err().to_string();
     assert!(told.contains("it has let in 0 of 3200"), "{told}");
 }
 
 #[test]
 fn what_is_said_late_has_been_waited_for_since_it_was_due() {
     let server = chinwag();
-    let mut crowd = Crowd::connect(server.address, 2, Greeting::Welcome(None)).unwrap();
-    crowd.begin(false).unwrap();
+    let mut crowd = Crowd::of_chinwag(server.address, 2).unwrap();
     let pace = Pace::Every(Duration::from_millis(10));
     let talker = Talker { client: 0, pace, message_bytes: 64, timed: true };
-    let mut load = Load::new(&mut crowd, &[talker], Until::Heard(3), false);
+    let mut load = Load::new(&mut crowd, &[talker], Until::Heard(3));
     thread::sleep(Duration::from_millis(300));
     while !load.is_over() {
         load.turn(load::WAIT_MAX).unwrap();
@@ -69,7 +69,7 @@ fn what_is_said_late_has_been_waited_for_since_it_was_due() {
 
 /// How a fake server treats a line wrongly.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Wrong {
+pub enum Wrong {
     Not,
     Drops,
     /// The same, and then other clients talk without end.
@@ -85,7 +85,7 @@ enum Wrong {
 
 /// Which clients it treats wrongly.
 #[derive(Clone, Copy, Debug)]
-enum To {
+pub enum To {
     All,
     /// The client that connected last.
     Last,
@@ -94,23 +94,23 @@ enum To {
 /// A server that sends the lines of its first client to all, with its name, and is wrong on
 /// purpose.
 #[derive(Clone, Copy, Debug)]
-struct Fake {
-    wrong: Wrong,
-    to: To,
+pub struct Fake {
+    pub wrong: Wrong,
+    pub to: To,
     /// At which line; the first line comes before the messages.
-    at_line: usize,
+    pub at_line: usize,
 }
 
-const READERS: usize = 3;
-const MESSAGES: usize = 200;
-const IN_THE_MIDDLE: usize = 20;
+pub const READERS: usize = 3;
+pub const MESSAGES: usize = 200;
+pub const IN_THE_MIDDLE: usize = 20;
 const THE_LAST: usize = MESSAGES + 1;
 
 /// The last but one digit of the number, in a line of 64 bytes.
 const DIGIT: usize = 62;
 
 impl Fake {
-    fn start(self) -> SocketAddr {
+    pub fn start(self) -> SocketAddr {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         thread::spawn(move || self.serve(&listener));
@@ -192,7 +192,7 @@ impl Wrong {
     }
 }
 
-const FAULTS: [Wrong; 7] = [
+pub const FAULTS: [Wrong; 7] = [
     Wrong::Drops,
     Wrong::Doubles,
     Wrong::Swaps,
@@ -213,7 +213,7 @@ impl Run {
     fn new(flags: &[&str]) -> Run {
         let arguments: Vec<OsString> = ["stress"].iter().chain(flags).map(OsString::from).collect();
         let (mut out, mut err) = (Vec::new(), Vec::new());
-        let code = app::run(&arguments, &mut out, &mut err);
+        let code = run_with(&arguments, &mut out, &mut err, app::run);
         let [out, err] = [out, err].map(|text| String::from_utf8(text).unwrap());
         Run { code, out, err }
     }

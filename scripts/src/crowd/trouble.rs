@@ -12,9 +12,9 @@ use std::time::{Duration, Instant};
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
 
-use super::crowd::connect_from;
 use super::ear::Ear;
 use super::record::Record;
+use super::sockets::connect_from;
 use super::{Fault, Outcome, Patience};
 
 /// How often a client that drips reads a byte.

@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use super::author::Author;
-use super::crowd::{Client, Crowd};
 use super::record::{END, Latencies, Record};
+use super::sockets::{Client, Crowd};
 use super::{Outcome, Patience};
 
 /// In a flood one message in this many is timed: to time every delivery would cost as much as
@@ -122,15 +122,8 @@ struct Sender {
 }
 
 /// Runs a load on the crowd. All clients must have begun, and received all of an earlier load.
-///
-/// `with_name` is for a server that adds no names.
-pub fn run(
-    crowd: &mut Crowd,
-    talkers: &[Talker],
-    until: Until,
-    with_name: bool,
-) -> Outcome<Report> {
-    let mut load = Load::new(crowd, talkers, until, with_name);
+pub fn run(crowd: &mut Crowd, talkers: &[Talker], until: Until) -> Outcome<Report> {
+    let mut load = Load::new(crowd, talkers, until);
     while !load.is_over() {
         load.turn(WAIT_MAX)?;
     }
@@ -144,7 +137,8 @@ pub struct Load<'a> {
     crowd: &'a mut Crowd,
     senders: Vec<Sender>,
     until: Until,
-    with_name: bool,
+    /// The place in the crowd of the first client of the channel.
+    first: usize,
     start: Instant,
     taken_in: Option<Duration>,
     /// When the last message arrived.
@@ -152,21 +146,17 @@ pub struct Load<'a> {
     latencies: Latencies,
     messages: u64,
     words: Vec<u8>,
+    said: Vec<u8>,
     patience: Patience,
 }
 
 impl<'a> Load<'a> {
     /// As for [`run`].
-    pub fn new(
-        crowd: &'a mut Crowd,
-        talkers: &[Talker],
-        until: Until,
-        with_name: bool,
-    ) -> Load<'a> {
-        let start = Instant::now();
+    pub fn new(crowd: &'a mut Crowd, talkers: &[Talker], until: Until) -> Load<'a> {
+        let (start, first) = (Instant::now(), crowd.in_channel().start);
         let unnamed = |at: usize| format!("talker{at}").into_bytes();
         let authors = talkers.iter().enumerate().map(|(at, talker)| {
-            let name = &mut crowd.clients[talker.client].listener.name;
+            let name = &mut crowd.clients[first + talker.client].listener.name;
             if name.is_empty() {
                 *name = unnamed(at);
             }
@@ -187,12 +177,13 @@ impl<'a> Load<'a> {
             latencies: crowd.latencies.clone(),
             crowd,
             until,
-            with_name,
+            first,
             start,
             taken_in: None,
             heard_at: start,
             messages: 0,
             words: Vec::new(),
+            said: Vec::new(),
             patience: Patience::full(),
         }
     }
@@ -219,6 +210,15 @@ impl<'a> Load<'a> {
         Ok(())
     }
 
+    /// Sends nothing new, and reads what comes within this time.
+    pub fn listen(&mut self, wait: Duration) -> Outcome<()> {
+        for sender in &self.senders {
+            self.crowd.clients[self.first + sender.talker.client].go_on()?;
+        }
+        self.hear(wait)?;
+        Ok(())
+    }
+
     /// Reads what has come, or comes within this time. Returns how many bytes.
     fn hear(&mut self, wait: Duration) -> Outcome<u64> {
         let read = self.crowd.read(wait)?;
@@ -232,7 +232,7 @@ impl<'a> Load<'a> {
 
     /// How many messages were received or missed, counted per client. Lines of other senders are no
     /// progress.
-    fn heard_of(&self) -> u64 {
+    pub fn heard_of(&self) -> u64 {
         let record = &self.crowd.record;
         record.deliveries + record.messages_missed + record.lines_lost
     }
@@ -256,11 +256,8 @@ impl<'a> Load<'a> {
         let (start, lacking) = (Instant::now(), self.lacking());
         let mut patience = Patience::full();
         while !self.is_heard() {
-            for sender in &self.senders {
-                self.crowd.clients[sender.talker.client].go_on()?;
-            }
             let before = self.heard_of();
-            self.hear(wait_max)?;
+            self.listen(wait_max)?;
             meanwhile(self)?;
             let told = || format!("{} of the messages do not come", self.lacking());
             patience.check(self.heard_of() > before, told)?;
@@ -289,9 +286,14 @@ impl<'a> Load<'a> {
     /// nothing can be behind it. The line counts for nothing.
     pub fn end(&mut self) -> Outcome<()> {
         let heard_at = self.heard_at;
-        let Some(first) = self.crowd.clients.first_mut() else { return Ok(()) };
-        self.crowd.record.end_with([&first.listener.name, END].concat());
-        first.say(if self.with_name { self.crowd.record.ending() } else { &END[2..] })?;
+        let (dialect, channel) = (self.crowd.dialect(), self.crowd.channel());
+        let Some(first) = self.crowd.clients.get_mut(self.first) else { return Ok(()) };
+        let ending = [&first.listener.name, END].concat();
+        let mut said = Vec::new();
+        let words = if dialect.is_chinwag() { &END[2..] } else { &ending };
+        dialect.write_said(words, channel, &mut said);
+        self.crowd.record.end_with(ending);
+        first.say(&said)?;
         let mut patience = Patience::full();
         while !self.crowd.has_heard_the_end() {
             self.hear(WAIT_MAX)?;
@@ -302,13 +304,13 @@ impl<'a> Load<'a> {
     }
 
     /// Whether all clients have received everything that will ever arrive.
-    fn is_heard(&self) -> bool {
+    pub fn is_heard(&self) -> bool {
         let record = &self.crowd.record;
         let mut authors = self.senders.iter().zip(record.authors());
         let is_quiet = self.heard_at.elapsed() >= QUIET;
         let all_said = || {
             let mut clients = self.senders.iter().map(|sender| sender.talker.client);
-            clients.all(|client| self.crowd.clients[client].has_said_all())
+            clients.all(|client| self.crowd.clients[self.first + client].has_said_all())
         };
         authors.all(|(sender, author)| {
             let lost = author.is_unsure() && is_quiet && all_said();
@@ -350,9 +352,10 @@ impl<'a> Load<'a> {
 
     /// Has a sender send all that its pace allows now, in one write.
     fn say(&mut self, at: usize, now: Instant) -> Outcome<()> {
+        let (dialect, channel) = (self.crowd.dialect(), self.crowd.channel());
         let Some(author) = self.crowd.record.author_mut(at) else { return Ok(()) };
         let sender = &mut self.senders[at];
-        let client: &mut Client = &mut self.crowd.clients[sender.talker.client];
+        let client: &mut Client = &mut self.crowd.clients[self.first + sender.talker.client];
         let waits = !client.has_said_all();
         let most = match self.until {
             Until::Heard(messages) => messages,
@@ -366,22 +369,28 @@ impl<'a> Load<'a> {
             }
             Pace::Window(window) => author.heard_by_all + window,
             Pace::Free => sender.said + (FREE_BYTES / sender.talker.message_bytes) as u64,
-            Pace::Every(_) => sender.said + u64::from(sender.due <= now),
+            Pace::Every(period) => {
+                let periods = |late: Duration| 1 + (late.as_nanos() / period.as_nanos()) as u64;
+                sender.said + now.checked_duration_since(sender.due).map_or(0, periods)
+            }
         };
         if may_have_said.min(most) <= sender.said {
             return Ok(());
         }
-        // A message sent later than planned counts from the planned moment.
-        let at = if matches!(sender.talker.pace, Pace::Every(_)) { sender.due } else { now };
-        self.words.clear();
+        self.said.clear();
         while sender.said < may_have_said.min(most) {
-            author.write(sender.said, self.with_name, &mut self.words, at);
+            // A message sent later than planned counts from the planned moment.
+            let mut at = now;
+            if let Pace::Every(period) = sender.talker.pace {
+                at = sender.due;
+                sender.due += period;
+            }
+            self.words.clear();
+            author.write_next(!dialect.is_chinwag(), &mut self.words, at);
+            dialect.write_said(&self.words, channel, &mut self.said);
             sender.said += 1;
         }
-        if let Pace::Every(period) = sender.talker.pace {
-            sender.due += period;
-        }
-        client.say(&self.words)
+        client.say(&self.said)
     }
 
     fn is_taken_in(&self) -> bool {
@@ -435,22 +444,4 @@ impl Talker {
             Pace::Window(_) | Pace::Free => TIMED_EVERY,
         }
     }
-}
-
-/// Has the first client send `questions` lines that are too long, one after the other, and waits
-/// for the private reply to each. `long_bytes` is more than the server's limit.
-pub fn ask(crowd: &mut Crowd, questions: u64, long_bytes: usize) -> Outcome<Duration> {
-    let start = Instant::now();
-    let mut question = vec![b'?'; long_bytes];
-    question.push(b'\n');
-    let mut patience = Patience::full();
-    for _ in 0..questions {
-        let before = crowd.clients[0].listener.replies;
-        crowd.clients[0].say(&question)?;
-        while crowd.clients[0].listener.replies == before {
-            let read = crowd.read(WAIT_MAX)?;
-            patience.check(read > 0, || "no reply came".to_owned())?;
-        }
-    }
-    Ok(start.elapsed())
 }

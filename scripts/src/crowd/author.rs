@@ -15,6 +15,8 @@ pub struct Author {
     message_bytes: usize,
     /// One message in this many is timed.
     timed_every: u64,
+    /// How many messages it has sent.
+    pub said: u64,
     /// How many of its messages at least one client has received.
     pub heard: u64,
     /// How many of its messages all clients have received.
@@ -22,7 +24,7 @@ pub struct Author {
     /// How many of those no client received, because all were told that they missed them.
     pub lost: u64,
     /// The timed messages that no client has received yet, and when they were sent.
-    said: VecDeque<(u64, Instant)>,
+    timed: VecDeque<(u64, Instant)>,
     /// All clients may have missed some of its messages: the next may have any later number.
     unsure: bool,
 }
@@ -35,10 +37,11 @@ impl Author {
             name: name.to_vec(),
             message_bytes,
             timed_every,
+            said: 0,
             heard: 0,
             heard_by_all: 0,
             lost: 0,
-            said: VecDeque::new(),
+            timed: VecDeque::new(),
             unsure: false,
         }
     }
@@ -48,11 +51,13 @@ impl Author {
         &self.name
     }
 
-    /// Writes the message of this number, without the name if the server adds that. It counts as
-    /// sent `at` this moment.
-    pub fn write(&mut self, number: u64, with_name: bool, to: &mut Vec<u8>, at: Instant) {
-        if (number + 1).is_multiple_of(self.timed_every) {
-            self.said.push_back((number, at));
+    /// Writes its next message, without the name if the server adds that. It counts as sent `at`
+    /// this moment.
+    pub fn write_next(&mut self, with_name: bool, to: &mut Vec<u8>, at: Instant) {
+        let number = self.said;
+        self.said += 1;
+        if self.said.is_multiple_of(self.timed_every) {
+            self.timed.push_back((number, at));
         }
         let start = to.len();
         self.write_whole(number, to);
@@ -71,40 +76,41 @@ impl Author {
         self.unsure
     }
 
-    /// Writes what its next message must be. If some may be lost, `line` tells its number.
-    pub fn write_expected(&mut self, line: &[u8], to: &mut Vec<u8>) {
+    /// Writes the words of what its next message must be. If some may be lost, `words` tell its
+    /// number.
+    pub fn write_expected(&mut self, words: &[u8], to: &mut Vec<u8>) {
         if self.unsure {
-            self.find_number(line);
+            self.find_number(words);
         }
         self.write_whole(self.heard, to);
     }
 
     /// A client is the first to receive its next message. Returns when it was sent, if it is timed.
     pub fn hear_next(&mut self) -> Option<Instant> {
-        let timed = self.said.front().filter(|(number, _)| *number == self.heard).copied();
+        let timed = self.timed.front().filter(|(number, _)| *number == self.heard).copied();
         self.heard += 1;
         let (_, at) = timed?;
-        self.said.pop_front();
+        self.timed.pop_front();
         Some(at)
     }
 
-    fn find_number(&mut self, line: &[u8]) {
+    fn find_number(&mut self, words: &[u8]) {
         self.unsure = false;
-        let lost = self.number_in(line).unwrap_or(self.heard).saturating_sub(self.heard);
+        let lost = self.number_in(words).unwrap_or(self.heard).saturating_sub(self.heard);
         self.lost += lost;
         self.heard += lost;
         self.heard_by_all += lost;
-        let untimed = self.said.partition_point(|(number, _)| *number < self.heard);
-        self.said.drain(..untimed);
+        let untimed = self.timed.partition_point(|(number, _)| *number < self.heard);
+        self.timed.drain(..untimed);
     }
 
-    /// The message number in this line of the author.
-    pub fn number_in(&self, line: &[u8]) -> Option<u64> {
-        let digits = line.get(self.name.len() + 2..line.len() - 1)?;
+    /// The number of the message with these words of the author.
+    pub fn number_in(&self, words: &[u8]) -> Option<u64> {
+        let digits = words.get(self.name.len() + 2..)?;
         std::str::from_utf8(digits).ok()?.parse().ok()
     }
 
-    /// Writes the message of this number as clients receive it.
+    /// Writes the words of the message of this number, with the name.
     pub fn write_whole(&self, number: u64, to: &mut Vec<u8>) {
         let start = to.len();
         to.extend_from_slice(&self.name);
@@ -119,6 +125,5 @@ impl Author {
             *digit += (rest % 10) as u8;
             rest /= 10;
         }
-        to.push(b'\n');
     }
 }

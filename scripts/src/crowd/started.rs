@@ -88,7 +88,7 @@ impl Started {
 
     /// Starts one of the references that were built beside this program.
     pub fn floor(kind: &str) -> Outcome<Started> {
-        Started::new(&beside("floor")?, &[kind])
+        Started::new(&beside("bench")?, &["floor", kind])
     }
 
     /// Sends SIGTERM, and waits for the end, at most this long.

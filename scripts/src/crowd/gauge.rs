@@ -45,6 +45,35 @@ pub fn cpu_ns_at_rest(pid: u32) -> io::Result<u64> {
     }
 }
 
+/// What the server has used, if its process is known.
+#[derive(Clone, Copy, Debug)]
+pub struct Gauged {
+    /// Processor time, in nanoseconds.
+    pub cpu_ns: Option<u64>,
+    /// Memory.
+    pub resident_bytes: Option<u64>,
+}
+
+impl Gauged {
+    /// What it has used until now.
+    pub fn now(pid: Option<u32>) -> Outcome<Gauged> {
+        let Some(pid) = pid else { return Ok(Gauged { cpu_ns: None, resident_bytes: None }) };
+        let unknown = |error| format!("nothing is known of the process {pid}: {error}");
+        let cpu_ns = cpu_ns_at_rest(pid).map_err(unknown)?;
+        let resident_bytes = resident_bytes(pid).map_err(unknown)?;
+        Ok(Gauged { cpu_ns: Some(cpu_ns), resident_bytes: Some(resident_bytes) })
+    }
+
+    /// What it has used since `before`.
+    pub fn since(&self, before: &Gauged) -> Gauged {
+        let between = |now: Option<u64>, then: Option<u64>| Some(now?.saturating_sub(then?));
+        Gauged {
+            cpu_ns: between(self.cpu_ns, before.cpu_ns),
+            resident_bytes: between(self.resident_bytes, before.resident_bytes),
+        }
+    }
+}
+
 /// How much of a process is in memory, in bytes.
 pub fn resident_bytes(pid: u32) -> io::Result<u64> {
     // `statm` and `status` count in batches of pages per processor; this one counts exactly.

@@ -55,7 +55,7 @@ impl Ear {
         let all = std::mem::take(&mut self.held);
         let mut rest = &all[..];
         while let Some(end) = memchr(b'\n', rest) {
-            self.take_line(&rest[..=end], record)?;
+            self.take_words(&rest[..end], record)?;
             rest = &rest[end + 1..];
         }
         if rest.len() > LINE_BYTES_MAX {
@@ -65,39 +65,39 @@ impl Ear {
         Ok(())
     }
 
-    fn take_line(&mut self, line: &[u8], record: &Record) -> Result<(), Fault> {
-        if self.has_ended && record.author_of(line).is_some() {
-            return Err(Fault(format!("after the last line came {:?}", text(line))));
+    fn take_words(&mut self, words: &[u8], record: &Record) -> Result<(), Fault> {
+        if self.has_ended && record.author_of(words).is_some() {
+            return Err(Fault(format!("after the last line came {:?}", text(words))));
         }
-        match told(line) {
+        match told(words) {
             Some(Told::Welcome(_)) => self.is_welcomed = true,
             Some(Told::Missed(missed)) => {
-                self.missed += missed.ok_or_else(|| no_number(line))?;
+                self.missed += missed.ok_or_else(|| no_number(words))?;
                 self.notices += 1;
             }
-            Some(Told::Refused) => self.refusal = Some(text(line).trim_end().to_owned()),
+            Some(Told::Refused) => self.refusal = Some(text(words).trim_end().to_owned()),
             Some(Told::TooLong) => {}
-            None if line == record.ending() => self.take_end(record)?,
-            None => self.take_words(line, record)?,
+            None if words == record.ending() => self.take_end(record)?,
+            None => self.take_message(words, record)?,
         }
         Ok(())
     }
 
-    fn take_words(&mut self, line: &[u8], record: &Record) -> Result<(), Fault> {
+    fn take_message(&mut self, words: &[u8], record: &Record) -> Result<(), Fault> {
         // Lines of strangers and of the server, and the line from which on everything is compared.
-        let Some((key, author)) = record.author_of(line) else { return Ok(()) };
-        let Some(number) = author.number_in(line) else {
-            return if line.ends_with(SYNC) { Ok(()) } else { Err(torn(line)) };
+        let Some((key, author)) = record.author_of(words) else { return Ok(()) };
+        let Some(number) = author.number_in(words) else {
+            return if words.ends_with(SYNC) { Ok(()) } else { Err(torn(words)) };
         };
         self.expected.clear();
         author.write_whole(number, &mut self.expected);
-        if self.expected != line {
-            return Err(torn(line));
+        if self.expected != words {
+            return Err(torn(words));
         }
         let heard = self.heard.insert(key, Heard { next: number + 1, notices: self.notices });
         self.messages += 1;
         let Some(heard) = heard else { return Ok(()) };
-        self.take_hole(heard, number, line)
+        self.take_hole(heard, number, words)
     }
 
     /// The last line of all: nothing that other clients received may be missing before it.
@@ -134,13 +134,14 @@ fn torn(line: &[u8]) -> Fault {
 #[cfg(test)]
 mod tests {
     use super::super::author::Author;
+    use super::super::dialect::Dialect;
     use super::*;
 
     fn hear(words: &str) -> Result<(), Fault> {
-        let mut record = Record::default();
+        let mut record = Record::new(Dialect::Plain);
         let authors = ["guest1", "guest2"].map(|name| Author::new(name.as_bytes(), 16, 1));
         record.set_authors(authors.into());
-        record.end_with(b"guest1: let us end\n".to_vec());
+        record.end_with(b"guest1: let us end".to_vec());
         let mut ear = Ear::default();
         words.as_bytes().chunks(5).try_for_each(|bytes| ear.take(bytes, &record))
     }

@@ -29,9 +29,15 @@ pub enum Told<'a> {
     Refused,
 }
 
-/// What a line means for the client that reads it. `None` is a line for all clients.
-pub fn told(line: &[u8]) -> Option<Told<'_>> {
-    line.starts_with(MARK).then(|| LANGS.iter().find_map(|lang| lang.told(line))).flatten()
+/// What these words mean for the client that reads them. `None` is a line for all clients.
+pub fn told(words: &[u8]) -> Option<Told<'_>> {
+    words.starts_with(MARK).then(|| LANGS.iter().find_map(|lang| lang.told(words))).flatten()
+}
+
+/// A notice without its line end.
+fn words_of(notice: &Notice, lang: Lang) -> Vec<u8> {
+    let line = notice.to_line(lang);
+    line.strip_suffix(b"\n").map(<[u8]>::to_vec).unwrap_or(line)
 }
 
 /// The notices of one language.
@@ -48,38 +54,38 @@ static LANGS: LazyLock<Vec<Notices>> =
 
 impl Notices {
     fn of(lang: Lang) -> Notices {
-        let form = |notice: Notice| Form::of(&notice.to_line(lang));
+        let form = |notice: Notice| Form::of(&words_of(&notice, lang));
         let full = Notice::Full { clients_max: NUMBER };
         let too_many = Notice::TooManyFromAddress { per_address: NUMBER };
         Notices {
             // If addresses are shown, only the part after the name differs.
             welcome: form(Notice::Welcome { name: NAME, address: Shown(None), here: 1 }),
             missed: form(Notice::Missed { lines: NUMBER as u64 }),
-            missed_one: Notice::Missed { lines: 1 }.to_line(lang),
+            missed_one: words_of(&Notice::Missed { lines: 1 }, lang),
             too_long: form(Notice::LineTooLong { bytes_max: NUMBER }),
             refusals: [full, too_many].map(form),
         }
     }
 
-    fn told<'a>(&self, line: &'a [u8]) -> Option<Told<'a>> {
-        if let Some(rest) = line.strip_prefix(&*self.welcome.before) {
+    fn told<'a>(&self, words: &'a [u8]) -> Option<Told<'a>> {
+        if let Some(rest) = words.strip_prefix(&*self.welcome.before) {
             // The names that the server gives have ASCII letters and digits.
             let end = rest.iter().position(|byte| !byte.is_ascii_alphanumeric());
             return Some(Told::Welcome(&rest[..end.unwrap_or(rest.len())]));
         }
-        if line == self.missed_one {
+        if words == self.missed_one {
             return Some(Told::Missed(Some(1)));
         }
         // One word, or it is a notice that ends in the words of a client.
-        let missed = self.missed.differs(line).filter(|it| !it.contains(&b' '));
+        let missed = self.missed.differs(words).filter(|it| !it.contains(&b' '));
         if let Some(lines) = missed {
             let lines = std::str::from_utf8(lines).ok().and_then(|lines| lines.parse().ok());
             return Some(Told::Missed(lines));
         }
-        if self.refusals.iter().any(|form| form.differs(line).is_some()) {
+        if self.refusals.iter().any(|form| form.differs(words).is_some()) {
             return Some(Told::Refused);
         }
-        self.too_long.differs(line).map(|_| Told::TooLong)
+        self.too_long.differs(words).map(|_| Told::TooLong)
     }
 }
 
@@ -112,9 +118,11 @@ mod tests {
         for lang in Lang::value_variants().iter().copied() {
             let address = Shown("10.0.0.7:1234".parse().ok());
             for address in [address, Shown(None)] {
-                let welcome = Notice::Welcome { name: "guest120", address, here: 7 }.to_line(lang);
+                let welcome = Notice::Welcome { name: "guest120", address, here: 7 };
+                let welcome = words_of(&welcome, lang);
                 assert_eq!(told(&welcome), Some(Told::Welcome(b"guest120")));
-                assert_eq!(told(&Notice::Joined { name: "guest120", address }.to_line(lang)), None);
+                let joined = Notice::Joined { name: "guest120", address };
+                assert_eq!(told(&words_of(&joined, lang)), None);
             }
             for (notice, tells) in [
                 (Notice::Missed { lines: 12 }, Told::Missed(Some(12))),
@@ -123,11 +131,11 @@ mod tests {
                 (Notice::Full { clients_max: 5 }, Told::Refused),
                 (Notice::TooManyFromAddress { per_address: 64 }, Told::Refused),
             ] {
-                assert_eq!(told(&notice.to_line(lang)), Some(tells), "{notice:?}");
+                assert_eq!(told(&words_of(&notice, lang)), Some(tells), "{notice:?}");
                 let words = notice.text(lang);
-                assert_eq!(told(format!("{words}\n").as_bytes()), None, "{words}");
+                assert_eq!(told(words.as_bytes()), None, "{words}");
             }
         }
-        assert_eq!(told(b"* you missed some lines\n"), Some(Told::Missed(None)));
+        assert_eq!(told(b"* you missed some lines"), Some(Told::Missed(None)));
     }
 }

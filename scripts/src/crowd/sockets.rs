@@ -5,6 +5,7 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr};
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
@@ -13,6 +14,7 @@ use mio::{Events, Interest, Poll, Token};
 use rustix::io::Errno;
 use socket2::{Domain, Protocol, Socket, Type};
 
+use super::dialect::Dialect;
 use super::gauge::Connections;
 use super::record::{Latencies, Listener, Record, SYNC};
 use super::{Fault, Outcome, Patience, gauge};
@@ -29,9 +31,12 @@ const RECEIVE_BUFFER_BYTES: usize = 128 * 1024;
 /// The most events of one poll.
 const EVENTS_MAX: usize = 1024;
 
-/// This many connections may wait to be accepted. The kernel keeps 4096 for a server that asks for
-/// so many; one too many waits for a second. Where the number of accepted connections is unknown,
-/// those without a welcome count.
+/// The same where a talker's time is to be kept: one whose time has come waits for few reads. That
+/// wait is this program's, but counts as the server's.
+const FEW_EVENTS_MAX: usize = 64;
+
+/// This many connections may wait to be accepted by a server that asks for 4096; one too many waits
+/// for a second. Where the number of accepted connections is unknown, those without a welcome count.
 const ARRIVING_MAX: usize = 3072;
 
 /// This many connections are begun before the next poll.
@@ -44,14 +49,24 @@ const DESCRIPTORS_RESERVED: u64 = 32;
 /// one more slowly the more are taken.
 const CLIENTS_PER_SOURCE: usize = 5_000;
 
-/// How the crowd knows that a client has been let in.
+/// A server, as its clients see it.
 #[derive(Clone, Copy, Debug)]
-pub enum Greeting {
-    /// The server welcomes it by name, some time after accepting it. The number of accepted
-    /// connections is known only if the server is a process of this machine.
-    Welcome(Option<Connections>),
-    /// The server sends nothing, but its process has one connection more.
-    None(Connections),
+pub struct Server {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// How its clients talk.
+    pub dialect: Dialect,
+    /// The number of accepted connections, known only if it is a process of this machine.
+    pub connections: Option<Connections>,
+    /// At most this many connections may wait to be accepted.
+    pub arriving_max: usize,
+}
+
+impl Server {
+    /// A chinwag for clients like nc.
+    pub fn chinwag(address: SocketAddr, connections: Option<Connections>) -> Server {
+        Server { address, dialect: Dialect::Plain, connections, arriving_max: ARRIVING_MAX }
+    }
 }
 
 /// One client.
@@ -62,6 +77,8 @@ pub struct Client {
     pub listener: Listener,
     /// It never reads.
     pub deaf: bool,
+    /// It talks to a server that does not send it what it says: what it reads does not matter.
+    is_silent: bool,
     /// Its socket may take something.
     pub writable: bool,
     unsaid: Vec<u8>,
@@ -94,13 +111,18 @@ impl Client {
         Ok(())
     }
 
+    /// Whether it is to receive what is said.
+    fn hears(&self) -> bool {
+        !self.deaf && !self.is_silent
+    }
+
     /// Whether its socket has taken all that it has to send.
     pub fn has_said_all(&self) -> bool {
         self.unsaid_from == self.unsaid.len()
     }
 }
 
-/// Many clients of one server.
+/// Many clients of one server. The first ones of a channel talk, in one channel at a time.
 #[derive(Debug)]
 pub struct Crowd {
     /// All of them.
@@ -116,13 +138,16 @@ pub struct Crowd {
     first_welcome: Option<Instant>,
     /// When the last connect returned.
     pub connected_at: Instant,
-    /// The address of the server.
-    address: SocketAddr,
+    server: Server,
+    talkers: usize,
+    /// How many clients each channel has. Those of a channel stand side by side.
+    channel_clients: usize,
+    /// The channel of the talk.
+    channel: usize,
     poll: Poll,
     events: Events,
     scratch: Vec<u8>,
-    welcomed: usize,
-    begun: usize,
+    let_in: usize,
     bytes_read: u64,
 }
 
@@ -141,69 +166,97 @@ pub fn too_many(clients: usize) -> String {
 }
 
 impl Crowd {
-    /// Connects this many clients, and waits until all are let in.
-    pub fn connect(address: SocketAddr, clients: usize, greeting: Greeting) -> Outcome<Crowd> {
-        Crowd::connect_watched(address, clients, greeting, &mut |_| {})
-    }
-
-    /// The same, and calls `watch` again and again with the number of clients that are in.
-    pub fn connect_watched(
-        address: SocketAddr,
-        clients: usize,
-        greeting: Greeting,
-        watch: &mut dyn FnMut(usize),
-    ) -> Outcome<Crowd> {
-        if clients > clients_max() {
-            return Err(too_many(clients).into());
-        }
-        let mut crowd = Crowd {
-            clients: Vec::with_capacity(clients),
-            record: Record::default(),
+    /// No client yet.
+    pub fn new(server: Server) -> Outcome<Crowd> {
+        Ok(Crowd {
+            clients: Vec::new(),
+            record: Record::new(server.dialect),
             latencies: Histogram::new_with_max(LATENCY_NS_MAX, 3)?,
             connecting: Duration::ZERO,
             welcoming: Duration::ZERO,
             first_welcome: None,
             connected_at: Instant::now(),
-            address,
+            server,
+            talkers: 1,
+            channel_clients: usize::MAX,
+            channel: 0,
             poll: Poll::new()?,
             events: Events::with_capacity(EVENTS_MAX),
             scratch: vec![0; READ_BYTES],
-            welcomed: 0,
-            begun: 0,
+            let_in: 0,
             bytes_read: 0,
-        };
-        crowd.connect_more_watched(address, clients, greeting, watch)?;
+        })
+    }
+
+    /// Connects this many clients of a chinwag, and waits until all are let in and have received
+    /// the line from which on everything is compared.
+    pub fn of_chinwag(address: SocketAddr, clients: usize) -> Outcome<Crowd> {
+        let mut crowd = Crowd::new(Server::chinwag(address, None))?;
+        crowd.connect(clients)?;
+        crowd.begin()?;
         Ok(crowd)
     }
 
-    /// Connects this many more.
-    pub fn connect_more(
-        &mut self,
-        address: SocketAddr,
-        more: usize,
-        greeting: Greeting,
-    ) -> Outcome<()> {
-        self.connect_more_watched(address, more, greeting, &mut |_| {})
+    /// The same with this many clients that may talk in each channel, and time kept for them.
+    pub fn with_talkers(mut self, talkers: usize) -> Crowd {
+        self.events = Events::with_capacity(FEW_EVENTS_MAX);
+        Crowd { talkers, ..self }
     }
 
-    fn connect_more_watched(
-        &mut self,
-        address: SocketAddr,
-        more: usize,
-        greeting: Greeting,
-        watch: &mut dyn FnMut(usize),
-    ) -> Outcome<()> {
+    /// The same with this many clients in each channel.
+    pub fn in_channels_of(self, channel_clients: usize) -> Crowd {
+        Crowd { channel_clients, ..self }
+    }
+
+    /// How its clients talk.
+    pub fn dialect(&self) -> Dialect {
+        self.server.dialect
+    }
+
+    /// The channel of the talk.
+    pub fn channel(&self) -> usize {
+        self.channel
+    }
+
+    /// The next talk is in this channel. Its clients have received all that was said there before.
+    pub fn turn_to(&mut self, channel: usize) {
+        self.channel = channel;
+        let (clients, record) = (self.in_channel(), &self.record);
+        let here = self.clients[clients].iter_mut();
+        here.filter(|one| one.listener.has_begun()).for_each(|one| record.join(&mut one.listener));
+    }
+
+    /// The clients that are in the channel of the talk.
+    pub fn in_channel(&self) -> Range<usize> {
+        let first = self.channel * self.channel_clients;
+        first..first.saturating_add(self.channel_clients).min(self.clients.len())
+    }
+
+    /// Those of them that are to receive what is said.
+    fn hearing_clients(&self) -> impl Iterator<Item = &Client> + Clone {
+        self.clients[self.in_channel()].iter().filter(|client| client.hears())
+    }
+
+    /// Connects this many more clients, and waits until all are let in.
+    pub fn connect(&mut self, more: usize) -> Outcome<()> {
+        self.connect_watched(more, &mut |_| {})
+    }
+
+    /// The same, and calls `watch` again and again with the number of clients that are in.
+    pub fn connect_watched(&mut self, more: usize, watch: &mut dyn FnMut(usize)) -> Outcome<()> {
         let clients = self.clients.len() + more;
+        if clients > clients_max() {
+            return Err(too_many(clients).into());
+        }
         let start = Instant::now();
         let mut patience = Patience::full();
         while self.clients.len() < clients {
-            let let_in = self.let_in(greeting)?;
-            watch(let_in);
-            let accepted = self.accepted(greeting)?;
-            let room = ARRIVING_MAX.saturating_sub(self.clients.len().saturating_sub(accepted));
+            watch(self.let_in()?);
+            let waiting = self.clients.len().saturating_sub(self.accepted()?);
+            let room = self.server.arriving_max.saturating_sub(waiting);
             let batch = room.min(CONNECT_BATCH).min(clients - self.clients.len());
             for _ in 0..batch {
-                self.connect_one(address)?;
+                self.connect_one()?;
             }
             let wait = if batch == 0 { Duration::from_millis(1) } else { Duration::ZERO };
             self.read(wait)?;
@@ -214,7 +267,7 @@ impl Crowd {
         let mut let_in = 0;
         while let_in < clients {
             self.read(Duration::from_millis(1))?;
-            let now = self.let_in(greeting)?;
+            let now = self.let_in()?;
             watch(now);
             patience.check(now > let_in, || format!("it has let in {now} of {clients}"))?;
             let_in = now;
@@ -224,56 +277,65 @@ impl Crowd {
         Ok(())
     }
 
-    fn let_in(&self, greeting: Greeting) -> Outcome<usize> {
-        Ok(match greeting {
-            Greeting::Welcome(_) => self.welcomed,
-            Greeting::None(connections) => connections.count()?,
-        })
+    fn let_in(&self) -> Outcome<usize> {
+        match self.dialect().greets() {
+            true => Ok(self.let_in),
+            false => self.open(),
+        }
     }
 
     /// How many have been accepted, at least.
-    fn accepted(&self, greeting: Greeting) -> Outcome<usize> {
-        Ok(match greeting {
-            // Some of the earlier connections may have ended.
-            Greeting::Welcome(Some(connections)) => connections.count()?.max(self.welcomed),
-            Greeting::Welcome(None) | Greeting::None(_) => self.let_in(greeting)?,
-        })
+    fn accepted(&self) -> Outcome<usize> {
+        // Some of the earlier connections may have ended.
+        Ok(self.open()?.max(self.let_in))
     }
 
-    fn connect_one(&mut self, address: SocketAddr) -> Outcome<()> {
-        let source = (self.clients.len() / CLIENTS_PER_SOURCE) as u8;
+    /// How many connections the server has open, if that is known.
+    pub fn open(&self) -> Outcome<usize> {
+        Ok(self.server.connections.map(|all| all.count()).transpose()?.unwrap_or(0))
+    }
+
+    fn connect_one(&mut self) -> Outcome<()> {
+        let key = self.clients.len();
+        let source = (key / CLIENTS_PER_SOURCE) as u8;
         let source = (source > 0).then(|| Ipv4Addr::new(127, 0, 0, 1 + source));
-        let mut socket = connect_from(source, address, RECEIVE_BUFFER_BYTES)?;
-        let token = Token(self.clients.len());
+        let mut socket = connect_from(source, self.server.address, RECEIVE_BUFFER_BYTES)?;
         let interests = Interest::READABLE | Interest::WRITABLE;
-        self.poll.registry().register(&mut socket, token, interests)?;
-        let listener = Listener::default();
-        let (unsaid, unsaid_from) = (Vec::new(), 0);
-        let client = Client {
+        self.poll.registry().register(&mut socket, Token(key), interests)?;
+        let (channel, place) = (key / self.channel_clients, key % self.channel_clients);
+        let (dialect, speaks) = (self.dialect(), place < self.talkers);
+        let is_in = !dialect.greets();
+        self.clients.push(Client {
             socket,
-            listener,
+            listener: Listener::new(is_in, channel, speaks),
             deaf: false,
+            is_silent: speaks && !dialect.echoes(),
             writable: false,
-            unsaid,
-            unsaid_from,
+            unsaid: dialect.hello(key, channel, speaks),
+            unsaid_from: 0,
             unread: false,
-        };
-        self.clients.push(client);
+        });
         Ok(())
     }
 
-    /// Has the first client send the line from which on everything is compared, and waits until all
-    /// have received it. It sends its name too if the server adds none.
-    pub fn begin(&mut self, with_name: bool) -> Outcome<()> {
-        let words = if with_name { [b"first", SYNC].concat() } else { SYNC[2..].to_vec() };
-        if let Some(first) = self.clients.first_mut() {
-            first.say(&words)?;
+    /// Has the first client of the channel send the line from which on everything is compared, and
+    /// waits until all have received it. It sends its name too if the server adds none.
+    pub fn begin(&mut self) -> Outcome<()> {
+        let (dialect, channel, first) = (self.dialect(), self.channel, self.in_channel().start);
+        let words = if dialect.is_chinwag() { &SYNC[2..] } else { &[b"first", SYNC].concat() };
+        if let Some(first) = self.clients.get_mut(first) {
+            let mut said = Vec::new();
+            dialect.write_said(words, channel, &mut said);
+            first.say(&said)?;
         }
-        let mut patience = Patience::full();
-        while self.begun < self.clients.len() {
-            let before = self.begun;
+        let begun =
+            |crowd: &Crowd| crowd.hearing_clients().filter(|one| one.listener.has_begun()).count();
+        let (mut patience, mut before) = (Patience::full(), 0);
+        while before < self.hearing() {
             self.read(Duration::from_millis(10))?;
-            patience.check(self.begun > before, || "not all clients receive a line".to_owned())?;
+            let now = begun(self);
+            patience.check(now > before, || "not all clients receive a line".to_owned())?;
+            before = now;
         }
         Ok(())
     }
@@ -304,6 +366,7 @@ impl Crowd {
     /// Reads until there is no more. A read that does not fill the buffer was the last one: later
     /// data is an event of its own. The end of the stream may have come with this event.
     fn read_one(&mut self, key: usize, to_the_end: bool) -> Outcome<()> {
+        let is_here = self.in_channel().contains(&key);
         let client = &mut self.clients[key];
         while !client.deaf {
             if client.listener.is_ahead() {
@@ -318,23 +381,28 @@ impl Crowd {
                 Ok(bytes) => bytes,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
-                Err(error) if is_unreached(error.kind()) && client.listener.name.is_empty() => {
-                    return Err(cannot_connect(self.address, &error));
+                Err(error) if is_unreached(error.kind()) && !client.listener.is_in => {
+                    return Err(cannot_connect(self.server.address, &error));
                 }
                 Err(error) => return Err(lost(&client.listener, &error)),
             };
-            let listener = &mut client.listener;
-            let (nameless, before) = (listener.name.is_empty(), !listener.has_begun());
-            self.record.take(listener, &self.scratch[..bytes], &mut self.latencies)?;
+            self.bytes_read += bytes as u64;
+            let (listener, read) = (&mut client.listener, &self.scratch[..bytes]);
+            let was_in = listener.is_in;
+            match client.is_silent && was_in {
+                true => {}
+                false if is_here || !listener.has_begun() => {
+                    self.record.take(listener, read, &mut self.latencies)?;
+                }
+                false => self.record.take_elsewhere(listener, read)?,
+            }
             if let Some(words) = &listener.refusal {
                 return Err(format!("the server admits no more clients: {words:?}").into());
             }
-            self.bytes_read += bytes as u64;
-            if nameless && !listener.name.is_empty() {
-                self.welcomed += 1;
+            if !was_in && listener.is_in {
+                self.let_in += 1;
                 self.first_welcome.get_or_insert_with(Instant::now);
             }
-            self.begun += usize::from(before && listener.has_begun());
             if bytes < self.scratch.len() && !to_the_end {
                 return Ok(());
             }
@@ -351,11 +419,11 @@ impl Crowd {
         Ok(())
     }
 
-    /// Reads at least `bytes` bytes in all, unchecked. Returns how many.
-    pub fn drink(&mut self, bytes: u64) -> Outcome<u64> {
-        let mut drunk = 0;
+    /// Reads `bytes` bytes in all or more, unchecked, for at most this long. Returns how many.
+    pub fn drink(&mut self, bytes: u64, time: Duration) -> Outcome<u64> {
+        let (mut drunk, start) = (0, Instant::now());
         let mut patience = Patience::full();
-        while drunk < bytes {
+        while drunk < bytes && start.elapsed() < time {
             let before = drunk;
             self.poll.poll(&mut self.events, Some(Duration::from_millis(10)))?;
             for event in self.events.iter().filter(|event| event.is_readable()) {
@@ -375,11 +443,20 @@ impl Crowd {
     /// Reads on where a client waited for others to receive more. Returns the position up to which
     /// all have received.
     pub fn catch_up(&mut self) -> Outcome<u64> {
-        let hearing = || self.clients.iter().filter(|client| !client.deaf);
-        if hearing().all(|client| client.listener.is_ahead()) {
-            self.record.give_up(hearing().map(|client| &client.listener));
+        let (mut hearing, mut ahead, mut heard) = (0, 0, self.record.end());
+        for client in self.hearing_clients() {
+            hearing += 1;
+            ahead += usize::from(client.listener.is_ahead());
+            heard = heard.min(client.listener.heard());
         }
-        for key in 0..self.clients.len() {
+        if ahead == 0 {
+            return Ok(heard);
+        }
+        if ahead == hearing {
+            let waits_for = self.hearing_clients().filter_map(|one| one.listener.waits_for());
+            self.record.give_up(waits_for.min());
+        }
+        for key in self.in_channel() {
             let client = &mut self.clients[key];
             if client.deaf || !client.listener.is_ahead() {
                 continue;
@@ -390,15 +467,14 @@ impl Crowd {
                 self.read_one(key, true)?;
             }
         }
-        let hearing = self.clients.iter().filter(|client| !client.deaf);
-        let heard = hearing.map(|client| client.listener.heard()).min();
+        let heard = self.hearing_clients().map(|client| client.listener.heard()).min();
         Ok(heard.unwrap_or(self.record.end()))
     }
 
     /// Whether all clients that read have received everything before this position.
     pub fn all_have_heard(&self, position: u64) -> bool {
-        let mut hearing = self.clients.iter().filter(|client| !client.deaf);
-        hearing.all(|client| client.listener.heard() >= position && !client.listener.is_ahead())
+        let has_heard = |one: &Listener| one.heard() >= position && !one.is_ahead();
+        self.hearing_clients().all(|client| has_heard(&client.listener))
     }
 
     /// Whether all clients that read have received the last line.
@@ -406,9 +482,9 @@ impl Crowd {
         self.record.ended_at().is_some_and(|end| self.all_have_heard(end))
     }
 
-    /// How many of the clients read.
+    /// How many of the clients read what is said.
     pub fn hearing(&self) -> usize {
-        self.clients.iter().filter(|client| !client.deaf).count()
+        self.hearing_clients().count()
     }
 
     /// Never reads the last `clients` of the crowd again.
@@ -457,7 +533,7 @@ fn cannot_connect(address: SocketAddr, error: &std::io::Error) -> Box<dyn std::e
 }
 
 fn lost(listener: &Listener, error: &std::io::Error) -> Box<dyn std::error::Error> {
-    if listener.name.is_empty() && !listener.has_begun() {
+    if !listener.is_in && !listener.has_begun() {
         return format!("the server closed a new connection: {error}").into();
     }
     let name = String::from_utf8_lossy(&listener.name);

@@ -1,48 +1,41 @@
 //! What the kernel alone costs: bare loops on the same kind of sockets as the server's.
 //!
-//! - `floor send`: each message of the first client is sent to all, one `send` after the other.
-//! - `floor send`: sends each message of the first client to all, one `send` after the other.
-//! - `floor pump`: once the first client has sent anything, sends ready-made blocks of 64 KiB to
-//!   every client whose socket takes them.
-//! - `floor accept`: accepts and registers connections, and does nothing else.
-//!
 //! It serves one crowd after another: when the first client of a crowd leaves, it closes all of
 //! that crowd. Its first line tells the address it listens on. It runs until it is killed.
 
-use std::error::Error;
 use std::io::{ErrorKind, Read, Write};
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use crate::crowd::Outcome;
+
 use chinwag::config::Config;
 use chinwag::server;
-use clap::{Parser, ValueEnum};
+use clap::ValueEnum;
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token};
 
 const LISTENER: Token = Token(usize::MAX);
 const EVENTS_MAX: usize = 1024;
-const BLOCK_BYTES: usize = 64 * 1024;
+const BLOCK_BYTES_MAX: usize = 64 * 1024;
 
 /// The first client: its messages start the sending, and when it leaves, its crowd ends.
 const FIRST: usize = 0;
 
-#[derive(Parser)]
-struct Flags {
-    kind: Kind,
-    #[arg(long, default_value = "127.0.0.1:0")]
-    listen: SocketAddr,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Kind {
+/// A bare loop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Kind {
+    /// Sends each message of the first client to all, one `send` after the other
     Send,
+    /// Sends ready-made blocks to every client whose socket takes them. The first client sends how
+    /// many bytes a block has
     Pump,
+    /// Accepts and registers connections, and does nothing else
     Accept,
 }
 
-fn main() -> Result<(), Box<dyn Error>> {
-    let Flags { kind, listen } = Flags::parse();
+/// Runs a loop until it is killed.
+pub fn run(kind: Kind, listen: SocketAddr) -> Outcome<()> {
     let mut floor = Floor::new(kind, listen)?;
     println!("listening on {}", floor.listener.local_addr()?);
     let mut events = Events::with_capacity(EVENTS_MAX);
@@ -64,7 +57,7 @@ struct Floor {
 }
 
 impl Floor {
-    fn new(kind: Kind, address: SocketAddr) -> Result<Floor, Box<dyn Error>> {
+    fn new(kind: Kind, address: SocketAddr) -> Outcome<Floor> {
         let poll = Poll::new()?;
         let mut listener = TcpListener::from_std(server::listen_on(address, &Config::default())?);
         poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
@@ -73,14 +66,14 @@ impl Floor {
             poll,
             listener,
             clients: Vec::new(),
-            message: vec![0; BLOCK_BYTES],
+            message: vec![0; BLOCK_BYTES_MAX],
             writable: Vec::new(),
             pumping: false,
-            block: vec![b'.'; BLOCK_BYTES],
+            block: Vec::new(),
         })
     }
 
-    fn turn(&mut self, events: &mut Events) -> Result<(), Box<dyn Error>> {
+    fn turn(&mut self, events: &mut Events) -> Outcome<()> {
         let busy = self.pumping && !self.writable.is_empty();
         match self.poll.poll(events, busy.then_some(Duration::ZERO)) {
             Err(error) if error.kind() == ErrorKind::Interrupted => return Ok(()),
@@ -105,7 +98,7 @@ impl Floor {
         Ok(())
     }
 
-    fn accept(&mut self) -> Result<(), Box<dyn Error>> {
+    fn accept(&mut self) -> Outcome<()> {
         loop {
             let mut socket = match self.listener.accept() {
                 Ok((socket, _)) => socket,
@@ -126,7 +119,10 @@ impl Floor {
         while let Some(first) = self.clients.first_mut() {
             match first.read(&mut self.message) {
                 Ok(bytes @ 1..) if self.kind == Kind::Send => self.send(bytes),
-                Ok(1..) => self.pumping = self.kind == Kind::Pump,
+                Ok(bytes @ 1..) => {
+                    self.block = block(&self.message[..bytes]);
+                    self.pumping = self.kind == Kind::Pump;
+                }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return,
                 Ok(0) | Err(_) => {
                     self.clients.clear();
@@ -155,4 +151,10 @@ impl Floor {
             taken == Some(block.len())
         });
     }
+}
+
+/// A block of as many bytes as these digits say.
+fn block(digits: &[u8]) -> Vec<u8> {
+    let bytes = std::str::from_utf8(digits).ok().and_then(|digits| digits.parse().ok());
+    vec![b'.'; bytes.unwrap_or(BLOCK_BYTES_MAX).min(BLOCK_BYTES_MAX)]
 }
