@@ -199,7 +199,7 @@ mod tests {
         for (dialect, line) in [
             (Dialect::Plain, &b"guest1: 0012\n"[..]),
             (Dialect::Telnet, b"\xff\xfe\x03\xff\xfd\x00guest1: 0012\r\n"),
-            (Dialect::Web, b"\x81\x1017 3 guest1: 0012"),
+            (Dialect::Web, b"\x81\x1117 3 guest1: 0012"),
             (Dialect::Web, b"\x81\x0e- guest1: 0012"),
             (Dialect::Redis, b"guest1: 0012\r\n"),
             (Dialect::Irc, b":u1!~u@localhost PRIVMSG #c0 :guest1: 0012\r\n"),

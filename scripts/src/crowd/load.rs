@@ -315,7 +315,7 @@ impl<'a> Load<'a> {
         authors.all(|(sender, author)| {
             let lost = author.is_unsure() && is_quiet && all_said();
             author.heard == sender.said || lost
-        }) && self.crowd.all_have_heard(record.end())
+        }) && self.crowd.all_have_heard(record.said_until())
     }
 
     /// What the clients have received so far.

@@ -136,6 +136,8 @@ pub struct Record {
     expected: Vec<u8>,
     /// How many messages of authors have arrived.
     messages: u64,
+    /// Where the last of them ends.
+    messages_end: u64,
     /// The last line of all, and its end once a client has received it.
     ending: Vec<u8>,
     ended_at: Option<u64>,
@@ -163,6 +165,7 @@ impl Record {
             by_name: HashMap::new(),
             expected: Vec::new(),
             messages: 0,
+            messages_end: 0,
             ending: Vec::new(),
             ended_at: None,
             deliveries: 0,
@@ -275,6 +278,10 @@ impl Record {
                 self.take_private(listener, line)?;
                 return Ok(rest);
             }
+            if !self.dialect.is_chinwag() && self.message_in(line)?.is_some() {
+                self.take_strayed(listener, line)?;
+                continue;
+            }
             self.add(line)?;
             listener.place = Place::At(self.end());
         }
@@ -332,11 +339,12 @@ impl Record {
         let Some((author, number)) = self.message_in(line)? else { return Ok(()) };
         let heard = listener.heard();
         let first = self.lines.partition_point(|line| line.start < heard);
-        let is_later = |line: &Line| line.author == Some(author) && line.number > number;
         if let Some(at) = listener.owed.iter().position(|owed| *owed == (author, number)) {
             listener.owed.swap_remove(at);
-            let mut before = self.lines.range(..first);
-            if before.any(|one| is_later(one) && !listener.owed.contains(&(author, one.number))) {
+            // Later ones of its author must not have come before it.
+            let before = self.lines.range(..first).rev().filter(|one| one.author == Some(author));
+            let mut later = before.take_while(|one| one.number > number);
+            if later.any(|one| !listener.owed.contains(&(author, one.number))) {
                 return Err(doubled(number));
             }
             self.messages_missed -= 1;
@@ -460,6 +468,7 @@ impl Record {
             return Ok(());
         };
         self.messages += 1;
+        self.messages_end = start + line.len() as u64;
         self.expected.clear();
         author.write_expected(words, &mut self.expected);
         self.lines.push_back(Line { start, author: key, number: author.heard, messages_before });
@@ -468,7 +477,7 @@ impl Record {
             return Err(Fault(format!("expected {expected:?}, received {words:?}")));
         }
         if let Some(said) = author.hear_next() {
-            self.timed.push_back((start + line.len() as u64, said));
+            self.timed.push_back((self.messages_end, said));
         }
         Ok(())
     }
@@ -546,6 +555,12 @@ impl Record {
     /// The position behind everything that any client has received.
     pub fn end(&self) -> u64 {
         self.base + self.bytes.len() as u64
+    }
+
+    /// What all clients receive ends here. Behind it, another server than chinwag may have sent
+    /// something to one of them.
+    pub fn said_until(&self) -> u64 {
+        if self.dialect.is_chinwag() { self.end() } else { self.messages_end }
     }
 
     fn time(&self, from: u64, to: u64, latencies: &mut Latencies) {
