@@ -146,10 +146,11 @@ impl<S: Socket> Hub<S> {
     /// Reads once. What was read may hold a line that ends the visit, and whatever was read beyond
     /// that would have to be kept for the client.
     fn read(&mut self, id: ClientId, budget: &mut Budget, rules: &LineRules, now: Instant) -> Step {
-        let read_bytes = budget.read.min(READ_BYTES_MAX);
+        // At least two: with room for one byte, each byte of a chunk would look like a key.
+        let read_bytes = budget.read.clamp(2, READ_BYTES_MAX);
         match self.clients[id].receive(&mut self.scratch.read[..=read_bytes], rules, now) {
             Received::Bytes { read, answers } => {
-                budget.read -= read;
+                budget.read = budget.read.saturating_sub(read);
                 self.note_first_byte(id, now);
                 self.answer_dialect(id, answers);
             }

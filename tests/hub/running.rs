@@ -36,9 +36,9 @@ fn make_scarce(random: &mut Random, config: &mut Config) {
     config.windows = [None, Some(11_000), Some(16_000), Some(24_000)][random.below(4)];
 }
 
-/// Room for every answer, and limits that only commands can reach.
+/// Room for every answer, also for the help of an operator in frames, behind others.
 fn make_lively(random: &mut Random, config: &mut Config) {
-    config.max_private = 1800;
+    config.max_private = 4096;
     config.history_bytes = 300;
     config.greeting = Duration::from_millis([0, 0, 100, 1000][random.below(4)]);
 }

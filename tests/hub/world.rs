@@ -335,12 +335,13 @@ impl World {
         assert_eq!(self.hub.pages().held(), held.sum::<usize>());
     }
 
-    /// Ends lines that arrive key by key with a whole chunk.
+    /// Ends lines that arrive key by key with a whole chunk: with three characters, since a read that
+    /// is cut short in a chunk of two leaves one, which would be another key.
     fn leave_no_keys(&mut self) {
         for place in 0..self.peers.len() {
             let peer = &self.peers[place];
             if !peer.ends_lines && !self.config.raw && peer.may_talk() {
-                self.say(place, b"zz");
+                self.say(place, b"zzz");
             }
         }
     }
@@ -359,7 +360,10 @@ impl World {
             // In raw mode it may have lapsed before, and then it is disconnected.
             // It may have been disconnected for its replies, and the reset has lost the goodbye.
             let too_many = peer.reply_bytes_max(&self.config) > 2 * self.config.max_private;
-            let unsaid = wire.reset && (no_lines || self.config.raw || too_many);
+            // It may have been greeted before its request came, and then let go of. The reset has lost
+            // the answer that tells.
+            let never_open = wire.browser.as_ref().is_some_and(|browser| !browser.is_open());
+            let unsaid = wire.reset && (no_lines || self.config.raw || too_many || never_open);
             let is_kicked = self.roll.kicked.contains(&peer.serial);
             let given_up = peer.goodbyes > 0 || is_kicked || reset || unsaid || self.stopped;
             let ended = wire.eof || wire.reset || peer.has_ended;
