@@ -33,8 +33,8 @@ fi
 cargo fmt --all --check
 cargo clippy --locked --workspace --all-targets -- -D warnings
 # The fuzzer's programs are checked but not built: that needs neither a fuzzer nor C++.
-cargo fmt --check --manifest-path tests/fuzz/Cargo.toml
-CUSTOM_LIBFUZZER_PATH=/dev/null cargo clippy --locked --manifest-path tests/fuzz/Cargo.toml \
+cargo fmt --all --check --manifest-path tests/fuzz/Cargo.toml
+CUSTOM_LIBFUZZER_PATH=/dev/null cargo clippy --locked --workspace --manifest-path tests/fuzz/Cargo.toml \
     --target-dir target -- -D warnings
 RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --document-private-items
 cargo test --locked --workspace --no-run

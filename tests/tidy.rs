@@ -399,6 +399,18 @@ fn function_name(code: &str) -> Option<&str> {
 }
 
 #[test]
+fn every_module_stands_where_its_name_says() {
+    let folders = ["src", "tests", "scripts"].into_iter();
+    for path in folders.flat_map(|folder| files_below(folder, ".rs")) {
+        let code = fs::read_to_string(&path).unwrap();
+        for word in ["#[path", "allow(dead_code"].map(|word| format!("\n{word}")) {
+            let place = path.display();
+            assert!(!code.contains(&word), "{place}: {word:?}: put it into tests/support");
+        }
+    }
+}
+
+#[test]
 fn what_a_unit_test_finds_is_kept_beside_the_tests() {
     for (path, text) in sources() {
         for block in text.split("proptest! {").skip(1) {

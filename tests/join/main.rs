@@ -19,6 +19,6 @@ mod recalling;
 mod seat;
 mod showing;
 mod sizes;
-#[path = "../support/mod.rs"]
-mod support;
 mod terminals;
+
+use support;

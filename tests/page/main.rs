@@ -12,6 +12,6 @@ mod composing;
 mod looks;
 mod losing;
 mod relay;
-#[path = "../support/mod.rs"]
-mod support;
 mod talking;
+
+use support;

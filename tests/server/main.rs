@@ -19,5 +19,5 @@ mod people;
 mod proxies;
 mod raw;
 mod real_clients;
-#[path = "../support/mod.rs"]
-mod support;
+
+use support;

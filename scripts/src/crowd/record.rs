@@ -647,7 +647,7 @@ mod tests {
     }
 
     #[test]
-    fn each_client_of_another_server_may_have_an_order_of_its_own() {
+    fn each_client_of_another_server_may_have_its_own_order() {
         assert_eq!(hear(&["a0", "b0", "a1"], &["b0", "a0", "a1"]).unwrap(), (6, 0));
         assert_eq!(hear(&["a0", "b0", "a1"], &["a0", "a1", "b0"]).unwrap(), (6, 0));
         assert_eq!(hear(&["a0", "b0"], &["a0", "b0", "b1", "a1"]).unwrap(), (6, 0));
@@ -662,7 +662,7 @@ mod tests {
     }
 
     #[test]
-    fn no_server_may_send_twice_or_out_of_the_order_of_one_author() {
+    fn no_message_may_come_twice_or_out_of_its_order() {
         for other in [&["a0", "a0"][..], &["a1", "a0"], &["b0", "a1", "a0"], &["a3"], &["b0", "b0"]]
         {
             assert!(hear(&["a0", "b0", "a1"], other).is_err(), "{other:?}");

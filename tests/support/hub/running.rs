@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use chinwag::config::Config;
 
-use crate::random::Random;
-use crate::world::World;
+use super::random::Random;
+use super::world::World;
 
 /// Limits that the command line would refuse.
 pub fn config(random: &mut Random, base: &Config) -> Config {

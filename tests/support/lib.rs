@@ -2,16 +2,19 @@
 //!
 //! Nothing here sleeps for luck: every wait is for a condition, up to [`PATIENCE`].
 
-#![allow(dead_code, reason = "each test file uses its own part")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "what fails here is a test that fails")]
 
 pub mod cage;
+pub mod corpus;
+pub mod hub;
 pub mod machine;
 pub mod network;
 pub mod process;
 pub mod program;
 pub mod talk;
 pub mod terminal;
+pub mod wire;
+pub mod words;
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -190,9 +193,17 @@ impl Drop for Folder {
     }
 }
 
+/// The server, which Cargo builds before it runs a test program beside it.
+pub fn chinwag() -> PathBuf {
+    let own = std::env::current_exe().unwrap();
+    let program = own.ancestors().nth(2).unwrap().join("chinwag");
+    assert!(program.exists(), "there is no {}: cargo build", program.display());
+    program
+}
+
 /// The program with these flags, on a free port unless they name one.
 pub fn command(flags: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_chinwag"));
+    let mut command = Command::new(chinwag());
     if !flags.contains(&"--listen") {
         command.args(["--listen", "127.0.0.1:0"]);
     }

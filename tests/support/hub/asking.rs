@@ -2,7 +2,7 @@
 
 use chinwag::words::command::Command;
 
-use crate::people::own_prefix;
+use super::people::own_prefix;
 
 /// One line that a client has sent.
 #[derive(Clone, Debug)]

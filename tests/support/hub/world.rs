@@ -11,12 +11,12 @@ use chinwag::hub::{Hub, Wait};
 use chinwag::room::forms::{FORM_BYTES_MAX, Form};
 use chinwag::room::transcript::{PAGE_BYTES, PAGE_ENTRIES};
 
-use crate::arriving::PROXIES;
-use crate::asking::Asks;
-use crate::model::{Peer, Room, Said, Stay, Talk};
-use crate::people::Roll;
-use crate::random::Random;
-use crate::wire::FakeSocket;
+use super::arriving::PROXIES;
+use super::asking::Asks;
+use super::model::{Peer, Room, Said, Stay, Talk};
+use super::people::Roll;
+use super::random::Random;
+use super::wire::FakeSocket;
 
 /// Once nothing goes wrong any more, the hub must serve all clients within this many turns.
 const TURNS_TO_SETTLE: usize = 3000;
@@ -335,8 +335,8 @@ impl World {
         assert_eq!(self.hub.pages().held(), held.sum::<usize>());
     }
 
-    /// Ends lines that arrive key by key with a whole chunk: with three characters, since a read that
-    /// is cut short in a chunk of two leaves one, which would be another key.
+    /// Ends lines that arrive key by key with a whole chunk: with three characters, since a read
+    /// that is cut short in a chunk of two leaves one, which would be another key.
     fn leave_no_keys(&mut self) {
         for place in 0..self.peers.len() {
             let peer = &self.peers[place];
@@ -360,8 +360,8 @@ impl World {
             // In raw mode it may have lapsed before, and then it is disconnected.
             // It may have been disconnected for its replies, and the reset has lost the goodbye.
             let too_many = peer.reply_bytes_max(&self.config) > 2 * self.config.max_private;
-            // It may have been greeted before its request came, and then let go of. The reset has lost
-            // the answer that tells.
+            // It may have been greeted before its request came, and then let go of. The reset has
+            // lost the answer that tells.
             let never_open = wire.browser.as_ref().is_some_and(|browser| !browser.is_open());
             let unsaid = wire.reset && (no_lines || self.config.raw || too_many || never_open);
             let is_kicked = self.roll.kicked.contains(&peer.serial);

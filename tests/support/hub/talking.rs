@@ -1,9 +1,9 @@
 //! What clients send: lines and chunks, commands, and telnet commands between all of them, cut
 //! anywhere.
 
-use crate::people::own_name;
-use crate::telnet::{self, Part};
-use crate::world::World;
+use super::people::own_name;
+use super::telnet::{self, Part};
+use super::world::World;
 
 /// What a telnet sends for Ctrl-D when it passes keys on.
 const CONTROL_D: u8 = 4;

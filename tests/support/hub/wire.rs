@@ -9,8 +9,8 @@ use std::rc::Rc;
 use chinwag::hub::client::Socket;
 use rustix::io::Errno;
 
-use crate::browser::Browser;
-use crate::random::Random;
+use super::browser::Browser;
+use super::random::Random;
 
 /// Both ends of one connection, and the events that a kernel would report.
 #[derive(Debug)]

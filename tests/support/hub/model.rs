@@ -9,12 +9,12 @@ use chinwag::config::Config;
 use chinwag::words::command::Rank;
 use chinwag::words::notice;
 
-use crate::asking::{Asks, Sent};
-use crate::browser::Browser;
-use crate::people::Roll;
-use crate::private::Private;
-use crate::telnet::{Dialogue, Part};
-use crate::wire::Wire;
+use super::asking::{Asks, Sent};
+use super::browser::Browser;
+use super::people::Roll;
+use super::private::Private;
+use super::telnet::{Dialogue, Part};
+use super::wire::Wire;
 
 /// To a client that may not come in.
 const LOCKED: &str = "* lobby is locked: it takes an invitation";

@@ -6,9 +6,9 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use chinwag::words::command::Rank;
 use chinwag::words::notice::{self, Lang};
 
-use crate::asking::{Asks, secret, whisper};
-use crate::model::{Peer, Said, Talk};
-use crate::people::Roll;
+use super::asking::{Asks, secret, whisper};
+use super::model::{Peer, Said, Talk};
+use super::people::Roll;
 
 /// How far a client's answers and messages have come.
 #[derive(Debug)]

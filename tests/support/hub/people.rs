@@ -7,7 +7,7 @@ use std::time::Instant;
 use chinwag::room::transcript::SERVER;
 use chinwag::words::names::kept::KEPT_FOR;
 
-use crate::model::{Peer, Said};
+use super::model::{Peer, Said};
 
 /// The letters of the names that clients take: none looks like another, small or capital.
 const LETTERS: &[u8; 10] = b"abcdefghkp";

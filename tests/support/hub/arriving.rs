@@ -8,11 +8,11 @@ use std::rc::Rc;
 use chinwag::hub::admit::Entrance;
 use chinwag::room::LOBBY;
 
-use crate::model::Peer;
-use crate::people::address;
-use crate::random::Random;
-use crate::wire::{FakeSocket, Wire};
-use crate::world::World;
+use super::model::Peer;
+use super::people::address;
+use super::random::Random;
+use super::wire::{FakeSocket, Wire};
+use super::world::World;
 
 /// The network of the proxies.
 pub const PROXIES: &str = "fd00::/8";
