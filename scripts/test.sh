@@ -34,8 +34,8 @@ cargo fmt --all --check
 cargo clippy --locked --workspace --all-targets -- -D warnings
 # The fuzzer's programs are checked but not built: that needs neither a fuzzer nor C++.
 cargo fmt --all --check --manifest-path tests/fuzz/Cargo.toml
-CUSTOM_LIBFUZZER_PATH=/dev/null cargo clippy --locked --workspace --manifest-path tests/fuzz/Cargo.toml \
-    --target-dir target -- -D warnings
+CUSTOM_LIBFUZZER_PATH=/dev/null cargo clippy --locked --workspace \
+    --manifest-path tests/fuzz/Cargo.toml --target-dir target -- -D warnings
 RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --document-private-items
 cargo test --locked --workspace --no-run
 # The tests that wait for the default deadlines run beside the others, which mostly wait as well. If
