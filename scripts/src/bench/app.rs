@@ -82,7 +82,7 @@ pub enum Kind {
     Stuck,
     /// Sends one message at a time, in one of more and more rooms of two clients
     Rooms,
-    /// Floods of messages of 16 to 1 024 bytes, with 100 in flight up to as many as the server takes
+    /// Floods of messages of 16 to 1 024 bytes, with 100 in flight, or up to as many as it takes
     Shapes,
 }
 
