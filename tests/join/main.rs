@@ -21,4 +21,5 @@ mod showing;
 mod sizes;
 mod terminals;
 
-use support;
+// The files here call it `crate::support`.
+extern crate support;

@@ -14,4 +14,5 @@ mod losing;
 mod relay;
 mod talking;
 
-use support;
+// The files here call it `crate::support`.
+extern crate support;

@@ -20,4 +20,5 @@ mod proxies;
 mod raw;
 mod real_clients;
 
-use support;
+// The files here call it `crate::support`.
+extern crate support;

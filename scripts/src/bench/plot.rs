@@ -162,10 +162,7 @@ fn draw_mesh<Y: Axis>(
     mesh.draw().map_err(owned)
 }
 
-fn draw_lines<Y: Axis>(chart: &mut Chart<Y>, lines: &[Line]) -> Outcome<()>
-where
-    Y: 'static,
-{
+fn draw_lines<Y: Axis + 'static>(chart: &mut Chart<Y>, lines: &[Line]) -> Outcome<()> {
     for Line { peer, colour, points } in lines {
         let style = colour.filled().stroke_width(if *peer == Peer::Chinwag { 4 } else { 2 });
         let least = points.iter().map(|(place, least, _)| (*place, *least));

@@ -27,6 +27,10 @@ const WAIT_MAX: Duration = Duration::from_millis(20);
 /// A server has stopped if it delivers nothing for this long while messages are on their way.
 const STALL: Duration = Duration::from_secs(3);
 
+/// When the sending is over, what is on its way is waited for at most this long. A slow server that
+/// takes all that is sent would need minutes.
+const REST_TIME: Duration = Duration::from_secs(10);
+
 /// Deliveries in one sample of one message at a time, and how long a run takes samples. The least
 /// disturbed one counts. They are short, since a noisy host disturbs every long one.
 const SINGLE_DELIVERIES: usize = 10_000;
@@ -90,8 +94,8 @@ pub fn run(load: Load, peer: Peer) -> Outcome<Measured> {
     }
 }
 
-/// Runs floods of all these shapes, one after the other. A server that fails or stands still is
-/// started again for the next.
+/// Runs floods of all these shapes, one after the other. A server that fails, or still has something
+/// to send, is started again for the next.
 pub fn run_shapes(
     peer: Peer,
     shapes: Vec<Shape>,
@@ -114,7 +118,7 @@ pub fn run_shapes(
             }
         };
         let measured = side.shape(&mut crowd, shape);
-        if measured.as_ref().is_ok_and(|(_, stalled)| !stalled) {
+        if measured.as_ref().is_ok_and(|(_, end)| *end == End::Heard) {
             here = Some((side, crowd));
         }
         take(shape, measured.map(|(measured, _)| measured))?;
@@ -151,24 +155,42 @@ pub fn calls(clients: usize, messages: u64) -> Outcome<Vec<Calls>> {
     strace.finish()
 }
 
-/// Has clients talk, and waits until all messages have arrived, or nothing comes any more. Returns
-/// whether it is that.
-pub fn talk(crowd: &mut Crowd, talkers: &[Talker], until: Until) -> Outcome<(Report, bool)> {
+/// How a talk has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// All that was sent has arrived.
+    Heard,
+    /// More would come, but that takes too long.
+    Late,
+    /// Nothing comes any more.
+    Stalled,
+}
+
+/// Has clients talk, and waits for what is on its way.
+pub fn talk(crowd: &mut Crowd, talkers: &[Talker], until: Until) -> Outcome<(Report, End)> {
     let mut load = talking::Load::new(crowd, talkers, until);
     let (mut heard, mut heard_at) = (0, Instant::now());
-    let mut stalled = false;
-    while !stalled && !(load.is_over() && load.is_heard()) {
-        match load.is_over() {
-            true => load.listen(WAIT_MAX)?,
-            false => load.turn(WAIT_MAX)?,
+    let mut over_at = None;
+    let end = loop {
+        if load.is_over() {
+            let rest = over_at.get_or_insert_with(Instant::now).elapsed();
+            match load.is_heard() {
+                true => break End::Heard,
+                false if rest > REST_TIME => break End::Late,
+                false => load.listen(WAIT_MAX)?,
+            }
+        } else {
+            load.turn(WAIT_MAX)?;
         }
         let before = std::mem::replace(&mut heard, load.heard_of());
         if heard > before {
             heard_at = Instant::now();
         }
-        stalled = heard_at.elapsed() > STALL;
-    }
-    Ok((load.report()?, stalled))
+        if heard_at.elapsed() > STALL {
+            break End::Stalled;
+        }
+    };
+    Ok((load.report()?, end))
 }
 
 /// A server that is measured.
@@ -213,16 +235,15 @@ impl Side {
         Ok(gauge::resident_bytes(self.started.pid())? as f64)
     }
 
-    /// Has the clients talk, and returns the report, whether the server stood still, and what a
-    /// talk has of metrics.
+    /// Has the clients talk, and returns the report, how that ended, and what a talk has of metrics.
     fn talk(
         &self,
         crowd: &mut Crowd,
         talkers: &[Talker],
         until: Until,
-    ) -> Outcome<(Report, bool, Measured)> {
+    ) -> Outcome<(Report, End, Measured)> {
         let before = self.cpu_ns()?;
-        let (report, stalled) = talk(crowd, talkers, until)?;
+        let (report, end) = talk(crowd, talkers, until)?;
         let each = (self.cpu_ns()? - before) / report.deliveries as f64;
         let all = (report.messages_missed + report.deliveries).max(1) as f64;
         // chinwag tells what it does not deliver.
@@ -231,9 +252,9 @@ impl Side {
             (Metric::CpuNs, each),
             (Metric::PerSecond, report.deliveries_per_second()),
             (Metric::Lost, lost),
-            (Metric::Stalled, f64::from(u8::from(stalled))),
+            (Metric::Stalled, f64::from(u8::from(end == End::Stalled))),
         ];
-        Ok((report, stalled, measured))
+        Ok((report, end, measured))
     }
 
     fn single(&self, clients: usize) -> Outcome<Measured> {
@@ -283,13 +304,13 @@ impl Side {
         }
     }
 
-    /// Also returns whether the server stood still.
-    fn shape(&self, crowd: &mut Crowd, shape: Shape) -> Outcome<(Measured, bool)> {
+    /// Also returns how the talk ended.
+    fn shape(&self, crowd: &mut Crowd, shape: Shape) -> Outcome<(Measured, End)> {
         let pace = shape.window.map_or(Pace::Free, Pace::Window);
         let [talker] = talker(pace);
         let talkers = [Talker { message_bytes: shape.bytes, ..talker }];
-        let (_, stalled, measured) = self.talk(crowd, &talkers, Until::Time(SHAPE_TIME))?;
-        Ok((measured, stalled))
+        let (_, end, measured) = self.talk(crowd, &talkers, Until::Time(SHAPE_TIME))?;
+        Ok((measured, end))
     }
 
     /// Pumps ready-made blocks, which count as so many messages of this size.
@@ -396,8 +417,9 @@ impl Side {
 /// Has one client send this many messages, each when the one before has arrived. Returns how many
 /// deliveries that were.
 fn one_at_a_time(crowd: &mut Crowd, messages: usize) -> Outcome<u64> {
-    let (report, stalled) = talk(crowd, &talker(Pace::Window(1)), Until::Heard(messages as u64))?;
-    if stalled { Err("it stands still".into()) } else { Ok(report.deliveries) }
+    let until = Until::Heard(messages as u64);
+    let (report, end) = talk(crowd, &talker(Pace::Window(1)), until)?;
+    if end == End::Heard { Ok(report.deliveries) } else { Err("it stands still".into()) }
 }
 
 /// Flooders whose lines are equally long, and flooders whose lines are not: how evenly the server

@@ -118,8 +118,6 @@ impl Connections {
 pub struct Socket {
     /// One of the states of TCP.
     pub state: u8,
-    /// How many bytes were sent and not acknowledged.
-    pub unacknowledged_bytes: u64,
     inode: String,
 }
 
@@ -155,12 +153,7 @@ fn parse_socket(line: &str, port: u16) -> Option<Socket> {
     if number(local_port)? != u64::from(port) {
         return None;
     }
-    let (unacknowledged, _) = fields.get(4)?.split_once(':')?;
-    Some(Socket {
-        state: number(fields.get(3)?)? as u8,
-        unacknowledged_bytes: number(unacknowledged)?,
-        inode: (*fields.get(9)?).to_owned(),
-    })
+    Some(Socket { state: number(fields.get(3)?)? as u8, inode: (*fields.get(9)?).to_owned() })
 }
 
 /// Which process listens on this port of this machine.

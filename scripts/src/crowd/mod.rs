@@ -26,7 +26,8 @@ pub mod record;
 pub mod sockets;
 pub mod started;
 pub mod table;
-pub mod trouble;
+pub mod visit;
+pub mod visitors;
 
 use std::error::Error;
 use std::fmt;

@@ -4,14 +4,12 @@ use std::ffi::OsStr;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::OnceLock;
 use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use rustix::process::{Pid, Signal};
-
-use super::{Fault, Outcome, Patience, gauge};
+use super::{Outcome, Patience, gauge};
 
 /// How long to wait before looking again whether a server listens, or has ended.
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
@@ -89,24 +87,6 @@ impl Started {
     /// Starts one of the references that were built beside this program.
     pub fn floor(kind: &str) -> Outcome<Started> {
         Started::new(&beside("bench")?, &["floor", kind])
-    }
-
-    /// Sends SIGTERM, and waits for the end, at most this long.
-    pub fn stop(&mut self, patience: Duration) -> Outcome<ExitStatus> {
-        rustix::process::kill_process(Pid::from_child(&self.child), Signal::TERM)?;
-        let until = Instant::now() + patience;
-        loop {
-            if let Some(status) = self.child.try_wait()? {
-                return Ok(status);
-            }
-            if Instant::now() > until {
-                let seconds = patience.as_secs_f64();
-                return Err(
-                    Fault(format!("it is asked to stop and does not for {seconds} s")).into()
-                );
-            }
-            sleep(LOOK_AGAIN);
-        }
     }
 
     /// Its process.

@@ -5,15 +5,17 @@
 use std::io::Write;
 use std::time::{Duration, Instant};
 
+use super::guests::Guests;
 use super::rest::{self, Rest, kib};
-use super::visitors::Visitors;
+use super::script::{MAX_CLIENTS, MAX_ENDLESS, PER_ADDRESS};
 use crate::crowd::gauge;
 use crate::crowd::load::{self, Load, Pace, Talker, Until};
 use crate::crowd::sockets::Crowd;
 use crate::crowd::started::Started;
 use crate::crowd::table::Table;
-use crate::crowd::trouble::{self, Kind, Tally, Troublemakers};
+use crate::crowd::visitors::{self, Tally};
 use crate::crowd::{Fault, Outcome, Patience};
+use crate::stress::trouble::{Kind, Troublemakers};
 
 /// The steady clients: they stay from the beginning to the end, talk, and receive every line.
 const STEADY: usize = 20;
@@ -24,15 +26,6 @@ const MESSAGE_BYTES: usize = 200;
 
 /// The clients that always make trouble.
 const TROUBLE: [(Kind, usize); 3] = [(Kind::Drips, 4), (Kind::Resets, 3), (Kind::Leaves, 3)];
-
-/// The server admits at most this many clients.
-pub const MAX_CLIENTS: usize = 200;
-
-/// The server admits at most this many clients of one address.
-pub const PER_ADDRESS: usize = 8;
-
-/// The server disconnects a client that sends this much without a line end.
-pub const MAX_ENDLESS: usize = 16384;
 
 /// The window of the server: small, so that it is full after the warm-up.
 const WINDOW_BYTES: usize = 65_536;
@@ -88,7 +81,7 @@ struct Soak {
     server: Started,
     /// Descriptors that are not for clients.
     descriptors: u64,
-    visitors: Visitors,
+    visitors: Guests,
     trouble: Tally,
     deliveries: u64,
     said: u64,
@@ -117,7 +110,7 @@ impl Soak {
         gauge::cpu_ns_at_rest(server.pid())?;
         Ok(Soak {
             descriptors: gauge::descriptors(server.pid())?,
-            visitors: Visitors::new(server.address)?,
+            visitors: Guests::new(server.address)?,
             server,
             trouble: Tally::default(),
             deliveries: 0,
@@ -148,22 +141,22 @@ impl Soak {
         let mut others = Troublemakers::new(self.server.address, &TROUBLE)?;
         let mut load = Load::new(crowd, &talkers(Pace::Every(PERIOD)), Until::Time(time));
         while !load.is_over() {
-            load.turn(trouble::WAIT_MAX)?;
+            load.turn(visitors::WAIT_MAX)?;
             others.turn(load.record())?;
             self.visitors.come_and_go(load.record())?;
         }
         others.calm_down();
         self.visitors.calm_down();
         let calm = Instant::now();
-        while !self.visitors.is_nobody() || calm.elapsed() < CALM {
-            load.turn(trouble::WAIT_MAX)?;
+        while self.visitors.here() > 0 || calm.elapsed() < CALM {
+            load.turn(visitors::WAIT_MAX)?;
             others.turn(load.record())?;
             self.visitors.turn(load.record())?;
         }
-        load.settle(trouble::WAIT_MAX, &mut |load| others.turn(load.record()))?;
+        load.settle(visitors::WAIT_MAX, &mut |load| others.turn(load.record()))?;
         load.end()?;
         others.listen_to_the_end(load.record())?;
-        self.count(&others.tally());
+        self.trouble.add(others.tally());
         drop(others);
         let report = load.report()?;
         if report.lines_missed > 0 {
@@ -174,14 +167,6 @@ impl Soak {
         self.said += report.said.iter().map(|one| one.messages).sum::<u64>();
         self.latency_us_max = self.latency_us_max.max(report.latency_us(99.0));
         Ok(())
-    }
-
-    fn count(&mut self, tally: &Tally) {
-        self.trouble.connects += tally.connects;
-        self.trouble.welcomes += tally.welcomes;
-        self.trouble.messages += tally.messages;
-        self.trouble.lines_missed += tally.lines_missed;
-        self.trouble.let_down += tally.let_down;
     }
 
     /// Fills the server when only the crowd is left. When those clients have left, one more asks
@@ -198,7 +183,7 @@ impl Soak {
     }
 
     fn see_off(&mut self, crowd: &mut Crowd) -> Outcome<()> {
-        while !self.visitors.is_nobody() {
+        while self.visitors.here() > 0 {
             listen(crowd)?;
             self.visitors.turn(&crowd.record)?;
         }
@@ -236,7 +221,7 @@ impl Soak {
     }
 
     fn connects(&self) -> u64 {
-        self.visitors.tally().visits + self.trouble.connects
+        self.visitors.tally().visits + self.trouble.visits
     }
 
     fn progress(&self, time: Duration, rest: &Rest) -> String {
@@ -254,14 +239,14 @@ impl Soak {
     fn tell(&self, table: &mut Table) {
         let visitors = self.visitors.tally();
         let heard = visitors.messages + self.trouble.messages;
-        let missed = visitors.missed + self.trouble.lines_missed;
+        let missed = visitors.missed + self.trouble.missed;
         for (key, label, value) in [
             ("connects", "connections, in all", self.connects()),
             ("refused", "  refused: server full, too many from one address", visitors.refused),
             (
                 "given_up",
                 "  reset by the server: took nothing",
-                visitors.given_up + self.trouble.let_down,
+                visitors.given_up + self.trouble.given_up,
             ),
             ("said", "messages of the steady clients", self.said),
             ("deliveries", "  deliveries to them, all checked", self.deliveries),
@@ -281,7 +266,7 @@ fn talkers(pace: Pace) -> Vec<Talker> {
 
 /// The crowd reads what comes, and sends nothing.
 fn listen(crowd: &mut Crowd) -> Outcome<()> {
-    crowd.read(trouble::WAIT_MAX)?;
+    crowd.read(visitors::WAIT_MAX)?;
     let heard = crowd.catch_up()?;
     crowd.record.forget(heard);
     Ok(())

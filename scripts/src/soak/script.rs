@@ -5,7 +5,16 @@
 
 use std::time::Duration;
 
-use super::room::{MAX_CLIENTS, MAX_ENDLESS, PER_ADDRESS};
+use crate::crowd::visit::{IGNORING, Manner, Step};
+
+/// The server admits at most this many clients.
+pub const MAX_CLIENTS: usize = 200;
+
+/// The server admits at most this many clients of one address.
+pub const PER_ADDRESS: usize = 8;
+
+/// The server disconnects a client that sends this much without a line end.
+pub const MAX_ENDLESS: usize = 16384;
 
 /// The kind of a visitor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,35 +82,6 @@ pub const KINDS: [Kind; 26] = [
     Kind::Neighbour,
 ];
 
-/// One thing that a visitor does.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Step {
-    /// Waits for its welcome.
-    Enter,
-    /// Waits for its welcome, or for this refusal.
-    EnterOrHear(String),
-    /// Sends these bytes.
-    Say(Vec<u8>),
-    /// Waits for a line that contains one of these.
-    Hear(Vec<String>),
-    /// From now on no line may begin with this.
-    Shun(String),
-    /// Lines that begin with this may come again.
-    ShunNoMore(String),
-    /// Half-closes.
-    HalfClose,
-    /// Waits until the server closes the connection in order.
-    End,
-    /// Reads nothing, and waits until the server resets the connection.
-    BeReset,
-    /// Reads nothing for this long.
-    Nap(Duration),
-    /// Stays until all that connected together have an answer.
-    StayWithOthers,
-    /// Resets the connection.
-    Reset,
-}
-
 /// Lines beyond the burst of the rate limit: the server needs a second or more to read them.
 const HURRIED_LINES: u64 = 32;
 
@@ -118,6 +98,19 @@ const LONG_LINE_BYTES: usize = 5000;
 const DEEDS_MAX: u64 = 6;
 
 impl Kind {
+    /// What is usual for it.
+    pub fn manner(self) -> Manner {
+        let reads = !matches!(self, Kind::NeverReads | Kind::Resets | Kind::Vanishes);
+        let naps = self == Kind::Naps;
+        // On a machine that is suspended, a nap may be too long.
+        Manner {
+            reads,
+            is_slow: !reads || naps,
+            is_plain: self != Kind::Telnet,
+            may_be_reset: naps,
+        }
+    }
+
     /// The steps of the visitor with this number; `others` are names that were taken lately.
     pub fn steps(self, number: u64, others: &[String]) -> Vec<Step> {
         match self {
@@ -218,7 +211,10 @@ fn does(what: u64, name: &str, deed: u64, other: &str) -> Vec<Step> {
         ]
         .concat(),
         5 if other != name => [
-            ask(&format!("/ignore {other}"), Step::Hear(vec![ignoring(other), nobody()])),
+            ask(
+                &format!("/ignore {other}"),
+                Step::Hear(vec![format!("{IGNORING}{other}"), nobody()]),
+            ),
             ask("/ignore", hear("* ignoring")),
             vec![Step::Nap(BREATH)],
             ask("/who", hear(" here: ")),
@@ -233,11 +229,6 @@ fn does(what: u64, name: &str, deed: u64, other: &str) -> Vec<Step> {
             ask(&words, hear(format!("{name}: {words}")))
         }
     }
-}
-
-/// The notice that a visitor now ignores this name.
-pub fn ignoring(name: &str) -> String {
-    format!("* ignoring {name}")
 }
 
 fn leaves(how: u64, name: &str) -> Vec<Step> {

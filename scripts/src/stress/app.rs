@@ -10,6 +10,7 @@ use super::flags::{Flags, Kinds};
 use super::plot;
 use super::summary::{self, Summary};
 use super::timeline::Timeline;
+use super::trouble::Troublemakers;
 use crate::crowd::gauge::{self, Calls, Connections, Gauged, Strace};
 use crate::crowd::load::{self, Load, Report, Said, Until};
 use crate::crowd::program::Failure;
@@ -17,7 +18,7 @@ use crate::crowd::progress::Progress;
 use crate::crowd::sockets::{self, Crowd, Server};
 use crate::crowd::started::Started;
 use crate::crowd::table::Table;
-use crate::crowd::trouble::{self, Troublemakers};
+use crate::crowd::visitors;
 use crate::crowd::{Outcome, Patience};
 
 /// How long to count system calls.
@@ -78,7 +79,7 @@ fn measure(flags: &Flags, kinds: &Kinds) -> Outcome<Summary> {
 
     let (report, timeline, used) = talk(flags, &mut crowd, &mut others, pid)?;
     summary::add_talking(&mut table, &report, &used);
-    if !others.is_empty() {
+    if others.count() > 0 {
         summary::add_trouble(&mut table, &others.tally());
     }
     drop(others);
@@ -100,15 +101,15 @@ fn connect(address: SocketAddr, kinds: &Kinds, connections: Option<Connections>)
 
 /// Waits until each client that is trouble has been let in once.
 fn enter(others: &mut Troublemakers, crowd: &mut Crowd) -> Outcome<()> {
-    let progress = Progress::new("trouble", others.len() as u64)?;
+    let progress = Progress::new("trouble", others.count())?;
     let mut patience = Patience::full();
     let mut let_in = 0;
-    while let_in < others.len() {
+    while let_in < others.count() {
         others.turn(&crowd.record)?;
-        crowd.read(trouble::WAIT_MAX)?;
+        crowd.read(visitors::WAIT_MAX)?;
         let before = std::mem::replace(&mut let_in, others.been_in());
-        progress.show(let_in as u64);
-        let what = || format!("only {let_in} of {} are let in", others.len());
+        progress.show(let_in);
+        let what = || format!("only {let_in} of {} are let in", others.count());
         patience.check(let_in > before, what)?;
     }
     Ok(())
@@ -126,7 +127,7 @@ fn talk(
         Until::Time(time) => ("talking, ms", time.as_millis() as u64),
     };
     let progress = Progress::new(what, steps)?;
-    let wait_max = if others.is_empty() { load::WAIT_MAX } else { trouble::WAIT_MAX };
+    let wait_max = if others.count() == 0 { load::WAIT_MAX } else { visitors::WAIT_MAX };
     let before = Gauged::now(pid)?;
     let mut load = Load::new(crowd, &flags.talkers(), until);
     let mut timeline = Timeline::new(&load, until);

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use clap::Parser;
 
+use super::trouble::Kind;
 use crate::crowd::author::MESSAGE_BYTES_MIN;
 use crate::crowd::load::{Pace, Talker, Until};
 use crate::crowd::program::parse_seconds;
-use crate::crowd::trouble::Kind;
 
 /// Opens many connections to a chat server and sends messages. Checks that every client receives
 /// every line, whole, once, and in the same order. Exit codes: 0 right, 1 the server was wrong or

@@ -4,11 +4,12 @@ use serde_json::{Map, Value, json};
 
 use super::flags::{Flags, Kinds};
 use super::timeline::Timeline;
+use super::trouble::Kind;
 use crate::crowd::gauge::{Calls, Gauged};
 use crate::crowd::load::{Report, Said};
 use crate::crowd::sockets::{self, Crowd};
 use crate::crowd::table::Table;
-use crate::crowd::trouble::{Kind, Tally};
+use crate::crowd::visitors::Tally;
 
 /// All results, for people and for programs.
 #[derive(Debug)]
@@ -129,11 +130,11 @@ pub fn add_talking(table: &mut Table, report: &Report, used: &Gauged) {
 /// What the clients that are trouble did and received.
 pub fn add_trouble(table: &mut Table, tally: &Tally) {
     for (key, label, value) in [
-        ("trouble_connects", "connects of misbehaving clients", tally.connects),
-        ("trouble_welcomes", "  welcomed", tally.welcomes),
+        ("trouble_connects", "connects of misbehaving clients", tally.visits),
+        ("trouble_welcomes", "  welcomed", tally.welcomed),
         ("trouble_messages", "  messages they received, all checked", tally.messages),
-        ("trouble_lines_missed", "  lines they missed, as announced", tally.lines_missed),
-        ("trouble_let_down", "  closed by the server, dripping", tally.let_down),
+        ("trouble_lines_missed", "  lines they missed, as announced", tally.missed),
+        ("trouble_let_down", "  closed by the server, dripping", tally.given_up),
     ] {
         table.add(key, label, value as f64, "");
     }

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::chinwag_program;
@@ -52,8 +53,10 @@ struct Elsewhere {
 impl Elsewhere {
     /// Its `cargo` notes its arguments, and runs `program` instead.
     fn new(program: &str) -> Elsewhere {
-        let name = program.rsplit('/').next().unwrap();
-        let name = format!("chinwag-scripts-{}-{name}", std::process::id());
+        // Several tests may be elsewhere at once.
+        static MADE: AtomicUsize = AtomicUsize::new(0);
+        let number = MADE.fetch_add(1, Ordering::Relaxed);
+        let name = format!("chinwag-scripts-{}-{number}", std::process::id());
         let elsewhere = Elsewhere { root: std::env::temp_dir().join(name) };
         let cargo = elsewhere.root.join("cargo");
         fs::create_dir_all(elsewhere.root.join("scripts")).unwrap();
@@ -150,6 +153,7 @@ fn keeping_a_comparison_replaces_the_tables_of_the_page() {
     write("target/bench/bench.md", "| new |\n");
     write("target/bench/bench.json", "{}");
     write("target/bench/cost.svg", "<svg/>");
+    write("target/bench/shapes.svg", "<svg/>");
     let output = elsewhere.script("bench.sh", &["--keep"]).output().unwrap();
     assert!(output.status.success(), "{output:?}");
     let read =

@@ -1,24 +1,71 @@
-//! One visit: what it has received, and what it waits for. Bytes in, what to do next out; no
-//! sockets and no clock.
+//! One visit: a client that connects for a while and does one thing after another. Bytes in, what
+//! to do next out; no sockets and no clock.
 //!
 //! What always holds: every line of the authors is right, as its [`Ear`] checks. No line comes that
 //! the visitor shuns. It waits for the first step of its list.
 
 use std::collections::VecDeque;
+use std::fmt::Debug;
+use std::time::Duration;
 
 use memchr::memchr;
 
-use super::script::{Kind, Step, ignoring};
-use crate::crowd::Fault;
-use crate::crowd::ear::Ear;
-use crate::crowd::notices::{Told, told};
-use crate::crowd::record::{Record, text};
+use super::Fault;
+use super::ear::Ear;
+use super::notices::{Told, told};
+use super::record::{Record, text};
+
+/// One thing that a visitor does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Waits for its welcome.
+    Enter,
+    /// Waits for its welcome, or for this refusal.
+    EnterOrHear(String),
+    /// Sends these bytes.
+    Say(Vec<u8>),
+    /// Waits for a line that contains one of these.
+    Hear(Vec<String>),
+    /// From now on no line may begin with this.
+    Shun(String),
+    /// Lines that begin with this may come again.
+    ShunNoMore(String),
+    /// Half-closes.
+    HalfClose,
+    /// Waits until the server closes the connection in order.
+    End,
+    /// Reads nothing, and waits until the server resets the connection.
+    BeReset,
+    /// Reads nothing for this long.
+    Nap(Duration),
+    /// Reads a byte now and then, until the server ends it.
+    Drip,
+    /// Stays until all that connected together have an answer.
+    StayWithOthers,
+    /// Resets the connection.
+    Reset,
+}
+
+/// What is usual for a kind of visitor.
+#[derive(Clone, Copy, Debug)]
+pub struct Manner {
+    /// It reads what it gets.
+    pub reads: bool,
+    /// It leaves data unread, so that it gets a small receive buffer.
+    pub is_slow: bool,
+    /// The lines that it gets are as nc gets them.
+    pub is_plain: bool,
+    /// The server may reset it.
+    pub may_be_reset: bool,
+}
 
 /// One visitor.
 #[derive(Debug)]
-pub struct Visit {
+pub struct Visit<K> {
     /// Its kind.
-    pub kind: Kind,
+    pub kind: K,
+    /// What is usual for that.
+    pub manner: Manner,
     /// Its number.
     pub number: u64,
     /// The visitors that connected together with it.
@@ -27,30 +74,32 @@ pub struct Visit {
     pub is_welcomed: bool,
     /// The server said that there is no room for it.
     pub is_refused: bool,
-    /// The address that it connects from, as the server must show it.
-    pub from: String,
+    /// The address that it connects from, if the server must show it.
+    pub from: Option<String>,
+    /// What it has received.
+    pub ear: Ear,
     steps: VecDeque<Step>,
     shunned: Vec<String>,
-    ear: Ear,
     is_in_history: bool,
     held: Vec<u8>,
     /// The last whole line that it received.
     last: String,
 }
 
-impl Visit {
+impl<K: Debug> Visit<K> {
     /// A visit with these steps.
-    pub fn new(kind: Kind, number: u64, steps: Vec<Step>) -> Visit {
+    pub fn new(kind: K, manner: Manner, number: u64, steps: Vec<Step>) -> Visit<K> {
         Visit {
             kind,
+            manner,
             number,
             company: None,
             is_welcomed: false,
             is_refused: false,
-            from: String::new(),
+            from: None,
+            ear: Ear::default(),
             steps: steps.into(),
             shunned: Vec::new(),
-            ear: Ear::default(),
             is_in_history: false,
             held: Vec::new(),
             last: String::new(),
@@ -69,26 +118,6 @@ impl Visit {
             Some(Step::ShunNoMore(words)) => self.shunned.retain(|shunned| *shunned != words),
             _ => {}
         }
-    }
-
-    /// Whether it reads what it gets.
-    pub fn reads(&self) -> bool {
-        !matches!(self.kind, Kind::NeverReads | Kind::Resets | Kind::Vanishes)
-    }
-
-    /// Whether it leaves data unread, so that it gets a small receive buffer.
-    pub fn is_slow(&self) -> bool {
-        !self.reads() || self.kind == Kind::Naps
-    }
-
-    /// How many lines it missed, as the server told it.
-    pub fn missed(&self) -> u64 {
-        self.ear.missed
-    }
-
-    /// How many messages of authors it has received.
-    pub fn messages(&self) -> u64 {
-        self.ear.messages
     }
 
     /// Whether it knows that it is admitted or refused.
@@ -114,20 +143,16 @@ impl Visit {
     /// The server has closed the connection in order.
     pub fn take_end(&mut self) -> Result<(), Fault> {
         match self.step() {
-            Some(Step::End) if self.held.is_empty() => {
-                self.steps.clear();
-                Ok(())
-            }
+            Some(Step::End) if self.held.is_empty() => {}
             // A client that neither sends nor reads may get the notice that it is idle, before it
             // is reset.
-            Some(Step::BeReset) => {
-                self.steps.clear();
-                Ok(())
-            }
+            Some(Step::BeReset | Step::Drip) => {}
             // A refused visitor does not stay.
-            Some(Step::StayWithOthers) if self.is_refused => Ok(()),
-            _ => Err(self.fault("was disconnected")),
+            Some(Step::StayWithOthers) if self.is_refused => return Ok(()),
+            _ => return Err(self.fault("was disconnected")),
         }
+        self.steps.clear();
+        Ok(())
     }
 
     /// A fault, with what the visitor is doing.
@@ -152,8 +177,8 @@ impl Visit {
         match line {
             b"* history\n" => self.is_in_history = true,
             b"* now\n" => self.is_in_history = false,
-            // The history was checked before. For telnet, lines end differently.
-            _ if self.is_in_history || self.kind == Kind::Telnet => {}
+            // The history was checked before.
+            _ if self.is_in_history || !self.manner.is_plain => {}
             _ => self.ear.take(line, record)?,
         }
         self.last = text(line);
@@ -162,9 +187,10 @@ impl Visit {
     }
 
     fn take_welcome(&mut self, line: &[u8]) -> Result<(), Fault> {
-        let is_told = String::from_utf8_lossy(line).contains(&format!("({})", self.from));
+        let shown = String::from_utf8_lossy(line);
+        let is_told = self.from.as_ref().is_none_or(|from| shown.contains(&format!("({from})")));
         if self.is_welcomed || !is_told {
-            return Err(self.fault(&format!("from {} received {:?}", self.from, text(line))));
+            return Err(self.fault(&format!("from {:?} received {shown:?}", self.from)));
         }
         self.is_welcomed = true;
         Ok(())
@@ -191,12 +217,15 @@ impl Visit {
 
     /// From this notice on, no line of the ignored name may come.
     fn shun_ignored(&mut self, line: &str) {
-        let name = line.strip_prefix(&ignoring("")).map(str::trim_end);
+        let name = line.strip_prefix(IGNORING).map(str::trim_end);
         if let Some(name) = name.filter(|name| name.starts_with('v')) {
             self.shunned.push(format!("{name}: "));
         }
     }
 }
+
+/// Before the name that a visitor ignores from now on.
+pub const IGNORING: &str = "* ignoring ";
 
 fn is_one_of(words: &[String], line: &str) -> bool {
     words.iter().any(|words| line.contains(words))
