@@ -21,6 +21,9 @@ use clap::{Arg, CommandFactory, Parser};
 const FOLDERS: [&str; 11] =
     ["words", "pace", "wire", "room", "config", "hub", "stdio", "keep", "server", "ctl", "join"];
 
+/// The same of the scripts.
+const SCRIPT_FOLDERS: [&str; 4] = ["crowd", "stress", "soak", "bench"];
+
 /// All folders before this one are values. This one is generic over the socket. The rest is the
 /// world.
 const GENERIC: &str = "hub";
@@ -177,6 +180,24 @@ fn a_file_uses_only_its_own_folder_and_those_before_it() {
                 let its = place(used).unwrap_or_else(|| panic!("{used} is no folder"));
                 let path = path.display();
                 assert!(its <= own, "{path}: {used} comes later: hand the value in instead");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_script_uses_only_its_own_folder_and_those_before_it() {
+    let folder = |name: &str| SCRIPT_FOLDERS.iter().position(|folder| *folder == name);
+    for path in files_below("scripts/src", ".rs") {
+        let inside = path.strip_prefix(root().join("scripts/src")).unwrap();
+        let first = inside.components().next().unwrap().as_os_str().to_string_lossy();
+        // The programs use any.
+        let Some(own) = folder(&first) else { continue };
+        let text = fs::read_to_string(&path).unwrap();
+        for line in code(&text) {
+            for used in line.split("crate::").skip(1).filter_map(|rest| rest.split("::").next()) {
+                let its = folder(used).unwrap_or_else(|| panic!("{used} is no folder"));
+                assert!(its <= own, "{}: {used} comes later", path.display());
             }
         }
     }

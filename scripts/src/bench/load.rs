@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use clap::ValueEnum;
+
 use super::peer::Peer;
 use crate::crowd::sockets::clients_max;
 
@@ -137,8 +139,9 @@ impl Load {
     }
 }
 
-/// A quantity that is measured.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+/// A quantity that is measured. Files have its name in small letters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ValueEnum)]
+#[value(rename_all = "snake_case")]
 pub enum Metric {
     /// Processor time of the server for each delivery, connection or reply, in nanoseconds.
     CpuNs,
@@ -164,24 +167,6 @@ pub enum Metric {
     Jain,
     /// The same if their lines differ in length.
     JainMixed,
-}
-
-impl Metric {
-    /// All of them, each with its name in a file.
-    pub const ALL: [(Metric, &str); 12] = [
-        (Metric::CpuNs, "cpu_ns"),
-        (Metric::PerSecond, "per_second"),
-        (Metric::Seconds, "seconds"),
-        (Metric::Bytes, "bytes"),
-        (Metric::P99Ms, "p99_ms"),
-        (Metric::Lost, "lost"),
-        (Metric::Stalled, "stalled"),
-        (Metric::Closed, "closed"),
-        (Metric::TakenIn, "taken_in"),
-        (Metric::Heard, "heard"),
-        (Metric::Jain, "jain"),
-        (Metric::JainMixed, "jain_mixed"),
-    ];
 }
 
 /// What one run has measured.

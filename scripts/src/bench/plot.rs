@@ -3,9 +3,6 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use plotters::coord::Shift;
-use plotters::coord::ranged1d::{Ranged, ValueFormatter};
-use plotters::coord::types::RangedCoordf64;
 use plotters::prelude::*;
 
 use super::load::{Load, Metric, SHAPE_BYTES, SHAPE_WINDOWS, Shape};
@@ -13,19 +10,14 @@ use super::peer::Peer;
 use super::report::thousands;
 use super::results::Results;
 use crate::crowd::Outcome;
+use crate::crowd::picture::{Axis, Chart, LABEL, Panel, TITLE, draw, draw_mesh, owned, panel};
 
 /// How large a picture is, in pixels.
 const COST_SIZE: (u32, u32) = (1000, 620);
 const SHAPES_SIZE: (u32, u32) = (1400, 900);
 
-/// The size of the letters, in pixels.
-const TITLE: (&str, u32) = ("sans-serif", 20);
-const LABEL: (&str, u32) = ("sans-serif", 14);
-
-/// The room around a panel, in pixels; on the right of all stand the names.
-const MARGIN: u32 = 12;
+/// On the right of a panel stand the names, in so many pixels.
 const NAMES_ROOM: u32 = 230;
-const LABEL_ROOM: (u32, u32) = (48, 64);
 
 /// The least distance of two names, in pixels.
 const NAME_HEIGHT: i32 = 18;
@@ -40,14 +32,6 @@ const COLOURS: [RGBColor; 7] = [
     RGBColor(230, 159, 0),
     RGBColor(86, 180, 233),
 ];
-
-type Panel<'a> = DrawingArea<SVGBackend<'a>, Shift>;
-type Chart<'a, 'b, Y> = ChartContext<'a, SVGBackend<'b>, Cartesian2d<RangedCoordf64, Y>>;
-
-/// An axis of numbers.
-trait Axis: Ranged<ValueType = f64> + ValueFormatter<f64> {}
-
-impl<Y: Ranged<ValueType = f64> + ValueFormatter<f64>> Axis for Y {}
 
 /// The costs of a server: place on the axis, least and greatest.
 struct Line {
@@ -84,8 +68,9 @@ pub fn draw_cost(results: &Results, peers: &[Peer], sizes: &[usize]) -> Outcome<
     let highest = points().map(|point| point.2).fold(1.0, f64::max) * 1.1;
     draw(COST_SIZE, |root| {
         let title = "One message at a time: the server's processor time for each delivery";
-        let mut chart =
-            builder(root, title).build_cartesian_2d(0.0..widest, 0.0..highest).map_err(owned)?;
+        let mut chart = panel(root, title, NAMES_ROOM)
+            .build_cartesian_2d(0.0..widest, 0.0..highest)
+            .map_err(owned)?;
         let y = "microseconds a delivery (least of the runs; bars: to the greatest)";
         draw_mesh(&mut chart, ["clients that hear it", y], 11, &|clients| {
             thousands(*clients as usize)
@@ -121,8 +106,8 @@ pub fn draw_shapes(results: &Results, peers: &[Peer]) -> Outcome<String> {
 fn draw_shape(area: &Panel, bytes: usize, lines: &[Line], costs: Range<f64>) -> Outcome<()> {
     let title = format!("messages of {} bytes", thousands(bytes));
     let windows = 0.0..(SHAPE_WINDOWS.len() - 1) as f64;
-    let builder = &mut builder(area, &title);
-    let mut chart = builder.build_cartesian_2d(windows, costs.log_scale()).map_err(owned)?;
+    let panel = &mut panel(area, &title, NAMES_ROOM);
+    let mut chart = panel.build_cartesian_2d(windows, costs.log_scale()).map_err(owned)?;
     let window = |at: &f64| match SHAPE_WINDOWS.get(at.round() as usize) {
         Some(Some(window)) => thousands(*window as usize),
         _ => "unlimited".to_owned(),
@@ -131,35 +116,6 @@ fn draw_shape(area: &Panel, bytes: usize, lines: &[Line], costs: Range<f64>) -> 
     draw_mesh(&mut chart, axes, SHAPE_WINDOWS.len(), &window)?;
     draw_lines(&mut chart, lines)?;
     draw_names(area, &chart, lines, area.dim_in_pixel().0)
-}
-
-fn draw(size: (u32, u32), on: impl FnOnce(&Panel) -> Outcome<()>) -> Outcome<String> {
-    let mut svg = String::new();
-    let root = SVGBackend::with_string(&mut svg, size).into_drawing_area();
-    let drawn = root.fill(&WHITE).map_err(owned).and_then(|()| on(&root));
-    drawn.and_then(|()| root.present().map_err(owned))?;
-    drop(root);
-    Ok(svg)
-}
-
-fn builder<'a, 'b>(area: &'a Panel<'b>, title: &str) -> ChartBuilder<'a, 'b, SVGBackend<'b>> {
-    let mut builder = ChartBuilder::on(area);
-    builder.caption(title, TITLE).margin(MARGIN).margin_right(NAMES_ROOM);
-    builder.x_label_area_size(LABEL_ROOM.0).y_label_area_size(LABEL_ROOM.1);
-    builder
-}
-
-fn draw_mesh<Y: Axis>(
-    chart: &mut Chart<Y>,
-    [x, y]: [&str; 2],
-    x_labels: usize,
-    x_label: &dyn Fn(&f64) -> String,
-) -> Outcome<()> {
-    let mut mesh = chart.configure_mesh();
-    mesh.x_desc(x).y_desc(y).x_labels(x_labels).x_label_formatter(&x_label);
-    mesh.y_label_formatter(&|cost| cost.to_string()).label_style(LABEL).axis_desc_style(LABEL);
-    mesh.light_line_style(BLACK.mix(0.04)).bold_line_style(BLACK.mix(0.15));
-    mesh.draw().map_err(owned)
 }
 
 fn draw_lines<Y: Axis + 'static>(chart: &mut Chart<Y>, lines: &[Line]) -> Outcome<()> {
@@ -193,9 +149,4 @@ fn draw_names<Y: Axis>(area: &Panel, chart: &Chart<Y>, lines: &[Line], width: u3
         area.draw(&text).map_err(owned)?;
     }
     Ok(())
-}
-
-/// An error of the drawing library has the lifetime of what it draws on.
-fn owned(error: impl std::error::Error) -> Box<dyn std::error::Error> {
-    error.to_string().into()
 }

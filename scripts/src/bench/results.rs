@@ -33,7 +33,7 @@ impl Results {
             let mut peers = Peer::value_variants().iter();
             let peer = peers.find(|peer| one["server"] == peer.name())?;
             for (key, runs) in one["runs"].as_object()? {
-                let (metric, _) = Metric::ALL.into_iter().find(|(_, name)| name == key)?;
+                let metric = Metric::from_str(key, false).ok()?;
                 let of = self.runs.entry((load, *peer)).or_default().entry(metric).or_default();
                 of.extend(runs.as_array()?.iter().filter_map(Value::as_f64));
             }
@@ -74,16 +74,12 @@ impl Results {
         let one = |((load, peer), metrics): (&(Load, Peer), &BTreeMap<Metric, Vec<f64>>)| {
             let metrics: Map<String, Value> = metrics
                 .iter()
-                .map(|(metric, runs)| (key(*metric).to_owned(), json!(runs)))
+                .filter_map(|(metric, runs)| Some((metric.to_possible_value()?, runs)))
+                .map(|(name, runs)| (name.get_name().to_owned(), json!(runs)))
                 .collect();
             let (name, clients) = (load.name(), load.clients());
             json!({ "load": name, "clients": clients, "server": peer.name(), "runs": metrics })
         };
         self.runs.iter().map(one).collect()
     }
-}
-
-/// The name of a metric in a file.
-fn key(metric: Metric) -> &'static str {
-    Metric::ALL.into_iter().find(|(one, _)| *one == metric).map_or("", |(_, name)| name)
 }

@@ -12,6 +12,7 @@
 //! - [`ear`]: checks a client that is far behind the others, or connects only for a while.
 //! - [`visit`]: what one such client does, step by step; [`visitors`]: their sockets.
 //! - [`table`]: the results as a table or as JSON; [`progress`] is a progress bar.
+//! - [`picture`]: what all pictures have in common.
 //! - [`program`]: what each program does with its arguments and its errors.
 
 pub mod author;
@@ -20,6 +21,7 @@ pub mod ear;
 pub mod gauge;
 pub mod load;
 pub mod notices;
+pub mod picture;
 pub mod program;
 pub mod progress;
 pub mod record;

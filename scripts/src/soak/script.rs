@@ -53,34 +53,14 @@ pub enum Kind {
 
 /// The visitors that connect and leave all the time; some kinds are more frequent. A
 /// [`Kind::Neighbour`] brings the others along.
-pub const KINDS: [Kind; 26] = [
-    Kind::Guest,
-    Kind::Vanishes,
-    Kind::HalfCloses,
-    Kind::Guest,
-    Kind::Stranger,
-    Kind::Guest,
-    Kind::Chunk,
-    Kind::NeverReads,
-    Kind::Guest,
-    Kind::Naps,
-    Kind::Telnet,
-    Kind::Resets,
-    Kind::Guest,
-    Kind::Hurries,
-    Kind::Stranger,
-    Kind::Guest,
-    Kind::Vanishes,
-    Kind::Guest,
-    Kind::Endless,
-    Kind::HalfCloses,
-    Kind::Guest,
-    Kind::Stranger,
-    Kind::LongLine,
-    Kind::Naps,
-    Kind::Guest,
-    Kind::Neighbour,
-];
+pub const KINDS: [Kind; 26] = {
+    use Kind::*;
+    [
+        Guest, Vanishes, HalfCloses, Guest, Stranger, Guest, Chunk, NeverReads, Guest, Naps,
+        Telnet, Resets, Guest, Hurries, Stranger, Guest, Vanishes, Guest, Endless, HalfCloses,
+        Guest, Stranger, LongLine, Naps, Guest, Neighbour,
+    ]
+};
 
 /// Lines beyond the burst of the rate limit: the server needs a second or more to read them.
 const HURRIED_LINES: u64 = 32;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Parser;
+use clap::builder::RangedU64ValueParser;
 
 use super::trouble::Kind;
 use crate::crowd::author::MESSAGE_BYTES_MIN;
@@ -24,7 +25,7 @@ pub struct Flags {
     #[arg(long, value_name = "ADDRESS", conflicts_with = "server")]
     pub address: Option<String>,
     /// Number of clients, with the shares below included
-    #[arg(long, value_name = "CLIENTS", default_value = "1000", value_parser = parse_count)]
+    #[arg(long, value_name = "CLIENTS", default_value = "1000", value_parser = count())]
     pub clients: u64,
     /// Share of the clients that never read, from 0 to 1
     #[arg(long, value_name = "SHARE", default_value = "0", value_parser = parse_share)]
@@ -40,16 +41,16 @@ pub struct Flags {
     #[arg(long, value_name = "SHARE", default_value = "0", value_parser = parse_share)]
     pub reconnect: f64,
     /// How many of the clients that read also send
-    #[arg(long, value_name = "CLIENTS", default_value = "1", value_parser = parse_count)]
+    #[arg(long, value_name = "CLIENTS", default_value = "1", value_parser = count())]
     pub senders: u64,
     /// Messages per sender
-    #[arg(long, value_name = "MESSAGES", default_value = "100", value_parser = parse_count)]
+    #[arg(long, value_name = "MESSAGES", default_value = "100", value_parser = count())]
     pub messages: u64,
     /// Send for this many seconds, instead of --messages
     #[arg(long, value_name = "SECONDS", conflicts_with = "messages", value_parser = parse_seconds)]
     pub seconds: Option<Duration>,
     /// Messages of a sender that may be on their way at once; 1 is one at a time, 1000 a flood
-    #[arg(long, value_name = "MESSAGES", default_value = "1", value_parser = parse_count)]
+    #[arg(long, value_name = "MESSAGES", default_value = "1", value_parser = count())]
     pub window: u64,
     /// Messages per second of each sender, whatever has arrived, instead of --window
     #[arg(long, value_name = "MESSAGES", conflicts_with = "window", value_parser = parse_rate)]
@@ -59,7 +60,7 @@ pub struct Flags {
     #[arg(long, conflicts_with_all = ["window", "rate"])]
     pub flood: bool,
     /// Bytes of a message as clients receive it, with the name and the line end
-    #[arg(long, value_name = "BYTES", default_value = "64", value_parser = parse_bytes)]
+    #[arg(long, value_name = "BYTES", default_value = "64", value_parser = bytes())]
     pub bytes: usize,
     /// The process of the server, for its processor time and memory [default: whichever listens
     /// there, if it is on this machine]
@@ -166,17 +167,16 @@ impl Flags {
     }
 }
 
-fn parse_count(text: &str) -> Result<u64, String> {
+/// From 1 on.
+fn count() -> RangedU64ValueParser {
     const COUNT_MAX: u64 = 1 << 40;
-    let count = text.parse().ok().filter(|count| (1..=COUNT_MAX).contains(count));
-    count.ok_or_else(|| "not a whole number of at least 1".to_owned())
+    RangedU64ValueParser::new().range(1..=COUNT_MAX)
 }
 
-fn parse_bytes(text: &str) -> Result<usize, String> {
-    // The longest line that a server takes.
-    const BYTES_MAX: usize = 4096;
-    let bytes = text.parse().ok().filter(|it| (MESSAGE_BYTES_MIN..=BYTES_MAX).contains(it));
-    bytes.ok_or_else(|| format!("not a number of bytes from {MESSAGE_BYTES_MIN} to {BYTES_MAX}"))
+/// Up to the longest line that a server takes.
+fn bytes() -> RangedU64ValueParser<usize> {
+    const BYTES_MAX: u64 = 4096;
+    RangedU64ValueParser::new().range(MESSAGE_BYTES_MIN as u64..=BYTES_MAX)
 }
 
 fn parse_share(text: &str) -> Result<f64, String> {
