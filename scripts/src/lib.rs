@@ -2,7 +2,7 @@
 //!
 //! - [`stress`]: the load generator.
 //! - [`soak`]: clients that come and go for a long time.
-//! - [`bench`]: the comparison with other servers and with what the kernel alone costs.
+//! - [`mod@bench`]: the comparison with other servers and with what the kernel alone costs.
 
 pub mod bench;
 pub mod crowd;

@@ -1,4 +1,4 @@
-//! The pictures: the cost of a delivery, against the number of clients and for floods of each shape.
+//! The pictures: the cost of a delivery by the number of clients, and in floods of each shape.
 
 use std::collections::BTreeMap;
 use std::ops::Range;

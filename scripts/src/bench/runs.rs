@@ -94,8 +94,8 @@ pub fn run(load: Load, peer: Peer) -> Outcome<Measured> {
     }
 }
 
-/// Runs floods of all these shapes, one after the other. A server that fails, or still has something
-/// to send, is started again for the next.
+/// Runs floods of all these shapes, one after the other. A server that fails, or still has
+/// something to send, is started again for the next.
 pub fn run_shapes(
     peer: Peer,
     shapes: Vec<Shape>,
@@ -235,7 +235,7 @@ impl Side {
         Ok(gauge::resident_bytes(self.started.pid())? as f64)
     }
 
-    /// Has the clients talk, and returns the report, how that ended, and what a talk has of metrics.
+    /// Has the clients talk. Returns the report, how that ended, and what a talk has of metrics.
     fn talk(
         &self,
         crowd: &mut Crowd,

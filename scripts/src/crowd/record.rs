@@ -6,9 +6,9 @@
 //! itself checked: is it whole, unchanged, and the next one of its author?
 //!
 //! A notice of chinwag to one client ([`Told`]) stands between two lines of the record. The notice
-//! that it missed N lines moves its position on by N lines. Nothing else may. Other servers may lose
-//! messages without a word, or send those of two authors in another order to each client: that is
-//! counted. No server may send a message twice, torn, or out of the order of its author.
+//! that it missed N lines moves its position on by N lines. Nothing else may. Other servers may
+//! lose messages without a word, or send those of two authors in another order to each client: that
+//! is counted. No server may send a message twice, torn, or out of the order of its author.
 //!
 //! What always holds: the record is whole lines. A listener's position is in it or at its end. A
 //! listener holds bytes back only in three cases: they begin a line that it is the first to

@@ -36,7 +36,8 @@ const EVENTS_MAX: usize = 1024;
 const FEW_EVENTS_MAX: usize = 64;
 
 /// This many connections may wait to be accepted by a server that asks for 4096; one too many waits
-/// for a second. Where the number of accepted connections is unknown, those without a welcome count.
+/// for a second. Where the number of accepted connections is unknown, those without a welcome
+/// count.
 const ARRIVING_MAX: usize = 3072;
 
 /// This many connections are begun before the next poll.

@@ -1,5 +1,5 @@
-//! Clients that make trouble: they drip, they reset, they connect and leave. A client connects again
-//! when the server has closed it, or when it has left.
+//! Clients that make trouble: they drip, they reset, they connect and leave. A client connects
+//! again when the server has closed it, or when it has left.
 
 use std::collections::VecDeque;
 use std::net::{Ipv4Addr, SocketAddr};
