@@ -1,8 +1,8 @@
 //! One visit: a client that connects for a while and does one thing after another. Bytes in, what
 //! to do next out; no sockets and no clock.
 //!
-//! What always holds: every line of the authors is right, as its [`Ear`] checks. No line comes that
-//! the visitor shuns. It waits for the first step of its list.
+//! What always holds: every line of the authors is right, as its [`Ear`] checks. The visitor waits
+//! for the first step of its list.
 
 use std::collections::VecDeque;
 use std::fmt::Debug;
@@ -26,10 +26,6 @@ pub enum Step {
     Say(Vec<u8>),
     /// Waits for a line that contains one of these.
     Hear(Vec<String>),
-    /// From now on no line may begin with this.
-    Shun(String),
-    /// Lines that begin with this may come again.
-    ShunNoMore(String),
     /// Half-closes.
     HalfClose,
     /// Waits until the server closes the connection in order.
@@ -79,7 +75,6 @@ pub struct Visit<K> {
     /// What it has received.
     pub ear: Ear,
     steps: VecDeque<Step>,
-    shunned: Vec<String>,
     is_in_history: bool,
     held: Vec<u8>,
     /// The last whole line that it received.
@@ -99,7 +94,6 @@ impl<K: Debug> Visit<K> {
             from: None,
             ear: Ear::default(),
             steps: steps.into(),
-            shunned: Vec::new(),
             is_in_history: false,
             held: Vec::new(),
             last: String::new(),
@@ -113,11 +107,7 @@ impl<K: Debug> Visit<K> {
 
     /// The first step is done.
     pub fn step_on(&mut self) {
-        match self.steps.pop_front() {
-            Some(Step::Shun(words)) => self.shunned.push(words),
-            Some(Step::ShunNoMore(words)) => self.shunned.retain(|shunned| *shunned != words),
-            _ => {}
-        }
+        self.steps.pop_front();
     }
 
     /// Whether it knows that it is admitted or refused.
@@ -167,10 +157,6 @@ impl<K: Debug> Visit<K> {
     }
 
     fn take_line(&mut self, line: &[u8], record: &Record) -> Result<(), Fault> {
-        let is_shunned = |shunned: &String| line.starts_with(shunned.as_bytes());
-        if !self.is_in_history && self.shunned.iter().any(is_shunned) {
-            return Err(self.fault(&format!("received {:?}", text(line))));
-        }
         if matches!(told(line), Some(Told::Welcome(_))) {
             self.take_welcome(line)?;
         }
@@ -208,24 +194,12 @@ impl<K: Debug> Visit<K> {
                 }
             }
             Some(Step::Hear(words)) if !self.is_in_history && is_one_of(words, &line) => {
-                self.shun_ignored(&line);
                 self.step_on();
             }
             _ => {}
         }
     }
-
-    /// From this notice on, no line of the ignored name may come.
-    fn shun_ignored(&mut self, line: &str) {
-        let name = line.strip_prefix(IGNORING).map(str::trim_end);
-        if let Some(name) = name.filter(|name| name.starts_with('v')) {
-            self.shunned.push(format!("{name}: "));
-        }
-    }
 }
-
-/// Before the name that a visitor ignores from now on.
-pub const IGNORING: &str = "* ignoring ";
 
 fn is_one_of(words: &[String], line: &str) -> bool {
     words.iter().any(|words| line.contains(words))

@@ -280,7 +280,6 @@ impl<K: Debug> Visitors<K> {
                     present.socket.shutdown(Shutdown::Write).unwrap_or_default();
                     true
                 }
-                Some(Step::Shun(_) | Step::ShunNoMore(_)) => true,
                 Some(Step::Nap(time)) => {
                     let now = Instant::now();
                     *present.asleep_until.get_or_insert(now + time) <= now

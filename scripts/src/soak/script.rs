@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use crate::crowd::visit::{IGNORING, Manner, Step};
+use crate::crowd::visit::{Manner, Step};
 
 /// The server admits at most this many clients.
 pub const MAX_CLIENTS: usize = 200;
@@ -184,16 +184,15 @@ fn does(what: u64, name: &str, deed: u64, other: &str) -> Vec<Step> {
         3 => ask("/history 5", Step::Hear(vec!["* now".into(), "* no history".into()])),
         4 => [
             ask("/echo off", hear("* echo is off")),
-            vec![Step::Shun(format!("{name}: ")), say(&format!("unheard {deed}\n"))],
+            vec![say(&format!("unheard {deed}\n"))],
             ask("/who", hear(" here: ")),
             ask("/echo on", hear("* echo is on")),
-            vec![Step::ShunNoMore(format!("{name}: "))],
         ]
         .concat(),
         5 if other != name => [
             ask(
                 &format!("/ignore {other}"),
-                Step::Hear(vec![format!("{IGNORING}{other}"), nobody()]),
+                Step::Hear(vec![format!("* ignoring {other}"), nobody()]),
             ),
             ask("/ignore", hear("* ignoring")),
             vec![Step::Nap(BREATH)],
