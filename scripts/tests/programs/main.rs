@@ -10,6 +10,7 @@
 
 mod bench_tests;
 mod shell_tests;
+mod soak_tests;
 mod stress_tests;
 
 use std::path::PathBuf;
