@@ -134,6 +134,10 @@ impl Load {
             (_, Peer::Send) => matches!(self, Load::Single(_)),
             (_, Peer::Pump) => matches!(self, Load::Flood | Load::Shape(_)),
             (_, Peer::Accept) => matches!(self, Load::Storm(_)),
+            // Readers of another form differ in what a delivery costs, and in nothing else.
+            (_, Peer::Telnet | Peer::Web | Peer::Logging) => {
+                matches!(self, Load::Single(_) | Load::Flood | Load::Shape(_))
+            }
             _ => self.clients() <= peer.clients_max(),
         }
     }
