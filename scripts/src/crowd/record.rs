@@ -124,6 +124,8 @@ struct Line {
 pub struct Record {
     dialect: Dialect,
     bytes: Vec<u8>,
+    /// Where it begins for the clients of the last channel to begin.
+    begins: u64,
     /// The position of `bytes[0]`.
     base: u64,
     lines: VecDeque<Line>,
@@ -157,6 +159,7 @@ impl Record {
         Record {
             dialect,
             bytes: Vec::new(),
+            begins: 0,
             base: 0,
             lines: VecDeque::new(),
             first_line: 0,
@@ -397,6 +400,11 @@ impl Record {
         Ok(())
     }
 
+    /// The line is sent from which on everything is compared that the clients of a channel receive.
+    pub fn begin(&mut self) {
+        self.begins = self.end();
+    }
+
     /// Everything was received by a client that takes part from now on.
     pub fn join(&self, listener: &mut Listener) {
         listener.place = Place::At(self.end());
@@ -413,7 +421,7 @@ impl Record {
                 Some(Told::Welcome(name)) => listener.name = name.to_vec(),
                 Some(Told::Refused) => listener.refusal = Some(text(words).trim_end().to_owned()),
                 None if words.ends_with(SYNC) => {
-                    listener.place = Place::At(0);
+                    listener.place = Place::At(self.begins);
                     return rest;
                 }
                 None | Some(Told::Missed(_) | Told::TooLong) => {}

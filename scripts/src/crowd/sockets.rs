@@ -324,6 +324,7 @@ impl Crowd {
     pub fn begin(&mut self) -> Outcome<()> {
         let (dialect, channel, first) = (self.dialect(), self.channel, self.in_channel().start);
         let words = if dialect.is_chinwag() { &SYNC[2..] } else { &[b"first", SYNC].concat() };
+        self.record.begin();
         if let Some(first) = self.clients.get_mut(first) {
             let mut said = Vec::new();
             dialect.write_said(words, channel, &mut said);
