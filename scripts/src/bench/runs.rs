@@ -27,9 +27,9 @@ const WAIT_MAX: Duration = Duration::from_millis(20);
 /// A server has stopped if it delivers nothing for this long while messages are on their way.
 const STALL: Duration = Duration::from_secs(3);
 
-/// When the sending is over, what is on its way is waited for at most this long. A slow server that
-/// takes all that is sent would need minutes.
-const REST_TIME: Duration = Duration::from_secs(10);
+/// When the sending is over, what is on its way is waited for at most so many times as long as that
+/// took. A slow server that takes all that is sent would need minutes.
+const REST_TIMES: u32 = 3;
 
 /// Deliveries in one sample of one message at a time, and how long a run takes samples. The least
 /// disturbed one counts. They are short, since a noisy host disturbs every long one.
@@ -166,21 +166,20 @@ pub enum End {
     Stalled,
 }
 
-/// Has clients talk, and waits for what is on its way.
+/// Has clients talk, and waits for what is on its way then.
 pub fn talk(crowd: &mut Crowd, talkers: &[Talker], until: Until) -> Outcome<(Report, End)> {
     let mut load = talking::Load::new(crowd, talkers, until);
     let (mut heard, mut heard_at) = (0, Instant::now());
-    let mut over_at = None;
+    let time_max = match until {
+        Until::Time(time) => time * (1 + REST_TIMES),
+        Until::Heard(_) => Duration::MAX,
+    };
     let end = loop {
-        if load.is_over() {
-            let rest = over_at.get_or_insert_with(Instant::now).elapsed();
-            match load.is_heard() {
-                true => break End::Heard,
-                false if rest > REST_TIME => break End::Late,
-                false => load.listen(WAIT_MAX)?,
-            }
-        } else {
-            load.turn(WAIT_MAX)?;
+        match load.is_over() {
+            false => load.turn(WAIT_MAX)?,
+            true if load.is_heard() => break End::Heard,
+            true if load.start().elapsed() > time_max => break End::Late,
+            true => load.listen(WAIT_MAX)?,
         }
         let before = std::mem::replace(&mut heard, load.heard_of());
         if heard > before {
