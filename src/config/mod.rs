@@ -57,7 +57,7 @@ pub const WINDOW_SHARE: usize = 4;
 
 /// Descriptors that are not for clients: standard streams, listeners, the poll, signals, the log,
 /// the reserve, and [`DOORWAY_MAX`] connections that are being refused. Measured: 17 and the
-/// doorway. `--keep` adds 2, and 3 more while it starts the keeper.
+/// doorway. `--keep` adds 3, and 4 more while it starts the keeper.
 pub const DESCRIPTORS_RESERVED: usize = 64;
 
 /// At most this many refused connections are held while they read why. Any further one gets the
@@ -191,8 +191,8 @@ pub struct Config {
 
     /// Keep all that is said in this directory, in a file a day (YYYY-MM-DD.log), and bans, topics
     /// and passwords. Private messages are not kept. After a restart the newest lines are the
-    /// history of each room. Without this flag the server writes no file. Two servers cannot
-    /// share a directory. [default: none]
+    /// history of each room. Without this flag the server writes no file. It does not start if it
+    /// cannot write there. Two servers cannot share a directory. [default: none]
     #[arg(long, value_name = "DIR")]
     pub keep: Option<PathBuf>,
 

@@ -16,10 +16,12 @@ use std::time::{Duration, Instant};
 
 use crate::pace::{Bucket, Pace};
 
-/// For how long an address counts as that of a browser once it has fetched the page. A browser
-/// opens its spare connections within seconds. Longer would keep the welcome from nc on the same
-/// machine.
-pub const BROWSER_TIME: Duration = Duration::from_secs(20);
+/// For how long an address counts as that of a browser once it has fetched the page.
+///
+/// A browser opens its spare connection within milliseconds of its request, and again when it
+/// fetches the page again. On a slow network that may be some seconds. Longer would keep the
+/// welcome from nc on the same machine, or behind the same router.
+pub const BROWSER_TIME: Duration = Duration::from_secs(5);
 
 /// At most this many addresses count as those of browsers; the oldest gives way. The worst for that
 /// one is that its spare connections are welcomed.

@@ -262,6 +262,8 @@ impl<S: Socket> Hub<S> {
                 client.change_moments(|its| its.wait_until = None);
                 self.note_arrival(id, at, now);
             }
+            // During a long pass of its room it is not read, however long its words are there.
+            _ if client.is_unread() => {}
             _ if client.greeting_due(&self.config).is_some_and(|at| at <= now) => {
                 self.greet(id, now);
             }

@@ -8,7 +8,8 @@ use std::time::Instant;
 use super::{Hub, Stop};
 use crate::hub::client::Socket;
 use crate::room::RoomId;
-use crate::room::transcript::{EntryKind, Transcript};
+use crate::room::earlier::Said;
+use crate::room::transcript::Transcript;
 
 /// The rooms at which the log must look.
 #[derive(Debug, Default)]
@@ -63,9 +64,14 @@ impl<S: Socket> Hub<S> {
         self.unlogged.said.clear();
     }
 
-    /// Remembers a line of the log. `line` is its kind, name and text, if it can be shown. Hand
-    /// them in in their order, before [`Hub::take_rooms_text`].
-    pub fn remember(&mut self, room: &str, number: u64, line: Option<(EntryKind, &str, &str)>) {
+    /// The seconds of all lines count from this moment on. Call it before anything is said.
+    pub fn count_seconds_from(&mut self, start: Instant) {
+        self.rooms.count_seconds_from(start);
+    }
+
+    /// Remembers a line of the log. `line` is its second, kind, name and text, if it can be shown.
+    /// Hand them in in their order, before [`Hub::take_rooms_text`].
+    pub fn remember(&mut self, room: &str, number: u64, line: Option<Said<'_>>) {
         self.rooms.earlier(room).add(number, line, self.config.history_bytes);
     }
 
@@ -74,9 +80,15 @@ impl<S: Socket> Hub<S> {
         *self.rooms.earlier(room) = Default::default();
     }
 
-    /// From now on, the numbers of a room of which nothing is remembered begin at the microseconds
-    /// since 1970. So they are larger than those of any earlier room of the same name, and nothing
-    /// has to be kept for that.
+    /// Lines may have been said that are not in the log, in any room. So a number behind the last
+    /// one that is remembered may have been given already.
+    pub fn doubt_numbers(&mut self) {
+        self.rooms.doubt_numbers();
+    }
+
+    /// From now on, the numbers of a room begin at the microseconds since 1970, and not since the
+    /// start, unless its last number is remembered. So they are larger than those of any earlier
+    /// line there, even of one that was not kept, and nothing has to be kept for that.
     pub fn number_by_time(&mut self, unix_micros: u64, now: Instant) {
         self.rooms.number_by_time(unix_micros, now);
     }

@@ -109,8 +109,8 @@ pub struct Hub<S> {
     counts: Counts,
     /// How browsers may call this server.
     hosts: Hosts,
-    /// Which run of the server this is, in seconds since 1970: a page that comes back to another
-    /// run has nothing to come back to.
+    /// Which run of the server this is: a page that comes back to another run has nothing to come
+    /// back to.
     epoch: u64,
     scratch: Scratch,
 }
@@ -203,9 +203,20 @@ impl<S: Socket> Hub<S> {
     }
 
     /// Notes what this machine is called: browsers may call the server so. And notes which run of
-    /// the server this is.
+    /// the server this is: no other has the same number.
     pub fn set_machine(&mut self, name: &str, epoch: u64) {
         (self.hosts, self.epoch) = (Hosts::new(name, &self.config.host), epoch);
+    }
+
+    /// Which run of the server this is, for pages that come back.
+    pub fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
+    /// The numbers of lines go on from an earlier run, so a page that comes back from that is no
+    /// stranger.
+    pub fn set_epoch(&mut self, epoch: u64) {
+        self.epoch = epoch;
     }
 
     /// What has been said in the lobby.
@@ -349,6 +360,7 @@ impl<S: Socket> Hub<S> {
             // have been suspended itself.
             _ if client.is_stuck(&self.config, now) => client.note(false, true),
             Life::Arriving => self.note_newcomer(id, now),
+            Life::Member if client.is_late(now) => self.end_late_say(id, now),
             // `is_idle` asks for input too. A client that has sent something by now is not idle,
             // though it was not read yet.
             Life::Member if client.is_idle(&self.config, now) => {

@@ -31,7 +31,7 @@ pub const LOBBY_NAME: &str = "lobby";
 /// All rooms, each with its name.
 #[derive(Debug)]
 pub struct Rooms {
-    /// When the server started.
+    /// From when on the seconds of lines count.
     start: Instant,
     slab: Slab<Room>,
     /// In this table, the serial of a room is its key plus 1, because 0 is the server.
@@ -40,8 +40,8 @@ pub struct Rooms {
     door: Option<RoomId>,
     /// What was kept of rooms that are not there yet, by their folded names.
     kept: BTreeMap<String, KeptRoom>,
-    /// What the numbers of a room begin at that is made at the start.
-    numbers_from: Option<u64>,
+    /// What the numbers of a room begin at that is made at this moment.
+    numbers_from: (u64, Instant),
 }
 
 /// What is kept of a room over a restart.
@@ -87,7 +87,7 @@ impl Rooms {
             names: Names::default(),
             door: None,
             kept: BTreeMap::new(),
-            numbers_from: None,
+            numbers_from: (0, now),
         };
         if let Ok(name) = Name::parse(LOBBY_NAME) {
             let lobby = rooms.open(name, None, config, pages, now);
@@ -99,7 +99,7 @@ impl Rooms {
         rooms
     }
 
-    /// When the server started.
+    /// From when on the seconds of lines count.
     pub fn start(&self) -> Instant {
         self.start
     }
@@ -144,16 +144,26 @@ impl Rooms {
     }
 
     /// Gives a room what was kept of it: its last lines only if nothing was said there yet.
+    ///
+    /// The numbers of its lines begin at the microseconds since the start. So they are larger than
+    /// those of any earlier room of the same name, and nothing has to be kept for that.
     fn restore(&mut self, id: RoomId, pages: &mut Pages, now: Instant) {
         let kept = self.kept.remove(&folded(&self.name(id)));
-        let since = now.saturating_duration_since(self.start).as_micros() as u64;
-        let number = self.numbers_from.map_or(0, |from| from.saturating_add(since));
+        let (from, at) = self.numbers_from;
+        let since = now.saturating_duration_since(at).as_micros() as u64;
+        let number = from.saturating_add(since);
         let room = &mut self[id];
-        match &kept {
-            // Its lines have their numbers already.
-            _ if room.forms.plain().head() > 0 => {}
-            Some(kept) if kept.earlier.is_known() => room.begin_with(&kept.earlier, pages),
-            _ => room.forms.begin_at(number),
+        // Else its lines have their numbers already.
+        if room.forms.plain().head() == 0 {
+            match &kept {
+                Some(kept) if kept.earlier.is_known() => {
+                    room.begin_with(&kept.earlier, number, pages);
+                }
+                _ => {
+                    room.forms.begin_at(number);
+                    room.begins_at = number;
+                }
+            }
         }
         let Some(kept) = kept else { return };
         room.topic = kept.topic.map(String::into_boxed_str);
@@ -207,11 +217,21 @@ impl Rooms {
         &mut kept.earlier
     }
 
+    /// No number behind those that are remembered is known to be new.
+    pub fn doubt_numbers(&mut self) {
+        self.kept.values_mut().for_each(|kept| kept.earlier.doubt());
+    }
+
     /// The numbers of a room that is made now begin here, and of a later one so many microseconds
     /// higher.
     pub fn number_by_time(&mut self, number: u64, now: Instant) {
-        let since = now.saturating_duration_since(self.start).as_micros() as u64;
-        self.numbers_from = Some(number.saturating_sub(since));
+        self.numbers_from = (number, now);
+    }
+
+    /// Counts the seconds of all lines from this moment on, which may be before the server started:
+    /// so earlier lines have a time as well.
+    pub fn count_seconds_from(&mut self, start: Instant) {
+        self.start = start;
     }
 
     /// The room in which clients wait that owe a password. Its name is reserved, so no client can

@@ -90,11 +90,18 @@ impl<S: Socket> Hub<S> {
     }
 
     /// A client that comes back to the room in which it begins to read gets what it lacks there.
-    /// It has been offered nothing of that yet.
+    /// It has been offered nothing of that yet. If that room has ended, and this is another one in
+    /// its place, it is as new here as any other client.
     pub(super) fn return_to_room(&mut self, id: ClientId) {
         let client = &mut self.clients[id];
-        if let Some((room, line)) = client.moments().since.filter(|since| since.0 == client.room) {
-            client.reading.return_to(line, self.rooms[room].forms.of(client.form));
+        let Some((_, line)) = client.moments().since.filter(|since| since.0 == client.room) else {
+            return;
+        };
+        let room = &self.rooms[client.room];
+        if line < room.begins_at {
+            client.change_moments(|its| its.since = None);
+        } else {
+            client.reading.return_to(line, room.forms.of(client.form));
         }
     }
 }

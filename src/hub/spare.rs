@@ -1,13 +1,18 @@
 //! Spare connections: a browser opens some that it may never use.
 //!
 //! A silent connection from the address of a browser is not welcomed, and so not announced, before
-//! its first byte. Behind that it is a newcomer like any other. If none comes, it is closed.
+//! its first byte. Behind that it is a newcomer like any other. If none comes, it is closed without
+//! a word.
+//!
+//! It cannot be welcomed late, nor told why it is closed. A browser keeps its spare connection for
+//! the next page, and takes what stands there for the answer to its request: then its user sees an
+//! error in place of the page.
 
 use std::time::{Duration, Instant};
 
 use super::Hub;
 use crate::hub::addresses::network;
-use crate::hub::client::{Leave, Life, Socket};
+use crate::hub::client::{Admission, Leave, Life, Socket};
 use crate::room::ClientId;
 
 /// How long the first byte is waited for. A browser opens another connection if it needs one.
@@ -21,8 +26,10 @@ impl<S: Socket> Hub<S> {
         let others: Vec<ClientId> = self.agenda.arrivals().filter(|other| *other != id).collect();
         for other in others {
             let client = &self.clients[other];
-            let is_silent = !client.is_unread() && !client.record.decoder.is_pending();
-            if is_silent && network(client.record.ip) == network(address) {
+            let is_silent = !client.is_unread() && !client.record.decoder.has_begun();
+            // A refused one is told why, and gives its place in the doorway back.
+            let may_stay = client.admission != Admission::Refused;
+            if is_silent && may_stay && network(client.record.ip) == network(address) {
                 self.agenda.remove_arrival(other);
                 self.await_first_byte(other, now);
                 self.file(other, now);

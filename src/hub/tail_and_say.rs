@@ -4,6 +4,9 @@
 //! counts as a connection of its address, and a client of `/say` keeps to the rate limits, mutes
 //! and slow rooms like any other.
 //!
+//! Nothing of a body is said before it has come whole. Its client has as long for that as for the
+//! head.
+//!
 //! A client of `/say` reads one answer. It is about the first line that was not said; nothing
 //! behind that line is said either. If there is none, the answer tells its name.
 
@@ -15,6 +18,7 @@ use crate::hub::addresses::network;
 use crate::hub::client::{Leave, Life, Part, Socket};
 use crate::room::ClientId;
 use crate::room::without::Without;
+use crate::wire::stranger::REQUEST_WAIT;
 use crate::wire::web::answer::{self, CONFLICT, FORBIDDEN};
 use crate::wire::web::head::Refusal;
 use crate::words::names::{self, Claimant, Name};
@@ -51,7 +55,15 @@ impl<S: Socket> Hub<S> {
         self.begin_dialect(id);
         self.change_without(id, Without::add_all);
         self.come_unseen(id, Part::Says, now);
+        // Its body has as long as its head had.
+        self.clients[id].change_moments(|its| its.wait_until = Some(now + REQUEST_WAIT));
         AGAIN
+    }
+
+    /// The body of a client of `/say` did not come in time. Nothing of it was said.
+    pub(super) fn end_late_say(&mut self, id: ClientId, now: Instant) {
+        let answer = answer::refusal(&Refusal::TooSlow, false);
+        self.close_with(id, Leave::NotChat, answer, now);
     }
 
     fn refuse_at_door(&mut self, id: ClientId, now: Instant) -> Step {

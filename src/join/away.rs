@@ -27,18 +27,13 @@ pub struct Away {
     /// How many lines came after [`AWAY`].
     new_lines: usize,
     /// Whether the line shown last is the user's own.
-    is_below_ours: bool,
+    pub is_below_ours: bool,
 }
 
 impl Away {
     /// Notes that a key came.
     pub fn typed(&mut self, now: Instant) {
         (self.typed_at, self.new_lines) = (Some(now), 0);
-    }
-
-    /// Notes that a line of the user's own is shown.
-    pub fn shown_ours(&mut self) {
-        self.is_below_ours = true;
     }
 
     /// Notes that a line of another client is shown next. Returns whether the mark stands above it.
@@ -55,11 +50,9 @@ impl Away {
 
     /// The note with the number of new lines, if there are any.
     pub fn note(&self) -> Option<String> {
-        match self.new_lines {
-            0 => None,
-            1 => Some("1 new line".to_owned()),
-            lines => Some(format!("{lines} {MARK}")),
-        }
+        let one = MARK.trim_end_matches('s');
+        let (lines, mark) = (self.new_lines, if self.new_lines == 1 { one } else { MARK });
+        (lines > 0).then(|| format!("{lines} {mark}"))
     }
 }
 
@@ -94,7 +87,7 @@ mod tests {
     fn an_answer_right_below_an_own_line_is_counted_but_not_marked() {
         let (mut away, start) = (Away::default(), Instant::now());
         away.typed(start);
-        away.shown_ours();
+        away.is_below_ours = true;
         assert!(!away.is_marked(start + AWAY) && !away.is_marked(start + AWAY));
         assert_eq!(away.note().as_deref(), Some("2 new lines"));
         away.typed(start + AWAY);

@@ -21,16 +21,12 @@ pub struct Earlier {
     place: Option<usize>,
     /// The `* history` line, until it is shown with the first earlier line.
     opening: Vec<String>,
-    /// Set after a lost connection, until the user asks for all earlier lines.
-    missed_only: bool,
+    /// Whether to show only lines that were not shown before: after a lost connection, until the
+    /// user asks for all earlier lines.
+    pub missed_only: bool,
 }
 
 impl Earlier {
-    /// Sets whether to show only lines that were not shown before.
-    pub fn show_missed_only(&mut self, missed_only: bool) {
-        self.missed_only = missed_only;
-    }
-
     /// Takes in a line. Returns `None` if it is new. Otherwise it is an earlier line, or is about
     /// them: then it returns the lines to show.
     pub fn heard(&mut self, line: &str, said: &Said<'_>) -> Option<Vec<String>> {

@@ -3,7 +3,8 @@
 //! The rules of this file:
 //!
 //! - A key sequence has no private marker (`< = > ?`) and no intermediate byte. A sequence with one
-//!   reports a mouse, or answers a query of another program.
+//!   reports a mouse, or answers a query. One query is the client's own: which terminal it is
+//!   (Secondary DA).
 //! - A keyboard mode that another program left on must not disable a needed key. So this file reads
 //!   CSI u (of kitty and others), modifyOtherKeys of xterm, and the keypad of a VT100.
 //!
@@ -15,6 +16,10 @@ use super::keys::{Found, Key, control_key};
 /// The most bytes of a sequence between its introducer and its last byte: more than any terminal
 /// sends. Of a longer sequence, this many bytes are skipped.
 const PARAMETERS_MAX: usize = 256;
+
+/// The Secondary DA of mosh: the only terminal that is known to cut off the lowest rows when it
+/// becomes lower.
+const MOSH: &[u8] = b">1;10;0";
 
 /// Modifiers are bits of the number that is sent, less 1.
 const ALT: u32 = 1 << 1;
@@ -113,6 +118,9 @@ fn number(parameters: &[u8], place: usize, part: usize) -> Option<u32> {
 }
 
 fn csi_key(last: u8, parameters: &[u8]) -> Found {
+    if last == b'c' && parameters.starts_with(b">") {
+        return Found::Terminal(parameters != MOSH);
+    }
     let is_of_key = |byte: &u8| matches!(byte, b'0'..=b'9' | b':' | b';');
     if !parameters.iter().all(is_of_key) || number(parameters, 1, 1) == Some(RELEASE) {
         return Found::Nothing;
@@ -390,5 +398,21 @@ mod tests {
             }
         }
         assert!(wrong.is_empty(), "{wrong:#?}");
+    }
+
+    #[test]
+    fn only_mosh_and_a_silent_terminal_may_cut_off_rows() {
+        let mut keys = Keys::default();
+        assert!(!keys.scrolls);
+        // xterm, tmux, GNU screen, kitty.
+        for answer in [">41;401;0c", ">84;0;0c", ">83;41000;0c", ">1;4000;35c"] {
+            let mut found = Vec::new();
+            keys.push(format!("\x1b[{answer}\x1b").as_bytes(), &mut found);
+            assert!(keys.scrolls && found.is_empty(), "{answer}");
+            keys.give_up();
+            assert!(keys.scrolls, "{answer}");
+            keys.push(b"\x1b[>1;10;0c", &mut found);
+            assert!(!keys.scrolls && found.is_empty());
+        }
     }
 }

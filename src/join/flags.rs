@@ -92,18 +92,13 @@ fn parse_address(text: &str) -> Result<Address, String> {
         None => (text, None),
     };
     let of_host = |c: char| c.is_alphanumeric() || matches!(c, '-' | '.' | '_');
-    match !host.is_empty() && host.chars().all(of_host) {
-        true => Ok(Address { host: host.to_owned(), port }),
-        false => Err(nonsense.to_owned()),
-    }
+    let is_host = !host.is_empty() && host.chars().all(of_host);
+    is_host.then(|| Address { host: host.to_owned(), port }).ok_or(nonsense.to_owned())
 }
 
 /// Refuses a name that no server can accept. The server decides about the rest.
 fn parse_nick(text: &str) -> Result<String, String> {
-    match may_be_name(text) {
-        true => Ok(text.to_owned()),
-        false => Err("a name is one word without blanks".to_owned()),
-    }
+    may_be_name(text).then(|| text.to_owned()).ok_or("a name is one word without blanks".to_owned())
 }
 
 #[cfg(test)]

@@ -19,6 +19,8 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, OFlags, fcntl_setfl, flock};
 
+use super::secret;
+
 /// The most entries. Beyond that, the oldest are forgotten.
 const ENTRIES_MAX: usize = 1000;
 
@@ -39,7 +41,8 @@ const FILE_MODE: u32 = 0o600;
 #[derive(Debug, Default)]
 pub struct History {
     entries: Vec<String>,
-    place: usize,
+    /// The place in the list.
+    pub place: usize,
     /// Edited text that stands at these places instead, until a line is sent.
     edited: HashMap<usize, String>,
     file: Option<File>,
@@ -75,7 +78,7 @@ impl History {
     /// the next session.
     pub fn remember(&mut self, line: &str) -> io::Result<()> {
         let is_new = self.entries.last().is_none_or(|last| last != line);
-        let is_secret = line.starts_with(char::is_whitespace) || has_password(line);
+        let is_secret = line.starts_with(char::is_whitespace) || secret::begin(line).is_some();
         let is_wanted = is_new && !line.is_empty() && !is_secret;
         if is_wanted {
             self.entries.push(line.to_owned());
@@ -119,11 +122,6 @@ impl History {
         Some(self.go(line, found))
     }
 
-    /// The place in the list.
-    pub fn place(&self) -> usize {
-        self.place
-    }
-
     /// Goes to another place, and returns its line. `line` is the present text of the place that it
     /// leaves.
     pub fn go(&mut self, line: &str, place: usize) -> &str {
@@ -136,17 +134,6 @@ impl History {
 
     fn at(&self, place: usize) -> &str {
         self.edited.get(&place).or(self.entries.get(place)).map_or("", String::as_str)
-    }
-}
-
-/// Whether this line is a command with a password.
-fn has_password(line: &str) -> bool {
-    let mut words = line.split_whitespace();
-    match words.next().map(str::to_ascii_lowercase).as_deref() {
-        Some("/oper" | "/password") => words.next().is_some(),
-        // The first word is the room.
-        Some("/join") => words.nth(1).is_some(),
-        _ => false,
     }
 }
 
@@ -164,11 +151,8 @@ fn read_end(file: &mut File) -> io::Result<Vec<String>> {
     let mut bytes = Vec::new();
     file.take(FILE_BYTES_READ_MAX).read_to_end(&mut bytes)?;
     let text = String::from_utf8_lossy(&bytes);
-    let mut lines = text.lines();
-    if start > 0 {
-        // The first piece begins in the middle of a line.
-        lines.next();
-    }
+    // The first piece begins in the middle of a line.
+    let lines = text.lines().skip(usize::from(start > 0));
     let mut entries: Vec<String> =
         lines.filter(|line| !line.is_empty()).map(str::to_owned).collect();
     entries.drain(..entries.len().saturating_sub(ENTRIES_MAX));

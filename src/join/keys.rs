@@ -87,6 +87,8 @@ pub enum Key {
 pub struct Keys {
     pending: Vec<u8>,
     within: Within,
+    /// Whether the terminal has said that it is one that scrolls when it becomes lower.
+    pub scrolls: bool,
 }
 
 /// What the next byte is a part of.
@@ -107,6 +109,8 @@ pub(super) enum Found {
     Nothing,
     PasteBegins,
     StringBegins,
+    /// Which terminal it is: whether it scrolls when it becomes lower.
+    Terminal(bool),
     NotYet,
 }
 
@@ -146,7 +150,7 @@ impl Keys {
         if let Within::Paste { silent } = &mut self.within {
             *silent = true;
         } else if self.patience().is_some() {
-            *self = Keys::default();
+            *self = Keys { scrolls: self.scrolls, ..Keys::default() };
         }
     }
 
@@ -157,7 +161,7 @@ impl Keys {
             return;
         }
         if let Found::Key(Key::Interrupt | Key::EndOfInput | Key::Suspend) = decode(bytes).1 {
-            *self = Keys::default();
+            *self = Keys { scrolls: self.scrolls, ..Keys::default() };
             keys.push(Key::PasteEnd);
         }
     }
@@ -175,6 +179,7 @@ impl Keys {
             Found::StringBegins => {
                 self.within = Within::String { bytes_left: STRING_BYTES_MAX };
             }
+            Found::Terminal(scrolls) => self.scrolls = scrolls,
             Found::Nothing => {}
         }
         Some(bytes)

@@ -29,8 +29,9 @@
 //!   word. Only you can read that file. `--no-history` neither reads nor writes it.
 //! - Pasted text is sent line by line. Text after its last line end stays at the prompt. More than
 //!   5 lines are sent only after Enter. A `/` at the beginning of a pasted line is text.
-//! - A line has at most 4096 bytes, as many as the server takes by default. A longer pasted line is
-//!   not sent.
+//! - A line has at most 4096 bytes, as many as a server takes by default, or fewer if the server
+//!   has said so. A longer one is not sent. One that the server refuses is shown as `-- not sent`.
+//! - A password behind `/oper`, `/password`, or the room of `/join` is shown as `*`.
 //! - What the server sends is made safe to show, and cut at 64 KiB per line.
 //! - Every name has one colour, always the same. A line that mentions your name, or that only you
 //!   get, is highlighted as a whole.
@@ -43,6 +44,7 @@
 //! every 5 s for at most 2 minutes, because its old connection may still have that name. It also
 //! asks for `/history 20`, and shows the lines that it has not shown before. It does both only if
 //! the server's greeting begins with `* `. It goes back to its room before it sends what you type.
+//! On a server with a password it does all this once the password is right.
 //!
 //! # Without a terminal
 //!
@@ -56,10 +58,10 @@
 //! One thread and one poll serve the terminal and the socket. On a terminal it is a [`seat`];
 //! through pipes it is a [`relay`]. The rest are values. [`keys`], [`escape`], [`paste`], [`edit`],
 //! [`columns`], [`wrap`] and [`screen`] are for the user. [`wire`], [`said`], [`pending`],
-//! [`earlier`], [`people`], [`away`] and [`paint`] are for the conversation. [`typing`] and
-//! [`talk`] join them. These files touch the outside: [`watch`] knows mio, [`terminal`] the
-//! terminal, [`source`](crate::stdio::source) standard input, [`history`] a file, [`lookup`]
-//! another process.
+//! [`earlier`], [`people`], [`away`], [`secret`] and [`paint`] are for the conversation.
+//! [`typing`] and [`talk`] join them. These files touch the outside: [`watch`] knows mio,
+//! [`terminal`] the terminal, [`source`](crate::stdio::source) standard input, [`history`] a file,
+//! [`lookup`] another process.
 
 pub mod away;
 pub mod columns;
@@ -79,6 +81,7 @@ pub mod relay;
 pub mod said;
 pub mod screen;
 pub mod seat;
+pub mod secret;
 pub mod talk;
 pub mod terminal;
 pub mod typing;
@@ -176,7 +179,7 @@ pub fn run(flags: Flags) -> Result<Ended, JoinError> {
     let history = if flags.no_history { None } else { open_history(&mut talk) };
     let typing = Typing::new(history.unwrap_or_default());
     let redial = Redial::new(addresses, lookup);
-    Seat::new(watch, source, terminal, talk, typing, redial, paint.colored).run()
+    Seat::new(watch, source, terminal, talk, typing, redial).run()
 }
 
 /// Tries each address until one answers. The terminal is not raw yet, so Ctrl-C ends it.
@@ -211,11 +214,7 @@ fn is_on_terminal() -> bool {
 
 fn is_colored(color: ColorChoice, on_terminal: bool) -> bool {
     let unwanted = || env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    match color {
-        ColorChoice::Always => true,
-        ColorChoice::Never => false,
-        ColorChoice::Auto => on_terminal && !unwanted(),
-    }
+    color == ColorChoice::Always || color == ColorChoice::Auto && on_terminal && !unwanted()
 }
 
 fn time_of_day() -> String {

@@ -14,7 +14,8 @@ pub const OWN_WORD: &str = "-- ";
 const NAME_COLORS: [&str; 10] = ["31", "32", "34", "35", "36", "91", "92", "94", "95", "96"];
 
 const BOLD: &str = "1";
-const DIM: &str = "2";
+/// The style of what stands back.
+pub const DIM: &str = "2";
 const REVERSE: &str = "7";
 
 /// Ends a style.
@@ -71,7 +72,8 @@ impl Paint {
         self.styled(REVERSE, &line.replace(NORMAL, &format!("{NORMAL}\x1b[{REVERSE}m")))
     }
 
-    fn styled(&self, style: &str, text: &str) -> String {
+    /// Text in this style.
+    pub fn styled(&self, style: &str, text: &str) -> String {
         if self.colored { format!("\x1b[{style}m{text}{NORMAL}") } else { text.to_owned() }
     }
 }

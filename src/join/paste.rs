@@ -11,7 +11,7 @@
 
 use std::collections::VecDeque;
 
-use super::edit::{LINE_BYTES_MAX, typed};
+use super::edit::typed;
 
 /// This many lines are sent without a question: a user who copies a few lines means to send them.
 pub const LINES_FEW: usize = 5;
@@ -30,8 +30,6 @@ pub struct Paste {
     pub lines: Vec<String>,
     /// The text behind the last line end.
     pub rest: String,
-    /// How many lines were left out because no server would take them.
-    pub too_long: usize,
     /// Why nothing of it is kept.
     pub refused: Option<&'static str>,
     bytes: usize,
@@ -68,10 +66,7 @@ impl Paste {
 
     fn end_line(&mut self) {
         let line = std::mem::take(&mut self.rest);
-        // A server with commands needs a second `/` before it.
-        if line.len() + usize::from(line.starts_with('/')) > LINE_BYTES_MAX {
-            self.too_long += 1;
-        } else if !line.trim().is_empty() || self.lines.is_empty() {
+        if !line.trim().is_empty() || self.lines.is_empty() {
             self.lines.push(line);
         }
     }
@@ -81,7 +76,7 @@ impl Paste {
 #[derive(Debug, Default)]
 pub struct Queue {
     /// Each line, and whether its beginning was pasted: then it is no command.
-    lines: VecDeque<(String, bool)>,
+    pub lines: VecDeque<(String, bool)>,
     /// How many lines were added since it was last empty.
     total: usize,
     /// Whether the user must first say that they are sent.
@@ -100,11 +95,6 @@ impl Queue {
         }
     }
 
-    /// How many lines wait.
-    pub fn len(&self) -> usize {
-        self.lines.len()
-    }
-
     /// Whether no line waits.
     pub fn is_empty(&self) -> bool {
         self.lines.is_empty()
@@ -113,11 +103,6 @@ impl Queue {
     /// Whether lines wait for the user's answer.
     pub fn is_asking(&self) -> bool {
         self.asking && !self.is_empty()
-    }
-
-    /// Whether there is a next line that may be sent.
-    pub fn is_sending(&self) -> bool {
-        !self.asking && !self.is_empty()
     }
 
     /// The next line that may be sent, and whether it was pasted.
@@ -133,8 +118,8 @@ impl Queue {
 
     /// The note above the prompt while lines wait.
     pub fn note(&self) -> Option<String> {
-        let lines = counted(self.len());
-        match (self.asking, self.len()) {
+        let lines = counted(self.lines.len());
+        match (self.asking, self.lines.len()) {
             (_, 0) => None,
             (false, _) => Some(format!("{} sent (Ctrl-C stops)", self.progress())),
             (true, 1) => Some(format!("{lines} pasted: Enter sends it, Ctrl-C does not")),
@@ -143,7 +128,7 @@ impl Queue {
     }
 
     fn progress(&self) -> String {
-        format!("{} of {}", self.total - self.len(), counted(self.total))
+        format!("{} of {}", self.total - self.lines.len(), counted(self.total))
     }
 }
 
@@ -166,16 +151,7 @@ mod tests {
     fn line_ends_of_all_kinds_part_lines() {
         let paste = paste(&["one\r", "\ntwo\n\n \nthr", "ee\rrest\x1b"]);
         assert_eq!(paste.lines, ["one", "two", "three"]);
-        assert_eq!((paste.rest.as_str(), paste.too_long), ("rest", 0));
-    }
-
-    #[test]
-    fn a_line_that_is_too_long_is_left_out_whole() {
-        let longest = "x".repeat(LINE_BYTES_MAX);
-        let doubled = "/".repeat(LINE_BYTES_MAX);
-        let pieces = [&longest, "\n", &longest, "x\n", &doubled, "\nend\n"];
-        let paste = paste(&pieces);
-        assert_eq!((paste.lines, paste.too_long), (vec![longest, "end".into()], 2));
+        assert_eq!(paste.rest, "rest");
     }
 
     #[test]

@@ -7,6 +7,7 @@
 //! - Three things tell the user's name: the greeting, a name that was asked for, and the author of
 //!   an echo. A name that a chinwag server has refused is not the user's.
 //! - A line of another client is never held back: only an echo under a name of the user's is.
+//! - A line that a chinwag server refuses is never shown as one that was said.
 //!
 //! It never knows the terminal or the socket, and takes the present moment as a parameter.
 
@@ -175,6 +176,22 @@ impl Pending {
             return Echo::Shown;
         }
         Echo::No
+    }
+
+    /// Takes in a notice. Returns the line on its way that it refuses, if it does.
+    pub fn refused(&mut self, notice: &Notice<'_>) -> Option<String> {
+        use Command::{Answer, Message};
+        let is_it = |line: &String| match (notice, Command::parse(line)) {
+            (Notice::LineTooLong { bytes_max }, _) => line.len() > *bytes_max,
+            (Notice::Nobody { name } | Notice::NotDelivered { name }, Message { to, .. }) => {
+                bare(name) == bare(to)
+            }
+            (Notice::PasswordNeeded, _) | (Notice::NobodyToAnswer, Answer(_)) => true,
+            (Notice::Muted, command) => matches!(command, Command::Say(_) | Command::Me(_)),
+            _ => false,
+        };
+        let place = self.waiting.iter().position(is_it)?;
+        self.waiting.remove(place)
     }
 
     /// The lines for which no echo has come in time, to be shown as they were typed.

@@ -102,8 +102,8 @@ impl Relay {
     }
 
     fn has_work(&self) -> bool {
-        let may_take = self.may_take() && self.watch.input_may_have_more();
-        let may_hear = self.printing.is_empty() && self.watch.may_receive();
+        let may_take = self.may_take() && self.watch.input_readable;
+        let may_hear = self.printing.is_empty() && self.watch.server_readable;
         may_take || may_hear
     }
 
@@ -115,11 +115,11 @@ impl Relay {
     fn take(&mut self, now: Instant) {
         self.retry_at = self.retry_at.filter(|at| *at > now);
         let mut buffer = [0; READ_BYTES];
-        while self.may_take() && self.watch.input_may_have_more() {
+        while self.may_take() && self.watch.input_readable {
             match self.source.read(&mut buffer) {
                 Taken::Bytes(bytes) => self.outgoing.push(&buffer[..bytes]),
                 Taken::Ended { .. } => self.source_ended = true,
-                Taken::NotYet => return self.watch.input_had_nothing(),
+                Taken::NotYet => self.watch.input_readable = false,
             }
         }
     }

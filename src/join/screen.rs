@@ -11,8 +11,9 @@
 //!   column could be wrong, because terminals differ in the width of some characters. Autowrap is
 //!   off while the area is drawn. So no row of the area becomes two on any terminal.
 //! - Nothing above the area is ever erased. After a resize a terminal may have wrapped the area
-//!   again, as tmux does, or not, as xterm does not. The client cannot find out. So it may leave a
-//!   row too many of the old area, but never erases one too many.
+//!   again, as tmux does, or not, as xterm does not. A lower one may have cut off the area, as mosh
+//!   does. The client asks which terminal it is. It may leave rows of the old area, or all of it,
+//!   but never erases a row too many.
 //! - Erased text is gone, from the scrollback too: it may be a password.
 //!
 //! It returns bytes. It never knows the terminal or the user, and takes the present moment as a
@@ -21,6 +22,7 @@
 use std::time::{Duration, Instant};
 
 use super::columns::{beginning, shortened};
+use super::paint::{DIM, Paint};
 use super::wrap::rows;
 
 /// The columns of a terminal that does not know its size.
@@ -34,6 +36,9 @@ const NOTES_SHARE: usize = 3;
 /// again only after the size was the same for this long.
 const STILL: Duration = Duration::from_millis(100);
 
+/// Secondary DA: asks which terminal it is.
+const WHICH: &str = "\x1b[>c";
+
 /// Erases a row, and all below it from the second column on. tmux copies a screen to its scrollback
 /// first if it is erased from its very top.
 const ERASE_ROWS: &str = "\x1b[K\x1b[C\x1b[J\r";
@@ -41,8 +46,6 @@ const WRAP_OFF: &str = "\x1b[?7l";
 const WRAP_ON: &str = "\x1b[?7h";
 const SAVE_CURSOR: &str = "\x1b7";
 const RESTORE_CURSOR: &str = "\x1b8";
-const DIM: &str = "\x1b[2m";
-const NORMAL: &str = "\x1b[0m";
 
 /// The notes and the prompt at the bottom.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -58,11 +61,11 @@ pub struct Area {
 }
 
 /// The terminal as the client left it.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Screen {
     columns: usize,
     rows: usize,
-    colored: bool,
+    paint: Paint,
     /// The area on the terminal. `None` if there is none, with the cursor at the beginning of a
     /// row.
     drawn: Option<Area>,
@@ -70,13 +73,18 @@ pub struct Screen {
     below: usize,
     /// Until when the size may change again.
     still_at: Option<Instant>,
+    /// Whether there was another size since the area was drawn.
+    resized: bool,
+    /// Whether the terminal is known to scroll when it becomes lower, so that the cursor stays in
+    /// its line. Any other may cut off the lowest rows, and the cursor is then in another line.
+    pub scrolls: bool,
 }
 
 impl Screen {
     /// A terminal on which nothing is drawn. A size of 0 means that it is not known.
-    pub fn new(columns: usize, rows: usize, colored: bool) -> Screen {
-        let mut screen = Screen { columns, rows, colored, drawn: None, below: 0, still_at: None };
-        screen.set_size(columns, rows);
+    pub fn new(size: (usize, usize), paint: Paint) -> Screen {
+        let mut screen = Screen { paint, ..Screen::default() };
+        screen.set_size(size);
         screen
     }
 
@@ -90,18 +98,19 @@ impl Screen {
         (self.rows / NOTES_SHARE).max(1)
     }
 
-    /// Notes that the terminal has another size. Each note still has a row, or several if it was
-    /// wrapped again. So `below` leads to the first row of the area or to one behind it. It leads
-    /// to a line of the conversation only where the terminal cuts off the lowest rows, as mosh
-    /// does. The client cannot find that out either.
-    pub fn resize(&mut self, columns: usize, rows: usize, now: Instant) {
-        self.set_size(columns, rows);
+    /// Notes that the terminal has another size, and asks which one it is. In one that scrolls each
+    /// note still has a row, or several if it was wrapped again. So `below` leads to the first row
+    /// of the area or to one behind it.
+    pub fn resize(&mut self, size: (usize, usize), now: Instant, out: &mut Vec<u8>) {
+        self.set_size(size);
+        out.extend_from_slice(WHICH.as_bytes());
+        self.resized = true;
         // The area no longer looks as it was drawn, so it must be drawn again.
         self.drawn = self.drawn.take().map(|_| Area::default());
         self.still_at = Some(now + STILL);
     }
 
-    fn set_size(&mut self, columns: usize, rows: usize) {
+    fn set_size(&mut self, (columns, rows): (usize, usize)) {
         self.columns = if columns == 0 { COLUMNS_USUAL } else { columns };
         self.rows = if rows == 0 { ROWS_USUAL } else { rows };
     }
@@ -137,8 +146,7 @@ impl Screen {
         self.erase(out);
         let mut text = WRAP_OFF.to_owned();
         for note in &area.notes {
-            let (on, off) = if self.colored { (DIM, NORMAL) } else { ("", "") };
-            text.extend([on, note, off, "\r\n"]);
+            text.extend([&self.paint.styled(DIM, note), "\r\n"]);
         }
         text.extend([&area.prompt, &area.before, SAVE_CURSOR, &area.behind, RESTORE_CURSOR]);
         text.push_str(WRAP_ON);
@@ -147,17 +155,16 @@ impl Screen {
         self.drawn = Some(area);
     }
 
-    /// Erases the area. The cursor is then where the area began.
+    /// Erases the area. The cursor is then where the area began. If the cursor may be in a line of
+    /// the conversation, it goes below that instead.
     pub fn erase(&mut self, out: &mut Vec<u8>) {
-        if self.drawn.take().is_none() {
-            return;
+        let (is_drawn, below) = (self.drawn.take().is_some(), std::mem::take(&mut self.below));
+        if std::mem::take(&mut self.resized) && !self.scrolls {
+            out.extend_from_slice(b"\r\n");
+        } else if is_drawn {
+            let up = if below > 0 { format!("\x1b[{below}A") } else { String::new() };
+            out.extend_from_slice(format!("\r{up}{ERASE_ROWS}").as_bytes());
         }
-        out.push(b'\r');
-        if self.below > 0 {
-            out.extend_from_slice(format!("\x1b[{}A", self.below).as_bytes());
-        }
-        out.extend_from_slice(ERASE_ROWS.as_bytes());
-        self.below = 0;
     }
 
     /// Clears the screen, the area first: the terminal may keep the rest in its scrollback.
@@ -168,7 +175,8 @@ impl Screen {
 
     /// Another program has written on the terminal: only the cursor's row of the area is known.
     pub fn forget(&mut self) {
-        (self.drawn, self.below, self.still_at) = (Some(Area::default()), 0, None);
+        (self.drawn, self.below) = (Some(Area::default()), 0);
+        (self.still_at, self.resized) = (None, false);
     }
 }
 
@@ -189,7 +197,7 @@ mod tests {
 
     impl Scene {
         fn new(columns: u16, rows: u16) -> Scene {
-            let screen = Screen::new(columns.into(), rows.into(), false);
+            let screen = Screen::new((columns.into(), rows.into()), Paint::default());
             Scene { screen, terminal: terminal(rows, columns) }
         }
 
@@ -313,7 +321,7 @@ mod tests {
 
     #[test]
     fn what_stands_there_is_not_drawn_again() {
-        let (mut screen, now) = (Screen::new(20, 5, true), Instant::now());
+        let (mut screen, now) = (Screen::new((20, 5), Paint::default()), Instant::now());
         let mut out = Vec::new();
         screen.draw(area(&["a"], "x", ""), now, &mut out);
         out.clear();
@@ -323,8 +331,8 @@ mod tests {
 
     #[test]
     fn a_terminal_of_no_size_is_taken_for_a_usual_one() {
-        assert_eq!(Screen::new(0, 0, false).room(), 79);
-        assert_eq!(Screen::new(1, 1, false).room(), 1);
+        assert_eq!(Screen::new((0, 0), Paint::default()).room(), 79);
+        assert_eq!(Screen::new((1, 1), Paint::default()).room(), 1);
     }
 
     proptest! {

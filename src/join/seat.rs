@@ -77,14 +77,13 @@ impl Seat {
         talk: Talk,
         typing: Typing,
         redial: Redial,
-        colored: bool,
     ) -> Seat {
-        let (columns, rows) = terminal.size();
+        let screen = Screen::new(terminal.size(), talk.paint);
         Seat {
             watch,
             source,
             terminal,
-            screen: Screen::new(columns, rows, colored),
+            screen,
             talk,
             typing,
             redial,
@@ -143,8 +142,8 @@ impl Seat {
     }
 
     fn has_work(&mut self) -> bool {
-        let may_hear = self.may_hear() && self.watch.may_receive();
-        self.watch.input_may_have_more() || may_hear || self.may_say_queued()
+        let may_hear = self.may_hear() && self.watch.server_readable;
+        self.watch.input_readable || may_hear || self.may_say_queued()
     }
 
     fn may_hear(&self) -> bool {
@@ -156,7 +155,10 @@ impl Seat {
     }
 
     fn may_say_queued(&mut self) -> bool {
-        self.is_up() && self.typing.queue().is_sending() && self.talk.has_room_for_queued()
+        self.is_up()
+            && !self.typing.queue.is_empty()
+            && !self.typing.queue.asking
+            && self.talk.has_room_for_queued()
     }
 
     fn heed_signals(&mut self, now: Instant) -> Result<(), JoinError> {
@@ -172,16 +174,12 @@ impl Seat {
     }
 
     fn resize(&mut self, now: Instant) {
-        let (columns, rows) = self.terminal.size();
-        self.screen.resize(columns, rows, now);
+        self.screen.resize(self.terminal.size(), now, self.out.end());
     }
 
     /// Gives the terminal back, stops until the shell continues it, and takes the terminal again.
     fn suspend(&mut self, now: Instant) -> Result<(), JoinError> {
-        self.read_paste_to_its_end();
-        self.screen.erase(self.out.end());
-        self.flush_out();
-        self.terminal.give_back();
+        self.hand_back();
         signal_hook::low_level::emulate_default_handler(SIGTSTP)
             .map_err(JoinError::system("stop"))?;
         // The signal that continued this process is not news.
@@ -235,7 +233,10 @@ impl Seat {
         let mut buffer = [0; READ_BYTES];
         match self.watch.receive(&mut buffer) {
             Ok(Some(0)) => self.lose("the server has closed the connection", now),
-            Ok(Some(bytes)) => self.talk.heard(&buffer[..bytes], now),
+            Ok(Some(bytes)) => {
+                self.talk.heard(&buffer[..bytes], now);
+                self.typing.queue.asking |= std::mem::take(&mut self.talk.refused);
+            }
             Ok(None) => {}
             Err(error) => self.lose(&JoinError::lost(error).to_string(), now),
         }
@@ -243,19 +244,19 @@ impl Seat {
 
     fn lose(&mut self, why: &str, now: Instant) {
         self.watch.hang_up();
-        let (Link::Up(since), false) = (self.link, self.talk.is_quitting()) else {
+        let (Link::Up(since), false) = (self.link, self.talk.quitting) else {
             self.ended = Some(Ended::Left);
             return;
         };
         self.talk.lost(now);
-        self.typing.queue().asking = true;
+        self.typing.queue.asking = true;
         self.talk.show_own_word(why);
         self.redial.lost_after(now.saturating_duration_since(since));
         self.link = Link::Down(now + self.redial.next_pause());
     }
 
     fn do_what_is_typed(&mut self, now: Instant) {
-        if self.watch.input_may_have_more() && !self.read_keys(now) {
+        if self.watch.input_readable && !self.read_keys(now) {
             self.ended = Some(Ended::Left);
         }
         self.typing.lapse(now);
@@ -267,10 +268,11 @@ impl Seat {
     /// The next action. A typed one comes first, because it may stop the queued lines.
     fn next_deed(&mut self) -> Option<Deed> {
         let may_say = self.is_up() && self.talk.may_say();
-        let (me, people) = self.talk.names();
-        let typed = self.typing.next_deed(people, me, may_say);
+        self.typing.bytes_max = self.talk.bytes_max;
+        let typed = self.typing.next_deed(&self.talk.people, &self.talk.me, may_say);
         let may_go_on = typed.is_none() && self.may_say_queued();
-        if may_go_on { self.typing.next_queued() } else { typed }
+        let queued = |(line, pasted)| Deed::Say(line, pasted);
+        if may_go_on { self.typing.queue.next_line().map(queued) } else { typed }
     }
 
     /// Reads the keys. Returns whether the terminal is still there.
@@ -279,11 +281,12 @@ impl Seat {
         match self.source.read(&mut buffer) {
             Taken::Bytes(bytes) => {
                 if self.typing.push(&buffer[..bytes], now) {
-                    self.talk.typed(now);
+                    self.talk.away.typed(now);
                 }
+                self.screen.scrolls = self.typing.keys.scrolls;
             }
             Taken::Ended { hung_up: true } => return false,
-            Taken::NotYet | Taken::Ended { .. } => self.watch.input_had_nothing(),
+            Taken::NotYet | Taken::Ended { .. } => self.watch.input_readable = false,
         }
         true
     }
@@ -292,13 +295,13 @@ impl Seat {
     /// paste keeps no more of it than its bound.
     fn read_paste_to_its_end(&mut self) {
         let by = Instant::now() + PASTE_END;
-        while self.typing.is_pasting() {
+        while self.typing.paste.is_some() {
             let now = Instant::now();
             if now > by {
                 return self.terminal.forget_input();
             }
             let is_there = self.read_keys(now);
-            let pause = if self.watch.input_may_have_more() { Duration::ZERO } else { RETRY };
+            let pause = if self.watch.input_readable { Duration::ZERO } else { RETRY };
             if !is_there || self.watch.wait(Some(pause)).is_err() {
                 return;
             }
@@ -308,13 +311,14 @@ impl Seat {
 
     fn do_deed(&mut self, deed: Deed, now: Instant) {
         match deed {
-            Deed::Say(line) => {
+            Deed::Say(line, true) => self.talk.say_pasted(&line, now),
+            Deed::Say(line, false) => {
                 self.talk.say(&line, now);
-                if let Some(told) = self.typing.remember(&line) {
-                    self.talk.show_own_word(&told);
+                if let Err(error) = self.typing.history.remember(&line) {
+                    let why = error.kind();
+                    self.talk.show_own_word(&format!("what you type is not kept: {why}"));
                 }
             }
-            Deed::Paste(line) => self.talk.say_pasted(&line, now),
             Deed::Show(words) => self.talk.show_own_word(&words.join("  ")),
             Deed::Redraw => self.screen.clear(self.out.end()),
             Deed::Leave => self.leave(now),
@@ -336,14 +340,14 @@ impl Seat {
         if !matches!(self.link, Link::Up(_) | Link::Leaving(_)) {
             return;
         }
-        let outgoing = self.talk.outgoing();
+        let outgoing = &mut self.talk.outgoing;
         match self.watch.send(outgoing.rest()) {
             Ok(sent) => outgoing.took(sent),
             // What the server sent before it closed can still be read.
-            Err(_) if self.watch.may_receive() => {}
+            Err(_) if self.watch.server_readable => {}
             Err(error) => return self.lose(&JoinError::lost(error).to_string(), now),
         }
-        if matches!(self.link, Link::Leaving(_)) && self.talk.outgoing().is_empty() {
+        if matches!(self.link, Link::Leaving(_)) && self.talk.outgoing.is_empty() {
             self.watch.end_sending();
         }
     }
@@ -357,15 +361,12 @@ impl Seat {
         if !self.out.is_empty() || self.retry_at.is_some() {
             return;
         }
-        for line in self.talk.take_shown() {
-            self.screen.print(&line, self.out.end());
-        }
-        match self.link {
-            Link::Leaving(_) => self.screen.erase(self.out.end()),
-            _ => {
-                let area = self.area(now);
-                self.screen.draw(area, now, self.out.end());
-            }
+        self.print_shown();
+        if matches!(self.link, Link::Leaving(_)) {
+            self.screen.erase(self.out.end());
+        } else {
+            let area = self.area(now);
+            self.screen.draw(area, now, self.out.end());
         }
         self.write_out(now);
     }
@@ -387,11 +388,11 @@ impl Seat {
         let prompt = prompt.unwrap_or_else(|| PROMPT.to_owned());
         let columns = (room + 1).saturating_sub(width(&prompt));
         let (before, behind) = self.typing.seen(columns);
-        Area { notes, prompt, before: before.to_owned(), behind: behind.to_owned() }
+        Area { notes, prompt, before, behind }
     }
 
     fn write_out(&mut self, now: Instant) {
-        match write_out(&mut self.out, |bytes| self.terminal.write(bytes)) {
+        match write_out(&mut self.out, |bytes| self.terminal.sink.write(bytes)) {
             Outcome::All => {}
             Outcome::Blocked => self.retry_at = Some(now + RETRY),
             Outcome::Closed => _ = self.ended.get_or_insert(Ended::Left),
@@ -415,17 +416,25 @@ impl Seat {
         }
     }
 
-    /// Prints the last lines that came, and erases the area.
     fn say_last_words(&mut self) {
-        self.read_paste_to_its_end();
-        self.screen.erase(self.out.end());
         self.talk.over(Instant::now());
-        if let Some(told) = self.typing.queue().take_back() {
+        if let Some(told) = self.typing.queue.take_back() {
             self.talk.show_own_word(&told);
         }
-        for line in self.talk.take_shown() {
+        self.hand_back();
+    }
+
+    fn print_shown(&mut self) {
+        for line in std::mem::take(&mut self.talk.shown) {
             self.screen.print(&line, self.out.end());
         }
+    }
+
+    /// Prints the last lines that came, erases the area, and gives the terminal back.
+    fn hand_back(&mut self) {
+        self.read_paste_to_its_end();
+        self.screen.erase(self.out.end());
+        self.print_shown();
         self.flush_out();
         self.terminal.give_back();
     }

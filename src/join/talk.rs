@@ -16,10 +16,12 @@ use std::time::{Duration, Instant};
 
 use super::away::{Away, MARK};
 use super::earlier::Earlier;
+use super::edit::LINE_BYTES_MAX;
 use super::paint::{OWN_WORD, Paint};
 use super::pending::{Echo, Me, Pending};
 use super::people::People;
 use super::said::Said;
+use super::secret;
 use super::wire::{Hearing, Outgoing};
 use crate::words::command::Command;
 use crate::words::names::{bare, called};
@@ -58,17 +60,25 @@ struct Regain {
 #[derive(Debug, Default)]
 pub struct Talk {
     hearing: Hearing,
-    outgoing: Outgoing,
-    me: Me,
+    /// The bytes to send.
+    pub outgoing: Outgoing,
+    /// The user's names.
+    pub me: Me,
     pending: Pending,
     earlier: Earlier,
-    people: People,
-    away: Away,
-    paint: Paint,
+    /// The other names that were seen.
+    pub people: People,
+    /// What came since the user last pressed a key.
+    pub away: Away,
+    /// How its lines look.
+    pub paint: Paint,
     /// Whether the greeting of the server is still to come.
     is_new: bool,
     /// Whether there was a connection before.
     is_again: bool,
+    /// Whether the greeting comes only behind a password. Until then the server takes no line, and
+    /// what the client has asked for must be asked for again.
+    is_at_door: bool,
     /// Whether the server greets as chinwag does.
     is_ours: bool,
     /// The name that the user has or wants, for another connection.
@@ -80,21 +90,28 @@ pub struct Talk {
     room: Option<String>,
     /// The room that the user is in or wants, for another connection.
     wanted_room: Option<String>,
-    quitting: bool,
-    shown: Vec<String>,
+    /// Whether the user has asked the server to close the connection.
+    pub quitting: bool,
+    /// The most bytes of a line that the server takes, as far as is known.
+    pub bytes_max: usize,
+    /// Whether the server has refused a line.
+    pub refused: bool,
+    /// The lines to print.
+    pub shown: Vec<String>,
 }
 
 impl Talk {
     /// A talk with nothing sent yet. It asks for `nick` and `room` on every connection.
     pub fn new(paint: Paint, nick: Option<String>, room: Option<String>) -> Talk {
         let wanted = nick.map(|nick| bare(&nick).to_owned());
-        Talk { paint, wanted, wanted_room: room, ..Talk::default() }
+        let bytes_max = LINE_BYTES_MAX;
+        Talk { paint, wanted, wanted_room: room, bytes_max, ..Talk::default() }
     }
 
     /// Notes that there is a connection; `again` if there was one before.
     pub fn connected(&mut self, again: bool) {
-        (self.is_new, self.is_again) = (true, again);
-        self.earlier.show_missed_only(again);
+        (self.is_new, self.is_again, self.is_at_door) = (true, again, false);
+        self.earlier.missed_only = again;
         if !again {
             self.ask_for_name();
             self.ask_for_room();
@@ -107,6 +124,8 @@ impl Talk {
         self.show_doubtful();
         (self.hearing, self.outgoing) = Default::default();
         (self.asked, self.regain, self.room) = (None, None, None);
+        // Another server may take longer lines.
+        self.bytes_max = LINE_BYTES_MAX;
         self.me.forget();
     }
 
@@ -130,7 +149,9 @@ impl Talk {
                 self.regain = None;
             }
             Command::Quit(_) => self.quitting = true,
-            Command::History(_) => self.earlier.show_missed_only(false),
+            Command::History(_) => self.earlier.missed_only = false,
+            // Until the greeting the client is not in the user's room.
+            Command::Password(_) => self.is_ours |= self.is_new,
             _ => {}
         }
         self.send(line, now);
@@ -176,19 +197,9 @@ impl Talk {
         deadlines.into_iter().flatten().min()
     }
 
-    /// The lines to print since the last call.
-    pub fn take_shown(&mut self) -> Vec<String> {
-        std::mem::take(&mut self.shown)
-    }
-
     /// Shows a message of this program to the user.
     pub fn show_own_word(&mut self, text: &str) {
         self.shown.push(self.paint.own(OWN_WORD, text));
-    }
-
-    /// Notes that the user has pressed a key.
-    pub fn typed(&mut self, now: Instant) {
-        self.away.typed(now);
     }
 
     /// The note with the number of new lines, and the last lines on their way as they will look.
@@ -206,11 +217,6 @@ impl Talk {
         notes
     }
 
-    /// The bytes to send.
-    pub fn outgoing(&mut self) -> &mut Outgoing {
-        &mut self.outgoing
-    }
-
     /// Whether more may be sent: little waits to be sent, and the client is in the user's room
     /// again.
     pub fn may_say(&self) -> bool {
@@ -222,16 +228,6 @@ impl Talk {
     pub fn prompt(&self) -> String {
         let room = self.room.as_deref();
         room.map_or_else(|| PROMPT.to_owned(), |room| format!("{}> ", called(room)))
-    }
-
-    /// The user's names, and the other names that were seen.
-    pub fn names(&self) -> (&Me, &People) {
-        (&self.me, &self.people)
-    }
-
-    /// Whether the user has asked the server to close the connection.
-    pub fn is_quitting(&self) -> bool {
-        self.quitting
     }
 
     fn hear_lines(&mut self, now: Instant) {
@@ -251,7 +247,15 @@ impl Talk {
         let said = Said::of(line);
         self.note_name(&said);
         self.note_room(&said);
-        if std::mem::take(&mut self.is_new) {
+        let is_at_door = match said.notice() {
+            Some(Notice::PasswordNeeded) => true,
+            Some(Notice::Welcome { .. }) => false,
+            _ => self.is_at_door,
+        };
+        if is_at_door {
+            self.connected(true);
+            (self.is_at_door, self.is_ours) = (true, false);
+        } else if std::mem::take(&mut self.is_new) {
             self.greeted(line, now);
         }
         if let Some(lines) = self.earlier.heard(line, &said) {
@@ -272,11 +276,20 @@ impl Talk {
             return;
         }
         if is_own {
-            self.away.shown_ours();
+            self.away.is_below_ours = true;
         } else if self.away.is_marked(now) {
             self.show_own_word(MARK);
         }
         self.shown.push(self.paint.line(line, &self.me));
+        if let Some(notice) = said.notice()
+            && let Some(line) = self.pending.refused(&notice)
+        {
+            self.show_own_word(&format!("not sent: {line}"));
+            self.refused = true;
+            if let Notice::LineTooLong { bytes_max } = notice {
+                self.bytes_max = bytes_max;
+            }
+        }
     }
 
     fn greeted(&mut self, line: &str, now: Instant) {
@@ -355,15 +368,16 @@ impl Talk {
         let mut unsent = self.outgoing.unsent_lines();
         unsent.retain(|line| !pending.contains(line));
         for line in pending.iter().chain(&unsent) {
-            self.show_own_word(&format!("may not have been sent: {line}"));
+            self.show_own_word(&format!("may not have been sent: {}", secret::hidden(line)));
         }
     }
 
     fn show_own_lines(&mut self, lines: Vec<String>) {
         if !lines.is_empty() {
-            self.away.shown_ours();
+            self.away.is_below_ours = true;
         }
-        self.shown.extend(lines.iter().map(|line| self.paint.own(PROMPT, line)));
+        let hidden = |line: &String| self.paint.own(PROMPT, &secret::hidden(line));
+        self.shown.extend(lines.iter().map(hidden));
     }
 }
 
@@ -387,30 +401,30 @@ mod tests {
 
         fn hear(&mut self, text: &str) -> Vec<String> {
             self.talk.heard(text.as_bytes(), self.now);
-            self.talk.take_shown()
+            std::mem::take(&mut self.talk.shown)
         }
 
         fn say(&mut self, line: &str) -> Vec<String> {
             self.talk.say(line, self.now);
-            self.talk.take_shown()
+            std::mem::take(&mut self.talk.shown)
         }
 
         fn pass(&mut self, time: Duration) -> Vec<String> {
             self.now += time;
             self.talk.lapse(self.now);
-            self.talk.take_shown()
+            std::mem::take(&mut self.talk.shown)
         }
 
         fn sent(&mut self) -> String {
-            let sent = String::from_utf8(self.talk.outgoing().rest().to_vec()).unwrap();
-            self.talk.outgoing().took(sent.len());
+            let sent = String::from_utf8(self.talk.outgoing.rest().to_vec()).unwrap();
+            self.talk.outgoing.took(sent.len());
             sent
         }
 
         fn reconnect(&mut self) -> Vec<String> {
             self.talk.lost(self.now);
             self.talk.connected(true);
-            self.talk.take_shown()
+            std::mem::take(&mut self.talk.shown)
         }
     }
 
@@ -437,20 +451,20 @@ mod tests {
     fn what_comes_while_the_person_is_away_is_marked_and_counted() {
         let mut scene = Scene::new(None);
         scene.hear("* welcome, you are guest1 (127.0.0.1:7), 1 here\n");
-        scene.talk.typed(scene.now);
+        scene.talk.away.typed(scene.now);
         assert_eq!(scene.hear("eve: a\n"), ["eve: a"]);
         scene.pass(AWAY);
         assert!(scene.talk.notes(9).is_empty());
         assert_eq!(scene.hear("eve: b\neve: c\n"), ["-- new lines", "eve: b", "eve: c"]);
         assert_eq!(scene.talk.notes(9), ["-- 2 new lines"]);
-        scene.talk.typed(scene.now);
+        scene.talk.away.typed(scene.now);
         scene.say("d");
         assert_eq!(scene.talk.notes(9), ["guest1: d"]);
         assert_eq!(scene.hear("guest1: d\n"), ["guest1: d"]);
         scene.pass(AWAY);
         assert_eq!(scene.hear("eve: below what we said\n").len(), 1);
         assert_eq!(scene.talk.notes(9), ["-- 1 new line"]);
-        scene.talk.typed(scene.now);
+        scene.talk.away.typed(scene.now);
         assert_eq!(scene.say("/who"), [">> /who"]);
         scene.pass(AWAY);
         assert_eq!(scene.hear("* nobody\n"), ["* nobody"]);
@@ -608,7 +622,7 @@ mod tests {
     fn an_old_name_does_not_come_back_with_old_lines() {
         let mut scene = back_after("zoe: one\n* zoe is now amy\n");
         scene.hear("* history\nzoe: one\namy: two\n* now\n");
-        let (me, people) = scene.talk.names();
+        let Talk { me, people, .. } = &scene.talk;
         assert_eq!(people.complete("z", me), crate::join::people::Completion::Nothing);
     }
 
@@ -707,7 +721,7 @@ mod tests {
             assert_eq!(scene.sent(), sent);
             assert_eq!(scene.hear(&format!("guest1: {line}\n")), [format!("guest1: {line}")]);
         }
-        assert!(!scene.talk.is_quitting() && scene.talk.notes(9).is_empty());
+        assert!(!scene.talk.quitting && scene.talk.notes(9).is_empty());
     }
 
     #[test]
@@ -715,7 +729,7 @@ mod tests {
         let mut scene = Scene::new(None);
         scene.hear("hello\n");
         scene.talk.say_pasted("/quit", scene.now);
-        assert_eq!((scene.sent(), scene.talk.is_quitting()), ("/quit\n".to_owned(), false));
+        assert_eq!((scene.sent(), scene.talk.quitting), ("/quit\n".to_owned(), false));
     }
 
     #[test]
@@ -723,7 +737,7 @@ mod tests {
         let mut scene = Scene::new(None);
         scene.say("/who");
         scene.say("hi");
-        scene.talk.outgoing().took(2);
+        scene.talk.outgoing.took(2);
         let told = ["-- may not have been sent: hi", "-- may not have been sent: /who"];
         assert_eq!(scene.reconnect(), told);
     }
@@ -760,11 +774,83 @@ mod tests {
     }
 
     #[test]
+    fn a_refused_line_is_told_of_and_not_shown_as_said() {
+        for (line, refusal, bytes_max) in [
+            ("hi", "* not sent: you are muted in this room", LINE_BYTES_MAX),
+            ("/me waves", "* not sent: you are muted in this room", LINE_BYTES_MAX),
+            ("hi", "* a password is needed: /password SECRET lets you in", LINE_BYTES_MAX),
+            ("12345", "* line too long, not sent (limit 4 bytes)", 4),
+            ("/msg zoe hi", "* nobody here is called zoe", LINE_BYTES_MAX),
+            (
+                "/r hi",
+                "* nobody to answer: you have had no private message from anyone here",
+                LINE_BYTES_MAX,
+            ),
+        ] {
+            let mut scene = Scene::new(None);
+            scene.hear("* welcome, you are guest1, 2 here\n");
+            scene.say("one");
+            scene.hear("guest1: one\n");
+            scene.say(line);
+            let shown = scene.hear(&format!("{refusal}\n"));
+            assert_eq!(shown, [refusal.to_owned(), format!("-- not sent: {line}")]);
+            assert_eq!((scene.talk.refused, scene.talk.bytes_max), (true, bytes_max), "{refusal}");
+            assert!(scene.talk.notes(9).is_empty() && scene.pass(AWAY).is_empty());
+            scene.reconnect();
+            assert_eq!(scene.talk.bytes_max, LINE_BYTES_MAX);
+        }
+    }
+
+    #[test]
+    fn a_refusal_of_something_else_refuses_no_line() {
+        for (line, refusal) in [
+            ("1234", "* line too long, not sent (limit 4 bytes)"),
+            ("/msg amy hi", "* nobody here is called zoe"),
+            ("hi", "* nobody here is called zoe"),
+            ("/msg amy hi", "* not sent: you are muted in this room"),
+        ] {
+            let mut scene = Scene::new(None);
+            scene.hear("* welcome, you are guest1, 2 here\n");
+            scene.say(line);
+            assert_eq!(scene.hear(&format!("{refusal}\n")), [refusal]);
+            assert_eq!((scene.talk.refused, scene.talk.bytes_max), (false, LINE_BYTES_MAX));
+            assert_eq!(scene.talk.notes(9).len(), 1);
+        }
+    }
+
+    #[test]
+    fn back_at_a_door_all_is_asked_for_behind_the_password() {
+        let door = "* a password is needed: /password SECRET lets you in\n";
+        let mut scene = Scene::new(Some("bob"));
+        scene.talk.wanted_room = Some("garden".to_owned());
+        for again in [false, true] {
+            scene.hear(door);
+            assert_eq!(scene.hear("* wrong, 2 tries left\n"), ["* wrong, 2 tries left"]);
+            assert!(scene.talk.may_say(), "{again}");
+            scene.sent();
+            scene.say("/password x");
+            // The next line is for the room.
+            assert!(!scene.talk.may_say());
+            assert_eq!(scene.sent(), "/password x\n");
+            scene.hear("* welcome, you are guest1, 1 here\n");
+            assert_eq!(scene.sent(), "/join garden\n/nick bob\n/history 20\n");
+            scene.reconnect();
+        }
+    }
+
+    #[test]
+    fn a_password_that_may_not_have_been_sent_is_hidden() {
+        let mut scene = Scene::new(None);
+        assert_eq!(scene.say("/oper sesame"), [">> /oper ******"]);
+        assert_eq!(scene.reconnect(), ["-- may not have been sent: /oper ******"]);
+    }
+
+    #[test]
     fn quitting_is_remembered() {
         let mut scene = Scene::new(None);
         scene.say("/quitter");
-        assert!(!scene.talk.is_quitting());
+        assert!(!scene.talk.quitting);
         scene.say("/QUIT bye");
-        assert!(scene.talk.is_quitting());
+        assert!(scene.talk.quitting);
     }
 }

@@ -9,7 +9,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::termios::{LocalModes, OptionalActions, QueueSelector, SpecialCodeIndex, Termios};
 
-use crate::stdio::sink::{Sink, Written};
+use crate::stdio::sink::Sink;
 
 /// Turns bracketed paste on: pastes are marked.
 const TAKE: &[u8] = b"\x1b[?2004h";
@@ -22,7 +22,8 @@ const GIVE_BACK: &[u8] = b"\x1b[?2004l\x1b[0m\x1b[?25h\x1b[?7h";
 pub struct Terminal {
     input: OwnedFd,
     output: OwnedFd,
-    sink: Sink,
+    /// Takes the output, as much as the terminal takes now.
+    pub sink: Sink,
     /// Its modes before the client took it.
     before: Termios,
     taken: bool,
@@ -71,11 +72,6 @@ impl Terminal {
     pub fn size(&self) -> (usize, usize) {
         let size = rustix::termios::tcgetwinsize(&self.output);
         size.map_or((0, 0), |size| (size.ws_col.into(), size.ws_row.into()))
-    }
-
-    /// Writes as much as the terminal takes now.
-    pub fn write(&mut self, bytes: &[u8]) -> Written {
-        self.sink.write(bytes)
     }
 
     /// Makes a panic give it back before the message.

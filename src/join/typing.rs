@@ -20,6 +20,7 @@ use super::keys::{Key, Keys};
 use super::paste::{LINES_FEW, Paste, Queue, counted};
 use super::pending::Me;
 use super::people::{Completion, People};
+use super::secret;
 
 /// A read of this many characters is a paste: no user types so many at once.
 const TEXT_MUCH: usize = 256;
@@ -30,10 +31,8 @@ const PASTE_SILENCE: Duration = Duration::from_millis(200);
 /// An action that the line alone cannot do.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Deed {
-    /// Send this.
-    Say(String),
-    /// Send this, which was pasted.
-    Paste(String),
+    /// Send this, and whether its beginning was pasted.
+    Say(String, bool),
     /// Show what the word can complete to.
     Show(Vec<String>),
     /// Clear the screen.
@@ -60,17 +59,22 @@ enum Stroke {
 /// The line being typed, the lines typed before, and the keys not handled yet.
 #[derive(Debug, Default)]
 pub struct Typing {
-    keys: Keys,
+    /// The most bytes of a line that the server takes, as far as is known.
+    pub bytes_max: usize,
+    /// The keys of which the rest is still to come.
+    pub keys: Keys,
     strokes: VecDeque<Stroke>,
     /// When the key sequence that has begun is given up.
     give_up_at: Option<Instant>,
-    /// The paste that is coming.
-    paste: Option<Paste>,
+    /// The paste of which the end is still to come.
+    pub paste: Option<Paste>,
     /// When a paste without marks has ended.
     paste_ends_at: Option<Instant>,
-    queue: Queue,
+    /// The lines that wait to be sent.
+    pub queue: Queue,
     edit: Edit,
-    history: History,
+    /// The lines typed before.
+    pub history: History,
     /// The text that is searched for in the history, and the place where the search began.
     search: Option<(Edit, usize)>,
     view: View,
@@ -79,7 +83,7 @@ pub struct Typing {
 impl Typing {
     /// Nothing is typed yet.
     pub fn new(history: History) -> Typing {
-        Typing { history, ..Typing::default() }
+        Typing { bytes_max: LINE_BYTES_MAX, history, ..Typing::default() }
     }
 
     /// Takes in what was read. Returns whether the user has pressed a key. Call
@@ -113,11 +117,6 @@ impl Typing {
         self.give_up_at.into_iter().chain(self.paste_ends_at).min()
     }
 
-    /// Whether the end of a paste is still to come.
-    pub fn is_pasting(&self) -> bool {
-        self.paste.is_some()
-    }
-
     /// The note above the prompt about a paste or a search.
     pub fn note(&self) -> Option<String> {
         match (&self.paste, &self.search) {
@@ -130,17 +129,6 @@ impl Typing {
             }
             _ => self.queue.note(),
         }
-    }
-
-    /// The lines that wait to be sent.
-    pub fn queue(&mut self) -> &mut Queue {
-        &mut self.queue
-    }
-
-    /// The next of them. Call this only while little is on its way.
-    pub fn next_queued(&mut self) -> Option<Deed> {
-        let (line, pasted) = self.queue.next_line()?;
-        Some(if pasted { Deed::Paste(line) } else { Deed::Say(line) })
     }
 
     /// Handles keys until one asks for an action; `None` after the last. With `may_say` a line can
@@ -171,15 +159,14 @@ impl Typing {
         None
     }
 
-    /// Remembers a sent line. Returns what to tell the user about that.
-    pub fn remember(&mut self, line: &str) -> Option<String> {
-        let error = self.history.remember(line).err()?;
-        Some(format!("what you type is not kept: {}", error.kind()))
-    }
-
-    /// The visible part of the line before and behind the cursor, in this many columns.
-    pub fn seen(&mut self, columns: usize) -> (&str, &str) {
-        self.view.of(self.edit.text(), self.edit.cursor(), columns)
+    /// The visible part of the line before and behind the cursor, in this many columns. A password
+    /// is hidden.
+    pub fn seen(&mut self, columns: usize) -> (String, String) {
+        let (text, cursor) = (self.edit.text(), self.edit.cursor());
+        let (before, behind) = self.view.of(text, cursor, columns);
+        let begin = |part: usize| Some(secret::begin(text)?.saturating_sub(part));
+        let before = secret::hidden_from(before, begin(cursor - before.len()));
+        (before, secret::hidden_from(behind, begin(cursor)))
     }
 
     fn take(&mut self, key: Key) {
@@ -226,29 +213,39 @@ impl Typing {
         if let Some(why) = paste.refused {
             return Some(Deed::Show(vec![format!("what was pasted is not sent: {why}")]));
         }
-        let (before, mut too_long) = (self.queue.len(), paste.too_long);
+        let (before, mut too_long) = (self.queue.lines.len(), 0);
         let mut lines = paste.lines.into_iter();
         if !self.edit.text().is_empty()
             && let Some(first) = lines.next()
         {
             // While the client asks, the text at the prompt was pasted too.
             let no_command = self.edit.cursor() == 0 || self.queue.is_asking();
-            match self.edit.insert(&first) {
-                true => {
-                    let line = self.take_line();
-                    self.queue.push(line, no_command);
-                }
+            let fits = self.edit.text().len() + first.len() <= self.bytes_max;
+            if fits && self.edit.insert(&first) {
+                let line = self.take_line();
+                self.queue.push(line, no_command);
+            } else {
+                too_long += 1;
+            }
+        }
+        for line in lines {
+            // A server with commands needs a second `/` before it.
+            match line.len() + usize::from(line.starts_with('/')) <= self.bytes_max {
+                true => self.queue.push(line, true),
                 false => too_long += 1,
             }
         }
-        lines.for_each(|line| self.queue.push(line, true));
         too_long += usize::from(!self.edit.insert(&paste.rest));
-        let added = self.queue.len() - before;
+        let added = self.queue.lines.len() - before;
         if added > LINES_FEW || too_long > 0 || !may_say {
             self.queue.asking = true;
         }
-        let why = format!("not sent, over {LINE_BYTES_MAX} bytes long: {}", counted(too_long));
-        (too_long > 0).then(|| Deed::Show(vec![why]))
+        (too_long > 0).then(|| self.too_long(too_long))
+    }
+
+    fn too_long(&self, lines: usize) -> Deed {
+        let (most, lines) = (self.bytes_max, counted(lines));
+        Deed::Show(vec![format!("not sent, over {most} bytes long: {lines}")])
     }
 
     /// Takes the paste back.
@@ -261,13 +258,16 @@ impl Typing {
     }
 
     fn enter(&mut self, may_say: bool) -> Option<Deed> {
+        if self.edit.text().len() > self.bytes_max {
+            return Some(self.too_long(1));
+        }
         let is_blank = self.edit.text().trim().is_empty();
         if is_blank || !self.queue.is_empty() {
             let line = self.take_line();
             self.queue.push(line, false);
             return None;
         }
-        Some(if may_say { Deed::Say(self.take_line()) } else { Deed::Ring })
+        Some(if may_say { Deed::Say(self.take_line(), false) } else { Deed::Ring })
     }
 
     /// Takes the line out, and begins another at the end of the history.
@@ -285,8 +285,13 @@ impl Typing {
             Key::Delete(to) => edit.delete(to),
             Key::Kill(to) => edit.kill(to),
             Key::Transpose => edit.transpose(),
-            Key::Up => return self.recall(History::up),
-            Key::Down => return self.recall(History::down),
+            Key::Up | Key::Down => {
+                let go = if key == Key::Up { History::up } else { History::down };
+                let Some(line) = go(&mut self.history, edit.text()) else {
+                    return Some(Deed::Ring);
+                };
+                edit.replace(line);
+            }
             Key::Redraw => return Some(Deed::Redraw),
             Key::Suspend => return Some(Deed::Suspend),
             Key::Interrupt | Key::EndOfInput if edit.text().is_empty() => {
@@ -307,7 +312,7 @@ impl Typing {
     /// found line, and is then handled.
     fn search(&mut self, stroke: Stroke) -> Option<Deed> {
         let (edit, history) = (&mut self.edit, &mut self.history);
-        let here = history.place();
+        let here = history.place;
         let (text, begun_at) = self.search.get_or_insert_with(|| (Edit::default(), here));
         let is_further = matches!(stroke, Stroke::Key(Key::Search));
         let fits = match stroke {
@@ -338,17 +343,6 @@ impl Typing {
         edit.replace(line);
         edit.go_to_last(text.text());
         ring_unless(fits)
-    }
-
-    fn recall<'a>(
-        &'a mut self,
-        other: impl FnOnce(&'a mut History, &str) -> Option<&'a str>,
-    ) -> Option<Deed> {
-        let Some(line) = other(&mut self.history, self.edit.text()) else {
-            return Some(Deed::Ring);
-        };
-        self.edit.replace(line);
-        None
     }
 
     fn complete(&mut self, people: &People, me: &Me) -> Option<Deed> {
@@ -382,10 +376,10 @@ mod tests {
         let mut deeds = Vec::new();
         while let Some(deed) = typing
             .next_deed(&people, &me, may_say)
-            .or_else(|| typing.next_queued().filter(|_| may_say))
+            .or_else(|| typing.queue.next_line().filter(|_| may_say).map(said))
         {
-            if let Deed::Say(line) = &deed {
-                assert_eq!(typing.remember(line), None);
+            if let Deed::Say(line, false) = &deed {
+                typing.history.remember(line).unwrap();
             }
             deeds.push(deed);
         }
@@ -398,8 +392,17 @@ mod tests {
         deeds_now(typing, true)
     }
 
+    /// The line before and behind the cursor.
+    fn seen(typing: &mut Typing) -> (&str, &str) {
+        typing.view.of(typing.edit.text(), typing.edit.cursor(), 80)
+    }
+
+    fn said((line, pasted): (String, bool)) -> Deed {
+        Deed::Say(line, pasted)
+    }
+
     fn paste(line: &str) -> Deed {
-        Deed::Paste(line.to_owned())
+        Deed::Say(line.to_owned(), true)
     }
 
     fn show(word: &str) -> Deed {
@@ -407,11 +410,11 @@ mod tests {
     }
 
     fn deeds(bytes: &[u8]) -> Vec<Deed> {
-        deeds_of(&mut Typing::default(), bytes, true)
+        deeds_of(&mut Typing::new(History::default()), bytes, true)
     }
 
     fn say(line: &str) -> Deed {
-        Deed::Say(line.to_owned())
+        Deed::Say(line.to_owned(), false)
     }
 
     #[test]
@@ -421,7 +424,7 @@ mod tests {
 
     #[test]
     fn what_the_terminal_says_by_itself_is_no_key() {
-        let mut typing = Typing::default();
+        let mut typing = Typing::new(History::default());
         for (bytes, is_typed) in [(&b"\x1b[12;40R"[..], false), (b"\x1b[A", true), (b"a", true)] {
             assert_eq!(typing.push(bytes, Instant::now()), is_typed, "{bytes:?}");
         }
@@ -435,17 +438,17 @@ mod tests {
     /// In front of a syllable, the first letter of another one would join it if it came alone.
     #[test]
     fn a_syllable_typed_in_letters_is_put_in_whole() {
-        let mut typing = Typing::default();
+        let mut typing = Typing::new(History::default());
         deeds_of(&mut typing, "어\x01\u{1100}\u{116e}\u{11a8}".as_bytes(), true);
-        assert_eq!(typing.seen(80), ("\u{1100}\u{116e}\u{11a8}", "어"));
+        assert_eq!(seen(&mut typing), ("\u{1100}\u{116e}\u{11a8}", "어"));
     }
 
     #[test]
     fn a_paste_of_many_lines_is_sent_as_lines_and_its_rest_stays() {
-        let mut typing = Typing::default();
+        let mut typing = Typing::new(History::default());
         let deeds = deeds_of(&mut typing, b"0 \x1b[200~1\r\n2\n\n3\r4\x1b[201~", true);
         assert_eq!(deeds, [say("0 1"), paste("2"), paste("3")]);
-        assert_eq!(typing.seen(80), ("4", ""));
+        assert_eq!(seen(&mut typing), ("4", ""));
     }
 
     #[test]
@@ -456,7 +459,7 @@ mod tests {
 
     #[test]
     fn many_lines_are_sent_when_enter_says_so() {
-        let mut typing = Typing::default();
+        let mut typing = Typing::new(History::default());
         assert_eq!(deeds_of(&mut typing, b"\x1b[200~1\n2\n3\n4\n5\n6\n7\x1b[201~", true), []);
         let question = "6 lines pasted: Enter sends them, Ctrl-C does not";
         assert_eq!(typing.note().as_deref(), Some(question));
@@ -464,21 +467,21 @@ mod tests {
         assert_eq!(deeds_of(&mut typing, b"\r", false), [Deed::Ring]);
         let sent = deeds_of(&mut typing, b"\r", true);
         assert_eq!(sent, ["1", "2", "3", "4", "5", "6"].map(paste));
-        assert_eq!((typing.note(), typing.seen(80)), (None, ("7", "")));
+        assert_eq!((typing.note(), seen(&mut typing)), (None, ("7", "")));
     }
 
     #[test]
     fn many_lines_are_not_sent_when_ctrl_c_says_so() {
-        let mut typing = Typing::default();
+        let mut typing = Typing::new(History::default());
         deeds_of(&mut typing, b"0\x1b[200~1\n2\n3\n4\n5\n6\n7\x1b[201~", true);
         assert_eq!(deeds_of(&mut typing, b"\x03", true), [show("0 of 6 lines sent")]);
-        assert_eq!((typing.note(), typing.seen(80)), (None, ("", "")));
+        assert_eq!((typing.note(), seen(&mut typing)), (None, ("", "")));
         assert_eq!(deeds_of(&mut typing, b"\x03", true), [Deed::Leave]);
     }
 
     #[test]
     fn many_lines_at_once_without_marks_are_a_paste() {
-        let mut typing = Typing::default();
+        let mut typing = Typing::new(History::default());
         assert_eq!(deeds_of(&mut typing, b"/1\r2\r3\r4\r5\r6\r", true), []);
         assert_eq!(deeds_of(&mut typing, b"7\r8", true), []);
         assert_eq!(deeds_later(&mut typing), []);
@@ -493,7 +496,7 @@ mod tests {
 
     #[test]
     fn ctrl_c_in_a_paste_without_marks_stops_all_of_it() {
-        let mut typing = Typing::default();
+        let mut typing = Typing::new(History::default());
         assert_eq!(deeds_of(&mut typing, b"1\r2\r3\r4\r5\r6\r", true), []);
         assert_eq!(deeds_of(&mut typing, b"\x03", true), []);
         assert_eq!(deeds_of(&mut typing, b"7\r", true), []);
@@ -507,18 +510,40 @@ mod tests {
         let long = "x".repeat(LINE_BYTES_MAX);
         let told = show("not sent, over 4096 bytes long: 1 line");
         for ending in ["\n", ""] {
-            let mut typing = Typing::default();
+            let mut typing = Typing::new(History::default());
             let paste = format!("a\x1b[200~{long}{ending}\x1b[201~");
             assert_eq!(deeds_of(&mut typing, paste.as_bytes(), true), std::slice::from_ref(&told));
-            assert_eq!(typing.seen(80), ("a", ""));
+            assert_eq!(seen(&mut typing), ("a", ""));
         }
         // Without marks it comes in pieces, of which the last would fit.
-        let mut typing = Typing::default();
+        let mut typing = Typing::new(History::default());
         for piece in [&long[..4000], &long[..4000], &long[..90]] {
             assert_eq!(deeds_of(&mut typing, piece.as_bytes(), true), []);
         }
         assert_eq!(deeds_later(&mut typing), [told]);
-        assert_eq!(typing.seen(80), ("", ""));
+        assert_eq!(seen(&mut typing), ("", ""));
+    }
+
+    #[test]
+    fn a_line_may_have_as_many_bytes_as_the_server_takes() {
+        let mut typing = Typing::new(History::default());
+        typing.bytes_max = 4;
+        let told = show("not sent, over 4 bytes long: 2 lines");
+        assert_eq!(
+            deeds_of(&mut typing, b"\x1b[200~1234\n12345\n/123\nend\n\x1b[201~", true),
+            [told]
+        );
+        assert_eq!(deeds_of(&mut typing, b"\r", true), ["1234", "end"].map(paste));
+        let told = show("not sent, over 4 bytes long: 1 line");
+        assert_eq!(
+            deeds_of(&mut typing, b"1\x1b[200~2345\n\x1b[201~", true),
+            std::slice::from_ref(&told)
+        );
+        assert_eq!(deeds_of(&mut typing, b"\x152345 \r", true), [told]);
+        assert_eq!(deeds_of(&mut typing, b"\x7f\r", true), [say("2345")]);
+        // Another server may take more.
+        typing.bytes_max = LINE_BYTES_MAX;
+        assert_eq!(deeds_of(&mut typing, b"12345\r", true), [say("12345")]);
     }
 
     #[test]
@@ -530,18 +555,18 @@ mod tests {
             (b"\x1b[200~", b"\x04", vec![Deed::Leave]),
             (b"\x1b[200~ab", b"\x1a", vec![Deed::Suspend]),
         ] {
-            let mut typing = Typing::default();
+            let mut typing = Typing::new(History::default());
             assert_eq!(deeds_of(&mut typing, begun, true), []);
-            assert!(typing.is_pasting());
+            assert!(typing.paste.is_some());
             assert_eq!(deeds_later(&mut typing), []);
             assert_eq!(deeds_of(&mut typing, key, true), deeds);
-            assert!(!typing.is_pasting());
+            assert!(typing.paste.is_none());
         }
     }
 
     #[test]
     fn a_paste_that_pauses_goes_on() {
-        let mut typing = Typing::default();
+        let mut typing = Typing::new(History::default());
         deeds_of(&mut typing, b"\x1b[200~1\n", true);
         assert_eq!(deeds_later(&mut typing), []);
         assert_eq!(deeds_of(&mut typing, b"2\r\x03\x1b[201~", true), ["1", "2"].map(paste));
@@ -549,18 +574,18 @@ mod tests {
 
     #[test]
     fn a_paste_that_cannot_go_on_is_asked_about_again() {
-        let mut typing = Typing::default();
+        let mut typing = Typing::new(History::default());
         deeds_of(&mut typing, b"\x1b[200~1\n2\n3\n\x1b[201~", false);
         assert_eq!(deeds_of(&mut typing, b"\r", false), [Deed::Ring]);
         typing.queue.asking = false;
-        assert_eq!(typing.next_queued(), Some(paste("1")));
-        typing.queue().asking = true;
+        assert_eq!(typing.queue.next_line(), Some(("1".to_owned(), true)));
+        typing.queue.asking = true;
         assert_eq!(deeds_of(&mut typing, b"\r", true), ["2", "3"].map(paste));
     }
 
     #[test]
     fn the_question_comes_before_a_search() {
-        let mut typing = Typing::default();
+        let mut typing = Typing::new(History::default());
         deeds_of(&mut typing, b"tea\r\x12te", true);
         typing.queue.push("1".to_owned(), true);
         typing.queue.asking = true;
@@ -570,14 +595,14 @@ mod tests {
         typing.queue.push("2".to_owned(), true);
         typing.queue.asking = true;
         assert_eq!(deeds_of(&mut typing, b"\x03", true), [show("0 of 1 line sent")]);
-        assert_eq!((typing.note(), typing.seen(80)), (None, ("", "")));
+        assert_eq!((typing.note(), seen(&mut typing)), (None, ("", "")));
     }
 
     #[test]
     fn what_cannot_be_sent_stays() {
-        let mut typing = Typing::default();
+        let mut typing = Typing::new(History::default());
         let deeds = deeds_of(&mut typing, b"hi\r\x1b[200~ a\nb\x1b[201~", false);
-        assert_eq!((deeds, typing.seen(80)), (vec![Deed::Ring], ("b", "")));
+        assert_eq!((deeds, seen(&mut typing)), (vec![Deed::Ring], ("b", "")));
         let question = "1 line pasted: Enter sends it, Ctrl-C does not";
         assert_eq!(typing.note().as_deref(), Some(question));
         assert_eq!(deeds_of(&mut typing, b"\r", true), [say("hi a")]);
@@ -592,50 +617,50 @@ mod tests {
 
     #[test]
     fn what_was_typed_before_comes_back() {
-        let mut typing = Typing::default();
+        let mut typing = Typing::new(History::default());
         deeds_of(&mut typing, b"one\rtwo\rdraft\x1b[A\x1b[A", true);
-        assert_eq!(typing.seen(80), ("one", ""));
+        assert_eq!(seen(&mut typing), ("one", ""));
         assert_eq!(deeds_of(&mut typing, b"\x10", true), [Deed::Ring]);
         deeds_of(&mut typing, b"\x1b[B\x0e", true);
-        assert_eq!(typing.seen(80), ("draft", ""));
+        assert_eq!(seen(&mut typing), ("draft", ""));
     }
 
     #[test]
     fn after_ctrl_c_a_new_line_is_at_the_end() {
-        let mut typing = Typing::default();
+        let mut typing = Typing::new(History::default());
         deeds_of(&mut typing, b"one\rtwo\r\x1b[A\x1b[A\x03new\x1b[A", true);
-        assert_eq!(typing.seen(80), ("two", ""));
+        assert_eq!(seen(&mut typing), ("two", ""));
         deeds_of(&mut typing, b"\x1b[B", true);
-        assert_eq!(typing.seen(80), ("new", ""));
+        assert_eq!(seen(&mut typing), ("new", ""));
         // Nor does an empty line stay among the others.
         deeds_of(&mut typing, b"\x1b[A\x15\rnewer\x1b[A\x1b[B", true);
-        assert_eq!(typing.seen(80), ("newer", ""));
+        assert_eq!(seen(&mut typing), ("newer", ""));
     }
 
     #[test]
     fn what_ctrl_c_clears_is_yanked() {
-        let mut typing = Typing::default();
+        let mut typing = Typing::new(History::default());
         deeds_of(&mut typing, b"hi there\x03\x19", true);
-        assert_eq!(typing.seen(80), ("hi there", ""));
+        assert_eq!(seen(&mut typing), ("hi there", ""));
     }
 
     #[test]
     fn ctrl_underscore_undoes() {
-        let mut typing = Typing::default();
+        let mut typing = Typing::new(History::default());
         assert_eq!(deeds_of(&mut typing, b"hi\x15\x1f", true), []);
-        assert_eq!(typing.seen(80), ("hi", ""));
+        assert_eq!(seen(&mut typing), ("hi", ""));
         assert_eq!(deeds_of(&mut typing, b"\x1f\x1f", true), [Deed::Ring]);
-        assert_eq!(typing.seen(80), ("", ""));
+        assert_eq!(seen(&mut typing), ("", ""));
     }
 
     const SAID: &str = "make tea\rdrink tea\r안녕\rdrink tea\r네\r";
 
     /// Sends these lines and types these keys. Returns the note and the line around the cursor.
     fn searched(keys: &[u8]) -> (Option<String>, String, Vec<Deed>) {
-        let mut typing = Typing::default();
+        let mut typing = Typing::new(History::default());
         deeds_of(&mut typing, SAID.as_bytes(), true);
         let deeds = deeds_of(&mut typing, keys, true);
-        let (before, behind) = typing.seen(80);
+        let (before, behind) = seen(&mut typing);
         let line = format!("{before}|{behind}");
         (typing.note(), line, deeds)
     }
@@ -675,7 +700,7 @@ mod tests {
 
     #[test]
     fn an_escape_is_given_up_in_time() {
-        let mut typing = Typing::default();
+        let mut typing = Typing::new(History::default());
         let begun = Instant::now();
         deeds_of(&mut typing, b"\x1b", true);
         let due = typing.next_deadline().unwrap();
@@ -684,6 +709,6 @@ mod tests {
         assert!(typing.next_deadline().is_some());
         typing.lapse(due);
         deeds_of(&mut typing, b"b", true);
-        assert_eq!(typing.seen(80), ("b", ""));
+        assert_eq!(seen(&mut typing), ("b", ""));
     }
 }

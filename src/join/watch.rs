@@ -42,11 +42,10 @@ pub struct Watch {
     events: Events,
     signals: Option<Signals>,
     server: Option<TcpStream>,
-    server_readable: bool,
-    server_writable: bool,
-    input_readable: bool,
-    /// Whether the input cannot be watched. Such an input, a file for example, is always ready.
-    input_always: bool,
+    /// Whether [`Watch::receive`] may have something.
+    pub server_readable: bool,
+    /// Whether a read of the input may return something. Clear it when a read would block.
+    pub input_readable: bool,
 }
 
 impl Watch {
@@ -58,9 +57,7 @@ impl Watch {
             signals: None,
             server: None,
             server_readable: false,
-            server_writable: false,
             input_readable: false,
-            input_always: false,
         })
     }
 
@@ -84,22 +81,10 @@ impl Watch {
             self.poll.registry().register(&mut SourceFd(&descriptor), INPUT, Interest::READABLE);
         self.input_readable = true;
         match watched {
-            Err(error) if error.kind() == ErrorKind::PermissionDenied => {
-                self.input_always = true;
-                Ok(())
-            }
+            // Such an input, a file for example, always has something or has ended.
+            Err(error) if error.kind() == ErrorKind::PermissionDenied => Ok(()),
             other => other,
         }
-    }
-
-    /// Whether a read of the input may return something.
-    pub fn input_may_have_more(&self) -> bool {
-        self.input_readable
-    }
-
-    /// Notes that a read of the input would block.
-    pub fn input_had_nothing(&mut self) {
-        self.input_readable = self.input_always;
     }
 
     /// Waits until something happens, or until the timeout.
@@ -111,8 +96,8 @@ impl Watch {
         }
         for event in &self.events {
             match event.token() {
-                // A read or write that would block does no harm.
-                SERVER => (self.server_readable, self.server_writable) = (true, true),
+                // A read that would block does no harm.
+                SERVER => self.server_readable = true,
                 INPUT => self.input_readable = true,
                 _ => {}
             }
@@ -139,9 +124,7 @@ impl Watch {
 
     /// Whether there is a connection by now. Call it after an event.
     pub fn is_reached(&mut self) -> io::Result<bool> {
-        let Some(server) = self.server.as_ref().filter(|_| self.server_writable) else {
-            return Ok(false);
-        };
+        let Some(server) = &self.server else { return Ok(false) };
         if let Some(error) = server.take_error()? {
             return Err(error);
         }
@@ -156,11 +139,6 @@ impl Watch {
             Err(error) if error.kind() == ErrorKind::NotConnected => Ok(false),
             Err(error) => Err(error),
         }
-    }
-
-    /// Whether [`Watch::receive`] may have something.
-    pub fn may_receive(&self) -> bool {
-        self.server_readable
     }
 
     /// Reads from the server. Returns how many bytes came: 0 if the server has shut down its
@@ -180,14 +158,12 @@ impl Watch {
     /// Sends what the socket takes now, and returns how many bytes. On an error the connection is
     /// lost.
     pub fn send(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let Some(server) = &mut self.server else { return Ok(0) };
         let mut sent = 0;
-        while let Some(server) = self.server.as_mut().filter(|_| self.server_writable) {
-            if sent == bytes.len() {
-                break;
-            }
+        while sent < bytes.len() {
             match server.write(&bytes[sent..]) {
                 Ok(taken) => sent += taken,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => self.server_writable = false,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
@@ -208,7 +184,7 @@ impl Watch {
             // A close does the same, so a failure has no consequence.
             self.poll.registry().deregister(&mut server).unwrap_or_default();
         }
-        (self.server_readable, self.server_writable) = (false, false);
+        self.server_readable = false;
     }
 }
 

@@ -159,9 +159,6 @@ impl Outgoing {
 
     /// The lines of which the socket has not taken all.
     pub fn unsent_lines(&self) -> Vec<String> {
-        if self.is_empty() {
-            return Vec::new();
-        }
         String::from_utf8_lossy(&self.buffer).lines().map(str::to_owned).collect()
     }
 

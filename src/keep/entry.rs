@@ -33,13 +33,26 @@ pub enum Kind {
     Line,
     /// The room has ended. One of the same name that begins later is another room.
     End,
-    /// So many lines are not kept.
+    /// So many lines are not kept. They may be of any room.
     Missed,
+    /// A server starts.
+    Start,
+    /// A server has ended. What it said is kept, but for what a line before this counts.
+    Stop,
 }
 
 impl Kind {
-    const ALL: [Kind; 7] =
-        [Kind::Say, Kind::Me, Kind::Notice, Kind::Raw, Kind::Line, Kind::End, Kind::Missed];
+    const ALL: [Kind; 9] = [
+        Kind::Say,
+        Kind::Me,
+        Kind::Notice,
+        Kind::Raw,
+        Kind::Line,
+        Kind::End,
+        Kind::Missed,
+        Kind::Start,
+        Kind::Stop,
+    ];
 
     /// The word of the log for it.
     pub const fn word(self) -> &'static str {
@@ -51,6 +64,8 @@ impl Kind {
             Kind::Line => "line",
             Kind::End => "end",
             Kind::Missed => "missed",
+            Kind::Start => "start",
+            Kind::Stop => "stop",
         }
     }
 }

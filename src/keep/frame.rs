@@ -2,7 +2,7 @@
 //!
 //! - `replace NAME BYTES`: a file has this content from now on.
 //! - `said ROOM NUMBER MILLIS BYTES`: these lines were said in a room, the first of them under this
-//!   number, at this moment. `raw`, `end` and `missed` have the same form: see [`Verb`].
+//!   number, at this moment. `raw`, `end`, `missed` and `start` have the same form: see [`Verb`].
 //!
 //! Behind the line stand a line feed and that many bytes. This file is values: it knows no file and
 //! no socket.
@@ -35,12 +35,14 @@ pub enum Verb {
     Raw,
     /// Nothing: the room has ended.
     End,
-    /// How many lines are not kept, in words.
+    /// How many lines are not kept, in words: see [`missed_words`].
     Missed,
+    /// A server starts: its name and version. It is on the disk when it is confirmed.
+    Start,
 }
 
 impl Verb {
-    const ALL: [Verb; 4] = [Verb::Said, Verb::Raw, Verb::End, Verb::Missed];
+    const ALL: [Verb; 5] = [Verb::Said, Verb::Raw, Verb::End, Verb::Missed, Verb::Start];
 
     const fn word(self) -> &'static str {
         match self {
@@ -48,8 +50,14 @@ impl Verb {
             Verb::Raw => "raw",
             Verb::End => "end",
             Verb::Missed => "missed",
+            Verb::Start => "start",
         }
     }
+}
+
+/// How many lines are not kept, in words.
+pub fn missed_words(lines: u64) -> String {
+    format!("{lines} lines")
 }
 
 /// The line of the frame that replaces a file. The content goes behind it.
@@ -106,6 +114,22 @@ pub struct Run {
     pub unix_millis: u64,
     /// The lines.
     pub content: Vec<u8>,
+}
+
+impl Run {
+    /// How many lines it keeps or counts.
+    pub fn lines(&self) -> u64 {
+        match self.verb {
+            Verb::Said => memchr::memchr_iter(b'\n', &self.content).count() as u64,
+            Verb::Raw => 1,
+            Verb::End | Verb::Start => 0,
+            Verb::Missed => {
+                let words = std::str::from_utf8(&self.content).unwrap_or_default();
+                let count = words.split(' ').next().and_then(|count| count.parse().ok());
+                count.unwrap_or(0)
+            }
+        }
+    }
 }
 
 impl Frame {

@@ -5,7 +5,14 @@
 //! - The lines of a room stand in the order of their numbers, also from file to file. So a clock
 //!   that is set back begins no earlier file.
 //! - No line is written twice, though a server sends again what it does not know to be written.
-//! - What is missing was counted by the server, and the count is a line of the log.
+//! - What is missing is counted, and the count is a line of the log, `missed`. It stands behind the
+//!   lines that were said before, but does not say in which rooms lines are missing.
+//! - A number is never given again, though lines under it were said and not kept. A room of which
+//!   nothing is kept behind the last `missed` goes on with a number that no earlier line can have
+//!   had: the microseconds since 1970. The gap that this makes counts nothing; `missed` does.
+//! - The last line of a server is `stop`, once all is kept or counted. Its first is `start`, which
+//!   is on the disk before any client is served. If no `stop` stands before it, nobody knows what
+//!   is missing, and a `missed` that says so stands before it.
 //!
 //! A disk that takes nothing is tried again. Meanwhile nothing more should be read, so memory has a
 //! bound.
@@ -17,7 +24,7 @@ use std::time::Instant;
 
 use super::entry::{Day, Entry, Kind, NONE, TORN, split};
 use super::folder::{self, Folder};
-use super::frame::{Run, Verb};
+use super::frame::{Run, Verb, missed_words};
 use super::tail::{Tail, days};
 use super::{RETRY, SYNC, tell};
 use crate::words::text::push_safe;
@@ -40,6 +47,8 @@ pub struct Log {
     retry_at: Option<Instant>,
     /// When what was written must be on the disk.
     sync_at: Option<Instant>,
+    /// The server waits until it is on the disk.
+    is_urgent: bool,
     /// The error that was told last, since all was well.
     told: Option<ErrorKind>,
 }
@@ -58,10 +67,7 @@ impl Log {
         let tail = Tail::read(folder.path())?;
         let mut written = HashMap::new();
         for entry in tail.entries() {
-            match entry.kind {
-                Kind::End => written.remove(entry.room),
-                _ => written.insert(entry.room.to_owned(), entry.number),
-            };
+            written.insert(entry.room.to_owned(), entry.number);
         }
         let mut log = Log {
             days_kept,
@@ -72,6 +78,7 @@ impl Log {
             waiting: VecDeque::new(),
             retry_at: None,
             sync_at: None,
+            is_urgent: false,
             told: None,
         };
         if let Some(day) = tail.newest.filter(|_| tail.is_torn) {
@@ -104,7 +111,26 @@ impl Log {
             Verb::Raw => write(number, Kind::Raw, NONE, &safe(content)),
             Verb::End => write(number, Kind::End, NONE, ""),
             Verb::Missed => write(number, Kind::Missed, NONE, &safe(content)),
+            Verb::Start => write(number, Kind::Start, NONE, &safe(content)),
         }
+        if room == NONE {
+            self.next_number = self.next_number.max(number.saturating_add(1));
+            self.is_urgent |= verb == Verb::Start;
+        }
+    }
+
+    /// The server has ended, and said so many lines that did not come.
+    pub fn end(&mut self, missed: u64, unix_millis: u64) {
+        let mut write = |kind, text: &str| {
+            let number = self.next_number.max(unix_millis);
+            self.next_number = number + 1;
+            let entry = Entry { unix_millis, room: NONE, number, kind, name: NONE, text };
+            entry.write(self.text_of(Day::of(unix_millis)));
+        };
+        if missed > 0 {
+            write(Kind::Missed, &missed_words(missed));
+        }
+        write(Kind::Stop, "");
     }
 
     /// Takes a line that comes without a server.
@@ -133,12 +159,16 @@ impl Log {
             return;
         }
         self.retry_at = None;
-        let is_sync_due = self.sync_at.is_some_and(|at| at <= now);
+        let is_sync_due = self.is_urgent || self.sync_at.is_some_and(|at| at <= now);
         let done = self.write_out(folder, now);
         let done = done.and_then(|()| if is_sync_due { self.sync() } else { Ok(()) });
         match done {
-            Ok(()) if self.told.take().is_some() => tell("the log is written again"),
-            Ok(()) => {}
+            Ok(()) => {
+                self.is_urgent = false;
+                if self.told.take().is_some() {
+                    tell("the log is written again");
+                }
+            }
             Err(error) => {
                 if self.told.replace(error.kind()) != Some(error.kind()) {
                     tell(&format!("cannot write the log: {error}; it is tried again"));
@@ -160,7 +190,7 @@ impl Log {
 
     /// Whether something waits to be written.
     pub fn is_behind(&self) -> bool {
-        !self.waiting.is_empty()
+        self.is_urgent || !self.waiting.is_empty()
     }
 
     /// When to call [`Log::write`] next, though nothing comes.

@@ -7,6 +7,15 @@
 //! its input ends, and by nothing else that a terminal or a supervisor sends to all processes of
 //! the server at once: the server may still have something to say.
 //!
+//! # What the last lines of the log say
+//!
+//! A server that is killed may have offered lines to clients that it could not send here yet. So
+//! it keeps a [tally] in memory that both share: how many lines it has said. When the input ends,
+//! the keeper counts what is missing, and then writes the line `stop`. That is how the next server
+//! knows that the log tells of everything. Without such a line the keeper was killed too, or the
+//! machine stopped, or the disk took nothing. Then nobody knows how many lines are missing, and the
+//! next server has just that written: see [`log`].
+//!
 //! What cannot be written now, perhaps because the disk is full, is told and tried again. Newer
 //! content of the same file takes its place. This folder does not know what the files are for.
 
@@ -25,14 +34,16 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGXFSZ};
 
 use crate::stdio::sink::Sink;
 use folder::Folder;
-use frame::{BadFrame, Frame, Frames, Replace};
+use frame::{BadFrame, Frame, Frames, Replace, Run};
 use log::Log;
+use tally::Tally;
 
 pub mod entry;
 pub mod folder;
 pub mod frame;
 pub mod log;
 pub mod tail;
+pub mod tally;
 
 /// Signals that go to all processes of the server at once, and the one of a write beyond the limit
 /// of a file's size: the write fails as well.
@@ -107,11 +118,21 @@ pub fn run(flags: &Flags) -> Result<(), Failure> {
         signal_hook::flag::register(signal, Arc::default()).map_err(Failure::System)?;
     }
     let input = io::stdin().as_fd().try_clone_to_owned().map_err(Failure::System)?;
+    let output = io::stdout().as_fd().try_clone_to_owned().map_err(Failure::System)?;
     let folder = Folder::open(&flags.dir).map_err(Failure::System)?;
-    let log = Log::open(&folder, flags.days).map_err(Failure::System)?;
-    let mut keeper = Keeper { input: File::from(input), folder, waiting: Waiting::default(), log };
-    let ended = if flags.frames { keeper.take_frames() } else { keeper.take_lines() };
-    ended.and(keeper.finish())
+    let mut log = Log::open(&folder, flags.days).map_err(Failure::System)?;
+    // The mark of a torn line: nothing is read while anything waits.
+    log.write(&folder, Instant::now());
+    let (input, waiting, lines) = (File::from(input), Waiting::default(), 0);
+    let mut keeper = Keeper { input, folder, waiting, log, lines };
+    if !flags.frames {
+        let ended = keeper.take_lines();
+        return ended.and(keeper.finish(None));
+    }
+    let ended = keeper.take_frames();
+    let is_over = matches!(ended, Ok(()) | Err(Failure::Torn));
+    let said = Tally::of_server(output).said().filter(|_| is_over);
+    ended.and(keeper.finish(said))
 }
 
 /// All that a keeper has.
@@ -120,6 +141,8 @@ struct Keeper {
     folder: Folder,
     waiting: Waiting,
     log: Log,
+    /// How many lines the server has sent.
+    lines: u64,
 }
 
 impl Keeper {
@@ -130,7 +153,7 @@ impl Keeper {
         loop {
             let mut came = match self.read(&mut buffer) {
                 Ok(Some(0)) if frames.is_amid_frame() => {
-                    frames.torn_run().iter().for_each(|run| self.log.take(run));
+                    frames.torn_run().iter().for_each(|run| self.take(run));
                     return Err(Failure::Torn);
                 }
                 Ok(Some(0)) => return Ok(()),
@@ -142,7 +165,7 @@ impl Keeper {
                 match frame {
                     Frame::Replace(replace) => self.waiting.take(replace, &self.folder)?,
                     Frame::Run(run) => {
-                        self.log.take(&run);
+                        self.take(&run);
                         unconfirmed += 1;
                     }
                 }
@@ -156,6 +179,11 @@ impl Keeper {
             }
             self.waiting.write(&self.folder);
         }
+    }
+
+    fn take(&mut self, run: &Run) {
+        self.lines += run.lines();
+        self.log.take(run);
     }
 
     /// Takes lines until the input ends.
@@ -206,8 +234,11 @@ impl Keeper {
         }
     }
 
-    /// Tries everything once more.
-    fn finish(mut self) -> Result<(), Failure> {
+    /// Tries everything once more. `said` is how many lines the server has said, if that is known.
+    fn finish(mut self, said: Option<u64>) -> Result<(), Failure> {
+        if let Some(said) = said {
+            self.log.end(said.saturating_sub(self.lines), unix_millis());
+        }
         let is_written = self.log.finish(&self.folder, Instant::now());
         self.waiting.files.values_mut().for_each(|file| file.retry_at = None);
         self.waiting.write(&self.folder);

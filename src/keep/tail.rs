@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
 use std::path::Path;
 
-use super::entry::{self, Day, Entry};
+use super::entry::{self, Day, Entry, Kind};
 
 /// At most this much of the newest files is read. What a keeper has written, but had no time to
 /// confirm before it was killed, is one read of it: 64 KiB of frames. Each line of that may be
@@ -55,6 +55,14 @@ impl Tail {
         pieces.reverse();
         let text = String::from_utf8_lossy(&pieces.concat()).into_owned();
         Ok(Tail { text, newest: days.last().copied(), is_torn })
+    }
+
+    /// Whether the log tells of everything: the last server has ended, and the keeper has written
+    /// all that it said, or how many lines are missing. What came without a server has no end.
+    pub fn is_complete(&self) -> bool {
+        let kinds = self.text.lines().rev().map(|line| entry::parse(line).map(|it| it.kind));
+        let last = kinds.into_iter().find(|kind| *kind != Some(Kind::Line));
+        !self.is_torn && last.is_none_or(|kind| kind == Some(Kind::Stop))
     }
 
     /// The lines, oldest first. What is none of ours is left out.

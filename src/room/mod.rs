@@ -73,6 +73,8 @@ pub struct Room {
     pub is_door: bool,
     /// The lines that were appended.
     pub forms: Forms,
+    /// The number of the first line that could be said here. A lower one is of an earlier room.
+    pub begins_at: u64,
     /// The lines that wait to be appended.
     pub submissions: Submissions,
     /// The time of what is appended now, in seconds since the server started.
@@ -173,6 +175,7 @@ impl Room {
             reading: 0,
             coming: 0,
             turns: Turns::default(),
+            begins_at: 0,
             pass: None,
             printed_below: 0,
             printed: None,

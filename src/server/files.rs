@@ -15,6 +15,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use log::{error, info, warn};
 
+use super::keeper::Keeper;
 use super::runs::Said;
 use super::{Server, StartError, kept};
 use crate::config::Config;
@@ -25,6 +26,7 @@ use crate::hub::moderation::{Operators, Request};
 use crate::keep::entry::Kind;
 use crate::keep::frame::Verb;
 use crate::keep::tail::Tail;
+use crate::room::earlier::Said as Earlier;
 use crate::room::transcript::EntryKind;
 use crate::words::notice::Counted;
 use crate::words::text::push_safe;
@@ -33,8 +35,12 @@ use crate::words::text::push_safe;
 /// changed by a person.
 const KEEP_TIME: Duration = Duration::from_secs(1);
 
+/// What the log says of a start.
+const VERSION: &str = concat!("chinwag ", env!("CARGO_PKG_VERSION"));
+
 const BANS: &str = "bans";
 const ROOMS: &str = "rooms";
+const EPOCH: &str = "epoch";
 
 /// Which files there are.
 #[derive(Debug)]
@@ -58,12 +64,28 @@ impl Files {
     }
 
     /// Reads all, at the start.
-    pub fn load(&self, hub: &mut Hub<impl Socket>, now: Instant) -> Result<(), StartError> {
+    pub fn load(
+        &self,
+        hub: &mut Hub<impl Socket>,
+        keeper: Option<&mut Keeper>,
+        now: Instant,
+    ) -> Result<(), StartError> {
         let system = |what| move |error| StartError::System(what, error);
         self.read_motd(hub).map_err(system("read --motd"))?;
         self.read_operators(hub).map_err(system("read --operators"))?;
         self.read_bans(hub, now).map_err(system("read the bans that were kept"))?;
-        self.read_log(hub, now).map_err(system("read the log that was kept"))?;
+        if let (Some(dir), Some(keeper)) = (&self.keep, keeper) {
+            let tail = Tail::read(dir).map_err(|error| named(dir, &error));
+            let tail = tail.map_err(system("read the log that was kept"))?;
+            let number = take_log(&tail, hub, now);
+            let begun = keeper.begin(VERSION, tail.is_complete(), number, unix_millis());
+            begun.map_err(|error| named(dir, &error)).map_err(system("keep anything"))?;
+            let epoch = self.kept(EPOCH).map_err(system("read the epoch that was kept"))?;
+            match epoch.and_then(|epoch| epoch.trim().parse().ok()) {
+                Some(epoch) => hub.set_epoch(epoch),
+                None => keeper.replace(EPOCH, format!("{}\n", hub.epoch()).into_bytes()),
+            }
+        }
         self.read_rooms(hub).map_err(system("read the rooms that were kept"))
     }
 
@@ -131,32 +153,6 @@ impl Files {
             let text = self.kept(ROOMS)?.unwrap_or_default();
             tell_wrong(ROOMS, hub.take_rooms_text(&text));
         }
-        Ok(())
-    }
-
-    /// Reads what was said last, for the history and for the numbers.
-    fn read_log(&self, hub: &mut Hub<impl Socket>, now: Instant) -> io::Result<()> {
-        let Some(dir) = &self.keep else { return Ok(()) };
-        let mut numbers_from = 1000 * unix_millis();
-        for entry in Tail::read(dir).map_err(|error| named(dir, &error))?.entries() {
-            numbers_from = numbers_from.max(entry.number.saturating_add(1));
-            let kind = match entry.kind {
-                Kind::Say => EntryKind::Say,
-                Kind::Me => EntryKind::Me,
-                Kind::Notice => EntryKind::Notice,
-                Kind::Raw => {
-                    hub.remember(entry.room, entry.number, None);
-                    continue;
-                }
-                Kind::End => {
-                    hub.forget_earlier(entry.room);
-                    continue;
-                }
-                Kind::Line | Kind::Missed => continue,
-            };
-            hub.remember(entry.room, entry.number, Some((kind, entry.name, entry.text)));
-        }
-        hub.number_by_time(numbers_from, now);
         Ok(())
     }
 
@@ -228,6 +224,49 @@ impl Server {
     }
 }
 
+/// Takes from the log what was said last, for the history and for the numbers. Returns a number
+/// that is larger than those of the lines that are of no room.
+fn take_log(tail: &Tail, hub: &mut Hub<impl Socket>, now: Instant) -> u64 {
+    let unix_millis = unix_millis();
+    let (mut numbers_from, mut own_from) = (1000 * unix_millis, 0);
+    let oldest = tail.entries().next().map_or(unix_millis, |entry| entry.unix_millis);
+    let before = Duration::from_millis(unix_millis.saturating_sub(oldest));
+    hub.count_seconds_from(now.checked_sub(before).unwrap_or(now));
+    for entry in tail.entries() {
+        let next = entry.number.saturating_add(1);
+        numbers_from = numbers_from.max(next);
+        let line = |kind| {
+            let at_seconds = (entry.unix_millis.saturating_sub(oldest) / 1000) as u32;
+            Some(Earlier { at_seconds, kind, name: entry.name, text: entry.text })
+        };
+        let line = match entry.kind {
+            Kind::Say => line(EntryKind::Say),
+            Kind::Me => line(EntryKind::Me),
+            Kind::Notice => line(EntryKind::Notice),
+            Kind::Raw => None,
+            Kind::End => {
+                hub.forget_earlier(entry.room);
+                continue;
+            }
+            Kind::Missed => {
+                hub.doubt_numbers();
+                own_from = next;
+                continue;
+            }
+            Kind::Line | Kind::Start | Kind::Stop => {
+                own_from = next;
+                continue;
+            }
+        };
+        hub.remember(entry.room, entry.number, line);
+    }
+    if !tail.is_complete() {
+        hub.doubt_numbers();
+    }
+    hub.number_by_time(numbers_from, now);
+    own_from
+}
+
 /// Whether a file is for its owner alone, which must be this user or root.
 fn check_secrecy(file: &Metadata) -> Result<(), String> {
     let own = rustix::process::geteuid().as_raw();
@@ -261,14 +300,14 @@ fn tell_wrong(file: &str, lines: usize) {
 }
 
 fn moment(now: Instant) -> Moment {
-    Moment { now, unix_seconds: unix_seconds() }
-}
-
-/// What the calendar says: the seconds since 1970.
-pub fn unix_seconds() -> u64 {
-    unix_millis() / 1000
+    Moment { now, unix_seconds: unix_micros() / 1_000_000 }
 }
 
 fn unix_millis() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64)
+    unix_micros() / 1000
+}
+
+/// What the calendar says: the microseconds since 1970.
+pub fn unix_micros() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_micros() as u64)
 }

@@ -13,14 +13,17 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
 use log::{info, warn};
+use rustix::event::{PollFd, PollFlags, Timespec};
+use rustix::io::Errno;
 
 use crate::config::Config;
 use crate::keep::folder::Folder;
-use crate::keep::frame::{FILE_BYTES_MAX, replace_line};
+use crate::keep::frame::{FILE_BYTES_MAX, Verb, replace_line};
+use crate::keep::tally::Tally;
 use crate::server::journal::Journal;
 use crate::server::runs::{Runs, Said};
 use crate::stdio::backlog::Backlog;
@@ -36,6 +39,13 @@ pub const PAUSE_MIN: Duration = Duration::from_secs(1);
 /// The longest such pause.
 pub const PAUSE_MAX: Duration = Duration::from_secs(30);
 
+/// How long a start waits for the keeper to write its first line: longer than a usual disk takes.
+/// After that the server does not start.
+const BEGIN_WAIT: Duration = Duration::from_secs(10);
+
+/// What the log says of lines that nobody has counted.
+const UNKNOWN: &str = "an unknown number of lines";
+
 /// The keeper as the server sees it.
 #[derive(Debug)]
 pub struct Keeper {
@@ -50,6 +60,8 @@ pub struct Keeper {
     pause: Duration,
     files: BTreeMap<&'static str, Content>,
     runs: Runs,
+    /// Shared with the process.
+    tally: Tally,
 }
 
 /// The newest content of a file.
@@ -113,9 +125,41 @@ impl Keeper {
             pause: PAUSE_MIN,
             files: BTreeMap::new(),
             runs: Runs::default(),
+            tally: Tally::new()?,
         };
         keeper.spawn(now)?;
         Ok(keeper)
+    }
+
+    /// Has the log say that a server starts, with these words, and waits until that is on the disk.
+    /// Call it after [`Keeper::start`], before any client is served. `number` is larger than that
+    /// of any line of the log. If the log does not say how the last server ended, it says now that
+    /// nobody knows how many lines are missing.
+    pub fn begin(
+        &mut self,
+        words: &str,
+        is_complete: bool,
+        number: u64,
+        unix_millis: u64,
+    ) -> io::Result<()> {
+        self.runs.number_own(number);
+        if !is_complete {
+            self.runs.push_own(Verb::Missed, UNKNOWN, 0, unix_millis);
+        }
+        self.runs.push_own(Verb::Start, words, 0, unix_millis);
+        let deadline = Instant::now() + BEGIN_WAIT;
+        while let Link::Up(wire) = &mut self.link
+            && wire.exchange(&mut self.files, &mut self.runs)
+        {
+            if self.runs.is_written() {
+                return Ok(());
+            }
+            match deadline.saturating_duration_since(Instant::now()) {
+                Duration::ZERO => break,
+                left => wire.wait(left)?,
+            }
+        }
+        Err(io::Error::new(ErrorKind::TimedOut, "the keeper cannot write the log"))
     }
 
     /// Keeps this as the whole content of a file. It replaces what was not sent yet of the same
@@ -168,10 +212,13 @@ impl Keeper {
             self.start_again(now);
         }
         let Link::Up(wire) = &mut self.link else { return None };
-        let has_ended = wire.receive(&mut self.runs);
-        if has_ended || !wire.send(&mut self.files, &mut self.runs) {
+        if !wire.exchange(&mut self.files, &mut self.runs) {
             self.lose("the keeper has ended", now);
             return None;
+        }
+        if self.runs.has_missed() || !self.runs.unsent().is_empty() {
+            // Before they are offered to any client.
+            self.tally.note(self.runs.lines_for_keeper());
         }
         let is_new = !std::mem::replace(&mut wire.is_watched, true);
         is_new.then(|| wire.socket.as_raw_fd())
@@ -187,6 +234,8 @@ impl Keeper {
         }
         let seconds = self.pause.as_secs();
         warn!("{why}: nothing is kept until it is started again, in {seconds} s");
+        // A process that still lives must not take the end of its input for that of the server.
+        self.tally.forget();
         self.link = Link::Down { retry_at: now + self.pause };
         self.pause = PAUSE_MAX.min(2 * self.pause);
         self.files.values_mut().for_each(|content| content.is_sent = false);
@@ -247,7 +296,9 @@ impl Keeper {
         // Variables are for the server.
         command.arg("keep").arg(&self.dir).arg("--frames").env_clear();
         command.args(["--days", &self.days.to_string()]);
-        command.stdin(OwnedFd::from(its)).stdout(Stdio::null()).stderr(self.stderr.try_clone()?);
+        command.stdin(OwnedFd::from(its)).stdout(self.tally.share()?);
+        command.stderr(self.stderr.try_clone()?);
+        self.tally.note(self.runs.lines_for_keeper());
         self.child = Some(command.spawn()?);
         self.link = Link::Up(Wire {
             socket,
@@ -271,6 +322,23 @@ impl Drop for Keeper {
 }
 
 impl Wire {
+    /// Takes and sends what it can. Returns whether the keeper still takes part.
+    fn exchange(&mut self, files: &mut BTreeMap<&'static str, Content>, runs: &mut Runs) -> bool {
+        !self.receive(runs) && self.send(files, runs)
+    }
+
+    /// Waits until the keeper has sent something: only at the start, without the poll.
+    fn wait(&mut self, most: Duration) -> io::Result<()> {
+        let timeout = Timespec::try_from(most).ok();
+        let mut polled = [PollFd::new(&self.socket, PollFlags::IN)];
+        match rustix::event::poll(&mut polled, timeout.as_ref()) {
+            Ok(_) => self.readable = true,
+            Err(Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+        Ok(())
+    }
+
     /// Takes a byte for each frame of the log that was written. Returns whether the keeper has
     /// closed its end.
     fn receive(&mut self, runs: &mut Runs) -> bool {

@@ -140,16 +140,17 @@ impl Server {
         registry
             .register(&mut signals, SIGNALS, Interest::READABLE)
             .map_err(system("catch signals"))?;
-        let keeper = keeper::start(&config, &journal).map_err(system("keep anything"))?;
+        let mut keeper = keeper::start(&config, &journal).map_err(system("keep anything"))?;
         let listeners = listeners::listen_all(&config)?;
         let typing = host::open(&config, registry).map_err(system("watch the terminal"))?;
         let reserve = File::open("/dev/null").map_err(system("keep a descriptor in reserve"))?;
         config.warnings(clients_max).iter().for_each(|warning| warn!("{warning}"));
         tell_bounds(&config, clients_max);
         let mut hub = Hub::new(config.clone(), clients_max, Instant::now());
-        hub.set_machine(&machine_name(), files::unix_seconds());
+        // Two runs may begin within a second, but not within a microsecond.
+        hub.set_machine(&machine_name(), files::unix_micros());
         let files = Files::of(&config);
-        files.load(&mut hub, Instant::now())?;
+        files.load(&mut hub, keeper.as_mut(), Instant::now())?;
         let form = config.log_form();
         let start = hub.transcript_in(form).head();
         let stdout = rustix::stdio::stdout();

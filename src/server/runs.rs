@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 
 use crate::config::LOG_BYTES_MAX;
 use crate::keep::entry::NONE;
-use crate::keep::frame::{LINE_BYTES_MAX, Verb, run_line};
+use crate::keep::frame::{LINE_BYTES_MAX, Verb, missed_words, run_line};
 use crate::stdio::backlog::Backlog;
 
 /// Room for the frame that tells what is missing.
@@ -33,16 +33,23 @@ pub struct Said<'a> {
 #[derive(Debug, Default)]
 pub struct Runs {
     bytes: Backlog,
-    /// Where each frame ends. Like [`Runs::sent`], it is a number of bytes since the first of all.
-    ends: VecDeque<u64>,
+    /// Where each frame ends, and how many lines it keeps or counts. Like [`Runs::sent`], the end
+    /// is a number of bytes since the first of all.
+    frames: VecDeque<(u64, u64)>,
     /// How many bytes are known to be written.
     written: u64,
     /// How many bytes the present keeper was sent.
     sent: u64,
     /// Lines that found no room, and are not told of yet.
     missed: u64,
-    /// The number of the last frame that told of any: it grows.
-    missed_number: u64,
+    /// How many lines were said.
+    lines: u64,
+    /// How many of them are known to be written, or counted in the log as missed.
+    lines_written: u64,
+    /// How many those were when the present keeper began.
+    lines_before: u64,
+    /// The number of the next frame that is of no room.
+    own_number: u64,
 }
 
 impl Runs {
@@ -55,6 +62,7 @@ impl Runs {
         pieces: impl Iterator<Item = &'a [u8]>,
     ) {
         let needed = bytes + LINE_BYTES_MAX + MISSED_BYTES;
+        self.lines += said.lines;
         if self.bytes.len() + needed > LOG_BYTES_MAX {
             self.missed += said.lines;
             return;
@@ -63,16 +71,26 @@ impl Runs {
         self.append(said, bytes, pieces);
     }
 
+    /// Takes a line that is of no room.
+    pub fn push_own(&mut self, verb: Verb, words: &str, lines: u64, unix_millis: u64) {
+        let number = self.own_number.max(unix_millis);
+        self.own_number = number.saturating_add(1);
+        let said = Said { verb, room: NONE, number, lines, unix_millis };
+        self.append(said, words.len(), [words.as_bytes()].into_iter());
+    }
+
+    /// The numbers of lines that are of no room begin here.
+    pub fn number_own(&mut self, number: u64) {
+        self.own_number = self.own_number.max(number);
+    }
+
     /// Adds the frame that tells what is missing, if anything is and there is room.
     pub fn tell_missed(&mut self, unix_millis: u64) {
         if self.missed == 0 || self.bytes.len() + MISSED_BYTES > LOG_BYTES_MAX {
             return;
         }
-        let words = format!("{} lines", std::mem::take(&mut self.missed));
-        self.missed_number = unix_millis.max(self.missed_number + 1);
-        let number = self.missed_number;
-        let said = Said { verb: Verb::Missed, room: NONE, number, lines: 0, unix_millis };
-        self.append(said, words.len(), [words.as_bytes()].into_iter());
+        let missed = std::mem::take(&mut self.missed);
+        self.push_own(Verb::Missed, &missed_words(missed), missed, unix_millis);
     }
 
     /// Whether lines are missing that no frame tells of yet.
@@ -80,12 +98,23 @@ impl Runs {
         self.missed > 0
     }
 
+    /// How many lines were said of which the present keeper is to be sent, or told that they are
+    /// missing.
+    pub fn lines_for_keeper(&self) -> u64 {
+        self.lines - self.lines_before
+    }
+
+    /// Whether all is known to be written.
+    pub fn is_written(&self) -> bool {
+        self.frames.is_empty() && self.missed == 0
+    }
+
     fn append<'a>(&mut self, said: Said<'_>, bytes: usize, pieces: impl Iterator<Item = &'a [u8]>) {
-        let Said { verb, room, number, unix_millis, .. } = said;
+        let Said { verb, room, number, unix_millis, lines } = said;
         let end = self.bytes.end();
         end.extend_from_slice(run_line(verb, room, number, unix_millis, bytes).as_bytes());
         pieces.for_each(|piece| end.extend_from_slice(piece));
-        self.ends.push_back(self.written + self.bytes.len() as u64);
+        self.frames.push_back((self.written + self.bytes.len() as u64, lines));
     }
 
     /// What the present keeper was not sent yet.
@@ -95,10 +124,10 @@ impl Runs {
 
     /// The rest of the frame of which it was sent a part: empty between two frames.
     pub fn rest_of_frame(&self) -> &[u8] {
-        let at = self.ends.partition_point(|end| *end <= self.sent);
-        let begin = if at == 0 { Some(&self.written) } else { self.ends.get(at - 1) };
-        match self.ends.get(at) {
-            Some(end) if begin != Some(&self.sent) => &self.unsent()[..(end - self.sent) as usize],
+        let at = self.frames.partition_point(|(end, _)| *end <= self.sent);
+        let begin = if at == 0 { self.written } else { self.frames[at - 1].0 };
+        match self.frames.get(at) {
+            Some((end, _)) if begin != self.sent => &self.unsent()[..(end - self.sent) as usize],
             _ => &[],
         }
     }
@@ -112,18 +141,19 @@ impl Runs {
     /// The keeper has written so many frames more. It cannot have written what it was not sent.
     pub fn note_written(&mut self, frames: usize) {
         for _ in 0..frames {
-            let Some(end) = self.ends.front().copied().filter(|end| *end <= self.sent) else {
-                return;
-            };
-            self.ends.pop_front();
+            let first = self.frames.front().copied();
+            let Some((end, lines)) = first.filter(|(end, _)| *end <= self.sent) else { return };
+            self.frames.pop_front();
             self.bytes.took((end - self.written) as usize);
             self.written = end;
+            self.lines_written += lines;
         }
     }
 
     /// There is another keeper, which was sent nothing yet.
     pub fn send_again(&mut self) {
         self.sent = self.written;
+        self.lines_before = self.lines_written;
     }
 }
 

@@ -146,6 +146,9 @@ impl Decoder {
         if let Some(decoded) = self.next_header(is_last) {
             return decoded;
         }
+        if self.is_held_back() {
+            return if is_last { Decoded::Over } else { Decoded::NotYet };
+        }
         if is_last {
             self.take_rest(rules, now);
         }
@@ -280,6 +283,11 @@ impl Decoder {
         self.dialect().is_none_or(Dialect::keeps_rest)
     }
 
+    /// Whether more must come before any of it is taken.
+    fn is_held_back(&self) -> bool {
+        self.dialect().is_some_and(|its| its.is_taken_whole() && !its.has_ended())
+    }
+
     fn dialect(&self) -> Option<&dyn Dialect> {
         self.aside.as_deref()?.dialect.as_deref()
     }
@@ -296,6 +304,11 @@ impl Decoder {
     /// Whether anything has come that is not taken, or is being thrown away.
     pub fn is_pending(&self) -> bool {
         self.lines.is_pending()
+    }
+
+    /// Whether it has sent anything behind the header of its proxy.
+    pub fn has_begun(&self) -> bool {
+        self.has_begun
     }
 
     /// Whether it has sent a telnet command, or speaks another dialect.

@@ -39,6 +39,11 @@ pub trait Dialect: Debug {
         true
     }
 
+    /// Whether nothing of it is taken before the client has sent all.
+    fn is_taken_whole(&self) -> bool {
+        false
+    }
+
     /// Whether the client speaks it for sure. Before that it counts as a plain one.
     fn has_begun(&self) -> bool {
         true

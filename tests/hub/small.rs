@@ -154,10 +154,20 @@ impl Small {
 
     /// A client connects from this address, by this entrance.
     pub fn connect_from(&mut self, address: SocketAddr, entrance: Entrance) -> Seat {
+        let seat = self.connect_later_from(address, entrance);
+        self.turns();
+        seat
+    }
+
+    /// A client from the address 10.0.0.`last` connects; the next turn finds it.
+    pub fn connect_later(&mut self, last: u8) -> Seat {
+        self.connect_later_from(SocketAddr::from(([10, 0, 0, last], 1000)), Entrance::to(LOBBY))
+    }
+
+    fn connect_later_from(&mut self, address: SocketAddr, entrance: Entrance) -> Seat {
         let pipe = Rc::new(RefCell::new(Pipe::default()));
         let key = self.hub.next_key();
         self.hub.admit(PipeEnd(Rc::clone(&pipe)), address, entrance, self.now);
-        self.turns();
         Seat { pipe, key }
     }
 

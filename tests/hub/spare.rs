@@ -8,7 +8,7 @@ use crate::small::{Seat, Small};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-const PAGE: &str = "GET / HTTP/1.1\r\nHost: 10.0.0.1:50005\r\n\r\n";
+const PAGE: &str = "GET / HTTP/1.1\r\nHost: 10.0.0.1:50005\r\nUser-Agent: Mozilla/5.0\r\n\r\n";
 
 /// A client, and a browser at 10.0.0.2 that has fetched the page.
 fn after_a_page(config: Config) -> (Small, Seat) {
@@ -74,10 +74,24 @@ fn another_address_or_a_later_time_is_welcomed_at_once() {
     let other = small.connect(3);
     small.pass(SECOND);
     assert!(other.take_text().starts_with("* welcome"));
-    small.pass(60 * SECOND);
+    small.pass(2 * SECOND);
+    let soon = small.connect(2);
+    small.pass(2 * SECOND);
     let later = small.connect(2);
     small.pass(SECOND);
+    assert_eq!(soon.take_text(), "");
     assert!(later.take_text().starts_with("* welcome"));
+}
+
+#[test]
+fn a_health_check_that_fetches_the_page_is_no_browser() {
+    let mut small = Small::new(Config::default());
+    let check = small.connect(2);
+    small.say(&check, PAGE.replace("Mozilla/5.0", "kube-probe/1.31"));
+    assert!(check.take_text().starts_with("HTTP/1.1 200 "));
+    let nc = small.connect(2);
+    small.pass(SECOND);
+    assert!(nc.take_text().starts_with("* welcome"));
 }
 
 #[test]
@@ -104,4 +118,24 @@ fn a_spare_connection_hears_no_flood_and_no_stop() {
     small.hub.stop(small.now);
     small.turns();
     assert_eq!(spare.take_text(), "");
+}
+
+#[test]
+fn an_enter_before_the_page_is_fetched_is_a_first_byte() {
+    let mut small = Small::new(Config::default());
+    let nc = small.connect(2);
+    small.say(&nc, "\n");
+    fetch(&mut small);
+    small.pass(SECOND);
+    assert!(nc.take_text().starts_with("* welcome, you are guest1"));
+}
+
+#[test]
+fn a_refused_client_at_the_address_of_a_browser_is_told_at_once() {
+    let mut small = Small::new(Config { per_address: 1, ..Config::default() });
+    let browser = small.connect(2);
+    let nc = small.connect(2);
+    small.say(&browser, PAGE);
+    small.pass(SECOND);
+    assert!(nc.take_text().starts_with("* too many connections from your address"));
 }

@@ -119,22 +119,35 @@ fn no_line_of_a_body_is_a_command_or_a_request() {
 }
 
 #[test]
-fn a_body_may_come_slowly_and_half_of_one_is_no_line() {
+fn a_body_has_five_seconds_and_half_of_one_is_not_said() {
     let (mut small, [alice, _], _) = with_a_browser(Config::default());
-    let request = say("X-Name: bot\r\n", "hello world");
+    let request = say("X-Name: bot\r\n", "one\ntwo\nhello world");
     let (one, two) = request.split_at(request.len() - 5);
     let slow = small.connect(4);
     small.say(&slow, one);
-    small.pass(10 * SECOND);
+    small.pass(Duration::from_millis(4900));
     assert_eq!((alice.take_text(), slow.take_text()), (String::new(), String::new()));
     small.say(&slow, two);
-    assert_eq!(alice.take_text(), "bot: hello world\n");
+    assert_eq!(alice.take_text(), "bot: one\nbot: two\nbot: hello world\n");
     assert_eq!(answer(&slow).0, "200");
     let half = small.connect(4);
     small.say(&half, one);
     small.end(&half);
     small.pass(SECOND);
     assert_eq!((answer(&half).0, alice.take_text()), ("400".into(), String::new()));
+    let late = small.connect(4);
+    small.say(&late, one);
+    // A byte now and then does not help.
+    for byte in two[..4].bytes() {
+        small.pass(SECOND);
+        small.say(&late, [byte]);
+    }
+    small.pass(Duration::from_millis(900));
+    assert_eq!(late.take_text(), "");
+    small.pass(Duration::from_millis(200));
+    assert_eq!((answer(&late).0, alice.take_text()), ("408".into(), String::new()));
+    small.end(&late);
+    assert!(late.pipe.borrow().closed);
 }
 
 #[test]

@@ -444,3 +444,54 @@ fn a_page_comes_back_to_its_room_too() {
     assert!(got[0].starts_with("- * you are in 방, 2 here"), "{got:?}");
     assert_eq!(texts[1..], ["* guest3 left", "guest1: two", "* guest4 joined"], "{got:?}");
 }
+
+#[test]
+fn a_page_comes_back_to_a_room_made_anew_as_a_new_client() {
+    const UNIX_MICROS: u64 = 1_700_000_000_000_000;
+    // The room ends while the page comes back, or before that; with a log or without one.
+    for (is_late, log) in [(false, false), (false, true), (true, false), (true, true)] {
+        let (mut small, [alice, bob], browser) = run_of_seven(Config::default());
+        if log {
+            small.hub.number_by_time(UNIX_MICROS, small.now);
+        }
+        small.say(&bob, "/join attic\n");
+        small.say(&browser, [text("/join attic"), text("one"), text("two")].concat());
+        let last = messages(&browser).pop().unwrap();
+        let next: u64 = last.split(' ').next().unwrap().parse::<u64>().unwrap() + 1;
+        small.end(&browser);
+        small.pass(3 * SECOND);
+        let query = format!("since=7.{next}&room=attic");
+        let early = is_late.then(|| come_back(&mut small, &query).0);
+        small.say(&bob, "/leave\n");
+        small.say(&alice, "/join attic\nthree\n");
+        let page = early.unwrap_or_else(|| come_back(&mut small, &query).0);
+        messages(&page);
+        small.say(&page, text("/join attic"));
+        let got = messages(&page);
+        let [here, history, three, now, ..] = got.as_slice() else { panic!("{got:?}") };
+        assert!(here.starts_with("- * you are in attic, 2 here"), "{got:?}");
+        assert_eq!((history.as_str(), now.as_str()), ("- * history", "- * now"), "{got:?}");
+        assert!(three.ends_with(" guest1: three"), "{got:?}");
+        assert!(!got.iter().any(|line| line.contains("missed")), "{got:?}");
+    }
+}
+
+#[test]
+fn a_request_that_waits_for_a_long_pass_is_served() {
+    let (mut small, [alice, _], _) =
+        with_a_browser(Config { slice_writes: 1, ..Config::default() });
+    let more: Vec<Seat> = (10..20).map(|last| small.connect(last)).collect();
+    small.pass(SECOND);
+    small.say_later(&alice, "hello\n");
+    small.turn();
+    // Its room is offered the line, and nobody there is read meanwhile.
+    let page = small.connect_later(30);
+    small.say_later(&page, UPGRADE);
+    for _ in 0..5 {
+        small.now += SECOND / 10;
+        small.turn();
+    }
+    assert!(more.iter().any(|seat| !seat.take_text().contains("hello")), "the pass is over");
+    small.turns();
+    assert!(page.take_bytes().starts_with(ACCEPTED.as_bytes()));
+}

@@ -16,6 +16,7 @@ mod names;
 mod pasting;
 mod pipes;
 mod recalling;
+mod refusing;
 mod seat;
 mod showing;
 mod sizes;

@@ -21,6 +21,9 @@ pub enum Rewrap {
 #[derive(Clone, Copy, Debug)]
 pub struct Kind {
     pub rewrap: Rewrap,
+    /// Whether a lower terminal scrolls until its cursor is in sight. Otherwise it cuts off its
+    /// lowest rows, as mosh does.
+    pub scrolls: bool,
     /// Whether erasing all from the very top copies it to the scrollback first, as in tmux.
     pub keeps_what_is_erased: bool,
     /// How many columns a character takes.
@@ -124,6 +127,7 @@ impl Model {
             "J" if parameter == "2" => self.erase_below((self.top(), 0)),
             "J" => self.erase_below((row, column)),
             "K" => self.rows[row].erase_from(column),
+            ">c" => {}
             "?7l" => self.wraps = false,
             "?7h" => self.wraps = true,
             "m" => {}
@@ -179,6 +183,12 @@ impl Model {
     /// Resizes the terminal.
     pub fn resize(&mut self, width: usize, height: usize) {
         self.width = width;
+        if !self.kind.scrolls {
+            let top = self.top();
+            self.rows.truncate(top + height);
+            self.cursor.0 = self.cursor.0.min(top + height - 1);
+            self.rows.resize(top + height, Row::default());
+        }
         match self.kind.rewrap {
             Rewrap::Never => self.rows.iter_mut().for_each(|row| row.cells.truncate(width)),
             _ => self.wrap_again(),

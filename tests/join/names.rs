@@ -100,7 +100,7 @@ fn a_room_is_joined_before_anything_is_said_and_again() {
     let seat = Seat::join_with(server.address, &["--room", "garden"], &state);
     seat.wait_for_row("* you are in garden, 2 here");
     seat.keys("hi\r/join ga\t!");
-    seat.wait_for_prompt("garden> /join garden !", 22);
+    seat.wait_for_prompt("garden> /join garden *", 22);
     garden.read_until("guest3: hi\n");
     seat.keys("\x15/leave\r");
     seat.wait_for_prompt(">>", 3);

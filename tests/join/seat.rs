@@ -19,6 +19,10 @@ use crate::support::{send_signal, wait_for};
 pub const COLUMNS: u16 = 40;
 pub const ROWS: u16 = 20;
 
+/// The query which terminal it is (Secondary DA), and the answer of xterm.
+const WHICH: &[u8] = b"\x1b[>c";
+const XTERM: &[u8] = b"\x1b[>41;401;0c";
+
 static SEATS: AtomicUsize = AtomicUsize::new(0);
 
 /// A folder of its own for the files that the client keeps.
@@ -242,7 +246,7 @@ impl Drop for Seat {
     }
 }
 
-/// Reads the terminal until it is gone.
+/// Reads the terminal until it is gone, and answers as a terminal does.
 fn look(person: Arc<File>, seen: Arc<Mutex<Seen>>, gone: Arc<AtomicBool>) -> JoinHandle<()> {
     std::thread::spawn(move || {
         let mut buffer = [0; 65536];
@@ -255,7 +259,11 @@ fn look(person: Arc<File>, seen: Arc<Mutex<Seen>>, gone: Arc<AtomicBool>) -> Joi
             let Ok(bytes @ 1..) = (&*person).read(&mut buffer) else { return };
             let mut seen = seen.lock().unwrap();
             seen.screen.process(&buffer[..bytes]);
+            let new = seen.bytes.len().saturating_sub(WHICH.len() - 1);
             seen.bytes.extend_from_slice(&buffer[..bytes]);
+            if seen.bytes[new..].windows(WHICH.len()).any(|bytes| bytes == WHICH) {
+                (&*person).write_all(XTERM).unwrap();
+            }
         }
     })
 }

@@ -3,15 +3,17 @@
 use std::time::{Duration, Instant};
 
 use chinwag::join::columns::{beginning, width};
+use chinwag::join::paint::Paint;
 use chinwag::join::screen::{Area, Screen};
 use proptest::prelude::*;
 
 use super::model::{Kind, Model, Rewrap};
 
-const XTERM: Kind = Kind { rewrap: Rewrap::Never, keeps_what_is_erased: false, width: usual };
-const TMUX: Kind = Kind { rewrap: Rewrap::CursorStays, keeps_what_is_erased: true, width: usual };
-const OTHER: Kind =
-    Kind { rewrap: Rewrap::CursorGoesOn, keeps_what_is_erased: false, width: usual };
+const XTERM: Kind =
+    Kind { rewrap: Rewrap::Never, scrolls: true, keeps_what_is_erased: false, width: usual };
+const TMUX: Kind = Kind { rewrap: Rewrap::CursorStays, keeps_what_is_erased: true, ..XTERM };
+const OTHER: Kind = Kind { rewrap: Rewrap::CursorGoesOn, ..XTERM };
+const MOSH: Kind = Kind { scrolls: false, ..XTERM };
 const KINDS: [Kind; 3] = [XTERM, TMUX, OTHER];
 
 fn usual(character: char) -> usize {
@@ -37,7 +39,9 @@ struct Scene {
 impl Scene {
     fn new(kind: Kind, width: usize, height: usize) -> Scene {
         let terminal = Model::new(kind, width, height);
-        Scene { screen: Screen::new(width, height, true), terminal, now: Instant::now() }
+        let mut screen = Screen::new((width, height), Paint { colored: true, ..Paint::default() });
+        screen.scrolls = kind.scrolls;
+        Scene { screen, terminal, now: Instant::now() }
     }
 
     fn write(&mut self, deed: impl FnOnce(&mut Screen, &mut Vec<u8>)) {
@@ -66,7 +70,8 @@ impl Scene {
 
     fn resize(&mut self, width: usize, height: usize) {
         self.terminal.resize(width, height);
-        self.screen.resize(width, height, self.now);
+        let now = self.now;
+        self.write(|screen, out| screen.resize((width, height), now, out));
     }
 
     /// The lines of the conversation that are still there: each is a `#` with a number. Rows of an
@@ -110,6 +115,32 @@ fn a_size_that_has_room_leaves_nothing_behind() {
             scene.wait();
             scene.draw(&["pending"], "x", "");
             assert_eq!(scene.terminal.text(), ["#1", "pending", ">> x"], "{kind:?} {width}");
+        }
+    }
+}
+
+#[test]
+fn a_terminal_that_cuts_off_rows_or_is_unknown_keeps_every_line() {
+    for kind in [MOSH, XTERM, TMUX, OTHER] {
+        for (height, notes) in (1..12).flat_map(|height| (0..3).map(move |notes| (height, notes))) {
+            for is_printed in [false, true] {
+                let mut scene = Scene::new(kind, 40, 10);
+                scene.screen.scrolls = false;
+                (0..6).for_each(|number| scene.print(&format!("#{number}")));
+                scene.draw(&["pending"; 3][..notes], "x", "");
+                scene.terminal.resize(40, height);
+                // What the terminal itself has cut off is gone.
+                let mut lines = scene.lines();
+                scene.resize(40, height);
+                if is_printed {
+                    lines.push("#6".to_owned());
+                    scene.print("#6");
+                }
+                scene.wait();
+                scene.draw(&[], "y", "");
+                assert_eq!(scene.lines(), lines, "{kind:?} {height} {notes}");
+                assert_eq!(scene.terminal.text().last().unwrap(), ">> y");
+            }
         }
     }
 }
@@ -218,16 +249,18 @@ proptest! {
     #[test]
     fn the_conversation_is_whole_in_every_terminal(
         deeds in prop::collection::vec(deed(), 1..40),
-        kind in prop::sample::select(KINDS.to_vec()),
+        kind in prop::sample::select([&KINDS[..], &[MOSH]].concat()),
+        is_known in any::<bool>(),
         agrees in any::<bool>(),
     ) {
         let kind = if agrees { kind } else { Kind { width: unusual, ..kind } };
         let mut scene = Scene::new(kind, 40, 8);
+        scene.screen.scrolls &= is_known;
         let mut lines = Vec::new();
-        for deed in deeds {
+        for (number, deed) in deeds.into_iter().enumerate() {
             match deed {
                 Deed::Print => {
-                    lines.push(format!("#{}", lines.len()));
+                    lines.push(format!("#{number}"));
                     scene.print(lines.last().unwrap());
                 }
                 Deed::Draw { notes, before, behind } => {
@@ -239,7 +272,11 @@ proptest! {
                     let notes: Vec<&str> = notes.iter().map(String::as_str).collect();
                     scene.draw(&notes, before, behind);
                 }
-                Deed::Resize(width, height) => scene.resize(width, height),
+                Deed::Resize(width, height) => {
+                    scene.resize(width, height);
+                    // What mosh itself has cut off is gone.
+                    lines = if kind.scrolls { lines } else { scene.lines() };
+                }
                 Deed::Wait => scene.wait(),
             }
             prop_assert_eq!(scene.lines(), lines.clone());

@@ -1,4 +1,4 @@
-//! Real terminals: tmux, GNU screen, and xterm on a display without a monitor.
+//! Real terminals: tmux, mosh in it, GNU screen, and xterm on a display without a monitor.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
@@ -59,9 +59,13 @@ struct Tmux {
 
 impl Tmux {
     fn start(server: &Fake) -> Tmux {
+        Tmux::run(&client(server))
+    }
+
+    fn run(program: &[String]) -> Tmux {
         let tmux = Tmux { state: State::fresh() };
         let size = ["-x", &COLUMNS.to_string(), "-y", &ROWS.to_string()];
-        let status = tmux.command("new-session").arg("-d").args(size).args(client(server)).status();
+        let status = tmux.command("new-session").arg("-d").args(size).args(program).status();
         assert!(status.unwrap().success());
         tmux
     }
@@ -92,6 +96,35 @@ impl Window for Tmux {
 impl Drop for Tmux {
     fn drop(&mut self) {
         self.command("kill-server").status().unwrap();
+    }
+}
+
+/// A mosh on this machine, in a tmux.
+struct Mosh {
+    tmux: Tmux,
+    server_pid: u32,
+    _state: State,
+}
+
+impl Mosh {
+    fn start(server: &Fake) -> Mosh {
+        let state = State::fresh();
+        let mut mosh = command("mosh-server", &state);
+        mosh.args(["new", "-i", "127.0.0.1", "-p", "0", "--"]).args(client(server));
+        let output = mosh.stderr(Stdio::piped()).output().unwrap();
+        let told = [output.stdout, output.stderr].concat();
+        let words: Vec<_> = std::str::from_utf8(&told).unwrap().split_whitespace().collect();
+        let behind = |mark: &str| &words[words.iter().position(|word| *word == mark).unwrap()..];
+        let (port, key) = (behind("CONNECT")[1], behind("CONNECT")[2]);
+        let server_pid = behind("pid")[2].trim_end_matches(']').parse().unwrap();
+        let words = ["env", &format!("MOSH_KEY={key}"), "mosh-client", "127.0.0.1", port];
+        Mosh { tmux: Tmux::run(&words.map(str::to_owned)), server_pid, _state: state }
+    }
+}
+
+impl Drop for Mosh {
+    fn drop(&mut self) {
+        send_signal(self.server_pid, "TERM");
     }
 }
 
@@ -286,6 +319,26 @@ fn tmux_keeps_no_key_in_its_scrollback() {
     let tmux = Tmux::start(&server);
     let _client = server.accept();
     assert_keeps_no_key(&tmux);
+}
+
+/// It cuts off its lowest rows, with the prompt.
+#[test]
+#[ignore = "needs mosh and tmux"]
+fn a_lower_mosh_keeps_the_conversation() {
+    let server = Fake::listen();
+    let mosh = Mosh::start(&server);
+    let mut client = server.accept();
+    mosh.tmux.wait_for_last(">>");
+    // From the top, so that the last line is in the last row of the lower one.
+    mosh.tmux.keys("\x0c");
+    wait_for("the top", || mosh.tmux.text().starts_with(">>").then_some(()));
+    client.send("#0\n#1\n#2\n#3\n#4\n#5\n");
+    mosh.tmux.wait_until("the lines", |rows| rows == ["#0", "#1", "#2", "#3", "#4", "#5", ">>"]);
+    mosh.tmux.resize(COLUMNS, 6);
+    mosh.tmux.keys("x");
+    mosh.tmux.wait_until("the last", |rows| rows == ["#1", "#2", "#3", "#4", "#5", ">> x"]);
+    client.send("#6\n");
+    mosh.tmux.wait_until("another", |rows| rows == ["#2", "#3", "#4", "#5", "#6", ">> x"]);
 }
 
 #[test]

@@ -89,9 +89,16 @@ impl Browser {
         self.wait_until(NAME, name);
     }
 
-    /// Goes to an address.
+    /// Goes to an address, and shows what is there.
     pub fn visit(&self, address: &str) {
         self.order("/url", &json!({ "url": address }));
+        // The driver does not tell of a page that the browser shows in its place.
+        assert_ne!(self.text("location.protocol"), "chrome-error:", "{}", self.shown());
+    }
+
+    /// All text that it shows.
+    fn shown(&self) -> String {
+        self.text("document.body.innerText")
     }
 
     /// Runs a function body in the page, and returns what it returns.

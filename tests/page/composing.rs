@@ -4,7 +4,7 @@
 use serde_json::json;
 
 use crate::browser::Browser;
-use crate::support::Server;
+use crate::start;
 
 /// What composes a text in the input, without its end.
 const COMPOSE: &str = "
@@ -64,7 +64,7 @@ fn compose(browser: &Browser, before: &str, text: &str, order: &str) {
 #[test]
 #[ignore = "needs chromium"]
 fn one_enter_sends_a_korean_line_once_and_whole() {
-    let server = Server::start(&[]);
+    let server = start(&[]);
     let (mut other, _) = server.join();
     let browser = Browser::open_as("mina", server.address);
     for (name, order) in ORDERS {
@@ -85,7 +85,7 @@ fn one_enter_sends_a_korean_line_once_and_whole() {
 #[test]
 #[ignore = "needs chromium"]
 fn enter_only_confirms_japanese_and_chinese() {
-    let server = Server::start(&[]);
+    let server = start(&[]);
     let (mut other, _) = server.join();
     let browser = Browser::open_as("mina", server.address);
     // In the order of `macOS` and `windows` a second Enter is one more press here.
@@ -107,7 +107,7 @@ fn enter_only_confirms_japanese_and_chinese() {
 #[test]
 #[ignore = "needs chromium"]
 fn enter_in_the_input_method_of_chromium_sends_korean() {
-    let server = Server::start(&[]);
+    let server = start(&[]);
     let (mut other, _) = server.join();
     let browser = Browser::open_as("mina", server.address);
     browser.run("document.getElementById('line').focus();");

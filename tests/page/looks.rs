@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 
 use crate::browser::{Browser, ENTER, save_base64};
+use crate::start;
 use crate::support::{Client, Server};
 
 fn target(name: &str) -> PathBuf {
@@ -101,7 +102,7 @@ fn violations(browser: &Browser) -> String {
 #[test]
 #[ignore = "needs chromium"]
 fn it_fits_every_screen_and_is_for_all_people() {
-    let server = Server::start(&[]);
+    let server = start(&[]);
     let (browser, _talkers) = with_a_talk(&server, "en");
     // The last one is a small window at 200 %.
     for (width, height) in [(320, 568), (1280, 800), (640, 360)] {
@@ -130,7 +131,7 @@ fn it_fits_every_screen_and_is_for_all_people() {
 #[test]
 #[ignore = "needs chromium"]
 fn it_speaks_the_language_of_its_browser_and_of_its_server() {
-    let server = Server::start(&["--lang", "ko"]);
+    let server = start(&["--lang", "ko"]);
     let browser = Browser::start("ko");
     browser.visit(&format!("http://{}/#다방", server.address));
     browser.wait_for_line("* 환영합니다, guest");
@@ -202,7 +203,7 @@ const JOIN: &str = "
 fn a_picture_of_two_phones_is_small() {
     const BYTES_MAX: u64 = 40_000;
     let (width, height) = (390, 380);
-    let server = Server::start(&["--hide-addresses"]);
+    let server = start(&["--hide-addresses"]);
     let browser = Browser::open_as("mina", server.address);
     let mut talkers = ["alice", "영희", "bob"].map(|name| {
         let (mut client, _) = server.join_from_elsewhere();

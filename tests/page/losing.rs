@@ -1,18 +1,12 @@
 //! What the page does without its connection.
 
-use std::time::SystemTime;
-
 use crate::browser::{Browser, ENTER, NAME};
 use crate::relay::Relay;
-use crate::support::{Server, wait_for};
+use crate::start;
+use crate::support::wait_for;
 
 const STATE: &str = "document.querySelector('#state span').textContent";
 const LOST: &str = "Not connected yet. What you type stays here.";
-
-/// The present second of the calendar.
-fn second() -> u64 {
-    SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs()
-}
 
 /// The lines of the page that contain one of these.
 fn lines_with(browser: &Browser, texts: &[&str]) -> Vec<String> {
@@ -23,7 +17,7 @@ fn lines_with(browser: &Browser, texts: &[&str]) -> Vec<String> {
 #[test]
 #[ignore = "needs chromium"]
 fn what_is_said_during_a_cut_comes_once_and_in_order() {
-    let server = Server::start(&["--history", "20"]);
+    let server = start(&["--history", "20"]);
     let relay = Relay::start(server.address);
     let (mut other, _) = server.join();
     let browser = Browser::open_as("bob", relay.address);
@@ -57,7 +51,7 @@ fn what_is_said_during_a_cut_comes_once_and_in_order() {
 #[test]
 #[ignore = "needs chromium"]
 fn of_more_than_is_kept_the_page_shows_the_exact_count() {
-    let server = Server::start(&["--recover", "300", "--rate", "0"]);
+    let server = start(&["--recover", "300", "--rate", "0"]);
     let relay = Relay::start(server.address);
     let (mut other, _) = server.join();
     let browser = Browser::open_as("bob", relay.address);
@@ -81,7 +75,7 @@ fn of_more_than_is_kept_the_page_shows_the_exact_count() {
 #[test]
 #[ignore = "needs chromium"]
 fn it_comes_back_to_its_room_and_gets_what_it_lacks_there() {
-    let server = Server::start(&["--history", "20"]);
+    let server = start(&["--history", "20"]);
     let relay = Relay::start(server.address);
     let (mut other, _) = server.join();
     let (mut third, _) = server.join();
@@ -115,7 +109,7 @@ fn it_comes_back_to_its_room_and_gets_what_it_lacks_there() {
 #[test]
 #[ignore = "needs chromium"]
 fn a_name_that_was_lost_is_taken_again_when_it_is_free() {
-    let server = Server::start(&[]);
+    let server = start(&[]);
     let relay = Relay::start(server.address);
     let (mut other, _) = server.join();
     let browser = Browser::open_as("bob", relay.address);
@@ -133,8 +127,7 @@ fn a_name_that_was_lost_is_taken_again_when_it_is_free() {
 #[test]
 #[ignore = "needs chromium"]
 fn it_tells_that_the_server_was_started_anew() {
-    let server = Server::start(&["--history", "5"]);
-    let started = second();
+    let server = start(&["--history", "5"]);
     let relay = Relay::start(server.address);
     let (mut other, _) = server.join();
     let browser = Browser::open(relay.address);
@@ -143,9 +136,7 @@ fn it_tells_that_the_server_was_started_anew() {
     relay.cut();
     browser.wait_until(STATE, LOST);
     drop(server);
-    // Two runs differ in the second of their start.
-    wait_for("a later second", || (second() > started).then_some(()));
-    let anew = Server::start(&["--history", "5"]);
+    let anew = start(&["--history", "5"]);
     let (mut other, name) = anew.join();
     other.send("four\n");
     other.read_until(": four\n");
@@ -161,7 +152,7 @@ fn it_tells_that_the_server_was_started_anew() {
 #[test]
 #[ignore = "needs chromium"]
 fn a_line_that_may_not_have_arrived_is_typed_again() {
-    let server = Server::start(&[]);
+    let server = start(&[]);
     let relay = Relay::start(server.address);
     let browser = Browser::open(relay.address);
     server.pause();
@@ -176,7 +167,7 @@ fn a_line_that_may_not_have_arrived_is_typed_again() {
 #[test]
 #[ignore = "needs chromium"]
 fn a_page_that_has_left_stays_away_until_it_is_told() {
-    let server = Server::start(&[]);
+    let server = start(&[]);
     let (mut other, _) = server.join();
     let browser = Browser::open_as("mina", server.address);
     browser.type_keys(&format!("/quit so long{ENTER}"));
@@ -197,7 +188,7 @@ const KEPT: &str = "JSON.stringify({ ...localStorage, ...sessionStorage }) + loc
 #[test]
 #[ignore = "needs chromium"]
 fn a_password_lets_the_page_in_and_is_kept_nowhere() {
-    let server = Server::start(&["--password", "sesame"]);
+    let server = start(&["--password", "sesame"]);
     let relay = Relay::start(server.address);
     let mut other = server.connect();
     other.send("/password sesame\n");
@@ -233,7 +224,7 @@ fn a_password_lets_the_page_in_and_is_kept_nowhere() {
 #[test]
 #[ignore = "needs chromium"]
 fn what_is_ignored_and_the_echo_outlive_a_cut() {
-    let server = Server::start(&[]);
+    let server = start(&[]);
     let relay = Relay::start(server.address);
     let (mut other, _) = server.join();
     let (mut third, _) = server.join();
@@ -268,7 +259,7 @@ const IN_HASTE: &str = "{
 #[test]
 #[ignore = "needs chromium"]
 fn a_silent_page_keeps_its_connection_and_notices_a_dead_one() {
-    let server = Server::start(&[]);
+    let server = start(&[]);
     let browser = Browser::start("en");
     let source = serde_json::json!({ "source": IN_HASTE });
     browser.command("Page.addScriptToEvaluateOnNewDocument", source);

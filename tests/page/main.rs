@@ -16,3 +16,11 @@ mod talking;
 
 // The files here call it `crate::support`.
 extern crate support;
+
+use support::Server;
+
+/// Starts the server with these flags. It waits a second for the first bytes of a browser: on a
+/// loaded machine they come late, and a browser that was welcomed as nc is shows an error.
+fn start(flags: &[&str]) -> Server {
+    Server::start(&[flags, &["--greeting", "1"]].concat())
+}

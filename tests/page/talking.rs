@@ -1,13 +1,14 @@
 //! What a person does with the page.
 
 use crate::browser::{Browser, ENTER, NAME, TAB};
+use crate::start;
 use crate::support::program::Program;
-use crate::support::{Server, wait_for};
+use crate::support::wait_for;
 
 #[test]
 #[ignore = "needs chromium"]
 fn two_pages_and_nc_talk() {
-    let server = Server::start(&[]);
+    let server = start(&[]);
     let nc = Program::start(&server, "exec nc $HOST $PORT");
     nc.read_until(") joined\n");
     let browser = Browser::open_as("alice", server.address);
@@ -37,7 +38,7 @@ fn two_pages_and_nc_talk() {
 #[test]
 #[ignore = "needs chromium"]
 fn the_page_lists_all_that_are_here() {
-    let server = Server::start(&[]);
+    let server = start(&[]);
     let browser = Browser::open_as("alice", server.address);
     browser.type_keys(&format!("/join tea{ENTER}"));
     let count = "document.getElementById('here').textContent";
@@ -50,6 +51,16 @@ fn the_page_lists_all_that_are_here() {
     let names = "[...document.querySelectorAll('#people li')].map(li => li.textContent)";
     browser.wait_until(names, "alice (you),bob");
     other.send("/nick zoe\n");
+    browser.wait_until(names, "alice (you),zoe");
+    // One that only reads has no name.
+    let mut tail = server.connect();
+    tail.send("GET /tail HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    tail.read_until("200 OK");
+    browser.type_keys(&format!("/leave{ENTER}"));
+    browser.wait_for_line("* you are in lobby, 1 here");
+    browser.wait_until("asked.length", "0");
+    browser.wait_until(names, "alice (you)");
+    browser.run("location.hash = '#tea';");
     browser.wait_until(names, "alice (you),zoe");
     browser.run("document.querySelector('#people li:last-child button').click();");
     assert_eq!(browser.typed(), "/msg zoe ");
@@ -66,7 +77,7 @@ fn the_page_lists_all_that_are_here() {
 #[test]
 #[ignore = "needs chromium"]
 fn a_command_is_completed() {
-    let server = Server::start(&[]);
+    let server = start(&[]);
     let browser = Browser::open_as("alice", server.address);
     let (mut other, _) = server.join_from_elsewhere();
     other.send("/nick bob\n");
@@ -91,7 +102,7 @@ fn a_command_is_completed() {
 #[test]
 #[ignore = "needs chromium"]
 fn the_name_is_remembered_and_the_room_is_in_the_address() {
-    let server = Server::start(&[]);
+    let server = start(&[]);
     let browser = Browser::open(server.address);
     browser.take_name("철수");
     browser.type_keys(&format!("/join 다방{ENTER}"));
@@ -112,7 +123,7 @@ fn the_name_is_remembered_and_the_room_is_in_the_address() {
 #[test]
 #[ignore = "needs chromium"]
 fn a_hidden_page_counts_what_was_said() {
-    let server = Server::start(&[]);
+    let server = start(&[]);
     let browser = Browser::open(server.address);
     let (mut other, _) = server.join_from_elsewhere();
     browser.wait_until("document.title", "#lobby · chinwag");
@@ -128,7 +139,7 @@ fn a_hidden_page_counts_what_was_said() {
 #[test]
 #[ignore = "needs chromium"]
 fn a_screen_reader_reads_only_what_is_said_from_now_on() {
-    let server = Server::start(&["--history", "5"]);
+    let server = start(&["--history", "5"]);
     let (mut other, _) = server.join_from_elsewhere();
     other.send("before\n");
     other.read_until("guest1: before\n");
@@ -158,7 +169,7 @@ fn a_screen_reader_reads_only_what_is_said_from_now_on() {
 #[test]
 #[ignore = "needs chromium"]
 fn a_script_in_a_message_is_text() {
-    let server = Server::start(&[]);
+    let server = start(&[]);
     let browser = Browser::open(server.address);
     let (mut other, name) = server.join_from_elsewhere();
     browser.run(

@@ -479,3 +479,23 @@ fn a_line_is_heard_by_all_of_4000_that_connected_before() {
         assert_all_hear(flags, 4000);
     }
 }
+
+/// What a page is told of the run of a server that begins now.
+fn run_of_a_server() -> String {
+    let server = Server::start(&[]);
+    let mut page = server.connect();
+    page.send(
+        "GET /chat HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+    );
+    let read = page.read_until(" here");
+    let (_, place) = read.split_once("= ").expect(&read);
+    place.split(' ').next().unwrap().to_owned()
+}
+
+#[test]
+fn two_runs_within_a_second_are_told_apart() {
+    let mut runs = [(); 3].map(|()| run_of_a_server()).to_vec();
+    runs.dedup();
+    assert_eq!(runs.len(), 3, "{runs:?}");
+}

@@ -11,7 +11,8 @@ use crate::chinwag_program;
 use scripts::crowd::PATIENCE;
 
 /// The scripts for visitors, each with a word of its help.
-const SCRIPTS: [(&str, &str); 2] = [("soak.sh", "--seconds SECONDS"), ("demo.sh", "Ctrl-B d")];
+const SCRIPTS: [(&str, &str); 3] =
+    [("soak.sh", "--seconds SECONDS"), ("demo.sh", "Ctrl-B d"), ("keeping.sh", "--runs RUNS")];
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
@@ -128,6 +129,10 @@ fn a_wrong_flag_of_a_script_is_one_line_and_exit_code_2() {
         ("demo.sh", &["--fast"], "--fast"),
         ("demo.sh", &["--pause"], "--pause"),
         ("demo.sh", &["--pause", "1s"], "1s"),
+        ("keeping.sh", &["--fast"], "--fast"),
+        ("keeping.sh", &["--runs"], "--runs"),
+        ("keeping.sh", &["--clients", "many"], "many"),
+        ("keeping.sh", &["--messages", "0"], "--messages 0"),
     ] {
         assert_one_line(&script(name, arguments).output().unwrap(), 2, word);
     }

@@ -12,8 +12,8 @@ use scripts::crowd::started::{Started, beside};
 /// What a client reads instead of a line and the next.
 type Lie = fn(&str, &str) -> String;
 
-/// Between a server and its clients: the fifth to connect reads a lie instead of its messages 20 and
-/// 21. Returns where it listens.
+/// Between a server and its clients: the fifth to connect reads a lie instead of its messages 20
+/// and 21. Returns where it listens.
 fn relay_wrongly(server: SocketAddr, lie: Lie) -> SocketAddr {
     const LIED_TO: usize = 4;
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();

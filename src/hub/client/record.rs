@@ -20,7 +20,8 @@ pub struct Moments {
     pub greet_at: Option<Instant>,
     /// Where it came in, while the header of its proxy is awaited.
     pub entrance: Option<Entrance>,
-    /// Until when that is awaited; behind it, until when its first words are.
+    /// Until when that is awaited; behind it, until when its first words are, or the body of its
+    /// request.
     pub wait_until: Option<Instant>,
     /// When it is closed if it has sent nothing: a browser may never use this connection.
     pub spare_until: Option<Instant>,

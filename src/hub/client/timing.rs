@@ -19,20 +19,24 @@ impl<S: Socket> Client<S> {
         let its = self.moments();
         let stalled = |limit| its.stalled_since.map(|since| since + limit);
         let due = match self.life {
-            Life::Arriving => {
-                let spare_until = its.spare_until;
-                [self.greeting_due(config), self.chunk_due(config), self.wait_until(), spare_until]
-            }
+            Life::Arriving => [
+                self.greeting_due(config),
+                self.chunk_due(config),
+                self.wait_until(),
+                its.spare_until,
+                None,
+            ],
             Life::Member => [
                 its.paused_until,
                 self.chunk_due(config),
                 stalled(config.stuck),
                 self.idle_at(config),
+                self.body_due(),
             ],
-            Life::Moving => [stalled(config.stuck), None, None, None],
-            Life::Ending | Life::Closing(_) => [stalled(config.flush), None, None, None],
-            Life::Draining(_) => [its.drain_until, None, None, None],
-            Life::Deaf(_) => [its.paused_until, stalled(config.flush), None, None],
+            Life::Moving => [stalled(config.stuck), None, None, None, None],
+            Life::Ending | Life::Closing(_) => [stalled(config.flush), None, None, None, None],
+            Life::Draining(_) => [its.drain_until, None, None, None, None],
+            Life::Deaf(_) => [its.paused_until, stalled(config.flush), None, None, None],
             Life::Gone(_) => return None,
         };
         // A socket that the kernel had no memory for must be tried again in any life: no event will
@@ -64,6 +68,17 @@ impl<S: Socket> Client<S> {
         its.wait_until.filter(|_| its.retry_at.is_none())
     }
 
+    /// When the body of its request is late. Nothing of it is taken before it is whole, so nothing
+    /// else holds such a client.
+    fn body_due(&self) -> Option<Instant> {
+        self.wait_until().filter(|_| !self.record.decoder.has_ended())
+    }
+
+    /// Whether it must be closed because the body of its request is late.
+    pub fn is_late(&self, now: Instant) -> bool {
+        self.is_silent() && self.body_due().is_some_and(|at| at <= now)
+    }
+
     /// Whether a deaf client has had all the time that it may have, and would still have to wait
     /// before it can be read. One that waits only for this turn is read.
     pub fn is_past_reading(&self, config: &Config, now: Instant) -> bool {
@@ -82,9 +97,12 @@ impl<S: Socket> Client<S> {
 
     /// Whether it must be closed because it has sent nothing for so long.
     pub fn is_idle(&self, config: &Config, now: Instant) -> bool {
-        // What it has sent may be there, though it was not read. A suspended process finds that.
-        let is_silent = matches!(self.input, Input::Quiet | Input::Unfinished);
-        is_silent && self.idle_at(config).is_some_and(|at| at <= now)
+        self.is_silent() && self.idle_at(config).is_some_and(|at| at <= now)
+    }
+
+    /// Whether all that it has sent was read. A suspended process may find more, however late.
+    fn is_silent(&self) -> bool {
+        matches!(self.input, Input::Quiet | Input::Unfinished)
     }
 
     /// Whether it must be dropped because it has taken nothing for so long.

@@ -77,7 +77,10 @@ pub struct Head {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Asks {
     /// The page.
-    Page,
+    Page {
+        /// It is a browser that asks.
+        is_browser: bool,
+    },
     /// Whether the server is alive.
     Health,
     /// All that is said from now on, as text without an end.
@@ -250,7 +253,7 @@ impl<'a> Asked<'a> {
             Place::Chat => self.chat(),
             Place::Tail => Ok(Asks::Tail),
             Place::Health => Ok(Asks::Health),
-            Place::Page | Place::Say => Ok(Asks::Page),
+            Place::Page | Place::Say => Ok(Asks::Page { is_browser: self.is_browser() }),
         }
     }
 
@@ -321,6 +324,11 @@ impl<'a> Asked<'a> {
         }
     }
 
+    /// Whether the client calls itself a browser. All browsers do, and no health check.
+    fn is_browser(&self) -> bool {
+        self.all("User-Agent").any(|agent| agent.starts_with(b"Mozilla/"))
+    }
+
     /// Whether it may become a WebSocket (RFC 6455, 4.2.1).
     fn chat(&self) -> Result<Asks, Refusal> {
         let wants = |field, word: &str| {
@@ -381,6 +389,8 @@ mod tests {
     const UPGRADE: &str = "Upgrade: websocket\r\nConnection: Upgrade\r\n\
         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
 
+    const PAGE: Asks = Asks::Page { is_browser: false };
+
     fn parsed(bytes: &[u8]) -> Option<Head> {
         parse(bytes, &Rules { hosts: &Hosts::default(), body_bytes_max: 100 })
     }
@@ -406,14 +416,17 @@ mod tests {
     #[test]
     fn what_is_served_is_asked_for_by_its_path() {
         for (line, asks) in [
-            ("GET / HTTP/1.1", Asks::Page),
-            ("GET /?from=a HTTP/1.1", Asks::Page),
-            ("HEAD / HTTP/1.0", Asks::Page),
+            ("GET / HTTP/1.1", PAGE),
+            ("GET /?from=a HTTP/1.1", PAGE),
+            ("HEAD / HTTP/1.0", PAGE),
             ("GET /healthz HTTP/1.1", Asks::Health),
             ("GET /tail HTTP/1.1", Asks::Tail),
         ] {
             assert_eq!(asked(line, "Accept: */*\r\n"), Ok(asks), "{line}");
         }
+        let agent = |agent: &str| asked("GET / HTTP/1.1", &format!("User-Agent: {agent}\r\n"));
+        assert_eq!(agent("Mozilla/5.0 (X11)"), Ok(Asks::Page { is_browser: true }));
+        assert_eq!(agent("curl/8.5.0"), Ok(PAGE));
         let is_head = |line: &str| parsed(format!("{line}\r\n{HOST}\r\n").as_bytes()).unwrap();
         assert!(is_head("HEAD / HTTP/1.1").is_head);
         assert!(is_head("HEAD /no HTTP/1.1").is_head);
@@ -453,14 +466,14 @@ mod tests {
     fn a_host_is_named_once_and_known() {
         for (head, asks) in [
             ("GET / HTTP/1.1\r\n\r\n", Err(Refusal::Malformed)),
-            ("GET / HTTP/1.0\r\n\r\n", Ok(Asks::Page)),
+            ("GET / HTTP/1.0\r\n\r\n", Ok(PAGE)),
             ("GET / HTTP/1.0\r\nOrigin: http://localhost\r\n\r\n", Err(Refusal::Foreign)),
             ("GET / HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n", Err(Refusal::Malformed)),
             ("GET / HTTP/1.1\r\nHost: localhost\r\nhost: a\r\n\r\n", Err(Refusal::Malformed)),
             ("GET / HTTP/1.1\r\nHost: a@localhost\r\n\r\n", Err(Refusal::Malformed)),
             ("GET / HTTP/1.1\r\nHost:\r\n\r\n", Err(Refusal::Malformed)),
             ("GET / HTTP/1.1\r\nHost: \u{e9}\r\n\r\n", Err(Refusal::Malformed)),
-            ("GET / HTTP/1.1\r\nHost: 10.0.0.1\r\n\r\n", Ok(Asks::Page)),
+            ("GET / HTTP/1.1\r\nHost: 10.0.0.1\r\n\r\n", Ok(PAGE)),
             (
                 "GET / HTTP/1.1\r\nHost: evil.example\r\n\r\n",
                 Err(Refusal::WrongHost(Some("evil.example".into()))),
@@ -549,7 +562,7 @@ mod tests {
             assert_eq!(say(fields), Err(reason), "{fields}");
         }
         assert_eq!(refusal("GET / HTTP/1.1", "Content-Length: 1\r\n"), Refusal::BodyTooLong);
-        assert_eq!(asked("GET / HTTP/1.1", "Content-Length: 0\r\n"), Ok(Asks::Page));
+        assert_eq!(asked("GET / HTTP/1.1", "Content-Length: 0\r\n"), Ok(PAGE));
     }
 
     #[test]
@@ -583,17 +596,17 @@ mod tests {
     fn a_head_is_whole_or_waited_for_or_too_long() {
         let long = |bytes: usize| format!("X: {}\r\n", "a".repeat(bytes));
         let fits = HEAD_BYTES_MAX - "GET / HTTP/1.1\r\nX: \r\n\r\n".len() - HOST.len();
-        assert_eq!(asked("GET / HTTP/1.1", &long(fits)), Ok(Asks::Page));
+        assert_eq!(asked("GET / HTTP/1.1", &long(fits)), Ok(PAGE));
         assert_eq!(refusal("GET / HTTP/1.1", &long(fits + 1)), Refusal::HeadTooLong);
         let target = format!("GET /{} HTTP/1.1", "a".repeat(HEAD_BYTES_MAX));
         assert_eq!(refusal(&target, ""), Refusal::TargetTooLong);
         let many = "A: b\r\n".repeat(FIELDS_MAX - 1);
-        assert_eq!(asked("GET / HTTP/1.1", &many), Ok(Asks::Page));
+        assert_eq!(asked("GET / HTTP/1.1", &many), Ok(PAGE));
         assert_eq!(refusal("GET / HTTP/1.1", &format!("{many}A: b\r\n")), Refusal::HeadTooLong);
         for part in ["", "\r\n", "GET", "GET / HTTP/1.1\r\n", "GET / HTTP/1.1\r\nHost: a\r\n"] {
             assert_eq!(parsed(part.as_bytes()), None, "{part}");
         }
         // As a person may type it.
-        assert_eq!(parsed(b"GET / HTTP/1.0\n\n").unwrap().asks, Ok(Asks::Page));
+        assert_eq!(parsed(b"GET / HTTP/1.0\n\n").unwrap().asks, Ok(PAGE));
     }
 }

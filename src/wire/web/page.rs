@@ -7,7 +7,7 @@ pub const PAGE: &str = include_str!("../../page/index.html");
 /// A script or a style of anyone else has another hash. No form, no frame and no other site has a
 /// part in it. If the page changes, the unit test below tells its new hashes.
 pub const POLICY: &str = "default-src 'none'; \
-    script-src 'sha256-guTGZXlRju4ml55AKI7H28yW9G92lgQzNvBrhPxsYx4='; \
+    script-src 'sha256-C3ZCupMmmVoxPiG1Aa/2gOMXGa7HLmMUIbIChceAxq8='; \
     style-src 'sha256-NO4i+eAIzASK6VGuFbqUK8HUZnR7R7NGavFpVEcDHIQ='; \
     connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; \
     frame-ancestors 'none'";
@@ -56,7 +56,14 @@ mod tests {
         let text = [" (127.0.0.1:1)", "(127.0.0.1:1)"]
             .iter()
             .fold(text, |text, shown| text.replace(shown, "{address}"));
-        let fields = [("71", "{here}"), ("72", "{more}"), (": {why}", "{why}")];
+        let fields = [
+            ("71", "{here}"),
+            ("72", "{more}"),
+            (": {why}", "{why}"),
+            // Those that only read are perhaps there.
+            (" + 73 reading", "{read}"),
+            (" + 읽기만 73명", "{read}"),
+        ];
         fields.iter().fold(text, |text, (value, field)| text.replace(value, field))
     }
 
@@ -64,7 +71,7 @@ mod tests {
     fn the_page_knows_the_words_of_the_server() {
         let address = Shown(Some(([127, 0, 0, 1], 1).into()));
         let (name, room, names) = ("{name}", "{room}", "{names}");
-        let (here, more) = (71, 72);
+        let (here, more, readers) = (71, 72, 73);
         let (by, why) = ("{by}", Why("{why}"));
         for notice in [
             Notice::Welcome { name, address, here },
@@ -74,8 +81,8 @@ mod tests {
             Notice::Renamed { from: "{from}", to: "{to}" },
             Notice::Moved { name, room },
             Notice::Entered { room, here },
-            Notice::HereAndMore { here, names, more },
-            Notice::Here { here, names },
+            Notice::HereMoreAndReading { here, names, more, readers },
+            Notice::HereAndReading { here, names, readers },
             Notice::History,
             Notice::Now,
         ] {

@@ -55,7 +55,8 @@ pub fn serve(bytes: &[u8], rules: &Rules<'_>) -> (Served, Option<Box<dyn Dialect
     let late = || Head { bytes: bytes.len(), is_head: false, asks: Err(Refusal::TooSlow) };
     let Head { bytes: used, is_head, asks } = parse(bytes, rules).unwrap_or_else(late);
     let (served, dialect): (Served, Option<Box<dyn Dialect>>) = match asks {
-        Ok(Asks::Page) => (Served::Page(answer::page(is_head)), None),
+        Ok(Asks::Page { is_browser: true }) => (Served::Page(answer::page(is_head)), None),
+        Ok(Asks::Page { .. }) => (Served::Answer(answer::page(is_head)), None),
         Ok(Asks::Health) => (Served::Answer(answer::health(is_head)), None),
         Ok(Asks::Tail) if is_head => (Served::Answer(answer::stream()), None),
         Ok(Asks::Tail) => (Served::Tail(answer::stream()), Some(Box::new(Silence))),
@@ -94,9 +95,9 @@ impl Dialect for Body {
         self.left == 0
     }
 
-    /// Half a body is none.
-    fn keeps_rest(&self) -> bool {
-        self.has_ended()
+    /// Half a body is none: its client would send all of it once more.
+    fn is_taken_whole(&self) -> bool {
+        true
     }
 }
 

@@ -91,6 +91,16 @@ fn stand_in(place: &Place, script: &str) -> PathBuf {
 }
 
 #[test]
+fn a_keeper_that_cannot_write_a_line_is_an_error_at_the_start() {
+    let place = Place::new();
+    let program = stand_in(&place, "read -r line");
+    let stderr = OwnedFd::from(File::open("/dev/null").unwrap());
+    let mut keeper = Keeper::start(&program, &place.path, 0, stderr, Instant::now()).unwrap();
+    let error = keeper.begin("a test", true, 0, 5).unwrap_err();
+    assert_eq!(error.to_string(), "the keeper cannot write the log");
+}
+
+#[test]
 fn what_is_handed_over_is_there_after_a_restart() {
     let place = Place::new();
     assert!(!place.path.exists());

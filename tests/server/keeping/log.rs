@@ -106,6 +106,7 @@ fn a_torn_last_line_is_told_and_no_line() {
     let mut keeper = Keeper::start(&place);
     // The server sends again what it does not know to be written.
     keeper.send(&said(1, EVENING, "a: one\na: two\na: three\n"));
+    wait_for("the rest, before its input ends", || (place.entries().len() == 3).then_some(()));
     let told = "chinwag: the last line of 2026-11-27.log is torn\n";
     assert_eq!(keeper.end(), (Some(0), told.to_owned()));
     let entries: Vec<(u64, String)> = place.entries();
@@ -113,6 +114,25 @@ fn a_torn_last_line_is_told_and_no_line() {
     assert_eq!(texts, ["one", "two", "three"]);
     // What was there is still there, as it is all that a crash of the machine leaves.
     assert!(place.read("2026-11-27.log").unwrap().starts_with(torn));
+}
+
+/// A keeper may be killed before it has confirmed what it has written.
+#[test]
+fn what_is_sent_again_is_not_written_again() {
+    let place = Place::new();
+    let frames = [
+        said(1, EVENING, "a: one\n"),
+        run(Verb::Missed, 2, EVENING, "4 lines"),
+        run(Verb::Start, 3, EVENING, "a test"),
+        run(Verb::End, 4, EVENING, ""),
+    ]
+    .concat();
+    for _ in 0..2 {
+        let mut keeper = Keeper::start(&place);
+        keeper.send(&frames);
+        assert_eq!(keeper.end(), (Some(0), String::new()));
+        assert_eq!(place.log().lines().count(), 4, "{}", place.log());
+    }
 }
 
 #[test]

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use chinwag::keep::entry::{self, Kind};
 
 mod keeper;
+mod kills;
 mod link;
 mod log;
 mod restart;
@@ -49,7 +50,8 @@ impl Place {
     fn entries(&self) -> Vec<(u64, String)> {
         let log = self.log();
         let entries = log.lines().filter_map(entry::parse);
-        let entries = entries.filter(|entry| entry.kind != Kind::Missed);
+        let own = [Kind::Missed, Kind::Start, Kind::Stop];
+        let entries = entries.filter(|entry| !own.contains(&entry.kind));
         entries.map(|entry| (entry.number, entry.text.to_owned())).collect()
     }
 

@@ -2,12 +2,15 @@
 
 use std::fs;
 use std::process::{Command, Stdio};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use chinwag::keep::entry::{Day, Entry, Kind};
 
 use super::Place;
 use super::keeper::Random;
 use super::link::keeper_of;
 use crate::support::process::through_shell;
-use crate::support::{Server, send_signal, wait_for};
+use crate::support::{Client, Server, send_signal, wait_for};
 
 /// Everything that the log has, when the keeper has ended.
 fn kill(mut server: Server, place: &Place) {
@@ -136,6 +139,72 @@ fn a_stopped_keeper_stops_no_client_and_what_it_misses_is_told() {
     let gaps: u64 = numbers.windows(2).map(|two| two[1] - two[0] - 1).sum();
     assert!(missed > 1000, "{missed}");
     assert_eq!(missed, gaps);
+}
+
+/// A browser learns the present second, and that of each line.
+/// A page comes in, perhaps back to a place.
+fn open_page(server: &Server, place: &str) -> Client {
+    let mut page = server.connect();
+    page.send(format!(
+        "GET /chat{place} HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n\
+         Connection: upgrade\r\nSec-WebSocket-Version: 13\r\n\
+         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+    ));
+    page
+}
+
+/// The text of a page up to these words, and the place that the server has told it.
+fn read_place(page: &mut Client, until: &str) -> (String, String, u64) {
+    let read = page.read_until(until);
+    let mut words = read.split_once("= ").unwrap().1.split(' ');
+    let (epoch, line) = (words.next().unwrap().to_owned(), words.next().unwrap().parse().unwrap());
+    (read, epoch, line)
+}
+
+#[test]
+fn a_page_comes_back_after_a_restart_and_lacks_nothing() {
+    let place = Place::new();
+    let flags = ["--keep", place.flag(), "--greeting", "1"];
+    let server = Server::start(&flags);
+    let mut page = open_page(&server, "");
+    let (_, epoch, line) = read_place(&mut page, "joined");
+    let (mut alice, name) = server.enter();
+    alice.send("one\ntwo\n");
+    page.read_until("two");
+    kill(server, &place);
+    let server = Server::start(&flags);
+    // It has read the notices of two clients, and one line.
+    let mut page = open_page(&server, &format!("?since={epoch}.{}", line + 3));
+    let (read, its, _) = read_place(&mut page, "joined");
+    assert_eq!(its, epoch);
+    assert!(read.contains(&format!("{name}: two")), "{read}");
+    assert!(!read.contains(": one") && !read.contains("missed"), "{read}");
+}
+
+#[test]
+fn a_page_shows_when_a_line_from_before_a_restart_was_said() {
+    const AGO_SECONDS: u64 = 3600;
+    let place = Place::new();
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as u64;
+    let unix_millis = now - 1000 * AGO_SECONDS;
+    let (room, number, kind, name) = ("lobby", 7, Kind::Say, "bob");
+    let mut log = String::new();
+    let entry = Entry { unix_millis, room, number, kind, name, text: "long ago" };
+    entry.write(&mut log);
+    fs::create_dir(&place.path).unwrap();
+    fs::write(place.path.join(Day::of(unix_millis).to_string()), log).unwrap();
+    let server = Server::start(&["--keep", place.flag(), "--history", "3"]);
+    let mut page = open_page(&server, "");
+    let read = page.read_until("bob: long ago");
+    let digits = |text: &str| -> u64 {
+        let end = text.find(|it: char| !it.is_ascii_digit()).unwrap_or(text.len());
+        text[..end].parse().unwrap()
+    };
+    let place = read.split_once("= ").unwrap().1;
+    let present = digits(place.splitn(3, ' ').nth(2).unwrap());
+    let before = read.split_once(" bob: long ago").unwrap().0;
+    let ago = present - digits(before.rsplit(' ').next().unwrap());
+    assert!((AGO_SECONDS..AGO_SECONDS + 60).contains(&ago), "{ago}");
 }
 
 #[test]

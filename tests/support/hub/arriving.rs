@@ -99,13 +99,14 @@ impl World {
             false => first.len(),
         });
         wire.borrow_mut().send(&first);
+        peer.is_spare = self.is_spare(serial) && !peer.is_proxied && !peer.refused;
         self.peers.push(peer);
         let socket = FakeSocket { wire, releasing: Rc::clone(&self.releasing) };
         self.hub.admit(socket, from, Entrance::to(LOBBY), self.now);
         assert!(self.hub.here() <= self.clients_max);
     }
 
-    fn newcomer(&mut self, wire: &Rc<RefCell<Wire>>, serial: u64) -> Peer {
+    pub fn newcomer(&mut self, wire: &Rc<RefCell<Wire>>, serial: u64) -> Peer {
         let mut peer =
             Peer::new(Rc::clone(wire), self.hub.next_key(), serial, &self.talk(), self.now);
         peer.came_to = self.rooms[0].read_to;
@@ -113,6 +114,8 @@ impl World {
         peer.healthy = self.random.one_in(3);
         peer.ends_lines = !self.random.one_in(5);
         peer.is_telnet = self.lively && peer.ends_lines && self.random.one_in(3);
+        // It may have to wait for long until it is welcomed.
+        peer.healthy &= !self.may_be_spare(serial);
         peer
     }
 

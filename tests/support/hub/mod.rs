@@ -11,5 +11,6 @@ pub mod random;
 pub mod running;
 pub mod talking;
 pub mod telnet;
+pub mod visiting;
 pub mod wire;
 pub mod world;

@@ -14,6 +14,7 @@ use super::browser::Browser;
 use super::people::Roll;
 use super::private::Private;
 use super::telnet::{Dialogue, Part};
+use super::visiting::Wish;
 use super::wire::Wire;
 
 /// To a client that may not come in.
@@ -133,6 +134,10 @@ pub struct Peer {
     pub dialogue: Dialogue,
     /// It speaks WebSocket.
     pub is_browser: bool,
+    /// It comes by HTTP, and wants this. It takes no part as a whole.
+    pub wish: Option<Wish>,
+    /// It has connected just after a browser at its address: it is welcomed by its first byte.
+    pub is_spare: bool,
 }
 
 impl Peer {
@@ -177,6 +182,8 @@ impl Peer {
             private: Private::new(serial, talk.config.no_echo),
             dialogue: Dialogue::default(),
             is_browser: false,
+            wish: None,
+            is_spare: false,
         }
     }
 
@@ -185,8 +192,8 @@ impl Peer {
         wire.closed.is_none() && !wire.shut && !wire.eof && !wire.reset
     }
 
-    /// Whether it may have left: it has ended, was closed, or has stopped reading. A client that
-    /// sends too much without a line end leaves before it can read why.
+    /// Whether it may have left, or was never here: it has ended, was closed, or has stopped
+    /// reading. A client that sends too much without a line end leaves before it can read why.
     pub fn may_have_left(&self) -> bool {
         let endless = self.sent_too_long > 0 || !self.ends_lines;
         let wire = self.wire.borrow();
@@ -195,12 +202,13 @@ impl Peer {
         let has_stopped =
             has_stopped || wire.browser.as_ref().is_some_and(|browser| !browser.is_open());
         drop(wire);
-        !self.is_open() || self.has_ended || endless || self.goodbyes > 0 || has_stopped
+        let is_over = !self.is_open() || self.has_ended || self.goodbyes > 0;
+        is_over || endless || has_stopped || self.wish.is_some()
     }
 
     /// Whether what it sends now counts.
     pub fn may_talk(&self) -> bool {
-        self.is_open() && !self.refused && !self.has_ended
+        self.is_open() && !self.refused && !self.has_ended && self.wish.is_none()
     }
 
     /// Whether this line may be the next that all get.
@@ -286,6 +294,16 @@ impl Peer {
         let wire = Rc::clone(&self.wire);
         let wire = wire.borrow();
         self.refused |= wire.browser.as_ref().is_some_and(Browser::has_failed);
+        if self.is_spare && !wire.has_spoken {
+            assert!(wire.received.is_empty(), "guest{} was welcomed, and is silent", self.serial);
+        }
+        if let Some(visitor) = &wire.visitor {
+            self.refused |= visitor.has_failed();
+            self.check_visit(visitor, talk);
+            if self.refused || visitor.wish != Wish::Tail {
+                return;
+            }
+        }
         if self.is_nobody {
             let said = talk.all.iter().any(|said| said.author == self.serial);
             let got = String::from_utf8_lossy(&wire.received);
@@ -315,7 +333,7 @@ impl Peer {
     fn check_line(&mut self, line: &[u8], talk: &Talk) {
         let text = String::from_utf8_lossy(line);
         let text = text.strip_suffix('\n').unwrap();
-        let first = self.lines_got == 0;
+        let first = self.lines_got == 0 && self.wish.is_none();
         if text.starts_with("* welcome") {
             assert!(first, "a second welcome");
             self.has_arrived = true;

@@ -8,6 +8,7 @@ use chinwag::room::transcript::SERVER;
 use chinwag::words::names::kept::KEPT_FOR;
 
 use super::model::{Peer, Said};
+use super::visiting::{Visitor, Wish};
 
 /// The letters of the names that clients take: none looks like another, small or capital.
 const LETTERS: &[u8; 10] = b"abcdefghkp";
@@ -93,6 +94,7 @@ impl Roll {
         text: Vec<u8>,
         peers: &[Peer],
     ) -> Said {
+        self.note_sender(author, &text, peers);
         let words = String::from_utf8_lossy(&text).into_owned();
         let notice = words.strip_prefix("* ").and_then(|words| words.strip_suffix('\n'));
         let notice = notice.and_then(|notice| notice.split_once(' '));
@@ -135,17 +137,18 @@ impl Roll {
         peers: &[Peer],
     ) {
         if rest == "joined" {
-            let peer = self.bearer(name, peers);
+            let peer = self.seen_bearer(name, peers);
             let may_go = peer.has_asked_to_go();
             let is_new = name == format!("guest{}", peer.serial);
             assert!(is_new || may_go, "a newcomer with a name");
             // A browser that was greeted first has a place, but no use for it.
-            assert!(!peer.refused || peer.is_browser, "{name} was announced and has no place");
+            let is_early = peer.is_browser || peer.wish.is_some();
+            assert!(!peer.refused || is_early, "{name} was announced and has no place");
             assert!(!peer.never_greeted, "{name} was announced though it had gone");
             let before = self.joined.insert(peer.serial, place);
             assert!(before.is_none() || may_go, "{name} joined twice");
         } else if rest == "left" {
-            let peer = self.bearer(name, peers);
+            let peer = self.seen_bearer(name, peers);
             assert!(peer.may_have_left(), "{name} left and is still here");
             assert!(!peer.never_greeted, "{name} left and was never here");
             self.departed.insert(peer.serial);
@@ -208,6 +211,28 @@ impl Roll {
         let name = name.to_ascii_lowercase();
         self.given_up.retain(|given_up| given_up.serial != serial);
         self.given_up.push(GivenUp { serial, name, has_left, at: now });
+    }
+
+    /// A sender that was never announced has its name from its first line on.
+    fn note_sender(&mut self, author: u64, text: &[u8], peers: &[Peer]) {
+        let peer = author.checked_sub(1).and_then(|at| peers.get(at as usize));
+        let is_first = !self.names.contains_key(&author);
+        if let Some(Wish::Say) = peer.and_then(|peer| peer.wish)
+            && is_first
+            && text.starts_with(format!("{}: ", own_name(author, 0)).as_bytes())
+        {
+            self.taken.insert((author, own_name(author, 0)));
+            self.names.insert(author, own_name(author, 0));
+        }
+    }
+
+    /// The same, of a client that all others see. So is one that had to be greeted before its
+    /// request was read, or it would have missed something.
+    fn seen_bearer<'a>(&self, name: &str, peers: &'a [Peer]) -> &'a Peer {
+        let bearer = self.bearer(name, peers);
+        let has_visited = bearer.wire.borrow().visitor.as_ref().is_some_and(Visitor::is_in_time);
+        assert!(!has_visited || bearer.refused, "{name} was announced");
+        bearer
     }
 
     fn bearer<'a>(&self, name: &str, peers: &'a [Peer]) -> &'a Peer {

@@ -28,6 +28,8 @@ pub struct Private {
     pub secrets: Vec<(u64, usize, String)>,
     /// The last renaming of its own that it was told by itself. The same does not come again next.
     renaming: Option<String>,
+    /// How many others read its room, as it was told last.
+    pub reading: Option<usize>,
     /// Its own secrets, as they were confirmed: which, and to what name.
     pub own_secrets: Vec<(usize, String)>,
 }
@@ -43,6 +45,7 @@ impl Private {
             surely_hidden: hidden,
             last_secret: BTreeMap::new(),
             renaming: None,
+            reading: None,
             secrets: Vec::new(),
             own_secrets: Vec::new(),
         }
@@ -230,8 +233,13 @@ impl Peer {
         self.private.surely_hidden.remove(&author);
     }
 
-    fn check_who(&self, text: &str, roll: &Roll) {
+    fn check_who(&mut self, text: &str, roll: &Roll) {
         let (count, names) = text.strip_prefix("* ").unwrap().split_once(" here: ").unwrap();
+        let (names, reading) = match names.rsplit_once(" + ") {
+            Some((names, reading)) => (names, reading.strip_suffix(" reading").unwrap()),
+            None => (names, "0"),
+        };
+        self.private.reading = Some(reading.parse().unwrap());
         let names: Vec<&str> = names.split(", ").collect();
         assert_eq!(count, names.len().to_string());
         let unique: BTreeSet<String> = names.iter().map(|name| name.to_ascii_lowercase()).collect();

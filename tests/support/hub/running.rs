@@ -72,6 +72,7 @@ pub fn run(mut random: Random, base: &Config) -> (u64, Vec<Vec<u8>>) {
     world.check_secrets();
     if !stops {
         world.check_pages();
+        world.check_readers();
     }
     let received = world.peers.iter().map(|peer| peer.wire.borrow().received.clone());
     let received = received.collect();

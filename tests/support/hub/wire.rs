@@ -11,6 +11,7 @@ use rustix::io::Errno;
 
 use super::browser::Browser;
 use super::random::Random;
+use super::visiting::Visitor;
 
 /// Both ends of one connection, and the events that a kernel would report.
 #[derive(Debug)]
@@ -31,6 +32,10 @@ pub struct Wire {
     pub received: Vec<u8>,
     /// What a browser puts around its words.
     pub browser: Option<Browser>,
+    /// What a client of HTTP wants, and what it was answered.
+    pub visitor: Option<Visitor>,
+    /// The client has sent something.
+    pub has_spoken: bool,
     /// The server has ended its side.
     pub shut: bool,
     /// The server has closed its socket; `Some(true)` if by a reset.
@@ -63,6 +68,8 @@ impl Wire {
             room: usize::MAX,
             received: Vec::new(),
             browser: None,
+            visitor: None,
+            has_spoken: false,
             shut: false,
             closed: None,
             reset_on_close: false,
@@ -81,7 +88,7 @@ impl Wire {
     pub fn open_browser(&mut self) {
         let browser = self.browser.insert(Browser::default());
         self.incoming.extend(browser.opens());
-        self.edge_readable = true;
+        (self.edge_readable, self.has_spoken) = (true, true);
     }
 
     pub fn send(&mut self, bytes: &[u8]) {
@@ -90,6 +97,7 @@ impl Wire {
             None => self.incoming.extend(bytes),
         }
         self.edge_readable = true;
+        self.has_spoken |= !bytes.is_empty();
     }
 
     pub fn end(&mut self) {
@@ -178,9 +186,10 @@ impl Wire {
         let room = bytes.len().min(self.room);
         let most = if may_fall_short { self.cut(room) } else { room };
         self.fell_short = most < room;
-        match &mut self.browser {
-            Some(browser) => browser.gets(&bytes[..most], &mut self.received),
-            None => self.received.extend_from_slice(&bytes[..most]),
+        match (&mut self.browser, &mut self.visitor) {
+            (Some(browser), _) => browser.gets(&bytes[..most], &mut self.received),
+            (_, Some(visitor)) => visitor.gets(&bytes[..most], &mut self.received),
+            _ => self.received.extend_from_slice(&bytes[..most]),
         }
         if self.room != usize::MAX {
             self.room -= most;

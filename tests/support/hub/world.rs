@@ -1,7 +1,8 @@
 //! All clients, the hub between them, and what happens to them.
 
 use std::cell::Cell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -45,6 +46,8 @@ pub struct World {
     pub lively: bool,
     /// Some clients come through a proxy.
     pub has_proxy: bool,
+    /// Until when the address of each client counts as that of a browser, by network.
+    pub browsers: BTreeMap<IpAddr, Instant>,
     /// A connection waits to be accepted in the next turn.
     is_awaited: bool,
     pub releasing: Rc<Cell<bool>>,
@@ -73,6 +76,7 @@ impl World {
             roll: Roll::default(),
             lively: false,
             has_proxy: false,
+            browsers: BTreeMap::new(),
             is_awaited: false,
             releasing: Rc::new(Cell::new(false)),
             faulty: true,
@@ -121,8 +125,9 @@ impl World {
         self.now += TURN;
         for peer in &self.peers {
             let mut wire = peer.wire.borrow_mut();
-            // A header that comes late is none.
-            let is_in_time = peer.healthy || peer.is_proxied && wire.received.is_empty();
+            // A header that comes late is none, and a request that comes late is no request.
+            let has_opening = peer.is_proxied || peer.wish.is_some();
+            let is_in_time = peer.healthy || has_opening && wire.received.is_empty();
             let late = self.faulty && !is_in_time && self.random.one_in(4);
             if wire.closed.is_some() || late {
                 continue;
@@ -142,6 +147,7 @@ impl World {
         self.hub.note_time(self.now);
         let sent = self.unread();
         self.hub.listen(self.now);
+        self.note_visits();
         self.note_those_gone_early();
         let heard = sent - self.unread();
         assert!(heard <= 2 * self.config.turn_bytes_max(), "{heard} bytes read in a turn");
@@ -274,6 +280,7 @@ impl World {
             7..=8 => self.disturb(),
             9 => self.now += Duration::from_millis(self.random.below(400) as u64),
             10 if self.random.one_in(10) => self.now += Duration::from_secs(30),
+            19 if self.has_visitors() && self.random.one_in(2) => self.visit(),
             _ => self.turn(),
         }
     }
@@ -318,7 +325,9 @@ impl World {
         }
         self.settle();
         let last = self.rooms[0].read_to - before;
-        if last == 0 {
+        // What a spare connection lacks is kept: it may still speak.
+        let may_speak = |peer: &Peer| peer.is_open() && !peer.wire.borrow().has_spoken;
+        if last == 0 || self.peers.iter().any(may_speak) {
             return;
         }
         // The newest line was read only after the pass was over, which is no fault of the hub's.
@@ -351,6 +360,10 @@ impl World {
         assert_eq!(open.count(), self.hub.connections(), "someone is in the slab who should not");
         let talk = talk!(self);
         for peer in &self.peers {
+            if peer.wish.is_some() {
+                self.check_visit_settled(peer);
+                continue;
+            }
             let wire = peer.wire.borrow();
             // What was sent before a reset still counts, if the server noticed nothing else.
             let reset = wire.closed == Some(true) && !wire.told_reset;
