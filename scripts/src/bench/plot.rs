@@ -22,8 +22,8 @@ const NAMES_ROOM: u32 = 230;
 /// The least distance of two names, in pixels.
 const NAME_HEIGHT: i32 = 18;
 
-/// Colours that a colour-blind reader can tell apart.
-const COLOURS: [RGBColor; 7] = [
+/// Colours that a colour-blind reader can tell apart, as far as there are so many.
+const COLOURS: [RGBColor; 13] = [
     RGBColor(0, 90, 160),
     RGBColor(90, 90, 90),
     RGBColor(213, 94, 0),
@@ -31,6 +31,12 @@ const COLOURS: [RGBColor; 7] = [
     RGBColor(204, 121, 167),
     RGBColor(230, 159, 0),
     RGBColor(86, 180, 233),
+    RGBColor(136, 34, 85),
+    RGBColor(153, 153, 51),
+    RGBColor(51, 34, 136),
+    RGBColor(68, 170, 153),
+    RGBColor(140, 86, 75),
+    RGBColor(0, 0, 0),
 ];
 
 /// The costs of a server: place on the axis, least and greatest.
@@ -119,7 +125,8 @@ fn draw_shape(area: &Panel, bytes: usize, lines: &[Line], costs: Range<f64>) -> 
 }
 
 fn draw_lines<Y: Axis + 'static>(chart: &mut Chart<Y>, lines: &[Line]) -> Outcome<()> {
-    for Line { peer, colour, points } in lines {
+    // The first is ours: it must not be below others.
+    for Line { peer, colour, points } in lines.iter().rev() {
         let style = colour.filled().stroke_width(if *peer == Peer::Chinwag { 4 } else { 2 });
         let least = points.iter().map(|(place, least, _)| (*place, *least));
         chart.draw_series(LineSeries::new(least, style).point_size(4)).map_err(owned)?;
@@ -141,9 +148,17 @@ fn draw_names<Y: Axis>(area: &Panel, chart: &Chart<Y>, lines: &[Line], width: u3
     let mut names: Vec<_> = lines.iter().filter_map(end).collect();
     names.sort_by_key(|(y, ..)| *y);
     let mut free_from = 0;
+    for (y, ..) in &mut names {
+        *y = free_from.max(*y);
+        free_from = *y + NAME_HEIGHT;
+    }
+    // Below the axis stands something else.
+    let mut free_to = chart.plotting_area().get_pixel_range().1.end - origin.1;
+    for (y, ..) in names.iter_mut().rev() {
+        *y = free_to.min(*y);
+        free_to = *y - NAME_HEIGHT;
+    }
     for (y, name, colour) in names {
-        let y = y.max(free_from);
-        free_from = y + NAME_HEIGHT;
         let x = (width - NAMES_ROOM) as i32 + 8;
         let text = Text::new(name.replace('`', ""), (x, y - 7), LABEL.into_font().color(&colour));
         area.draw(&text).map_err(owned)?;
