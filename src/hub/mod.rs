@@ -202,23 +202,6 @@ impl<S: Socket> Hub<S> {
         }
     }
 
-    /// Notes what this machine is called: browsers may call the server so. And notes which run of
-    /// the server this is: no other has the same number.
-    pub fn set_machine(&mut self, name: &str, epoch: u64) {
-        (self.hosts, self.epoch) = (Hosts::new(name, &self.config.host), epoch);
-    }
-
-    /// Which run of the server this is, for pages that come back.
-    pub fn epoch(&self) -> u64 {
-        self.epoch
-    }
-
-    /// The numbers of lines go on from an earlier run, so a page that comes back from that is no
-    /// stranger.
-    pub fn set_epoch(&mut self, epoch: u64) {
-        self.epoch = epoch;
-    }
-
     /// What has been said in the lobby.
     pub fn transcript(&self) -> &Transcript {
         self.rooms[LOBBY].forms.plain()

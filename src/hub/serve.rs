@@ -12,10 +12,28 @@ use crate::wire::line::LineRules;
 use crate::wire::web::answer;
 use crate::wire::web::head::{Refusal, Rules, Since};
 use crate::wire::web::messages::push_place;
+use crate::wire::web::origin::Hosts;
 use crate::wire::web::served::Served;
 use crate::words::text::Excerpt;
 
 impl<S: Socket> Hub<S> {
+    /// Notes what this machine is called: browsers may call the server so. And notes which run of
+    /// the server this is: no other has the same number.
+    pub fn set_machine(&mut self, name: &str, epoch: u64) {
+        (self.hosts, self.epoch) = (Hosts::new(name, &self.config.host), epoch);
+    }
+
+    /// Which run of the server this is, for pages that come back.
+    pub fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
+    /// The numbers of lines go on from an earlier run, so a page that comes back from that is no
+    /// stranger.
+    pub fn set_epoch(&mut self, epoch: u64) {
+        self.epoch = epoch;
+    }
+
     /// Serves the request of a client. One that was greeted has read lines before the answer, so no
     /// browser takes that for one: nothing can begin with it.
     pub(super) fn serve(&mut self, id: ClientId, rules: &LineRules, now: Instant) -> Step {

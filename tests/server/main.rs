@@ -14,11 +14,13 @@ mod control;
 mod hazards;
 mod keeping;
 mod limits;
+mod metrics;
 mod operators;
 mod people;
 mod proxies;
 mod raw;
 mod real_clients;
+mod service;
 
 // The files here call it `crate::support`.
 extern crate support;
