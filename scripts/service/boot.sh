@@ -13,7 +13,7 @@ systemd, curl and nc.
   PROGRAM  put this program and the units into place
   --dist   install the Debian package of target/dist, and remove it at the end
 
-Exit codes: 0 right, 1 wrong, 2 wrong flag.
+Exit codes: 0 right, 1 wrong, 2 wrong flag, 3 this machine lets no systemd boot in namespaces.
 END
 }
 
@@ -21,6 +21,7 @@ END
 inside() {
     set -x
     cd /shared
+    touch booted
     if [ -e chinwag.deb ]; then
         DEBIAN_FRONTEND=noninteractive apt-get install -y ./chinwag.deb
         [ "$(systemctl is-active chinwag)" = inactive ]
@@ -226,6 +227,10 @@ else
 fi
 timeout 120 unshare --mount --pid --fork --uts --ipc --net --kill-child \
     "$self" --enter "$shared" "$name" || :
+if [ ! -e "$shared/booted" ]; then
+    echo "boot.sh: this machine lets no systemd boot in namespaces" >&2
+    exit 3
+fi
 if [ ! -e "$shared/right" ]; then
     cat "$shared/told" >&2
     exit 1
