@@ -14,7 +14,7 @@ use clap::Parser;
 use socket2::{Domain, SockAddr, Socket, Type};
 
 use crate::config::{Control, PORT};
-use crate::server::unix::usual_control;
+use crate::server::unix::usual_controls;
 use crate::words::notice::Notice;
 
 /// The most time for the connection, the command and all replies. A server that is not stuck takes
@@ -29,7 +29,7 @@ const REPLIES_BYTES_MAX: usize = 4 << 20;
 pub struct Flags {
     /// Connect to this Unix socket [default: $XDG_RUNTIME_DIR/chinwag/PORT.sock]
     ///
-    /// For root without XDG_RUNTIME_DIR the default is /run/chinwag/PORT.sock.
+    /// For root it is /run/chinwag/PORT.sock if there is nothing at the other path.
     #[arg(long, value_name = "PATH", value_parser = Control::parse)]
     pub control: Option<Control>,
 
@@ -121,7 +121,9 @@ fn path(flags: &Flags) -> Result<PathBuf, CtlError> {
         Some(Control::Off) => {
             Err(CtlError::Server("--control none: there is no server".to_owned()))
         }
-        None => usual_control(flags.port)
+        None => usual_controls(flags.port)
+            .find(|path| path.exists())
+            .or_else(|| usual_controls(flags.port).next())
             .ok_or(CtlError::Command("XDG_RUNTIME_DIR is not set: give --control PATH")),
     }
 }

@@ -17,11 +17,16 @@ use chinwag::keep;
 use chinwag::server::journal::{Journal, tell_error, usage_line};
 use chinwag::server::{Ended, Server};
 use chinwag::words::notice::Lang;
+#[cfg(feature = "docs")]
+use clap::CommandFactory;
 use clap::{Arg, Parser, Subcommand};
+
+#[cfg(feature = "docs")]
+mod docs;
 
 /// A chat server that you join with nc, telnet, a script or its own client
 #[derive(Parser)]
-#[command(version, propagate_version = true, args_conflicts_with_subcommands = true)]
+#[command(version = version(), propagate_version = true, args_conflicts_with_subcommands = true)]
 #[command(allow_negative_numbers = true, max_term_width = 100, mut_args(with_variable))]
 #[command(after_help = HOW_TO_JOIN, after_long_help = include_str!("help.txt"))]
 struct Flags {
@@ -54,6 +59,19 @@ enum Command {
     /// runs this command itself, and keeps bans, topics and passwords there too.
     #[command(display_name = "chinwag keep")]
     Keep(keep::Flags),
+    /// Write the man pages and the completions of shells into a directory, for a package
+    #[cfg(feature = "docs")]
+    #[command(hide = true)]
+    Docs { dir: std::path::PathBuf },
+}
+
+/// The version, and the commit if `scripts/release.sh` built this.
+fn version() -> String {
+    let version = env!("CARGO_PKG_VERSION");
+    match option_env!("CHINWAG_COMMIT") {
+        Some(commit) => format!("{version} ({commit})"),
+        None => version.to_owned(),
+    }
 }
 
 const HOW_TO_JOIN: &str = "Join with `chinwag join` or `nc localhost 50005`.";
@@ -85,6 +103,12 @@ fn run() -> Result<u8, Failure> {
         Ok(Flags { command: Some(Command::Lookup { host, port }), .. }) => lookup(&host, port),
         Ok(Flags { command: Some(Command::Keep(flags)), .. }) => {
             keep::run(&flags).map(|()| STOPPED).map_err(|why| (FAILED, why.to_string()))
+        }
+        #[cfg(feature = "docs")]
+        Ok(Flags { command: Some(Command::Docs { dir }), .. }) => {
+            docs::write(Flags::command(), &dir)
+                .map(|()| STOPPED)
+                .map_err(|why| (FAILED, why.to_string()))
         }
         Ok(Flags { command: None, config }) => serve(config),
         Err(error) if error.use_stderr() => Err((USAGE, usage_line(&error))),

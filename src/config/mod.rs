@@ -8,6 +8,7 @@
 //! The values are plain: this file opens nothing and starts nothing. `sums` checks them against
 //! each other, and adds them up.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -57,7 +58,8 @@ pub const WINDOW_SHARE: usize = 4;
 
 /// Descriptors that are not for clients: standard streams, listeners, the poll, signals, the log,
 /// the reserve, and [`DOORWAY_MAX`] connections that are being refused. Measured: 17 and the
-/// doorway. `--keep` adds 3, and 4 more while it starts the keeper.
+/// doorway. `--keep` adds 3, and 4 more while it starts the keeper; `--metrics` adds 5, and a
+/// service manager 1.
 pub const DESCRIPTORS_RESERVED: usize = 64;
 
 /// At most this many refused connections are held while they read why. Any further one gets the
@@ -201,6 +203,11 @@ pub struct Config {
     #[arg(long, value_name = "DAYS", default_value_t = 0, value_parser = count(0..=36_500))]
     pub keep_days: u32,
 
+    /// Tell Prometheus how the server does, by HTTP at this address and port. It is for the machine
+    /// or the network of its operator: there is no password. [default: none]
+    #[arg(long, value_name = "ADDR")]
+    pub metrics: Option<SocketAddr>,
+
     /// Expect the PROXY protocol (version 1 or 2) from proxies in this network; repeat for more.
     /// With `unix` expect it on every Unix socket. The address of a client is then that in the
     /// header. A connection from there without a header is closed. [default: no proxy]
@@ -317,8 +324,8 @@ pub struct Config {
     pub keepalive: Duration,
 
     /// Drop a connection that leaves data or probes unacknowledged for this long
-    /// (TCP_USER_TIMEOUT). Make it longer than --stuck and than several probes. With 0, the
-    /// kernel sends data again for about 15 minutes. [0..=2147483]
+    /// (TCP_USER_TIMEOUT, only on Linux). Make it longer than --stuck and than several probes.
+    /// With 0, the kernel sends data again for about 15 minutes. [0..=2147483]
     #[arg(long, value_name = "SECONDS", default_value = "125", value_parser = user_timeout)]
     pub user_timeout: Duration,
 
@@ -359,8 +366,8 @@ pub struct Config {
     #[arg(long, value_name = "BYTES", default_value_t = 4194304, value_parser = size(1..))]
     pub slice_bytes: usize,
 
-    /// Stop writing to a client with this many bytes still unsent (TCP_NOTSENT_LOWAT). The shared
-    /// transcript does the buffering. [1..=268435456]
+    /// Stop writing to a client with this many bytes still unsent (TCP_NOTSENT_LOWAT, only on
+    /// Linux). The shared transcript does the buffering. [1..=268435456]
     #[arg(long, value_name = "BYTES", default_value_t = 16384, value_parser = count(1..=1 << 28))]
     pub unsent: u32,
 

@@ -151,6 +151,7 @@ impl<S: Socket> Hub<S> {
         match self.clients[id].receive(&mut self.scratch.read[..=read_bytes], rules, now) {
             Received::Bytes { read, answers } => {
                 budget.read = budget.read.saturating_sub(read);
+                self.counts.read_bytes += read as u64;
                 self.note_first_byte(id, now);
                 self.answer_dialect(id, answers);
             }

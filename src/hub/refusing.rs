@@ -110,12 +110,14 @@ impl<S: Socket> Hub<S> {
         self.gate.refused.len() < DOORWAY_MAX
     }
 
-    /// The words for a client without a place even in the doorway; none in raw mode.
-    pub fn full_line(&self) -> Vec<u8> {
+    /// Refuses a client without a place even in the doorway. Its words; none in raw mode.
+    pub fn refuse_at_once(&mut self) -> Vec<u8> {
+        self.counts.refused += 1;
         self.config.voice().line(&Notice::Full { clients_max: self.gate.clients_max })
     }
 
     pub(super) fn tell_refused(&mut self, address: SocketAddr, refusal: &Refused, now: Instant) {
+        self.counts.refused += 1;
         // One kind must not hide another in the log.
         let trouble = match refusal {
             Refused::Full(_) => &mut self.troubles.full,

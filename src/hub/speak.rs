@@ -181,6 +181,7 @@ impl<S: Socket> Hub<S> {
         }
         slice.count(&sent);
         self.counts.missed += sent.missed;
+        self.counts.sent_bytes += sent.bytes as u64;
         self.after_speaking(id, sent.broken, now);
         self.file(id, now);
     }
@@ -253,6 +254,7 @@ impl<S: Socket> Hub<S> {
             }
             return;
         }
+        self.counts.lapses += 1;
         self.lapse(id, now);
         self.file(id, now);
     }

@@ -7,8 +7,7 @@ use std::io::{self, Read, Write};
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::process::{Child, Command, Stdio};
 
-/// The program itself, even if its file was replaced.
-const PROGRAM: &str = "/proc/self/exe";
+use crate::stdio::own_program;
 
 /// The server, if it has a name, and the process that looks it up.
 #[derive(Debug, Default)]
@@ -26,8 +25,8 @@ impl Lookup {
 
     /// Starts a lookup, unless one is running.
     pub fn begin(&mut self) {
-        if let (Some((host, port)), None) = (&self.name, &self.child) {
-            let mut command = Command::new(PROGRAM);
+        if let (Some((host, port)), None, Ok(program)) = (&self.name, &self.child, own_program()) {
+            let mut command = Command::new(program);
             command.args(["lookup", host, &port.to_string()]);
             command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
             self.child = command.spawn().ok();

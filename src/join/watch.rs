@@ -30,6 +30,7 @@ const KEEPALIVE_EVERY: Duration = Duration::from_secs(20);
 const KEEPALIVE_PROBES: u32 = 3;
 
 /// If sent bytes are not acknowledged within this time, the connection is lost.
+#[cfg(target_os = "linux")]
 const USER_TIMEOUT: Duration = Duration::from_secs(125);
 
 /// The kernel's send buffer (SO_SNDBUF). It is small, because the user cannot take back what it
@@ -115,6 +116,7 @@ impl Watch {
         let keepalive = TcpKeepalive::new().with_time(KEEPALIVE_AFTER);
         let keepalive = keepalive.with_interval(KEEPALIVE_EVERY).with_retries(KEEPALIVE_PROBES);
         socket.set_tcp_keepalive(&keepalive)?;
+        #[cfg(target_os = "linux")]
         socket.set_tcp_user_timeout(Some(USER_TIMEOUT))?;
         socket.set_tcp_nodelay(true)?;
         socket.set_send_buffer_size(SEND_BYTES)?;

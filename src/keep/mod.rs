@@ -28,10 +28,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use ::log::Level;
 use clap::Args;
 use rustix::event::{PollFd, PollFlags, Timespec};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGXFSZ};
 
+use crate::stdio::priority;
 use crate::stdio::sink::Sink;
 use folder::Folder;
 use frame::{BadFrame, Frame, Frames, Replace, Run};
@@ -311,7 +313,9 @@ impl Waiting {
 
 /// Prints a line on standard error if that takes it at once: no terminal may stop the keeping.
 fn tell(words: &str) {
-    if let Ok(mut stderr) = Sink::open(rustix::stdio::stderr()) {
-        stderr.write(format!("chinwag: {words}\n").as_bytes());
+    let stderr = rustix::stdio::stderr();
+    if let Ok(mut sink) = Sink::open(stderr) {
+        let priority = priority::on(stderr, Level::Warn);
+        sink.write(format!("{priority}chinwag: {words}\n").as_bytes());
     }
 }

@@ -113,7 +113,7 @@ impl Server {
         match self.poll.registry().register(&mut socket, token, BOTH_WAYS) {
             Ok(()) => self.hub.admit(socket, address, entrance, now),
             Err(error) => {
-                turn_away(socket, &self.hub.full_line());
+                turn_away(socket, &self.hub.refuse_at_once());
                 self.tell_accept_trouble("cannot watch a new connection", &error, now);
             }
         }
@@ -141,7 +141,7 @@ impl Server {
                 self.admit(TcpStream::from_std(socket.into()), address, place, now);
             }
             Ok((socket, _)) => {
-                turn_away(TcpStream::from_std(socket.into()), &self.hub.full_line());
+                turn_away(TcpStream::from_std(socket.into()), &self.hub.refuse_at_once());
                 self.keep_reserve();
             }
             Err(error) if error.kind() == ErrorKind::WouldBlock => _ = door.failed(&error, now),

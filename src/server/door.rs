@@ -25,13 +25,14 @@ pub const BROKEN_MAX: u32 = 32;
 
 /// Errors of a connection that broke before it was accepted (accept(2)), and of an interrupted
 /// call.
-const ONE_PEERS: [Errno; 11] = [
+const ONE_PEERS: &[Errno] = &[
     Errno::INTR,
     Errno::CONNABORTED,
     Errno::PROTO,
     Errno::NETDOWN,
     Errno::NOPROTOOPT,
     Errno::HOSTDOWN,
+    #[cfg(target_os = "linux")]
     Errno::NONET,
     Errno::HOSTUNREACH,
     Errno::OPNOTSUPP,

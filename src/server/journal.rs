@@ -5,18 +5,20 @@
 //! pipe only if there is room, and is counted otherwise. The loop copies the pipe to the real
 //! standard error as far as that takes it ([`Journal::relay`]).
 //!
-//! A record is one printable line, whatever a client may have put into it.
+//! A record is one printable line, whatever a client may have put into it. If standard error is the
+//! journal of systemd, a record begins with its priority (sd-daemon(3)), and the journal adds the
+//! time.
 
 use std::io::{self, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
 
-use log::{LevelFilter, Log, Metadata, Record};
-use rustix::pipe::PipeFlags;
+use log::{Level, LevelFilter, Log, Metadata, Record};
 use simple_logger::SimpleLogger;
 
 use crate::stdio::backlog::Backlog;
+use crate::stdio::priority;
 use crate::stdio::sink::{Outcome, PIPE_BYTES, RETRY, Sink, is_writable, tell_unusable, write_out};
 use crate::words::notice::Counted;
 
@@ -43,13 +45,15 @@ impl Journal {
     /// Starts logging. Call it once in a process.
     pub fn start(level: LevelFilter) -> io::Result<Journal> {
         let stderr = io::stderr().as_fd().try_clone_to_owned()?;
-        let (reader, writer) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC)?;
+        let (reader, writer) = io::pipe()?;
+        let reader = OwnedFd::from(reader);
         rustix::fs::fcntl_setfl(&reader, rustix::fs::OFlags::NONBLOCK)?;
         rustix::stdio::dup2_stderr(&writer)?;
+        let is_journal = priority::is_journal(&stderr);
         // The level is that of the crate `log`, so that an operator can change it.
         let inner = SimpleLogger::new().with_level(LevelFilter::Trace).with_utc_timestamps();
         log::set_max_level(level);
-        log::set_boxed_logger(Box::new(Logger(inner))).map_err(io::Error::other)?;
+        log::set_boxed_logger(Box::new(Logger { inner, is_journal })).map_err(io::Error::other)?;
         let sink = Sink::open(stderr.as_fd()).inspect_err(|error| {
             tell_unusable(stderr.as_fd(), "the log", error).unwrap_or_default();
         });
@@ -117,13 +121,14 @@ impl Journal {
     fn hook_panics(&self) -> io::Result<()> {
         let pipe = self.pipe.try_clone()?;
         let stderr = self.stderr.try_clone()?;
+        let priority = priority::on(&stderr, Level::Error);
         std::panic::set_hook(Box::new(move |panic| {
             let Ok(mut sink) = Sink::open(stderr.as_fd()) else { return };
             let mut page = [0; PIPE_BYTES];
             while let Ok(bytes @ 1..) = rustix::io::read(&pipe, &mut page) {
                 sink.write(&page[..bytes]);
             }
-            sink.write(format!("chinwag: {panic}\n").as_bytes());
+            sink.write(format!("{priority}chinwag: {panic}\n").as_bytes());
         }));
         Ok(())
     }
@@ -141,11 +146,14 @@ impl Drop for Journal {
     }
 }
 
-struct Logger(SimpleLogger);
+struct Logger {
+    inner: SimpleLogger,
+    is_journal: bool,
+}
 
 impl Log for Logger {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        self.0.enabled(metadata)
+        self.inner.enabled(metadata)
     }
 
     fn log(&self, record: &Record<'_>) {
@@ -157,13 +165,20 @@ impl Log for Logger {
             return;
         }
         let text = one_line(&record.args().to_string());
-        let metadata = record.metadata().clone();
-        self.0.log(&Record::builder().metadata(metadata).args(format_args!("{text}")).build());
+        if self.is_journal {
+            // One write, so that it fits or not as a whole.
+            let line = format!("{}{text}\n", priority::of(record.level()));
+            io::stderr().write_all(line.as_bytes()).unwrap_or_default();
+        } else {
+            let mut builder = Record::builder();
+            builder.metadata(record.metadata().clone());
+            self.inner.log(&builder.args(format_args!("{text}")).build());
+        }
         WRITTEN.store(true, Ordering::Relaxed);
     }
 
     fn flush(&self) {
-        self.0.flush();
+        self.inner.flush();
     }
 }
 
@@ -185,7 +200,8 @@ fn one_line(text: &str) -> String {
 /// Prints an error on standard error, before or after logging. If that is closed, nothing is
 /// printed.
 pub fn tell_error(message: &str) {
-    writeln!(io::stderr(), "chinwag: {message}").unwrap_or_default();
+    let priority = priority::on(io::stderr(), Level::Error);
+    writeln!(io::stderr(), "{priority}chinwag: {message}").unwrap_or_default();
 }
 
 /// What is wrong with a flag: clap's error as one line, without the usage.

@@ -9,6 +9,7 @@
 //! This file knows neither the poll nor what the files are for.
 
 use std::collections::BTreeMap;
+use std::env;
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
@@ -27,10 +28,9 @@ use crate::keep::tally::Tally;
 use crate::server::journal::Journal;
 use crate::server::runs::{Runs, Said};
 use crate::stdio::backlog::Backlog;
+use crate::stdio::own_program;
+use crate::stdio::priority;
 use crate::stdio::sink::Written;
-
-/// The program itself, even if its file was replaced: the two always understand each other.
-const PROGRAM: &str = "/proc/self/exe";
 
 /// How long to wait before a keeper that has ended is started again: twice as long each time, until
 /// one has lived for [`PAUSE_MAX`].
@@ -99,7 +99,7 @@ struct Wire {
 pub fn start(config: &Config, journal: &Journal) -> io::Result<Option<Keeper>> {
     let Some(dir) = &config.keep else { return Ok(None) };
     let (days, stderr) = (config.keep_days, journal.stderr()?);
-    Keeper::start(Path::new(PROGRAM), dir, days, stderr, Instant::now()).map(Some)
+    Keeper::start(&own_program()?, dir, days, stderr, Instant::now()).map(Some)
 }
 
 impl Keeper {
@@ -293,8 +293,9 @@ impl Keeper {
         let (socket, its) = UnixStream::pair()?;
         socket.set_nonblocking(true)?;
         let mut command = Command::new(&self.program);
-        // Variables are for the server.
+        // Variables are for the server, but for the one that says what standard error is.
         command.arg("keep").arg(&self.dir).arg("--frames").env_clear();
+        command.envs(env::var_os(priority::VARIABLE).map(|told| (priority::VARIABLE, told)));
         command.args(["--days", &self.days.to_string()]);
         command.stdin(OwnedFd::from(its)).stdout(self.tally.share()?);
         command.stderr(self.stderr.try_clone()?);

@@ -41,6 +41,13 @@ pub fn memory_bytes() -> Option<usize> {
     Some(resident.trim().strip_suffix(" kB")?.parse::<usize>().ok()? * 1024)
 }
 
+/// How many descriptors the process has open. `None` before Linux 6.2: there the kernel would have
+/// to list them all.
+pub fn descriptors() -> Option<usize> {
+    let count = std::fs::metadata("/proc/self/fd").ok()?.len();
+    (count > 0).then_some(count as usize)
+}
+
 /// Logs the most clients, and the most memory that they can take.
 pub fn tell_bounds(config: &Config, clients_max: usize) {
     let (own, kernel) = config.memory_bytes_max(clients_max);

@@ -40,11 +40,13 @@ use crate::server::console::Console;
 use crate::server::files::Files;
 use crate::server::journal::Journal;
 use crate::server::keeper::Keeper;
+use crate::server::manager::Manager;
 use crate::words::notice::Counted;
 
 use accepting::Listening;
 pub use listeners::listen_on;
 use machine::{MIB, clients_max, machine_name, memory_bytes, tell_bounds};
+use scrapes::{SCRAPES_MAX, Scrapes};
 use signals::Meaning;
 pub use start_error::StartError;
 use typing::Typing;
@@ -55,15 +57,19 @@ pub mod door;
 mod files;
 mod host;
 mod in_use;
+pub mod inherited;
 mod invitation;
 pub mod journal;
 pub mod keeper;
 pub mod kept;
 mod listeners;
 mod machine;
+pub mod manager;
+pub mod metrics;
 mod qr;
 mod received;
 pub mod runs;
+mod scrapes;
 mod signals;
 mod start_error;
 mod typing;
@@ -85,6 +91,11 @@ const KEYBOARD: Token = Token(usize::MAX - 2);
 const HOST: Token = Token(usize::MAX - 3);
 /// The socket of the keeper.
 const KEEPER: Token = Token(usize::MAX - 4);
+/// The listener of `--metrics`.
+const METRICS: Token = Token(usize::MAX - 5);
+/// The first of the requests there, and the end of them.
+const SCRAPES: usize = usize::MAX - 5 - SCRAPES_MAX;
+const SCRAPES_END: usize = SCRAPES + SCRAPES_MAX;
 
 /// How a server ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,6 +121,11 @@ pub struct Server {
     /// `None` without `--keep`. Its last words go to the journal, so it stands before that.
     keeper: Option<Keeper>,
     files: Files,
+    manager: Manager,
+    /// `None` without `--metrics`.
+    scrapes: Option<Scrapes>,
+    /// The most clients that there may be.
+    clients_max: usize,
     journal: Journal,
     /// The most connections that one turn accepts: as many as may wait to be accepted.
     accepts_max: usize,
@@ -131,7 +147,7 @@ pub struct Server {
 
 impl Server {
     /// Opens everything that the server needs; [`Server::run`] starts it.
-    pub fn bind(config: Config, journal: Journal) -> Result<Server, StartError> {
+    pub fn bind(mut config: Config, journal: Journal) -> Result<Server, StartError> {
         let system = |what| move |error| StartError::System(what, error);
         let clients_max = clients_max(&config);
         let poll = Poll::new().map_err(system("poll"))?;
@@ -140,8 +156,9 @@ impl Server {
         registry
             .register(&mut signals, SIGNALS, Interest::READABLE)
             .map_err(system("catch signals"))?;
+        let inherited = inherited::take().map_err(system("use an inherited socket"))?;
         let mut keeper = keeper::start(&config, &journal).map_err(system("keep anything"))?;
-        let listeners = listeners::listen_all(&config)?;
+        let listeners = listeners::listen(&mut config, inherited)?;
         let typing = host::open(&config, registry).map_err(system("watch the terminal"))?;
         let reserve = File::open("/dev/null").map_err(system("keep a descriptor in reserve"))?;
         config.warnings(clients_max).iter().for_each(|warning| warn!("{warning}"));
@@ -156,6 +173,9 @@ impl Server {
         let stdout = rustix::stdio::stdout();
         let mut console = Console::new(stdout, config.quiet, config.terms(form), start);
         let listening = accepting::watch(listeners, registry, &config, &mut hub, &mut console)?;
+        let scrapes = scrapes::watch(config.metrics, registry)?;
+        let mut manager = Manager::of_environment(Instant::now());
+        manager.ready(Instant::now());
         Ok(Server {
             poll,
             events: Events::with_capacity(EVENTS_MAX),
@@ -167,6 +187,9 @@ impl Server {
             journal,
             keeper,
             files,
+            manager,
+            scrapes,
+            clients_max,
             accepts_max: config.accept_queue as usize,
             shutdown: config.shutdown,
             stop_by: None,
@@ -211,6 +234,7 @@ impl Server {
     /// something happens.
     fn wait(&mut self) -> io::Result<Instant> {
         let now = Instant::now();
+        self.scrapes.iter_mut().for_each(|it| it.end_turn(now));
         let hub = match self.hub.wait() {
             Wait::No => Some(now),
             Wait::Until(at) => Some(at),
@@ -221,11 +245,15 @@ impl Server {
             self.console.next_deadline(self.hub.transcript_in(self.console.form()), now),
             self.journal.next_deadline(now),
             self.keeper.as_ref().and_then(|it| it.next_deadline(now)),
+            self.manager.next_deadline(self.hub.here()),
+            self.scrapes.as_ref().and_then(|it| it.next_deadline(now)),
             self.stop_by,
             self.listening.iter().filter_map(|one| one.door.retry_at(now)).min(),
         ];
         self.poll_events(deadlines.into_iter().flatten().min())?;
-        Ok(Instant::now())
+        let now = Instant::now();
+        self.scrapes.iter_mut().for_each(|it| it.begin_turn(now));
+        Ok(now)
     }
 
     /// Polls until there are events or this moment has come. An interrupted poll is repeated: a
@@ -274,6 +302,10 @@ impl Server {
                 SIGNALS => signalled = true,
                 KEEPER => self.keeper.iter_mut().for_each(|it| it.note(readable, writable)),
                 KEYBOARD | HOST => self.typing.iter_mut().for_each(Typing::note),
+                METRICS => self.scrapes.iter_mut().for_each(Scrapes::note_waiting),
+                Token(number @ SCRAPES..SCRAPES_END) => {
+                    self.scrapes.iter_mut().for_each(|it| it.note(number - SCRAPES));
+                }
                 Token(key @ ..LISTENERS) => self.hub.note(key, readable, writable, now),
                 Token(number) => {
                     let one = self.listening.get_mut(number - LISTENERS);
@@ -308,6 +340,7 @@ impl Server {
             return;
         }
         info!("stopping: {why}; {} here", self.hub.here());
+        self.manager.stopping(why, self.hub.here(), now);
         // Closing a listener resets the connections that are not accepted yet.
         self.listening.clear();
         self.hub.stop(now);
@@ -341,6 +374,8 @@ impl Server {
         let below = self.hub.endangered_below(form);
         self.console.speak(self.hub.transcript_in(form), below, now);
         self.speak_to_keeper(now);
+        self.manager.speak(self.hub.here(), now);
+        self.answer_scrapes(now);
         self.journal.relay(now);
     }
 

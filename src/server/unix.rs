@@ -115,16 +115,17 @@ fn remove_stale(path: &Path, address: &SockAddr) -> io::Result<()> {
     }
 }
 
-/// Where operators connect by default to the server that has this port.
-pub fn usual_control(port: u16) -> Option<PathBuf> {
+/// Where operators connect by default to the server that has this port: the first is where a server
+/// of this user listens. Root may have another, which systemd has started.
+pub fn usual_controls(port: u16) -> impl Iterator<Item = PathBuf> {
     let set = env::var_os("XDG_RUNTIME_DIR").filter(|folder| !folder.is_empty());
-    let for_root = || rustix::process::geteuid().is_root().then(|| "/run".into());
-    let folder = set.or_else(for_root)?;
-    Some(Path::new(&folder).join("chinwag").join(format!("{port}.sock")))
+    let for_root = rustix::process::geteuid().is_root().then(|| "/run".into());
+    let folders = set.into_iter().chain(for_root);
+    folders.map(move |folder| Path::new(&folder).join("chinwag").join(format!("{port}.sock")))
 }
 
-/// Makes the folder of [`usual_control`], if it is not there. One of another user is an error: that
-/// could replace the socket by its own.
+/// Makes the folder of such a path, if it is not there. One of another user is an error: that could
+/// replace the socket by its own.
 pub fn make_folder(path: &Path) -> io::Result<()> {
     let Some(folder) = path.parent() else { return Ok(()) };
     match DirBuilder::new().mode(0o700).create(folder) {
@@ -140,11 +141,24 @@ pub fn make_folder(path: &Path) -> io::Result<()> {
 
 /// Whether an operator is at the other end: any other user is an error.
 pub fn check_peer(connection: impl AsFd) -> io::Result<()> {
-    let peer = rustix::net::sockopt::socket_peercred(connection)?.uid.as_raw();
+    let peer = user_of_peer(connection)?;
     match is_operator(peer, rustix::process::geteuid().as_raw()) {
         true => Ok(()),
         false => Err(io::Error::other(format!("user {peer} is none"))),
     }
+}
+
+/// The user at the other end, as the kernel knows it.
+#[cfg(target_os = "linux")]
+fn user_of_peer(connection: impl AsFd) -> io::Result<u32> {
+    Ok(rustix::net::sockopt::socket_peercred(connection)?.uid.as_raw())
+}
+
+/// The user at the other end, as the kernel knows it.
+#[cfg(not(target_os = "linux"))]
+fn user_of_peer(connection: impl AsFd) -> io::Result<u32> {
+    let (user, _) = nix::unistd::getpeereid(connection).map_err(io::Error::from)?;
+    Ok(user.as_raw())
 }
 
 fn is_operator(peer: u32, own: u32) -> bool {

@@ -117,8 +117,8 @@ impl Sink {
             Sink::Terminal(terminal) if would_stop_us(terminal) => return Written::Blocked,
             Sink::File(file) | Sink::Terminal(file) => file.write(bytes),
             Sink::Socket(socket) => {
-                let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
-                rustix::net::send(&*socket, bytes, flags).map_err(io::Error::from)
+                // Rust ignores SIGPIPE from the beginning.
+                rustix::net::send(&*socket, bytes, SendFlags::DONTWAIT).map_err(io::Error::from)
             }
             Sink::Asked(stream) => write_if_asked(stream, bytes),
         };

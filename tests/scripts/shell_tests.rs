@@ -7,8 +7,14 @@ use std::process::{Command, Output, Stdio};
 use crate::support::wait_for;
 
 /// The scripts for visitors, each with a word of its help.
-const SCRIPTS: [(&str, &str); 3] =
-    [("soak.sh", "--seconds SECONDS"), ("demo.sh", "Ctrl-B d"), ("keeping.sh", "--runs RUNS")];
+const SCRIPTS: [(&str, &str); 6] = [
+    ("soak.sh", "--seconds SECONDS"),
+    ("demo.sh", "Ctrl-B d"),
+    ("keeping.sh", "--runs RUNS"),
+    ("proof.sh", "--short"),
+    ("release.sh", "musl"),
+    ("service/boot.sh", "--dist"),
+];
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -104,6 +110,9 @@ fn a_wrong_flag_of_a_script_is_one_line_and_exit_code_2() {
         ("soak.sh", &["--seconds", "soon"], "soon"),
         ("soak.sh", &["--seconds", "0"], "--seconds 0"),
         ("demo.sh", &["--fast"], "--fast"),
+        ("proof.sh", &["--fast"], "--fast"),
+        ("release.sh", &["--fast"], "--fast"),
+        ("service/boot.sh", &["--fast"], "--fast"),
         ("demo.sh", &["--pause"], "--pause"),
         ("demo.sh", &["--pause", "1s"], "1s"),
         ("keeping.sh", &["--fast"], "--fast"),

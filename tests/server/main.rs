@@ -14,10 +14,12 @@ mod control;
 mod hazards;
 mod keeping;
 mod limits;
+mod metrics;
 mod operators;
 mod people;
 mod proxies;
 mod raw;
 mod real_clients;
+mod service;
 #[path = "../support/mod.rs"]
 mod support;

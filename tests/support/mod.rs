@@ -55,14 +55,19 @@ impl Server {
 
     /// Starts the server by this command, which prints on a pipe.
     pub fn start_by(mut command: Command) -> Server {
-        let mut child = command.spawn().unwrap();
-        let stdout = child.stdout.take().map(collect).unwrap_or_default();
-        let stderr = child.stderr.take().map(collect).unwrap_or_default();
-        let address = wait_for("the port", || {
-            let text = text_of(&stdout);
+        let mut server = Server::of(command.spawn().unwrap(), SocketAddr::from(([0; 4], 0)));
+        server.address = wait_for("the port", || {
+            let text = server.stdout();
             let (first, _) = text.split_once('\n')?;
             Some(first.strip_prefix("listening on ")?.parse().unwrap())
         });
+        server
+    }
+
+    /// A process that becomes a server, with piped streams, at this address.
+    pub fn of(mut child: Child, address: SocketAddr) -> Server {
+        let stdout = child.stdout.take().map(collect).unwrap_or_default();
+        let stderr = child.stderr.take().map(collect).unwrap_or_default();
         Server { child, address, stdout, stderr }
     }
 
@@ -208,10 +213,7 @@ pub fn command(flags: &[&str]) -> Command {
 pub fn fail_with(flags: &[&str]) -> (Option<i32>, String) {
     let mut command = command(flags);
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
-    let mut child = command.spawn().unwrap();
-    let stderr = child.stderr.take().map(collect).unwrap_or_default();
-    let address = SocketAddr::from(([0; 4], 0));
-    let mut server = Server { child, address, stdout: Shared::default(), stderr };
+    let mut server = Server::of(command.spawn().unwrap(), SocketAddr::from(([0; 4], 0)));
     let code = server.wait_for_end().code();
     wait_for("what it says", || server.stderr().ends_with('\n').then_some(()));
     (code, server.stderr())

@@ -20,11 +20,8 @@ pub fn through_shell(script: &str, flags: &[&str]) -> Command {
 ///
 /// The command is dropped, so that only the server has the streams that the command was given.
 pub fn start(mut command: Command) -> Server {
-    let mut child = command.spawn().unwrap();
-    let stdout = child.stdout.take().map(collect).unwrap_or_default();
-    let stderr = child.stderr.take().map(collect).unwrap_or_default();
     let address = SocketAddr::from(([127, 0, 0, 1], 0));
-    let mut server = Server { child, address, stdout, stderr };
+    let mut server = Server::of(command.spawn().unwrap(), address);
     let port = wait_for("the port", || listening_port(server.child.id()));
     server.address.set_port(port);
     server

@@ -1,10 +1,13 @@
 //! What the program takes of the machine, and what it does when that is short of something.
 
+use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use chinwag::config::{DESCRIPTORS_RESERVED, DOORWAY_MAX};
+
 use crate::support::process::{self, Collected, through_shell};
-use crate::support::{Client, Server, send_signal, wait_for};
+use crate::support::{Client, Folder, Server, send_signal, wait_for};
 
 /// Starts a server through a shell that has changed its limits.
 fn start_limited(limit: &str, flags: &[&str]) -> Server {
@@ -24,6 +27,46 @@ fn the_soft_limit_of_descriptors_is_raised_to_the_hard_one() {
     let server = start_limited("ulimit -Sn 100", &[]);
     let mut clients: Vec<Client> = (0..150).map(|_| server.connect()).collect();
     clients.last_mut().unwrap().read_until(", 150 here\n");
+}
+
+#[test]
+fn the_reserved_descriptors_are_enough_for_all_at_once() {
+    const CLIENTS: usize = 4;
+    let folder = Folder::new("descriptors");
+    let at = |name: &str| folder.at(name).display().to_string();
+    let _manager = std::os::unix::net::UnixDatagram::bind(at("notify")).unwrap();
+    let (listen, control, keep) = (format!("unix:{}", at("all")), at("control"), at("keep"));
+    let flags = ["--listen", "127.0.0.1:0,[::1]:0", "--listen", &listen, "--control", &control];
+    let more = ["--keep", &keep, "--metrics", "127.0.0.1:0", "--greeting", "20"];
+    let limit = CLIENTS + DESCRIPTORS_RESERVED;
+    let script = format!("ulimit -n {limit} && NOTIFY_SOCKET={} exec \"$0\" \"$@\"", at("notify"));
+    let mut shell = through_shell(&script, &[&flags[..], &more].concat());
+    shell.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut server = Server::start_by(shell);
+    let metrics = wait_for("the metrics", || {
+        let log = server.stderr();
+        let (_, rest) = log.split_once("metrics: http://")?;
+        Some(rest.split_once("/metrics")?.0.to_owned())
+    });
+    let own = server.descriptors().len();
+    // All clients, the doorway, and all requests for metrics.
+    let clients: Vec<Client> = (0..CLIENTS + DOORWAY_MAX).map(|_| server.connect()).collect();
+    let scrapes: Vec<TcpStream> = (0..4).map(|_| TcpStream::connect(&metrics).unwrap()).collect();
+    let all = own + clients.len() + scrapes.len();
+    wait_for("all of them", || (server.descriptors().len() >= all).then_some(()));
+    // One more needs a descriptor only to be turned away.
+    assert_eq!(server.connect().read_to_end(), format!("* server full ({CLIENTS})\n"));
+    let pid = server.child.id();
+    let children = format!("/proc/{pid}/task/{pid}/children");
+    let keeper = std::fs::read_to_string(children).unwrap().trim().parse().unwrap();
+    send_signal(keeper, "KILL");
+    wait_for("a keeper", || server.stderr().contains("the keeper is started again").then_some(()));
+    server.signal("HUP");
+    wait_for("the reload", || server.stderr().contains("reloaded").then_some(()));
+    assert!(!server.stderr().contains("cannot"), "{}", server.stderr());
+    drop((clients, scrapes));
+    server.signal("TERM");
+    assert_eq!(server.wait_for_end().code(), Some(0));
 }
 
 #[test]

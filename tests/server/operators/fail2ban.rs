@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::Command;
 
 use super::{ask, become_operator, enter_from, operators, refused_from, wait_for_log};
+use crate::service::journal::journal;
 use crate::support::{Client, Folder, Server, enter};
 
 const FILTER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/service/fail2ban/filter.conf");
@@ -68,19 +69,33 @@ fn fail2ban_finds_the_address_in_each_line_it_should() {
 
 #[test]
 #[ignore = "needs fail2ban-regex"]
-fn fail2ban_finds_refusals_also_in_lines_of_the_journal() {
+fn fail2ban_finds_them_also_in_lines_of_the_journal() {
     let folder = Folder::new("fail2ban-journal");
     let operators = operators(&folder);
-    let server = Server::start(&["--operators", &operators, "--exempt", "none"]);
+    let mut log = None;
+    let flags = ["--operators", &operators, "--exempt", "none", "--log-level", "debug"];
+    let server = Server::start_with(&flags, |command| log = Some(journal(command, true)));
+    let log = log.unwrap();
     let (mut kim, _) = enter_from(2, &server);
     become_operator(&mut kim);
+    let (mut bob, _) = enter_from(4, &server);
+    ask(&mut bob, "/oper guess", "* wrong, 2 tries left\n");
     ask(&mut kim, "/ban 127.0.0.3 quiet please", "* banned 127.0.0.3, 0 disconnected\n");
     refused_from(3, &server);
-    wait_for_log(&server, "refused 1 connection, the last from 127.0.0.3:");
-    let log = server.stderr();
-    let line = log.lines().find(|line| line.contains("refused 1")).unwrap();
-    let journal = format!("2026-11-27T13:00:00+0000 host chinwag[7]: {line}\n");
-    for log in [format!("{line}\n"), journal] {
-        assert_eq!(addresses(&folder, &log), ["127.0.0.3"], "{log}");
+    // What a client is called cannot look like any of that.
+    for name in ["wrong", "kicked", "banned", "refused", "WARN"] {
+        let (mut eve, _) = enter_from(5, &server);
+        ask(&mut eve, &format!("/nick {name}"), &format!("is now {name}\n"));
+        ask(&mut eve, "/quit by operator x (10.9.9.9:1)", "* bye\n");
+        drop(eve);
+        log.read_until(&format!("{name} (127.0.0.5:"));
     }
+    let log = log.text();
+    let log = log.lines().map(|line| {
+        // The journal takes the priority off.
+        let (_, text) = line.split_at_checked("<6>".len()).unwrap();
+        format!("2026-11-27T13:00:00+0000 host chinwag[7]: {text}\n")
+    });
+    let log: String = log.collect();
+    assert_eq!(addresses(&folder, &log), ["127.0.0.4", "127.0.0.3", "127.0.0.3"], "{log}");
 }
