@@ -8,13 +8,14 @@ usage() {
 Usage: scripts/bench.sh [--install] [--keep] [flags and loads of bench]
 
 Builds the server, the load generator, and the two servers that were written for the comparison.
-Runs every load five times on every server that is installed. It takes almost an hour;
-the machine should do nothing else. It writes bench.md, bench.json and cost.svg into target/bench.
-\`cargo run --release --example bench -- --help\` lists the flags of bench.
+Runs every load five times on every server that is installed. It takes more than an hour;
+the machine should do nothing else. It writes bench.md, bench.json, cost.svg and shapes.svg into
+target/bench. \`scripts/bench.sh figures\` measures chinwag against bare loops instead.
+\`cargo run --release -p scripts --bin bench -- --help\` lists the flags of bench.
 
   --install  install what is missing of redis-server, nats-server, ngircd, ncat and python3
              (Debian, apt-get); no service is started
-  --keep     put the runs and the picture into scripts/results, the tables into its README.md
+  --keep     put the runs and the pictures into scripts/results, the tables into its README.md
 END
 }
 
@@ -52,13 +53,13 @@ if [ -n "$missing" ] && [ $install = yes ]; then
     DEBIAN_FRONTEND=noninteractive $sudo apt-get install -y -qq $missing
 fi
 
-cargo build --locked --release --bins --examples
+cargo build --locked --release --workspace --bins
 CARGO_TARGET_DIR=target/peers/tokio \
     cargo build --locked --release --manifest-path scripts/peers/tokio/Cargo.toml
-PATH="$PATH:/usr/sbin" cargo run --quiet --locked --release --example bench -- "$@"
+PATH="$PATH:/usr/sbin" cargo run --quiet --locked --release -p scripts --bin bench -- "$@"
 
 if [ $keep = yes ]; then
-    cp target/bench/bench.json target/bench/cost.svg scripts/results
+    cp target/bench/bench.json target/bench/cost.svg target/bench/shapes.svg scripts/results
     # bench.md replaces what stands between the two marks.
     sed -i -e '/<!-- bench.md -->/,/<!-- end of bench.md -->/{//!d}' \
         -e '/<!-- bench.md -->/r target/bench/bench.md' scripts/results/README.md

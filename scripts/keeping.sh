@@ -48,7 +48,7 @@ while [ $# -gt 0 ]; do
 done
 
 cd "$(dirname "$0")/.."
-cargo build --quiet --locked --release --bin chinwag --example stress
+cargo build --quiet --locked --release --workspace --bin chinwag --bin stress
 target=$(pwd)/target/release
 work=$(mktemp -d)
 server=
@@ -65,7 +65,7 @@ trap 'end; rm -rf "$work"' EXIT
 trap 'exit 1' INT TERM
 
 stress() {
-    "$target/examples/stress" --no-calls --json - "$@" "$address"
+    "$target/stress" --no-calls --json - "$@" "$address"
 }
 
 # The whole number of microseconds under a name of the results.

@@ -40,25 +40,27 @@ fi
 [ -e target/axe/node_modules/axe-core/axe.min.js ] ||
     npm install --silent --no-save --prefix target/axe axe-core@4.14.1
 
-cargo fmt --check
-cargo clippy --locked --all-targets --all-features -- -D warnings
+cargo fmt --all --check
+cargo clippy --locked --workspace --all-targets --all-features -- -D warnings
 # The fuzzer's programs are checked but not built: that needs neither a fuzzer nor C++.
-cargo fmt --check --manifest-path tests/fuzz/Cargo.toml
-CUSTOM_LIBFUZZER_PATH=/dev/null cargo clippy --locked --manifest-path tests/fuzz/Cargo.toml \
-    --target-dir target -- -D warnings
-RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --document-private-items
+cargo fmt --all --check --manifest-path tests/fuzz/Cargo.toml
+CUSTOM_LIBFUZZER_PATH=/dev/null cargo clippy --locked --workspace \
+    --manifest-path tests/fuzz/Cargo.toml --target-dir target -- -D warnings
+RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --document-private-items
 scripts/proof.sh --short
-cargo test --locked --no-run
-# The default deadlines run beside the tests, which mostly wait as well. If a test fails, `timeout`
-# ends the soak test and its servers.
+cargo test --locked --workspace --no-run
+# The tests that wait for the default deadlines run beside the others, which mostly wait as well. If
+# another test fails, `timeout` ends these and their servers.
 told=$(mktemp)
-timeout 600 cargo run --locked --quiet --example soak -- --defaults >"$told" 2>&1 &
-soak=$!
-trap 'kill "$soak" 2>/dev/null || :; rm "$told"' EXIT
-cargo test --locked
-cargo test --locked -- --ignored
+waiting=hazards::defaults
+timeout 600 cargo test --locked --workspace --test server -- \
+    --ignored $waiting --test-threads 4 >"$told" 2>&1 &
+defaults=$!
+trap 'kill "$defaults" 2>/dev/null || :; rm "$told"' EXIT
+cargo test --locked --workspace
+cargo test --locked --workspace -- --ignored --skip $waiting
 code=0
-wait "$soak" || code=$?
+wait "$defaults" || code=$?
 cat "$told"
 [ $code = 0 ] || exit $code
-cargo run --locked --quiet --example soak -- --seconds 15
+cargo run --locked --quiet -p scripts --bin soak -- --seconds 15

@@ -21,6 +21,9 @@ use clap::{Arg, CommandFactory, Parser};
 const FOLDERS: [&str; 11] =
     ["words", "pace", "wire", "room", "config", "hub", "stdio", "keep", "server", "ctl", "join"];
 
+/// The same of the scripts.
+const SCRIPT_FOLDERS: [&str; 4] = ["crowd", "stress", "soak", "bench"];
+
 /// All folders before this one are values. This one is generic over the socket. The rest is the
 /// world.
 const GENERIC: &str = "hub";
@@ -189,6 +192,24 @@ fn a_file_uses_only_its_own_folder_and_those_before_it() {
 }
 
 #[test]
+fn a_script_uses_only_its_own_folder_and_those_before_it() {
+    let folder = |name: &str| SCRIPT_FOLDERS.iter().position(|folder| *folder == name);
+    for path in files_below("scripts/src", ".rs") {
+        let inside = path.strip_prefix(root().join("scripts/src")).unwrap();
+        let first = inside.components().next().unwrap().as_os_str().to_string_lossy();
+        // The programs use any.
+        let Some(own) = folder(&first) else { continue };
+        let text = fs::read_to_string(&path).unwrap();
+        for line in code(&text) {
+            for used in line.split("crate::").skip(1).filter_map(|rest| rest.split("::").next()) {
+                let its = folder(used).unwrap_or_else(|| panic!("{used} is no folder"));
+                assert!(its <= own, "{}: {used} comes later", path.display());
+            }
+        }
+    }
+}
+
+#[test]
 fn no_file_knows_what_it_must_not() {
     for (path, text) in sources() {
         let is_world = folder(&path).is_none_or(|own| Some(own) > place(GENERIC));
@@ -270,7 +291,7 @@ fn every_flag_that_a_page_names_exists() {
     for page in ["README.md", "SECURITY.md"] {
         let text = fs::read_to_string(root().join(page)).unwrap();
         for flag in flags(&text) {
-            let of_others = ["--release", "--example", "--test", "--now"];
+            let of_others = ["--release", "--bin", "--test", "--now"];
             assert!(
                 of_others.contains(&flag.as_str()) || known.contains(&flag),
                 "{page}: there is no {flag}"
@@ -405,6 +426,18 @@ fn the_name_of_a_test_is_short_and_calls_a_client_it() {
 /// The name of the first function in this code.
 fn function_name(code: &str) -> Option<&str> {
     code.split_once("fn ")?.1.split_once('(').map(|(name, _)| name)
+}
+
+#[test]
+fn every_module_stands_where_its_name_says() {
+    let folders = ["src", "tests", "scripts"].into_iter();
+    for path in folders.flat_map(|folder| files_below(folder, ".rs")) {
+        let code = fs::read_to_string(&path).unwrap();
+        for word in ["#[path", "allow(dead_code"].map(|word| format!("\n{word}")) {
+            let place = path.display();
+            assert!(!code.contains(&word), "{place}: {word:?}: put it into tests/support");
+        }
+    }
 }
 
 #[test]

@@ -12,36 +12,21 @@
 )]
 
 mod accepting;
-mod arriving;
-mod asking;
-mod browser;
-#[path = "../support/corpus.rs"]
-mod corpus;
 mod dialects;
 mod limits;
 mod memory;
-mod model;
 mod operators;
 mod orders;
 mod passwords;
-mod people;
-mod private;
 mod protocols;
 mod proxies;
-mod random;
 mod rooms;
-mod running;
 mod small;
 mod spare;
 mod strangers;
 mod tail_and_say;
-mod talking;
-mod telnet;
 mod typing;
-mod visiting;
 mod web;
-mod wire;
-mod world;
 
 use std::time::Duration;
 
@@ -49,7 +34,9 @@ use chinwag::config::Config;
 use chinwag::hub::Hub;
 use chinwag::words::names::kept::KEPT_FOR;
 
-use corpus::Inputs;
+use support::corpus::Inputs;
+use support::hub::*;
+
 use random::Random;
 use running::{config, run};
 use world::World;

@@ -20,6 +20,7 @@ mod refusing;
 mod seat;
 mod showing;
 mod sizes;
-#[path = "../support/mod.rs"]
-mod support;
 mod terminals;
+
+// The files here call it `crate::support`.
+extern crate support;

@@ -12,9 +12,10 @@ mod composing;
 mod looks;
 mod losing;
 mod relay;
-#[path = "../support/mod.rs"]
-mod support;
 mod talking;
+
+// The files here call it `crate::support`.
+extern crate support;
 
 use support::Server;
 

@@ -21,5 +21,6 @@ mod proxies;
 mod raw;
 mod real_clients;
 mod service;
-#[path = "../support/mod.rs"]
-mod support;
+
+// The files here call it `crate::support`.
+extern crate support;

@@ -9,7 +9,7 @@ pub struct Inputs(Vec<PathBuf>);
 
 impl Inputs {
     pub fn of(target: &str) -> Inputs {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fuzz/corpus").join(target);
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus").join(target);
         let entries = fs::read_dir(&folder).unwrap();
         let mut paths: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
         assert!(!paths.is_empty(), "nothing is kept in {}", folder.display());

@@ -11,16 +11,14 @@
 )]
 
 mod autobahn;
-#[path = "../support/corpus.rs"]
-mod corpus;
 mod line;
-mod rules;
 mod telnet;
 mod toy;
 mod web;
 
-use corpus::Inputs;
 use proptest::sample::Index;
+use support::corpus::Inputs;
+use support::wire as rules;
 
 /// The same bytes in several reads.
 fn cut_at<'a>(bytes: &'a [u8], cuts: &[Index]) -> Vec<&'a [u8]> {

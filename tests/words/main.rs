@@ -11,13 +11,11 @@
 )]
 
 mod command;
-#[path = "../support/corpus.rs"]
-mod corpus;
 mod names;
-mod rules;
 mod text;
 
-use corpus::Inputs;
+use support::corpus::Inputs;
+use support::words as rules;
 
 #[test]
 fn what_is_kept_of_text_is_shown_safely() {

@@ -2,11 +2,8 @@
 //! sends it.
 
 #![no_main]
-#![allow(dead_code, reason = "other programs use the rest of the rules")]
 
 use libfuzzer_sys::fuzz_target;
-
-#[path = "../../words/rules/mod.rs"]
-mod rules;
+use support::words as rules;
 
 fuzz_target!(|bytes: &[u8]| rules::command::holds(bytes));

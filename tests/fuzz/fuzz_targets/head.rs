@@ -4,10 +4,6 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-
-#[path = "../../wire/rules"]
-mod rules {
-    pub mod head;
-}
+use support::wire as rules;
 
 fuzz_target!(|bytes: &[u8]| rules::head::holds(bytes));

@@ -4,14 +4,6 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-
-#[path = "../../wire/rules"]
-mod rules {
-    pub mod cuts;
-    pub mod input;
-    pub mod line;
-    pub mod proxy;
-    pub mod telnet;
-}
+use support::wire as rules;
 
 fuzz_target!(|bytes: &[u8]| rules::input::holds(bytes));

@@ -2,6 +2,7 @@
 //! what it must do then.
 
 mod closing;
+mod defaults;
 mod descriptors;
 mod endurance;
 mod floods;

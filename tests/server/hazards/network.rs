@@ -12,18 +12,18 @@ use crate::support::network::{Link, Machine, in_own_network};
 use crate::support::{Client, Server, enter, join, narrow, numbered, wait_for};
 
 /// A server with two links, of which one dies. One client stays and watches, the other vanishes.
-struct Scene {
+pub struct Scene {
     server: Server,
-    dying: Link,
-    alice: Client,
+    pub dying: Link,
+    pub alice: Client,
     alice_name: String,
     bob: Client,
-    bob_name: String,
+    pub bob_name: String,
     machine: Machine,
 }
 
 impl Scene {
-    fn new(flags: &[&str]) -> Scene {
+    pub fn new(flags: &[&str]) -> Scene {
         Scene::with(flags, Link::connect)
     }
 

@@ -1,0 +1,180 @@
+//! Checks what a client receives that is far behind the others, or connects only for a while.
+//!
+//! It cannot be compared with the record: that keeps only what some client still has to receive.
+//! But each author numbers its messages. So a message is known from its number alone, and a number
+//! left out is a missed line.
+//!
+//! What always holds: an ear keeps at most one unfinished line, and one number for each author.
+
+use std::collections::HashMap;
+
+use memchr::memchr;
+
+use super::Fault;
+use super::notices::{Told, told};
+use super::record::{Record, SYNC, no_number, text};
+
+/// No correct server sends a longer line.
+const LINE_BYTES_MAX: usize = 64 * 1024;
+
+/// The ear of one client.
+#[derive(Debug, Default)]
+pub struct Ear {
+    /// The server has welcomed the client.
+    pub is_welcomed: bool,
+    /// The refusal that the client read instead.
+    pub refusal: Option<String>,
+    /// The last line of all has arrived.
+    pub has_ended: bool,
+    /// How many messages of authors have arrived.
+    pub messages: u64,
+    /// How many lines the server said that the client missed.
+    pub missed: u64,
+    /// How many messages are missing between those that arrived.
+    holes: u64,
+    /// How many notices of missed lines have arrived.
+    notices: u64,
+    heard: HashMap<usize, Heard>,
+    held: Vec<u8>,
+    expected: Vec<u8>,
+}
+
+/// The last message of one author.
+#[derive(Clone, Copy, Debug)]
+struct Heard {
+    /// The number of the next message.
+    next: u64,
+    /// How many notices of missed lines came before the last message.
+    notices: u64,
+}
+
+impl Ear {
+    /// Checks these bytes against what the authors of `record` send.
+    pub fn take(&mut self, bytes: &[u8], record: &Record) -> Result<(), Fault> {
+        self.held.extend_from_slice(bytes);
+        let all = std::mem::take(&mut self.held);
+        let mut rest = &all[..];
+        while let Some(end) = memchr(b'\n', rest) {
+            self.take_words(&rest[..end], record)?;
+            rest = &rest[end + 1..];
+        }
+        if rest.len() > LINE_BYTES_MAX {
+            return Err(Fault(format!("a line does not end: {:?}", text(rest))));
+        }
+        self.held = rest.to_vec();
+        Ok(())
+    }
+
+    fn take_words(&mut self, words: &[u8], record: &Record) -> Result<(), Fault> {
+        if self.has_ended && record.author_of(words).is_some() {
+            return Err(Fault(format!("after the last line came {:?}", text(words))));
+        }
+        match told(words) {
+            Some(Told::Welcome(_)) => self.is_welcomed = true,
+            Some(Told::Missed(missed)) => {
+                self.missed += missed.ok_or_else(|| no_number(words))?;
+                self.notices += 1;
+            }
+            Some(Told::Refused) => self.refusal = Some(text(words).trim_end().to_owned()),
+            Some(Told::TooLong) => {}
+            None if words == record.ending() => self.take_end(record)?,
+            None => self.take_message(words, record)?,
+        }
+        Ok(())
+    }
+
+    fn take_message(&mut self, words: &[u8], record: &Record) -> Result<(), Fault> {
+        // Lines of strangers and of the server, and the line from which on everything is compared.
+        let Some((key, author)) = record.author_of(words) else { return Ok(()) };
+        let Some(number) = author.number_in(words) else {
+            return if words.ends_with(SYNC) { Ok(()) } else { Err(torn(words)) };
+        };
+        self.expected.clear();
+        author.write_whole(number, &mut self.expected);
+        if self.expected != words {
+            return Err(torn(words));
+        }
+        let heard = self.heard.insert(key, Heard { next: number + 1, notices: self.notices });
+        self.messages += 1;
+        let Some(heard) = heard else { return Ok(()) };
+        self.take_hole(heard, number, words)
+    }
+
+    /// The last line of all: nothing that other clients received may be missing before it.
+    fn take_end(&mut self, record: &Record) -> Result<(), Fault> {
+        self.has_ended = true;
+        for (key, author) in record.authors().iter().enumerate() {
+            if let Some(heard) = self.heard.get(&key).copied() {
+                self.take_hole(heard, author.heard, record.ending())?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The next message of this author has this number: some were missed.
+    fn take_hole(&mut self, heard: Heard, number: u64, line: &[u8]) -> Result<(), Fault> {
+        let Heard { next, notices } = heard;
+        let hole = number.checked_sub(next).ok_or_else(|| {
+            Fault(format!("number {next} was to come, but {number} did, before {:?}", text(line)))
+        })?;
+        self.holes += hole;
+        let is_told = notices < self.notices && self.holes <= self.missed;
+        if hole > 0 && !is_told {
+            let line = text(line);
+            return Err(Fault(format!("{hole} lines are missing before {line:?}, and no word")));
+        }
+        Ok(())
+    }
+}
+
+fn torn(line: &[u8]) -> Fault {
+    Fault(format!("no client sent {:?}", text(line)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::author::Author;
+    use super::super::dialect::Dialect;
+    use super::*;
+
+    fn hear(words: &str) -> Result<(), Fault> {
+        let mut record = Record::new(Dialect::Plain);
+        let authors = ["guest1", "guest2"].map(|name| Author::new(name.as_bytes(), 16, 1));
+        record.set_authors(authors.into());
+        record.end_with(b"guest1: let us end".to_vec());
+        let mut ear = Ear::default();
+        words.as_bytes().chunks(5).try_for_each(|bytes| ear.take(bytes, &record))
+    }
+
+    #[test]
+    fn a_hole_needs_a_notice_that_counts_it() {
+        assert!(hear("guest1: 0000007\nguest1: 0000008\n").is_ok());
+        assert!(hear("guest1: 0000007\nguest1: 0000010\n").is_err());
+        assert!(hear("guest1: 0000007\n* you missed 2 lines\nguest1: 0000010\n").is_ok());
+        assert!(hear("guest1: 0000007\n* you missed 1 line\nguest1: 0000010\n").is_err());
+    }
+
+    #[test]
+    fn a_notice_is_no_excuse_for_what_comes_later() {
+        let told = "guest1: 0000000\n* you missed 9 lines\nguest1: 0000001\n";
+        assert!(hear(&format!("{told}guest1: 0000002\n")).is_ok());
+        assert!(hear(&format!("{told}guest1: 0000003\n")).is_err());
+    }
+
+    #[test]
+    fn what_is_doubled_reordered_torn_or_behind_the_end_is_found() {
+        for wrong in [
+            "guest1: 0000000\nguest1: 0000000\n",
+            "guest1: 0000000\nguest1: 0000002\nguest1: 0000001\n",
+            "guest1: 0000000\nguest1: 000\n",
+            "guest1: 0000000\nguest1: 000guest2: 0000000\n",
+            "guest1: 0000000\nguest1: 1\n",
+            "guest1: 0000000 \n",
+            "guest1: let us end\nguest1: 0000000\n",
+            "* you missed some lines\n",
+        ] {
+            assert!(hear(wrong).is_err(), "{wrong:?}");
+        }
+        assert!(hear("guest1: 0000000\nguest2: 0000000\nguest1: 0000001\n").is_ok());
+    }
+}

@@ -1,0 +1,447 @@
+//! A load: which clients send how much how fast, until when, and the results.
+
+use std::time::{Duration, Instant};
+
+use super::author::Author;
+use super::record::{END, Latencies, Record};
+use super::sockets::{Client, Crowd};
+use super::{Outcome, Patience};
+
+/// In a flood one message in this many is timed: to time every delivery would cost as much as
+/// checking it.
+const TIMED_EVERY: u64 = 64;
+
+/// No message is timed.
+const NEVER: u64 = u64::MAX;
+
+/// A sender without a window has this much to send at a time.
+const FREE_BYTES: usize = 64 * 1024;
+
+/// The longest wait for events.
+pub const WAIT_MAX: Duration = Duration::from_millis(100);
+
+/// If nothing has come for this long, and all clients were told that they missed lines, then lines
+/// that have not arrived are lost.
+const QUIET: Duration = Duration::from_millis(500);
+
+/// The longest wait for messages that are on their way when the sending is over.
+const SETTLE_MAX: Duration = Duration::from_secs(60);
+
+/// After this long the speed is known. If the rest cannot arrive in time, the wait ends.
+const SETTLE_KNOWN: Duration = Duration::from_secs(5);
+
+/// How fast a client sends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pace {
+    /// At most this many messages are on their way; 1 is one at a time.
+    Window(u64),
+    /// As fast as its socket takes it.
+    Free,
+    /// One message in each such time.
+    Every(Duration),
+}
+
+/// A client that sends.
+#[derive(Clone, Copy, Debug)]
+pub struct Talker {
+    /// Its place in the crowd.
+    pub client: usize,
+    /// How fast it sends.
+    pub pace: Pace,
+    /// The bytes of a message as clients receive it.
+    pub message_bytes: usize,
+    /// Whether to measure the time from sending to each receiving.
+    pub timed: bool,
+}
+
+/// When a load ends.
+#[derive(Clone, Copy, Debug)]
+pub enum Until {
+    /// All clients have received this many messages of each talker.
+    Heard(u64),
+    /// This much time has passed. What is still on its way is not waited for.
+    Time(Duration),
+}
+
+/// The results.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// How long it took.
+    pub time: Duration,
+    /// How long until at least one client had every message: then the server had read them all.
+    pub taken_in: Duration,
+    /// How many messages reached how many clients, all of them checked.
+    pub deliveries: u64,
+    /// How many messages clients missed, as the server told them.
+    pub messages_missed: u64,
+    /// How many bytes of each talker arrived.
+    pub bytes_heard: Vec<u64>,
+    /// What each talker sent.
+    pub said: Vec<Said>,
+    /// How many lines clients missed, as the server told them.
+    pub lines_missed: u64,
+    /// The times from sending to receiving, in nanoseconds.
+    pub latencies: Latencies,
+}
+
+/// What one talker sent.
+#[derive(Clone, Debug)]
+pub struct Said {
+    /// The name that the server gave it.
+    pub name: String,
+    /// How many messages it has sent.
+    pub messages: u64,
+    /// How many of them no client received, because all were told that they missed them.
+    pub lost: u64,
+}
+
+impl Report {
+    /// The latency that this percentage of the timed deliveries did not exceed, in microseconds.
+    pub fn latency_us(&self, percent: f64) -> f64 {
+        self.latencies.value_at_quantile(percent / 100.0) as f64 / 1e3
+    }
+
+    /// How many messages reached clients per second.
+    pub fn deliveries_per_second(&self) -> f64 {
+        self.deliveries as f64 / self.time.as_secs_f64()
+    }
+}
+
+/// Jain's index of fairness: 1 if all have the same, 1/n if one has all.
+pub fn jain(shares: &[u64]) -> f64 {
+    let sum: f64 = shares.iter().map(|share| *share as f64).sum();
+    let squares: f64 = shares.iter().map(|share| (*share as f64).powi(2)).sum();
+    sum * sum / (squares * shares.len() as f64)
+}
+
+#[derive(Debug)]
+struct Sender {
+    talker: Talker,
+    said: u64,
+    due: Instant,
+}
+
+/// Runs a load on the crowd. All clients must have begun, and received all of an earlier load.
+pub fn run(crowd: &mut Crowd, talkers: &[Talker], until: Until) -> Outcome<Report> {
+    let mut load = Load::new(crowd, talkers, until);
+    while !load.is_over() {
+        load.turn(WAIT_MAX)?;
+    }
+    load.report()
+}
+
+/// A crowd under load: [`Load::turn`] until it [`Load::is_over`], then [`Load::settle`],
+/// [`Load::end`] to be sure that nothing is behind, then the [`Load::report`].
+#[derive(Debug)]
+pub struct Load<'a> {
+    crowd: &'a mut Crowd,
+    senders: Vec<Sender>,
+    until: Until,
+    /// The place in the crowd of the first client of the channel.
+    first: usize,
+    start: Instant,
+    taken_in: Option<Duration>,
+    /// When the last message arrived.
+    heard_at: Instant,
+    latencies: Latencies,
+    messages: u64,
+    words: Vec<u8>,
+    said: Vec<u8>,
+    patience: Patience,
+}
+
+impl<'a> Load<'a> {
+    /// As for [`run`].
+    pub fn new(crowd: &'a mut Crowd, talkers: &[Talker], until: Until) -> Load<'a> {
+        let (start, first) = (Instant::now(), crowd.in_channel().start);
+        let unnamed = |at: usize| format!("talker{at}").into_bytes();
+        let authors = talkers.iter().enumerate().map(|(at, talker)| {
+            let name = &mut crowd.clients[first + talker.client].listener.name;
+            if name.is_empty() {
+                *name = unnamed(at);
+            }
+            Author::new(name, talker.message_bytes, talker.timed_every())
+        });
+        let authors = authors.collect();
+        crowd.record.set_authors(authors);
+        crowd.latencies.reset();
+        let sender = |(at, talker): (usize, &Talker)| {
+            let offset = match talker.pace {
+                Pace::Every(period) => period * at as u32 / talkers.len() as u32,
+                Pace::Window(_) | Pace::Free => Duration::ZERO,
+            };
+            Sender { talker: *talker, said: 0, due: start + offset }
+        };
+        Load {
+            senders: talkers.iter().enumerate().map(sender).collect(),
+            latencies: crowd.latencies.clone(),
+            crowd,
+            until,
+            first,
+            start,
+            taken_in: None,
+            heard_at: start,
+            messages: 0,
+            words: Vec::new(),
+            said: Vec::new(),
+            patience: Patience::full(),
+        }
+    }
+
+    /// Has each talker send what its pace allows now. Then waits at most this long for messages,
+    /// and checks them.
+    pub fn turn(&mut self, wait_max: Duration) -> Outcome<()> {
+        let now = Instant::now();
+        let mut next_due = now + wait_max;
+        for at in 0..self.senders.len() {
+            self.say(at, now)?;
+            let Sender { talker, due, .. } = self.senders[at];
+            if matches!(talker.pace, Pace::Every(_)) {
+                next_due = next_due.min(due);
+            }
+        }
+        let before = self.heard_of();
+        self.hear(next_due.saturating_duration_since(Instant::now()))?;
+        if self.taken_in.is_none() && self.is_taken_in() {
+            self.taken_in = Some(self.start.elapsed());
+        }
+        let progress = self.heard_of() > before || matches!(self.until, Until::Time(_));
+        self.patience.check(progress, || format!("only {} messages came", self.messages))?;
+        Ok(())
+    }
+
+    /// Sends nothing new, and reads what comes within this time.
+    pub fn listen(&mut self, wait: Duration) -> Outcome<()> {
+        for sender in &self.senders {
+            self.crowd.clients[self.first + sender.talker.client].go_on()?;
+        }
+        self.hear(wait)?;
+        Ok(())
+    }
+
+    /// Reads what has come, or comes within this time. Returns how many bytes.
+    fn hear(&mut self, wait: Duration) -> Outcome<u64> {
+        let read = self.crowd.read(wait)?;
+        let heard_by_all = self.crowd.catch_up()?;
+        self.messages += self.crowd.record.forget(heard_by_all);
+        if read > 0 {
+            self.heard_at = Instant::now();
+        }
+        Ok(read)
+    }
+
+    /// How many messages were received or missed, counted per client. Lines of other senders are no
+    /// progress.
+    pub fn heard_of(&self) -> u64 {
+        let record = &self.crowd.record;
+        record.deliveries + record.messages_missed + record.lines_lost
+    }
+
+    /// How many messages are sent and have not arrived anywhere.
+    fn lacking(&self) -> u64 {
+        let authors = self.senders.iter().zip(self.crowd.record.authors());
+        authors.map(|(sender, author)| sender.said - author.heard).sum()
+    }
+
+    /// Sends nothing more, and waits until every client has received every message or was told that
+    /// it missed it. [`Load::end`] then makes sure.
+    ///
+    /// If messages come too slowly, it stops waiting: that is an error, but not the server's fault.
+    /// It calls `meanwhile` again and again, at least once per `wait_max`.
+    pub fn settle(
+        &mut self,
+        wait_max: Duration,
+        meanwhile: &mut dyn FnMut(&mut Load) -> Outcome<()>,
+    ) -> Outcome<()> {
+        let (start, lacking) = (Instant::now(), self.lacking());
+        let mut patience = Patience::full();
+        while !self.is_heard() {
+            let before = self.heard_of();
+            self.listen(wait_max)?;
+            meanwhile(self)?;
+            let told = || format!("{} of the messages do not come", self.lacking());
+            patience.check(self.heard_of() > before, told)?;
+            self.check_speed(start.elapsed(), lacking)?;
+        }
+        Ok(())
+    }
+
+    /// Whether the lacking messages come fast enough: `before` were lacking, this long ago.
+    fn check_speed(&self, time: Duration, before: u64) -> Result<(), String> {
+        let lacking = self.lacking();
+        let per_second = (before - lacking) as f64 / time.as_secs_f64();
+        let rest = lacking as f64 / per_second;
+        // If none has come, the patience decides.
+        let is_known = time >= SETTLE_KNOWN && per_second > 0.0;
+        if !is_known || lacking == 0 || time.as_secs_f64() + rest <= SETTLE_MAX.as_secs_f64() {
+            return Ok(());
+        }
+        Err(format!(
+            "{lacking} messages have not come, and only {per_second:.0} a second do: the server \
+             seems to limit the rate of this address (its --rate and --exempt)"
+        ))
+    }
+
+    /// After the load has settled, sends one last line and waits until all have received it:
+    /// nothing can be behind it. The line counts for nothing.
+    pub fn end(&mut self) -> Outcome<()> {
+        let heard_at = self.heard_at;
+        let (dialect, channel) = (self.crowd.dialect(), self.crowd.channel());
+        let Some(first) = self.crowd.clients.get_mut(self.first) else { return Ok(()) };
+        let ending = [&first.listener.name, END].concat();
+        let mut said = Vec::new();
+        let words = if dialect.is_chinwag() { &END[2..] } else { &ending };
+        dialect.write_said(words, channel, &mut said);
+        self.crowd.record.end_with(ending);
+        first.say(&said)?;
+        let mut patience = Patience::full();
+        while !self.crowd.has_heard_the_end() {
+            self.hear(WAIT_MAX)?;
+            patience.check(false, || "not all clients receive the last line".to_owned())?;
+        }
+        self.heard_at = heard_at;
+        Ok(())
+    }
+
+    /// Whether all clients have received everything that will ever arrive.
+    pub fn is_heard(&self) -> bool {
+        let record = &self.crowd.record;
+        let mut authors = self.senders.iter().zip(record.authors());
+        let is_quiet = self.heard_at.elapsed() >= QUIET;
+        let all_said = || {
+            let mut clients = self.senders.iter().map(|sender| sender.talker.client);
+            clients.all(|client| self.crowd.clients[self.first + client].has_said_all())
+        };
+        authors.all(|(sender, author)| {
+            let lost = author.is_unsure() && is_quiet && all_said();
+            author.heard == sender.said || lost
+        }) && self.crowd.all_have_heard(record.said_until())
+    }
+
+    /// What the clients have received so far.
+    pub fn record(&self) -> &Record {
+        &self.crowd.record
+    }
+
+    /// When the load began.
+    pub fn start(&self) -> Instant {
+        self.start
+    }
+
+    /// When the last message arrived.
+    pub fn heard_at(&self) -> Instant {
+        self.heard_at
+    }
+
+    /// How many messages all clients have received.
+    pub fn messages(&self) -> u64 {
+        self.messages
+    }
+
+    /// The times from sending to receiving since the last [`Load::begin_interval`].
+    pub fn interval(&self) -> &Latencies {
+        &self.crowd.latencies
+    }
+
+    /// Begins a new interval of latencies. The report keeps those before.
+    pub fn begin_interval(&mut self) -> Outcome<()> {
+        self.latencies.add(&self.crowd.latencies)?;
+        self.crowd.latencies.reset();
+        Ok(())
+    }
+
+    /// Has a sender send all that its pace allows now, in one write.
+    fn say(&mut self, at: usize, now: Instant) -> Outcome<()> {
+        let (dialect, channel) = (self.crowd.dialect(), self.crowd.channel());
+        let Some(author) = self.crowd.record.author_mut(at) else { return Ok(()) };
+        let sender = &mut self.senders[at];
+        let client: &mut Client = &mut self.crowd.clients[self.first + sender.talker.client];
+        let waits = !client.has_said_all();
+        let most = match self.until {
+            Until::Heard(messages) => messages,
+            Until::Time(_) => u64::MAX,
+        };
+        let may_have_said = match sender.talker.pace {
+            _ if waits => sender.said,
+            // The messages it waits for may be lost. One message more shows how many are.
+            Pace::Window(_) if author.is_unsure() && self.heard_at + WAIT_MAX <= now => {
+                sender.said + 1
+            }
+            Pace::Window(window) => author.heard_by_all + window,
+            Pace::Free => sender.said + (FREE_BYTES / sender.talker.message_bytes) as u64,
+            Pace::Every(period) => {
+                let periods = |late: Duration| 1 + (late.as_nanos() / period.as_nanos()) as u64;
+                sender.said + now.checked_duration_since(sender.due).map_or(0, periods)
+            }
+        };
+        if may_have_said.min(most) <= sender.said {
+            return Ok(());
+        }
+        self.said.clear();
+        while sender.said < may_have_said.min(most) {
+            // A message sent later than planned counts from the planned moment.
+            let mut at = now;
+            if let Pace::Every(period) = sender.talker.pace {
+                at = sender.due;
+                sender.due += period;
+            }
+            self.words.clear();
+            author.write_next(!dialect.is_chinwag(), &mut self.words, at);
+            dialect.write_said(&self.words, channel, &mut self.said);
+            sender.said += 1;
+        }
+        client.say(&self.said)
+    }
+
+    fn is_taken_in(&self) -> bool {
+        let Until::Heard(messages) = self.until else { return false };
+        self.crowd.record.authors().iter().all(|author| author.heard >= messages)
+    }
+
+    /// Whether all messages have arrived that had to, or the time is over.
+    pub fn is_over(&self) -> bool {
+        match self.until {
+            Until::Heard(messages) => {
+                let come = self.messages + self.crowd.record.lines_lost;
+                come >= messages.saturating_mul(self.senders.len() as u64)
+            }
+            Until::Time(time) => self.start.elapsed() >= time,
+        }
+    }
+
+    /// The results.
+    pub fn report(mut self) -> Outcome<Report> {
+        self.begin_interval()?;
+        let record = &self.crowd.record;
+        let senders = || self.senders.iter().zip(record.authors());
+        let bytes_heard = |(sender, author): (&Sender, &Author)| {
+            author.heard * sender.talker.message_bytes as u64
+        };
+        let said = |(sender, author): (&Sender, &Author)| Said {
+            name: String::from_utf8_lossy(author.name()).into_owned(),
+            messages: sender.said,
+            lost: author.lost + (sender.said - author.heard),
+        };
+        Ok(Report {
+            time: self.heard_at.duration_since(self.start),
+            taken_in: self.taken_in.unwrap_or_default(),
+            deliveries: record.deliveries,
+            messages_missed: record.messages_missed,
+            bytes_heard: senders().map(bytes_heard).collect(),
+            said: senders().map(said).collect(),
+            lines_missed: self.crowd.clients.iter().map(|one| one.listener.missed).sum(),
+            latencies: self.latencies,
+        })
+    }
+}
+
+impl Talker {
+    /// One message in this many is timed.
+    fn timed_every(&self) -> u64 {
+        match self.pace {
+            _ if !self.timed => NEVER,
+            Pace::Window(1) | Pace::Every(_) => 1,
+            Pace::Window(_) | Pace::Free => TIMED_EVERY,
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! A crowd of clients in one thread, and the instruments that watch a server. In reading order:
+//!
+//! - [`author`]: a sender that numbers its messages, so that each is known before it arrives.
+//! - [`notices`]: what chinwag tells a client, in any language.
+//! - [`dialect`]: what the clients of each server send, and how a line is found in what they get.
+//! - [`record`]: the conversation, as the first client to receive each line received it. All others
+//!   must receive the same. Bytes only, no sockets.
+//! - [`gauge`]: what the kernel tells about a process: time, memory, descriptors.
+//! - [`started`]: a server of our own, which ends with this process.
+//! - [`sockets`]: the crowd: connects its clients, reads them, reports faults.
+//! - [`load`]: which clients send how much how fast, until when, and the results.
+//! - [`ear`]: checks a client that is far behind the others, or connects only for a while.
+//! - [`visit`]: what one such client does, step by step; [`visitors`]: their sockets.
+//! - [`table`]: the results as a table or as JSON; [`progress`] is a progress bar.
+//! - [`picture`]: what all pictures have in common.
+//! - [`program`]: what each program does with its arguments and its errors.
+
+pub mod author;
+pub mod dialect;
+pub mod ear;
+pub mod gauge;
+pub mod load;
+pub mod notices;
+pub mod picture;
+pub mod program;
+pub mod progress;
+pub mod record;
+pub mod sockets;
+pub mod started;
+pub mod table;
+pub mod visit;
+pub mod visitors;
+
+use std::error::Error;
+use std::fmt;
+use std::time::{Duration, Instant};
+
+/// What any of this may return.
+pub type Outcome<T> = Result<T, Box<dyn Error>>;
+
+/// A fault of the server, not a failure of the measurement.
+#[derive(Debug)]
+pub struct Fault(pub String);
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the server is wrong: {}", self.0)
+    }
+}
+
+impl Error for Fault {}
+
+/// How long nothing at all may happen before the server is at fault.
+pub const PATIENCE: Duration = Duration::from_secs(20);
+
+/// How long to wait without any progress.
+#[derive(Debug)]
+pub struct Patience {
+    until: Instant,
+}
+
+impl Patience {
+    /// A full measure.
+    pub fn full() -> Patience {
+        Patience { until: Instant::now() + PATIENCE }
+    }
+
+    /// Progress renews it. When it is used up, that is the fault that `what` describes.
+    pub fn check(&mut self, progress: bool, what: impl FnOnce() -> String) -> Result<(), Fault> {
+        if progress {
+            *self = Patience::full();
+        } else if Instant::now() > self.until {
+            return Err(Fault(format!("{} for {} s", what(), PATIENCE.as_secs())));
+        }
+        Ok(())
+    }
+}

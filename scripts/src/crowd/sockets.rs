@@ -1,0 +1,543 @@
+//! The sockets of a crowd: connects them, and reads all that they get.
+//!
+//! There is one thread and one poll. Whatever is read is checked at once against the [`Record`]. A
+//! deaf client is never read again.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::ops::Range;
+use std::time::{Duration, Instant};
+
+use hdrhistogram::Histogram;
+use mio::net::TcpStream;
+use mio::{Events, Interest, Poll, Token};
+use rustix::io::Errno;
+use socket2::{Domain, Protocol, Socket, Type};
+
+use super::dialect::Dialect;
+use super::gauge::Connections;
+use super::record::{Latencies, Listener, Record, SYNC};
+use super::{Fault, Outcome, Patience, gauge};
+
+/// How much to read at once: more than a receive buffer usually holds, so that one call is enough.
+const READ_BYTES: usize = 256 * 1024;
+
+/// A larger latency counts as this one. No wait here is as long.
+const LATENCY_NS_MAX: u64 = 60_000_000_000;
+
+/// The receive buffer of a client. It is fixed, so that late data waits in the server and not here.
+const RECEIVE_BUFFER_BYTES: usize = 128 * 1024;
+
+/// The most events of one poll.
+const EVENTS_MAX: usize = 1024;
+
+/// The same where a talker's time is to be kept: one whose time has come waits for few reads. That
+/// wait is this program's, but counts as the server's.
+const FEW_EVENTS_MAX: usize = 64;
+
+/// This many connections may wait to be accepted by a server that asks for 4096; one too many waits
+/// for a second. Where the number of accepted connections is unknown, those without a welcome
+/// count.
+const ARRIVING_MAX: usize = 3072;
+
+/// This many connections are begun before the next poll.
+const CONNECT_BATCH: usize = 64;
+
+/// Descriptors that are not for clients.
+const DESCRIPTORS_RESERVED: u64 = 32;
+
+/// This many clients share a source address. There are ports for more, but the kernel finds a free
+/// one more slowly the more are taken.
+const CLIENTS_PER_SOURCE: usize = 5_000;
+
+/// A server, as its clients see it.
+#[derive(Clone, Copy, Debug)]
+pub struct Server {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// How its clients talk.
+    pub dialect: Dialect,
+    /// The number of accepted connections, known only if it is a process of this machine.
+    pub connections: Option<Connections>,
+    /// At most this many connections may wait to be accepted.
+    pub arriving_max: usize,
+}
+
+impl Server {
+    /// A chinwag for clients like nc.
+    pub fn chinwag(address: SocketAddr, connections: Option<Connections>) -> Server {
+        Server { address, dialect: Dialect::Plain, connections, arriving_max: ARRIVING_MAX }
+    }
+}
+
+/// One client.
+#[derive(Debug)]
+pub struct Client {
+    socket: TcpStream,
+    /// What it has received.
+    pub listener: Listener,
+    /// It never reads.
+    pub deaf: bool,
+    /// It talks to a server that does not send it what it says: what it reads does not matter.
+    is_silent: bool,
+    /// Its socket may take something.
+    pub writable: bool,
+    unsaid: Vec<u8>,
+    unsaid_from: usize,
+    /// There was something to read while it was not to be read.
+    unread: bool,
+}
+
+impl Client {
+    /// Sends these words. [`Client::go_on`] sends what the socket does not take at once.
+    pub fn say(&mut self, words: &[u8]) -> Outcome<()> {
+        self.unsaid.extend_from_slice(words);
+        self.go_on()
+    }
+
+    /// Sends the rest, as far as its socket takes it.
+    pub fn go_on(&mut self) -> Outcome<()> {
+        while self.writable && self.unsaid_from < self.unsaid.len() {
+            match self.socket.write(&self.unsaid[self.unsaid_from..]) {
+                Ok(taken) => self.unsaid_from += taken,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => self.writable = false,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(lost(&self.listener, &error)),
+            }
+        }
+        if self.has_said_all() {
+            self.unsaid.clear();
+            self.unsaid_from = 0;
+        }
+        Ok(())
+    }
+
+    /// Whether it is to receive what is said.
+    fn hears(&self) -> bool {
+        !self.deaf && !self.is_silent
+    }
+
+    /// Whether its socket has taken all that it has to send.
+    pub fn has_said_all(&self) -> bool {
+        self.unsaid_from == self.unsaid.len()
+    }
+}
+
+/// Many clients of one server. The first ones of a channel talk, in one channel at a time.
+#[derive(Debug)]
+pub struct Crowd {
+    /// All of them.
+    pub clients: Vec<Client>,
+    /// What they have received.
+    pub record: Record,
+    /// The times from sending to receiving.
+    pub latencies: Latencies,
+    /// How long it took to connect all, until the last one was let in.
+    pub connecting: Duration,
+    /// How long it took from the first welcome to the last.
+    pub welcoming: Duration,
+    first_welcome: Option<Instant>,
+    /// When the last connect returned.
+    pub connected_at: Instant,
+    server: Server,
+    talkers: usize,
+    /// How many clients each channel has. Those of a channel stand side by side.
+    channel_clients: usize,
+    /// The channel of the talk.
+    channel: usize,
+    poll: Poll,
+    events: Events,
+    scratch: Vec<u8>,
+    let_in: usize,
+    bytes_read: u64,
+}
+
+/// How many clients this process has descriptors for, after raising the limit.
+pub fn clients_max() -> usize {
+    gauge::raise_descriptors().saturating_sub(DESCRIPTORS_RESERVED) as usize
+}
+
+/// An error that says how many clients the limit allows.
+pub fn too_many(clients: usize) -> String {
+    let (limit, possible) = (gauge::raise_descriptors(), clients_max());
+    format!(
+        "{clients} clients need more descriptors than the {limit} this process may open: at most \
+         {possible} are possible (ulimit -Hn)"
+    )
+}
+
+impl Crowd {
+    /// No client yet.
+    pub fn new(server: Server) -> Outcome<Crowd> {
+        Ok(Crowd {
+            clients: Vec::new(),
+            record: Record::new(server.dialect),
+            latencies: Histogram::new_with_max(LATENCY_NS_MAX, 3)?,
+            connecting: Duration::ZERO,
+            welcoming: Duration::ZERO,
+            first_welcome: None,
+            connected_at: Instant::now(),
+            server,
+            talkers: 1,
+            channel_clients: usize::MAX,
+            channel: 0,
+            poll: Poll::new()?,
+            events: Events::with_capacity(EVENTS_MAX),
+            scratch: vec![0; READ_BYTES],
+            let_in: 0,
+            bytes_read: 0,
+        })
+    }
+
+    /// Connects this many clients of a chinwag, and waits until all are let in and have received
+    /// the line from which on everything is compared.
+    pub fn of_chinwag(address: SocketAddr, clients: usize) -> Outcome<Crowd> {
+        let mut crowd = Crowd::new(Server::chinwag(address, None))?;
+        crowd.connect(clients)?;
+        crowd.begin()?;
+        Ok(crowd)
+    }
+
+    /// The same with this many clients that may talk in each channel, and time kept for them.
+    pub fn with_talkers(mut self, talkers: usize) -> Crowd {
+        self.events = Events::with_capacity(FEW_EVENTS_MAX);
+        Crowd { talkers, ..self }
+    }
+
+    /// The same with this many clients in each channel.
+    pub fn in_channels_of(self, channel_clients: usize) -> Crowd {
+        Crowd { channel_clients, ..self }
+    }
+
+    /// How its clients talk.
+    pub fn dialect(&self) -> Dialect {
+        self.server.dialect
+    }
+
+    /// The channel of the talk.
+    pub fn channel(&self) -> usize {
+        self.channel
+    }
+
+    /// The next talk is in this channel. Its clients have received all that was said there before.
+    pub fn turn_to(&mut self, channel: usize) {
+        self.channel = channel;
+        let (clients, record) = (self.in_channel(), &self.record);
+        let here = self.clients[clients].iter_mut();
+        here.filter(|one| one.listener.has_begun()).for_each(|one| record.join(&mut one.listener));
+    }
+
+    /// The clients that are in the channel of the talk.
+    pub fn in_channel(&self) -> Range<usize> {
+        let first = self.channel * self.channel_clients;
+        first..first.saturating_add(self.channel_clients).min(self.clients.len())
+    }
+
+    /// Those of them that are to receive what is said.
+    fn hearing_clients(&self) -> impl Iterator<Item = &Client> + Clone {
+        self.clients[self.in_channel()].iter().filter(|client| client.hears())
+    }
+
+    /// Connects this many more clients, and waits until all are let in.
+    pub fn connect(&mut self, more: usize) -> Outcome<()> {
+        self.connect_watched(more, &mut |_| {})
+    }
+
+    /// The same, and calls `watch` again and again with the number of clients that are in.
+    pub fn connect_watched(&mut self, more: usize, watch: &mut dyn FnMut(usize)) -> Outcome<()> {
+        let clients = self.clients.len() + more;
+        if clients > clients_max() {
+            return Err(too_many(clients).into());
+        }
+        let start = Instant::now();
+        let mut patience = Patience::full();
+        while self.clients.len() < clients {
+            watch(self.let_in()?);
+            let waiting = self.clients.len().saturating_sub(self.accepted()?);
+            let room = self.server.arriving_max.saturating_sub(waiting);
+            let batch = room.min(CONNECT_BATCH).min(clients - self.clients.len());
+            for _ in 0..batch {
+                self.connect_one()?;
+            }
+            let wait = if batch == 0 { Duration::from_millis(1) } else { Duration::ZERO };
+            self.read(wait)?;
+            patience.check(batch > 0, || "it admits no client".to_owned())?;
+        }
+        self.connected_at = Instant::now();
+        let mut patience = Patience::full();
+        let mut let_in = 0;
+        while let_in < clients {
+            self.read(Duration::from_millis(1))?;
+            let now = self.let_in()?;
+            watch(now);
+            patience.check(now > let_in, || format!("it has let in {now} of {clients}"))?;
+            let_in = now;
+        }
+        self.connecting = start.elapsed();
+        self.welcoming = self.first_welcome.map(|first| first.elapsed()).unwrap_or_default();
+        Ok(())
+    }
+
+    fn let_in(&self) -> Outcome<usize> {
+        match self.dialect().greets() {
+            true => Ok(self.let_in),
+            false => self.open(),
+        }
+    }
+
+    /// How many have been accepted, at least.
+    fn accepted(&self) -> Outcome<usize> {
+        // Some of the earlier connections may have ended.
+        Ok(self.open()?.max(self.let_in))
+    }
+
+    /// How many connections the server has open, if that is known.
+    pub fn open(&self) -> Outcome<usize> {
+        Ok(self.server.connections.map(|all| all.count()).transpose()?.unwrap_or(0))
+    }
+
+    fn connect_one(&mut self) -> Outcome<()> {
+        let key = self.clients.len();
+        let source = (key / CLIENTS_PER_SOURCE) as u8;
+        let source = (source > 0).then(|| Ipv4Addr::new(127, 0, 0, 1 + source));
+        let mut socket = connect_from(source, self.server.address, RECEIVE_BUFFER_BYTES)?;
+        let interests = Interest::READABLE | Interest::WRITABLE;
+        self.poll.registry().register(&mut socket, Token(key), interests)?;
+        let (channel, place) = (key / self.channel_clients, key % self.channel_clients);
+        let (dialect, speaks) = (self.dialect(), place < self.talkers);
+        let is_in = !dialect.greets();
+        self.clients.push(Client {
+            socket,
+            listener: Listener::new(is_in, channel, speaks),
+            deaf: false,
+            is_silent: speaks && !dialect.echoes(),
+            writable: false,
+            unsaid: dialect.hello(key, channel, speaks),
+            unsaid_from: 0,
+            unread: false,
+        });
+        Ok(())
+    }
+
+    /// Has the first client of the channel send the line from which on everything is compared, and
+    /// waits until all have received it. It sends its name too if the server adds none.
+    pub fn begin(&mut self) -> Outcome<()> {
+        let (dialect, channel, first) = (self.dialect(), self.channel, self.in_channel().start);
+        let words = if dialect.is_chinwag() { &SYNC[2..] } else { &[b"first", SYNC].concat() };
+        self.record.begin();
+        if let Some(first) = self.clients.get_mut(first) {
+            let mut said = Vec::new();
+            dialect.write_said(words, channel, &mut said);
+            first.say(&said)?;
+        }
+        let begun =
+            |crowd: &Crowd| crowd.hearing_clients().filter(|one| one.listener.has_begun()).count();
+        let (mut patience, mut before) = (Patience::full(), 0);
+        while before < self.hearing() {
+            self.read(Duration::from_millis(10))?;
+            let now = begun(self);
+            patience.check(now > before, || "not all clients receive a line".to_owned())?;
+            before = now;
+        }
+        Ok(())
+    }
+
+    /// Waits at most this long for something to read, and reads it. Returns the number of bytes.
+    pub fn read(&mut self, wait: Duration) -> Outcome<u64> {
+        match self.poll.poll(&mut self.events, Some(wait)) {
+            Ok(()) => {}
+            Err(error) if error.kind() == ErrorKind::Interrupted => return Ok(0),
+            Err(error) => return Err(error.into()),
+        }
+        let before = self.bytes_read;
+        let events = std::mem::replace(&mut self.events, Events::with_capacity(0));
+        for event in &events {
+            let key = event.token().0;
+            if event.is_writable() {
+                self.clients[key].writable = true;
+                self.clients[key].go_on()?;
+            }
+            if event.is_readable() {
+                self.read_one(key, event.is_read_closed())?;
+            }
+        }
+        self.events = events;
+        Ok(self.bytes_read - before)
+    }
+
+    /// Reads until there is no more. A read that does not fill the buffer was the last one: later
+    /// data is an event of its own. The end of the stream may have come with this event.
+    fn read_one(&mut self, key: usize, to_the_end: bool) -> Outcome<()> {
+        let is_here = self.in_channel().contains(&key);
+        let client = &mut self.clients[key];
+        while !client.deaf {
+            if client.listener.is_ahead() {
+                // What this client reads now can be checked only after others have received more.
+                client.unread = true;
+                return Ok(());
+            }
+            let bytes = match client.socket.read(&mut self.scratch) {
+                Ok(0) => {
+                    return Err(lost(&client.listener, &ErrorKind::UnexpectedEof.into()));
+                }
+                Ok(bytes) => bytes,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                Err(error) if is_unreached(error.kind()) && !client.listener.is_in => {
+                    return Err(cannot_connect(self.server.address, &error));
+                }
+                Err(error) => return Err(lost(&client.listener, &error)),
+            };
+            self.bytes_read += bytes as u64;
+            let (listener, read) = (&mut client.listener, &self.scratch[..bytes]);
+            let was_in = listener.is_in;
+            match client.is_silent && was_in {
+                true => {}
+                false if is_here || !listener.has_begun() => {
+                    self.record.take(listener, read, &mut self.latencies)?;
+                }
+                false => self.record.take_elsewhere(listener, read)?,
+            }
+            if let Some(words) = &listener.refusal {
+                return Err(format!("the server admits no more clients: {words:?}").into());
+            }
+            if !was_in && listener.is_in {
+                self.let_in += 1;
+                self.first_welcome.get_or_insert_with(Instant::now);
+            }
+            if bytes < self.scratch.len() && !to_the_end {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads for this long.
+    pub fn read_for(&mut self, time: Duration) -> Outcome<()> {
+        let until = Instant::now() + time;
+        while Instant::now() < until {
+            self.read(until.saturating_duration_since(Instant::now()))?;
+        }
+        Ok(())
+    }
+
+    /// Reads `bytes` bytes in all or more, unchecked, for at most this long. Returns how many.
+    pub fn drink(&mut self, bytes: u64, time: Duration) -> Outcome<u64> {
+        let (mut drunk, start) = (0, Instant::now());
+        let mut patience = Patience::full();
+        while drunk < bytes && start.elapsed() < time {
+            let before = drunk;
+            self.poll.poll(&mut self.events, Some(Duration::from_millis(10)))?;
+            for event in self.events.iter().filter(|event| event.is_readable()) {
+                let client = &mut self.clients[event.token().0];
+                while let Ok(read) = client.socket.read(&mut self.scratch) {
+                    drunk += read as u64;
+                    if read < self.scratch.len() {
+                        break;
+                    }
+                }
+            }
+            patience.check(drunk > before, || "nothing comes".to_owned())?;
+        }
+        Ok(drunk)
+    }
+
+    /// Reads on where a client waited for others to receive more. Returns the position up to which
+    /// all have received.
+    pub fn catch_up(&mut self) -> Outcome<u64> {
+        let (mut hearing, mut ahead, mut heard) = (0, 0, self.record.end());
+        for client in self.hearing_clients() {
+            hearing += 1;
+            ahead += usize::from(client.listener.is_ahead());
+            heard = heard.min(client.listener.heard());
+        }
+        if ahead == 0 {
+            return Ok(heard);
+        }
+        if ahead == hearing {
+            let waits_for = self.hearing_clients().filter_map(|one| one.listener.waits_for());
+            self.record.give_up(waits_for.min());
+        }
+        for key in self.in_channel() {
+            let client = &mut self.clients[key];
+            if client.deaf || !client.listener.is_ahead() {
+                continue;
+            }
+            self.record.take(&mut client.listener, &[], &mut self.latencies)?;
+            if client.unread && !client.listener.is_ahead() {
+                client.unread = false;
+                self.read_one(key, true)?;
+            }
+        }
+        let heard = self.hearing_clients().map(|client| client.listener.heard()).min();
+        Ok(heard.unwrap_or(self.record.end()))
+    }
+
+    /// Whether all clients that read have received everything before this position.
+    pub fn all_have_heard(&self, position: u64) -> bool {
+        let has_heard = |one: &Listener| one.heard() >= position && !one.is_ahead();
+        self.hearing_clients().all(|client| has_heard(&client.listener))
+    }
+
+    /// Whether all clients that read have received the last line.
+    pub fn has_heard_the_end(&self) -> bool {
+        self.record.ended_at().is_some_and(|end| self.all_have_heard(end))
+    }
+
+    /// How many of the clients read what is said.
+    pub fn hearing(&self) -> usize {
+        self.hearing_clients().count()
+    }
+
+    /// Never reads the last `clients` of the crowd again.
+    pub fn deafen(&mut self, clients: usize) {
+        self.clients.iter_mut().rev().take(clients).for_each(|client| client.deaf = true);
+    }
+}
+
+/// Begins to connect, from this address if the server is on this machine. Dropping the socket
+/// resets the connection: nothing of it remains, and no port waits for its end.
+pub fn connect_from(
+    source: Option<Ipv4Addr>,
+    address: SocketAddr,
+    receive_buffer_bytes: usize,
+) -> Outcome<TcpStream> {
+    let (domain, kind) = (Domain::for_address(address), Type::STREAM.nonblocking());
+    let socket = Socket::new(domain, kind, Some(Protocol::TCP))?;
+    if let Some(source) = source.filter(|_| address.ip().is_loopback() && address.is_ipv4()) {
+        socket.bind(&SocketAddr::from((source, 0)).into())?;
+    }
+    socket.set_tcp_nodelay(true)?;
+    socket.set_recv_buffer_size(receive_buffer_bytes)?;
+    socket.set_linger(Some(Duration::ZERO))?;
+    match socket.connect(&address.into()) {
+        Ok(()) => {}
+        Err(error) if error.raw_os_error() == Some(Errno::INPROGRESS.raw_os_error()) => {}
+        Err(error) => return Err(cannot_connect(address, &error)),
+    }
+    if socket.local_addr()?.as_socket() == Some(address) {
+        // The server is not there, and the kernel chose its port for our end.
+        return Err(format!("cannot connect to {address}: it would be to ourselves").into());
+    }
+    Ok(TcpStream::from_std(socket.into()))
+}
+
+/// Whether a connect fails like this if there is no server.
+fn is_unreached(kind: ErrorKind) -> bool {
+    use ErrorKind::{ConnectionRefused, HostUnreachable, NetworkUnreachable, TimedOut};
+    matches!(kind, ConnectionRefused | HostUnreachable | NetworkUnreachable | TimedOut)
+}
+
+fn cannot_connect(address: SocketAddr, error: &std::io::Error) -> Box<dyn std::error::Error> {
+    let text = error.to_string();
+    let words = text.split(" (os error").next().unwrap_or(&text).to_lowercase();
+    format!("cannot connect to {address}: {words}").into()
+}
+
+fn lost(listener: &Listener, error: &std::io::Error) -> Box<dyn std::error::Error> {
+    if !listener.is_in && !listener.has_begun() {
+        return format!("the server closed a new connection: {error}").into();
+    }
+    let name = String::from_utf8_lossy(&listener.name);
+    Fault(format!("the connection of {name:?} ended: {error}")).into()
+}

@@ -1,0 +1,147 @@
+//! A server of our own, which ends with this process.
+
+use std::ffi::OsStr;
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::OnceLock;
+use std::thread::sleep;
+use std::time::Duration;
+
+use super::{Outcome, Patience, gauge};
+
+/// How long to wait before looking again whether a server listens, or has ended.
+const LOOK_AGAIN: Duration = Duration::from_millis(10);
+
+/// A server that listens; it is killed when dropped.
+#[derive(Debug)]
+pub struct Started {
+    /// The address that it listens on.
+    pub address: SocketAddr,
+    child: Child,
+    /// Kept open: a server with a closed standard output would behave differently.
+    _stdout: Option<BufReader<ChildStdout>>,
+}
+
+impl Started {
+    /// Starts a program whose first line is `listening on ADDRESS`.
+    pub fn new(program: &Path, flags: &[&str]) -> Outcome<Started> {
+        let mut command = Command::new(program);
+        command.args(flags).stdin(Stdio::null()).stdout(Stdio::piped());
+        let mut child = command.spawn().map_err(|error| {
+            let shown = program.display();
+            format!("cannot start {shown}: {error}")
+        })?;
+        let stdout = child.stdout.take().ok_or("a server without standard output")?;
+        let mut stdout = BufReader::new(stdout);
+        let mut line = String::new();
+        let read = stdout.read_line(&mut line);
+        let address = line.trim().strip_prefix("listening on ").and_then(|at| at.parse().ok());
+        let Some(address) = address else {
+            child.kill()?;
+            child.wait()?;
+            read?;
+            return Err(format!("{} does not say where it listens", program.display()).into());
+        };
+        Ok(Started { address, child, _stdout: Some(stdout) })
+    }
+
+    /// Starts a program without such a line, and waits until it listens on this address.
+    pub fn at(mut command: Command, address: SocketAddr) -> Outcome<Started> {
+        let quiet = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let child = quiet.spawn().map_err(|error| {
+            format!("cannot start {}: {error}", command.get_program().display())
+        })?;
+        let mut started = Started { address, child, _stdout: None };
+        let mut patience = Patience::full();
+        while gauge::listener_pid(address) != Some(started.pid()) {
+            let ended = started.child.try_wait()?;
+            if let Some(status) = ended {
+                let program = command.get_program().display();
+                return Err(format!("{program} has ended at once: {status}").into());
+            }
+            patience.check(false, || "it does not listen".to_owned())?;
+            sleep(LOOK_AGAIN);
+        }
+        Ok(started)
+    }
+
+    /// Starts the server that was built beside this program.
+    pub fn chinwag(flags: &[&str]) -> Outcome<Started> {
+        Started::chinwag_logging("warn", flags)
+    }
+
+    /// The same, with another log level.
+    pub fn chinwag_logging(level: &str, flags: &[&str]) -> Outcome<Started> {
+        let usual = [
+            ["--listen", "127.0.0.1:0"],
+            ["--log-level", level],
+            // The soak test waits for some of its words.
+            ["--lang", "en"],
+        ];
+        let usual = [&usual.concat()[..], &["--quiet"]].concat();
+        // A test has a server of its own, which is wrong.
+        let program = std::env::var_os("CHINWAG_PROGRAM").map(PathBuf::from);
+        let program = program.map_or_else(|| beside("chinwag"), Ok)?;
+        Started::new(&program, &[&usual[..], flags].concat())
+    }
+
+    /// Starts one of the references that were built beside this program.
+    pub fn floor(kind: &str) -> Outcome<Started> {
+        Started::new(&beside("bench")?, &["floor", kind])
+    }
+
+    /// Its process.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+}
+
+impl Drop for Started {
+    fn drop(&mut self) {
+        // It may have ended already; then there is nothing to kill or to wait for.
+        self.child.kill().unwrap_or_default();
+        self.child.wait().ok();
+    }
+}
+
+/// `cargo run` builds only one program. Without this, the server would be old, or missing.
+/// `cargo test --workspace` has built it.
+pub fn build_if_run_by_cargo() -> Outcome<()> {
+    static BUILT: OnceLock<Result<(), String>> = OnceLock::new();
+    let built = || build().map_err(|error| error.to_string());
+    Ok(BUILT.get_or_init(built).clone()?)
+}
+
+fn build() -> Outcome<()> {
+    let Some(cargo) = std::env::var_os("CARGO") else { return Ok(()) };
+    if is_test(&std::env::current_exe()?) {
+        return Ok(());
+    }
+    let mut build = Command::new(cargo);
+    // Together with the scripts, so that nothing is built a second time with other features.
+    build.args(["build", "--quiet", "--workspace", "--bins"]);
+    if !cfg!(debug_assertions) {
+        build.arg("--release");
+    }
+    let status = build.stdin(Stdio::null()).status()?;
+    if status.success() { Ok(()) } else { Err("the server cannot be built".into()) }
+}
+
+/// Cargo puts test programs into a folder beside the others.
+fn is_test(own: &Path) -> bool {
+    own.parent().and_then(Path::file_name) == Some(OsStr::new("deps"))
+}
+
+/// A program that was built together with this one.
+pub fn beside(name: &str) -> Outcome<PathBuf> {
+    build_if_run_by_cargo()?;
+    let own = std::env::current_exe()?;
+    let up = if is_test(&own) { 2 } else { 1 };
+    let program = own.ancestors().nth(up).unwrap_or(Path::new(".")).join(name);
+    match program.exists() {
+        true => Ok(program),
+        false => Err(format!("there is no {} (cargo build --workspace)", program.display()).into()),
+    }
+}
