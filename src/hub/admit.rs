@@ -234,7 +234,9 @@ impl<S: Socket> Hub<S> {
             self.clients[id].admission = Admission::Limited;
             self.gate.addresses.came(address);
         }
-        if self.gate.addresses.has_browser(address, now) {
+        // Its first byte may have come in one read with its header.
+        let is_silent = !self.clients[id].record.decoder.has_begun();
+        if is_silent && self.gate.addresses.has_browser(address, now) {
             self.await_first_byte(id, now);
             return None;
         }

@@ -69,6 +69,20 @@ fn nc_at_the_address_of_a_browser_is_welcomed_by_its_first_byte() {
 }
 
 #[test]
+fn a_first_byte_may_come_in_one_read_with_the_header() {
+    let header = "PROXY TCP4 10.0.0.2 10.0.0.9 1000 50005\r\n";
+    for sent in ["", "hello\n", "\n", "h"] {
+        let proxy_from = vec!["10.0.0.9/32".parse().unwrap()];
+        let (mut small, _) = after_a_page(Config { proxy_from, ..Config::default() });
+        let nc = small.connect(9);
+        small.say(&nc, format!("{header}{sent}"));
+        small.pass(2 * SECOND);
+        let is_welcomed = nc.take_text().starts_with("* welcome, you are guest3");
+        assert_eq!(is_welcomed, !sent.is_empty(), "{sent:?}");
+    }
+}
+
+#[test]
 fn another_address_or_a_later_time_is_welcomed_at_once() {
     let (mut small, _) = after_a_page(Config::default());
     let other = small.connect(3);

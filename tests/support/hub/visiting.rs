@@ -213,6 +213,7 @@ impl World {
     /// gets what is said from here on.
     pub fn note_visits(&mut self) {
         let said = self.rooms[0].said.len();
+        let mut pages = Vec::new();
         for peer in &mut self.peers {
             let mut wire = peer.wire.borrow_mut();
             let is_read = wire.incoming.is_empty();
@@ -221,8 +222,11 @@ impl World {
             if is_read && !visitor.is_served {
                 visitor.is_served = true;
                 (peer.joined_at, peer.accounted) = (said, vec![said]);
+                pages.extend((visitor.wish == Wish::Page).then_some(peer.serial));
             }
         }
+        // Some time may have passed since it asked, and that of its address begins only now.
+        pages.into_iter().for_each(|serial| self.note_page(serial));
     }
 
     /// Checks that a visitor has all that it is to have by now, and no more.
