@@ -186,7 +186,7 @@ fn verdict_of(notice: &Notice<'_>) -> Verdict {
     match notice {
         Welcome { .. } | Joined { .. } | Left { .. } | Renamed { .. } => Verdict::Done,
         ManyJoined { .. } | ManyLeft { .. } | ManyJoinedAndLeft { .. } => Verdict::Done,
-        History | Now | NoHistory | Missed { .. } => Verdict::Done,
+        History | Now | NoHistory | Missed { .. } | Unreachable | Reached => Verdict::Done,
         NotUtf8 | NotUtf8ThroughTelnet | NotUtf8BeforeBinary => Verdict::Done,
         Entered { .. } | Moved { .. } | InRoom { .. } => Verdict::Done,
         Topic { .. } | NoTopic | TopicSet { .. } => Verdict::Done,
@@ -198,7 +198,7 @@ fn verdict_of(notice: &Notice<'_>) -> Verdict {
         LineTooLong { .. } | Endless { .. } | Idle { .. } | TooManyReplies { .. } => {
             Verdict::Refused
         }
-        Full { .. } | TooManyFromAddress { .. } | Stopping => Verdict::Refused,
+        Full { .. } | TooManyFromAddress { .. } | Stopping | ServerGone { .. } => Verdict::Refused,
         NotChat { .. } | NotText | Utf16 => Verdict::Refused,
         RoomLooksTaken { .. } | TooManyRooms { .. } => Verdict::Refused,
         Nobody { .. } | NobodyToAnswer | NotDelivered { .. } => Verdict::Refused,

@@ -46,7 +46,8 @@
 //! number of bytes before it. A *reading* is the position of one reader, and what it gets besides
 //! the shared bytes: *detours*, which only it sees, and the *torn rest* of a line that was half
 //! sent when it *lapsed*. A *pass* offers every reader of a room what it lacks. All transcripts
-//! stand in *pages* of one budget. A client *leaves* for a reason.
+//! stand in *pages* of one budget. A client *leaves* for a reason. A *node* is one server of a
+//! cluster, and a *record* is what it tells the others.
 //!
 //! # The folders
 //!
@@ -55,7 +56,8 @@
 //!
 //! The first are values, which know neither sockets nor the clock. [`words`] is text: names,
 //! commands, notices. [`pace`] limits how often a thing may happen. [`wire`] turns bytes into text.
-//! [`room`] is one conversation. [`config`] has every limit and switch.
+//! [`room`] is one conversation. [`bus`] is the order that several servers share. [`config`] has
+//! every limit and switch.
 //!
 //! [`hub`] is all clients and all rooms. It is generic over `Read + Write` and takes the present
 //! moment as a parameter, so a simulation can run it.
@@ -75,6 +77,8 @@ pub mod pace;
 pub mod wire;
 
 pub mod room;
+
+pub mod bus;
 
 pub mod config;
 

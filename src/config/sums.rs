@@ -29,6 +29,7 @@ impl Config {
             (self.password.is_some(), "password"),
             (self.operators.is_some(), "operators"),
             (self.motd.is_some(), "motd"),
+            (self.cluster.is_some(), "cluster"),
         ];
         if let Some((_, flag)) = of_commands.into_iter().find(|(is_set, _)| self.raw && *is_set) {
             return Err(format!("--{flag} cannot be used with --raw, which has no commands"));

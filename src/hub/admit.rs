@@ -327,6 +327,7 @@ impl<S: Socket> Hub<S> {
             self.clients[id].record.is_unseen = false;
             // Before the welcome, which says how many are here: the client counts itself.
             self.rooms[room].here += 1;
+            self.note_here(room);
         }
         if self.rooms[room].rules.is_some() {
             let network = self.own_network(id);
@@ -334,7 +335,7 @@ impl<S: Socket> Hub<S> {
             // again.
             self.rooms[room].change_rules(|rules| rules.came(id.serial, network));
         }
-        let here = self.rooms[room].here;
+        let here = self.rooms[room].everyone();
         let shown = Shown((!self.config.hide_addresses).then_some(address));
         let name = self.names.of(id.serial).to_string();
         debug!("{name} ({}) joined", Whence(address));
@@ -384,9 +385,9 @@ impl<S: Socket> Hub<S> {
         if self.stop == Stop::No && room.presence.joined(alone, now) {
             let shown = Shown((!self.config.hide_addresses).then_some(address));
             let name = &self.names.of(id.serial).to_string();
-            room.submissions.push_notice(&self.config.voice().joined(name, shown));
+            self.submit_notice(room_id, &self.config.voice().joined(name, shown));
         }
-        self.agenda.file_room(room_id, room, now);
+        self.agenda.file_room(room_id, &mut self.rooms[room_id], now);
     }
 
     /// Whether the bucket of this address allows one more join or leave notice.

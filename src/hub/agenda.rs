@@ -125,9 +125,10 @@ impl Agenda {
         self.room_deadlines.change(id, None);
     }
 
-    /// Whether there is work that waits for nothing but the next turn.
-    pub fn is_busy(&self) -> bool {
-        self.talking.count() > 0
+    /// Whether there is work that waits for nothing but the next turn. Clients are read only if
+    /// they may be.
+    pub fn is_busy(&self, may_listen: bool) -> bool {
+        may_listen && self.talking.count() > 0
             || !self.submitted.is_empty()
             || !self.passing.is_empty()
             || !self.ready.is_empty()

@@ -8,8 +8,8 @@
 //! the order is decided here, and not when the line was read: which name its author has, whether it
 //! is muted, whether it is still there.
 //!
-//! The same may one day be true of lines that other servers have submitted. So nothing here may
-//! rely on an author that is still connected.
+//! In a cluster, lines that other servers have submitted come here too. So nothing here may rely on
+//! an author that is still connected.
 
 use std::time::Instant;
 
@@ -24,9 +24,10 @@ impl<S: Socket> Hub<S> {
     /// Appends what was submitted in each room, and begins a pass there. It is the first half of
     /// [`Hub::speak`]; between the two, what was said can be handed to a log.
     pub fn append_submitted(&mut self, now: Instant) {
+        self.share(now);
         // Before the rooms are taken out: a room whose lines are held back would not be among them.
         self.hurry_ending();
-        if self.stop == Stop::Begun && self.rooms.are_silent() {
+        if self.stop == Stop::Begun && self.rooms.are_silent() && self.is_published() {
             self.announce_stop();
         }
         for id in self.agenda.take_submitted() {
@@ -132,6 +133,7 @@ impl<S: Socket> Hub<S> {
             Effect::Command(line) => {
                 self.answer(author, now, |hub| hub.obey(author, room, &line, now));
             }
+            Effect::Returned => self.note_returned(author.serial),
             // From here on its name is kept for its network alone.
             Effect::Gone => self.names.release(author.serial, now),
         }
@@ -142,7 +144,7 @@ impl<S: Socket> Hub<S> {
     /// Its hold ends before the command is carried out, not after. A command may hold it anew: a
     /// wrong secret makes it wait for a second. Cleared afterwards, that wait would be lost, and
     /// secrets could be tried as fast as the network allows.
-    fn answer(&mut self, id: ClientId, now: Instant, give: impl FnOnce(&mut Self)) {
+    pub(super) fn answer(&mut self, id: ClientId, now: Instant, give: impl FnOnce(&mut Self)) {
         if self.clients.get(id).is_none() {
             return;
         }
@@ -178,6 +180,9 @@ impl<S: Socket> Hub<S> {
             };
             // A command may wait in another room, where it is to be carried out.
             let is_done = client.hold != Hold::Answer;
+            if self.shared.as_mut().is_some_and(|shared| shared.keep_ending(id)) {
+                continue;
+            }
             if is_done && self.rooms[client.room].submissions.is_empty() {
                 self.close_here(id, Leave::Quit, now);
                 self.file(id, now);

@@ -51,6 +51,7 @@ impl<S: Socket> Hub<S> {
         let by = &self.called_by(id);
         let told = if is_set { Notice::PasswordSet { by } } else { Notice::PasswordGone { by } };
         self.tell_done(id, room, &told, now);
+        self.act_elsewhere(id, "/password", secret);
     }
 
     fn try_password(&mut self, id: ClientId, room: RoomId, secret: &str, now: Instant) {

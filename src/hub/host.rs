@@ -117,11 +117,19 @@ impl<S: Socket> Hub<S> {
         notice: &Notice<'_>,
         now: Instant,
     ) {
-        let voice = self.config.voice();
-        // Appended at once: this is the room of the command, and its place in the order. The author
-        // is the server, so that no client can have it left out.
-        self.rooms[room].tell_of(&mut self.pages, SERVER, notice, voice);
+        self.tell_room(room, notice);
+        self.tell_elsewhere(id, room, now);
+    }
+
+    /// Tells all in a room what was done there, at this place in the order. Its author is the
+    /// server, so that no client can have it left out.
+    pub(super) fn tell_room(&mut self, room: RoomId, notice: &Notice<'_>) {
+        self.tell_all(room, SERVER, notice);
         self.note_said(room);
+    }
+
+    /// Tells a client that something is done in a room, if it does not read that.
+    fn tell_elsewhere(&mut self, id: ClientId, room: RoomId, now: Instant) {
         let client = &self.clients[id];
         let without = client.reading.without();
         if client.room != room || without.is_some_and(Without::has_all) {
@@ -161,15 +169,19 @@ impl<S: Socket> Hub<S> {
 
     pub(super) fn kick(&mut self, id: ClientId, name: &str, why: &str, now: Instant) {
         let Some(other) = self.subject(id, name, now) else { return };
-        let (by, name) = (self.called_by(id), self.names.of(other.serial).to_string());
-        let (by, name, why_said) = (by.as_str(), name.as_str(), Why(why));
         self.log_done(id, "kicked", other, why);
-        let told = Notice::WasKicked { name, by, why: why_said };
+        let room = self.clients[other].room;
+        self.kick_by(&self.called_by(id), other, why, now);
+        self.tell_elsewhere(id, room, now);
+    }
+
+    /// Disconnects a client for a host or operator of this name, and tells its room.
+    pub(super) fn kick_by(&mut self, by: &str, other: ClientId, why: &str, now: Instant) {
+        let (name, room) = (self.names.of(other.serial).to_string(), self.clients[other].room);
         // Expelled first: its end stands before the notice for the others. So the last line that it
         // reads is the reason, which is for it alone.
-        let room = self.clients[other].room;
-        self.expel(other, &Notice::Kicked { by, why: why_said }, now);
-        self.tell_done(id, room, &told, now);
+        self.expel(other, &Notice::Kicked { by, why: Why(why) }, now);
+        self.tell_room(room, &Notice::WasKicked { name: &name, by, why: Why(why) });
     }
 
     /// Disconnects a client for what it did. Nothing that it has sent, and that is not appended
@@ -180,6 +192,9 @@ impl<S: Socket> Hub<S> {
         // that waits for an answer is not freed.
         client.hold = Hold::None;
         self.rooms[client.room].submissions.drop_lines_of(id);
+        if let Some(shared) = &mut self.shared {
+            self.rooms[client.room].heard -= shared.drop_lines_of(id);
+        }
         match self.clients[id].life() {
             // It can be told nothing any more.
             Life::Deaf(_) => self.enter(id, Life::Gone(Leave::Kicked), now),
@@ -190,27 +205,47 @@ impl<S: Socket> Hub<S> {
 
     pub(super) fn mute(&mut self, id: ClientId, name: &str, time: Option<Duration>, now: Instant) {
         let Some(other) = self.subject(id, name, now) else { return };
+        self.log_done(id, "muted", other, "");
+        self.mute_by(&self.called_by(id), other, time, now);
+        self.tell_elsewhere(id, self.clients[other].room, now);
+    }
+
+    /// Mutes a client for a host or operator of this name, and tells its room.
+    pub(super) fn mute_by(
+        &mut self,
+        by: &str,
+        other: ClientId,
+        time: Option<Duration>,
+        now: Instant,
+    ) {
         // Its network is muted in this room too, or it would reconnect and talk on.
         let until = time.map(|time| now + time);
         let (network, room) = (self.own_network(other), self.clients[other].room);
         self.rooms[room].change_rules(|rules| rules.mute(other.serial, network, until));
-        self.log_done(id, "muted", other, "");
-        let (name, by) = (&self.names.of(other.serial).to_string(), &self.called_by(id));
-        let told = Notice::WasMuted { name, by, time: Span(time) };
-        self.tell_done(id, room, &told, now);
+        let name = &self.names.of(other.serial).to_string();
+        self.tell_room(room, &Notice::WasMuted { name, by, time: Span(time) });
     }
 
     pub(super) fn unmute(&mut self, id: ClientId, name: &str, now: Instant) {
         let Some(other) = self.subject(id, name, now) else { return };
-        let (network, room) = (self.own_network(other), self.clients[other].room);
-        let was_muted = self.rooms[room].change_rules(|rules| rules.unmute(other.serial, network));
-        let (name, by) = (&self.names.of(other.serial).to_string(), &self.called_by(id));
-        if !was_muted {
+        if !self.unmute_by(&self.called_by(id), other) {
+            let name = &self.names.of(other.serial).to_string();
             return self.tell(id, &Notice::NotMuted { name }, now);
         }
         self.log_done(id, "unmuted", other, "");
-        let told = Notice::WasUnmuted { name, by };
-        self.tell_done(id, room, &told, now);
+        self.tell_elsewhere(id, self.clients[other].room, now);
+    }
+
+    /// Lets a client talk again for a host or operator of this name, and tells its room. `false` if
+    /// it was not muted.
+    pub(super) fn unmute_by(&mut self, by: &str, other: ClientId) -> bool {
+        let (network, room) = (self.own_network(other), self.clients[other].room);
+        let was_muted = self.rooms[room].change_rules(|rules| rules.unmute(other.serial, network));
+        if was_muted {
+            let name = &self.names.of(other.serial).to_string();
+            self.tell_room(room, &Notice::WasUnmuted { name, by });
+        }
+        was_muted
     }
 
     pub(super) fn set_slow(&mut self, id: ClientId, slow: Duration, now: Instant) {
@@ -222,6 +257,7 @@ impl<S: Socket> Hub<S> {
             seconds => Notice::SlowSet { by, seconds },
         };
         self.tell_done(id, room, &told, now);
+        self.act_elsewhere(id, "/slow", &slow.as_secs().to_string());
     }
 
     pub(super) fn set_lock(&mut self, id: ClientId, is_locked: bool, now: Instant) {
@@ -230,22 +266,35 @@ impl<S: Socket> Hub<S> {
         self.log_rule(id, if is_locked { "locked" } else { "unlocked" });
         let told = if is_locked { Notice::LockSet { by } } else { Notice::LockEnded { by } };
         self.tell_done(id, room, &told, now);
+        self.act_elsewhere(id, if is_locked { "/lock" } else { "/unlock" }, "");
     }
 
     pub(super) fn invite(&mut self, id: ClientId, name: &str, now: Instant) {
         let Some(other) = self.find(name) else { return self.tell_nobody(id, name, now) };
         let room = self.clients[id].room;
+        self.invite_by(&self.called_by(id), other, room, Some(id.serial), now);
+        let name = &self.names.of(other.serial).to_string();
+        self.tell(id, &Notice::InvitationSent { name }, now);
+    }
+
+    /// Lets a client into a locked room for a host or operator of this name, and tells it.
+    pub(super) fn invite_by(
+        &mut self,
+        by: &str,
+        other: ClientId,
+        room: RoomId,
+        author: Option<u64>,
+        now: Instant,
+    ) {
         // By serial: an invitation is for this connection, and a name could be taken by another.
         self.rooms[room].change_rules(|rules| rules.invite(other.serial));
-        let (by, room_name) = (&self.called_by(id), &self.rooms.name(room));
+        let room_name = &self.rooms.name(room);
         // An invitation has a name in it, and a room's name, and so words of the client that sends
         // it. As with a message, the sender does not learn that it is ignored.
-        if !self.is_ignoring(other, id.serial) {
+        if !author.is_some_and(|author| self.is_ignoring(other, author)) {
             self.tell(other, &Notice::Invited { name: by, room: room_name }, now);
             self.file(other, now);
         }
-        let name = &self.names.of(other.serial).to_string();
-        self.tell(id, &Notice::InvitationSent { name }, now);
     }
 
     /// Shows the topic of a client's room, or sets it.
@@ -268,6 +317,7 @@ impl<S: Socket> Hub<S> {
         self.log_rule(id, "set the topic of");
         let name = &self.called_by(id);
         self.tell_words(id, &Notice::TopicSet { name, topic }, now);
+        self.act_elsewhere(id, "/topic", topic);
         self.moderation.requests.push(Request::Keep);
     }
 
@@ -299,8 +349,7 @@ impl<S: Socket> Hub<S> {
     /// Its words are in the notice, so it counts as a line of that client. Otherwise it could speak
     /// to clients that ignore it.
     fn tell_words(&mut self, id: ClientId, notice: &Notice<'_>, now: Instant) {
-        let (room, voice) = (self.clients[id].room, self.config.voice());
-        self.rooms[room].tell_of(&mut self.pages, id.serial, notice, voice);
+        self.tell_all(self.clients[id].room, id.serial, notice);
         if self.is_without(id, id.serial) {
             self.tell(id, &Notice::Done, now);
         }

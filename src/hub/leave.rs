@@ -37,6 +37,7 @@ use std::time::Instant;
 use log::{debug, warn};
 
 use super::{Hub, Stop};
+use crate::bus::record::Record;
 use crate::config::NAMED_BYTES_MAX;
 use crate::hub::client::{Admission, Hold, Input, Leave, Life, Part, Socket};
 use crate::hub::moderation::Request;
@@ -88,6 +89,7 @@ impl<S: Socket> Hub<S> {
         if room.is_empty() && !room.queues.has(Queues::OF_ROOMS) {
             self.agenda.forget_room(id);
             self.note_end(id);
+            self.forget_shared(id);
             let room = &mut self.rooms[id];
             // A drop would not give its pages back to the budget of all rooms.
             room.forms.free(&mut self.pages);
@@ -170,8 +172,9 @@ impl<S: Socket> Hub<S> {
         let charge = if told { charge(2 * NAMED_BYTES_MAX) } else { 0 };
         // Submitted even if no client is told. A line of it may wait before this, and is shown
         // under its name. Until then no other client may have that name.
-        room.submissions.push(id, Kind::Departure { told }, &[], charge);
-        self.agenda.file_room(room_id, room, now);
+        self.submit(id, room_id, Kind::Departure { told }, &[], charge);
+        self.note_here(room_id);
+        self.agenda.file_room(room_id, &mut self.rooms[room_id], now);
     }
 
     /// A client's input has ended, and all its lines are submitted. A client that leaves before its
@@ -327,6 +330,9 @@ impl<S: Socket> Hub<S> {
     /// Closes all clients once the last line is appended.
     pub(super) fn close_all(&mut self, now: Instant) {
         self.stop = Stop::LastLineSaid;
+        if let Some(bus) = self.bus() {
+            bus.push(&Record::Bye);
+        }
         for id in self.clients.ids(|client| client.life().is_read()) {
             match self.clients[id].record.part {
                 // It does not read the last line.

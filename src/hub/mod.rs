@@ -27,8 +27,8 @@
 //!
 //! Whatever needs a place in the order goes the same way: commands, answers, departures. So a reply
 //! stands between the lines around its question. A name that a client gives up by leaving is free
-//! for others only behind its last line. There is a second reason for two steps: a stream that
-//! several servers share could one day stand between them.
+//! for others only behind its last line. There is a second reason for two steps: in a cluster, the
+//! stream that all servers share stands between them.
 //!
 //! A client has one [`Life`], and `Hub::enter` alone changes it. Each life owes something when it
 //! ends: a count, a notice, a clock. Before there was one such function, five files paid these
@@ -45,6 +45,7 @@ pub mod client;
 pub mod clients;
 pub mod deadlines;
 
+mod across;
 mod append;
 mod counts;
 mod doorway;
@@ -56,10 +57,12 @@ pub mod moderation;
 mod moving;
 mod obey;
 mod operate;
+mod order;
 mod refusing;
 pub mod rooms;
 mod rounds;
 mod serve;
+mod share;
 mod spare;
 mod speak;
 mod submit;
@@ -90,6 +93,7 @@ use keeping::Unlogged;
 use moderation::Moderation;
 use refusing::Refused;
 use rooms::Rooms;
+use share::Shared;
 
 /// Everyone, and the rooms in which they talk.
 #[derive(Debug)]
@@ -113,6 +117,8 @@ pub struct Hub<S> {
     /// back to.
     epoch: u64,
     scratch: Scratch,
+    /// What it has more as a node of a cluster.
+    shared: Option<Box<Shared>>,
 }
 
 /// Which newcomers may come in.
@@ -200,6 +206,7 @@ impl<S: Socket> Hub<S> {
             hosts: Hosts::new("", &config.host),
             epoch: 0,
             scratch,
+            shared: None,
             config,
         }
     }
@@ -291,7 +298,12 @@ impl<S: Socket> Hub<S> {
         if self.is_busy() {
             return Wait::No;
         }
-        self.agenda.next_moment().map_or(Wait::Forever, Wait::Until)
+        let bus = self.shared.as_ref().and_then(|shared| shared.bus.next_deadline());
+        [self.agenda.next_moment(), bus]
+            .into_iter()
+            .flatten()
+            .min()
+            .map_or(Wait::Forever, Wait::Until)
     }
 
     /// Whether a client's deadline has come. Look at its events once more before
@@ -304,7 +316,11 @@ impl<S: Socket> Hub<S> {
     pub fn is_busy(&self) -> bool {
         // The turns that submit the last line, and that find it appended, must come, even if no
         // client does anything.
-        self.agenda.is_busy() || matches!(self.stop, Stop::Begun | Stop::Announced)
+        let is_stopping = matches!(self.stop, Stop::Begun | Stop::Announced);
+        let is_shared_busy = self.shared.as_ref().is_some_and(|shared| shared.is_busy());
+        self.agenda.is_busy(!self.is_held_by_bus())
+            || is_stopping && self.is_published()
+            || is_shared_busy
     }
 
     /// Notes that a client's socket can be read or written. An event for a key without a client, or
@@ -329,9 +345,10 @@ impl<S: Socket> Hub<S> {
         // Rooms come last: a summary that is due also counts the clients that were welcomed just
         // now.
         for id in self.agenda.take_due_rooms(now) {
-            let room = &mut self.rooms[id];
-            room.note_time(self.config.voice(), now);
-            self.agenda.file_room(id, room, now);
+            if let Some(summary) = self.rooms[id].take_summary(now) {
+                self.submit_notice(id, &self.config.voice().line(&summary));
+            }
+            self.agenda.file_room(id, &mut self.rooms[id], now);
         }
     }
 
@@ -466,26 +483,5 @@ impl<S: Socket> Hub<S> {
     fn head(&self, id: ClientId) -> u64 {
         let client = &self.clients[id];
         client.end(self.rooms[client.room].forms.of(client.form).head())
-    }
-
-    /// Gives a client another form: at once if it has everything, else once it has.
-    ///
-    /// Only at the head do two forms agree, since nothing stands behind it. Anywhere else a
-    /// position would have to be translated, and a half-sent line could not be. So a telnet client
-    /// that is behind gets bare line feeds a little longer.
-    fn change_form(&mut self, id: ClientId, form: Form) {
-        let head = self.head(id);
-        let client = &mut self.clients[id];
-        // If it cannot change now, the next offer that leaves it with everything tries again.
-        client.next_form = form;
-        let may_change = client.life().is_read() && client.reading.may_change_form(head);
-        if client.form == form || !may_change {
-            return;
-        }
-        let forms = &mut self.rooms[client.room].forms;
-        forms.leave(&mut self.pages, client.form);
-        forms.join(form);
-        client.form = form;
-        client.reading.change_form(forms.of(form).head(), form);
     }
 }

@@ -22,6 +22,8 @@ pub enum Request {
     Log(LevelFilter),
     /// Keep bans, topics and passwords: something has changed.
     Keep,
+    /// Stop, since another server of the cluster has started under the name of this one.
+    GiveWay,
 }
 
 /// The secrets of the operators, each with a name for the log.

@@ -21,6 +21,7 @@ use super::{Hub, Stop};
 use crate::config::ROOMS_PER_ADDRESS;
 use crate::hub::addresses::network;
 use crate::hub::client::{Admission, Life, Socket};
+use crate::room::transcript::SERVER;
 use crate::room::{ClientId, RoomId};
 use crate::words::names::{Name, Refusal, called};
 use crate::words::notice::{self, Notice};
@@ -89,15 +90,11 @@ impl<S: Socket> Hub<S> {
         // From here on others do not see it here, though it may still be reading.
         room.here -= usize::from(!is_unseen);
         if self.stop == Stop::No && !is_unseen && room.presence.left(alone, now) {
-            room.tell_moved(
-                &mut self.pages,
-                id.serial,
-                &room_name,
-                &self.names,
-                self.config.voice(),
-            );
+            let name = &self.names.of(id.serial).to_string();
+            self.tell_all(from, SERVER, &Notice::Moved { name, room: &room_name });
             self.note_said(from);
         }
+        self.note_here(from);
         // This keeps the other room open until it arrives: all that are there may leave meanwhile.
         self.rooms[to].coming += 1;
         let client = &mut self.clients[id];
@@ -155,7 +152,8 @@ impl<S: Socket> Hub<S> {
         let is_unseen = self.clients[id].record.is_unseen;
         // Before the words that count it.
         self.rooms[to].here += usize::from(!is_unseen);
-        let (room, here) = (&self.rooms.name(to), self.rooms[to].here);
+        self.note_here(to);
+        let (room, here) = (&self.rooms.name(to), self.rooms[to].everyone());
         self.tell_lines_at(id, at, self.config.voice().line(&Notice::Entered { room, here }), now);
         self.tell_of_room(id, at, before, now);
         if !is_unseen {

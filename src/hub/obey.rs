@@ -20,6 +20,7 @@ use std::time::Instant;
 
 use super::Hub;
 use super::rooms::LOBBY_NAME;
+use crate::bus::is_own;
 use crate::hub::addresses::network;
 use crate::hub::client::{Life, Socket};
 use crate::room::reading::DETOUR_BYTES;
@@ -49,6 +50,9 @@ impl<S: Socket> Hub<S> {
         }
         if let Some(to) = self.elsewhere(id, room, command) {
             return self.pass_on(id, to, line, now);
+        }
+        if self.order_elsewhere(id, command, line) {
+            return;
         }
         // At the door only these three work. Everything else would tell a client without the
         // password which clients are here.
@@ -137,7 +141,10 @@ impl<S: Socket> Hub<S> {
     fn message(&mut self, id: ClientId, to: &str, text: &str, now: Instant) {
         match self.find(to) {
             Some(to) => self.whisper(id, to, text, now),
-            None => self.tell_nobody(id, to, now),
+            None => match self.find_elsewhere(to) {
+                Some(serial) => self.send_message(id, serial, text),
+                None => self.tell_nobody(id, to, now),
+            },
         }
     }
 
@@ -146,15 +153,31 @@ impl<S: Socket> Hub<S> {
         // By serial. If its name has gone to another client meanwhile, the answer must not.
         match asked.and_then(|serial| self.clients.member(serial.get())) {
             Some(to) => self.whisper(id, to, text, now),
-            None => self.tell(id, &Notice::NobodyToAnswer, now),
+            None => match asked.filter(|serial| !is_own(serial.get())) {
+                Some(serial) => self.send_message(id, serial.get(), text),
+                None => self.tell(id, &Notice::NobodyToAnswer, now),
+            },
         }
     }
 
     /// Sends a private message, and shows the sender what the recipient sees. A sender does not
     /// learn that it is ignored.
     fn whisper(&mut self, from: ClientId, to: ClientId, text: &str, now: Instant) {
-        let to_name = self.names.of(to.serial).to_string();
-        let line = format!("[{} -> {to_name}] {text}\n", self.names.of(from.serial)).into_bytes();
+        let from_name = &self.names.of(from.serial).to_string();
+        let lines = self.deliver(to, (from.serial, from_name), text, now);
+        self.tell_lines(from, lines, now);
+    }
+
+    /// Gives a private message to a client. Returns what its sender reads.
+    pub(super) fn deliver(
+        &mut self,
+        to: ClientId,
+        (from, from_name): (u64, &str),
+        text: &str,
+        now: Instant,
+    ) -> Vec<u8> {
+        let (to_name, voice) = (self.names.of(to.serial).to_string(), self.config.voice());
+        let line = format!("[{from_name} -> {to_name}] {text}\n").into_bytes();
         let other = &self.clients[to];
         // Messages of others are counted apart from replies. Else others could fill what a client
         // may have waiting, and it would not be read any more.
@@ -163,23 +186,22 @@ impl<S: Socket> Hub<S> {
         // Any other life is offered nothing more, or has had its last line.
         if !matches!(other.life(), Life::Member | Life::Moving) || waiting > self.config.max_private
         {
-            return self.tell(from, &Notice::NotDelivered { name: &to_name }, now);
+            return voice.line(&Notice::NotDelivered { name: &to_name });
         }
         // A message to oneself is shown once, by the line below.
-        if from != to && !self.is_ignoring(to, from.serial) {
+        if from != to.serial && !self.is_ignoring(to, from) {
             let head = self.head(to);
             let other = &mut self.clients[to];
-            other.record.answers_go_to = NonZeroU64::new(from.serial);
+            other.record.answers_go_to = NonZeroU64::new(from);
             other.reading.message(head, other.form.render(line.clone()));
             // Only the sender is filed by the caller. Without this, a recipient in a quiet room
             // would get the message at its next event.
             self.file(to, now);
         }
         // The same line, ignored or not, since the sender must not see a difference.
-        self.tell_lines(from, line, now);
-        if let Some(text) = self.moderation.away.get(&to.serial).cloned() {
-            self.tell(from, &Notice::AwayNow { name: &to_name, text: &text }, now);
-        }
+        let away = self.moderation.away.get(&to.serial);
+        let away = away.map(|text| voice.line(&Notice::AwayNow { name: &to_name, text }));
+        [line, away.unwrap_or_default()].concat()
     }
 
     fn rename(&mut self, id: ClientId, name: &str, now: Instant) {
@@ -187,6 +209,9 @@ impl<S: Socket> Hub<S> {
         // A name could say what a muted client may not.
         if let Some(notice) = self.room_of(id).silence(serial, now) {
             return self.tell(id, &notice, now);
+        }
+        if self.shared.is_some() {
+            return self.claim(id, name, now);
         }
         let from = self.names.of(serial).to_string();
         let network = network(self.clients[id].record.ip);
@@ -203,9 +228,8 @@ impl<S: Socket> Hub<S> {
             }
             Ok(()) => {
                 // Its bearer has worded the name, so a client that ignores it does not see it.
-                let (notice, voice) =
-                    (Notice::Renamed { from: &from, to: &to }, self.config.voice());
-                self.rooms[self.clients[id].room].tell_of(&mut self.pages, serial, &notice, voice);
+                let notice = Notice::Renamed { from: &from, to: &to };
+                self.tell_all(self.clients[id].room, serial, &notice);
                 // A client without echo leaves its own lines out, and this is one. It would never
                 // learn that it worked.
                 if self.is_without(id, serial) {
@@ -350,7 +374,7 @@ impl<S: Socket> Hub<S> {
         // would be wrong.
         let members = keys.filter(|reader| self.is_seen(*reader));
         let named = members.take(NAMED_MAX).map(|member| self.names.of(member.serial).to_string());
-        let (here, names) = (room.here, named.collect::<Vec<String>>());
+        let (here, names) = (room.everyone(), named.collect::<Vec<String>>());
         let (more, names, readers) = (here - names.len(), &names.join(", "), room.reading);
         let notice = match (more, readers) {
             (0, 0) => Notice::Here { here, names },
@@ -374,11 +398,12 @@ impl<S: Socket> Hub<S> {
     }
 
     fn quit(&mut self, id: ClientId, words: &str, now: Instant) {
-        let room = &mut self.rooms[self.clients[id].room];
+        let room_id = self.clients[id].room;
+        let room = &self.rooms[room_id];
         // Its last words are a line of its own, not part of the notice that it left: a client that
         // ignores it must not see them. A muted client has none.
         if !words.is_empty() && room.silence(id.serial, now).is_none() {
-            room.say(&mut self.pages, id.serial, EntryKind::Say, words, &self.names);
+            self.say(room_id, id.serial, EntryKind::Say, words.as_bytes());
         }
         // Told first, because a client that is ending is told nothing more. `nc` shows nothing when
         // a server closes, so without this line its user would see no effect.

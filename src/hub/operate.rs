@@ -137,20 +137,18 @@ impl<S: Socket> Hub<S> {
         }
         self.moderation.requests.push(Request::Keep);
         self.log_act(id, &format!("banned {network}{}", Span(time)), why);
-        let gone = self.expel_banned(
-            id,
-            network,
-            &Notice::Banned { time: Span(time), why: Why(why) },
-            why,
-            now,
-        );
+        let (by, log_name) = (self.called_by(id), self.log_name(id));
+        let notice = Notice::Banned { time: Span(time), why: Why(why) };
+        let gone = self.expel_banned((&by, &log_name), network, &notice, why, now);
+        let seconds = time.map(|time| format!("{}s", time.as_secs())).unwrap_or_default();
+        self.act_elsewhere(id, "/ban", &format!("{network} {seconds} {why}"));
         self.tell(id, &Notice::BanSet { network: &shown(network), time: Span(time), gone }, now);
     }
 
     /// Disconnects all of a network that is banned. Their rooms are told. Returns how many.
-    fn expel_banned(
+    pub(super) fn expel_banned(
         &mut self,
-        operator: ClientId,
+        (by, log_name): (&str, &str),
         network: IpNet,
         notice: &Notice<'_>,
         why: &str,
@@ -163,17 +161,15 @@ impl<S: Socket> Hub<S> {
                 && !client.record.is_operator
                 && network.contains(&client.record.ip.to_canonical())
         });
-        let by = self.called_by(operator);
         for one in &banned {
-            self.log_done(operator, "kicked", *one, why);
+            info!("kicked {} by operator {log_name}{}", self.log_name(*one), Why(why));
             // Both are read before the client leaves: afterwards it is seen by nobody. The others
             // are told later, so that the last thing the client reads is the reason for it.
             let (room, is_seen) = (self.clients[*one].room, self.is_seen(*one));
             let name = self.names.of(one.serial).to_string();
             self.expel(*one, notice, now);
             if is_seen {
-                let (name, by, why) = (name.as_str(), by.as_str(), Why(why));
-                self.post(room, &Notice::WasKicked { name, by, why }, now);
+                self.post(room, &Notice::WasKicked { name: &name, by, why: Why(why) }, now);
             }
         }
         banned.len()
@@ -187,6 +183,7 @@ impl<S: Socket> Hub<S> {
         }
         self.moderation.requests.push(Request::Keep);
         self.log_act(id, &format!("lifted the ban of {text}"), "");
+        self.act_elsewhere(id, "/unban", text);
         self.tell(id, &Notice::BanLifted { network: text }, now);
     }
 
@@ -230,13 +227,18 @@ impl<S: Socket> Hub<S> {
     /// behind the last line, and at the door never.
     fn post(&mut self, room: RoomId, notice: &Notice<'_>, now: Instant) {
         if self.stop == Stop::No && !self.rooms[room].is_door {
-            self.rooms[room].submissions.push_notice(&self.config.voice().line(notice));
+            self.submit_notice(room, &self.config.voice().line(notice));
             self.agenda.file_room(room, &mut self.rooms[room], now);
         }
     }
 
     pub(super) fn tell_where(&mut self, id: ClientId, name: &str, now: Instant) {
         let Some(other) = self.find(name) else { return self.tell_nobody(id, name, now) };
+        self.tell_lines(id, self.where_line(other, now), now);
+    }
+
+    /// Where a client is, and since when.
+    pub(super) fn where_line(&self, other: ClientId, now: Instant) -> Vec<u8> {
         let record = &self.clients[other].record;
         let came = Duration::from_secs(record.came_seconds.into());
         let since = now.duration_since(self.rooms.start()).saturating_sub(came);
@@ -244,13 +246,20 @@ impl<S: Socket> Hub<S> {
         let address = Some(record.address()).filter(|address| !address.ip().is_unspecified());
         let name = &self.names.of(other.serial).to_string();
         let notice = Notice::Where { name, address: Shown(address), time: Span(Some(since)) };
-        self.tell(id, &notice, now);
+        self.config.voice().line(&notice)
     }
 
     pub(super) fn set_op(&mut self, id: ClientId, name: &str, on: bool, now: Instant) {
         let Some(other) = self.find(name) else { return self.tell_nobody(id, name, now) };
         // Logged first: the log says what each was when it was done.
         self.log_done(id, if on { "made an operator:" } else { "unmade an operator:" }, other, "");
+        let done = self.make_op(other, on, now);
+        self.tell_lines(id, done, now);
+    }
+
+    /// Makes a client an operator, or no operator, and tells it. Returns what the one reads that
+    /// asked for it.
+    pub(super) fn make_op(&mut self, other: ClientId, on: bool, now: Instant) -> Vec<u8> {
         // It holds from this place in the order on. A command of the other that is behind this one
         // is judged by it.
         self.clients[other].record.is_operator = on;
@@ -259,7 +268,7 @@ impl<S: Socket> Hub<S> {
         self.file(other, now);
         let name = &self.names.of(other.serial).to_string();
         let done = if on { Notice::OperatorMade { name } } else { Notice::OperatorUnmade { name } };
-        self.tell(id, &done, now);
+        self.config.voice().line(&done)
     }
 
     /// A client tells a secret, to become an operator.

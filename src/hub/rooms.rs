@@ -247,6 +247,11 @@ impl Rooms {
         door
     }
 
+    /// Whether there is a room with this id.
+    pub fn has(&self, id: RoomId) -> bool {
+        self.slab.contains(id.0 as usize)
+    }
+
     /// Removes a room that nothing names.
     pub fn close(&mut self, id: RoomId) {
         debug_assert!(id != LOBBY && self[id].is_empty());
@@ -287,7 +292,7 @@ impl Rooms {
     pub fn largest(&self, rooms_max: usize) -> Vec<(RoomId, usize)> {
         let rooms = self.slab.iter().filter(|(_, room)| !room.is_door);
         let mut rooms: Vec<(RoomId, usize)> =
-            rooms.map(|(key, room)| (RoomId(key as u32), room.here)).collect();
+            rooms.map(|(key, room)| (RoomId(key as u32), room.everyone())).collect();
         let order = |(id, here): &(RoomId, usize)| (usize::MAX - here, *id);
         if rooms.len() > rooms_max {
             rooms.select_nth_unstable_by_key(rooms_max, order);

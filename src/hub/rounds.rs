@@ -40,7 +40,7 @@ impl<S: Socket> Hub<S> {
     /// pass is unfinished: nothing could be appended there.
     pub fn listen(&mut self, now: Instant) {
         // What was read now would stand behind the last line.
-        if self.stop != Stop::No {
+        if self.stop != Stop::No || self.is_held_by_bus() {
             return;
         }
         let mut left = self.config.turn_bytes_max();
@@ -90,6 +90,7 @@ impl<S: Socket> Hub<S> {
         *left -= budget - budget_left;
         turn.deficit -= (budget - budget_left) as u32;
         let room = &mut self.rooms[turn.id];
+        // In a cluster it is published before it is submitted.
         let is_submitted = !room.submissions.is_empty();
         if is_submitted {
             // Not by `file_room`, which looks away while a small turn is held back: the append has

@@ -295,4 +295,25 @@ impl<S: Socket> Hub<S> {
         }
         self.file(id, now);
     }
+
+    /// Gives a client another form: at once if it has everything, else once it has.
+    ///
+    /// Only at the head do two forms agree, since nothing stands behind it. Anywhere else a
+    /// position would have to be translated, and a half-sent line could not be. So a telnet client
+    /// that is behind gets bare line feeds a little longer.
+    pub(super) fn change_form(&mut self, id: ClientId, form: Form) {
+        let head = self.head(id);
+        let client = &mut self.clients[id];
+        // If it cannot change now, the next offer that leaves it with everything tries again.
+        client.next_form = form;
+        let may_change = client.life().is_read() && client.reading.may_change_form(head);
+        if client.form == form || !may_change {
+            return;
+        }
+        let forms = &mut self.rooms[client.room].forms;
+        forms.leave(&mut self.pages, client.form);
+        forms.join(form);
+        client.form = form;
+        client.reading.change_form(forms.of(form).head(), form);
+    }
 }

@@ -29,12 +29,13 @@ use std::time::Instant;
 
 use super::Hub;
 use super::listen::{AGAIN, Budget, DONE, MORE, Step, Visit};
+use super::share::Shared;
 use crate::config::{NAMED_BYTES_MAX, STANDING_BYTES_MAX};
 use crate::hub::client::{Admission, Hold, Part, Record, Socket};
 use crate::room::rules::Rules;
 use crate::room::submissions::Kind;
 use crate::room::transcript::charge;
-use crate::room::{ClientId, Room};
+use crate::room::{ClientId, Room, RoomId};
 use crate::wire::decoder::Decoded;
 use crate::wire::line::LineRules;
 use crate::words::command;
@@ -107,7 +108,8 @@ impl<S: Socket> Hub<S> {
         if let Some(rules) = slow_rules(room, record, is_told) {
             rules.note_line(id.serial, now);
         }
-        room.submissions.push(id, kind, text, cost);
+        let shared = self.shared.as_deref_mut();
+        push(shared, room, (id, client.room), kind, text, cost);
         budget.spend(cost);
         if kind == Kind::Command {
             // What it sends behind a command is read when that is carried out. So a line behind
@@ -144,9 +146,8 @@ impl<S: Socket> Hub<S> {
     fn answer_in_turn(&mut self, id: ClientId, notice: &Notice<'_>) {
         let client = &mut self.clients[id];
         client.hold = Hold::Answer;
-        let submissions = &mut self.rooms[client.room].submissions;
-        // It takes nothing of the transcript.
-        submissions.push(id, Kind::Answer, &self.config.voice().line(notice), 0);
+        let (room, line) = (client.room, self.config.voice().line(notice));
+        self.submit(id, room, Kind::Answer, &line, 0);
     }
 
     /// A line is too long: it is dropped, and its author gets a notice.
@@ -163,6 +164,24 @@ impl<S: Socket> Hub<S> {
     ) {
         self.clients[id].record.decoder.consume(decoded, rules, now);
         self.answer_in_turn(id, &Notice::LineTooLong { bytes_max });
+    }
+}
+
+/// Submits a text in a room, or gives it to the servers that share the room first.
+pub(super) fn push(
+    shared: Option<&mut Shared>,
+    room: &mut Room,
+    (author, id): (ClientId, RoomId),
+    kind: Kind,
+    text: &[u8],
+    charge: usize,
+) {
+    match shared {
+        Some(shared) => {
+            room.heard += 1;
+            shared.hear(author, id, kind, text, charge);
+        }
+        None => room.submissions.push(author, kind, text, charge),
     }
 }
 
@@ -195,7 +214,9 @@ fn slow_rules<'a>(room: &'a mut Room, record: &Record, is_told: bool) -> Option<
 fn cost(text: &[u8], kind: Kind, name: &impl Display) -> usize {
     const MARKS_BYTES: usize = 3;
     match kind {
-        Kind::AsItIs | Kind::Answer | Kind::Departure { .. } => charge(text.len()),
+        Kind::AsItIs | Kind::Answer | Kind::Departure { .. } | Kind::Ordered { .. } => {
+            charge(text.len())
+        }
         Kind::Line => charge(name.to_string().len() + text.len() + MARKS_BYTES),
         Kind::Command => command_cost(text),
     }

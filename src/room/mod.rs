@@ -89,6 +89,10 @@ pub struct Room {
     pub readers: Readers,
     /// How many of them are in the conversation.
     pub here: usize,
+    /// How many clients of other servers of the cluster are.
+    pub elsewhere: usize,
+    /// How much was sent here that is not published to the other servers of the cluster yet.
+    pub heard: usize,
     /// How many others only read it.
     pub reading: usize,
     /// How many connections are moving here from other rooms.
@@ -148,6 +152,8 @@ pub enum Effect {
     Command(String),
     /// Its author is no longer on the server.
     Gone,
+    /// A line of its author has come back from the order of a cluster.
+    Returned,
 }
 
 impl Room {
@@ -172,6 +178,8 @@ impl Room {
             presence,
             readers: Readers::default(),
             here: 0,
+            elsewhere: 0,
+            heard: 0,
             reading: 0,
             coming: 0,
             turns: Turns::default(),
@@ -182,6 +190,11 @@ impl Room {
             logged: 0,
             queues: Queues::default(),
         }
+    }
+
+    /// How many are in the conversation, those on other servers included.
+    pub fn everyone(&self) -> usize {
+        self.here + self.elsewhere
     }
 
     /// The network of the client that made it; `None` if the server did.
@@ -208,8 +221,8 @@ impl Room {
 
     /// Whether no line waits, no pass is in progress, and no client is here or coming.
     pub fn is_empty(&self) -> bool {
-        let is_silent = self.submissions.is_empty() && self.pass.is_none();
-        is_silent && self.readers.count() == 0 && self.coming == 0
+        let waiting = self.heard + self.readers.count() + self.coming + self.elsewhere;
+        self.submissions.is_empty() && self.pass.is_none() && waiting == 0
     }
 
     /// The queues in which it belongs.
@@ -228,16 +241,14 @@ impl Room {
         [self.presence.summary_due(), self.kept_until()].into_iter().flatten().min()
     }
 
-    /// Submits the summary of joins and leaves, if its time has come.
-    pub fn note_time(&mut self, voice: Voice, now: Instant) {
-        if let Some(summary) = self.presence.take_summary(self.here, now) {
-            self.submissions.push_notice(&voice.line(&summary));
-        }
+    /// The summary of joins and leaves, if its time has come.
+    pub fn take_summary(&mut self, now: Instant) -> Option<Notice<'static>> {
+        self.presence.take_summary(self.everyone(), now)
     }
 
     /// Submits the last line, behind the notices that are still waiting.
     pub fn stop(&mut self, voice: Voice) {
-        if let Some(summary) = self.presence.take_untold(self.here) {
+        if let Some(summary) = self.presence.take_untold(self.everyone()) {
             self.submissions.push_notice(&voice.line(&summary));
         }
         self.submissions.push_notice(&voice.line(&Notice::Stopping));
@@ -298,7 +309,12 @@ impl Room {
                 }
                 let name = &names.of(author).to_string();
                 let stamp = self.stamp(author, EntryKind::Say, name);
-                self.forms.append(pages, stamp, &line(EntryKind::Say, name, text));
+                self.forms.append(pages, stamp, &EntryKind::Say.parts(name, text));
+            }
+            Kind::Ordered { kind, name_bytes } => {
+                let stamp = Stamp { author, kind, at_seconds: self.at_seconds, name_bytes };
+                self.forms.append(pages, stamp, &[text]);
+                return Effect::Returned;
             }
             Kind::Command => {
                 let line = String::from_utf8_lossy(text).into_owned();
@@ -334,7 +350,7 @@ impl Room {
         if let Some(notice) = self.silence(author, now) {
             return Effect::Answer(voice.line(&notice));
         }
-        self.say(pages, author, kind, text, names);
+        self.say(pages, author, kind, text.as_bytes(), names);
         Effect::Answer(Vec::new())
     }
 
@@ -344,12 +360,12 @@ impl Room {
         pages: &mut Pages,
         author: u64,
         kind: EntryKind,
-        text: &str,
+        text: &[u8],
         names: &Names,
     ) {
         let name = &names.of(author).to_string();
         let stamp = self.stamp(author, kind, name);
-        self.forms.append(pages, stamp, &line(kind, name, text.as_bytes()));
+        self.forms.append(pages, stamp, &kind.parts(name, text));
     }
 
     fn stamp(&self, author: u64, kind: EntryKind, name: &str) -> Stamp {
@@ -360,19 +376,6 @@ impl Room {
     pub fn tell_of(&mut self, pages: &mut Pages, author: u64, notice: &Notice<'_>, voice: Voice) {
         let stamp = self.stamp(author, EntryKind::Notice, "");
         self.forms.append(pages, stamp, &[&voice.line(notice)]);
-    }
-
-    /// A client has left for another room, and the others here are told.
-    pub fn tell_moved(
-        &mut self,
-        pages: &mut Pages,
-        author: u64,
-        to: &str,
-        names: &Names,
-        voice: Voice,
-    ) {
-        let name = &names.of(author).to_string();
-        self.tell_of(pages, SERVER, &Notice::Moved { name, room: to }, voice);
     }
 
     /// The newest lines of clients with a number below `before`, in this form: at most `lines`
@@ -491,12 +494,6 @@ impl Room {
     }
 }
 
-/// The parts of a line of a client.
-fn line<'a>(kind: EntryKind, name: &'a str, text: &'a [u8]) -> [&'a [u8]; 5] {
-    let (before, behind) = kind.marks();
-    [before.as_bytes(), name.as_bytes(), behind.as_bytes(), text, b"\n"]
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -548,7 +545,8 @@ mod tests {
             let effect = submit(&mut room, &mut pages, &names, Kind::Command, command);
             assert_eq!(effect, Effect::Answer(Vec::new()), "{command}");
         }
-        room.tell_moved(&mut pages, 7, "attic", &names, VOICE);
+        let notice = Notice::Moved { name: "guest7", room: "attic" };
+        room.tell_of(&mut pages, SERVER, &notice, VOICE);
         assert_eq!(said(&room), "~ guest7 waves\nguest7: /who\n* guest7 went to attic\n");
     }
 

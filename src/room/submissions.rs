@@ -1,13 +1,13 @@
 //! A queue of what was submitted but is not in the transcript yet.
 //!
-//! Submitting and appending are two steps: one day an ordered stream that several servers share may
-//! stand between them. The order of submitting is the order of appending.
+//! Submitting and appending are two steps: in a cluster the order that all servers share stands
+//! before them. The order of submitting is the order of appending.
 
 use std::collections::VecDeque;
 
 use super::ClientId;
 use super::forms::FORM_BYTES_MAX;
-use super::transcript::{SERVER, charge};
+use super::transcript::{EntryKind, SERVER, charge};
 
 /// A queue of what will be appended, or carried out, in order.
 #[derive(Debug, Default)]
@@ -42,6 +42,13 @@ pub enum Kind {
     AsItIs,
     /// It is appended between the author's name and a line feed.
     Line,
+    /// It is complete, as all servers of a cluster show it.
+    Ordered {
+        /// What kind of entry it is.
+        kind: EntryKind,
+        /// How many bytes of its author's name are in it.
+        name_bytes: u8,
+    },
     /// It is a command of its author, and is carried out.
     Command,
     /// It is a reply to its author alone.
@@ -89,6 +96,15 @@ impl Submissions {
             *charged -= if stays { 0 } else { its.charge };
             stays
         });
+    }
+
+    /// The same, and takes out what stands in the same places of another queue.
+    pub fn drop_lines_of_in<T>(&mut self, author: ClientId, others: &mut VecDeque<T>) {
+        let stays =
+            |its: &Submission| its.author != author || matches!(its.kind, Kind::Departure { .. });
+        let mut places = self.queue.iter();
+        others.retain(|_| places.next().is_none_or(stays));
+        self.drop_lines_of(author);
     }
 
     /// What the next one is charged, if that is at most `charge_max`.

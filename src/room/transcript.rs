@@ -67,6 +67,16 @@ pub enum EntryKind {
 }
 
 impl EntryKind {
+    /// The parts of a line of this kind.
+    pub fn parts<'a>(self, name: &'a str, text: &'a [u8]) -> [&'a [u8]; 5] {
+        let (before, behind) = self.marks();
+        [before.as_bytes(), name.as_bytes(), behind.as_bytes(), text, b"\n"]
+    }
+
+    /// All of them.
+    pub const ALL: [EntryKind; 4] =
+        [EntryKind::Say, EntryKind::Me, EntryKind::Notice, EntryKind::Raw];
+
     /// What stands before the name, or before the text if there is none; and between the two.
     pub const fn marks(self) -> (&'static str, &'static str) {
         match self {

@@ -81,6 +81,10 @@ impl Server {
     /// come twice, so its door remembers it. No client is refused while another is about to free
     /// its place.
     pub(super) fn accept(&mut self, now: Instant) {
+        // A client that comes before the other servers are known would miss what they say.
+        if !self.hub.is_open() {
+            return;
+        }
         let mut left = self.accepts_max;
         for place in 0..self.listening.len() {
             while left > 0 && self.listening[place].door.may_accept(now) {

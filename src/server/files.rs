@@ -180,6 +180,7 @@ impl Server {
                     info!("the log level is {level}");
                 }
                 Request::Keep => self.keep(now),
+                Request::GiveWay => self.stop("another server has started under its name", now),
             }
         }
     }

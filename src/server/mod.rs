@@ -31,12 +31,15 @@ use mio::{Events, Interest, Poll, Registry, Token};
 use signal_hook_mio::v1_0::Signals;
 use socket2::SockRef;
 
+use crate::bus::{Bus, Node, Terms};
 use crate::config::Config;
+use crate::config::cluster::Cluster;
 use crate::hub::client::Socket;
 use crate::hub::{Hub, Wait};
 use crate::pace::Throttle;
 use crate::room::LOBBY;
 use crate::server::console::Console;
+use crate::server::engine::Engines;
 use crate::server::files::Files;
 use crate::server::journal::Journal;
 use crate::server::keeper::Keeper;
@@ -54,6 +57,7 @@ use typing::Typing;
 mod accepting;
 pub mod console;
 pub mod door;
+mod engine;
 mod files;
 mod host;
 mod in_use;
@@ -91,10 +95,12 @@ const KEYBOARD: Token = Token(usize::MAX - 2);
 const HOST: Token = Token(usize::MAX - 3);
 /// The socket of the keeper.
 const KEEPER: Token = Token(usize::MAX - 4);
+/// The connections to the engine of a cluster.
+const ENGINES: [Token; 2] = [Token(usize::MAX - 5), Token(usize::MAX - 6)];
 /// The listener of `--metrics`.
-const METRICS: Token = Token(usize::MAX - 5);
+const METRICS: Token = Token(usize::MAX - 7);
 /// The first of the requests there, and the end of them.
-const SCRAPES: usize = usize::MAX - 5 - SCRAPES_MAX;
+const SCRAPES: usize = usize::MAX - 7 - SCRAPES_MAX;
 const SCRAPES_END: usize = SCRAPES + SCRAPES_MAX;
 
 /// How a server ended.
@@ -120,6 +126,8 @@ pub struct Server {
     typing: Option<Typing>,
     /// `None` without `--keep`. Its last words go to the journal, so it stands before that.
     keeper: Option<Keeper>,
+    /// `None` without `--cluster`.
+    engines: Option<Engines>,
     files: Files,
     manager: Manager,
     /// `None` without `--metrics`.
@@ -166,6 +174,7 @@ impl Server {
         let mut hub = Hub::new(config.clone(), clients_max, Instant::now());
         // Two runs may begin within a second, but not within a microsecond.
         hub.set_machine(&machine_name(), files::unix_micros());
+        let engines = join_cluster(&config, &mut hub)?;
         let files = Files::of(&config);
         files.load(&mut hub, keeper.as_mut(), Instant::now())?;
         let form = config.log_form();
@@ -186,6 +195,7 @@ impl Server {
             typing,
             journal,
             keeper,
+            engines,
             files,
             manager,
             scrapes,
@@ -222,6 +232,7 @@ impl Server {
     fn turn(&mut self) -> io::Result<Option<Ended>> {
         let now = self.wait()?;
         self.note(now)?;
+        self.talk_to_engine(now);
         self.hub.listen(now);
         self.release(now);
         self.accept(now);
@@ -301,6 +312,9 @@ impl Server {
             match event.token() {
                 SIGNALS => signalled = true,
                 KEEPER => self.keeper.iter_mut().for_each(|it| it.note(readable, writable)),
+                token if ENGINES.contains(&token) => {
+                    self.engines.iter_mut().for_each(|it| it.note(token, readable, writable));
+                }
                 KEYBOARD | HOST => self.typing.iter_mut().for_each(Typing::note),
                 METRICS => self.scrapes.iter_mut().for_each(Scrapes::note_waiting),
                 Token(number @ SCRAPES..SCRAPES_END) => {
@@ -373,10 +387,18 @@ impl Server {
         let form = self.console.form();
         let below = self.hub.endangered_below(form);
         self.console.speak(self.hub.transcript_in(form), below, now);
+        self.talk_to_engine(now);
         self.speak_to_keeper(now);
         self.manager.speak(self.hub.here(), now);
         self.answer_scrapes(now);
         self.journal.relay(now);
+    }
+
+    /// Moves bytes to and from the engine that orders what several servers say.
+    fn talk_to_engine(&mut self, now: Instant) {
+        if let (Some(engines), Some(bus)) = (&mut self.engines, self.hub.bus()) {
+            engines.run(bus, self.poll.registry(), now);
+        }
     }
 
     /// Sends the keeper what it lacks. One that was started again is watched from now on.
@@ -414,8 +436,20 @@ impl Server {
         let said = !self.hub.is_busy() && !self.console.is_behind(printed);
         // What the keeper has been sent, it writes, though the server has ended.
         let kept = !self.keeper.as_ref().is_some_and(Keeper::is_behind);
-        (over && (said && kept || late)).then_some(Ended::Stopped)
+        let told = self.hub.is_goodbye_said();
+        (over && (said && kept && told || late)).then_some(Ended::Stopped)
     }
+}
+
+/// Makes a server a node of its cluster, if it has one.
+fn join_cluster(config: &Config, hub: &mut Hub<TcpStream>) -> Result<Option<Engines>, StartError> {
+    let Some(cluster) = &config.cluster else { return Ok(None) };
+    let name = config.node.clone().unwrap_or_else(|| Cluster::node_of(&machine_name()));
+    let node = Node { name, epoch: files::unix_micros() };
+    let (stream, password) = (cluster.stream.clone(), cluster.password.clone());
+    hub.join_cluster(Bus::new(Terms { stream, password, node }, Instant::now()));
+    let engines = Engines::of(cluster, ENGINES);
+    engines.map(Some).map_err(|error| StartError::System("find the engine of --cluster", error))
 }
 
 impl Socket for TcpStream {

@@ -159,6 +159,18 @@ notices! {
     Stopping
         en "server shutting down"
         ko "서버를 종료합니다";
+    /// To all: the order that several servers share is not there.
+    Unreachable
+        en "the other servers cannot be reached: what you say waits"
+        ko "다른 서버에 닿지 않습니다. 하시는 말은 기다립니다";
+    /// To all: it is there again.
+    Reached
+        en "the other servers can be reached again"
+        ko "다른 서버에 다시 닿습니다";
+    /// To all: another server is gone, and its clients here with it.
+    ServerGone { node: &'a str, left: usize }
+        en "server {node} is gone ({left} left)"
+        ko "서버 {node}가 사라져 {left}명이 나갔습니다";
     /// To a client that sent an unknown command.
     Unknown { command: &'a str }
         en "no such command: {command}; /help lists them, //text says /text"

@@ -12,7 +12,9 @@
 )]
 
 mod accepting;
+mod cluster;
 mod dialects;
+mod engine;
 mod limits;
 mod memory;
 mod operators;

@@ -164,7 +164,8 @@ impl Small {
         self.connect_later_from(SocketAddr::from(([10, 0, 0, last], 1000)), Entrance::to(LOBBY))
     }
 
-    fn connect_later_from(&mut self, address: SocketAddr, entrance: Entrance) -> Seat {
+    /// The same from this address, by this entrance.
+    pub fn connect_later_from(&mut self, address: SocketAddr, entrance: Entrance) -> Seat {
         let pipe = Rc::new(RefCell::new(Pipe::default()));
         let key = self.hub.next_key();
         self.hub.admit(PipeEnd(Rc::clone(&pipe)), address, entrance, self.now);
@@ -194,8 +195,14 @@ impl Small {
 
     /// A client ends its side.
     pub fn end(&mut self, seat: &Seat) {
-        seat.pipe.borrow_mut().ended = true;
+        self.end_later(seat);
         self.note(seat);
+    }
+
+    /// The same; the next turn finds it.
+    pub fn end_later(&mut self, seat: &Seat) {
+        seat.pipe.borrow_mut().ended = true;
+        self.hub.note(seat.key, true, false, self.now);
     }
 
     /// Something has happened to the socket of a client.

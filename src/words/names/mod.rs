@@ -44,6 +44,8 @@ pub struct Names {
     kept: KeptNames,
     by_folded: HashMap<Arc<str>, u64>,
     by_look: HashMap<Arc<str>, u64>,
+    /// What stands behind the serial of a guest: in a cluster, `-` and the name of its server.
+    guest_suffix: String,
 }
 
 #[derive(Debug)]
@@ -59,14 +61,8 @@ impl Names {
     /// claimant's own name is free to it, so it can change the case. So is a name that is kept for
     /// it.
     pub fn take(&mut self, claimant: Claimant, name: Name, now: Instant) -> Result<(), Refusal> {
-        self.free_those_due(now);
+        self.check(claimant, &name, now)?;
         let Claimant { serial, network } = claimant;
-        if self.is_of_another(self.by_folded.get(&name.folded), claimant) {
-            return Err(Refusal::Taken);
-        }
-        if name.looks.iter().any(|look| self.is_of_another(self.by_look.get(look), claimant)) {
-            return Err(Refusal::LooksLikeTaken);
-        }
         self.free_those_in_the_way(claimant, &name);
         self.index(serial, &name);
         let folded = Arc::clone(&name.folded);
@@ -79,6 +75,51 @@ impl Names {
             None => {}
         }
         Ok(())
+    }
+
+    /// Whether the claimant can [`Names::take`] this name.
+    pub fn check(&mut self, claimant: Claimant, name: &Name, now: Instant) -> Result<(), Refusal> {
+        self.free_those_due(now);
+        if self.is_of_another(self.by_folded.get(&name.folded), claimant) {
+            return Err(Refusal::Taken);
+        }
+        if name.looks.iter().any(|look| self.is_of_another(self.by_look.get(look), claimant)) {
+            return Err(Refusal::LooksLikeTaken);
+        }
+        Ok(())
+    }
+
+    /// Gives the claimant the name, unless another client has it now. Names that are only kept give
+    /// way: each server of a cluster keeps its own, and all must decide alike.
+    pub fn grant(&mut self, claimant: Claimant, name: Name, now: Instant) -> Result<(), Refusal> {
+        let of_looks = name.looks.iter().filter_map(|look| self.by_look.get(look));
+        let of_it = of_looks.chain(self.by_folded.get(&name.folded));
+        for other in of_it.copied().collect::<Vec<u64>>() {
+            let is_in_the_way = self.kept.of(other).is_some_and(|kept| {
+                kept.folded == name.folded
+                    || kept.looks.iter().any(|look| name.looks.contains(look))
+            });
+            if is_in_the_way {
+                let kept = self.kept.take_of(other);
+                self.free(kept);
+            }
+        }
+        self.take(claimant, name, now)
+    }
+
+    /// The names of all that bear one, by serial.
+    pub fn all(&self) -> impl Iterator<Item = (u64, &str)> {
+        self.bearers.iter().map(|(serial, bearer)| (*serial, bearer.name.as_str()))
+    }
+
+    /// Whether this client has a name.
+    pub fn has(&self, serial: u64) -> bool {
+        self.bearers.contains_key(&serial)
+    }
+
+    /// From now on a guest is called so, with this behind its serial.
+    pub fn set_guest_suffix(&mut self, suffix: String) {
+        self.guest_suffix = suffix;
     }
 
     /// Keeps the name of a client that has left, for its network. It does nothing for a guest.
@@ -159,7 +200,7 @@ impl Names {
     pub fn of(&self, serial: u64) -> impl Display {
         match self.bearers.get(&serial) {
             Some(bearer) => Called::Name(&bearer.name.called),
-            None => Called::Guest(serial),
+            None => Called::Guest(serial, &self.guest_suffix),
         }
     }
 
@@ -177,6 +218,7 @@ impl Names {
             return known.copied();
         }
         let digits = folded.strip_prefix(GUEST)?;
+        let digits = digits.strip_suffix(self.guest_suffix.as_str()).unwrap_or(digits);
         let serial = digits.parse().ok().filter(|serial: &u64| serial.to_string() == digits)?;
         let is_guest = serial > 0 && !self.bearers.contains_key(&serial);
         is_guest.then_some(serial)
@@ -185,14 +227,14 @@ impl Names {
 
 enum Called<'a> {
     Name(&'a str),
-    Guest(u64),
+    Guest(u64, &'a str),
 }
 
 impl Display for Called<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Called::Name(name) => f.write_str(name),
-            Called::Guest(serial) => write!(f, "{GUEST}{serial}"),
+            Called::Guest(serial, suffix) => write!(f, "{GUEST}{serial}{suffix}"),
         }
     }
 }

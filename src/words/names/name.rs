@@ -296,7 +296,10 @@ fn looks(text: &str) -> [String; 3] {
 /// Whether this look is that of a reserved word, or of a guest, with or without joints.
 fn is_reserved(look: &str) -> bool {
     let word = look.replace(JOINTS, "");
-    RESERVED_LOOKS.contains(&word) || is_guest(&word)
+    // In a cluster the name of its server stands behind a guest.
+    let is_guest_of_server =
+        look.split_once('-').is_some_and(|(guest, _)| guest.len() > GUEST.len() && is_guest(guest));
+    RESERVED_LOOKS.contains(&word) || is_guest(&word) || is_guest_of_server
 }
 
 /// Whether this look is `guest`, alone or with digits. In a skeleton 0 is `O` and 1 is `l`.
@@ -484,7 +487,8 @@ mod tests {
     #[test]
     fn nobody_calls_themselves_a_guest() {
         are_reserved("guest Guest7 GUEST10 guest007 guеst7 guest٣ guestlO GuestI0");
-        pass("guestbook guests guest7a gues ghost7");
+        are_reserved("guest7-web01 Guest10-a");
+        pass("guestbook guests guest7a gues ghost7 guest-a");
     }
 
     #[test]

@@ -12,7 +12,7 @@ use crate::support::process::{self, Collected, through_shell};
 use crate::support::{PATIENCE, Server, command, wait_for};
 
 /// What a value counts, or what it is.
-const UNITS: [&str; 18] = [
+const UNITS: [&str; 19] = [
     "ADDR",
     "BYTES",
     "CIDR",
@@ -31,6 +31,7 @@ const UNITS: [&str; 18] = [
     "SECONDS",
     "SECRET",
     "WRITES",
+    "URL",
 ];
 
 fn flags() -> Vec<Arg> {
@@ -133,8 +134,8 @@ fn range(said: &str) -> Option<(f64, Option<f64>)> {
 
 #[test]
 fn every_number_says_its_range_and_takes_no_other() {
-    const NO_NUMBERS: [&str; 9] =
-        ["ADDR", "CIDR", "DIR", "FILE", "LANG", "LEVEL", "NAME", "PATH", "SECRET"];
+    const NO_NUMBERS: [&str; 10] =
+        ["ADDR", "CIDR", "DIR", "FILE", "LANG", "LEVEL", "NAME", "PATH", "SECRET", "URL"];
     let takes = |flag: &Arg, value: f64| {
         let command = Config::augment_args(clap::Command::new("chinwag"));
         let value = format!("--{}={value}", flag.get_long().unwrap());

@@ -1,0 +1,104 @@
+//! Which servers a cluster has, as one of them sees it.
+//!
+//! All find at the same entry of the stream that a node is gone: see [`super`].
+
+use std::collections::{BTreeMap, VecDeque};
+
+use super::ledger::{Came as Number, Ledger, Node};
+use super::record::{Record, Records};
+use super::{Came, GONE_MILLIS, Id};
+
+/// The nodes that are there.
+#[derive(Debug, Default)]
+pub(super) struct Nodes {
+    /// The number of each, and the time in the stream of what it said last.
+    pub known: BTreeMap<Node, (u16, u64)>,
+    /// The newest run of each name, though it may be gone.
+    pub newest: BTreeMap<String, u64>,
+    last_number: u16,
+}
+
+impl Nodes {
+    /// The number of the node that has said something at this time of the stream; `None` if a later
+    /// run has its name. What that means for other nodes is put before it.
+    pub fn note(
+        &mut self,
+        own: &Node,
+        node: &Node,
+        millis: u64,
+        came: &mut VecDeque<Came>,
+    ) -> Option<u16> {
+        let newest = self.newest.entry(node.name.clone()).or_default();
+        if node.epoch < *newest {
+            return None;
+        }
+        let is_later = node.epoch > *newest;
+        *newest = node.epoch;
+        if is_later && node.name == own.name {
+            came.push_back(Came::Replaced);
+            return None;
+        }
+        let is_gone = |(other, (_, at)): (&Node, &(u16, u64))| {
+            let is_replaced = is_later && other.name == node.name;
+            is_replaced || at.saturating_add(GONE_MILLIS) < millis
+        };
+        let gone: Vec<Node> = self
+            .known
+            .iter()
+            .filter(|entry| is_gone(*entry))
+            .map(|(node, _)| node.clone())
+            .collect();
+        for other in gone {
+            if other == *own {
+                came.push_back(Came::WasGone);
+                continue;
+            }
+            self.forget(&other, came);
+        }
+        let last_number = &mut self.last_number;
+        let known = self.known.entry(node.clone()).or_insert_with(|| {
+            *last_number += 1;
+            (*last_number, millis)
+        });
+        known.1 = millis;
+        Some(known.0)
+    }
+
+    /// A node is no more.
+    pub fn forget(&mut self, node: &Node, came: &mut VecDeque<Came>) {
+        if let Some((number, _)) = self.known.remove(node) {
+            came.push_back(Came::Gone { node: number, name: node.name.clone() });
+        }
+    }
+}
+
+/// Takes an entry of the stream.
+pub(super) fn note_entry(
+    own: &Node,
+    id: Id,
+    fields: &BTreeMap<&[u8], &[u8]>,
+    ledger: &mut Ledger,
+    nodes: &mut Nodes,
+    came: &mut VecDeque<Came>,
+) {
+    let text = |field: &[u8]| fields.get(field).and_then(|text| std::str::from_utf8(text).ok());
+    let number = |field| text(field).and_then(|text| text.parse::<u64>().ok());
+    let (name, epoch, number, batch) =
+        (text(b"n"), number(b"e"), number(b"q"), fields.get(b"b".as_slice()));
+    // An entry that is not ours: somebody has written to the stream by hand.
+    let (Some(name), Some(epoch), Some(number), Some(batch)) = (name, epoch, number, batch) else {
+        return;
+    };
+    let node = Node { name: name.to_owned(), epoch };
+    let Some(place) = nodes.note(own, &node, id.0, came) else { return };
+    let is_behind_gap = match ledger.note(&node, number, node == *own) {
+        Number::New => false,
+        Number::Gap { .. } => true,
+        Number::Again => return,
+    };
+    came.push_back(Came::Batch { node: place, is_behind_gap, records: batch.to_vec() });
+    if place > 0 && Records::of(batch).any(|record| record == Record::Bye) {
+        ledger.forget(&node);
+        nodes.forget(&node, came);
+    }
+}
