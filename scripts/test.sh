@@ -10,7 +10,8 @@ for pair in nc:netcat-openbsd ncat:ncat socat:socat telnet:telnet busybox:busybo
     curl:curl openssl:openssl ssh:openssh-client gcc:gcc plink:putty-tools ip:iproute2 \
     tmux:tmux screen:screen xterm:xterm Xvfb:xvfb xdotool:xdotool haproxy:haproxy nginx:nginx \
     chromium:chromium chromedriver:chromium-driver fail2ban-regex:fail2ban \
-    zbarimg:zbar-tools mosh:mosh systemd-analyze:systemd promtool:prometheus man:man-db; do
+    zbarimg:zbar-tools mosh:mosh systemd-analyze:systemd promtool:prometheus man:man-db \
+    redis-server:redis-server; do
     command -v "${pair%%:*}" >/dev/null || missing="$missing ${pair##*:}"
 done
 [ -e /usr/lib/nginx/modules/ngx_stream_module.so ] || missing="$missing libnginx-mod-stream"

@@ -10,6 +10,7 @@
 
 mod binary;
 mod chat;
+mod cluster;
 mod control;
 mod hazards;
 mod keeping;

@@ -11,9 +11,10 @@ use crate::chinwag_program;
 use scripts::crowd::PATIENCE;
 
 /// The scripts for visitors, each with a word of its help.
-const SCRIPTS: [(&str, &str); 6] = [
+const SCRIPTS: [(&str, &str); 7] = [
     ("soak.sh", "--seconds SECONDS"),
     ("demo.sh", "Ctrl-B d"),
+    ("cluster.sh", "Ctrl-B d"),
     ("keeping.sh", "--runs RUNS"),
     ("proof.sh", "--short"),
     ("release.sh", "musl"),
@@ -133,6 +134,7 @@ fn a_wrong_flag_of_a_script_is_one_line_and_exit_code_2() {
         ("soak.sh", &["--seconds", "soon"], "soon"),
         ("soak.sh", &["--seconds", "0"], "--seconds 0"),
         ("demo.sh", &["--fast"], "--fast"),
+        ("cluster.sh", &["--port", "x"], "x"),
         ("proof.sh", &["--fast"], "--fast"),
         ("release.sh", &["--fast"], "--fast"),
         ("service/boot.sh", &["--fast"], "--fast"),
