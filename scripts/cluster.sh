@@ -22,10 +22,8 @@ Exit codes: 0 it ran, 1 it could not (tmux, nc or redis-server is missing), 2 wr
 END
 }
 
-fail() {
-    echo "cluster.sh: $2" >&2
-    exit "$1"
-}
+# Beside this file.
+. "${0%"${0##*/}"}./panes.sh"
 
 port=50005
 program=
@@ -45,41 +43,12 @@ case $port in
     '' | *[!0-9]* | ??????*) fail 2 "--port $port is not 1 to 65533" ;;
 esac
 { [ "$port" -ge 1 ] && [ "$port" -le 65533 ]; } || fail 2 "--port $port is not 1 to 65533"
-for pair in tmux:tmux nc:netcat-openbsd redis-server:redis-server; do
-    command -v "${pair%%:*}" >/dev/null ||
-        fail 1 "${pair%%:*} is missing: sudo apt-get install ${pair##*:}"
-done
+need tmux:tmux nc:netcat-openbsd redis-server:redis-server
+find_server "$program"
 
-# This runs a server in the shell of a pane. Only cargo knows where it puts its programs.
-if [ -n "$program" ]; then
-    [ -x "$program" ] || fail 1 "cannot run $program"
-    run="'$program'"
-else
-    cd "$(dirname "$0")/.."
-    cargo build --locked --release --bin chinwag || fail 1 'the server cannot be built'
-    run='cargo run --quiet --locked --release --bin chinwag --'
-fi
-
-# A tmux of its own, so that nothing of yours is touched, and one command ends all of it.
-unset TMUX TMUX_PANE
-name=chinwag-cluster-$$
-mux() {
-    tmux -u -L "$name" -f /dev/null "$@"
-}
-
-# If what is waited for has not happened after this many tenths of a second, it has failed.
-patience=200
-# Waits until a command succeeds, unless redis-server has ended.
-until_it() {
-    tenths=0
-    until "$@" 2>/dev/null; do
-        tenths=$((tenths + 1))
-        [ $tenths -lt $patience ] && kill -0 "$engine" 2>/dev/null || return 1
-        sleep 0.1
-    done
-}
-shows() {
-    mux capture-pane -p -J -S - -t "$1" | grep -qF -- "$2"
+# There is nothing to wait for once the engine has ended.
+goes_on() {
+    kill -0 "$engine"
 }
 
 folder=$(mktemp -d)
@@ -103,30 +72,13 @@ if ! until_it [ -S "$folder/engine" ]; then
     fail 1 'redis-server does not start'
 fi
 
-size=$(stty size 2>/dev/null) || size=
-case $size in '' | 0* | *' 0') size='40 120' ;; esac
-export LC_ALL=C.UTF-8 CHINWAG_LANG=en engine
-mux new-session -d -s chinwag -x "${size##* }" -y "${size%% *}" sh
-shell=$(mux display-message -p -t chinwag '#{pane_id}')
-socket=$(mux display-message -p '#{socket_path}')
-mux set-option -g pane-border-status top
-mux set-option -g pane-border-format ' #{pane_title} '
-mux set-option -g allow-rename off
+export engine
+begin_session '40 120' sh
+shell=$pane
 # What a server or a client has said last stays when it has ended.
 mux set-option -g remain-on-exit on
-mux set-option -g status-left ' chinwag '
-mux set-option -g status-left-length 20
-mux set-option -g status-right ' Ctrl-B arrow: another pane, Ctrl-B d: the end '
-mux set-option -g status-right-length 60
-mux set-option -g window-status-current-format ''
-mux set-option -g mouse on
-# Once a terminal is attached, the session lives as long as that.
-mux set-hook -g client-attached 'set-option -g destroy-unattached on'
 mux select-pane -t "$shell" -T "a shell: kill -STOP \$engine; kill -CONT \$engine"
 
-split() {
-    mux split-window -P -F '#{pane_id}' "$@"
-}
 servers=
 for node in a b c; do
     serve="$run --listen 127.0.0.1:$port --control none --hide-addresses --log-level warn"
@@ -134,7 +86,7 @@ for node in a b c; do
     server=$(split -b -v -t "$shell" "$serve")
     mux select-pane -t "$server" -T "server $node at port $port"
     mux select-layout even-vertical
-    until_it shows "$server" 'listening on ' ||
+    until_it has_shown "$server" 'listening on ' ||
         fail 1 "server $node does not start: is port $port in use? (--port)"
     servers="$servers $server:$node:$port"
     port=$((port + 1))
@@ -145,14 +97,8 @@ for server in $servers; do
     client=$(split -h -t "${server%%:*}" "nc 127.0.0.1 ${node#*:}")
     node=${node%:*}
     mux select-pane -t "$client" -T "nc at server $node"
-    until_it shows "$client" '* welcome' || fail 1 "server $node does not answer"
+    until_it has_shown "$client" '* welcome' || fail 1 "server $node does not answer"
     first=${first:-$client}
 done
 mux select-pane -t "$first"
-if [ -t 0 ] && [ -t 1 ]; then
-    mux attach-session -t chinwag
-else
-    echo "tmux -u -L $name attach -t chinwag    # the conversation"
-    echo "tmux -L $name kill-server             # ends it"
-    while mux has-session 2>/dev/null; do sleep 1; done
-fi
+attach || while mux has-session 2>/dev/null; do sleep 1; done

@@ -18,10 +18,8 @@ Exit codes: 0 it ran, 1 it could not (tmux or nc is missing), 2 wrong flag.
 END
 }
 
-fail() {
-    echo "demo.sh: $2" >&2
-    exit "$1"
-}
+# Beside this file.
+. "${0%"${0##*/}"}./panes.sh"
 
 pause=1
 program=
@@ -40,67 +38,26 @@ done
 case $pause in
     '' | *[!0-9.]* | *.*.* | .) fail 2 "--pause $pause is not a number of seconds" ;;
 esac
-for pair in tmux:tmux nc:netcat-openbsd; do
-    command -v "${pair%%:*}" >/dev/null ||
-        fail 1 "${pair%%:*} is missing: sudo apt-get install ${pair##*:}"
-done
+need tmux:tmux nc:netcat-openbsd
+find_server "$program"
 
-# This runs the server in the shell of a pane. Only cargo knows where it puts its programs.
-if [ -n "$program" ]; then
-    [ -x "$program" ] || fail 1 "cannot run $program"
-    run="'$program'"
-else
-    cd "$(dirname "$0")/.."
-    cargo build --locked --release --bin chinwag || fail 1 'the server cannot be built'
-    run='cargo run --quiet --locked --release --bin chinwag --'
-fi
-
-# A tmux of its own, so that nothing of yours is touched, and one command ends all of it.
-unset TMUX TMUX_PANE
-name=chinwag-demo-$$
-mux() {
-    tmux -u -L "$name" -f /dev/null "$@"
-}
-
-# If an expected text has not appeared after this many tenths of a second, the demo has failed.
-patience=200
 # Waits until a pane shows this, unless the demo has ended.
+goes_on() {
+    mux has-session
+}
 shows() {
-    tenths=0
-    until mux capture-pane -p -J -t "$1" 2>/dev/null | grep -qF -- "$2"; do
-        tenths=$((tenths + 1))
-        [ $tenths -lt $patience ] && mux has-session 2>/dev/null || return 1
-        sleep 0.1
-    done
+    until_it has_shown "$1" "$2"
 }
 
-size=$(stty size 2>/dev/null) || size=
-case $size in '' | 0* | *' 0') size='30 100' ;; esac
-export LC_ALL=C.UTF-8 CHINWAG_LANG=en
 # When the server ends, everything ends.
 serve="$run --listen 127.0.0.1:0 --hide-addresses --log-level warn"
-mux new-session -d -s chinwag -x "${size##* }" -y "${size%% *}" \
-    "$serve; tmux -L $name kill-server"
+begin_session '30 100' "$serve; tmux -L $name kill-server"
 trap 'mux kill-server 2>/dev/null || :' EXIT
-server=$(mux display-message -p -t chinwag '#{pane_id}')
-mux set-option -g pane-border-status top
-mux set-option -g pane-border-format ' #{pane_title} '
-mux set-option -g allow-rename off
-mux set-option -g status-left ' chinwag '
-mux set-option -g status-left-length 20
-mux set-option -g status-right ' Ctrl-B arrow: another pane, Ctrl-B d: the end '
-mux set-option -g status-right-length 60
-mux set-option -g window-status-current-format ''
-mux set-option -g mouse on
-# Once a terminal is attached, the session lives as long as that.
-mux set-hook -g client-attached 'set-option -g destroy-unattached on'
+server=$pane
 mux select-pane -t "$server" -T 'the server'
 shows "$server" 'listening on ' || fail 1 'the server does not start'
 address=$(mux capture-pane -p -J -t "$server" | sed -n 's/^listening on //p')
 
-split() {
-    mux split-window -P -F '#{pane_id}' "$@"
-}
 nc="nc ${address%:*} ${address##*:}"
 alice=$(split -h -t "$server" "$nc")
 shows "$alice" '* welcome' || fail 1 'nobody can connect'
@@ -146,7 +103,6 @@ talk() {
 }
 
 mux select-pane -t "$jin"
-socket=$(mux display-message -p '#{socket_path}')
 # It runs beside the conversation: tmux leaves its socket behind when it ends.
 {
     set +e
@@ -154,10 +110,4 @@ socket=$(mux display-message -p '#{socket_path}')
     while mux has-session; do sleep 1; done
     rm -f "$socket"
 } >/dev/null 2>&1 &
-if [ -t 0 ] && [ -t 1 ]; then
-    mux attach-session -t chinwag
-else
-    trap - EXIT
-    echo "tmux -u -L $name attach -t chinwag    # the conversation"
-    echo "tmux -L $name kill-server             # ends it"
-fi
+attach || trap - EXIT
