@@ -99,7 +99,9 @@ impl<S: Socket> Hub<S> {
         }
         let room = &mut self.rooms[id];
         room.submissions.forget_taken();
-        self.counts.said += room.forms.plain().lines_said() - lines_before;
+        let said = room.forms.plain().lines_said() - lines_before;
+        self.counts.said += said;
+        self.counts.deliveries += said * (room.here + room.reading) as u64;
     }
 
     /// The pages are used up, so the room that holds the most of them gives way. Switches whose

@@ -10,6 +10,8 @@ pub struct Counts {
     pub looks: u64,
     /// How many lines were said in all rooms, by clients and by the server.
     pub said: u64,
+    /// The same, each line once for each client that was to read it; it may have missed it.
+    pub deliveries: u64,
     /// How often a client has lapsed.
     pub lapses: u64,
     /// How many connections were refused.

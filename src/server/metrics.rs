@@ -62,6 +62,11 @@ impl State {
         text.gauge("chinwag_connections", "Connections, closing ones too.", self.connections);
         text.gauge("chinwag_rooms", "Rooms, the lobby included.", self.rooms);
         text.counter("chinwag_lines_total", "Lines of all rooms, with notices.", counts.said);
+        text.counter(
+            "chinwag_deliveries_total",
+            "Lines, once for each client there.",
+            counts.deliveries,
+        );
         text.counter("chinwag_lines_missed_total", "Lines slow clients missed.", counts.missed);
         text.counter("chinwag_lapses_total", "Times a client fell too far behind.", counts.lapses);
         text.counter("chinwag_refused_total", "Connections refused.", counts.refused);

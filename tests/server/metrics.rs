@@ -67,6 +67,8 @@ fn the_numbers_are_those_of_what_happened() {
         ("chinwag_clients_max", 2),
         // Three of them are notices of joins, one of a move.
         ("chinwag_lines_total", 7),
+        // One to one, and four to two; then each is alone.
+        ("chinwag_deliveries_total", 11),
         ("chinwag_lines_missed_total", 0),
         ("chinwag_lapses_total", 0),
         ("chinwag_refused_total", 1),
