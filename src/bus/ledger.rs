@@ -1,4 +1,4 @@
-//! What each node has said: which batch is new, which comes again, and what is missing.
+//! What each node has said: which batch is new, and which comes again.
 //!
 //! A node numbers its batches. An engine may apply a command of a connection that was given up, so
 //! after a cut nobody knows which batches arrived. Nobody asks either: everything that has not come
@@ -17,20 +17,6 @@ pub struct Node {
     pub name: String,
     /// When it started, in microseconds since 1970.
     pub epoch: u64,
-}
-
-/// What a batch is that came from the stream.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Came {
-    /// It is the next of its node.
-    New,
-    /// It is new, but the batches of its node before it are missing.
-    Gap {
-        /// How many.
-        batches: u64,
-    },
-    /// It came before.
-    Again,
 }
 
 /// What this node has submitted, and what has come from all of them.
@@ -91,21 +77,15 @@ impl Ledger {
         self.given = 0;
     }
 
-    /// Notes a batch that came from the stream. `is_own` if this node has submitted it.
-    pub fn note(&mut self, node: &Node, number: u64, is_own: bool) -> Came {
-        // What a node has said before this one was started is not missing here.
-        let Some(expected) = self.expected.get_mut(node) else {
-            self.expected.insert(node.clone(), number + 1);
-            self.confirm(number, is_own);
-            return Came::New;
-        };
-        if number < *expected {
-            return Came::Again;
+    /// Notes a batch that came from the stream. Returns whether it is new. `is_own` if this node has
+    /// submitted it. Batches before it may be missing: the lines in it tell how many were said.
+    pub fn note(&mut self, node: &Node, number: u64, is_own: bool) -> bool {
+        if self.expected.get(node).is_some_and(|expected| number < *expected) {
+            return false;
         }
-        let batches = number - *expected;
-        *expected = number + 1;
+        self.expected.insert(node.clone(), number + 1);
         self.confirm(number, is_own);
-        if batches == 0 { Came::New } else { Came::Gap { batches } }
+        true
     }
 
     /// A batch of this node has come back, and so all before it.
@@ -143,36 +123,35 @@ mod tests {
         }
         assert_eq!(ledger.give(), Some((0, b"zero".as_slice())));
         assert_eq!(ledger.give(), Some((1, b"one!".as_slice())));
-        assert_eq!(ledger.note(&own, 0, true), Came::New);
+        assert!(ledger.note(&own, 0, true));
         assert_eq!((ledger.unconfirmed(), ledger.unconfirmed_bytes(), ledger.given()), (2, 8, 1));
         ledger.cut();
         assert_eq!(ledger.give(), Some((1, b"one!".as_slice())));
         assert_eq!(ledger.give(), Some((2, b"two!".as_slice())));
         assert_eq!(ledger.give(), None);
         // The copy of the connection that was given up, and then the second one.
-        assert_eq!(ledger.note(&own, 1, true), Came::New);
-        assert_eq!(ledger.note(&own, 1, true), Came::Again);
-        assert_eq!(ledger.note(&own, 2, true), Came::New);
+        assert!(ledger.note(&own, 1, true));
+        assert!(!ledger.note(&own, 1, true));
+        assert!(ledger.note(&own, 2, true));
         assert_eq!((ledger.unconfirmed(), ledger.unconfirmed_bytes(), ledger.given()), (0, 0, 0));
     }
 
     #[test]
-    fn what_the_stream_has_forgotten_is_a_gap() {
+    fn what_comes_again_is_not_new_though_some_is_missing() {
         let (mut ledger, other) = (Ledger::default(), node("b"));
-        assert_eq!(ledger.note(&other, 7, false), Came::New);
-        assert_eq!(ledger.note(&other, 8, false), Came::New);
-        assert_eq!(ledger.note(&other, 11, false), Came::Gap { batches: 2 });
-        assert_eq!(ledger.note(&other, 9, false), Came::Again);
+        for (number, is_new) in [(7, true), (8, true), (8, false), (11, true), (9, false)] {
+            assert_eq!(ledger.note(&other, number, false), is_new, "{number}");
+        }
         // Another run of the same server begins anew.
         let again = Node { epoch: 2, ..other };
-        assert_eq!(ledger.note(&again, 0, false), Came::New);
+        assert!(ledger.note(&again, 0, false));
     }
 
     #[test]
     fn a_number_that_was_never_submitted_confirms_nothing() {
         let (mut ledger, own) = (Ledger::default(), node("a"));
         ledger.submit(b"zero".to_vec());
-        assert_eq!(ledger.note(&own, 9, true), Came::New);
+        assert!(ledger.note(&own, 9, true));
         assert_eq!(ledger.unconfirmed(), 1);
     }
 }

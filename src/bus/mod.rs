@@ -18,8 +18,8 @@
 //!
 //! # After a cut
 //!
-//! See [`ledger`]. What has not come back is sent again, and dropped where it comes twice. What the
-//! stream has forgotten meanwhile is a gap in the numbers, and is told.
+//! See [`ledger`]. What has not come back is sent again, and dropped where it comes twice. Each line
+//! has the count of those before it, so what the stream has lost meanwhile is told exactly.
 //!
 //! # Which nodes there are
 //!
@@ -52,6 +52,10 @@ const BATCH_BYTES: usize = 64 << 10;
 
 /// With so much that has not come back, no more is read of clients.
 const WAITING_BYTES_MAX: usize = 256 << 10;
+
+/// The most bytes that all this takes: a reply, the batches in it, and what has not come back. A
+/// buffer that doubles may have twice as much room.
+pub const BYTES_MAX: usize = 2 * (2 * 16 * 2 * BATCH_BYTES + 2 * WAITING_BYTES_MAX);
 
 /// About how many batches the engine keeps: for nodes that were cut off meanwhile.
 const KEPT_BATCHES: &str = "8192";
@@ -98,8 +102,6 @@ pub enum Came {
     Batch {
         /// Its node, by the number that it has here; 0 is this one.
         node: u16,
-        /// Whether batches of its node before it are missing.
-        is_behind_gap: bool,
         /// Its records.
         records: Vec<u8>,
     },

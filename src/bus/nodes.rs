@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use super::ledger::{Came as Number, Ledger, Node};
+use super::ledger::{Ledger, Node};
 use super::record::{Record, Records};
 use super::{Came, GONE_MILLIS, Id};
 
@@ -91,12 +91,10 @@ pub(super) fn note_entry(
     };
     let node = Node { name: name.to_owned(), epoch };
     let Some(place) = nodes.note(own, &node, id.0, came) else { return };
-    let is_behind_gap = match ledger.note(&node, number, node == *own) {
-        Number::New => false,
-        Number::Gap { .. } => true,
-        Number::Again => return,
-    };
-    came.push_back(Came::Batch { node: place, is_behind_gap, records: batch.to_vec() });
+    if !ledger.note(&node, number, node == *own) {
+        return;
+    }
+    came.push_back(Came::Batch { node: place, records: batch.to_vec() });
     if place > 0 && Records::of(batch).any(|record| record == Record::Bye) {
         ledger.forget(&node);
         nodes.forget(&node, came);

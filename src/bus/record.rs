@@ -102,7 +102,7 @@ pub enum Record<'a> {
         line: &'a str,
     },
     /// A command of a host or an operator about a client of another node. It is answered.
-    Order {
+    Command {
         /// The node of the client that it is about.
         node: &'a str,
         /// That client, as its node counts.
@@ -144,7 +144,7 @@ pub fn push(record: &Record<'_>, out: &mut Vec<u8>) {
         Record::Act { room, from_name, line } => {
             out.kind(b'd').text(room).text(from_name).text(line);
         }
-        Record::Order { node, to, from, from_name, room, line } => {
+        Record::Command { node, to, from, from_name, room, line } => {
             out.kind(b'c').text(node).number(to).number(from);
             out.text(from_name).text(room).text(line);
         }
@@ -199,7 +199,7 @@ impl<'a> Records<'a> {
             },
             b'a' => Record::Answer { node: self.text()?, to: self.serial()?, text: self.bytes()? },
             b'd' => Record::Act { room: self.text()?, from_name: self.text()?, line: self.text()? },
-            b'c' => Record::Order {
+            b'c' => Record::Command {
                 node: self.text()?,
                 to: self.serial()?,
                 from: self.serial()?,
@@ -309,7 +309,7 @@ mod tests {
         Record::Message { node: "b", to: 1, from: 2, from_name: "bob", text: "psst" },
         Record::Answer { node: "b", to: 1, text: b"" },
         Record::Act { room: "attic", from_name: "bob", line: "/topic tea" },
-        Record::Order {
+        Record::Command {
             node: "b",
             to: 1,
             from: 2,

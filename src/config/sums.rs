@@ -4,6 +4,7 @@ use super::{
     Config, Control, DOORWAY_MAX, LOG_BYTES_MAX, Listen, READ_BYTES_MAX, SEND_BUFFER_SPARE,
     STANDING_BYTES_MAX,
 };
+use crate::bus;
 use crate::words::notice::Counted;
 
 /// With room for fewer clients the log warns: perhaps the limit of descriptors was forgotten.
@@ -100,7 +101,9 @@ impl Config {
         let shared = self.windows_bytes_max() + 2 * self.turn_bytes_max();
         // A queue that doubles, and keeps what was taken until that is half.
         let log = if self.keep.is_some() { 4 * LOG_BYTES_MAX } else { 0 };
-        let own = PROGRAM_BYTES + log + shared + connections * (RECORD + ROOM + input + output);
+        let cluster = if self.cluster.is_some() { bus::BYTES_MAX } else { 0 };
+        let own =
+            PROGRAM_BYTES + log + cluster + shared + connections * (RECORD + ROOM + input + output);
         // The kernel doubles both sizes for its bookkeeping (socket(7)).
         let kernel = connections * 2 * (self.send_buffer + self.receive_buffer);
         (own, kernel)

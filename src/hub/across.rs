@@ -1,8 +1,8 @@
 //! Commands of hosts and operators that reach the other servers of a cluster.
 //!
 //! What is laid down for a room, or for all, is an *act*: each server carries it out for its own
-//! clients. A command about one client is an *order*: the server of that client carries it out, so
-//! it stands behind the lines that the client has said before, and answers.
+//! clients. A command about one client goes to the server of that client. That carries it out and
+//! answers, so it stands behind the lines that the client has said before.
 
 use std::time::Instant;
 
@@ -91,7 +91,7 @@ impl<S: Socket> Hub<S> {
 
     /// Sends a command about a client of another server there. `false` if it is about none. Its
     /// author waits for the answer.
-    pub(super) fn order_elsewhere(
+    pub(super) fn command_elsewhere(
         &mut self,
         id: ClientId,
         command: Command<'_>,
@@ -116,14 +116,14 @@ impl<S: Socket> Hub<S> {
         let Some(shared) = &mut self.shared else { return false };
         let Some(node) = shared.bus.name_of(number).map(str::to_owned) else { return false };
         let (node, from_name, room) = (node.as_str(), from_name.as_str(), room.as_str());
-        shared.bus.push(&Record::Order { node, to, from, from_name, room, line });
+        shared.bus.push(&Record::Command { node, to, from, from_name, room, line });
         shared.asked.insert(from, number);
         self.clients[id].hold = Hold::Answer;
         true
     }
 
     /// Carries out a command of a host or an operator of another server, and answers.
-    pub(super) fn take_order_of(&mut self, by: &Superior<'_>, to: u64, line: &str, now: Instant) {
+    pub(super) fn take_command(&mut self, by: &Superior<'_>, to: u64, line: &str, now: Instant) {
         let lines = self.obey_superior(by, to, line, now);
         let Some(shared) = &mut self.shared else { return };
         let Some(node) = shared.bus.name_of(by.node).map(str::to_owned) else { return };

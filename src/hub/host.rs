@@ -191,9 +191,11 @@ impl<S: Socket> Hub<S> {
         // Its commands are dropped with its lines, so no answer will ever clear this hold. A client
         // that waits for an answer is not freed.
         client.hold = Hold::None;
-        self.rooms[client.room].submissions.drop_lines_of(id);
+        let room = &mut self.rooms[client.room];
+        room.submissions.drop_lines_of(id);
+        room.heard.drop_lines_of(id);
         if let Some(shared) = &mut self.shared {
-            self.rooms[client.room].heard -= shared.drop_lines_of(id);
+            shared.drop_command_of(id);
         }
         match self.clients[id].life() {
             // It can be told nothing any more.

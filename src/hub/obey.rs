@@ -51,7 +51,7 @@ impl<S: Socket> Hub<S> {
         if let Some(to) = self.elsewhere(id, room, command) {
             return self.pass_on(id, to, line, now);
         }
-        if self.order_elsewhere(id, command, line) {
+        if self.command_elsewhere(id, command, line) {
             return;
         }
         // At the door only these three work. Everything else would tell a client without the

@@ -40,7 +40,7 @@ impl<S: Socket> Hub<S> {
             }
             let Some(came) = shared.bus.take(now) else { return };
             match came {
-                Came::Batch { node, records, .. } => {
+                Came::Batch { node, records } => {
                     let mut records = Records::of(&records);
                     for record in records.by_ref() {
                         self.take_record(node, &record, now);
@@ -91,10 +91,10 @@ impl<S: Socket> Hub<S> {
             Record::Act { room, from_name, line } if node != 0 => {
                 self.take_act(room, from_name, line, now);
             }
-            Record::Order { node: to_node, to, from, from_name, room, line } => {
+            Record::Command { node: to_node, to, from, from_name, room, line } => {
                 if self.is_this_node(to_node) {
                     let by = Superior { node, serial: from, name: from_name, room };
-                    self.take_order_of(&by, to, line, now);
+                    self.take_command(&by, to, line, now);
                 }
             }
             Record::Act { .. } | Record::Here { .. } | Record::Hello | Record::Bye => {}

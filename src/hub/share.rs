@@ -10,7 +10,7 @@
 //! its client has said before has come back. Other clients do not wait for that, so `/who` is
 //! answered although the other servers cannot be reached.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap};
 use std::time::Instant;
 
 use super::submit::push;
@@ -18,7 +18,7 @@ use super::{Hub, Stop};
 use crate::bus::Bus;
 use crate::bus::record::Record;
 use crate::hub::client::{Hold, Socket};
-use crate::room::submissions::{Kind, Submission, Submissions};
+use crate::room::submissions::{Kind, Submission};
 use crate::room::transcript::{EntryKind, SERVER};
 use crate::room::{ClientId, RoomId};
 use crate::words::command::Command;
@@ -30,9 +30,8 @@ use crate::words::notice::Notice;
 pub(super) struct Shared {
     /// The order.
     pub bus: Bus,
-    /// What clients have sent and what is not published yet, and the rooms in which it is said.
-    heard: Submissions,
-    heard_in: VecDeque<RoomId>,
+    /// The rooms in which something waits to be published.
+    pub heard_in: Vec<RoomId>,
     /// By serial, how many lines of each client have not come back.
     pending: HashMap<u64, u32>,
     /// By serial, what is done when these lines have come back.
@@ -78,8 +77,7 @@ impl Shared {
     fn new(bus: Bus) -> Shared {
         Shared {
             bus,
-            heard: Submissions::default(),
-            heard_in: VecDeque::new(),
+            heard_in: Vec::new(),
             pending: HashMap::new(),
             waiting: BTreeMap::new(),
             due: Vec::new(),
@@ -94,27 +92,9 @@ impl Shared {
         }
     }
 
-    /// A client has sent something.
-    pub fn hear(&mut self, id: ClientId, room: RoomId, kind: Kind, text: &[u8], charge: usize) {
-        self.heard.push(id, kind, text, charge);
-        self.heard_in.push_back(room);
-    }
-
-    /// Takes out what was sent first.
-    fn next_heard(&mut self, text: &mut Vec<u8>) -> Option<(RoomId, Submission)> {
-        let submission = self.heard.take(usize::MAX)?;
-        text.clear();
-        text.extend_from_slice(self.heard.text(&submission));
-        Some((self.heard_in.pop_front()?, submission))
-    }
-
-    /// Forgets what a client has sent and what is not published. Returns how much that is: all of
-    /// it was sent in the room of the client.
-    pub fn drop_lines_of(&mut self, id: ClientId) -> usize {
+    /// Forgets the command of a client that waits.
+    pub fn drop_command_of(&mut self, id: ClientId) {
         self.waiting.remove(&id.serial);
-        let before = self.heard_in.len();
-        self.heard.drop_lines_of_in(id, &mut self.heard_in);
-        before - self.heard_in.len()
     }
 
     /// Whether a client whose input is over still has lines that have not come back. Then it is
@@ -122,7 +102,7 @@ impl Shared {
     pub fn keep_ending(&mut self, id: ClientId) -> bool {
         let serial = id.serial;
         let is_pending = self.pending.contains_key(&serial) || self.waiting.contains_key(&serial);
-        let is_kept = is_pending || !self.heard.is_empty() || self.asked.contains_key(&serial);
+        let is_kept = is_pending || !self.heard_in.is_empty() || self.asked.contains_key(&serial);
         if is_kept {
             self.ending.push(id);
         }
@@ -131,13 +111,13 @@ impl Shared {
 
     /// Whether there is something to do that waits for nothing.
     pub fn is_busy(&self) -> bool {
-        let may_publish = !self.heard.is_empty() && !self.bus.is_full();
+        let may_publish = !self.heard_in.is_empty() && !self.bus.is_full();
         may_publish || !self.due.is_empty() || self.bus.has_come() && self.full.is_none()
     }
 
     /// Whether nothing of its clients waits.
     pub fn is_silent(&self) -> bool {
-        self.heard.is_empty() && self.waiting.is_empty() && self.bus.is_settled()
+        self.heard_in.is_empty() && self.waiting.is_empty() && self.bus.is_settled()
     }
 }
 
@@ -172,7 +152,9 @@ impl<S: Socket> Hub<S> {
 
     /// Whether no more is read of clients, because so much waits for the other servers.
     pub(super) fn is_held_by_bus(&self) -> bool {
-        self.shared.as_ref().is_some_and(|shared| shared.bus.is_full() || !shared.heard.is_empty())
+        self.shared
+            .as_ref()
+            .is_some_and(|shared| shared.bus.is_full() || !shared.heard_in.is_empty())
     }
 
     /// Takes what has come, publishes what was sent, and gives it to the bus.
@@ -268,23 +250,30 @@ impl<S: Socket> Hub<S> {
     pub(super) fn forget_shared(&mut self, room: RoomId) {
         let Some(shared) = &mut self.shared else { return };
         shared.said.remove(&room);
+        shared.heard_in.retain(|heard_in| *heard_in != room);
         shared.changed.retain(|changed| *changed != room);
         shared.elsewhere.retain(|(other, _), _| *other != room);
         shared.acts.retain(|(other, _), _| *other != room);
     }
 
-    /// Publishes what clients have sent, in its order, as far as the bus takes it.
+    /// Publishes what clients have sent, in the order of each room, as far as the bus takes it.
     fn publish_heard(&mut self, now: Instant) {
+        let Some(shared) = &mut self.shared else { return };
         let mut text = Vec::new();
-        while let Some(shared) = self.shared.as_mut().filter(|shared| !shared.bus.is_full())
-            && let Some((room, submission)) = shared.next_heard(&mut text)
-        {
-            self.rooms[room].heard -= 1;
-            self.publish_one(room, &submission, &text, now);
-            self.agenda.file_room(room, &mut self.rooms[room], now);
-        }
-        if let Some(shared) = &mut self.shared {
-            shared.heard.forget_taken();
+        for id in std::mem::take(&mut shared.heard_in) {
+            while self.shared.as_ref().is_some_and(|shared| !shared.bus.is_full())
+                && let Some(heard) = self.rooms[id].heard.take(usize::MAX)
+            {
+                text.clear();
+                text.extend_from_slice(self.rooms[id].heard.text(&heard));
+                self.publish_one(id, &heard, &text, now);
+            }
+            let room = &mut self.rooms[id];
+            room.heard.forget_taken();
+            if let Some(shared) = self.shared.as_mut().filter(|_| !room.heard.is_empty()) {
+                shared.heard_in.push(id);
+            }
+            self.agenda.file_room(id, room, now);
         }
     }
 

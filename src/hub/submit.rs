@@ -178,8 +178,10 @@ pub(super) fn push(
 ) {
     match shared {
         Some(shared) => {
-            room.heard += 1;
-            shared.hear(author, id, kind, text, charge);
+            if room.heard.is_empty() {
+                shared.heard_in.push(id);
+            }
+            room.heard.push(author, kind, text, charge);
         }
         None => room.submissions.push(author, kind, text, charge),
     }

@@ -91,8 +91,8 @@ pub struct Room {
     pub here: usize,
     /// How many clients of other servers of the cluster are.
     pub elsewhere: usize,
-    /// How much was sent here that is not published to the other servers of the cluster yet.
-    pub heard: usize,
+    /// In a cluster, the lines that wait to be published to the other servers.
+    pub heard: Submissions,
     /// How many others only read it.
     pub reading: usize,
     /// How many connections are moving here from other rooms.
@@ -179,7 +179,7 @@ impl Room {
             readers: Readers::default(),
             here: 0,
             elsewhere: 0,
-            heard: 0,
+            heard: Submissions::default(),
             reading: 0,
             coming: 0,
             turns: Turns::default(),
@@ -221,8 +221,9 @@ impl Room {
 
     /// Whether no line waits, no pass is in progress, and no client is here or coming.
     pub fn is_empty(&self) -> bool {
-        let waiting = self.heard + self.readers.count() + self.coming + self.elsewhere;
-        self.submissions.is_empty() && self.pass.is_none() && waiting == 0
+        let is_silent = self.submissions.is_empty() && self.heard.is_empty();
+        let clients = self.readers.count() + self.coming + self.elsewhere;
+        is_silent && self.pass.is_none() && clients == 0
     }
 
     /// The queues in which it belongs.

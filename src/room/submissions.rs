@@ -98,15 +98,6 @@ impl Submissions {
         });
     }
 
-    /// The same, and takes out what stands in the same places of another queue.
-    pub fn drop_lines_of_in<T>(&mut self, author: ClientId, others: &mut VecDeque<T>) {
-        let stays =
-            |its: &Submission| its.author != author || matches!(its.kind, Kind::Departure { .. });
-        let mut places = self.queue.iter();
-        others.retain(|_| places.next().is_none_or(stays));
-        self.drop_lines_of(author);
-    }
-
     /// What the next one is charged, if that is at most `charge_max`.
     pub fn next_charge(&self, charge_max: usize) -> Option<usize> {
         self.queue.front().map(|next| next.charge).filter(|charge| *charge <= charge_max)
