@@ -77,8 +77,8 @@ impl Ledger {
         self.given = 0;
     }
 
-    /// Notes a batch that came from the stream. Returns whether it is new. `is_own` if this node has
-    /// submitted it. Batches before it may be missing: the lines in it tell how many were said.
+    /// Notes a batch of the stream, of this node if `is_own`. Returns whether it is new.
+    /// Batches before it may be missing: the lines in it tell how many were said.
     pub fn note(&mut self, node: &Node, number: u64, is_own: bool) -> bool {
         if self.expected.get(node).is_some_and(|expected| number < *expected) {
             return false;
