@@ -353,6 +353,17 @@ impl World {
 }
 
 #[test]
+fn an_answer_stands_behind_the_lines_before_its_question() {
+    let (mut world, _operator) = calm();
+    world.say(1, "hello\n/who\nbye\n/quit");
+    world.settle();
+    let got = &world.clients[1].got;
+    let order = ["guest1-b: hello\n", "* 2 here: ", "guest1-b: bye\n", "* bye\n"];
+    let places: Vec<usize> = order.iter().map(|text| got.find(text).expect(got)).collect();
+    assert!(places.is_sorted(), "{got}");
+}
+
+#[test]
 fn an_operator_reaches_the_clients_of_other_servers() {
     let (mut world, operator) = calm();
     let answer = world.order(&operator, "/where guest1-b");
