@@ -18,8 +18,8 @@
 //!
 //! # After a cut
 //!
-//! See [`ledger`]. What has not come back is sent again, and dropped where it comes twice. Each line
-//! has the count of those before it, so what the stream has lost meanwhile is told exactly.
+//! See [`ledger`]. What has not come back is sent again, and dropped where it comes twice. A line
+//! has the count of those before it. So what the stream has lost meanwhile is told exactly.
 //!
 //! # Which nodes there are
 //!
