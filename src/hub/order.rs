@@ -75,7 +75,7 @@ impl<S: Socket> Hub<S> {
             }
             Record::Free { serial } if node == 0 => self.names.release(serial, now),
             Record::Free { serial } => self.names.remove(serial_here(node, serial)),
-            Record::Here { room, here, said } if node != 0 => {
+            Record::Here { room, here, said } => {
                 self.take_here(node, room, here as usize, said, now);
             }
             Record::Message { node: to_node, to, from, from_name, text } => {
@@ -97,7 +97,7 @@ impl<S: Socket> Hub<S> {
                     self.take_command(&by, to, line, now);
                 }
             }
-            Record::Act { .. } | Record::Here { .. } | Record::Hello | Record::Bye => {}
+            Record::Act { .. } | Record::Hello | Record::Bye => {}
         }
     }
 
@@ -139,6 +139,9 @@ impl<S: Socket> Hub<S> {
         let known = self.shared.as_ref().and_then(|shared| shared.elsewhere.get(&(room, node)));
         let Some(lines) = known.and_then(|known| said.checked_sub(known.said)) else { return };
         if lines > 0 {
+            if let Some(shared) = self.shared.as_mut().filter(|_| node == 0) {
+                shared.has_lost = true;
+            }
             let line = self.config.voice().line(&Notice::Missed { lines });
             self.rooms[room].submissions.push_notice(&line);
             self.agenda.file_room(room, &mut self.rooms[room], now);
@@ -159,6 +162,8 @@ impl<S: Socket> Hub<S> {
         };
         let Some(room) = room else { return };
         self.note_said_elsewhere(room, node, said, now);
+        // The clients of this node are counted as they come and go.
+        let here = if node == 0 { 0 } else { here };
         if let Some(shared) = &mut self.shared {
             shared.elsewhere.insert((room, node), Elsewhere { here, said });
         }

@@ -36,6 +36,8 @@ pub(super) struct Shared {
     pending: HashMap<u64, u32>,
     /// By serial, what is done when these lines have come back.
     waiting: BTreeMap<u64, Waiting>,
+    /// Lines of clients of this node were lost: these do not come back.
+    pub has_lost: bool,
     /// Clients of which all lines have come back.
     due: Vec<u64>,
     /// Clients whose input is over, and whose lines have not come back.
@@ -80,6 +82,7 @@ impl Shared {
             heard_in: Vec::new(),
             pending: HashMap::new(),
             waiting: BTreeMap::new(),
+            has_lost: false,
             due: Vec::new(),
             ending: Vec::new(),
             asked: BTreeMap::new(),
@@ -340,9 +343,13 @@ impl<S: Socket> Hub<S> {
         self.answer(id, now, |hub| hub.obey(id, room, &line, now));
     }
 
-    /// Goes on with the clients of which all lines have come back.
+    /// Goes on with the clients of which all lines have come back, but for those that were lost.
     fn go_on(&mut self, now: Instant) {
         let Some(shared) = &mut self.shared else { return };
+        if shared.has_lost && shared.bus.is_settled() && self.rooms.are_silent() {
+            shared.has_lost = false;
+            shared.due.extend(shared.pending.drain().map(|(serial, _)| serial));
+        }
         for serial in std::mem::take(&mut shared.due) {
             let Some(shared) = &mut self.shared else { return };
             let Some(Waiting { room, kind, text }) = shared.waiting.remove(&serial) else {

@@ -447,6 +447,14 @@ fn lose(seed: u64) {
     }
     world.engine.most = usize::MAX;
     world.settle();
+    // A command waits for the lines before it, but not for those that were lost.
+    for client in 0..world.clients.len() {
+        world.say(client, "/who");
+    }
+    world.settle();
+    for client in &world.clients {
+        assert!(client.got.contains("* 6 here: "), "{}", client.got);
+    }
     for (place, server) in world.servers.iter().enumerate() {
         let lines: Vec<&str> = world.shared(place);
         let has = lines.iter().filter(|line| line.contains(": line ")).count();
