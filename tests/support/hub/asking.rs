@@ -159,7 +159,8 @@ impl Asks {
             Asks::Tell { to, words } => {
                 let told = text.starts_with('[') && text.ends_with(&format!("] {words}"));
                 let no_one = text.starts_with("* nobody to answer");
-                told || text.starts_with("* not sent: ") || to.as_deref().map_or(no_one, nobody)
+                told || text.ends_with(" has too much unread")
+                    || to.as_deref().map_or(no_one, nobody)
             }
             Asks::Go(room) => {
                 let is_there =

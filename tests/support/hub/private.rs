@@ -28,6 +28,9 @@ pub struct Private {
     pub secrets: Vec<(u64, usize, String)>,
     /// The last renaming of its own that it was told by itself. The same does not come again next.
     renaming: Option<String>,
+    /// Nobody had this name, which was perhaps the answer to a later question about it: what was to
+    /// be done to its bearer may have been done before that.
+    nobody: Option<String>,
     /// How many others read its room, as it was told last.
     pub reading: Option<usize>,
     /// Its own secrets, as they were confirmed: which, and to what name.
@@ -45,6 +48,7 @@ impl Private {
             surely_hidden: hidden,
             last_secret: BTreeMap::new(),
             renaming: None,
+            nobody: None,
             reading: None,
             secrets: Vec::new(),
             own_secrets: Vec::new(),
@@ -175,6 +179,7 @@ impl Peer {
                 }
                 Asks::Say(_) | Asks::About(_) if may_be_without => {}
                 Asks::Name { .. } | Asks::Moderate(_) => {}
+                Asks::Tell { to, .. } if to.is_some() && to == self.private.nobody => {}
                 _ => return false,
             }
         }
@@ -194,6 +199,9 @@ impl Peer {
                 self.go_on_with_block(text, talk);
             }
             Asks::History(_) if text == "* history" => self.private.history = Some(Vec::new()),
+            Asks::Moderate(name) if text.starts_with("* nobody here ") => {
+                self.private.nobody = Some(name.clone());
+            }
             Asks::Other(" here: ") => self.check_who(text, talk.roll),
             Asks::Go(_) if text.ends_with(" here") => {
                 let name = text.strip_prefix("* you are in ").unwrap().split_once(", ").unwrap().0;
