@@ -4,26 +4,17 @@
 //! But each author numbers its messages. So a message is known from its number alone, and a number
 //! left out is a missed line.
 //!
-//! What always holds: an ear keeps at most one unfinished line, and one number for each author.
+//! What always holds: an ear keeps one number for each author.
 
 use std::collections::HashMap;
-
-use memchr::memchr;
 
 use super::Fault;
 use super::notices::{Told, told};
 use super::record::{Record, SYNC, no_number, text};
 
-/// No correct server sends a longer line.
-const LINE_BYTES_MAX: usize = 64 * 1024;
-
 /// The ear of one client.
 #[derive(Debug, Default)]
 pub struct Ear {
-    /// The server has welcomed the client.
-    pub is_welcomed: bool,
-    /// The refusal that the client read instead.
-    pub refusal: Option<String>,
     /// The last line of all has arrived.
     pub has_ended: bool,
     /// How many messages of authors have arrived.
@@ -35,7 +26,6 @@ pub struct Ear {
     /// How many notices of missed lines have arrived.
     notices: u64,
     heard: HashMap<usize, Heard>,
-    held: Vec<u8>,
     expected: Vec<u8>,
 }
 
@@ -49,38 +39,27 @@ struct Heard {
 }
 
 impl Ear {
-    /// Checks these bytes against what the authors of `record` send.
-    pub fn take(&mut self, bytes: &[u8], record: &Record) -> Result<(), Fault> {
-        self.held.extend_from_slice(bytes);
-        let all = std::mem::take(&mut self.held);
-        let mut rest = &all[..];
-        while let Some(end) = memchr(b'\n', rest) {
-            self.take_words(&rest[..end], record)?;
-            rest = &rest[end + 1..];
-        }
-        if rest.len() > LINE_BYTES_MAX {
-            return Err(Fault(format!("a line does not end: {:?}", text(rest))));
-        }
-        self.held = rest.to_vec();
-        Ok(())
-    }
-
-    fn take_words(&mut self, words: &[u8], record: &Record) -> Result<(), Fault> {
+    /// Checks the words of one line against what the authors of `record` send. Returns what the
+    /// server tells in them.
+    pub fn take<'a>(
+        &mut self,
+        words: &'a [u8],
+        record: &Record,
+    ) -> Result<Option<Told<'a>>, Fault> {
         if self.has_ended && record.author_of(words).is_some() {
             return Err(Fault(format!("after the last line came {:?}", text(words))));
         }
-        match told(words) {
-            Some(Told::Welcome(_)) => self.is_welcomed = true,
+        let told = told(words);
+        match told {
             Some(Told::Missed(missed)) => {
                 self.missed += missed.ok_or_else(|| no_number(words))?;
                 self.notices += 1;
             }
-            Some(Told::Refused) => self.refusal = Some(text(words).trim_end().to_owned()),
-            Some(Told::TooLong) => {}
+            Some(Told::Welcome(_) | Told::Refused | Told::TooLong) => {}
             None if words == record.ending() => self.take_end(record)?,
             None => self.take_message(words, record)?,
         }
-        Ok(())
+        Ok(told)
     }
 
     fn take_message(&mut self, words: &[u8], record: &Record) -> Result<(), Fault> {
@@ -143,7 +122,7 @@ mod tests {
         record.set_authors(authors.into());
         record.end_with(b"guest1: let us end".to_vec());
         let mut ear = Ear::default();
-        words.as_bytes().chunks(5).try_for_each(|bytes| ear.take(bytes, &record))
+        words.lines().try_for_each(|line| ear.take(line.as_bytes(), &record).map(drop))
     }
 
     #[test]

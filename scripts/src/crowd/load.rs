@@ -1,5 +1,6 @@
 //! A load: which clients send how much how fast, until when, and the results.
 
+use std::cell::Ref;
 use std::time::{Duration, Instant};
 
 use super::author::Author;
@@ -163,7 +164,7 @@ impl<'a> Load<'a> {
             Author::new(name, talker.message_bytes, talker.timed_every())
         });
         let authors = authors.collect();
-        crowd.record.set_authors(authors);
+        crowd.record.borrow_mut().set_authors(authors);
         crowd.latencies.reset();
         let sender = |(at, talker): (usize, &Talker)| {
             let offset = match talker.pace {
@@ -223,7 +224,7 @@ impl<'a> Load<'a> {
     fn hear(&mut self, wait: Duration) -> Outcome<u64> {
         let read = self.crowd.read(wait)?;
         let heard_by_all = self.crowd.catch_up()?;
-        self.messages += self.crowd.record.forget(heard_by_all);
+        self.messages += self.crowd.record.borrow_mut().forget(heard_by_all);
         if read > 0 {
             self.heard_at = Instant::now();
         }
@@ -233,13 +234,14 @@ impl<'a> Load<'a> {
     /// How many messages were received or missed, counted per client. Lines of other senders are no
     /// progress.
     pub fn heard_of(&self) -> u64 {
-        let record = &self.crowd.record;
+        let record = self.crowd.record.borrow();
         record.deliveries + record.messages_missed + record.lines_lost
     }
 
     /// How many messages are sent and have not arrived anywhere.
     fn lacking(&self) -> u64 {
-        let authors = self.senders.iter().zip(self.crowd.record.authors());
+        let record = self.crowd.record.borrow();
+        let authors = self.senders.iter().zip(record.authors());
         authors.map(|(sender, author)| sender.said - author.heard).sum()
     }
 
@@ -292,7 +294,7 @@ impl<'a> Load<'a> {
         let mut said = Vec::new();
         let words = if dialect.is_chinwag() { &END[2..] } else { &ending };
         dialect.write_said(words, channel, &mut said);
-        self.crowd.record.end_with(ending);
+        self.crowd.record.borrow_mut().end_with(ending);
         first.say(&said)?;
         let mut patience = Patience::full();
         while !self.crowd.has_heard_the_end() {
@@ -305,7 +307,7 @@ impl<'a> Load<'a> {
 
     /// Whether all clients have received everything that will ever arrive.
     pub fn is_heard(&self) -> bool {
-        let record = &self.crowd.record;
+        let record = self.crowd.record.borrow();
         let mut authors = self.senders.iter().zip(record.authors());
         let is_quiet = self.heard_at.elapsed() >= QUIET;
         let all_said = || {
@@ -319,8 +321,8 @@ impl<'a> Load<'a> {
     }
 
     /// What the clients have received so far.
-    pub fn record(&self) -> &Record {
-        &self.crowd.record
+    pub fn record(&self) -> Ref<'_, Record> {
+        self.crowd.record.borrow()
     }
 
     /// When the load began.
@@ -353,7 +355,8 @@ impl<'a> Load<'a> {
     /// Has a sender send all that its pace allows now, in one write.
     fn say(&mut self, at: usize, now: Instant) -> Outcome<()> {
         let (dialect, channel) = (self.crowd.dialect(), self.crowd.channel());
-        let Some(author) = self.crowd.record.author_mut(at) else { return Ok(()) };
+        let mut record = self.crowd.record.borrow_mut();
+        let Some(author) = record.author_mut(at) else { return Ok(()) };
         let sender = &mut self.senders[at];
         let client: &mut Client = &mut self.crowd.clients[self.first + sender.talker.client];
         let waits = !client.has_said_all();
@@ -395,14 +398,14 @@ impl<'a> Load<'a> {
 
     fn is_taken_in(&self) -> bool {
         let Until::Heard(messages) = self.until else { return false };
-        self.crowd.record.authors().iter().all(|author| author.heard >= messages)
+        self.crowd.record.borrow().authors().iter().all(|author| author.heard >= messages)
     }
 
     /// Whether all messages have arrived that had to, or the time is over.
     pub fn is_over(&self) -> bool {
         match self.until {
             Until::Heard(messages) => {
-                let come = self.messages + self.crowd.record.lines_lost;
+                let come = self.messages + self.crowd.record.borrow().lines_lost;
                 come >= messages.saturating_mul(self.senders.len() as u64)
             }
             Until::Time(time) => self.start.elapsed() >= time,
@@ -412,7 +415,7 @@ impl<'a> Load<'a> {
     /// The results.
     pub fn report(mut self) -> Outcome<Report> {
         self.begin_interval()?;
-        let record = &self.crowd.record;
+        let record = self.crowd.record.borrow();
         let senders = || self.senders.iter().zip(record.authors());
         let bytes_heard = |(sender, author): (&Sender, &Author)| {
             author.heard * sender.talker.message_bytes as u64

@@ -3,9 +3,11 @@
 //! There is one thread and one poll. Whatever is read is checked at once against the [`Record`]. A
 //! deaf client is never read again.
 
+use std::cell::RefCell;
 use std::io::{ErrorKind, Read, Write};
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{self, Ipv4Addr, SocketAddr};
 use std::ops::Range;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
@@ -129,7 +131,7 @@ pub struct Crowd {
     /// All of them.
     pub clients: Vec<Client>,
     /// What they have received.
-    pub record: Record,
+    pub record: Rc<RefCell<Record>>,
     /// The times from sending to receiving.
     pub latencies: Latencies,
     /// How long it took to connect all, until the last one was let in.
@@ -139,7 +141,8 @@ pub struct Crowd {
     first_welcome: Option<Instant>,
     /// When the last connect returned.
     pub connected_at: Instant,
-    server: Server,
+    /// The server.
+    pub server: Server,
     talkers: usize,
     /// How many clients each channel has. Those of a channel stand side by side.
     channel_clients: usize,
@@ -171,7 +174,7 @@ impl Crowd {
     pub fn new(server: Server) -> Outcome<Crowd> {
         Ok(Crowd {
             clients: Vec::new(),
-            record: Record::new(server.dialect),
+            record: Rc::new(RefCell::new(Record::new(server.dialect))),
             latencies: Histogram::new_with_max(LATENCY_NS_MAX, 3)?,
             connecting: Duration::ZERO,
             welcoming: Duration::ZERO,
@@ -222,7 +225,7 @@ impl Crowd {
     /// The next talk is in this channel. Its clients have received all that was said there before.
     pub fn turn_to(&mut self, channel: usize) {
         self.channel = channel;
-        let (clients, record) = (self.in_channel(), &self.record);
+        let (clients, record) = (self.in_channel(), self.record.borrow());
         let here = self.clients[clients].iter_mut();
         here.filter(|one| one.listener.has_begun()).for_each(|one| record.join(&mut one.listener));
     }
@@ -300,7 +303,8 @@ impl Crowd {
         let key = self.clients.len();
         let source = (key / CLIENTS_PER_SOURCE) as u8;
         let source = (source > 0).then(|| Ipv4Addr::new(127, 0, 0, 1 + source));
-        let mut socket = connect_from(source, self.server.address, RECEIVE_BUFFER_BYTES)?;
+        let socket = connect_from(source, self.server.address, RECEIVE_BUFFER_BYTES)?;
+        let mut socket = TcpStream::from_std(socket);
         let interests = Interest::READABLE | Interest::WRITABLE;
         self.poll.registry().register(&mut socket, Token(key), interests)?;
         let (channel, place) = (key / self.channel_clients, key % self.channel_clients);
@@ -324,7 +328,7 @@ impl Crowd {
     pub fn begin(&mut self) -> Outcome<()> {
         let (dialect, channel, first) = (self.dialect(), self.channel, self.in_channel().start);
         let words = if dialect.is_chinwag() { &SYNC[2..] } else { &[b"first", SYNC].concat() };
-        self.record.begin();
+        self.record.borrow_mut().begin();
         if let Some(first) = self.clients.get_mut(first) {
             let mut said = Vec::new();
             dialect.write_said(words, channel, &mut said);
@@ -394,9 +398,9 @@ impl Crowd {
             match client.is_silent && was_in {
                 true => {}
                 false if is_here || !listener.has_begun() => {
-                    self.record.take(listener, read, &mut self.latencies)?;
+                    self.record.borrow_mut().take(listener, read, &mut self.latencies)?;
                 }
-                false => self.record.take_elsewhere(listener, read)?,
+                false => self.record.borrow_mut().take_elsewhere(listener, read)?,
             }
             if let Some(words) = &listener.refusal {
                 return Err(format!("the server admits no more clients: {words:?}").into());
@@ -445,7 +449,7 @@ impl Crowd {
     /// Reads on where a client waited for others to receive more. Returns the position up to which
     /// all have received.
     pub fn catch_up(&mut self) -> Outcome<u64> {
-        let (mut hearing, mut ahead, mut heard) = (0, 0, self.record.end());
+        let (mut hearing, mut ahead, mut heard) = (0, 0, self.record.borrow().end());
         for client in self.hearing_clients() {
             hearing += 1;
             ahead += usize::from(client.listener.is_ahead());
@@ -456,21 +460,21 @@ impl Crowd {
         }
         if ahead == hearing {
             let waits_for = self.hearing_clients().filter_map(|one| one.listener.waits_for());
-            self.record.give_up(waits_for.min());
+            self.record.borrow_mut().give_up(waits_for.min());
         }
         for key in self.in_channel() {
             let client = &mut self.clients[key];
             if client.deaf || !client.listener.is_ahead() {
                 continue;
             }
-            self.record.take(&mut client.listener, &[], &mut self.latencies)?;
+            self.record.borrow_mut().take(&mut client.listener, &[], &mut self.latencies)?;
             if client.unread && !client.listener.is_ahead() {
                 client.unread = false;
                 self.read_one(key, true)?;
             }
         }
         let heard = self.hearing_clients().map(|client| client.listener.heard()).min();
-        Ok(heard.unwrap_or(self.record.end()))
+        Ok(heard.unwrap_or(self.record.borrow().end()))
     }
 
     /// Whether all clients that read have received everything before this position.
@@ -481,7 +485,7 @@ impl Crowd {
 
     /// Whether all clients that read have received the last line.
     pub fn has_heard_the_end(&self) -> bool {
-        self.record.ended_at().is_some_and(|end| self.all_have_heard(end))
+        self.record.borrow().ended_at().is_some_and(|end| self.all_have_heard(end))
     }
 
     /// How many of the clients read what is said.
@@ -501,7 +505,7 @@ pub fn connect_from(
     source: Option<Ipv4Addr>,
     address: SocketAddr,
     receive_buffer_bytes: usize,
-) -> Outcome<TcpStream> {
+) -> Outcome<net::TcpStream> {
     let (domain, kind) = (Domain::for_address(address), Type::STREAM.nonblocking());
     let socket = Socket::new(domain, kind, Some(Protocol::TCP))?;
     if let Some(source) = source.filter(|_| address.ip().is_loopback() && address.is_ipv4()) {
@@ -519,7 +523,7 @@ pub fn connect_from(
         // The server is not there, and the kernel chose its port for our end.
         return Err(format!("cannot connect to {address}: it would be to ourselves").into());
     }
-    Ok(TcpStream::from_std(socket.into()))
+    Ok(socket.into())
 }
 
 /// Whether a connect fails like this if there is no server.

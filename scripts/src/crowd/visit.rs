@@ -1,206 +1,294 @@
-//! One visit: a client that connects for a while and does one thing after another. Bytes in, what
-//! to do next out; no sockets and no clock.
+//! One client that connects for a while. What it does is an `async fn` of its own, made of these
+//! steps: wait for the welcome, say something, wait for a line, half-close, read nothing, drip.
 //!
-//! What always holds: every line of the authors is right, as its [`Ear`] checks. The visitor waits
-//! for the first step of its list.
+//! What always holds: every line of the authors that it reads is right, as its [`Ear`] checks. What
+//! it waits for longer than [`PATIENCE`] is a fault. Dropping it resets the connection.
 
-use std::collections::VecDeque;
-use std::fmt::Debug;
+use std::error::Error;
+use std::io;
+use std::net::Ipv4Addr;
+use std::rc::Rc;
 use std::time::Duration;
 
-use memchr::memchr;
+use socket2::SockRef;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, Interest};
+use tokio::net::TcpStream;
+use tokio::time::{sleep, timeout};
 
-use super::Fault;
+use super::dialect::Dialect;
 use super::ear::Ear;
-use super::notices::{Told, told};
-use super::record::{Record, text};
+use super::notices::Told;
+use super::record::text;
+use super::sockets::connect_from;
+use super::visitors::Host;
+use super::{Fault, Outcome, PATIENCE};
 
-/// One thing that a visitor does.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Step {
-    /// Waits for its welcome.
-    Enter,
-    /// Waits for its welcome, or for this refusal.
-    EnterOrHear(String),
-    /// Sends these bytes.
-    Say(Vec<u8>),
-    /// Waits for a line that contains one of these.
-    Hear(Vec<String>),
-    /// Half-closes.
-    HalfClose,
-    /// Waits until the server closes the connection in order.
-    End,
-    /// Reads nothing, and waits until the server resets the connection.
-    BeReset,
-    /// Reads nothing for this long.
-    Nap(Duration),
-    /// Reads a byte now and then, until the server ends it.
-    Drip,
-    /// Stays until all that connected together have an answer.
-    StayWithOthers,
-    /// Resets the connection.
-    Reset,
-}
+/// How often a client that drips reads a byte.
+const DRIP: Duration = Duration::from_millis(100);
 
-/// What is usual for a kind of visitor.
-#[derive(Clone, Copy, Debug)]
-pub struct Manner {
-    /// It reads what it gets.
-    pub reads: bool,
-    /// It leaves data unread, so that it gets a small receive buffer.
-    pub is_slow: bool,
-    /// The lines that it gets are as nc gets them.
-    pub is_plain: bool,
-    /// The server may reset it.
-    pub may_be_reset: bool,
+/// The receive buffer of a visitor that reads, and of one that leaves data unread.
+pub const WIDE_BYTES: usize = 64 * 1024;
+/// See [`WIDE_BYTES`].
+pub const NARROW_BYTES: usize = 2048;
+
+/// No correct server sends a longer line.
+const LINE_BYTES_MAX: u64 = 64 * 1024;
+
+/// Whether a step failed because the server has reset the connection, and for no other reason.
+pub fn was_lost(step: Outcome<()>) -> Outcome<bool> {
+    match step {
+        Err(error) if error.is::<io::Error>() => Ok(true),
+        step => step.map(|()| false),
+    }
 }
 
 /// One visitor.
 #[derive(Debug)]
-pub struct Visit<K> {
-    /// Its kind.
-    pub kind: K,
-    /// What is usual for that.
-    pub manner: Manner,
-    /// Its number.
-    pub number: u64,
-    /// The visitors that connected together with it.
-    pub company: Option<usize>,
-    /// It has been welcomed.
-    pub is_welcomed: bool,
-    /// The server said that there is no room for it.
-    pub is_refused: bool,
-    /// The address that it connects from, if the server must show it.
-    pub from: Option<String>,
-    /// What it has received.
-    pub ear: Ear,
-    steps: VecDeque<Step>,
+pub struct Visitor {
+    /// The refusal that it read instead of a welcome.
+    pub refusal: Option<String>,
+    /// How it reads lines.
+    pub dialect: Dialect,
+    host: Rc<Host>,
+    /// Its number and kind.
+    called: String,
+    /// The address that it connects from.
+    from: String,
+    socket: BufReader<TcpStream>,
+    ear: Ear,
+    is_welcomed: bool,
     is_in_history: bool,
-    held: Vec<u8>,
-    /// The last whole line that it received.
+    /// What it has read of the next line.
+    line: Vec<u8>,
+    /// The last whole line that it read.
     last: String,
+    /// What it does.
+    step: String,
 }
 
-impl<K: Debug> Visit<K> {
-    /// A visit with these steps.
-    pub fn new(kind: K, manner: Manner, number: u64, steps: Vec<Step>) -> Visit<K> {
-        Visit {
-            kind,
-            manner,
-            number,
-            company: None,
-            is_welcomed: false,
-            is_refused: false,
-            from: None,
+impl Visitor {
+    /// Begins to connect from this address, if the server is on this machine.
+    pub fn connect(
+        host: &Rc<Host>,
+        called: String,
+        source: Ipv4Addr,
+        receive_buffer_bytes: usize,
+    ) -> Outcome<Visitor> {
+        let socket = connect_from(Some(source), host.address, receive_buffer_bytes)?;
+        Ok(Visitor {
+            refusal: None,
+            dialect: Dialect::Plain,
+            host: Rc::clone(host),
+            called,
+            from: socket.local_addr()?.to_string(),
+            socket: BufReader::new(TcpStream::from_std(socket)?),
             ear: Ear::default(),
-            steps: steps.into(),
+            is_welcomed: false,
             is_in_history: false,
-            held: Vec::new(),
+            line: Vec::new(),
             last: String::new(),
+            step: String::new(),
+        })
+    }
+
+    /// Waits for its welcome.
+    pub async fn enter(&mut self) -> Outcome<()> {
+        self.be_answered().await?;
+        match &self.refusal {
+            Some(words) => Err(format!("the server admits no more clients: {words:?}").into()),
+            None => Ok(()),
         }
     }
 
-    /// The step that it does or waits for; `None` after the last.
-    pub fn step(&self) -> Option<&Step> {
-        self.steps.front()
+    /// Waits for its welcome, or for a refusal.
+    pub async fn be_answered(&mut self) -> Outcome<()> {
+        self.read_until("enter".to_owned(), |it, _| it.is_welcomed || it.refusal.is_some()).await
     }
 
-    /// The first step is done.
-    pub fn step_on(&mut self) {
-        self.steps.pop_front();
+    /// Waits for a line that contains one of these.
+    pub async fn hear(&mut self, words: &[&str]) -> Outcome<()> {
+        let is_one = |line: &str| words.iter().any(|words| line.contains(words));
+        let step = format!("hear {words:?}");
+        self.read_until(step, |it, line| !it.is_in_history && is_one(line)).await
     }
 
-    /// Whether it knows that it is admitted or refused.
-    pub fn is_answered(&self) -> bool {
-        self.is_welcomed || self.is_refused
+    /// Sends these bytes.
+    pub async fn say(&mut self, words: impl AsRef<[u8]>) -> Outcome<()> {
+        let words = words.as_ref();
+        self.step(format!("say {:?}", text(words)), async |it| {
+            it.socket.write_all(words).await.map_err(|error| it.lost(&error))
+        })
+        .await
     }
 
-    /// Checks what it has received, and does the steps that waited for this. Returns whether there
-    /// were any.
-    pub fn take(&mut self, bytes: &[u8], record: &Record) -> Result<bool, Fault> {
-        let steps = self.steps.len();
-        let mut all = std::mem::take(&mut self.held);
-        all.extend_from_slice(bytes);
-        let mut rest = &all[..];
-        while let Some(end) = memchr(b'\n', rest) {
-            self.take_line(&rest[..=end], record)?;
-            rest = &rest[end + 1..];
+    /// Sends a line, and waits for one that contains this.
+    pub async fn ask(&mut self, words: &str, answer: &str) -> Outcome<()> {
+        self.say(format!("{words}\n")).await?;
+        self.hear(&[answer]).await
+    }
+
+    /// Sends no more.
+    pub async fn half_close(&mut self) {
+        // The server may have closed the connection in the meantime.
+        self.socket.shutdown().await.unwrap_or_default();
+    }
+
+    /// Waits until the server closes the connection in order.
+    pub async fn end(mut self) -> Outcome<()> {
+        self.step("end".to_owned(), async |it| {
+            while it.line().await?.is_some() {}
+            Ok(())
+        })
+        .await
+    }
+
+    /// Reads nothing for this long. Then it can keep up again.
+    pub async fn nap(&mut self, time: Duration) -> io::Result<()> {
+        sleep(time).await;
+        SockRef::from(self.socket.get_ref()).set_recv_buffer_size(WIDE_BYTES)
+    }
+
+    /// Reads nothing, until the server ends the connection or all shall be calm.
+    pub async fn stay_deaf(self) {
+        // Of all interests, only this one takes an end and not what comes before it.
+        let ended = || self.socket.get_ref().ready(Interest::PRIORITY);
+        while !self.host.is_calm.get() {
+            if timeout(DRIP, ended()).await.is_ok() {
+                return self.give_up();
+            }
         }
-        self.held = rest.to_vec();
-        Ok(self.steps.len() < steps)
     }
 
-    /// The server has closed the connection in order.
-    pub fn take_end(&mut self) -> Result<(), Fault> {
-        match self.step() {
-            Some(Step::End) if self.held.is_empty() => {}
-            // A client that neither sends nor reads may get the notice that it is idle, before it
-            // is reset.
-            Some(Step::BeReset | Step::Drip) => {}
-            // A refused visitor does not stay.
-            Some(Step::StayWithOthers) if self.is_refused => return Ok(()),
-            _ => return Err(self.fault("was disconnected")),
+    /// Reads a byte now and then, until the server ends the connection. Once the last line of all
+    /// is sent, reads on until that has come.
+    pub async fn drip(mut self) -> Outcome<()> {
+        self.step = "drip".to_owned();
+        while !self.host.is_ending.get() {
+            sleep(DRIP).await;
+            // What is not held already is taken byte by byte, so that the rest waits elsewhere.
+            let byte = match self.socket.buffer() {
+                [] => self.socket.get_mut().read_u8().await,
+                _ => self.socket.read_u8().await,
+            };
+            let Ok(byte) = byte else { return Ok(self.give_up()) };
+            self.line.push(byte);
+            if byte == b'\n' {
+                self.take_line()?;
+            }
         }
-        self.steps.clear();
+        self.nap(Duration::ZERO).await?;
+        let end = self.step("hear the last line".to_owned(), async |it| {
+            while !it.ear.has_ended && it.line().await?.is_some() {}
+            Ok(())
+        });
+        if was_lost(end.await)? || !self.ear.has_ended {
+            self.give_up();
+        }
         Ok(())
+    }
+
+    /// Reads on until `is_it` says so after a line.
+    async fn read_until(
+        &mut self,
+        step: String,
+        is_it: impl Fn(&Visitor, &str) -> bool,
+    ) -> Outcome<()> {
+        self.step(step, async |it| {
+            while let Some(line) = it.line().await? {
+                if is_it(it, &line) {
+                    return Ok(());
+                }
+            }
+            Err(it.fault("was disconnected").into())
+        })
+        .await
+    }
+
+    /// Takes this step, which must not take too long.
+    async fn step(
+        &mut self,
+        step: String,
+        act: impl AsyncFnOnce(&mut Visitor) -> Outcome<()>,
+    ) -> Outcome<()> {
+        self.step = step;
+        let done = timeout(PATIENCE, act(self)).await;
+        done.unwrap_or_else(|_| Err(self.fault("waits in vain").into()))
+    }
+
+    /// The next line. `None`: the server has closed the connection in order.
+    async fn line(&mut self) -> Outcome<Option<String>> {
+        let mut read = (&mut self.socket).take(LINE_BYTES_MAX);
+        match read.read_until(b'\n', &mut self.line).await {
+            Ok(_) if self.line.is_empty() => Ok(None),
+            Ok(_) => self.take_line().map(Some),
+            Err(error) => Err(self.lost(&error)),
+        }
+    }
+
+    /// Checks the line that it has read.
+    fn take_line(&mut self) -> Outcome<String> {
+        let line = std::mem::take(&mut self.line);
+        self.last = text(&line);
+        if !line.ends_with(b"\n") {
+            return Err(self.fault("received a line without an end").into());
+        }
+        let words = self.dialect.words(&line);
+        self.is_in_history = match words {
+            b"* history" => true,
+            b"* now" => false,
+            _ => self.is_in_history,
+        };
+        // The history was checked before.
+        if !self.is_in_history {
+            self.take_words(words)?;
+        }
+        Ok(String::from_utf8_lossy(&line).into_owned())
+    }
+
+    fn take_words(&mut self, words: &[u8]) -> Outcome<()> {
+        let told = self.ear.take(words, &self.host.record.borrow())?;
+        let mut tally = self.host.tally.borrow_mut();
+        match told {
+            Some(Told::Welcome(_)) if self.is_welcomed || !self.is_shown_its_address() => {
+                return Err(self.fault(&format!("from {} is welcomed wrongly", self.from)).into());
+            }
+            Some(Told::Welcome(_)) => {
+                self.is_welcomed = true;
+                tally.welcomed += 1;
+            }
+            Some(Told::Refused) => {
+                self.refusal = Some(text(words));
+                tally.refused += 1;
+            }
+            Some(Told::Missed(_) | Told::TooLong) | None => {}
+        }
+        Ok(())
+    }
+
+    fn is_shown_its_address(&self) -> bool {
+        !self.host.shows_addresses || self.last.contains(&format!("({})", self.from))
+    }
+
+    fn lost(&self, error: &io::Error) -> Box<dyn Error> {
+        io::Error::new(error.kind(), self.fault(&format!("was lost ({error})"))).into()
+    }
+
+    /// The server has reset it because it did not read.
+    pub fn give_up(&self) {
+        self.host.tally.borrow_mut().given_up += 1;
     }
 
     /// A fault, with what the visitor is doing.
     pub fn fault(&self, what: &str) -> Fault {
-        let Visit { kind, number, last, .. } = self;
-        let step = match self.step() {
-            Some(Step::Say(words)) => format!("say {:?}", text(words)),
-            Some(step) => format!("{step:?}"),
-            None => "its end".to_owned(),
-        };
-        Fault(format!("visitor {number} ({kind:?}) {what} at {step}, after it received {last:?}"))
-    }
-
-    fn take_line(&mut self, line: &[u8], record: &Record) -> Result<(), Fault> {
-        if matches!(told(line), Some(Told::Welcome(_))) {
-            self.take_welcome(line)?;
-        }
-        match line {
-            b"* history\n" => self.is_in_history = true,
-            b"* now\n" => self.is_in_history = false,
-            // The history was checked before.
-            _ if self.is_in_history || !self.manner.is_plain => {}
-            _ => self.ear.take(line, record)?,
-        }
-        self.last = text(line);
-        self.go_on(line);
-        Ok(())
-    }
-
-    fn take_welcome(&mut self, line: &[u8]) -> Result<(), Fault> {
-        let shown = String::from_utf8_lossy(line);
-        let is_told = self.from.as_ref().is_none_or(|from| shown.contains(&format!("({from})")));
-        if self.is_welcomed || !is_told {
-            return Err(self.fault(&format!("from {:?} received {shown:?}", self.from)));
-        }
-        self.is_welcomed = true;
-        Ok(())
-    }
-
-    /// Takes the next step, if this line was waited for.
-    fn go_on(&mut self, line: &[u8]) {
-        let line = String::from_utf8_lossy(line);
-        match self.steps.front() {
-            Some(Step::Enter) if self.is_welcomed => self.step_on(),
-            Some(Step::EnterOrHear(words)) => {
-                self.is_refused = line.starts_with(words);
-                if self.is_welcomed || self.is_refused {
-                    self.step_on();
-                }
-            }
-            Some(Step::Hear(words)) if !self.is_in_history && is_one_of(words, &line) => {
-                self.step_on();
-            }
-            _ => {}
-        }
+        let Visitor { called, step, last, .. } = self;
+        Fault(format!("visitor {called} {what} at {step}, after it received {last:?}"))
     }
 }
 
-fn is_one_of(words: &[String], line: &str) -> bool {
-    words.iter().any(|words| line.contains(words))
+impl Drop for Visitor {
+    fn drop(&mut self) {
+        let mut tally = self.host.tally.borrow_mut();
+        tally.messages += self.ear.messages;
+        tally.missed += self.ear.missed;
+    }
 }

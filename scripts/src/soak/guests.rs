@@ -1,14 +1,15 @@
 //! The visitors that come and go all the time, fill the server, or ask who is here.
 
 use std::collections::VecDeque;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::Ipv4Addr;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use super::script::{self, KINDS, Kind, PER_ADDRESS};
+use super::script::{self, Company, KINDS, Kind, MAX_CLIENTS, PER_ADDRESS};
 use crate::crowd::Outcome;
-use crate::crowd::record::Record;
-use crate::crowd::visit::Visit;
-use crate::crowd::visitors::{Tally, Visitors};
+use crate::crowd::sockets::Crowd;
+use crate::crowd::visit::{NARROW_BYTES, Visitor, WIDE_BYTES};
+use crate::crowd::visitors::{Tally, Visitors, source};
 
 /// The time between two visitors.
 const PERIOD: Duration = Duration::from_millis(25);
@@ -19,101 +20,100 @@ const HERE_MAX: usize = 60;
 /// The names of this many guests are kept, so that others can talk to them.
 const NAMES_KEPT: usize = 8;
 
-/// They connect from 127.0.2.1 to 127.0.2.250, which the server does not exempt.
-const SOURCES: u64 = 250;
-
 /// How many more connect together than may, from one address or to a full server.
 const REFUSED: usize = 4;
+
+/// The networks of single visitors and of neighbours. The server exempts neither.
+const SINGLE: u8 = 2;
+const NEIGHBOURS: u8 = 3;
 
 /// All of them.
 #[derive(Debug)]
 pub struct Guests {
-    visitors: Visitors<Kind>,
+    /// Their connections.
+    pub visitors: Visitors,
     names: VecDeque<String>,
     next_at: Instant,
-    /// Its place in [`KINDS`].
+    /// Its place in [`KINDS`], behind which come several neighbours.
     next_kind: usize,
 }
 
 impl Guests {
-    /// No visitor has connected yet.
-    pub fn new(address: SocketAddr) -> Outcome<Guests> {
-        let visitors = Visitors::new(address)?;
+    /// As [`Visitors::new`].
+    pub fn new(crowd: &Crowd, tally: Tally) -> Outcome<Guests> {
+        let visitors = Visitors::new(crowd, true, tally)?;
         Ok(Guests { visitors, names: VecDeque::new(), next_at: Instant::now(), next_kind: 0 })
     }
 
-    /// What the visitors have done and received.
-    pub fn tally(&self) -> Tally {
-        self.visitors.tally()
-    }
-
-    /// How many visitors are here.
-    pub fn here(&self) -> usize {
-        self.visitors.visits().count()
-    }
-
     /// Has the next one connect, if it is time, and each take its next steps.
-    pub fn come_and_go(&mut self, record: &Record) -> Outcome<()> {
+    pub fn come_and_go(&mut self) -> Outcome<()> {
         let now = Instant::now();
-        if now >= self.next_at && self.here() < HERE_MAX {
+        if now >= self.next_at && self.visitors.here() < HERE_MAX {
             self.next_at = now + PERIOD;
-            let kind = KINDS[self.next_kind];
-            self.next_kind = (self.next_kind + 1) % KINDS.len();
-            match kind {
-                Kind::Neighbour => self.come_together(kind, PER_ADDRESS + REFUSED, PER_ADDRESS)?,
-                kind => self.come(kind, None)?,
+            match KINDS.get(self.next_kind) {
+                Some(kind) => self.come(*kind),
+                None => self.come_as_neighbours(),
             }
+            self.next_kind = (self.next_kind + 1) % (KINDS.len() + 1);
         }
-        self.turn(record)
+        self.visitors.turn()
     }
 
-    /// Has each take its next steps.
-    pub fn turn(&mut self, record: &Record) -> Outcome<()> {
-        self.visitors.turn(record)?;
-        self.visitors.take_left();
-        Ok(())
-    }
-
-    /// Fills the server: more visitors than it admits connect at once. `room` is how many must be
-    /// admitted.
-    pub fn fill(&mut self, room: usize) -> Outcome<()> {
-        self.come_together(Kind::Fills, room + REFUSED, room)
-    }
-
-    /// Has a visitor ask who is here. The answer must count `here` clients, with itself.
-    pub fn ask(&mut self, here: usize) -> Outcome<()> {
-        let visit =
-            Visit::new(Kind::Asks, Kind::Asks.manner(), self.tally().visits, script::asks(here));
-        self.visitors.connect(visit, Ipv4Addr::LOCALHOST, true)
-    }
-
-    /// Visitors that would stay until the server resets them leave now.
-    pub fn calm_down(&mut self) {
-        self.visitors.keep(|visit| visit.kind != Kind::NeverReads);
-    }
-
-    fn come_together(&mut self, kind: Kind, size: usize, room: usize) -> Outcome<()> {
-        let company = self.visitors.gather(size, room);
-        (0..size).try_for_each(|_| self.come(kind, Some(company)))
-    }
-
-    fn come(&mut self, kind: Kind, company: Option<usize>) -> Outcome<()> {
-        let number = self.tally().visits;
-        let steps = kind.steps(number, self.names.make_contiguous());
+    fn come(&mut self, kind: Kind) {
+        let number = self.visitors.host.next_number();
+        let others = Vec::from(self.names.clone());
         if kind == Kind::Guest {
             self.names.push_back(script::name(number));
-            if self.names.len() > NAMES_KEPT {
-                self.names.pop_front();
-            }
+            self.names.drain(..self.names.len().saturating_sub(NAMES_KEPT));
         }
-        let of = |number: u64| (number % SOURCES + 1) as u8;
-        let source = match (kind, company) {
-            (Kind::Fills, _) => Ipv4Addr::LOCALHOST,
-            (_, Some(company)) => Ipv4Addr::new(127, 0, 3, of(company as u64)),
-            (_, None) => Ipv4Addr::new(127, 0, 2, of(number)),
-        };
-        let mut visit = Visit::new(kind, kind.manner(), number, steps);
-        visit.company = company;
-        self.visitors.connect(visit, source, true)
+        let (called, from) = (format!("{number} ({kind:?})"), source(SINGLE, number));
+        let bytes = if kind.is_slow() { NARROW_BYTES } else { WIDE_BYTES };
+        self.begin(called, from, bytes, async move |client| {
+            kind.visit(client, number, &others).await
+        });
+    }
+
+    /// More clients connect from one address than may.
+    fn come_as_neighbours(&mut self) {
+        let from = source(NEIGHBOURS, self.visitors.tally().visits);
+        let told = "* too many connections from your address";
+        self.come_together(from, PER_ADDRESS, format!("{told} ({PER_ADDRESS}, --per-address)"));
+    }
+
+    /// Fills the server: more clients connect at once than it admits. `room` is how many it must
+    /// admit.
+    pub fn fill(&mut self, room: usize) {
+        let told = format!("* server full ({MAX_CLIENTS})");
+        self.come_together(Ipv4Addr::LOCALHOST, room, told);
+    }
+
+    /// Has a client ask who is here. The answer must count `here` clients, with itself.
+    pub fn ask(&mut self, here: usize) {
+        let called = format!("{} that asks", self.visitors.host.next_number());
+        let asks = async move |client| script::asks(client, here).await;
+        self.begin(called, Ipv4Addr::LOCALHOST, WIDE_BYTES, asks);
+    }
+
+    fn come_together(&mut self, from: Ipv4Addr, room: usize, refusal: String) {
+        let company = Rc::new(Company::new(room + REFUSED, room, refusal));
+        for _ in 0..room + REFUSED {
+            let company = Rc::clone(&company);
+            let called = format!("{} of many", self.visitors.host.next_number());
+            let stays = async move |client| company.stay(client).await;
+            self.begin(called, from, WIDE_BYTES, stays);
+        }
+    }
+
+    fn begin(
+        &mut self,
+        called: String,
+        from: Ipv4Addr,
+        receive_buffer_bytes: usize,
+        script: impl AsyncFnOnce(Visitor) -> Outcome<()> + 'static,
+    ) {
+        let host = Rc::clone(&self.visitors.host);
+        self.visitors.begin(async move {
+            script(Visitor::connect(&host, called, from, receive_buffer_bytes)?).await
+        });
     }
 }

@@ -47,8 +47,7 @@ pub fn soak(time: Duration, out: &mut dyn Write) -> Outcome<Table> {
     let before = soak.cpu()?;
     let mut rounds = Vec::new();
     while start.elapsed() < time || rounds.len() < rest::ROUNDS_MIN {
-        soak.round(crowd, round)?;
-        let rest = soak.rest_with(crowd)?;
+        let rest = soak.round(crowd, round)?;
         rounds.push(rest);
         writeln!(out, "{}", soak.progress(start.elapsed(), &rest))?;
         out.flush()?;
@@ -81,7 +80,7 @@ struct Soak {
     server: Started,
     /// Descriptors that are not for clients.
     descriptors: u64,
-    visitors: Guests,
+    visitors: Tally,
     trouble: Tally,
     deliveries: u64,
     said: u64,
@@ -110,7 +109,7 @@ impl Soak {
         gauge::cpu_ns_at_rest(server.pid())?;
         Ok(Soak {
             descriptors: gauge::descriptors(server.pid())?,
-            visitors: Guests::new(server.address)?,
+            visitors: Tally::default(),
             server,
             trouble: Tally::default(),
             deliveries: 0,
@@ -128,7 +127,6 @@ impl Soak {
         let window = Pace::Window(4);
         load::run(&mut crowd, &talkers(window), Until::Heard(messages))?;
         self.round(&mut crowd, round)?;
-        self.rest_with(&mut crowd)?;
         drop(crowd);
         self.rest(0, &mut || Ok(()))
     }
@@ -137,27 +135,35 @@ impl Soak {
         Crowd::of_chinwag(self.server.address, STEADY)
     }
 
-    fn round(&mut self, crowd: &mut Crowd, time: Duration) -> Outcome<()> {
-        let mut others = Troublemakers::new(self.server.address, &TROUBLE)?;
+    /// One round, and the state of the server after it.
+    fn round(&mut self, crowd: &mut Crowd, time: Duration) -> Outcome<Rest> {
+        let mut guests = Guests::new(crowd, self.visitors)?;
+        self.talk(crowd, &mut guests, time)?;
+        let rest = self.rest_with(crowd, &mut guests)?;
+        self.visitors = guests.visitors.tally();
+        Ok(rest)
+    }
+
+    fn talk(&mut self, crowd: &mut Crowd, guests: &mut Guests, time: Duration) -> Outcome<()> {
+        let mut others = Troublemakers::new(crowd, &TROUBLE, self.trouble)?;
         let mut load = Load::new(crowd, &talkers(Pace::Every(PERIOD)), Until::Time(time));
         while !load.is_over() {
             load.turn(visitors::WAIT_MAX)?;
-            others.turn(load.record())?;
-            self.visitors.come_and_go(load.record())?;
+            others.visitors.turn()?;
+            guests.come_and_go()?;
         }
-        others.calm_down();
-        self.visitors.calm_down();
+        others.visitors.calm_down();
+        guests.visitors.calm_down();
         let calm = Instant::now();
-        while self.visitors.here() > 0 || calm.elapsed() < CALM {
+        while guests.visitors.here() > 0 || calm.elapsed() < CALM {
             load.turn(visitors::WAIT_MAX)?;
-            others.turn(load.record())?;
-            self.visitors.turn(load.record())?;
+            others.visitors.turn()?;
+            guests.visitors.turn()?;
         }
-        load.settle(visitors::WAIT_MAX, &mut |load| others.turn(load.record()))?;
+        load.settle(visitors::WAIT_MAX, &mut |_| others.visitors.turn())?;
         load.end()?;
-        others.listen_to_the_end(load.record())?;
-        self.trouble.add(others.tally());
-        drop(others);
+        others.visitors.end()?;
+        self.trouble = others.visitors.tally();
         let report = load.report()?;
         if report.lines_missed > 0 {
             let missed = report.lines_missed;
@@ -171,23 +177,15 @@ impl Soak {
 
     /// Fills the server when only the crowd is left. When those clients have left, one more asks
     /// how many are here. Returns the state after that.
-    fn rest_with(&mut self, crowd: &mut Crowd) -> Outcome<Rest> {
+    fn rest_with(&self, crowd: &mut Crowd, guests: &mut Guests) -> Outcome<Rest> {
         let steady = crowd.clients.len();
         self.rest(steady, &mut || listen(crowd))?;
-        self.visitors.fill(MAX_CLIENTS - steady)?;
-        self.see_off(crowd)?;
+        guests.fill(MAX_CLIENTS - steady);
+        see_off(crowd, guests)?;
         self.rest(steady, &mut || listen(crowd))?;
-        self.visitors.ask(steady + 1)?;
-        self.see_off(crowd)?;
+        guests.ask(steady + 1);
+        see_off(crowd, guests)?;
         self.rest(steady, &mut || listen(crowd))
-    }
-
-    fn see_off(&mut self, crowd: &mut Crowd) -> Outcome<()> {
-        while self.visitors.here() > 0 {
-            listen(crowd)?;
-            self.visitors.turn(&crowd.record)?;
-        }
-        Ok(())
     }
 
     /// Waits until the server has this many clients, and no other descriptor or connection more
@@ -221,7 +219,7 @@ impl Soak {
     }
 
     fn connects(&self) -> u64 {
-        self.visitors.tally().visits + self.trouble.visits
+        self.visitors.visits + self.trouble.visits
     }
 
     fn progress(&self, time: Duration, rest: &Rest) -> String {
@@ -237,17 +235,14 @@ impl Soak {
     }
 
     fn tell(&self, table: &mut Table) {
-        let visitors = self.visitors.tally();
-        let heard = visitors.messages + self.trouble.messages;
-        let missed = visitors.missed + self.trouble.missed;
+        let Soak { visitors, trouble, .. } = self;
+        let heard = visitors.messages + trouble.messages;
+        let missed = visitors.missed + trouble.missed;
+        let given_up = visitors.given_up + trouble.given_up;
         for (key, label, value) in [
             ("connects", "connections, in all", self.connects()),
             ("refused", "  refused: server full, too many from one address", visitors.refused),
-            (
-                "given_up",
-                "  reset by the server: took nothing",
-                visitors.given_up + self.trouble.given_up,
-            ),
+            ("given_up", "  reset by the server: took nothing", given_up),
             ("said", "messages of the steady clients", self.said),
             ("deliveries", "  deliveries to them, all checked", self.deliveries),
             ("heard", "  deliveries to the other clients, all checked", heard),
@@ -268,6 +263,15 @@ fn talkers(pace: Pace) -> Vec<Talker> {
 fn listen(crowd: &mut Crowd) -> Outcome<()> {
     crowd.read(visitors::WAIT_MAX)?;
     let heard = crowd.catch_up()?;
-    crowd.record.forget(heard);
+    crowd.record.borrow_mut().forget(heard);
+    Ok(())
+}
+
+/// Waits until all visitors have left.
+fn see_off(crowd: &mut Crowd, guests: &mut Guests) -> Outcome<()> {
+    while guests.visitors.here() > 0 {
+        listen(crowd)?;
+        guests.visitors.turn()?;
+    }
     Ok(())
 }

@@ -1,11 +1,17 @@
-//! What each kind of visitor does, from connecting to leaving, as a list of steps.
+//! What each kind of visitor does, from its connect on.
 //!
 //! A visitor's number alone decides what it sends and waits for. The names of other visitors are a
-//! parameter. This file has words only, no sockets.
+//! parameter. To drop a client resets its connection.
 
+use std::cell::Cell;
 use std::time::Duration;
 
-use crate::crowd::visit::{Manner, Step};
+use tokio::sync::Barrier;
+use tokio::time::sleep;
+
+use crate::crowd::Outcome;
+use crate::crowd::dialect::Dialect;
+use crate::crowd::visit::{Visitor, was_lost};
 
 /// The server admits at most this many clients.
 pub const MAX_CLIENTS: usize = 200;
@@ -43,22 +49,15 @@ pub enum Kind {
     NeverReads,
     /// Reads nothing for a while, and then everything.
     Naps,
-    /// One of several that connect at once from one address, more than may.
-    Neighbour,
-    /// One of many that connect until the server is full.
-    Fills,
-    /// Asks who is here.
-    Asks,
 }
 
-/// The visitors that connect and leave all the time; some kinds are more frequent. A
-/// [`Kind::Neighbour`] brings the others along.
-pub const KINDS: [Kind; 26] = {
+/// The visitors that connect and leave all the time; some kinds are more frequent.
+pub const KINDS: [Kind; 25] = {
     use Kind::*;
     [
         Guest, Vanishes, HalfCloses, Guest, Stranger, Guest, Chunk, NeverReads, Guest, Naps,
         Telnet, Resets, Guest, Hurries, Stranger, Guest, Vanishes, Guest, Endless, HalfCloses,
-        Guest, Stranger, LongLine, Naps, Guest, Neighbour,
+        Guest, Stranger, LongLine, Naps, Guest,
     ]
 };
 
@@ -78,78 +77,56 @@ const LONG_LINE_BYTES: usize = 5000;
 const DEEDS_MAX: u64 = 6;
 
 impl Kind {
-    /// What is usual for it.
-    pub fn manner(self) -> Manner {
-        let reads = !matches!(self, Kind::NeverReads | Kind::Resets | Kind::Vanishes);
-        let naps = self == Kind::Naps;
-        // On a machine that is suspended, a nap may be too long.
-        Manner {
-            reads,
-            is_slow: !reads || naps,
-            is_plain: self != Kind::Telnet,
-            may_be_reset: naps,
-        }
+    /// Whether it leaves data unread.
+    pub fn is_slow(self) -> bool {
+        matches!(self, Kind::Vanishes | Kind::Resets | Kind::NeverReads | Kind::Naps)
     }
 
-    /// The steps of the visitor with this number; `others` are names that were taken lately.
-    pub fn steps(self, number: u64, others: &[String]) -> Vec<Step> {
+    /// What the visitor with this number does; `others` are names that were taken lately.
+    pub async fn visit(self, mut client: Visitor, number: u64, others: &[String]) -> Outcome<()> {
         match self {
-            Kind::Guest => guest(number, others),
+            Kind::Guest => guest(client, number, others).await,
+            Kind::Naps => naps(client).await,
+            Kind::Hurries => hurries(client, number).await,
+            Kind::Stranger => stranger(client, number).await,
+            Kind::Telnet => telnet(client, number).await,
+            Kind::Vanishes => Ok(()),
+            Kind::Resets => client.say(format!("reset of {number}\n")).await,
+            Kind::NeverReads => {
+                client.say(format!("deaf {number}\n")).await?;
+                client.stay_deaf().await;
+                Ok(())
+            }
             Kind::HalfCloses => {
                 let words = format!("half of {number}");
-                vec![
-                    say(&words),
-                    Step::HalfClose,
-                    Step::Enter,
-                    hear(format!(": {words}")),
-                    Step::End,
-                ]
+                client.say(&words).await?;
+                client.half_close().await;
+                client.enter().await?;
+                client.hear(&[&format!(": {words}")]).await?;
+                client.end().await
             }
             Kind::Chunk => {
                 let words = format!("chunk of {number}");
-                let heard = hear(format!(": {words}"));
-                vec![Step::Enter, say(&words), heard, Step::HalfClose, Step::End]
+                client.enter().await?;
+                client.say(&words).await?;
+                client.hear(&[&format!(": {words}")]).await?;
+                client.half_close().await;
+                client.end().await
             }
-            Kind::Telnet => telnet(number),
-            Kind::Stranger => stranger(number),
-            Kind::Endless => vec![
-                Step::Enter,
-                Step::Say(vec![b'e'; MAX_ENDLESS + 1]),
-                hear(format!("* closed: {MAX_ENDLESS} bytes without a line end")),
-                Step::End,
-            ],
+            Kind::Endless => {
+                client.enter().await?;
+                client.say([b'e'; MAX_ENDLESS + 1]).await?;
+                let told = format!("* closed: {MAX_ENDLESS} bytes without a line end");
+                client.hear(&[&told]).await?;
+                client.end().await
+            }
             Kind::LongLine => {
-                let long = format!("{}\n", "l".repeat(LONG_LINE_BYTES));
-                let (told, quit) = (hear("* line too long, not sent"), say("/quit\n"));
-                vec![Step::Enter, say(&long), told, quit, Step::End]
+                client.enter().await?;
+                client.ask(&"l".repeat(LONG_LINE_BYTES), "* line too long, not sent").await?;
+                quit(client).await
             }
-            Kind::Hurries => hurries(number),
-            Kind::Vanishes => vec![Step::Reset],
-            Kind::Resets => vec![say(&format!("reset of {number}\n")), Step::Reset],
-            Kind::NeverReads => vec![say(&format!("deaf {number}\n")), Step::BeReset],
-            Kind::Naps => {
-                // A private reply is never missed, whatever else is.
-                let asked = ask("/who", hear(" here: "));
-                [vec![Step::Enter, Step::Nap(NAP)], asked, vec![say("/quit\n"), Step::End]].concat()
-            }
-            Kind::Neighbour => {
-                let told = "* too many connections from your address";
-                let told = format!("{told} ({PER_ADDRESS}, --per-address)");
-                vec![Step::EnterOrHear(told), Step::StayWithOthers, Step::Reset]
-            }
-            Kind::Fills => {
-                let told = format!("* server full ({MAX_CLIENTS})");
-                vec![Step::EnterOrHear(told), Step::StayWithOthers, Step::Reset]
-            }
-            Kind::Asks => Vec::new(),
         }
     }
-}
-
-/// The steps of a visitor that asks who is here. The answer must count `here` clients, itself
-/// included.
-pub fn asks(here: usize) -> Vec<Step> {
-    vec![Step::Enter, say("/who\n"), hear(format!("* {here} here: ")), say("/quit\n"), Step::End]
 }
 
 /// The name of the guest with this number.
@@ -157,105 +134,161 @@ pub fn name(number: u64) -> String {
     format!("v{number}")
 }
 
-fn guest(number: u64, others: &[String]) -> Vec<Step> {
+async fn guest(mut client: Visitor, number: u64, others: &[String]) -> Outcome<()> {
     let name = name(number);
     let mut chance = Chance(number);
-    let mut steps = vec![Step::Enter];
-    steps.extend(ask(&format!("/nick {name}"), hear(format!(" is now {name}"))));
+    client.enter().await?;
+    client.ask(&format!("/nick {name}"), &format!(" is now {name}")).await?;
     for deed in 0..=chance.below(DEEDS_MAX) {
-        let other = others.get(chance.below(others.len() as u64) as usize);
-        steps.extend(does(chance.below(8), &name, deed, other.unwrap_or(&name)));
-        steps.push(Step::Nap(BREATH));
+        let other = others.get(chance.below(others.len() as u64) as usize).unwrap_or(&name);
+        does(&mut client, chance.below(8), &name, deed, other).await?;
+        sleep(BREATH).await;
     }
-    steps.extend(leaves(chance.below(4), &name));
-    steps
+    let last = format!("last of {name}");
+    match chance.below(4) {
+        0 => return quit(client).await,
+        1 => client.say(&last).await?,
+        2 => client.say(format!("{last}\n")).await?,
+        _ => return client.say(&last).await,
+    }
+    client.half_close().await;
+    client.hear(&[&format!("{name}: {last}")]).await?;
+    client.end().await
 }
 
-fn does(what: u64, name: &str, deed: u64, other: &str) -> Vec<Step> {
-    let nobody = || format!("* nobody here is called {other}");
+async fn does(client: &mut Visitor, what: u64, name: &str, deed: u64, other: &str) -> Outcome<()> {
+    let nobody = format!("* nobody here is called {other}");
     match what {
-        0 => ask("/who", hear(" here: ")),
-        1 => ask(&format!("/me 손을 {deed}번 흔듭니다"), hear(format!("~ {name} 손을 {deed}번"))),
-        2 => {
-            let words = format!("[{name} -> {other}] psst {deed}");
-            let full = format!("* not sent: {other} has");
-            ask(&format!("/msg {other} psst {deed}"), Step::Hear(vec![words, nobody(), full]))
+        0 => client.ask("/who", " here: ").await,
+        1 => {
+            let words = format!("손을 {deed}번");
+            client.ask(&format!("/me {words} 흔듭니다"), &format!("~ {name} {words}")).await
         }
-        3 => ask("/history 5", Step::Hear(vec!["* now".into(), "* no history".into()])),
-        4 => [
-            ask("/echo off", hear("* echo is off")),
-            vec![say(&format!("unheard {deed}\n"))],
-            ask("/who", hear(" here: ")),
-            ask("/echo on", hear("* echo is on")),
-        ]
-        .concat(),
-        5 if other != name => [
-            ask(
-                &format!("/ignore {other}"),
-                Step::Hear(vec![format!("* ignoring {other}"), nobody()]),
-            ),
-            ask("/ignore", hear("* ignoring")),
-            vec![Step::Nap(BREATH)],
-            ask("/who", hear(" here: ")),
-        ]
-        .concat(),
+        2 => {
+            client.say(format!("/msg {other} psst {deed}\n")).await?;
+            let said = format!("[{name} -> {other}] psst {deed}");
+            client.hear(&[&said, &nobody, &format!("* not sent: {other} has")]).await
+        }
+        3 => {
+            client.say("/history 5\n").await?;
+            client.hear(&["* now", "* no history"]).await
+        }
+        4 => {
+            client.ask("/echo off", "* echo is off").await?;
+            client.say(format!("unheard {deed}\n")).await?;
+            client.ask("/who", " here: ").await?;
+            client.ask("/echo on", "* echo is on").await
+        }
+        5 if other != name => {
+            client.say(format!("/ignore {other}\n")).await?;
+            client.hear(&[&format!("* ignoring {other}"), &nobody]).await?;
+            client.ask("/ignore", "* ignoring").await?;
+            sleep(BREATH).await;
+            client.ask("/who", " here: ").await
+        }
         6 => {
             let words = format!("안녕하세요, {deed}번째 말입니다");
-            ask(&words, hear(format!("{name}: {words}")))
+            client.ask(&words, &format!("{name}: {words}")).await
         }
         _ => {
             let words = format!("hello number {deed}");
-            ask(&words, hear(format!("{name}: {words}")))
+            client.ask(&words, &format!("{name}: {words}")).await
         }
     }
 }
 
-fn leaves(how: u64, name: &str) -> Vec<Step> {
-    let last = format!("last of {name}");
-    let heard = hear(format!("{name}: {last}"));
-    match how {
-        0 => vec![say("/quit bye\n"), Step::End],
-        1 => vec![say(&last), Step::HalfClose, heard, Step::End],
-        2 => vec![say(&format!("{last}\n")), Step::HalfClose, heard, Step::End],
-        _ => vec![say(&last), Step::Reset],
+async fn quit(mut client: Visitor) -> Outcome<()> {
+    client.say("/quit bye\n").await?;
+    client.end().await
+}
+
+/// On a machine that is suspended, the nap may be too long: then the server may reset it.
+async fn naps(mut client: Visitor) -> Outcome<()> {
+    client.enter().await?;
+    client.nap(NAP).await?;
+    // A private reply is never missed, whatever else is.
+    match was_lost(client.ask("/who", " here: ").await)? {
+        true => client.give_up(),
+        false => was_lost(quit(client).await).map(drop)?,
     }
+    Ok(())
 }
 
-fn telnet(number: u64) -> Vec<Step> {
+async fn hurries(mut client: Visitor, number: u64) -> Outcome<()> {
+    client.enter().await?;
+    let lines = (0..HURRIED_LINES).map(|line| format!("hurry {number} {line}\n"));
+    client.say(lines.collect::<String>()).await?;
+    for line in 0..HURRIED_LINES {
+        client.hear(&[&format!(": hurry {number} {line}")]).await?;
+    }
+    quit(client).await
+}
+
+async fn telnet(mut client: Visitor, number: u64) -> Outcome<()> {
+    client.enter().await?;
+    client.dialect = Dialect::Telnet;
     // Interrupt Process, and the question after it: IAC IP IAC DO TM.
-    let words = [&b"\xff\xf4\xff\xfd\x06"[..], format!("telnet {number}\r\n").as_bytes()].concat();
-    let heard = hear(format!(": telnet {number}\r"));
-    vec![Step::Enter, Step::Say(words), heard, say("/quit\r\n"), Step::End]
+    client.say(b"\xff\xf4\xff\xfd\x06").await?;
+    client.say(format!("telnet {number}\r\n")).await?;
+    client.hear(&[&format!(": telnet {number}\r")]).await?;
+    client.say("/quit\r\n").await?;
+    client.end().await
 }
 
-fn stranger(number: u64) -> Vec<Step> {
+async fn stranger(mut client: Visitor, number: u64) -> Outcome<()> {
     let (words, protocol) = match number % 3 {
         0 => (&b"OPTIONS * RTSP/1.0\r\n\r\n"[..], "RTSP"),
         1 => (&b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"[..], "TLS"),
         _ => (&b"SSH-2.0-OpenSSH_9.2\r\n"[..], "SSH"),
     };
-    let told = hear(format!("* this is a chat server and does not speak {protocol}"));
-    vec![Step::Say(words.to_vec()), told, Step::End]
+    client.say(words).await?;
+    let told = format!("* this is a chat server and does not speak {protocol}");
+    client.hear(&[&told]).await?;
+    client.end().await
 }
 
-fn hurries(number: u64) -> Vec<Step> {
-    let lines = (0..HURRIED_LINES).map(|line| format!("hurry {number} {line}\n"));
-    let mut steps = vec![Step::Enter, say(&lines.collect::<String>())];
-    steps.extend((0..HURRIED_LINES).map(|line| hear(format!(": hurry {number} {line}"))));
-    steps.extend([say("/quit\n"), Step::End]);
-    steps
+/// Asks who is here. The answer must count `here` clients, with itself.
+pub async fn asks(mut client: Visitor, here: usize) -> Outcome<()> {
+    client.enter().await?;
+    client.ask("/who", &format!("* {here} here: ")).await?;
+    quit(client).await
 }
 
-fn ask(words: &str, answer: Step) -> Vec<Step> {
-    vec![say(&format!("{words}\n")), answer]
+/// Visitors that connect at once, more than may.
+#[derive(Debug)]
+pub struct Company {
+    size: usize,
+    /// How many of them must be admitted.
+    room: usize,
+    /// What the others must read.
+    refusal: String,
+    welcomed: Cell<usize>,
+    /// All of them have been answered.
+    answered: Barrier,
 }
 
-fn say(words: &str) -> Step {
-    Step::Say(words.as_bytes().to_vec())
-}
+impl Company {
+    /// This many visitors, of which the server has room for some and tells the others why not.
+    pub fn new(size: usize, room: usize, refusal: String) -> Company {
+        let (welcomed, answered) = (Cell::new(0), Barrier::new(size));
+        Company { size, room, refusal, welcomed, answered }
+    }
 
-fn hear(words: impl Into<String>) -> Step {
-    Step::Hear(vec![words.into()])
+    /// One of them: stays until all are admitted or refused.
+    pub async fn stay(&self, mut client: Visitor) -> Outcome<()> {
+        client.be_answered().await?;
+        match &client.refusal {
+            None => self.welcomed.update(|welcomed| welcomed + 1),
+            Some(words) if words.starts_with(&self.refusal) => {}
+            Some(words) => return Err(client.fault(&format!("was told {words:?}")).into()),
+        }
+        self.answered.wait().await;
+        let (size, let_in, room) = (self.size, self.welcomed.get(), self.room);
+        if let_in != room {
+            return Err(client.fault(&format!("of {size}: {let_in} let in, not {room},")).into());
+        }
+        Ok(())
+    }
 }
 
 /// Numbers that look random, and are the same for the same visitor in every run (SplitMix64).

@@ -18,7 +18,7 @@ use crate::crowd::progress::Progress;
 use crate::crowd::sockets::{self, Crowd, Server};
 use crate::crowd::started::Started;
 use crate::crowd::table::Table;
-use crate::crowd::visitors;
+use crate::crowd::visitors::{self, Tally};
 use crate::crowd::{Outcome, Patience};
 
 /// How long to count system calls.
@@ -74,13 +74,13 @@ fn measure(flags: &Flags, kinds: &Kinds) -> Outcome<Summary> {
     let mut crowd = connect(address, kinds, connections)?;
     summary::add_connecting(&mut table, &crowd, &Gauged::now(pid)?.since(&before));
     crowd.deafen(kinds.stuck);
-    let mut others = Troublemakers::new(address, &kinds.trouble)?;
+    let mut others = Troublemakers::new(&crowd, &kinds.trouble, Tally::default())?;
     enter(&mut others, &mut crowd)?;
 
     let (report, timeline, used) = talk(flags, &mut crowd, &mut others, pid)?;
     summary::add_talking(&mut table, &report, &used);
-    if others.count() > 0 {
-        summary::add_trouble(&mut table, &others.tally());
+    if others.count > 0 {
+        summary::add_trouble(&mut table, &others.visitors.tally());
     }
     drop(others);
     let mut summary = Summary::new(flags, table, &report, timeline);
@@ -101,15 +101,15 @@ fn connect(address: SocketAddr, kinds: &Kinds, connections: Option<Connections>)
 
 /// Waits until each client that is trouble has been let in once.
 fn enter(others: &mut Troublemakers, crowd: &mut Crowd) -> Outcome<()> {
-    let progress = Progress::new("trouble", others.count())?;
+    let progress = Progress::new("trouble", others.count)?;
     let mut patience = Patience::full();
     let mut let_in = 0;
-    while let_in < others.count() {
-        others.turn(&crowd.record)?;
+    while let_in < others.count {
+        others.visitors.turn()?;
         crowd.read(visitors::WAIT_MAX)?;
         let before = std::mem::replace(&mut let_in, others.been_in());
         progress.show(let_in);
-        let what = || format!("only {let_in} of {} are let in", others.count());
+        let what = || format!("only {let_in} of {} are let in", others.count);
         patience.check(let_in > before, what)?;
     }
     Ok(())
@@ -127,28 +127,28 @@ fn talk(
         Until::Time(time) => ("talking, ms", time.as_millis() as u64),
     };
     let progress = Progress::new(what, steps)?;
-    let wait_max = if others.count() == 0 { load::WAIT_MAX } else { visitors::WAIT_MAX };
+    let wait_max = if others.count == 0 { load::WAIT_MAX } else { visitors::WAIT_MAX };
     let before = Gauged::now(pid)?;
     let mut load = Load::new(crowd, &flags.talkers(), until);
     let mut timeline = Timeline::new(&load, until);
     while !load.is_over() {
         load.turn(wait_max)?;
-        others.turn(load.record())?;
+        others.visitors.turn()?;
         timeline.look(&mut load)?;
         progress.show(match until {
             Until::Heard(_) => load.messages(),
             Until::Time(_) => load.start().elapsed().as_millis() as u64,
         });
     }
-    others.calm_down();
+    others.visitors.calm_down();
     load.settle(wait_max, &mut |load| {
-        others.turn(load.record())?;
+        others.visitors.turn()?;
         timeline.look(load)
     })?;
     timeline.end(&mut load)?;
     let used = Gauged::now(pid)?.since(&before);
     load.end()?;
-    others.listen_to_the_end(load.record())?;
+    others.visitors.end()?;
     let report = load.report()?;
     check_sums(&report, &timeline, crowd.hearing() as u64)?;
     Ok((report, timeline, used))

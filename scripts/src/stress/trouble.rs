@@ -1,14 +1,17 @@
 //! Clients that make trouble: they drip, they reset, they connect and leave. A client connects
 //! again when the server has closed it, or when it has left.
 
-use std::collections::VecDeque;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::cell::Cell;
+use std::rc::Rc;
 use std::time::Duration;
 
+use tokio::sync::Semaphore;
+use tokio::time::sleep;
+
 use crate::crowd::Outcome;
-use crate::crowd::record::Record;
-use crate::crowd::visit::{Manner, Step, Visit};
-use crate::crowd::visitors::{Tally, Visitors};
+use crate::crowd::sockets::Crowd;
+use crate::crowd::visit::{NARROW_BYTES, Visitor, WIDE_BYTES, was_lost};
+use crate::crowd::visitors::{Host, Tally, Visitors, source};
 
 /// How long a client that resets does not read before.
 const RESET_AFTER: Duration = Duration::from_millis(50);
@@ -16,9 +19,8 @@ const RESET_AFTER: Duration = Duration::from_millis(50);
 /// At most this many of them connect at once.
 const ARRIVING_MAX: usize = 256;
 
-/// They connect from 127.0.1.1 to 127.0.1.250, so that there are enough ports while those of closed
-/// connections still wait.
-const SOURCES: u64 = 250;
+/// They connect from 127.0.1.1 to 127.0.1.250.
+const NETWORK: u8 = 1;
 
 /// What kind of trouble a client is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,79 +33,63 @@ pub enum Kind {
     Leaves,
 }
 
-impl Kind {
-    fn steps(self) -> Vec<Step> {
-        match self {
-            Kind::Drips => vec![Step::Enter, Step::Drip],
-            Kind::Resets => vec![Step::Enter, Step::Nap(RESET_AFTER), Step::Reset],
-            Kind::Leaves => vec![Step::Enter, Step::HalfClose, Step::End],
-        }
-    }
-}
-
 /// All of them.
 #[derive(Debug)]
 pub struct Troublemakers {
-    visitors: Visitors<Kind>,
-    outside: VecDeque<Kind>,
-    all: u64,
-    /// No client connects any more.
-    is_calm: bool,
+    /// Their connections.
+    pub visitors: Visitors,
+    /// How many they are.
+    pub count: u64,
+    been_in: Rc<Cell<u64>>,
 }
 
 impl Troublemakers {
     /// None of them has connected yet.
-    pub fn new(address: SocketAddr, kinds: &[(Kind, usize)]) -> Outcome<Troublemakers> {
-        let kinds = kinds.iter().flat_map(|(kind, count)| std::iter::repeat_n(*kind, *count));
-        let outside: VecDeque<Kind> = kinds.collect();
-        let all = outside.len() as u64;
-        Ok(Troublemakers { visitors: Visitors::new(address)?, outside, all, is_calm: false })
-    }
-
-    /// How many they are.
-    pub fn count(&self) -> u64 {
-        self.all
-    }
-
-    /// How many of them have been welcomed at least once, or more.
-    pub fn been_in(&self) -> u64 {
-        // Each connects once before any connects again.
-        let first = self.visitors.visits().filter(|one| one.number < self.all && !one.is_welcomed);
-        let visits = self.visitors.tally().visits;
-        visits.min(self.all) - first.count() as u64
-    }
-
-    /// What they have done and received.
-    pub fn tally(&self) -> Tally {
-        self.visitors.tally()
-    }
-
-    /// Has each client do what its kind does, if it is time.
-    pub fn turn(&mut self, record: &Record) -> Outcome<()> {
-        self.visitors.turn(record)?;
-        self.outside.extend(self.visitors.take_left().into_iter().map(|visit| visit.kind));
-        let mut arriving = self.visitors.visits().filter(|visit| !visit.is_welcomed).count();
-        while !self.is_calm && arriving < ARRIVING_MAX {
-            let Some(kind) = self.outside.pop_front() else { return Ok(()) };
-            let is_slow = kind != Kind::Leaves;
-            let manner = Manner { reads: true, is_slow, is_plain: true, may_be_reset: true };
-            let number = self.visitors.tally().visits;
-            let source = Ipv4Addr::new(127, 0, 1, (number % SOURCES + 1) as u8);
-            self.visitors.connect(Visit::new(kind, manner, number, kind.steps()), source, false)?;
-            arriving += 1;
+    pub fn new(crowd: &Crowd, kinds: &[(Kind, usize)], tally: Tally) -> Outcome<Troublemakers> {
+        let mut visitors = Visitors::new(crowd, false, tally)?;
+        let (been_in, arriving) = (Rc::new(Cell::new(0)), Rc::new(Semaphore::new(ARRIVING_MAX)));
+        for kind in kinds.iter().flat_map(|(kind, count)| std::iter::repeat_n(*kind, *count)) {
+            let (host, arriving) = (Rc::clone(&visitors.host), Rc::clone(&arriving));
+            visitors.begin(make_trouble(kind, host, arriving, Rc::clone(&been_in)));
         }
-        Ok(())
+        Ok(Troublemakers { count: visitors.here() as u64, visitors, been_in })
     }
 
-    /// No client connects or leaves any more. A dripping one stays if it is in. If the server
-    /// closes it, it does not connect again: it might come too late for the last line.
-    pub fn calm_down(&mut self) {
-        self.is_calm = true;
-        self.visitors.keep(|visit| visit.step() == Some(&Step::Drip));
+    /// How many of them have been welcomed at least once.
+    pub fn been_in(&self) -> u64 {
+        self.been_in.get()
     }
+}
 
-    /// After the last line was sent, the dripping clients read on until they have received it.
-    pub fn listen_to_the_end(&mut self, record: &Record) -> Outcome<()> {
-        self.visitors.listen_to_the_end(record)
+/// One client, until all shall be calm.
+async fn make_trouble(
+    kind: Kind,
+    host: Rc<Host>,
+    arriving: Rc<Semaphore>,
+    been_in: Rc<Cell<u64>>,
+) -> Outcome<()> {
+    let mut is_first = true;
+    loop {
+        let arrival = arriving.acquire().await?;
+        if host.is_calm.get() {
+            return Ok(());
+        }
+        let bytes = if kind == Kind::Leaves { WIDE_BYTES } else { NARROW_BYTES };
+        let number = host.next_number();
+        let called = format!("{number} ({kind:?})");
+        let mut client = Visitor::connect(&host, called, source(NETWORK, number), bytes)?;
+        client.enter().await?;
+        drop(arrival);
+        been_in.update(|before| before + u64::from(std::mem::take(&mut is_first)));
+        match kind {
+            // It might come too late for the last line.
+            Kind::Drips if host.is_calm.get() => {}
+            Kind::Drips => client.drip().await?,
+            Kind::Resets => sleep(RESET_AFTER).await,
+            Kind::Leaves => {
+                client.half_close().await;
+                was_lost(client.end().await)?;
+            }
+        }
     }
 }
