@@ -3,16 +3,23 @@
 use std::collections::VecDeque;
 use std::time::Instant;
 
+use super::Fault;
+use super::record::text;
+
 /// The shortest message that has room for a name, a number and the line end. All but the name is
 /// the number of the message; if that is too long, its last digits.
 pub const MESSAGE_BYTES_MIN: usize = 16;
 
+/// Between the name and the number.
+const MARK: &[u8] = b": ";
+
 /// A sender of numbered messages.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Author {
-    name: Vec<u8>,
-    /// The bytes of one message as clients receive it, with name and line end.
-    message_bytes: usize,
+    /// The name that the server gave it.
+    pub name: Vec<u8>,
+    /// How many digits stand in a message.
+    digits: usize,
     /// One message in this many is timed.
     timed_every: u64,
     /// How many messages it has sent.
@@ -23,32 +30,19 @@ pub struct Author {
     pub heard_by_all: u64,
     /// How many of those no client received, because all were told that they missed them.
     pub lost: u64,
+    /// All clients may have missed some of its messages, and no later one has arrived: the next may
+    /// have any later number.
+    pub is_unsure: bool,
     /// The timed messages that no client has received yet, and when they were sent.
     timed: VecDeque<(u64, Instant)>,
-    /// All clients may have missed some of its messages: the next may have any later number.
-    unsure: bool,
 }
 
 impl Author {
     /// An author called `name`, whose messages have `message_bytes` bytes when they arrive.
     pub fn new(name: &[u8], message_bytes: usize, timed_every: u64) -> Author {
-        let message_bytes = message_bytes.max(MESSAGE_BYTES_MIN).max(name.len() + 4);
-        Author {
-            name: name.to_vec(),
-            message_bytes,
-            timed_every,
-            said: 0,
-            heard: 0,
-            heard_by_all: 0,
-            lost: 0,
-            timed: VecDeque::new(),
-            unsure: false,
-        }
-    }
-
-    /// The name that the server gave it.
-    pub fn name(&self) -> &[u8] {
-        &self.name
+        let other_bytes = name.len() + MARK.len() + 1;
+        let digits = message_bytes.max(MESSAGE_BYTES_MIN).saturating_sub(other_bytes).max(1);
+        Author { name: name.to_vec(), digits, timed_every, ..Author::default() }
     }
 
     /// Writes its next message, without the name if the server adds that. It counts as sent `at`
@@ -60,70 +54,63 @@ impl Author {
             self.timed.push_back((number, at));
         }
         let start = to.len();
-        self.write_whole(number, to);
+        self.write(number, to);
         if !with_name {
-            to.drain(start..start + self.name.len() + 2);
+            to.drain(start..start + self.name.len() + MARK.len());
         }
-    }
-
-    /// All clients may have missed some of its messages: the next may have any later number.
-    pub fn lose_some(&mut self) {
-        self.unsure = true;
-    }
-
-    /// Whether all clients may have missed some messages, and no later one has arrived.
-    pub fn is_unsure(&self) -> bool {
-        self.unsure
-    }
-
-    /// Writes the words of what its next message must be. If some may be lost, `words` tell its
-    /// number.
-    pub fn write_expected(&mut self, words: &[u8], to: &mut Vec<u8>) {
-        if self.unsure {
-            self.find_number(words);
-        }
-        self.write_whole(self.heard, to);
-    }
-
-    /// A client is the first to receive its next message. Returns when it was sent, if it is timed.
-    pub fn hear_next(&mut self) -> Option<Instant> {
-        let timed = self.timed.front().filter(|(number, _)| *number == self.heard).copied();
-        self.heard += 1;
-        let (_, at) = timed?;
-        self.timed.pop_front();
-        Some(at)
-    }
-
-    fn find_number(&mut self, words: &[u8]) {
-        self.unsure = false;
-        let lost = self.number_in(words).unwrap_or(self.heard).saturating_sub(self.heard);
-        self.lost += lost;
-        self.heard += lost;
-        self.heard_by_all += lost;
-        let untimed = self.timed.partition_point(|(number, _)| *number < self.heard);
-        self.timed.drain(..untimed);
-    }
-
-    /// The number of the message with these words of the author.
-    pub fn number_in(&self, words: &[u8]) -> Option<u64> {
-        let digits = words.get(self.name.len() + 2..)?;
-        std::str::from_utf8(digits).ok()?.parse().ok()
     }
 
     /// Writes the words of the message of this number, with the name.
-    pub fn write_whole(&self, number: u64, to: &mut Vec<u8>) {
-        let start = to.len();
+    pub fn write(&self, number: u64, to: &mut Vec<u8>) {
         to.extend_from_slice(&self.name);
-        to.extend_from_slice(b": ");
-        to.resize(start + self.message_bytes - 1, b'0');
-        let digits = &mut to[start + self.name.len() + 2..];
+        to.extend_from_slice(MARK);
+        let start = to.len();
+        to.resize(start + self.digits, b'0');
         let mut rest = number;
-        for digit in digits.iter_mut().rev() {
+        for digit in to[start..].iter_mut().rev() {
             if rest == 0 {
                 break;
             }
             *digit += (rest % 10) as u8;
             rest /= 10;
         }
+    }
+
+    /// The number of the message with these words.
+    pub fn number_in(&self, words: &[u8]) -> Option<u64> {
+        let digits = words.strip_prefix(&*self.name)?.strip_prefix(MARK)?;
+        let is_whole = digits.len() == self.digits && digits.iter().all(u8::is_ascii_digit);
+        is_whole.then(|| std::str::from_utf8(digits).ok()?.parse().ok())?
+    }
+
+    /// A client is the first to receive these words: they must be those of the next message. If
+    /// some may be lost, they tell its number. Returns when it was sent, if it is timed.
+    pub fn hear(&mut self, words: &[u8]) -> Result<Option<Instant>, Fault> {
+        let number = self.number_in(words);
+        if std::mem::take(&mut self.is_unsure) {
+            let lost = number.unwrap_or(self.heard).saturating_sub(self.heard);
+            self.lost += lost;
+            self.heard += lost;
+            self.heard_by_all += lost;
+        }
+        // Of a number that is too long, the words have only the last digits.
+        let end = 10_u64.checked_pow(self.digits as u32).unwrap_or(u64::MAX);
+        if number != Some(self.heard % end) {
+            let mut expected = Vec::new();
+            self.write(self.heard, &mut expected);
+            let (expected, words) = (text(&expected), text(words));
+            return Err(Fault(format!("expected {expected:?}, received {words:?}")));
+        }
+        Ok(self.hear_next())
+    }
+
+    /// A client is the first to receive the next message, or one behind it. Returns when the next
+    /// one was sent, if it is timed.
+    pub fn hear_next(&mut self) -> Option<Instant> {
+        let heard = self.timed.partition_point(|(number, _)| *number <= self.heard);
+        let last = self.timed.drain(..heard).next_back();
+        let timed = last.filter(|(number, _)| *number == self.heard);
+        self.heard += 1;
+        timed.map(|(_, at)| at)
     }
 }

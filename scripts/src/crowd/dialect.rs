@@ -7,9 +7,10 @@
 use memchr::{memchr, memmem};
 
 /// How the clients of a server talk.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Dialect {
     /// chinwag, as nc speaks it.
+    #[default]
     Plain,
     /// chinwag, after a command of telnet.
     Telnet,

@@ -8,9 +8,11 @@
 
 use std::collections::HashMap;
 
+use chinwag::words::notice::Notice;
+
 use super::Fault;
-use super::notices::{Told, told};
-use super::record::{Record, SYNC, no_number, text};
+use super::notices::told;
+use super::record::{Record, text};
 
 /// The ear of one client.
 #[derive(Debug, Default)]
@@ -26,7 +28,6 @@ pub struct Ear {
     /// How many notices of missed lines have arrived.
     notices: u64,
     heard: HashMap<usize, Heard>,
-    expected: Vec<u8>,
 }
 
 /// The last message of one author.
@@ -40,51 +41,39 @@ struct Heard {
 
 impl Ear {
     /// Checks the words of one line against what the authors of `record` send. Returns what the
-    /// server tells in them.
+    /// server tells this client in them.
     pub fn take<'a>(
         &mut self,
         words: &'a [u8],
         record: &Record,
-    ) -> Result<Option<Told<'a>>, Fault> {
-        if self.has_ended && record.author_of(words).is_some() {
+    ) -> Result<Option<Notice<'a>>, Fault> {
+        let (told, message) = (told(words), record.message_in(words)?);
+        if self.has_ended && message.is_some() {
             return Err(Fault(format!("after the last line came {:?}", text(words))));
         }
-        let told = told(words);
-        match told {
-            Some(Told::Missed(missed)) => {
-                self.missed += missed.ok_or_else(|| no_number(words))?;
-                self.notices += 1;
+        if let Some(Notice::Missed { lines }) = told {
+            self.missed += lines;
+            self.notices += 1;
+        }
+        if words == record.ending {
+            self.take_end(record)?;
+        }
+        if let Some((author, number)) = message {
+            self.messages += 1;
+            let heard = Heard { next: number + 1, notices: self.notices };
+            if let Some(before) = self.heard.insert(author, heard) {
+                self.take_hole(before, number, words)?;
             }
-            Some(Told::Welcome(_) | Told::Refused | Told::TooLong) => {}
-            None if words == record.ending() => self.take_end(record)?,
-            None => self.take_message(words, record)?,
         }
         Ok(told)
-    }
-
-    fn take_message(&mut self, words: &[u8], record: &Record) -> Result<(), Fault> {
-        // Lines of strangers and of the server, and the line from which on everything is compared.
-        let Some((key, author)) = record.author_of(words) else { return Ok(()) };
-        let Some(number) = author.number_in(words) else {
-            return if words.ends_with(SYNC) { Ok(()) } else { Err(torn(words)) };
-        };
-        self.expected.clear();
-        author.write_whole(number, &mut self.expected);
-        if self.expected != words {
-            return Err(torn(words));
-        }
-        let heard = self.heard.insert(key, Heard { next: number + 1, notices: self.notices });
-        self.messages += 1;
-        let Some(heard) = heard else { return Ok(()) };
-        self.take_hole(heard, number, words)
     }
 
     /// The last line of all: nothing that other clients received may be missing before it.
     fn take_end(&mut self, record: &Record) -> Result<(), Fault> {
         self.has_ended = true;
-        for (key, author) in record.authors().iter().enumerate() {
+        for (key, author) in record.authors.iter().enumerate() {
             if let Some(heard) = self.heard.get(&key).copied() {
-                self.take_hole(heard, author.heard, record.ending())?;
+                self.take_hole(heard, author.heard, &record.ending)?;
             }
         }
         Ok(())
@@ -106,10 +95,6 @@ impl Ear {
     }
 }
 
-fn torn(line: &[u8]) -> Fault {
-    Fault(format!("no client sent {:?}", text(line)))
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::author::Author;
@@ -118,7 +103,8 @@ mod tests {
 
     fn hear(words: &str) -> Result<(), Fault> {
         let mut record = Record::new(Dialect::Plain);
-        let authors = ["guest1", "guest2"].map(|name| Author::new(name.as_bytes(), 16, 1));
+        let mut authors = ["guest1", "guest2"].map(|name| Author::new(name.as_bytes(), 16, 1));
+        authors.iter_mut().for_each(|author| author.said = 20);
         record.set_authors(authors.into());
         record.end_with(b"guest1: let us end".to_vec());
         let mut ear = Ear::default();
@@ -150,7 +136,8 @@ mod tests {
             "guest1: 0000000\nguest1: 1\n",
             "guest1: 0000000 \n",
             "guest1: let us end\nguest1: 0000000\n",
-            "* you missed some lines\n",
+            "guest1: 0000000\n* you missed some lines\nguest1: 0000002\n",
+            "guest1: 0000020\n",
         ] {
             assert!(hear(wrong).is_err(), "{wrong:?}");
         }

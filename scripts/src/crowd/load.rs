@@ -241,7 +241,7 @@ impl<'a> Load<'a> {
     /// How many messages are sent and have not arrived anywhere.
     fn lacking(&self) -> u64 {
         let record = self.crowd.record.borrow();
-        let authors = self.senders.iter().zip(record.authors());
+        let authors = self.senders.iter().zip(&record.authors);
         authors.map(|(sender, author)| sender.said - author.heard).sum()
     }
 
@@ -308,14 +308,14 @@ impl<'a> Load<'a> {
     /// Whether all clients have received everything that will ever arrive.
     pub fn is_heard(&self) -> bool {
         let record = self.crowd.record.borrow();
-        let mut authors = self.senders.iter().zip(record.authors());
+        let mut authors = self.senders.iter().zip(&record.authors);
         let is_quiet = self.heard_at.elapsed() >= QUIET;
         let all_said = || {
             let mut clients = self.senders.iter().map(|sender| sender.talker.client);
             clients.all(|client| self.crowd.clients[self.first + client].has_said_all())
         };
         authors.all(|(sender, author)| {
-            let lost = author.is_unsure() && is_quiet && all_said();
+            let lost = author.is_unsure && is_quiet && all_said();
             author.heard == sender.said || lost
         }) && self.crowd.all_have_heard(record.said_until())
     }
@@ -356,7 +356,7 @@ impl<'a> Load<'a> {
     fn say(&mut self, at: usize, now: Instant) -> Outcome<()> {
         let (dialect, channel) = (self.crowd.dialect(), self.crowd.channel());
         let mut record = self.crowd.record.borrow_mut();
-        let Some(author) = record.author_mut(at) else { return Ok(()) };
+        let author = &mut record.authors[at];
         let sender = &mut self.senders[at];
         let client: &mut Client = &mut self.crowd.clients[self.first + sender.talker.client];
         let waits = !client.has_said_all();
@@ -367,7 +367,7 @@ impl<'a> Load<'a> {
         let may_have_said = match sender.talker.pace {
             _ if waits => sender.said,
             // The messages it waits for may be lost. One message more shows how many are.
-            Pace::Window(_) if author.is_unsure() && self.heard_at + WAIT_MAX <= now => {
+            Pace::Window(_) if author.is_unsure && self.heard_at + WAIT_MAX <= now => {
                 sender.said + 1
             }
             Pace::Window(window) => author.heard_by_all + window,
@@ -398,7 +398,7 @@ impl<'a> Load<'a> {
 
     fn is_taken_in(&self) -> bool {
         let Until::Heard(messages) = self.until else { return false };
-        self.crowd.record.borrow().authors().iter().all(|author| author.heard >= messages)
+        self.crowd.record.borrow().authors.iter().all(|author| author.heard >= messages)
     }
 
     /// Whether all messages have arrived that had to, or the time is over.
@@ -416,12 +416,12 @@ impl<'a> Load<'a> {
     pub fn report(mut self) -> Outcome<Report> {
         self.begin_interval()?;
         let record = self.crowd.record.borrow();
-        let senders = || self.senders.iter().zip(record.authors());
+        let senders = || self.senders.iter().zip(&record.authors);
         let bytes_heard = |(sender, author): (&Sender, &Author)| {
             author.heard * sender.talker.message_bytes as u64
         };
         let said = |(sender, author): (&Sender, &Author)| Said {
-            name: String::from_utf8_lossy(author.name()).into_owned(),
+            name: String::from_utf8_lossy(&author.name).into_owned(),
             messages: sender.said,
             lost: author.lost + (sender.said - author.heard),
         };

@@ -146,8 +146,6 @@ pub struct Crowd {
     talkers: usize,
     /// How many clients each channel has. Those of a channel stand side by side.
     channel_clients: usize,
-    /// The channel of the talk.
-    channel: usize,
     poll: Poll,
     events: Events,
     scratch: Vec<u8>,
@@ -183,7 +181,6 @@ impl Crowd {
             server,
             talkers: 1,
             channel_clients: usize::MAX,
-            channel: 0,
             poll: Poll::new()?,
             events: Events::with_capacity(EVENTS_MAX),
             scratch: vec![0; READ_BYTES],
@@ -219,20 +216,20 @@ impl Crowd {
 
     /// The channel of the talk.
     pub fn channel(&self) -> usize {
-        self.channel
+        self.record.borrow().channel
     }
 
     /// The next talk is in this channel. Its clients have received all that was said there before.
     pub fn turn_to(&mut self, channel: usize) {
-        self.channel = channel;
+        self.record.borrow_mut().channel = channel;
         let (clients, record) = (self.in_channel(), self.record.borrow());
         let here = self.clients[clients].iter_mut();
-        here.filter(|one| one.listener.has_begun()).for_each(|one| record.join(&mut one.listener));
+        here.filter(|one| one.listener.has_begun).for_each(|one| record.join(&mut one.listener));
     }
 
     /// The clients that are in the channel of the talk.
     pub fn in_channel(&self) -> Range<usize> {
-        let first = self.channel * self.channel_clients;
+        let first = self.channel() * self.channel_clients;
         first..first.saturating_add(self.channel_clients).min(self.clients.len())
     }
 
@@ -326,7 +323,7 @@ impl Crowd {
     /// Has the first client of the channel send the line from which on everything is compared, and
     /// waits until all have received it. It sends its name too if the server adds none.
     pub fn begin(&mut self) -> Outcome<()> {
-        let (dialect, channel, first) = (self.dialect(), self.channel, self.in_channel().start);
+        let (dialect, channel, first) = (self.dialect(), self.channel(), self.in_channel().start);
         let words = if dialect.is_chinwag() { &SYNC[2..] } else { &[b"first", SYNC].concat() };
         self.record.borrow_mut().begin();
         if let Some(first) = self.clients.get_mut(first) {
@@ -335,7 +332,7 @@ impl Crowd {
             first.say(&said)?;
         }
         let begun =
-            |crowd: &Crowd| crowd.hearing_clients().filter(|one| one.listener.has_begun()).count();
+            |crowd: &Crowd| crowd.hearing_clients().filter(|one| one.listener.has_begun).count();
         let (mut patience, mut before) = (Patience::full(), 0);
         while before < self.hearing() {
             self.read(Duration::from_millis(10))?;
@@ -372,10 +369,9 @@ impl Crowd {
     /// Reads until there is no more. A read that does not fill the buffer was the last one: later
     /// data is an event of its own. The end of the stream may have come with this event.
     fn read_one(&mut self, key: usize, to_the_end: bool) -> Outcome<()> {
-        let is_here = self.in_channel().contains(&key);
         let client = &mut self.clients[key];
         while !client.deaf {
-            if client.listener.is_ahead() {
+            if client.listener.waits_for.is_some() {
                 // What this client reads now can be checked only after others have received more.
                 client.unread = true;
                 return Ok(());
@@ -395,15 +391,8 @@ impl Crowd {
             self.bytes_read += bytes as u64;
             let (listener, read) = (&mut client.listener, &self.scratch[..bytes]);
             let was_in = listener.is_in;
-            match client.is_silent && was_in {
-                true => {}
-                false if is_here || !listener.has_begun() => {
-                    self.record.borrow_mut().take(listener, read, &mut self.latencies)?;
-                }
-                false => self.record.borrow_mut().take_elsewhere(listener, read)?,
-            }
-            if let Some(words) = &listener.refusal {
-                return Err(format!("the server admits no more clients: {words:?}").into());
+            if !client.is_silent || !was_in {
+                self.record.borrow_mut().take(listener, read, &mut self.latencies)?;
             }
             if !was_in && listener.is_in {
                 self.let_in += 1;
@@ -452,40 +441,40 @@ impl Crowd {
         let (mut hearing, mut ahead, mut heard) = (0, 0, self.record.borrow().end());
         for client in self.hearing_clients() {
             hearing += 1;
-            ahead += usize::from(client.listener.is_ahead());
-            heard = heard.min(client.listener.heard());
+            ahead += usize::from(client.listener.waits_for.is_some());
+            heard = heard.min(client.listener.heard);
         }
         if ahead == 0 {
             return Ok(heard);
         }
-        if ahead == hearing {
-            let waits_for = self.hearing_clients().filter_map(|one| one.listener.waits_for());
-            self.record.borrow_mut().give_up(waits_for.min());
+        let waits_for = self.hearing_clients().filter_map(|one| one.listener.waits_for);
+        if let Some(line) = waits_for.min().filter(|_| ahead == hearing) {
+            self.record.borrow_mut().give_up(line);
         }
         for key in self.in_channel() {
             let client = &mut self.clients[key];
-            if client.deaf || !client.listener.is_ahead() {
+            if client.deaf || client.listener.waits_for.is_none() {
                 continue;
             }
             self.record.borrow_mut().take(&mut client.listener, &[], &mut self.latencies)?;
-            if client.unread && !client.listener.is_ahead() {
+            if client.unread && client.listener.waits_for.is_none() {
                 client.unread = false;
                 self.read_one(key, true)?;
             }
         }
-        let heard = self.hearing_clients().map(|client| client.listener.heard()).min();
+        let heard = self.hearing_clients().map(|client| client.listener.heard).min();
         Ok(heard.unwrap_or(self.record.borrow().end()))
     }
 
     /// Whether all clients that read have received everything before this position.
     pub fn all_have_heard(&self, position: u64) -> bool {
-        let has_heard = |one: &Listener| one.heard() >= position && !one.is_ahead();
+        let has_heard = |one: &Listener| one.heard >= position && one.waits_for.is_none();
         self.hearing_clients().all(|client| has_heard(&client.listener))
     }
 
     /// Whether all clients that read have received the last line.
     pub fn has_heard_the_end(&self) -> bool {
-        self.record.borrow().ended_at().is_some_and(|end| self.all_have_heard(end))
+        self.record.borrow().ended_at.is_some_and(|end| self.all_have_heard(end))
     }
 
     /// How many of the clients read what is said.
@@ -539,7 +528,7 @@ fn cannot_connect(address: SocketAddr, error: &std::io::Error) -> Box<dyn std::e
 }
 
 fn lost(listener: &Listener, error: &std::io::Error) -> Box<dyn std::error::Error> {
-    if !listener.is_in && !listener.has_begun() {
+    if !listener.is_in && !listener.has_begun {
         return format!("the server closed a new connection: {error}").into();
     }
     let name = String::from_utf8_lossy(&listener.name);

@@ -10,6 +10,7 @@ use std::net::Ipv4Addr;
 use std::rc::Rc;
 use std::time::Duration;
 
+use chinwag::words::notice::Notice;
 use socket2::SockRef;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, Interest};
 use tokio::net::TcpStream;
@@ -17,8 +18,7 @@ use tokio::time::{sleep, timeout};
 
 use super::dialect::Dialect;
 use super::ear::Ear;
-use super::notices::Told;
-use super::record::text;
+use super::record::{LINE_BYTES_MAX, refused, text};
 use super::sockets::connect_from;
 use super::visitors::Host;
 use super::{Fault, Outcome, PATIENCE};
@@ -30,9 +30,6 @@ const DRIP: Duration = Duration::from_millis(100);
 pub const WIDE_BYTES: usize = 64 * 1024;
 /// See [`WIDE_BYTES`].
 pub const NARROW_BYTES: usize = 2048;
-
-/// No correct server sends a longer line.
-const LINE_BYTES_MAX: u64 = 64 * 1024;
 
 /// Whether a step failed because the server has reset the connection, and for no other reason.
 pub fn was_lost(step: Outcome<()>) -> Outcome<bool> {
@@ -95,7 +92,7 @@ impl Visitor {
     pub async fn enter(&mut self) -> Outcome<()> {
         self.be_answered().await?;
         match &self.refusal {
-            Some(words) => Err(format!("the server admits no more clients: {words:?}").into()),
+            Some(words) => Err(refused(words.as_bytes())),
             None => Ok(()),
         }
     }
@@ -149,7 +146,7 @@ impl Visitor {
     }
 
     /// Reads nothing, until the server ends the connection or all shall be calm.
-    pub async fn stay_deaf(self) {
+    pub async fn stay_deaf(self) -> Outcome<()> {
         // Of all interests, only this one takes an end and not what comes before it.
         let ended = || self.socket.get_ref().ready(Interest::PRIORITY);
         while !self.host.is_calm.get() {
@@ -157,6 +154,7 @@ impl Visitor {
                 return self.give_up();
             }
         }
+        Ok(())
     }
 
     /// Reads a byte now and then, until the server ends the connection. Once the last line of all
@@ -170,7 +168,7 @@ impl Visitor {
                 [] => self.socket.get_mut().read_u8().await,
                 _ => self.socket.read_u8().await,
             };
-            let Ok(byte) = byte else { return Ok(self.give_up()) };
+            let Ok(byte) = byte else { return self.give_up() };
             self.line.push(byte);
             if byte == b'\n' {
                 self.take_line()?;
@@ -182,7 +180,7 @@ impl Visitor {
             Ok(())
         });
         if was_lost(end.await)? || !self.ear.has_ended {
-            self.give_up();
+            return self.give_up();
         }
         Ok(())
     }
@@ -217,7 +215,7 @@ impl Visitor {
 
     /// The next line. `None`: the server has closed the connection in order.
     async fn line(&mut self) -> Outcome<Option<String>> {
-        let mut read = (&mut self.socket).take(LINE_BYTES_MAX);
+        let mut read = (&mut self.socket).take(LINE_BYTES_MAX as u64);
         match read.read_until(b'\n', &mut self.line).await {
             Ok(_) if self.line.is_empty() => Ok(None),
             Ok(_) => self.take_line().map(Some),
@@ -249,18 +247,18 @@ impl Visitor {
         let told = self.ear.take(words, &self.host.record.borrow())?;
         let mut tally = self.host.tally.borrow_mut();
         match told {
-            Some(Told::Welcome(_)) if self.is_welcomed || !self.is_shown_its_address() => {
+            Some(Notice::Welcome { .. }) if self.is_welcomed || !self.is_shown_its_address() => {
                 return Err(self.fault(&format!("from {} is welcomed wrongly", self.from)).into());
             }
-            Some(Told::Welcome(_)) => {
+            Some(Notice::Welcome { .. }) => {
                 self.is_welcomed = true;
                 tally.welcomed += 1;
             }
-            Some(Told::Refused) => {
+            Some(Notice::Full { .. } | Notice::TooManyFromAddress { .. }) => {
                 self.refusal = Some(text(words));
                 tally.refused += 1;
             }
-            Some(Told::Missed(_) | Told::TooLong) | None => {}
+            _ => {}
         }
         Ok(())
     }
@@ -274,8 +272,9 @@ impl Visitor {
     }
 
     /// The server has reset it because it did not read.
-    pub fn give_up(&self) {
+    pub fn give_up(&self) -> Outcome<()> {
         self.host.tally.borrow_mut().given_up += 1;
+        Ok(())
     }
 
     /// A fault, with what the visitor is doing.
