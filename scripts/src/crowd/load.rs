@@ -4,8 +4,8 @@ use std::cell::Ref;
 use std::time::{Duration, Instant};
 
 use super::author::Author;
-use super::record::{END, Latencies, Record};
-use super::sockets::{Client, Crowd};
+use super::record::{Latencies, Record, text};
+use super::sockets::Crowd;
 use super::{Outcome, Patience};
 
 /// In a flood one message in this many is timed: to time every delivery would cost as much as
@@ -115,13 +115,6 @@ pub fn jain(shares: &[u64]) -> f64 {
     sum * sum / (squares * shares.len() as f64)
 }
 
-#[derive(Debug)]
-struct Sender {
-    talker: Talker,
-    said: u64,
-    due: Instant,
-}
-
 /// Runs a load on the crowd. All clients must have begun, and received all of an earlier load.
 pub fn run(crowd: &mut Crowd, talkers: &[Talker], until: Until) -> Outcome<Report> {
     let mut load = Load::new(crowd, talkers, until);
@@ -136,18 +129,18 @@ pub fn run(crowd: &mut Crowd, talkers: &[Talker], until: Until) -> Outcome<Repor
 #[derive(Debug)]
 pub struct Load<'a> {
     crowd: &'a mut Crowd,
-    senders: Vec<Sender>,
+    talkers: Vec<Talker>,
     until: Until,
     /// The place in the crowd of the first client of the channel.
     first: usize,
-    start: Instant,
+    /// When the load began.
+    pub start: Instant,
     taken_in: Option<Duration>,
     /// When the last message arrived.
-    heard_at: Instant,
+    pub heard_at: Instant,
     latencies: Latencies,
-    messages: u64,
-    words: Vec<u8>,
-    said: Vec<u8>,
+    /// How many messages all clients have received.
+    pub messages: u64,
     patience: Patience,
 }
 
@@ -155,26 +148,18 @@ impl<'a> Load<'a> {
     /// As for [`run`].
     pub fn new(crowd: &'a mut Crowd, talkers: &[Talker], until: Until) -> Load<'a> {
         let (start, first) = (Instant::now(), crowd.in_channel().start);
-        let unnamed = |at: usize| format!("talker{at}").into_bytes();
         let authors = talkers.iter().enumerate().map(|(at, talker)| {
             let name = &mut crowd.clients[first + talker.client].listener.name;
             if name.is_empty() {
-                *name = unnamed(at);
+                *name = format!("talker{at}").into();
             }
             Author::new(name, talker.message_bytes, talker.timed_every())
         });
         let authors = authors.collect();
         crowd.record.borrow_mut().set_authors(authors);
         crowd.latencies.reset();
-        let sender = |(at, talker): (usize, &Talker)| {
-            let offset = match talker.pace {
-                Pace::Every(period) => period * at as u32 / talkers.len() as u32,
-                Pace::Window(_) | Pace::Free => Duration::ZERO,
-            };
-            Sender { talker: *talker, said: 0, due: start + offset }
-        };
         Load {
-            senders: talkers.iter().enumerate().map(sender).collect(),
+            talkers: talkers.to_vec(),
             latencies: crowd.latencies.clone(),
             crowd,
             until,
@@ -183,8 +168,6 @@ impl<'a> Load<'a> {
             taken_in: None,
             heard_at: start,
             messages: 0,
-            words: Vec::new(),
-            said: Vec::new(),
             patience: Patience::full(),
         }
     }
@@ -194,11 +177,11 @@ impl<'a> Load<'a> {
     pub fn turn(&mut self, wait_max: Duration) -> Outcome<()> {
         let now = Instant::now();
         let mut next_due = now + wait_max;
-        for at in 0..self.senders.len() {
+        for at in 0..self.talkers.len() {
             self.say(at, now)?;
-            let Sender { talker, due, .. } = self.senders[at];
-            if matches!(talker.pace, Pace::Every(_)) {
-                next_due = next_due.min(due);
+            if let Pace::Every(period) = self.talkers[at].pace {
+                let said = self.crowd.record.borrow().authors[at].said;
+                next_due = next_due.min(self.due(at, period, said));
             }
         }
         let before = self.heard_of();
@@ -211,38 +194,41 @@ impl<'a> Load<'a> {
         Ok(())
     }
 
-    /// Sends nothing new, and reads what comes within this time.
-    pub fn listen(&mut self, wait: Duration) -> Outcome<()> {
-        for sender in &self.senders {
-            self.crowd.clients[self.first + sender.talker.client].go_on()?;
-        }
-        self.hear(wait)?;
-        Ok(())
+    /// When a talker is to send the message of this number. All begin within one period.
+    fn due(&self, at: usize, period: Duration, number: u64) -> Instant {
+        let first = self.start + period * at as u32 / self.talkers.len() as u32;
+        first + period * number as u32
     }
 
-    /// Reads what has come, or comes within this time. Returns how many bytes.
-    fn hear(&mut self, wait: Duration) -> Outcome<u64> {
+    /// Sends nothing new, and reads what comes within this time.
+    pub fn listen(&mut self, wait: Duration) -> Outcome<()> {
+        for talker in &self.talkers {
+            self.crowd.clients[self.first + talker.client].go_on()?;
+        }
+        self.hear(wait)
+    }
+
+    /// Reads what has come, or comes within this time.
+    fn hear(&mut self, wait: Duration) -> Outcome<()> {
         let read = self.crowd.read(wait)?;
         let heard_by_all = self.crowd.catch_up()?;
         self.messages += self.crowd.record.borrow_mut().forget(heard_by_all);
         if read > 0 {
             self.heard_at = Instant::now();
         }
-        Ok(read)
+        Ok(())
     }
 
     /// How many messages were received or missed, counted per client. Lines of other senders are no
     /// progress.
     pub fn heard_of(&self) -> u64 {
-        let record = self.crowd.record.borrow();
+        let record = self.record();
         record.deliveries + record.messages_missed + record.lines_lost
     }
 
     /// How many messages are sent and have not arrived anywhere.
     fn lacking(&self) -> u64 {
-        let record = self.crowd.record.borrow();
-        let authors = self.senders.iter().zip(&record.authors);
-        authors.map(|(sender, author)| sender.said - author.heard).sum()
+        self.record().authors.iter().map(|author| author.said - author.heard).sum()
     }
 
     /// Sends nothing more, and waits until every client has received every message or was told that
@@ -284,60 +270,26 @@ impl<'a> Load<'a> {
         ))
     }
 
-    /// After the load has settled, sends one last line and waits until all have received it:
-    /// nothing can be behind it. The line counts for nothing.
+    /// After the load has settled, makes sure that no message is behind the others.
     pub fn end(&mut self) -> Outcome<()> {
-        let heard_at = self.heard_at;
-        let (dialect, channel) = (self.crowd.dialect(), self.crowd.channel());
-        let Some(first) = self.crowd.clients.get_mut(self.first) else { return Ok(()) };
-        let ending = [&first.listener.name, END].concat();
-        let mut said = Vec::new();
-        let words = if dialect.is_chinwag() { &END[2..] } else { &ending };
-        dialect.write_said(words, channel, &mut said);
-        self.crowd.record.borrow_mut().end_with(ending);
-        first.say(&said)?;
-        let mut patience = Patience::full();
-        while !self.crowd.has_heard_the_end() {
-            self.hear(WAIT_MAX)?;
-            patience.check(false, || "not all clients receive the last line".to_owned())?;
-        }
-        self.heard_at = heard_at;
-        Ok(())
+        self.crowd.end()
     }
 
     /// Whether all clients have received everything that will ever arrive.
     pub fn is_heard(&self) -> bool {
-        let record = self.crowd.record.borrow();
-        let mut authors = self.senders.iter().zip(&record.authors);
+        let record = self.record();
         let is_quiet = self.heard_at.elapsed() >= QUIET;
-        let all_said = || {
-            let mut clients = self.senders.iter().map(|sender| sender.talker.client);
-            clients.all(|client| self.crowd.clients[self.first + client].has_said_all())
-        };
-        authors.all(|(sender, author)| {
-            let lost = author.is_unsure && is_quiet && all_said();
-            author.heard == sender.said || lost
-        }) && self.crowd.all_have_heard(record.said_until())
+        let has_said_all =
+            |one: &Talker| self.crowd.clients[self.first + one.client].has_said_all();
+        let may_lack = is_quiet && self.talkers.iter().all(has_said_all);
+        let mut authors = record.authors.iter();
+        authors.all(|author| author.heard == author.said || may_lack && author.is_unsure)
+            && self.crowd.all_have_heard(record.said_until())
     }
 
     /// What the clients have received so far.
     pub fn record(&self) -> Ref<'_, Record> {
         self.crowd.record.borrow()
-    }
-
-    /// When the load began.
-    pub fn start(&self) -> Instant {
-        self.start
-    }
-
-    /// When the last message arrived.
-    pub fn heard_at(&self) -> Instant {
-        self.heard_at
-    }
-
-    /// How many messages all clients have received.
-    pub fn messages(&self) -> u64 {
-        self.messages
     }
 
     /// The times from sending to receiving since the last [`Load::begin_interval`].
@@ -352,61 +304,55 @@ impl<'a> Load<'a> {
         Ok(())
     }
 
-    /// Has a sender send all that its pace allows now, in one write.
+    /// Has a talker send all that its pace allows now, in one write.
     fn say(&mut self, at: usize, now: Instant) -> Outcome<()> {
+        let Talker { client, pace, message_bytes, .. } = self.talkers[at];
         let (dialect, channel) = (self.crowd.dialect(), self.crowd.channel());
-        let mut record = self.crowd.record.borrow_mut();
-        let author = &mut record.authors[at];
-        let sender = &mut self.senders[at];
-        let client: &mut Client = &mut self.crowd.clients[self.first + sender.talker.client];
-        let waits = !client.has_said_all();
-        let most = match self.until {
-            Until::Heard(messages) => messages,
-            Until::Time(_) => u64::MAX,
-        };
-        let may_have_said = match sender.talker.pace {
-            _ if waits => sender.said,
-            // The messages it waits for may be lost. One message more shows how many are.
-            Pace::Window(_) if author.is_unsure && self.heard_at + WAIT_MAX <= now => {
-                sender.said + 1
-            }
-            Pace::Window(window) => author.heard_by_all + window,
-            Pace::Free => sender.said + (FREE_BYTES / sender.talker.message_bytes) as u64,
-            Pace::Every(period) => {
-                let periods = |late: Duration| 1 + (late.as_nanos() / period.as_nanos()) as u64;
-                sender.said + now.checked_duration_since(sender.due).map_or(0, periods)
-            }
-        };
-        if may_have_said.min(most) <= sender.said {
+        let client = self.first + client;
+        if !self.crowd.clients[client].has_said_all() {
             return Ok(());
         }
-        self.said.clear();
-        while sender.said < may_have_said.min(most) {
-            // A message sent later than planned counts from the planned moment.
-            let mut at = now;
-            if let Pace::Every(period) = sender.talker.pace {
-                at = sender.due;
-                sender.due += period;
+        let mut record = self.crowd.record.borrow_mut();
+        let author = &mut record.authors[at];
+        let may_have_said = match pace {
+            // The messages it waits for may be lost. One message more shows how many are.
+            Pace::Window(_) if author.is_unsure && self.heard_at + WAIT_MAX <= now => {
+                author.said + 1
             }
-            self.words.clear();
-            author.write_next(!dialect.is_chinwag(), &mut self.words, at);
-            dialect.write_said(&self.words, channel, &mut self.said);
-            sender.said += 1;
+            Pace::Window(window) => author.heard_by_all + window,
+            Pace::Free => author.said + (FREE_BYTES / message_bytes) as u64,
+            Pace::Every(period) => {
+                let due = now.checked_duration_since(self.due(at, period, 0));
+                due.map_or(0, |late| 1 + (late.as_nanos() / period.as_nanos()) as u64)
+            }
+        };
+        let most = if let Until::Heard(messages) = self.until { messages } else { u64::MAX };
+        let (mut words, mut said) = (Vec::new(), Vec::new());
+        while author.said < may_have_said.min(most) {
+            // A message sent later than planned counts from the planned moment.
+            let at = match pace {
+                Pace::Every(period) => self.due(at, period, author.said),
+                Pace::Window(_) | Pace::Free => now,
+            };
+            words.clear();
+            author.write_next(!dialect.is_chinwag(), &mut words, at);
+            dialect.write_said(&words, channel, &mut said);
         }
-        client.say(&self.said)
+        drop(record);
+        self.crowd.clients[client].say(&said)
     }
 
     fn is_taken_in(&self) -> bool {
         let Until::Heard(messages) = self.until else { return false };
-        self.crowd.record.borrow().authors.iter().all(|author| author.heard >= messages)
+        self.record().authors.iter().all(|author| author.heard >= messages)
     }
 
     /// Whether all messages have arrived that had to, or the time is over.
     pub fn is_over(&self) -> bool {
         match self.until {
             Until::Heard(messages) => {
-                let come = self.messages + self.crowd.record.borrow().lines_lost;
-                come >= messages.saturating_mul(self.senders.len() as u64)
+                let come = self.messages + self.record().lines_lost;
+                come >= messages.saturating_mul(self.talkers.len() as u64)
             }
             Until::Time(time) => self.start.elapsed() >= time,
         }
@@ -416,22 +362,20 @@ impl<'a> Load<'a> {
     pub fn report(mut self) -> Outcome<Report> {
         self.begin_interval()?;
         let record = self.crowd.record.borrow();
-        let senders = || self.senders.iter().zip(&record.authors);
-        let bytes_heard = |(sender, author): (&Sender, &Author)| {
-            author.heard * sender.talker.message_bytes as u64
-        };
-        let said = |(sender, author): (&Sender, &Author)| Said {
-            name: String::from_utf8_lossy(&author.name).into_owned(),
-            messages: sender.said,
-            lost: author.lost + (sender.said - author.heard),
-        };
+        let said = record.authors.iter().map(|author| Said {
+            name: text(&author.name),
+            messages: author.said,
+            lost: author.lost + author.said - author.heard,
+        });
+        let bytes = self.talkers.iter().map(|talker| talker.message_bytes as u64);
+        let heard = record.authors.iter().map(|author| author.heard);
         Ok(Report {
             time: self.heard_at.duration_since(self.start),
             taken_in: self.taken_in.unwrap_or_default(),
             deliveries: record.deliveries,
             messages_missed: record.messages_missed,
-            bytes_heard: senders().map(bytes_heard).collect(),
-            said: senders().map(said).collect(),
+            bytes_heard: heard.zip(bytes).map(|(heard, bytes)| heard * bytes).collect(),
+            said: said.collect(),
             lines_missed: self.crowd.clients.iter().map(|one| one.listener.missed).sum(),
             latencies: self.latencies,
         })

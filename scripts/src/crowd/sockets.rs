@@ -18,7 +18,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 use super::dialect::Dialect;
 use super::gauge::Connections;
-use super::record::{Latencies, Listener, Record, SYNC};
+use super::record::{END, Latencies, Listener, Record, SYNC};
 use super::{Fault, Outcome, Patience, gauge};
 
 /// How much to read at once: more than a receive buffer usually holds, so that one call is enough.
@@ -80,14 +80,10 @@ pub struct Client {
     pub listener: Listener,
     /// It never reads.
     pub deaf: bool,
-    /// It talks to a server that does not send it what it says: what it reads does not matter.
+    /// What it reads does not matter: it talks to a server that does not send it what it says.
     is_silent: bool,
-    /// Its socket may take something.
-    pub writable: bool,
+    writable: bool,
     unsaid: Vec<u8>,
-    unsaid_from: usize,
-    /// There was something to read while it was not to be read.
-    unread: bool,
 }
 
 impl Client {
@@ -99,17 +95,13 @@ impl Client {
 
     /// Sends the rest, as far as its socket takes it.
     pub fn go_on(&mut self) -> Outcome<()> {
-        while self.writable && self.unsaid_from < self.unsaid.len() {
-            match self.socket.write(&self.unsaid[self.unsaid_from..]) {
-                Ok(taken) => self.unsaid_from += taken,
+        while self.writable && !self.has_said_all() {
+            match self.socket.write(&self.unsaid) {
+                Ok(taken) => drop(self.unsaid.drain(..taken)),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => self.writable = false,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => return Err(lost(&self.listener, &error)),
             }
-        }
-        if self.has_said_all() {
-            self.unsaid.clear();
-            self.unsaid_from = 0;
         }
         Ok(())
     }
@@ -121,7 +113,7 @@ impl Client {
 
     /// Whether its socket has taken all that it has to send.
     pub fn has_said_all(&self) -> bool {
-        self.unsaid_from == self.unsaid.len()
+        self.unsaid.is_empty()
     }
 }
 
@@ -245,50 +237,42 @@ impl Crowd {
 
     /// The same, and calls `watch` again and again with the number of clients that are in.
     pub fn connect_watched(&mut self, more: usize, watch: &mut dyn FnMut(usize)) -> Outcome<()> {
-        let clients = self.clients.len() + more;
-        if clients > clients_max() {
-            return Err(too_many(clients).into());
+        let all = self.clients.len() + more;
+        if all > clients_max() {
+            return Err(too_many(all).into());
         }
-        let start = Instant::now();
-        let mut patience = Patience::full();
-        while self.clients.len() < clients {
-            watch(self.let_in()?);
-            let waiting = self.clients.len().saturating_sub(self.accepted()?);
-            let room = self.server.arriving_max.saturating_sub(waiting);
-            let batch = room.min(CONNECT_BATCH).min(clients - self.clients.len());
+        let (start, mut patience, mut before) = (Instant::now(), Patience::full(), (0, 0));
+        loop {
+            let let_in = if self.dialect().greets() { self.let_in } else { self.open()? };
+            watch(let_in);
+            if let_in >= all {
+                break;
+            }
+            let now = (self.clients.len(), let_in);
+            patience.check(now > before, || format!("it has let in {let_in} of {all}"))?;
+            before = now;
+            let batch = self.batch(all)?;
             for _ in 0..batch {
                 self.connect_one()?;
+                self.connected_at = Instant::now();
             }
-            let wait = if batch == 0 { Duration::from_millis(1) } else { Duration::ZERO };
-            self.read(wait)?;
-            patience.check(batch > 0, || "it admits no client".to_owned())?;
-        }
-        self.connected_at = Instant::now();
-        let mut patience = Patience::full();
-        let mut let_in = 0;
-        while let_in < clients {
-            self.read(Duration::from_millis(1))?;
-            let now = self.let_in()?;
-            watch(now);
-            patience.check(now > let_in, || format!("it has let in {now} of {clients}"))?;
-            let_in = now;
+            self.read(if batch > 0 { Duration::ZERO } else { Duration::from_millis(1) })?;
         }
         self.connecting = start.elapsed();
         self.welcoming = self.first_welcome.map(|first| first.elapsed()).unwrap_or_default();
         Ok(())
     }
 
-    fn let_in(&self) -> Outcome<usize> {
-        match self.dialect().greets() {
-            true => Ok(self.let_in),
-            false => self.open(),
+    /// How many clients of `all` may begin to connect now.
+    fn batch(&self, all: usize) -> Outcome<usize> {
+        let missing = all - self.clients.len();
+        if missing == 0 {
+            return Ok(0);
         }
-    }
-
-    /// How many have been accepted, at least.
-    fn accepted(&self) -> Outcome<usize> {
         // Some of the earlier connections may have ended.
-        Ok(self.open()?.max(self.let_in))
+        let accepted = self.open()?.max(self.let_in);
+        let waiting = self.clients.len().saturating_sub(accepted);
+        Ok(self.server.arriving_max.saturating_sub(waiting).min(CONNECT_BATCH).min(missing))
     }
 
     /// How many connections the server has open, if that is known.
@@ -314,33 +298,55 @@ impl Crowd {
             is_silent: speaks && !dialect.echoes(),
             writable: false,
             unsaid: dialect.hello(key, channel, speaks),
-            unsaid_from: 0,
-            unread: false,
         });
         Ok(())
     }
 
-    /// Has the first client of the channel send the line from which on everything is compared, and
-    /// waits until all have received it. It sends its name too if the server adds none.
+    /// Has a client send the line from which on everything is compared, and waits until all in the
+    /// channel have received it.
     pub fn begin(&mut self) -> Outcome<()> {
-        let (dialect, channel, first) = (self.dialect(), self.channel(), self.in_channel().start);
-        let words = if dialect.is_chinwag() { &SYNC[2..] } else { &[b"first", SYNC].concat() };
         self.record.borrow_mut().begin();
-        if let Some(first) = self.clients.get_mut(first) {
-            let mut said = Vec::new();
-            dialect.write_said(words, channel, &mut said);
-            first.say(&said)?;
-        }
-        let begun =
-            |crowd: &Crowd| crowd.hearing_clients().filter(|one| one.listener.has_begun).count();
+        self.say_to_all(SYNC, "first", |_, listener| listener.has_begun)
+    }
+
+    /// Has a client send the last line of a load, and waits until all in the channel have received
+    /// it: nothing can be behind it. The line counts for nothing.
+    pub fn end(&mut self) -> Outcome<()> {
+        let first = self.clients.get(self.in_channel().start);
+        let words = first.map(|first| [&first.listener.name, END].concat());
+        self.record.borrow_mut().end_with(words.unwrap_or_default());
+        self.say_to_all(END, "last", |record, listener| {
+            record.ended_at.is_some_and(|end| has_heard(listener, end))
+        })
+    }
+
+    /// Has the first client of the channel say this, behind its name.
+    fn say_to_all(
+        &mut self,
+        words: &[u8],
+        what: &str,
+        has_it: impl Fn(&Record, &Listener) -> bool,
+    ) -> Outcome<()> {
+        let (dialect, channel, first) = (self.dialect(), self.channel(), self.in_channel().start);
+        let Some(first) = self.clients.get_mut(first) else { return Ok(()) };
+        let name = if dialect.is_chinwag() { &[][..] } else { &first.listener.name };
+        let words = if dialect.is_chinwag() { &words[2..] } else { words };
+        let mut said = Vec::new();
+        dialect.write_said(&[name, words].concat(), channel, &mut said);
+        first.say(&said)?;
         let (mut patience, mut before) = (Patience::full(), 0);
-        while before < self.hearing() {
+        loop {
+            let record = self.record.borrow();
+            let here = self.hearing_clients().filter(|one| has_it(&record, &one.listener)).count();
+            drop(record);
+            if here == self.hearing() {
+                return Ok(());
+            }
+            patience.check(here > before, || format!("not all clients receive the {what} line"))?;
+            before = here;
             self.read(Duration::from_millis(10))?;
-            let now = begun(self);
-            patience.check(now > before, || "not all clients receive a line".to_owned())?;
-            before = now;
+            self.catch_up()?;
         }
-        Ok(())
     }
 
     /// Waits at most this long for something to read, and reads it. Returns the number of bytes.
@@ -370,12 +376,8 @@ impl Crowd {
     /// data is an event of its own. The end of the stream may have come with this event.
     fn read_one(&mut self, key: usize, to_the_end: bool) -> Outcome<()> {
         let client = &mut self.clients[key];
-        while !client.deaf {
-            if client.listener.waits_for.is_some() {
-                // What this client reads now can be checked only after others have received more.
-                client.unread = true;
-                return Ok(());
-            }
+        // What a waiting client reads can be checked only after others have received more.
+        while !client.deaf && client.listener.waits_for.is_none() {
             let bytes = match client.socket.read(&mut self.scratch) {
                 Ok(0) => {
                     return Err(lost(&client.listener, &ErrorKind::UnexpectedEof.into()));
@@ -416,21 +418,12 @@ impl Crowd {
 
     /// Reads `bytes` bytes in all or more, unchecked, for at most this long. Returns how many.
     pub fn drink(&mut self, bytes: u64, time: Duration) -> Outcome<u64> {
-        let (mut drunk, start) = (0, Instant::now());
-        let mut patience = Patience::full();
+        self.clients.iter_mut().for_each(|client| client.is_silent = true);
+        let (mut drunk, start, mut patience) = (0, Instant::now(), Patience::full());
         while drunk < bytes && start.elapsed() < time {
-            let before = drunk;
-            self.poll.poll(&mut self.events, Some(Duration::from_millis(10)))?;
-            for event in self.events.iter().filter(|event| event.is_readable()) {
-                let client = &mut self.clients[event.token().0];
-                while let Ok(read) = client.socket.read(&mut self.scratch) {
-                    drunk += read as u64;
-                    if read < self.scratch.len() {
-                        break;
-                    }
-                }
-            }
-            patience.check(drunk > before, || "nothing comes".to_owned())?;
+            let read = self.read(Duration::from_millis(10))?;
+            patience.check(read > 0, || "nothing comes".to_owned())?;
+            drunk += read;
         }
         Ok(drunk)
     }
@@ -438,43 +431,30 @@ impl Crowd {
     /// Reads on where a client waited for others to receive more. Returns the position up to which
     /// all have received.
     pub fn catch_up(&mut self) -> Outcome<u64> {
-        let (mut hearing, mut ahead, mut heard) = (0, 0, self.record.borrow().end());
+        let (mut hearing, mut waiting, mut heard) = (0, Vec::new(), self.record.borrow().end());
         for client in self.hearing_clients() {
             hearing += 1;
-            ahead += usize::from(client.listener.waits_for.is_some());
+            waiting.extend(client.listener.waits_for);
             heard = heard.min(client.listener.heard);
         }
-        if ahead == 0 {
-            return Ok(heard);
-        }
-        let waits_for = self.hearing_clients().filter_map(|one| one.listener.waits_for);
-        if let Some(line) = waits_for.min().filter(|_| ahead == hearing) {
-            self.record.borrow_mut().give_up(line);
+        let Some(first) = waiting.iter().min() else { return Ok(heard) };
+        if waiting.len() == hearing {
+            self.record.borrow_mut().give_up(*first);
         }
         for key in self.in_channel() {
             let client = &mut self.clients[key];
-            if client.deaf || client.listener.waits_for.is_none() {
-                continue;
-            }
-            self.record.borrow_mut().take(&mut client.listener, &[], &mut self.latencies)?;
-            if client.unread && client.listener.waits_for.is_none() {
-                client.unread = false;
+            if client.hears() && client.listener.waits_for.is_some() {
+                self.record.borrow_mut().take(&mut client.listener, &[], &mut self.latencies)?;
                 self.read_one(key, true)?;
             }
         }
         let heard = self.hearing_clients().map(|client| client.listener.heard).min();
-        Ok(heard.unwrap_or(self.record.borrow().end()))
+        Ok(heard.unwrap_or_default())
     }
 
     /// Whether all clients that read have received everything before this position.
     pub fn all_have_heard(&self, position: u64) -> bool {
-        let has_heard = |one: &Listener| one.heard >= position && one.waits_for.is_none();
-        self.hearing_clients().all(|client| has_heard(&client.listener))
-    }
-
-    /// Whether all clients that read have received the last line.
-    pub fn has_heard_the_end(&self) -> bool {
-        self.record.borrow().ended_at.is_some_and(|end| self.all_have_heard(end))
+        self.hearing_clients().all(|client| has_heard(&client.listener, position))
     }
 
     /// How many of the clients read what is said.
@@ -486,6 +466,10 @@ impl Crowd {
     pub fn deafen(&mut self, clients: usize) {
         self.clients.iter_mut().rev().take(clients).for_each(|client| client.deaf = true);
     }
+}
+
+fn has_heard(listener: &Listener, position: u64) -> bool {
+    listener.heard >= position && listener.waits_for.is_none()
 }
 
 /// Begins to connect, from this address if the server is on this machine. Dropping the socket

@@ -136,8 +136,8 @@ fn talk(
         others.visitors.turn()?;
         timeline.look(&mut load)?;
         progress.show(match until {
-            Until::Heard(_) => load.messages(),
-            Until::Time(_) => load.start().elapsed().as_millis() as u64,
+            Until::Heard(_) => load.messages,
+            Until::Time(_) => load.start.elapsed().as_millis() as u64,
         });
     }
     others.visitors.calm_down();

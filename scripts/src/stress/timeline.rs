@@ -44,7 +44,7 @@ impl Timeline {
             Until::Time(time) => (time / INTERVALS).max(INTERVAL_MIN),
             Until::Heard(_) => INTERVAL_MIN,
         };
-        Timeline { intervals: Vec::new(), length, since: load.start(), deliveries: 0 }
+        Timeline { intervals: Vec::new(), length, since: load.start, deliveries: 0 }
     }
 
     /// Ends an interval if it is time; call it after each turn.
@@ -62,12 +62,12 @@ impl Timeline {
 
     /// Ends the last interval once all has settled: at the last message.
     pub fn end(&mut self, load: &mut Load) -> Outcome<()> {
-        let heard_at = load.heard_at();
+        let heard_at = load.heard_at;
         if heard_at > self.since {
             return self.add(load, heard_at);
         }
         // After the last message it was quiet, until it was certain that nothing more comes.
-        let heard_s = heard_at.duration_since(load.start()).as_secs_f64();
+        let heard_s = heard_at.duration_since(load.start).as_secs_f64();
         while let Some(last) = self.intervals.pop_if(|one| one.end_s > heard_s) {
             if last.deliveries > 0 {
                 let seconds = last.seconds - (last.end_s - heard_s);
@@ -82,7 +82,7 @@ impl Timeline {
         let at_ms = |quantile| latencies.value_at_quantile(quantile) as f64 / 1e6;
         let deliveries = load.record().deliveries;
         self.intervals.push(Interval {
-            end_s: now.duration_since(load.start()).as_secs_f64(),
+            end_s: now.duration_since(load.start).as_secs_f64(),
             seconds: now.duration_since(self.since).as_secs_f64(),
             deliveries: deliveries - self.deliveries,
             latency_ms: (!latencies.is_empty()).then(|| [0.5, 0.99, 1.0].map(at_ms)),
