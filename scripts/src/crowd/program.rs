@@ -5,6 +5,7 @@
 use std::error::Error;
 use std::ffi::OsString;
 use std::io::{self, Write};
+use std::ops::RangeInclusive;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -60,10 +61,15 @@ pub fn run_with<F: Parser>(
     code
 }
 
+/// A number in this range, or what it should have been.
+pub fn parse_within(text: &str, range: RangeInclusive<f64>, what: &str) -> Result<f64, String> {
+    let number = text.parse().ok().filter(|number| range.contains(number));
+    number.ok_or_else(|| format!("not {what}"))
+}
+
 /// A time of at most a day.
 pub fn parse_seconds(text: &str) -> Result<Duration, String> {
-    const DAY: f64 = 86400.0;
-    let seconds = text.parse().ok().filter(|it: &f64| *it > 0.0 && *it <= DAY);
-    let seconds = seconds.map(Duration::from_secs_f64);
-    seconds.ok_or_else(|| "not a number of seconds above 0, a day at most".to_owned())
+    let range = f64::MIN_POSITIVE..=86400.0;
+    let seconds = parse_within(text, range, "a number of seconds above 0, a day at most")?;
+    Ok(Duration::from_secs_f64(seconds))
 }

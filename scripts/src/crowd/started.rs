@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
-use std::sync::OnceLock;
+use std::sync::LazyLock;
 use std::thread::sleep;
 use std::time::Duration;
 
@@ -27,16 +27,10 @@ pub struct Started {
 impl Started {
     /// Starts a program whose first line is `listening on ADDRESS`.
     pub fn new(program: &Path, flags: &[&str]) -> Outcome<Started> {
-        let mut command = Command::new(program);
-        command.args(flags).stdin(Stdio::null()).stdout(Stdio::piped());
-        let mut child = command.spawn().map_err(|error| {
-            let shown = program.display();
-            format!("cannot start {shown}: {error}")
-        })?;
-        let stdout = child.stdout.take().ok_or("a server without standard output")?;
-        let mut stdout = BufReader::new(stdout);
+        let mut child = spawn(Command::new(program).args(flags).stdout(Stdio::piped()))?;
+        let mut stdout = child.stdout.take().map(BufReader::new);
         let mut line = String::new();
-        let read = stdout.read_line(&mut line);
+        let read = stdout.as_mut().map(|stdout| stdout.read_line(&mut line)).transpose();
         let address = line.trim().strip_prefix("listening on ").and_then(|at| at.parse().ok());
         let Some(address) = address else {
             child.kill()?;
@@ -44,20 +38,16 @@ impl Started {
             read?;
             return Err(format!("{} does not say where it listens", program.display()).into());
         };
-        Ok(Started { address, child, _stdout: Some(stdout) })
+        Ok(Started { address, child, _stdout: stdout })
     }
 
     /// Starts a program without such a line, and waits until it listens on this address.
     pub fn at(mut command: Command, address: SocketAddr) -> Outcome<Started> {
-        let quiet = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        let child = quiet.spawn().map_err(|error| {
-            format!("cannot start {}: {error}", command.get_program().display())
-        })?;
+        let child = spawn(command.stdout(Stdio::null()).stderr(Stdio::null()))?;
         let mut started = Started { address, child, _stdout: None };
         let mut patience = Patience::full();
         while gauge::listener_pid(address) != Some(started.pid()) {
-            let ended = started.child.try_wait()?;
-            if let Some(status) = ended {
+            if let Some(status) = started.child.try_wait()? {
                 let program = command.get_program().display();
                 return Err(format!("{program} has ended at once: {status}").into());
             }
@@ -74,13 +64,8 @@ impl Started {
 
     /// The same, with another log level.
     pub fn chinwag_logging(level: &str, flags: &[&str]) -> Outcome<Started> {
-        let usual = [
-            ["--listen", "127.0.0.1:0"],
-            ["--log-level", level],
-            // The soak test waits for some of its words.
-            ["--lang", "en"],
-        ];
-        let usual = [&usual.concat()[..], &["--quiet"]].concat();
+        // The soak test waits for some of its words.
+        let usual = ["--listen", "127.0.0.1:0", "--log-level", level, "--lang", "en", "--quiet"];
         // A test has a server of its own, which is wrong.
         let program = std::env::var_os("CHINWAG_PROGRAM").map(PathBuf::from);
         let program = program.map_or_else(|| beside("chinwag"), Ok)?;
@@ -106,13 +91,17 @@ impl Drop for Started {
     }
 }
 
+fn spawn(command: &mut Command) -> Outcome<Child> {
+    let child = command.stdin(Stdio::null()).spawn();
+    let started =
+        child.map_err(|error| format!("cannot start {}: {error}", command.get_program().display()));
+    Ok(started?)
+}
+
 /// `cargo run` builds only one program. Without this, the server would be old, or missing.
 /// `cargo test --workspace` has built it.
-pub fn build_if_run_by_cargo() -> Outcome<()> {
-    static BUILT: OnceLock<Result<(), String>> = OnceLock::new();
-    let built = || build().map_err(|error| error.to_string());
-    Ok(BUILT.get_or_init(built).clone()?)
-}
+static BUILT: LazyLock<Result<(), String>> =
+    LazyLock::new(|| build().map_err(|error| error.to_string()));
 
 fn build() -> Outcome<()> {
     let Some(cargo) = std::env::var_os("CARGO") else { return Ok(()) };
@@ -136,7 +125,7 @@ fn is_test(own: &Path) -> bool {
 
 /// A program that was built together with this one.
 pub fn beside(name: &str) -> Outcome<PathBuf> {
-    build_if_run_by_cargo()?;
+    BUILT.clone()?;
     let own = std::env::current_exe()?;
     let up = if is_test(&own) { 2 } else { 1 };
     let program = own.ancestors().nth(up).unwrap_or(Path::new(".")).join(name);

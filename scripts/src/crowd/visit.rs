@@ -32,20 +32,21 @@ pub const WIDE_BYTES: usize = 64 * 1024;
 pub const NARROW_BYTES: usize = 2048;
 
 /// Whether a step failed because the server has reset the connection, and for no other reason.
-pub fn was_lost(step: Outcome<()>) -> Outcome<bool> {
+pub fn was_lost<T>(step: Outcome<T>) -> Outcome<bool> {
     match step {
         Err(error) if error.is::<io::Error>() => Ok(true),
-        step => step.map(|()| false),
+        step => step.map(|_| false),
     }
 }
 
 /// One visitor.
 #[derive(Debug)]
 pub struct Visitor {
-    /// The refusal that it read instead of a welcome.
-    pub refusal: Option<String>,
     /// How it reads lines.
     pub dialect: Dialect,
+    /// The refusal that it read instead of a welcome.
+    pub refusal: Option<String>,
+    is_welcomed: bool,
     host: Rc<Host>,
     /// Its number and kind.
     called: String,
@@ -53,8 +54,6 @@ pub struct Visitor {
     from: String,
     socket: BufReader<TcpStream>,
     ear: Ear,
-    is_welcomed: bool,
-    is_in_history: bool,
     /// What it has read of the next line.
     line: Vec<u8>,
     /// The last whole line that it read.
@@ -73,15 +72,14 @@ impl Visitor {
     ) -> Outcome<Visitor> {
         let socket = connect_from(Some(source), host.address, receive_buffer_bytes)?;
         Ok(Visitor {
-            refusal: None,
             dialect: Dialect::Plain,
+            refusal: None,
+            is_welcomed: false,
             host: Rc::clone(host),
             called,
             from: socket.local_addr()?.to_string(),
             socket: BufReader::new(TcpStream::from_std(socket)?),
             ear: Ear::default(),
-            is_welcomed: false,
-            is_in_history: false,
             line: Vec::new(),
             last: String::new(),
             step: String::new(),
@@ -91,37 +89,34 @@ impl Visitor {
     /// Waits for its welcome.
     pub async fn enter(&mut self) -> Outcome<()> {
         self.be_answered().await?;
-        match &self.refusal {
-            Some(words) => Err(refused(words.as_bytes())),
-            None => Ok(()),
-        }
+        self.refusal.as_ref().map_or(Ok(()), |words| Err(refused(words.as_bytes())))
     }
 
     /// Waits for its welcome, or for a refusal.
     pub async fn be_answered(&mut self) -> Outcome<()> {
-        self.read_until("enter".to_owned(), |it, _| it.is_welcomed || it.refusal.is_some()).await
+        self.wait_for("enter", |it, _| it.is_welcomed || it.refusal.is_some()).await
     }
 
     /// Waits for a line that contains one of these.
     pub async fn hear(&mut self, words: &[&str]) -> Outcome<()> {
         let is_one = |line: &str| words.iter().any(|words| line.contains(words));
         let step = format!("hear {words:?}");
-        self.read_until(step, |it, line| !it.is_in_history && is_one(line)).await
+        self.wait_for(&step, |it, line| !it.ear.is_in_history && is_one(line)).await
     }
 
     /// Sends these bytes.
     pub async fn say(&mut self, words: impl AsRef<[u8]>) -> Outcome<()> {
-        let words = words.as_ref();
-        self.step(format!("say {:?}", text(words)), async |it| {
-            it.socket.write_all(words).await.map_err(|error| it.lost(&error))
-        })
-        .await
+        self.step = format!("say {:?}", text(words.as_ref()));
+        match timeout(PATIENCE, self.socket.write_all(words.as_ref())).await {
+            Ok(said) => said.map_err(|error| self.lost(&error)),
+            Err(_) => Err(self.fault("waits in vain").into()),
+        }
     }
 
-    /// Sends a line, and waits for one that contains this.
-    pub async fn ask(&mut self, words: &str, answer: &str) -> Outcome<()> {
+    /// Sends a line, and waits for one that contains one of these.
+    pub async fn ask(&mut self, words: &str, answers: &[&str]) -> Outcome<()> {
         self.say(format!("{words}\n")).await?;
-        self.hear(&[answer]).await
+        self.hear(answers).await
     }
 
     /// Sends no more.
@@ -132,11 +127,7 @@ impl Visitor {
 
     /// Waits until the server closes the connection in order.
     pub async fn end(mut self) -> Outcome<()> {
-        self.step("end".to_owned(), async |it| {
-            while it.line().await?.is_some() {}
-            Ok(())
-        })
-        .await
+        self.read_until("end", |_, _| false).await.map(drop)
     }
 
     /// Reads nothing for this long. Then it can keep up again.
@@ -175,42 +166,43 @@ impl Visitor {
             }
         }
         self.nap(Duration::ZERO).await?;
-        let end = self.step("hear the last line".to_owned(), async |it| {
-            while !it.ear.has_ended && it.line().await?.is_some() {}
-            Ok(())
-        });
-        if was_lost(end.await)? || !self.ear.has_ended {
-            return self.give_up();
+        let end = self.read_until("hear the last line", |it, _| it.ear.has_ended).await;
+        match was_lost(end)? {
+            true => self.give_up(),
+            false => Ok(()),
         }
-        Ok(())
     }
 
     /// Reads on until `is_it` says so after a line.
-    async fn read_until(
+    async fn wait_for(
         &mut self,
-        step: String,
+        step: &str,
         is_it: impl Fn(&Visitor, &str) -> bool,
     ) -> Outcome<()> {
-        self.step(step, async |it| {
-            while let Some(line) = it.line().await? {
-                if is_it(it, &line) {
-                    return Ok(());
-                }
-            }
-            Err(it.fault("was disconnected").into())
-        })
-        .await
+        match self.read_until(step, is_it).await? {
+            true => Ok(()),
+            false => Err(self.fault("was disconnected").into()),
+        }
     }
 
-    /// Takes this step, which must not take too long.
-    async fn step(
+    /// Reads on until `is_it` says so after a line. If the server closes the connection before,
+    /// that is `false`.
+    async fn read_until(
         &mut self,
-        step: String,
-        act: impl AsyncFnOnce(&mut Visitor) -> Outcome<()>,
-    ) -> Outcome<()> {
-        self.step = step;
-        let done = timeout(PATIENCE, act(self)).await;
-        done.unwrap_or_else(|_| Err(self.fault("waits in vain").into()))
+        step: &str,
+        is_it: impl Fn(&Visitor, &str) -> bool,
+    ) -> Outcome<bool> {
+        self.step = step.to_owned();
+        let wait = async {
+            while let Some(line) = self.line().await? {
+                if is_it(self, &line) {
+                    return Ok(true);
+                }
+            }
+            Ok(false)
+        };
+        let wait = timeout(PATIENCE, wait).await;
+        wait.unwrap_or_else(|_| Err(self.fault("waits in vain").into()))
     }
 
     /// The next line. `None`: the server has closed the connection in order.
@@ -230,41 +222,24 @@ impl Visitor {
         if !line.ends_with(b"\n") {
             return Err(self.fault("received a line without an end").into());
         }
-        let words = self.dialect.words(&line);
-        self.is_in_history = match words {
-            b"* history" => true,
-            b"* now" => false,
-            _ => self.is_in_history,
-        };
-        // The history was checked before.
-        if !self.is_in_history {
-            self.take_words(words)?;
-        }
-        Ok(String::from_utf8_lossy(&line).into_owned())
-    }
-
-    fn take_words(&mut self, words: &[u8]) -> Outcome<()> {
-        let told = self.ear.take(words, &self.host.record.borrow())?;
+        let told = self.ear.take(self.dialect.words(&line), &self.host.record.borrow())?;
         let mut tally = self.host.tally.borrow_mut();
         match told {
-            Some(Notice::Welcome { .. }) if self.is_welcomed || !self.is_shown_its_address() => {
-                return Err(self.fault(&format!("from {} is welcomed wrongly", self.from)).into());
-            }
             Some(Notice::Welcome { .. }) => {
+                let from = format!("({})", self.from);
+                if self.is_welcomed || self.host.shows_addresses && !self.last.contains(&from) {
+                    return Err(self.fault(&format!("{from} is welcomed wrongly")).into());
+                }
                 self.is_welcomed = true;
                 tally.welcomed += 1;
             }
             Some(Notice::Full { .. } | Notice::TooManyFromAddress { .. }) => {
-                self.refusal = Some(text(words));
+                self.refusal = Some(self.last.trim_end().to_owned());
                 tally.refused += 1;
             }
             _ => {}
         }
-        Ok(())
-    }
-
-    fn is_shown_its_address(&self) -> bool {
-        !self.host.shows_addresses || self.last.contains(&format!("({})", self.from))
+        Ok(String::from_utf8_lossy(&line).into_owned())
     }
 
     fn lost(&self, error: &io::Error) -> Box<dyn Error> {

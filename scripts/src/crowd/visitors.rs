@@ -57,6 +57,8 @@ pub struct Host {
     pub shows_addresses: bool,
     /// What they have done.
     pub tally: RefCell<Tally>,
+    /// How many of those that come again and again have been welcomed at least once.
+    pub been_in: Cell<usize>,
     /// See [`Visitors::calm_down`].
     pub is_calm: Cell<bool>,
     /// See [`Visitors::end`].
@@ -91,8 +93,9 @@ impl Visitors {
             record: Rc::clone(&crowd.record),
             shows_addresses,
             tally: RefCell::new(tally),
-            is_calm: Cell::new(false),
-            is_ending: Cell::new(false),
+            been_in: Cell::default(),
+            is_calm: Cell::default(),
+            is_ending: Cell::default(),
         };
         let runtime = runtime.build_local(LocalOptions::default())?;
         Ok(Visitors { host: Rc::new(host), here: JoinSet::new(), runtime })

@@ -15,7 +15,7 @@ use crate::crowd::started::Started;
 use crate::crowd::table::Table;
 use crate::crowd::visitors::{self, Tally};
 use crate::crowd::{Fault, Outcome, Patience};
-use crate::stress::trouble::{Kind, Troublemakers};
+use crate::stress::trouble::{Kind, make_trouble};
 
 /// The steady clients: they stay from the beginning to the end, talk, and receive every line.
 const STEADY: usize = 20;
@@ -145,25 +145,25 @@ impl Soak {
     }
 
     fn talk(&mut self, crowd: &mut Crowd, guests: &mut Guests, time: Duration) -> Outcome<()> {
-        let mut others = Troublemakers::new(crowd, &TROUBLE, self.trouble)?;
+        let mut others = make_trouble(crowd, &TROUBLE, self.trouble)?;
         let mut load = Load::new(crowd, &talkers(Pace::Every(PERIOD)), Until::Time(time));
         while !load.is_over() {
             load.turn(visitors::WAIT_MAX)?;
-            others.visitors.turn()?;
+            others.turn()?;
             guests.come_and_go()?;
         }
-        others.visitors.calm_down();
+        others.calm_down();
         guests.visitors.calm_down();
         let calm = Instant::now();
         while guests.visitors.here() > 0 || calm.elapsed() < CALM {
             load.turn(visitors::WAIT_MAX)?;
-            others.visitors.turn()?;
+            others.turn()?;
             guests.visitors.turn()?;
         }
-        load.settle(visitors::WAIT_MAX, &mut |_| others.visitors.turn())?;
+        load.settle(visitors::WAIT_MAX, &mut |_| others.turn())?;
         load.end()?;
-        others.visitors.end()?;
-        self.trouble = others.visitors.tally();
+        others.end()?;
+        self.trouble = others.tally();
         let report = load.report()?;
         if report.lines_missed > 0 {
             let missed = report.lines_missed;

@@ -121,7 +121,7 @@ impl Kind {
             }
             Kind::LongLine => {
                 client.enter().await?;
-                client.ask(&"l".repeat(LONG_LINE_BYTES), "* line too long, not sent").await?;
+                client.ask(&"l".repeat(LONG_LINE_BYTES), &["* line too long, not sent"]).await?;
                 quit(client).await
             }
         }
@@ -134,13 +134,16 @@ pub fn name(number: u64) -> String {
 }
 
 async fn guest(mut client: Visitor, number: u64, others: &[String]) -> Outcome<()> {
-    let name = name(number);
+    let name = &name(number);
     let mut chance = Chance(number);
     client.enter().await?;
-    client.ask(&format!("/nick {name}"), &format!(" is now {name}")).await?;
-    for deed in 0..=chance.below(DEEDS_MAX) {
-        let other = others.get(chance.below(others.len() as u64) as usize).unwrap_or(&name);
-        does(&mut client, chance.below(8), &name, deed, other).await?;
+    client.ask(&format!("/nick {name}"), &[&format!(" is now {name}")]).await?;
+    for nth in 0..=chance.below(DEEDS_MAX) {
+        let other = others.get(chance.below(others.len() as u64) as usize).unwrap_or(name);
+        for (words, answers) in deed(chance.below(8), name, nth, other) {
+            let answers: Vec<&str> = answers.split('|').collect();
+            client.ask(&words, &answers).await?;
+        }
         sleep(BREATH).await;
     }
     let last = format!("last of {name}");
@@ -155,43 +158,38 @@ async fn guest(mut client: Visitor, number: u64, others: &[String]) -> Outcome<(
     client.end().await
 }
 
-async fn does(client: &mut Visitor, what: u64, name: &str, deed: u64, other: &str) -> Outcome<()> {
+/// What a guest says, each with parts of the lines of which it then waits for one.
+fn deed(what: u64, name: &str, nth: u64, other: &str) -> Vec<(String, String)> {
+    let ask = |words: &str, answers: &str| (words.to_owned(), answers.to_owned());
+    let who = || ask("/who", " here: ");
     let nobody = format!("* nobody here is called {other}");
     match what {
-        0 => client.ask("/who", " here: ").await,
+        0 => vec![who()],
         1 => {
-            let words = format!("손을 {deed}번");
-            client.ask(&format!("/me {words} 흔듭니다"), &format!("~ {name} {words}")).await
+            let does = format!("손을 {nth}번 흔듭니다");
+            vec![ask(&format!("/me {does}"), &format!("~ {name} {does}"))]
         }
         2 => {
-            client.say(format!("/msg {other} psst {deed}\n")).await?;
-            let said = format!("[{name} -> {other}] psst {deed}");
-            client.hear(&[&said, &nobody, &format!("* not sent: {other} has")]).await
+            let told = format!("[{name} -> {other}] psst {nth}|* not sent: {other} has|{nobody}");
+            vec![ask(&format!("/msg {other} psst {nth}"), &told)]
         }
-        3 => {
-            client.say("/history 5\n").await?;
-            client.hear(&["* now", "* no history"]).await
-        }
+        3 => vec![ask("/history 5", "* now|* no history")],
         4 => {
-            client.ask("/echo off", "* echo is off").await?;
-            client.say(format!("unheard {deed}\n")).await?;
-            client.ask("/who", " here: ").await?;
-            client.ask("/echo on", "* echo is on").await
+            let unheard = format!("unheard {nth}\n/who");
+            let (off, on) = (ask("/echo off", "* echo is off"), ask("/echo on", "* echo is on"));
+            vec![off, ask(&unheard, " here: "), on]
         }
         5 if other != name => {
-            client.say(format!("/ignore {other}\n")).await?;
-            client.hear(&[&format!("* ignoring {other}"), &nobody]).await?;
-            client.ask("/ignore", "* ignoring").await?;
-            sleep(BREATH).await;
-            client.ask("/who", " here: ").await
+            let ignoring = format!("* ignoring {other}|{nobody}");
+            vec![ask(&format!("/ignore {other}"), &ignoring), ask("/ignore", "* ignoring"), who()]
         }
         6 => {
-            let words = format!("안녕하세요, {deed}번째 말입니다");
-            client.ask(&words, &format!("{name}: {words}")).await
+            let words = format!("안녕하세요, {nth}번째 말입니다");
+            vec![ask(&words, &format!("{name}: {words}"))]
         }
         _ => {
-            let words = format!("hello number {deed}");
-            client.ask(&words, &format!("{name}: {words}")).await
+            let words = format!("hello number {nth}");
+            vec![ask(&words, &format!("{name}: {words}"))]
         }
     }
 }
@@ -206,7 +204,7 @@ async fn naps(mut client: Visitor) -> Outcome<()> {
     client.enter().await?;
     client.nap(NAP).await?;
     // A private reply is never missed, whatever else is.
-    match was_lost(client.ask("/who", " here: ").await)? {
+    match was_lost(client.ask("/who", &[" here: "]).await)? {
         true => client.give_up(),
         false => was_lost(quit(client).await).map(drop),
     }
@@ -248,7 +246,7 @@ async fn stranger(mut client: Visitor, number: u64) -> Outcome<()> {
 /// Asks who is here. The answer must count `here` clients, with itself.
 pub async fn asks(mut client: Visitor, here: usize) -> Outcome<()> {
     client.enter().await?;
-    client.ask("/who", &format!("* {here} here: ")).await?;
+    client.ask("/who", &[&format!("* {here} here: ")]).await?;
     quit(client).await
 }
 

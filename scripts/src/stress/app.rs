@@ -4,13 +4,13 @@ use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::net::SocketAddr;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::flags::{Flags, Kinds};
 use super::plot;
 use super::summary::{self, Summary};
 use super::timeline::Timeline;
-use super::trouble::Troublemakers;
+use super::trouble::make_trouble;
 use crate::crowd::gauge::{self, Calls, Connections, Gauged, Strace};
 use crate::crowd::load::{self, Load, Report, Said, Until};
 use crate::crowd::program::Failure;
@@ -18,7 +18,7 @@ use crate::crowd::progress::Progress;
 use crate::crowd::sockets::{self, Crowd, Server};
 use crate::crowd::started::Started;
 use crate::crowd::table::Table;
-use crate::crowd::visitors::{self, Tally};
+use crate::crowd::visitors::{self, Tally, Visitors};
 use crate::crowd::{Outcome, Patience};
 
 /// How long to count system calls.
@@ -53,8 +53,7 @@ fn unwritten(path: &Path, error: &std::io::Error) -> String {
 }
 
 fn measure(flags: &Flags, kinds: &Kinds) -> Outcome<Summary> {
-    let possible = sockets::clients_max();
-    if kinds.all() > possible {
+    if kinds.all() > sockets::clients_max() {
         return Err(sockets::too_many(kinds.all()).into());
     }
     let found = flags.find_server()?;
@@ -74,18 +73,19 @@ fn measure(flags: &Flags, kinds: &Kinds) -> Outcome<Summary> {
     let mut crowd = connect(address, kinds, connections)?;
     summary::add_connecting(&mut table, &crowd, &Gauged::now(pid)?.since(&before));
     crowd.deafen(kinds.stuck);
-    let mut others = Troublemakers::new(&crowd, &kinds.trouble, Tally::default())?;
+    let mut others = make_trouble(&crowd, &kinds.trouble, Tally::default())?;
     enter(&mut others, &mut crowd)?;
 
-    let (report, timeline, used) = talk(flags, &mut crowd, &mut others, pid)?;
-    summary::add_talking(&mut table, &report, &used);
-    if others.count > 0 {
-        summary::add_trouble(&mut table, &others.visitors.tally());
+    let before = Gauged::now(pid)?;
+    let gauge = || Gauged::now(pid);
+    let (report, timeline, after) = talk(flags, &mut crowd, &mut others, flags.until(), gauge)?;
+    summary::add_talking(&mut table, &report, &after.since(&before));
+    if others.tally().visits > 0 {
+        summary::add_trouble(&mut table, &others.tally());
     }
-    drop(others);
     let mut summary = Summary::new(flags, table, &report, timeline);
     if !flags.no_calls {
-        summary.add_calls(count_calls(flags, &mut crowd, pid)?);
+        summary.add_calls(count_calls(flags, &mut crowd, &mut others, pid)?);
     }
     Ok(summary)
 }
@@ -100,58 +100,59 @@ fn connect(address: SocketAddr, kinds: &Kinds, connections: Option<Connections>)
 }
 
 /// Waits until each client that is trouble has been let in once.
-fn enter(others: &mut Troublemakers, crowd: &mut Crowd) -> Outcome<()> {
-    let progress = Progress::new("trouble", others.count)?;
-    let mut patience = Patience::full();
-    let mut let_in = 0;
-    while let_in < others.count {
-        others.visitors.turn()?;
+fn enter(others: &mut Visitors, crowd: &mut Crowd) -> Outcome<()> {
+    let all = others.here();
+    let progress = Progress::new("trouble", all as u64)?;
+    let (mut patience, mut before) = (Patience::full(), 0);
+    while others.host.been_in.get() < all {
+        others.turn()?;
         crowd.read(visitors::WAIT_MAX)?;
-        let before = std::mem::replace(&mut let_in, others.been_in());
-        progress.show(let_in);
-        let what = || format!("only {let_in} of {} are let in", others.count);
-        patience.check(let_in > before, what)?;
+        let let_in = others.host.been_in.get();
+        progress.show(let_in as u64);
+        patience.check(let_in > before, || format!("only {let_in} of {all} are let in"))?;
+        before = let_in;
     }
     Ok(())
 }
 
-fn talk(
+/// Has the clients talk, and waits until all that they said has arrived. Then calls `settled`, whose
+/// result is the last one.
+fn talk<T>(
     flags: &Flags,
     crowd: &mut Crowd,
-    others: &mut Troublemakers,
-    pid: Option<u32>,
-) -> Outcome<(Report, Timeline, Gauged)> {
-    let until = flags.until();
+    others: &mut Visitors,
+    until: Until,
+    settled: impl FnOnce() -> Outcome<T>,
+) -> Outcome<(Report, Timeline, T)> {
     let (what, steps) = match until {
         Until::Heard(messages) => ("messages heard", messages.saturating_mul(flags.senders)),
         Until::Time(time) => ("talking, ms", time.as_millis() as u64),
     };
     let progress = Progress::new(what, steps)?;
-    let wait_max = if others.count == 0 { load::WAIT_MAX } else { visitors::WAIT_MAX };
-    let before = Gauged::now(pid)?;
+    let wait_max = if others.here() == 0 { load::WAIT_MAX } else { visitors::WAIT_MAX };
     let mut load = Load::new(crowd, &flags.talkers(), until);
     let mut timeline = Timeline::new(&load, until);
     while !load.is_over() {
         load.turn(wait_max)?;
-        others.visitors.turn()?;
+        others.turn()?;
         timeline.look(&mut load)?;
         progress.show(match until {
             Until::Heard(_) => load.messages,
             Until::Time(_) => load.start.elapsed().as_millis() as u64,
         });
     }
-    others.visitors.calm_down();
+    others.calm_down();
     load.settle(wait_max, &mut |load| {
-        others.visitors.turn()?;
+        others.turn()?;
         timeline.look(load)
     })?;
     timeline.end(&mut load)?;
-    let used = Gauged::now(pid)?.since(&before);
+    let settled = settled()?;
     load.end()?;
-    others.visitors.end()?;
+    others.end()?;
     let report = load.report()?;
     check_sums(&report, &timeline, crowd.hearing() as u64)?;
-    Ok((report, timeline, used))
+    Ok((report, timeline, settled))
 }
 
 /// Checks that every message has reached every client, or the client was told that it missed it.
@@ -174,6 +175,7 @@ fn check_sums(report: &Report, timeline: &Timeline, reading: u64) -> Outcome<()>
 fn count_calls(
     flags: &Flags,
     crowd: &mut Crowd,
+    others: &mut Visitors,
     pid: Option<u32>,
 ) -> Outcome<Result<(Vec<Calls>, u64), String>> {
     let Some(pid) = pid else { return Ok(Err("the process is not known (--pid)".to_owned())) };
@@ -184,15 +186,7 @@ fn count_calls(
         Ok(strace) => strace,
         Err(error) => return Ok(Err(error.to_string())),
     };
-    let progress = Progress::new("system calls, ms", CALLS_TIME.as_millis() as u64)?;
-    let (until, start) = (Until::Time(CALLS_TIME), Instant::now());
-    let mut load = Load::new(crowd, &flags.talkers(), until);
-    while !load.is_over() {
-        load.turn(load::WAIT_MAX)?;
-        progress.show(start.elapsed().as_millis() as u64);
-    }
-    load.settle(load::WAIT_MAX, &mut |_| Ok(()))?;
-    let calls = strace.finish()?;
-    load.end()?;
-    Ok(Ok((calls, load.report()?.deliveries)))
+    let until = Until::Time(CALLS_TIME);
+    let (report, _, calls) = talk(flags, crowd, others, until, || strace.finish())?;
+    Ok(Ok((calls, report.deliveries)))
 }

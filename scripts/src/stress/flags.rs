@@ -10,7 +10,7 @@ use clap::builder::RangedU64ValueParser;
 use super::trouble::Kind;
 use crate::crowd::author::MESSAGE_BYTES_MIN;
 use crate::crowd::load::{Pace, Talker, Until};
-use crate::crowd::program::parse_seconds;
+use crate::crowd::program::{parse_seconds, parse_within};
 
 /// Opens many connections to a chat server and sends messages. Checks that every client receives
 /// every line, whole, once, and in the same order. Exit codes: 0 right, 1 the server was wrong or
@@ -100,22 +100,21 @@ impl Flags {
     /// How many clients there are of each kind; an error if too few of them read.
     pub fn kinds(&self) -> Result<Kinds, String> {
         let of = |share: f64| (self.clients as f64 * share).round() as usize;
-        let stuck = of(self.stuck);
         let trouble = [
             (Kind::Drips, of(self.drip)),
             (Kind::Resets, of(self.reset)),
             (Kind::Leaves, of(self.reconnect)),
         ];
-        let others = stuck + trouble.iter().map(|(_, count)| count).sum::<usize>();
-        let reading = (self.clients as usize).saturating_sub(others);
-        if reading < (self.senders as usize).max(1) {
-            let (clients, senders) = (self.clients, self.senders);
+        let mut kinds = Kinds { reading: 0, stuck: of(self.stuck), trouble };
+        kinds.reading = (self.clients as usize).saturating_sub(kinds.all());
+        if kinds.reading < self.senders as usize {
+            let (clients, reading, senders) = (self.clients, kinds.reading, self.senders);
             return Err(format!(
                 "of --clients {clients} only {reading} are left to read, and --senders {senders} \
                  have to"
             ));
         }
-        Ok(Kinds { reading, stuck, trouble })
+        Ok(kinds)
     }
 
     /// The clients that send.
@@ -140,8 +139,7 @@ impl Flags {
         let found = name.to_socket_addrs().map_err(|error| format!("no server {name}: {error}"))?;
         // Servers listen on IPv4 more often than on IPv6, and its loopback has many source
         // addresses.
-        let found: Vec<SocketAddr> = found.collect();
-        let first = found.iter().find(|one| one.is_ipv4()).or(found.first()).copied();
+        let first = found.min_by_key(SocketAddr::is_ipv6);
         first.map(Some).ok_or_else(|| format!("no server {name}: it has no address"))
     }
 
@@ -159,7 +157,7 @@ impl Flags {
             (self.reset, "reset"),
             (self.reconnect, "reconnect"),
         ];
-        let shares = shares.iter().filter(|(share, _)| *share > 0.0);
+        let shares = shares.into_iter().filter(|(share, _)| *share > 0.0);
         let shares = shares.map(|(share, what)| format!(", {} % {what}", share * 100.0));
         let shares: String = shares.collect();
         let talk = if *senders == 1 { "1 talks" } else { &format!("{senders} talk") };
@@ -169,24 +167,21 @@ impl Flags {
 
 /// From 1 on.
 fn count() -> RangedU64ValueParser {
-    const COUNT_MAX: u64 = 1 << 40;
-    RangedU64ValueParser::new().range(1..=COUNT_MAX)
+    RangedU64ValueParser::new().range(1..=1 << 40)
 }
 
 /// Up to the longest line that a server takes.
 fn bytes() -> RangedU64ValueParser<usize> {
-    const BYTES_MAX: u64 = 4096;
-    RangedU64ValueParser::new().range(MESSAGE_BYTES_MIN as u64..=BYTES_MAX)
+    RangedU64ValueParser::new().range(MESSAGE_BYTES_MIN as u64..=4096)
 }
 
 fn parse_share(text: &str) -> Result<f64, String> {
-    let share = text.parse().ok().filter(|share| (0.0..=1.0).contains(share));
-    share.ok_or_else(|| "not a share from 0 to 1".to_owned())
+    parse_within(text, 0.0..=1.0, "a share from 0 to 1")
 }
 
 /// The time between two messages.
 fn parse_rate(text: &str) -> Result<Duration, String> {
-    let rate = text.parse().ok().filter(|rate| (0.001..=1e6).contains(rate));
-    let period = rate.map(|rate: f64| Duration::from_secs_f64(1.0 / rate));
-    period.ok_or_else(|| "not a number of messages a second from 0.001 to 1000000".to_owned())
+    let rate =
+        parse_within(text, 0.001..=1e6, "a number of messages a second from 0.001 to 1000000")?;
+    Ok(Duration::from_secs_f64(1.0 / rate))
 }

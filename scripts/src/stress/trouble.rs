@@ -1,7 +1,6 @@
 //! Clients that make trouble: they drip, they reset, they connect and leave. A client connects
 //! again when the server has closed it, or when it has left.
 
-use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -33,62 +32,43 @@ pub enum Kind {
     Leaves,
 }
 
-/// All of them.
-#[derive(Debug)]
-pub struct Troublemakers {
-    /// Their connections.
-    pub visitors: Visitors,
-    /// How many they are.
-    pub count: u64,
-    been_in: Rc<Cell<u64>>,
-}
-
-impl Troublemakers {
-    /// None of them has connected yet.
-    pub fn new(crowd: &Crowd, kinds: &[(Kind, usize)], tally: Tally) -> Outcome<Troublemakers> {
-        let mut visitors = Visitors::new(crowd, false, tally)?;
-        let (been_in, arriving) = (Rc::new(Cell::new(0)), Rc::new(Semaphore::new(ARRIVING_MAX)));
-        for kind in kinds.iter().flat_map(|(kind, count)| std::iter::repeat_n(*kind, *count)) {
+/// Has all of them connect, again and again until all shall be calm.
+pub fn make_trouble(crowd: &Crowd, kinds: &[(Kind, usize)], tally: Tally) -> Outcome<Visitors> {
+    let mut visitors = Visitors::new(crowd, false, tally)?;
+    let arriving = Rc::new(Semaphore::new(ARRIVING_MAX));
+    for (kind, count) in kinds {
+        for _ in 0..*count {
             let (host, arriving) = (Rc::clone(&visitors.host), Rc::clone(&arriving));
-            visitors.begin(make_trouble(kind, host, arriving, Rc::clone(&been_in)));
+            visitors.begin(kind.make_trouble(host, arriving));
         }
-        Ok(Troublemakers { count: visitors.here() as u64, visitors, been_in })
     }
-
-    /// How many of them have been welcomed at least once.
-    pub fn been_in(&self) -> u64 {
-        self.been_in.get()
-    }
+    Ok(visitors)
 }
 
-/// One client, until all shall be calm.
-async fn make_trouble(
-    kind: Kind,
-    host: Rc<Host>,
-    arriving: Rc<Semaphore>,
-    been_in: Rc<Cell<u64>>,
-) -> Outcome<()> {
-    let mut is_first = true;
-    loop {
-        let arrival = arriving.acquire().await?;
-        if host.is_calm.get() {
-            return Ok(());
-        }
-        let bytes = if kind == Kind::Leaves { WIDE_BYTES } else { NARROW_BYTES };
-        let number = host.next_number();
-        let called = format!("{number} ({kind:?})");
-        let mut client = Visitor::connect(&host, called, source(NETWORK, number), bytes)?;
-        client.enter().await?;
-        drop(arrival);
-        been_in.update(|before| before + u64::from(std::mem::take(&mut is_first)));
-        match kind {
-            // It might come too late for the last line.
-            Kind::Drips if host.is_calm.get() => {}
-            Kind::Drips => client.drip().await?,
-            Kind::Resets => sleep(RESET_AFTER).await,
-            Kind::Leaves => {
-                client.half_close().await;
-                was_lost(client.end().await)?;
+impl Kind {
+    async fn make_trouble(self, host: Rc<Host>, arriving: Rc<Semaphore>) -> Outcome<()> {
+        let mut is_first = true;
+        loop {
+            let arrival = arriving.acquire().await?;
+            if host.is_calm.get() {
+                return Ok(());
+            }
+            let bytes = if self == Kind::Leaves { WIDE_BYTES } else { NARROW_BYTES };
+            let number = host.next_number();
+            let called = format!("{number} ({self:?})");
+            let mut client = Visitor::connect(&host, called, source(NETWORK, number), bytes)?;
+            client.enter().await?;
+            drop(arrival);
+            host.been_in.update(|before| before + usize::from(std::mem::take(&mut is_first)));
+            match self {
+                // It might come too late for the last line.
+                Kind::Drips if host.is_calm.get() => {}
+                Kind::Drips => client.drip().await?,
+                Kind::Resets => sleep(RESET_AFTER).await,
+                Kind::Leaves => {
+                    client.half_close().await;
+                    was_lost(client.end().await)?;
+                }
             }
         }
     }
