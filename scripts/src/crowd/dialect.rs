@@ -4,6 +4,7 @@
 //! The *words* of a line are what a talker has sent, with its name: `guest1: 0012`. Around them
 //! stands whatever the server adds.
 
+use chinwag::wire::web::frames::push_text_head;
 use memchr::{memchr, memmem};
 
 /// How the clients of a server talk.
@@ -146,18 +147,13 @@ impl Dialect {
     }
 }
 
-/// A text frame of a client. Its mask is 0, so that the text stays as it is.
+/// A text frame of a client: like one of the server, and a mask. That is 0, so that the text stays
+/// as it is.
 fn write_frame(words: &[u8], to: &mut Vec<u8>) {
-    const TEXT: u8 = 0x81;
-    const MASKED: u8 = 0x80;
-    to.push(TEXT);
-    match words.len() {
-        short @ 0..126 => to.push(MASKED | short as u8),
-        long => {
-            to.push(MASKED | 126);
-            to.extend_from_slice(&(long as u16).to_be_bytes());
-        }
-    }
+    const IS_MASKED: u8 = 0x80;
+    let start = to.len();
+    push_text_head(words.len(), to);
+    to[start + 1] |= IS_MASKED;
     to.extend_from_slice(&[0; 4]);
     to.extend_from_slice(words);
 }
@@ -184,11 +180,7 @@ fn end_of_frame(bytes: &[u8]) -> Option<usize> {
 fn words_of_frame(line: &[u8]) -> &[u8] {
     let Some(text) = frame(line).and_then(|(head, _)| line.get(head..)) else { return &[] };
     let blanks = if text.starts_with(b"-") { 1 } else { 2 };
-    let mut from = 0;
-    for _ in 0..blanks {
-        from += memchr(b' ', &text[from..]).map_or(0, |at| at + 1);
-    }
-    &text[from..]
+    text.splitn(blanks + 1, |byte| *byte == b' ').last().unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -136,11 +136,7 @@ pub struct Load<'a> {
     /// When the load began.
     pub start: Instant,
     taken_in: Option<Duration>,
-    /// When the last message arrived.
-    pub heard_at: Instant,
     latencies: Latencies,
-    /// How many messages all clients have received.
-    pub messages: u64,
     patience: Patience,
 }
 
@@ -158,6 +154,7 @@ impl<'a> Load<'a> {
         let authors = authors.collect();
         crowd.record.borrow_mut().set_authors(authors);
         crowd.latencies.reset();
+        crowd.heard_at = start;
         Load {
             talkers: talkers.to_vec(),
             latencies: crowd.latencies.clone(),
@@ -166,8 +163,6 @@ impl<'a> Load<'a> {
             first,
             start,
             taken_in: None,
-            heard_at: start,
-            messages: 0,
             patience: Patience::full(),
         }
     }
@@ -185,13 +180,13 @@ impl<'a> Load<'a> {
             }
         }
         let before = self.heard_of();
-        self.hear(next_due.saturating_duration_since(Instant::now()))?;
+        self.crowd.hear(next_due.saturating_duration_since(Instant::now()))?;
         if self.taken_in.is_none() && self.is_taken_in() {
             self.taken_in = Some(self.start.elapsed());
         }
         let progress = self.heard_of() > before || matches!(self.until, Until::Time(_));
-        self.patience.check(progress, || format!("only {} messages came", self.messages))?;
-        Ok(())
+        let heard = || self.crowd.record.borrow().heard_by_all;
+        Ok(self.patience.check(progress, || format!("only {} messages came", heard()))?)
     }
 
     /// When a talker is to send the message of this number. All begin within one period.
@@ -202,21 +197,7 @@ impl<'a> Load<'a> {
 
     /// Sends nothing new, and reads what comes within this time.
     pub fn listen(&mut self, wait: Duration) -> Outcome<()> {
-        for talker in &self.talkers {
-            self.crowd.clients[self.first + talker.client].go_on()?;
-        }
-        self.hear(wait)
-    }
-
-    /// Reads what has come, or comes within this time.
-    fn hear(&mut self, wait: Duration) -> Outcome<()> {
-        let read = self.crowd.read(wait)?;
-        let heard_by_all = self.crowd.catch_up()?;
-        self.messages += self.crowd.record.borrow_mut().forget(heard_by_all);
-        if read > 0 {
-            self.heard_at = Instant::now();
-        }
-        Ok(())
+        self.crowd.hear(wait)
     }
 
     /// How many messages were received or missed, counted per client. Lines of other senders are no
@@ -278,13 +259,18 @@ impl<'a> Load<'a> {
     /// Whether all clients have received everything that will ever arrive.
     pub fn is_heard(&self) -> bool {
         let record = self.record();
-        let is_quiet = self.heard_at.elapsed() >= QUIET;
+        let is_quiet = self.crowd.heard_at.elapsed() >= QUIET;
         let has_said_all =
             |one: &Talker| self.crowd.clients[self.first + one.client].has_said_all();
         let may_lack = is_quiet && self.talkers.iter().all(has_said_all);
         let mut authors = record.authors.iter();
         authors.all(|author| author.heard == author.said || may_lack && author.is_unsure)
             && self.crowd.all_have_heard(record.said_until())
+    }
+
+    /// When the last message arrived.
+    pub fn heard_at(&self) -> Instant {
+        self.crowd.heard_at
     }
 
     /// What the clients have received so far.
@@ -316,7 +302,7 @@ impl<'a> Load<'a> {
         let author = &mut record.authors[at];
         let may_have_said = match pace {
             // The messages it waits for may be lost. One message more shows how many are.
-            Pace::Window(_) if author.is_unsure && self.heard_at + WAIT_MAX <= now => {
+            Pace::Window(_) if author.is_unsure && self.crowd.heard_at + WAIT_MAX <= now => {
                 author.said + 1
             }
             Pace::Window(window) => author.heard_by_all + window,
@@ -351,8 +337,9 @@ impl<'a> Load<'a> {
     pub fn is_over(&self) -> bool {
         match self.until {
             Until::Heard(messages) => {
-                let come = self.messages + self.record().lines_lost;
-                come >= messages.saturating_mul(self.talkers.len() as u64)
+                let record = self.record();
+                record.heard_by_all + record.lines_lost
+                    >= messages.saturating_mul(self.talkers.len() as u64)
             }
             Until::Time(time) => self.start.elapsed() >= time,
         }
@@ -370,7 +357,7 @@ impl<'a> Load<'a> {
         let bytes = self.talkers.iter().map(|talker| talker.message_bytes as u64);
         let heard = record.authors.iter().map(|author| author.heard);
         Ok(Report {
-            time: self.heard_at.duration_since(self.start),
+            time: self.crowd.heard_at.duration_since(self.start),
             taken_in: self.taken_in.unwrap_or_default(),
             deliveries: record.deliveries,
             messages_missed: record.messages_missed,

@@ -116,6 +116,8 @@ pub struct Record {
     pub ending: Vec<u8>,
     /// Where it ends, once a client has received it.
     pub ended_at: Option<u64>,
+    /// How many messages all clients have received.
+    pub heard_by_all: u64,
     /// How many messages reached how many clients.
     pub deliveries: u64,
     /// How many messages clients were told that they missed, counted per client, without the lost
@@ -141,7 +143,7 @@ impl Record {
         }
         self.timed.clear();
         self.authors = authors;
-        (self.messages, self.deliveries) = (0, 0);
+        (self.messages, self.heard_by_all, self.deliveries) = (0, 0, 0);
         (self.messages_missed, self.lines_lost) = (0, 0);
         self.end_with(Vec::new());
     }
@@ -420,10 +422,8 @@ impl Record {
         self.authors.iter_mut().for_each(|author| author.is_unsure = true);
     }
 
-    /// All clients have received everything before `heard`. Returns how many messages that newly
-    /// are.
-    pub fn forget(&mut self, heard: u64) -> u64 {
-        let mut messages = 0;
+    /// All clients have received everything before `heard`.
+    pub fn forget(&mut self, heard: u64) {
         while let Some(line) = self.lines.front() {
             let end = self.lines.get(1).map_or(self.end(), |next| next.start);
             if end > heard {
@@ -431,7 +431,7 @@ impl Record {
             }
             if let Some(author) = line.author {
                 self.authors[author].heard_by_all += 1;
-                messages += 1;
+                self.heard_by_all += 1;
             }
             self.lines.pop_front();
             self.first_line += 1;
@@ -444,7 +444,6 @@ impl Record {
             self.bytes.drain(..forgotten);
             self.base = kept_from;
         }
-        messages
     }
 
     /// The position behind everything that any client has received.

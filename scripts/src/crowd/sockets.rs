@@ -87,14 +87,14 @@ pub struct Client {
 }
 
 impl Client {
-    /// Sends these words. [`Client::go_on`] sends what the socket does not take at once.
+    /// Sends these words. What the socket does not take at once, it takes later.
     pub fn say(&mut self, words: &[u8]) -> Outcome<()> {
         self.unsaid.extend_from_slice(words);
         self.go_on()
     }
 
     /// Sends the rest, as far as its socket takes it.
-    pub fn go_on(&mut self) -> Outcome<()> {
+    fn go_on(&mut self) -> Outcome<()> {
         while self.writable && !self.has_said_all() {
             match self.socket.write(&self.unsaid) {
                 Ok(taken) => drop(self.unsaid.drain(..taken)),
@@ -131,6 +131,8 @@ pub struct Crowd {
     /// How long it took from the first welcome to the last.
     pub welcoming: Duration,
     first_welcome: Option<Instant>,
+    /// When the last message arrived.
+    pub heard_at: Instant,
     /// When the last connect returned.
     pub connected_at: Instant,
     /// The server.
@@ -169,6 +171,7 @@ impl Crowd {
             connecting: Duration::ZERO,
             welcoming: Duration::ZERO,
             first_welcome: None,
+            heard_at: Instant::now(),
             connected_at: Instant::now(),
             server,
             talkers: 1,
@@ -428,9 +431,19 @@ impl Crowd {
         Ok(drunk)
     }
 
+    /// Reads what has come, or comes within this time, and forgets what all have received.
+    pub fn hear(&mut self, wait: Duration) -> Outcome<()> {
+        if self.read(wait)? > 0 {
+            self.heard_at = Instant::now();
+        }
+        let heard = self.catch_up()?;
+        self.record.borrow_mut().forget(heard);
+        Ok(())
+    }
+
     /// Reads on where a client waited for others to receive more. Returns the position up to which
     /// all have received.
-    pub fn catch_up(&mut self) -> Outcome<u64> {
+    fn catch_up(&mut self) -> Outcome<u64> {
         let (mut hearing, mut waiting, mut heard) = (0, Vec::new(), self.record.borrow().end());
         for client in self.hearing_clients() {
             hearing += 1;

@@ -86,14 +86,17 @@ impl Visitor {
         })
     }
 
-    /// Waits for its welcome.
+    /// Waits for its welcome, if it has none yet.
     pub async fn enter(&mut self) -> Outcome<()> {
         self.be_answered().await?;
         self.refusal.as_ref().map_or(Ok(()), |words| Err(refused(words.as_bytes())))
     }
 
-    /// Waits for its welcome, or for a refusal.
+    /// Waits for its welcome or for a refusal, if it has neither yet.
     pub async fn be_answered(&mut self) -> Outcome<()> {
+        if self.is_welcomed {
+            return Ok(());
+        }
         self.wait_for("enter", |it, _| it.is_welcomed || it.refusal.is_some()).await
     }
 

@@ -1,9 +1,12 @@
 //! The visitors that come and go all the time, fill the server, or ask who is here.
 
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::net::Ipv4Addr;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
+
+use tokio::sync::Barrier;
 
 use super::script::{self, Company, KINDS, Kind, MAX_CLIENTS, PER_ADDRESS};
 use crate::crowd::Outcome;
@@ -95,8 +98,10 @@ impl Guests {
     }
 
     fn come_together(&mut self, from: Ipv4Addr, room: usize, refusal: String) {
-        let company = Rc::new(Company::new(room + REFUSED, room, refusal));
-        for _ in 0..room + REFUSED {
+        let size = room + REFUSED;
+        let (welcomed, answered) = (Cell::new(0), Barrier::new(size));
+        let company = Rc::new(Company { room, refusal, welcomed, answered });
+        for _ in 0..size {
             let company = Rc::clone(&company);
             let called = format!("{} of many", self.visitors.host.next_number());
             let stays = async move |client| company.stay(client).await;

@@ -179,13 +179,13 @@ impl Soak {
     /// how many are here. Returns the state after that.
     fn rest_with(&self, crowd: &mut Crowd, guests: &mut Guests) -> Outcome<Rest> {
         let steady = crowd.clients.len();
-        self.rest(steady, &mut || listen(crowd))?;
+        self.rest(steady, &mut || crowd.hear(visitors::WAIT_MAX))?;
         guests.fill(MAX_CLIENTS - steady);
         see_off(crowd, guests)?;
-        self.rest(steady, &mut || listen(crowd))?;
+        self.rest(steady, &mut || crowd.hear(visitors::WAIT_MAX))?;
         guests.ask(steady + 1);
         see_off(crowd, guests)?;
-        self.rest(steady, &mut || listen(crowd))
+        self.rest(steady, &mut || crowd.hear(visitors::WAIT_MAX))
     }
 
     /// Waits until the server has this many clients, and no other descriptor or connection more
@@ -259,18 +259,10 @@ fn talkers(pace: Pace) -> Vec<Talker> {
     (0..STEADY).map(talker).collect()
 }
 
-/// The crowd reads what comes, and sends nothing.
-fn listen(crowd: &mut Crowd) -> Outcome<()> {
-    crowd.read(visitors::WAIT_MAX)?;
-    let heard = crowd.catch_up()?;
-    crowd.record.borrow_mut().forget(heard);
-    Ok(())
-}
-
 /// Waits until all visitors have left.
 fn see_off(crowd: &mut Crowd, guests: &mut Guests) -> Outcome<()> {
     while guests.visitors.here() > 0 {
-        listen(crowd)?;
+        crowd.hear(visitors::WAIT_MAX)?;
         guests.visitors.turn()?;
     }
     Ok(())

@@ -96,14 +96,7 @@ impl Kind {
                 client.say(format!("deaf {number}\n")).await?;
                 client.stay_deaf().await
             }
-            Kind::HalfCloses => {
-                let words = format!("half of {number}");
-                client.say(&words).await?;
-                client.half_close().await;
-                client.enter().await?;
-                client.hear(&[&format!(": {words}")]).await?;
-                client.end().await
-            }
+            Kind::HalfCloses => say_last(client, &format!("half of {number}")).await,
             Kind::Chunk => {
                 let words = format!("chunk of {number}");
                 client.enter().await?;
@@ -148,13 +141,19 @@ async fn guest(mut client: Visitor, number: u64, others: &[String]) -> Outcome<(
     }
     let last = format!("last of {name}");
     match chance.below(4) {
-        0 => return quit(client).await,
-        1 => client.say(&last).await?,
-        2 => client.say(format!("{last}\n")).await?,
-        _ => return client.say(&last).await,
+        0 => quit(client).await,
+        1 => say_last(client, &last).await,
+        2 => say_last(client, &format!("{last}\n")).await,
+        _ => client.say(&last).await,
     }
+}
+
+/// Says its last words, half-closes, and reads on until they have come and the server closes too.
+async fn say_last(mut client: Visitor, words: &str) -> Outcome<()> {
+    client.say(words).await?;
     client.half_close().await;
-    client.hear(&[&format!("{name}: {last}")]).await?;
+    client.enter().await?;
+    client.hear(&[&format!(": {}", words.trim_end())]).await?;
     client.end().await
 }
 
@@ -253,23 +252,17 @@ pub async fn asks(mut client: Visitor, here: usize) -> Outcome<()> {
 /// Visitors that connect at once, more than may.
 #[derive(Debug)]
 pub struct Company {
-    size: usize,
     /// How many of them must be admitted.
-    room: usize,
+    pub room: usize,
     /// What the others must read.
-    refusal: String,
-    welcomed: Cell<usize>,
+    pub refusal: String,
+    /// How many have been admitted.
+    pub welcomed: Cell<usize>,
     /// All of them have been answered.
-    answered: Barrier,
+    pub answered: Barrier,
 }
 
 impl Company {
-    /// This many visitors, of which the server has room for some and tells the others why not.
-    pub fn new(size: usize, room: usize, refusal: String) -> Company {
-        let (welcomed, answered) = (Cell::new(0), Barrier::new(size));
-        Company { size, room, refusal, welcomed, answered }
-    }
-
     /// One of them: stays until all are admitted or refused.
     pub async fn stay(&self, mut client: Visitor) -> Outcome<()> {
         client.be_answered().await?;
@@ -279,9 +272,9 @@ impl Company {
             Some(words) => return Err(client.fault(&format!("was told {words:?}")).into()),
         }
         self.answered.wait().await;
-        let (size, let_in, room) = (self.size, self.welcomed.get(), self.room);
+        let (let_in, room) = (self.welcomed.get(), self.room);
         if let_in != room {
-            return Err(client.fault(&format!("of {size}: {let_in} let in, not {room},")).into());
+            return Err(client.fault(&format!("is one of {let_in} let in, not {room},")).into());
         }
         Ok(())
     }

@@ -137,7 +137,7 @@ fn talk<T>(
         others.turn()?;
         timeline.look(&mut load)?;
         progress.show(match until {
-            Until::Heard(_) => load.messages,
+            Until::Heard(_) => load.record().heard_by_all,
             Until::Time(_) => load.start.elapsed().as_millis() as u64,
         });
     }

@@ -62,7 +62,7 @@ impl Timeline {
 
     /// Ends the last interval once all has settled: at the last message.
     pub fn end(&mut self, load: &mut Load) -> Outcome<()> {
-        let heard_at = load.heard_at;
+        let heard_at = load.heard_at();
         if heard_at > self.since {
             return self.add(load, heard_at);
         }
