@@ -3,17 +3,17 @@
 //! be as it was before.
 
 use std::io::Write;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use super::guests::Guests;
 use super::rest::{self, Rest, kib};
-use super::script::{MAX_CLIENTS, MAX_ENDLESS, PER_ADDRESS};
+use super::script::{self, MAX_CLIENTS, MAX_ENDLESS, PER_ADDRESS};
 use crate::crowd::gauge;
 use crate::crowd::load::{self, Load, Pace, Talker, Until};
 use crate::crowd::sockets::Crowd;
 use crate::crowd::started::Started;
 use crate::crowd::table::Table;
-use crate::crowd::visitors::{self, Tally};
+use crate::crowd::visitors::{Tally, Visitors, WAIT_MAX};
 use crate::crowd::{Fault, Outcome, Patience};
 use crate::stress::trouble::{Kind, make_trouble};
 
@@ -137,30 +137,31 @@ impl Soak {
 
     /// One round, and the state of the server after it.
     fn round(&mut self, crowd: &mut Crowd, time: Duration) -> Outcome<Rest> {
-        let mut guests = Guests::new(crowd, self.visitors)?;
+        let mut guests = Visitors::new(crowd, true, self.visitors)?;
         self.talk(crowd, &mut guests, time)?;
         let rest = self.rest_with(crowd, &mut guests)?;
-        self.visitors = guests.visitors.tally();
+        self.visitors = guests.tally();
         Ok(rest)
     }
 
-    fn talk(&mut self, crowd: &mut Crowd, guests: &mut Guests, time: Duration) -> Outcome<()> {
+    fn talk(&mut self, crowd: &mut Crowd, guests: &mut Visitors, time: Duration) -> Outcome<()> {
         let mut others = make_trouble(crowd, &TROUBLE, self.trouble)?;
+        script::come_and_go(guests);
         let mut load = Load::new(crowd, &talkers(Pace::Every(PERIOD)), Until::Time(time));
         while !load.is_over() {
-            load.turn(visitors::WAIT_MAX)?;
+            load.turn(WAIT_MAX)?;
             others.turn()?;
-            guests.come_and_go()?;
+            guests.turn()?;
         }
         others.calm_down();
-        guests.visitors.calm_down();
+        guests.calm_down();
         let calm = Instant::now();
-        while guests.visitors.here() > 0 || calm.elapsed() < CALM {
-            load.turn(visitors::WAIT_MAX)?;
+        while guests.here() > 0 || calm.elapsed() < CALM {
+            load.turn(WAIT_MAX)?;
             others.turn()?;
-            guests.visitors.turn()?;
+            guests.turn()?;
         }
-        load.settle(visitors::WAIT_MAX, &mut |_| others.turn())?;
+        load.settle(WAIT_MAX, &mut |_| others.turn())?;
         load.end()?;
         others.end()?;
         self.trouble = others.tally();
@@ -177,15 +178,15 @@ impl Soak {
 
     /// Fills the server when only the crowd is left. When those clients have left, one more asks
     /// how many are here. Returns the state after that.
-    fn rest_with(&self, crowd: &mut Crowd, guests: &mut Guests) -> Outcome<Rest> {
+    fn rest_with(&self, crowd: &mut Crowd, guests: &mut Visitors) -> Outcome<Rest> {
         let steady = crowd.clients.len();
-        self.rest(steady, &mut || crowd.hear(visitors::WAIT_MAX))?;
-        guests.fill(MAX_CLIENTS - steady);
+        self.rest(steady, &mut || crowd.hear(WAIT_MAX))?;
+        guests.begin(script::fill(Rc::clone(&guests.host), MAX_CLIENTS - steady));
         see_off(crowd, guests)?;
-        self.rest(steady, &mut || crowd.hear(visitors::WAIT_MAX))?;
-        guests.ask(steady + 1);
+        self.rest(steady, &mut || crowd.hear(WAIT_MAX))?;
+        guests.begin(script::ask(Rc::clone(&guests.host), steady + 1));
         see_off(crowd, guests)?;
-        self.rest(steady, &mut || crowd.hear(visitors::WAIT_MAX))
+        self.rest(steady, &mut || crowd.hear(WAIT_MAX))
     }
 
     /// Waits until the server has this many clients, and no other descriptor or connection more
@@ -260,10 +261,10 @@ fn talkers(pace: Pace) -> Vec<Talker> {
 }
 
 /// Waits until all visitors have left.
-fn see_off(crowd: &mut Crowd, guests: &mut Guests) -> Outcome<()> {
-    while guests.visitors.here() > 0 {
-        crowd.hear(visitors::WAIT_MAX)?;
-        guests.visitors.turn()?;
+fn see_off(crowd: &mut Crowd, guests: &mut Visitors) -> Outcome<()> {
+    while guests.here() > 0 {
+        crowd.hear(WAIT_MAX)?;
+        guests.turn()?;
     }
     Ok(())
 }

@@ -1,17 +1,18 @@
 //! What each kind of visitor does, from its connect on.
 //!
-//! A visitor's number alone decides what it sends and waits for. The names of other visitors are a
-//! parameter. To drop a client resets its connection.
+//! A visitor's number alone decides what it sends and waits for. To drop a client resets its
+//! connection.
 
-use std::cell::Cell;
+use std::net::Ipv4Addr;
+use std::rc::Rc;
 use std::time::Duration;
 
-use tokio::sync::Barrier;
 use tokio::time::sleep;
 
-use crate::crowd::Outcome;
 use crate::crowd::dialect::Dialect;
-use crate::crowd::visit::{Visitor, was_lost};
+use crate::crowd::visit::{NARROW_BYTES, Visitor, WIDE_BYTES, was_lost};
+use crate::crowd::visitors::{Host, Visitors, source};
+use crate::crowd::{Fault, Outcome};
 
 /// The server admits at most this many clients.
 pub const MAX_CLIENTS: usize = 200;
@@ -51,8 +52,8 @@ pub enum Kind {
     Naps,
 }
 
-/// The visitors that connect and leave all the time; some kinds are more frequent.
-pub const KINDS: [Kind; 25] = {
+/// One visitor for each of these comes again and again; some kinds are more frequent.
+const KINDS: [Kind; 25] = {
     use Kind::*;
     [
         Guest, Vanishes, HalfCloses, Guest, Stranger, Guest, Chunk, NeverReads, Guest, Naps,
@@ -60,6 +61,19 @@ pub const KINDS: [Kind; 25] = {
         Guest, Stranger, LongLine, Naps, Guest,
     ]
 };
+
+/// So many of each.
+const TIMES: usize = 2;
+
+/// The time between two visits of one, and between two tries of too many.
+const PAUSE: Duration = Duration::from_millis(400);
+
+/// How many more connect together than may, from one address or to a full server.
+const REFUSED: usize = 4;
+
+/// The networks of single visitors and of neighbours. The server exempts neither.
+const SINGLE: u8 = 2;
+const NEIGHBOURS: u8 = 3;
 
 /// Lines beyond the burst of the rate limit: the server needs a second or more to read them.
 const HURRIED_LINES: u64 = 32;
@@ -73,19 +87,87 @@ const BREATH: Duration = Duration::from_millis(200);
 /// A line longer than the server allows.
 const LONG_LINE_BYTES: usize = 5000;
 
+/// A guest talks to one of this many visitors before it, or to itself.
+const OTHERS: u64 = 30;
+
 /// The most actions of a guest between joining and leaving.
 const DEEDS_MAX: u64 = 6;
 
+/// Has visitors of all kinds come and go until all shall be calm.
+pub fn come_and_go(visitors: &mut Visitors) {
+    for kind in KINDS.repeat(TIMES) {
+        visitors.begin(kind.come_and_go(Rc::clone(&visitors.host)));
+    }
+    visitors.begin(come_as_neighbours(Rc::clone(&visitors.host)));
+}
+
+/// More clients connect from one address than may.
+async fn come_as_neighbours(host: Rc<Host>) -> Outcome<()> {
+    while !host.is_calm.get() {
+        let from = source(NEIGHBOURS, host.tally.borrow().visits);
+        let told = "* too many connections from your address";
+        let told = format!("{told} ({PER_ADDRESS}, --per-address)");
+        come_together(&host, from, PER_ADDRESS, &told).await?;
+        sleep(PAUSE).await;
+    }
+    Ok(())
+}
+
+/// Fills the server: more clients connect at once than it has `room` for.
+pub async fn fill(host: Rc<Host>, room: usize) -> Outcome<()> {
+    let told = format!("* server full ({MAX_CLIENTS})");
+    come_together(&host, Ipv4Addr::LOCALHOST, room, &told).await
+}
+
+/// More clients than the server has `room` for connect at once, stay until all have an answer, and
+/// reset.
+async fn come_together(host: &Rc<Host>, from: Ipv4Addr, room: usize, refusal: &str) -> Outcome<()> {
+    let connect = |_| {
+        let called = format!("{} of many", host.next_number());
+        Visitor::connect(host, called, from, WIDE_BYTES)
+    };
+    let mut clients = (0..room + REFUSED).map(connect).collect::<Outcome<Vec<_>>>()?;
+    let mut let_in = 0;
+    for client in &mut clients {
+        client.be_answered().await?;
+        match &client.refusal {
+            None => let_in += 1,
+            Some(words) if words.starts_with(refusal) => {}
+            Some(_) => return Err(client.fault("was refused").into()),
+        }
+    }
+    match let_in == room {
+        true => Ok(()),
+        false => Err(Fault(format!("of {}: {let_in} let in, not {room}", clients.len())).into()),
+    }
+}
+
+/// A client asks who is here. The answer must count `here` clients, with itself.
+pub async fn ask(host: Rc<Host>, here: usize) -> Outcome<()> {
+    let called = format!("{} that asks", host.next_number());
+    let mut client = Visitor::connect(&host, called, Ipv4Addr::LOCALHOST, WIDE_BYTES)?;
+    client.enter().await?;
+    client.ask("/who", &[&format!("* {here} here: ")]).await?;
+    quit(client).await
+}
+
 impl Kind {
-    /// Whether it leaves data unread.
-    pub fn is_slow(self) -> bool {
-        matches!(self, Kind::Vanishes | Kind::Resets | Kind::NeverReads | Kind::Naps)
+    async fn come_and_go(self, host: Rc<Host>) -> Outcome<()> {
+        let is_slow = matches!(self, Kind::Vanishes | Kind::Resets | Kind::NeverReads | Kind::Naps);
+        let bytes = if is_slow { NARROW_BYTES } else { WIDE_BYTES };
+        while !host.is_calm.get() {
+            let number = host.next_number();
+            let (called, from) = (format!("{number} ({self:?})"), source(SINGLE, number));
+            self.visit(Visitor::connect(&host, called, from, bytes)?, number).await?;
+            sleep(PAUSE).await;
+        }
+        Ok(())
     }
 
-    /// What the visitor with this number does; `others` are names that were taken lately.
-    pub async fn visit(self, mut client: Visitor, number: u64, others: &[String]) -> Outcome<()> {
+    /// What the visitor with this number does.
+    async fn visit(self, mut client: Visitor, number: u64) -> Outcome<()> {
         match self {
-            Kind::Guest => guest(client, number, others).await,
+            Kind::Guest => guest(client, number).await,
             Kind::Naps => naps(client).await,
             Kind::Hurries => hurries(client, number).await,
             Kind::Stranger => stranger(client, number).await,
@@ -121,18 +203,14 @@ impl Kind {
     }
 }
 
-/// The name of the guest with this number.
-pub fn name(number: u64) -> String {
-    format!("v{number}")
-}
-
-async fn guest(mut client: Visitor, number: u64, others: &[String]) -> Outcome<()> {
-    let name = &name(number);
+async fn guest(mut client: Visitor, number: u64) -> Outcome<()> {
+    let name = &format!("v{number}");
     let mut chance = Chance(number);
     client.enter().await?;
     client.ask(&format!("/nick {name}"), &[&format!(" is now {name}")]).await?;
     for nth in 0..=chance.below(DEEDS_MAX) {
-        let other = others.get(chance.below(others.len() as u64) as usize).unwrap_or(name);
+        // Perhaps a guest, and perhaps still here.
+        let other = &format!("v{}", number.saturating_sub(chance.below(OTHERS)));
         for (words, answers) in deed(chance.below(8), name, nth, other) {
             let answers: Vec<&str> = answers.split('|').collect();
             client.ask(&words, &answers).await?;
@@ -240,44 +318,6 @@ async fn stranger(mut client: Visitor, number: u64) -> Outcome<()> {
     let told = format!("* this is a chat server and does not speak {protocol}");
     client.hear(&[&told]).await?;
     client.end().await
-}
-
-/// Asks who is here. The answer must count `here` clients, with itself.
-pub async fn asks(mut client: Visitor, here: usize) -> Outcome<()> {
-    client.enter().await?;
-    client.ask("/who", &[&format!("* {here} here: ")]).await?;
-    quit(client).await
-}
-
-/// Visitors that connect at once, more than may.
-#[derive(Debug)]
-pub struct Company {
-    /// How many of them must be admitted.
-    pub room: usize,
-    /// What the others must read.
-    pub refusal: String,
-    /// How many have been admitted.
-    pub welcomed: Cell<usize>,
-    /// All of them have been answered.
-    pub answered: Barrier,
-}
-
-impl Company {
-    /// One of them: stays until all are admitted or refused.
-    pub async fn stay(&self, mut client: Visitor) -> Outcome<()> {
-        client.be_answered().await?;
-        match &client.refusal {
-            None => self.welcomed.update(|welcomed| welcomed + 1),
-            Some(words) if words.starts_with(&self.refusal) => {}
-            Some(words) => return Err(client.fault(&format!("was told {words:?}")).into()),
-        }
-        self.answered.wait().await;
-        let (let_in, room) = (self.welcomed.get(), self.room);
-        if let_in != room {
-            return Err(client.fault(&format!("is one of {let_in} let in, not {room},")).into());
-        }
-        Ok(())
-    }
 }
 
 /// Numbers that look random, and are the same for the same visitor in every run (SplitMix64).
