@@ -135,11 +135,12 @@ impl Visitors {
         self.host.is_calm.set(true);
     }
 
-    /// The last line of all was sent: waits until all have received it, or have left.
-    pub fn end(&mut self) -> Outcome<()> {
+    /// The last line of all was sent: waits until all have left. The crowd reads on.
+    pub fn end(&mut self, crowd: &mut Crowd) -> Outcome<()> {
         self.host.is_ending.set(true);
-        while let Some(ended) = self.runtime.block_on(self.here.join_next()) {
-            ended??;
+        while self.here() > 0 {
+            crowd.hear(WAIT_MAX)?;
+            self.turn()?;
         }
         Ok(())
     }

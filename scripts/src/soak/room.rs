@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use super::rest::{self, Rest, kib};
 use super::script::{self, MAX_CLIENTS, MAX_ENDLESS, PER_ADDRESS};
 use crate::crowd::gauge;
-use crate::crowd::load::{self, Load, Pace, Talker, Until};
+use crate::crowd::load::{self, Load, Pace, Report, Talker, Until};
 use crate::crowd::sockets::Crowd;
 use crate::crowd::started::Started;
 use crate::crowd::table::Table;
@@ -34,9 +34,6 @@ const WINDOW_BYTES: usize = 65_536;
 const ROUND_MAX: Duration = Duration::from_secs(60);
 const ROUNDS: usize = 5;
 
-/// Before a round ends, new clients get this much time to be let in.
-const CALM: Duration = Duration::from_secs(1);
-
 /// Runs the test for this long, with a line for each round, and returns its summary.
 pub fn soak(time: Duration, out: &mut dyn Write) -> Outcome<Table> {
     let mut soak = Soak::start()?;
@@ -49,19 +46,39 @@ pub fn soak(time: Duration, out: &mut dyn Write) -> Outcome<Table> {
     while start.elapsed() < time || rounds.len() < rest::ROUNDS_MIN {
         let rest = soak.round(crowd, round)?;
         rounds.push(rest);
-        writeln!(out, "{}", soak.progress(start.elapsed(), &rest))?;
+        let Rest { resident_bytes, descriptors, connections } = rest;
+        let (seconds, visits) = (start.elapsed().as_secs_f64(), soak.tally.visits);
+        let (checked, kept) = (soak.sum(|report| report.deliveries), kib(resident_bytes));
+        writeln!(
+            out,
+            "{seconds:5.0} s: {visits} came and went, {checked} deliveries checked; at rest {kept} \
+             KiB, {descriptors} descriptors, {connections} connections"
+        )?;
         out.flush()?;
     }
     let (took, used) = (start.elapsed(), soak.cpu()?);
     crowd.clients.clear();
-    let end = soak.rest(0, &mut || Ok(()))?;
+    let end = soak.rest(crowd)?;
     rest::check_growth(&rounds)?;
     end.check_memory(&warmed_up)?;
     let share = |at: usize| (used[at] - before[at]) as f64 / took.as_nanos() as f64 * 100.0;
     let mut table = Table::default();
     table.add("seconds", "time", took.as_secs_f64(), "s");
     table.add("rounds", "rounds", rounds.len() as f64, "");
-    soak.tell(&mut table);
+    let said = soak.sum(|report| report.said.iter().map(|one| one.messages).sum());
+    for (key, label, value) in [
+        ("connects", "connections, in all", soak.tally.visits),
+        ("refused", "  refused: server full, too many from one address", soak.tally.refused),
+        ("given_up", "  reset by the server: took nothing", soak.tally.given_up),
+        ("said", "messages of the steady clients", said),
+        ("deliveries", "  deliveries to them, all checked", soak.sum(|report| report.deliveries)),
+        ("heard", "  deliveries to the other clients, all checked", soak.tally.messages),
+        ("missed", "  lines that these missed, as announced", soak.tally.missed),
+    ] {
+        table.add(key, label, value as f64, "");
+    }
+    let p99_ms = soak.reports.iter().map(|report| report.latency_us(99.0) / 1e3);
+    table.add("p99_ms", "latency p99, the worst round", p99_ms.fold(0.0, f64::max), "ms");
     table.add("server_cpu", "processor, server", share(0), "% of a core");
     table.add("own_cpu", "processor, all clients", share(1), "% of a core");
     let memory = |rest: &Rest| kib(rest.resident_bytes) as f64;
@@ -80,42 +97,30 @@ struct Soak {
     server: Started,
     /// Descriptors that are not for clients.
     descriptors: u64,
-    visitors: Tally,
-    trouble: Tally,
-    deliveries: u64,
-    said: u64,
-    /// The 99th percentile of the latency in the worst round, in microseconds.
-    latency_us_max: f64,
+    /// What all but the steady clients have done.
+    tally: Tally,
+    /// What the steady clients have done, round by round.
+    reports: Vec<Report>,
 }
 
 impl Soak {
     fn start() -> Outcome<Soak> {
-        let number = |number: usize| number.to_string();
-        let (clients, address) = (&number(MAX_CLIENTS), &number(PER_ADDRESS));
-        let (endless, window) = (&number(MAX_ENDLESS), &number(WINDOW_BYTES));
         // Everything that happens to clients shall happen often. The steady and the troublesome
         // clients connect from 127.0.0.x and 127.0.1.x, the visitors from 127.0.2.x and 127.0.3.x.
         let flags = [
-            ["--max-clients", clients],
-            ["--per-address", address],
-            ["--max-endless", endless],
-            ["--window", window],
-            ["--stuck", "6"],
-            ["--idle", "30"],
-            ["--exempt", "127.0.0.0/23"],
+            &format!("--max-clients={MAX_CLIENTS}"),
+            &format!("--per-address={PER_ADDRESS}"),
+            &format!("--max-endless={MAX_ENDLESS}"),
+            &format!("--window={WINDOW_BYTES}"),
+            "--stuck=6",
+            "--idle=30",
+            "--exempt=127.0.0.0/23",
         ];
-        let server = Started::chinwag_logging("off", &flags.concat())?;
+        let server = Started::chinwag_logging("off", &flags)?;
         // By now it has closed what it opens only at the start.
         gauge::cpu_ns_at_rest(server.pid())?;
-        Ok(Soak {
-            descriptors: gauge::descriptors(server.pid())?,
-            visitors: Tally::default(),
-            server,
-            trouble: Tally::default(),
-            deliveries: 0,
-            said: 0,
-            latency_us_max: 0.0,
-        })
+        let descriptors = gauge::descriptors(server.pid())?;
+        Ok(Soak { server, descriptors, tally: Tally::default(), reports: Vec::new() })
     }
 
     /// One round with a crowd of its own, which then leaves. After that the server has what it
@@ -124,86 +129,65 @@ impl Soak {
         let mut crowd = self.gather()?;
         // The messages fill the window.
         let messages = (2 * WINDOW_BYTES / MESSAGE_BYTES / STEADY) as u64;
-        let window = Pace::Window(4);
-        load::run(&mut crowd, &talkers(window), Until::Heard(messages))?;
+        load::run(&mut crowd, &talkers(Pace::Window(4)), Until::Heard(messages))?;
         self.round(&mut crowd, round)?;
-        drop(crowd);
-        self.rest(0, &mut || Ok(()))
+        crowd.clients.clear();
+        self.rest(&mut crowd)
     }
 
     fn gather(&self) -> Outcome<Crowd> {
         Crowd::of_chinwag(self.server.address, STEADY)
     }
 
-    /// One round, and the state of the server after it.
+    /// The crowd talks while others come and go. When only the crowd is left, others fill the
+    /// server, and one more asks how many are here. Returns the state after that.
     fn round(&mut self, crowd: &mut Crowd, time: Duration) -> Outcome<Rest> {
-        let mut guests = Visitors::new(crowd, true, self.visitors)?;
-        self.talk(crowd, &mut guests, time)?;
-        let rest = self.rest_with(crowd, &mut guests)?;
-        self.visitors = guests.tally();
-        Ok(rest)
-    }
-
-    fn talk(&mut self, crowd: &mut Crowd, guests: &mut Visitors, time: Duration) -> Outcome<()> {
-        let mut others = make_trouble(crowd, &TROUBLE, self.trouble)?;
-        script::come_and_go(guests);
+        let mut others = Visitors::new(crowd, true, self.tally)?;
+        make_trouble(&mut others, &TROUBLE);
+        script::come_and_go(&mut others);
         let mut load = Load::new(crowd, &talkers(Pace::Every(PERIOD)), Until::Time(time));
         while !load.is_over() {
             load.turn(WAIT_MAX)?;
             others.turn()?;
-            guests.turn()?;
         }
         others.calm_down();
-        guests.calm_down();
-        let calm = Instant::now();
-        while guests.here() > 0 || calm.elapsed() < CALM {
-            load.turn(WAIT_MAX)?;
-            others.turn()?;
-            guests.turn()?;
-        }
         load.settle(WAIT_MAX, &mut |_| others.turn())?;
         load.end()?;
-        others.end()?;
-        self.trouble = others.tally();
         let report = load.report()?;
         if report.lines_missed > 0 {
             let missed = report.lines_missed;
             return Err(Fault(format!("clients that keep up missed {missed} lines")).into());
         }
-        self.deliveries += report.deliveries;
-        self.said += report.said.iter().map(|one| one.messages).sum::<u64>();
-        self.latency_us_max = self.latency_us_max.max(report.latency_us(99.0));
-        Ok(())
+        self.reports.push(report);
+        others.end(crowd)?;
+        self.rest(crowd)?;
+        others.begin(script::fill(Rc::clone(&others.host), MAX_CLIENTS - STEADY));
+        others.end(crowd)?;
+        self.rest(crowd)?;
+        others.begin(script::ask(Rc::clone(&others.host), STEADY + 1));
+        others.end(crowd)?;
+        self.tally = others.tally();
+        self.rest(crowd)
     }
 
-    /// Fills the server when only the crowd is left. When those clients have left, one more asks
-    /// how many are here. Returns the state after that.
-    fn rest_with(&self, crowd: &mut Crowd, guests: &mut Visitors) -> Outcome<Rest> {
-        let steady = crowd.clients.len();
-        self.rest(steady, &mut || crowd.hear(WAIT_MAX))?;
-        guests.begin(script::fill(Rc::clone(&guests.host), MAX_CLIENTS - steady));
-        see_off(crowd, guests)?;
-        self.rest(steady, &mut || crowd.hear(WAIT_MAX))?;
-        guests.begin(script::ask(Rc::clone(&guests.host), steady + 1));
-        see_off(crowd, guests)?;
-        self.rest(steady, &mut || crowd.hear(WAIT_MAX))
+    fn sum(&self, of: impl Fn(&Report) -> u64) -> u64 {
+        self.reports.iter().map(of).sum()
     }
 
-    /// Waits until the server has this many clients, and no other descriptor or connection more
-    /// than at its start.
-    fn rest(&self, clients: usize, meanwhile: &mut dyn FnMut() -> Outcome<()>) -> Outcome<Rest> {
+    /// Waits until the server has only the clients of this crowd, and no other descriptor or
+    /// connection more than at its start.
+    fn rest(&self, crowd: &mut Crowd) -> Outcome<Rest> {
         let (pid, port) = (self.server.pid(), self.server.address.port());
+        let (own, here) = (self.descriptors, crowd.clients.len() as u64);
         let mut patience = Patience::full();
         loop {
-            meanwhile()?;
+            crowd.hear(WAIT_MAX)?;
             gauge::cpu_ns_at_rest(pid)?;
             let rest = Rest::now(pid, port)?;
             let Rest { descriptors, connections, .. } = rest;
-            let here = clients as u64;
-            if descriptors == self.descriptors + here && connections == here {
+            if descriptors == own + here && connections == here {
                 return Ok(rest);
             }
-            let own = self.descriptors;
             let what = || {
                 format!(
                     "with {here} clients and {own} descriptors of its own it has {connections} \
@@ -218,53 +202,9 @@ impl Soak {
     fn cpu(&self) -> Outcome<[u64; 2]> {
         Ok([gauge::cpu_ns(self.server.pid())?, gauge::cpu_ns(std::process::id())?])
     }
-
-    fn connects(&self) -> u64 {
-        self.visitors.visits + self.trouble.visits
-    }
-
-    fn progress(&self, time: Duration, rest: &Rest) -> String {
-        let Rest { resident_bytes, descriptors, connections } = rest;
-        format!(
-            "{:5.0} s: {} came and went, {} deliveries checked; at rest {} KiB, {descriptors} \
-             descriptors, {connections} connections",
-            time.as_secs_f64(),
-            self.connects(),
-            self.deliveries,
-            kib(*resident_bytes),
-        )
-    }
-
-    fn tell(&self, table: &mut Table) {
-        let Soak { visitors, trouble, .. } = self;
-        let heard = visitors.messages + trouble.messages;
-        let missed = visitors.missed + trouble.missed;
-        let given_up = visitors.given_up + trouble.given_up;
-        for (key, label, value) in [
-            ("connects", "connections, in all", self.connects()),
-            ("refused", "  refused: server full, too many from one address", visitors.refused),
-            ("given_up", "  reset by the server: took nothing", given_up),
-            ("said", "messages of the steady clients", self.said),
-            ("deliveries", "  deliveries to them, all checked", self.deliveries),
-            ("heard", "  deliveries to the other clients, all checked", heard),
-            ("missed", "  lines that these missed, as announced", missed),
-        ] {
-            table.add(key, label, value as f64, "");
-        }
-        table.add("p99_ms", "latency p99, the worst round", self.latency_us_max / 1e3, "ms");
-    }
 }
 
 fn talkers(pace: Pace) -> Vec<Talker> {
     let talker = |client| Talker { client, pace, message_bytes: MESSAGE_BYTES, timed: true };
     (0..STEADY).map(talker).collect()
-}
-
-/// Waits until all visitors have left.
-fn see_off(crowd: &mut Crowd, guests: &mut Visitors) -> Outcome<()> {
-    while guests.here() > 0 {
-        crowd.hear(WAIT_MAX)?;
-        guests.turn()?;
-    }
-    Ok(())
 }

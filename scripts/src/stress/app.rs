@@ -73,7 +73,8 @@ fn measure(flags: &Flags, kinds: &Kinds) -> Outcome<Summary> {
     let mut crowd = connect(address, kinds, connections)?;
     summary::add_connecting(&mut table, &crowd, &Gauged::now(pid)?.since(&before));
     crowd.deafen(kinds.stuck);
-    let mut others = make_trouble(&crowd, &kinds.trouble, Tally::default())?;
+    let mut others = Visitors::new(&crowd, false, Tally::default())?;
+    make_trouble(&mut others, &kinds.trouble);
     enter(&mut others, &mut crowd)?;
 
     let before = Gauged::now(pid)?;
@@ -149,8 +150,8 @@ fn talk<T>(
     timeline.end(&mut load)?;
     let settled = settled()?;
     load.end()?;
-    others.end()?;
     let report = load.report()?;
+    others.end(crowd)?;
     check_sums(&report, &timeline, crowd.hearing() as u64)?;
     Ok((report, timeline, settled))
 }

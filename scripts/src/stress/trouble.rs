@@ -8,9 +8,8 @@ use tokio::sync::Semaphore;
 use tokio::time::sleep;
 
 use crate::crowd::Outcome;
-use crate::crowd::sockets::Crowd;
 use crate::crowd::visit::{NARROW_BYTES, Visitor, WIDE_BYTES, was_lost};
-use crate::crowd::visitors::{Host, Tally, Visitors, source};
+use crate::crowd::visitors::{Host, Visitors, source};
 
 /// How long a client that resets does not read before.
 const RESET_AFTER: Duration = Duration::from_millis(50);
@@ -32,9 +31,8 @@ pub enum Kind {
     Leaves,
 }
 
-/// Has all of them connect, again and again until all shall be calm.
-pub fn make_trouble(crowd: &Crowd, kinds: &[(Kind, usize)], tally: Tally) -> Outcome<Visitors> {
-    let mut visitors = Visitors::new(crowd, false, tally)?;
+/// Has so many of each kind connect, again and again until all shall be calm.
+pub fn make_trouble(visitors: &mut Visitors, kinds: &[(Kind, usize)]) {
     let arriving = Rc::new(Semaphore::new(ARRIVING_MAX));
     for (kind, count) in kinds {
         for _ in 0..*count {
@@ -42,7 +40,6 @@ pub fn make_trouble(crowd: &Crowd, kinds: &[(Kind, usize)], tally: Tally) -> Out
             visitors.begin(kind.make_trouble(host, arriving));
         }
     }
-    Ok(visitors)
 }
 
 impl Kind {
