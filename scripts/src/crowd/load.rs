@@ -222,33 +222,28 @@ impl<'a> Load<'a> {
         wait_max: Duration,
         meanwhile: &mut dyn FnMut(&mut Load) -> Outcome<()>,
     ) -> Outcome<()> {
-        let (start, lacking) = (Instant::now(), self.lacking());
+        let (start, all) = (Instant::now(), self.lacking());
         let mut patience = Patience::full();
         while !self.is_heard() {
             let before = self.heard_of();
             self.listen(wait_max)?;
             meanwhile(self)?;
-            let told = || format!("{} of the messages do not come", self.lacking());
+            let lacking = self.lacking();
+            let told = || format!("{lacking} of the messages do not come");
             patience.check(self.heard_of() > before, told)?;
-            self.check_speed(start.elapsed(), lacking)?;
+            let (came, seconds) = ((all - lacking) as f64, start.elapsed().as_secs_f64());
+            let in_time = all as f64 * seconds / SETTLE_MAX.as_secs_f64();
+            // If none has come, the patience decides.
+            if start.elapsed() >= SETTLE_KNOWN && 0.0 < came && came < in_time {
+                return Err(format!(
+                    "{lacking} messages have not come, and only {:.0} a second do: the server \
+                     seems to limit the rate of this address (its --rate and --exempt)",
+                    came / seconds
+                )
+                .into());
+            }
         }
         Ok(())
-    }
-
-    /// Whether the lacking messages come fast enough: `before` were lacking, this long ago.
-    fn check_speed(&self, time: Duration, before: u64) -> Result<(), String> {
-        let lacking = self.lacking();
-        let per_second = (before - lacking) as f64 / time.as_secs_f64();
-        let rest = lacking as f64 / per_second;
-        // If none has come, the patience decides.
-        let is_known = time >= SETTLE_KNOWN && per_second > 0.0;
-        if !is_known || lacking == 0 || time.as_secs_f64() + rest <= SETTLE_MAX.as_secs_f64() {
-            return Ok(());
-        }
-        Err(format!(
-            "{lacking} messages have not come, and only {per_second:.0} a second do: the server \
-             seems to limit the rate of this address (its --rate and --exempt)"
-        ))
     }
 
     /// After the load has settled, makes sure that no message is behind the others.

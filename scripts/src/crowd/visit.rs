@@ -5,6 +5,7 @@
 //! it waits for longer than [`PATIENCE`] is a fault. Dropping it resets the connection.
 
 use std::error::Error;
+use std::fmt;
 use std::io;
 use std::net::Ipv4Addr;
 use std::rc::Rc;
@@ -47,9 +48,10 @@ pub struct Visitor {
     /// The refusal that it read instead of a welcome.
     pub refusal: Option<String>,
     is_welcomed: bool,
+    /// How many visitors connected before.
+    pub number: u64,
+    kind: String,
     host: Rc<Host>,
-    /// Its number and kind.
-    called: String,
     /// The address that it connects from.
     from: String,
     socket: BufReader<TcpStream>,
@@ -66,17 +68,20 @@ impl Visitor {
     /// Begins to connect from this address, if the server is on this machine.
     pub fn connect(
         host: &Rc<Host>,
-        called: String,
+        kind: impl fmt::Debug,
         source: Ipv4Addr,
         receive_buffer_bytes: usize,
     ) -> Outcome<Visitor> {
         let socket = connect_from(Some(source), host.address, receive_buffer_bytes)?;
+        let number = host.tally.borrow().visits;
+        host.tally.borrow_mut().visits += 1;
         Ok(Visitor {
             dialect: Dialect::Plain,
             refusal: None,
             is_welcomed: false,
+            number,
+            kind: format!("{kind:?}"),
             host: Rc::clone(host),
-            called,
             from: socket.local_addr()?.to_string(),
             socket: BufReader::new(TcpStream::from_std(socket)?),
             ear: Ear::default(),
@@ -257,8 +262,8 @@ impl Visitor {
 
     /// A fault, with what the visitor is doing.
     pub fn fault(&self, what: &str) -> Fault {
-        let Visitor { called, step, last, .. } = self;
-        Fault(format!("visitor {called} {what} at {step}, after it received {last:?}"))
+        let Visitor { number, kind, step, last, .. } = self;
+        Fault(format!("visitor {number} ({kind}) {what} at {step}, after it received {last:?}"))
     }
 }
 

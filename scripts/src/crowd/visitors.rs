@@ -24,11 +24,6 @@ const STEPS_MAX: u32 = 10_000;
 /// of closed connections still wait.
 const SOURCES: u64 = 250;
 
-/// The address that a visitor of this number connects from.
-pub fn source(network: u8, number: u64) -> Ipv4Addr {
-    Ipv4Addr::new(127, 0, network, (number % SOURCES + 1) as u8)
-}
-
 /// What visitors have done and received. Lines count when a visitor has left.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Tally {
@@ -66,11 +61,9 @@ pub struct Host {
 }
 
 impl Host {
-    /// The number of the next visitor, which connects now.
-    pub fn next_number(&self) -> u64 {
-        let mut tally = self.tally.borrow_mut();
-        tally.visits += 1;
-        tally.visits - 1
+    /// The address that the next visitor of this network connects from.
+    pub fn source(&self, network: u8) -> Ipv4Addr {
+        Ipv4Addr::new(127, 0, network, (self.tally.borrow().visits % SOURCES + 1) as u8)
     }
 }
 

@@ -11,7 +11,7 @@ use tokio::time::sleep;
 
 use crate::crowd::dialect::Dialect;
 use crate::crowd::visit::{NARROW_BYTES, Visitor, WIDE_BYTES, was_lost};
-use crate::crowd::visitors::{Host, Visitors, source};
+use crate::crowd::visitors::{Host, Visitors};
 use crate::crowd::{Fault, Outcome};
 
 /// The server admits at most this many clients.
@@ -104,10 +104,9 @@ pub fn come_and_go(visitors: &mut Visitors) {
 /// More clients connect from one address than may.
 async fn come_as_neighbours(host: Rc<Host>) -> Outcome<()> {
     while !host.is_calm.get() {
-        let from = source(NEIGHBOURS, host.tally.borrow().visits);
         let told = "* too many connections from your address";
         let told = format!("{told} ({PER_ADDRESS}, --per-address)");
-        come_together(&host, from, PER_ADDRESS, &told).await?;
+        come_together(&host, host.source(NEIGHBOURS), PER_ADDRESS, &told).await?;
         sleep(PAUSE).await;
     }
     Ok(())
@@ -122,10 +121,7 @@ pub async fn fill(host: Rc<Host>, room: usize) -> Outcome<()> {
 /// More clients than the server has `room` for connect at once, stay until all have an answer, and
 /// reset.
 async fn come_together(host: &Rc<Host>, from: Ipv4Addr, room: usize, refusal: &str) -> Outcome<()> {
-    let connect = |_| {
-        let called = format!("{} of many", host.next_number());
-        Visitor::connect(host, called, from, WIDE_BYTES)
-    };
+    let connect = |nth| Visitor::connect(host, nth, from, WIDE_BYTES);
     let mut clients = (0..room + REFUSED).map(connect).collect::<Outcome<Vec<_>>>()?;
     let mut let_in = 0;
     for client in &mut clients {
@@ -144,8 +140,7 @@ async fn come_together(host: &Rc<Host>, from: Ipv4Addr, room: usize, refusal: &s
 
 /// A client asks who is here. The answer must count `here` clients, with itself.
 pub async fn ask(host: Rc<Host>, here: usize) -> Outcome<()> {
-    let called = format!("{} that asks", host.next_number());
-    let mut client = Visitor::connect(&host, called, Ipv4Addr::LOCALHOST, WIDE_BYTES)?;
+    let mut client = Visitor::connect(&host, "asks", Ipv4Addr::LOCALHOST, WIDE_BYTES)?;
     client.enter().await?;
     client.ask("/who", &[&format!("* {here} here: ")]).await?;
     quit(client).await
@@ -156,22 +151,21 @@ impl Kind {
         let is_slow = matches!(self, Kind::Vanishes | Kind::Resets | Kind::NeverReads | Kind::Naps);
         let bytes = if is_slow { NARROW_BYTES } else { WIDE_BYTES };
         while !host.is_calm.get() {
-            let number = host.next_number();
-            let (called, from) = (format!("{number} ({self:?})"), source(SINGLE, number));
-            self.visit(Visitor::connect(&host, called, from, bytes)?, number).await?;
+            let client = Visitor::connect(&host, self, host.source(SINGLE), bytes)?;
+            self.visit(client).await?;
             sleep(PAUSE).await;
         }
         Ok(())
     }
 
-    /// What the visitor with this number does.
-    async fn visit(self, mut client: Visitor, number: u64) -> Outcome<()> {
+    async fn visit(self, mut client: Visitor) -> Outcome<()> {
+        let number = client.number;
         match self {
-            Kind::Guest => guest(client, number).await,
+            Kind::Guest => guest(client).await,
             Kind::Naps => naps(client).await,
-            Kind::Hurries => hurries(client, number).await,
-            Kind::Stranger => stranger(client, number).await,
-            Kind::Telnet => telnet(client, number).await,
+            Kind::Hurries => hurries(client).await,
+            Kind::Stranger => stranger(client).await,
+            Kind::Telnet => telnet(client).await,
             Kind::Vanishes => Ok(()),
             Kind::Resets => client.say(format!("reset of {number}\n")).await,
             Kind::NeverReads => {
@@ -203,7 +197,8 @@ impl Kind {
     }
 }
 
-async fn guest(mut client: Visitor, number: u64) -> Outcome<()> {
+async fn guest(mut client: Visitor) -> Outcome<()> {
+    let number = client.number;
     let name = &format!("v{number}");
     let mut chance = Chance(number);
     client.enter().await?;
@@ -287,7 +282,8 @@ async fn naps(mut client: Visitor) -> Outcome<()> {
     }
 }
 
-async fn hurries(mut client: Visitor, number: u64) -> Outcome<()> {
+async fn hurries(mut client: Visitor) -> Outcome<()> {
+    let number = client.number;
     client.enter().await?;
     let lines = (0..HURRIED_LINES).map(|line| format!("hurry {number} {line}\n"));
     client.say(lines.collect::<String>()).await?;
@@ -297,7 +293,8 @@ async fn hurries(mut client: Visitor, number: u64) -> Outcome<()> {
     quit(client).await
 }
 
-async fn telnet(mut client: Visitor, number: u64) -> Outcome<()> {
+async fn telnet(mut client: Visitor) -> Outcome<()> {
+    let number = client.number;
     client.enter().await?;
     client.dialect = Dialect::Telnet;
     // Interrupt Process, and the question after it: IAC IP IAC DO TM.
@@ -308,8 +305,8 @@ async fn telnet(mut client: Visitor, number: u64) -> Outcome<()> {
     client.end().await
 }
 
-async fn stranger(mut client: Visitor, number: u64) -> Outcome<()> {
-    let (words, protocol) = match number % 3 {
+async fn stranger(mut client: Visitor) -> Outcome<()> {
+    let (words, protocol) = match client.number % 3 {
         0 => (&b"OPTIONS * RTSP/1.0\r\n\r\n"[..], "RTSP"),
         1 => (&b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"[..], "TLS"),
         _ => (&b"SSH-2.0-OpenSSH_9.2\r\n"[..], "SSH"),

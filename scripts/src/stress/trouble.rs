@@ -9,7 +9,7 @@ use tokio::time::sleep;
 
 use crate::crowd::Outcome;
 use crate::crowd::visit::{NARROW_BYTES, Visitor, WIDE_BYTES, was_lost};
-use crate::crowd::visitors::{Host, Visitors, source};
+use crate::crowd::visitors::{Host, Visitors};
 
 /// How long a client that resets does not read before.
 const RESET_AFTER: Duration = Duration::from_millis(50);
@@ -51,9 +51,7 @@ impl Kind {
                 return Ok(());
             }
             let bytes = if self == Kind::Leaves { WIDE_BYTES } else { NARROW_BYTES };
-            let number = host.next_number();
-            let called = format!("{number} ({self:?})");
-            let mut client = Visitor::connect(&host, called, source(NETWORK, number), bytes)?;
+            let mut client = Visitor::connect(&host, self, host.source(NETWORK), bytes)?;
             client.enter().await?;
             drop(arrival);
             host.been_in.update(|before| before + usize::from(std::mem::take(&mut is_first)));
