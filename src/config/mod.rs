@@ -272,8 +272,9 @@ pub struct Config {
     #[arg(value_parser = value_parser!(i32).range(1..=65535))]
     pub accept_queue: i32,
 
-    /// Kernel send buffer of each client (SO_SNDBUF) [4096..=268435456]
-    #[arg(long, value_name = "BYTES", default_value_t = 32768, value_parser = size(4096..=1 << 28))]
+    /// Kernel send buffer of each client (SO_SNDBUF). If a round fills it, a client on the same
+    /// machine that sends much waits for its own delayed acknowledgments. [4096..=268435456]
+    #[arg(long, value_name = "BYTES", default_value_t = 40960, value_parser = size(4096..=1 << 28))]
     pub send_buffer: usize,
 
     /// Kernel receive buffer of each client (SO_RCVBUF) [2048..=268435456]
