@@ -42,6 +42,12 @@ fn entry_of<'a>(entry: &Reply<'a>) -> Option<Entry<'a>> {
     Some((parse_id(id)?, fields.collect()))
 }
 
+/// The id in the reply to `XADD`.
+pub fn added_of(reply: &Reply<'_>) -> Option<Id> {
+    let Reply::String(id) = reply else { return None };
+    parse_id(id)
+}
+
 fn parse_id(text: &[u8]) -> Option<Id> {
     let (millis, number) = std::str::from_utf8(text).ok()?.split_once('-')?;
     Some((millis.parse().ok()?, number.parse().ok()?))
