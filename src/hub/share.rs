@@ -53,7 +53,7 @@ pub(super) struct Shared {
     said: HashMap<RoomId, u64>,
     /// Rooms in which the number of clients has changed.
     changed: Vec<RoomId>,
-    /// A room that has a whole turn to append: nothing is taken from the order meanwhile.
+    /// The room that had a whole turn to append last: while it has, nothing is taken from the order.
     pub full: Option<RoomId>,
     /// How often this node has said hello.
     hellos: u64,
@@ -112,10 +112,10 @@ impl Shared {
         is_kept
     }
 
-    /// Whether there is something to do that waits for nothing.
-    pub fn is_busy(&self) -> bool {
+    /// Whether there is something to do that waits for nothing; if the order is held, for a room.
+    pub fn is_busy(&self, is_held: bool) -> bool {
         let may_publish = !self.heard_in.is_empty() && !self.bus.is_full();
-        may_publish || !self.due.is_empty() || self.bus.has_come() && self.full.is_none()
+        may_publish || !self.due.is_empty() || self.bus.has_come() && !is_held
     }
 
     /// Whether nothing of its clients waits.

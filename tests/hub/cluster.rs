@@ -93,6 +93,9 @@ impl World {
         self.move_bytes(server);
         let one = &mut self.servers[server];
         one.small.turn();
+        // It may sleep now, until its sockets have something.
+        let has_come = one.small.hub.bus().unwrap().has_come();
+        assert!(!has_come || one.small.hub.is_busy(), "what has come is not looked at");
         let transcript = one.small.hub.transcript();
         let from = one.read_to.max(transcript.tail());
         one.lobby.push_str(std::str::from_utf8(&transcript.text(from, transcript.head())).unwrap());
@@ -361,6 +364,19 @@ fn an_answer_stands_behind_the_lines_before_its_question() {
     let order = ["guest1-b: hello\n", "* 2 here: ", "guest1-b: bye\n", "* bye\n"];
     let places: Vec<usize> = order.iter().map(|text| got.find(text).expect(got)).collect();
     assert!(places.is_sorted(), "{got}");
+}
+
+#[test]
+fn a_flood_comes_back_without_a_pause() {
+    // Lines of some of these sizes fill a turn exactly.
+    for bytes in 48..64 {
+        let (mut world, _operator) = calm();
+        let lines: Vec<String> = (0..2000).map(|number| format!("{number:0bytes$}\n")).collect();
+        world.say(0, &lines.concat());
+        world.settle();
+        let got = world.clients.iter().map(|client| client.got.matches("guest1-a: ").count());
+        assert_eq!(got.collect::<Vec<_>>(), [2000; 2], "{bytes}");
+    }
 }
 
 #[test]
