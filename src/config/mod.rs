@@ -171,6 +171,11 @@ pub struct Config {
     #[arg(long, value_name = "URL", value_parser = Cluster::parse, help_heading = "Cluster")]
     pub cluster: Option<Cluster>,
 
+    /// End with exit code 1 if the engine of --cluster cannot be reached at the start, instead of
+    /// waiting for it without letting clients in
+    #[arg(long, requires = "cluster")]
+    pub cluster_required: bool,
+
     /// The name of this server in the cluster, which no other may have: 1 to 12 of a to z and 0 to
     /// 9. It stands behind the number of a guest, as in guest7-web01. [default: the machine's]
     #[arg(long, value_name = "NAME", value_parser = Cluster::parse_node)]
