@@ -44,8 +44,6 @@ use link::{Asked, Link, NoEngine, State};
 use nodes::Nodes;
 use record::Record;
 pub use record::{home_of, is_own, serial_here};
-use replies::{added_of, entries_of, newest_of, time_of};
-use resp::Reply;
 
 /// A batch is closed when it has this many bytes.
 const BATCH_BYTES: usize = 64 << 10;
@@ -437,83 +435,5 @@ impl Bus {
         }
         parts.extend([b"STREAMS".as_slice(), stream, last.as_bytes()]);
         self.reads.ask(Asked::Read { blocks: self.is_following }, &parts, now);
-    }
-
-    /// Takes the next reply of the side that adds.
-    fn take_added(
-        &mut self,
-        now: Instant,
-        result: &mut Result<(), String>,
-    ) -> Result<bool, NoEngine> {
-        let Bus { adds, added, .. } = self;
-        let mut malformed = false;
-        let is_read = adds.next_reply(now, |asked, reply| match (asked, &reply) {
-            (_, Reply::Error(_)) => *result = no_error(&reply),
-            (Asked::Add { number }, reply) => match added_of(reply) {
-                Some(id) => *added = Some((number, id)),
-                None => malformed = true,
-            },
-            _ => {}
-        })?;
-        if malformed { Err(NoEngine) } else { Ok(is_read) }
-    }
-
-    /// Takes the next reply of the side that reads.
-    fn take_reply(
-        &mut self,
-        now: Instant,
-        result: &mut Result<(), String>,
-    ) -> Result<bool, NoEngine> {
-        let Bus { reads, last, ledger, nodes, came, terms, .. } = self;
-        let mut caught_up = false;
-        let mut malformed = false;
-        let is_read = reads.next_reply(now, |asked, reply| match (asked, &reply) {
-            (Asked::Info, Reply::Error(error)) if error.starts_with("ERR no such key") => {
-                // It is empty, or its engine has lost it.
-                *last = last.map(|_| (0, 0));
-            }
-            (_, Reply::Error(_)) => *result = no_error(&reply),
-            (Asked::Time, reply) => match time_of(reply) {
-                Some(millis) => *last = Some((millis.saturating_sub(PAST_MILLIS), 0)),
-                None => malformed = true,
-            },
-            (Asked::Info, reply) => match (newest_of(reply), *last) {
-                // The engine has lost its end, and what comes next may have ids that we know.
-                (Some(newest), Some(read)) => *last = Some(read.min(newest)),
-                _ => malformed = true,
-            },
-            (Asked::Read { blocks }, Reply::Nil) => caught_up = !blocks,
-            (Asked::Read { .. }, reply) => match entries_of(reply) {
-                Some(entries) => {
-                    for (id, fields) in entries {
-                        *last = Some(id);
-                        nodes::note_entry(&terms.node, id, &fields, ledger, nodes, came);
-                    }
-                }
-                None => malformed = true,
-            },
-            (Asked::Auth | Asked::Add { .. }, _) => {}
-        })?;
-        if malformed {
-            return Err(NoEngine);
-        }
-        if caught_up {
-            self.is_following = true;
-            if !std::mem::replace(&mut self.is_ready, true) {
-                self.came.push_back(Came::Ready);
-            }
-        }
-        if is_read && self.came.is_empty() {
-            self.read_on(now);
-        }
-        Ok(is_read)
-    }
-}
-
-/// An error is the reason why a connection is of no use.
-fn no_error(reply: &Reply<'_>) -> Result<(), String> {
-    match reply {
-        Reply::Error(error) => Err(format!("it says {error:?}")),
-        _ => Ok(()),
     }
 }

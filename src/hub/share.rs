@@ -53,7 +53,8 @@ pub(super) struct Shared {
     said: HashMap<RoomId, u64>,
     /// Rooms in which the number of clients has changed.
     changed: Vec<RoomId>,
-    /// The room that had a whole turn to append last: while it has, nothing is taken from the order.
+    /// The room that last had a whole turn to append: while it has, nothing is taken from the
+    /// order.
     pub full: Option<RoomId>,
     /// How often this node has said hello.
     hellos: u64,

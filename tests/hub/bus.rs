@@ -115,7 +115,7 @@ fn a_node_that_is_far_behind_can_reach_the_others() {
 }
 
 #[test]
-fn a_node_is_cut_off_if_its_own_batch_is_not_taken_though_others_talk() {
+fn a_node_whose_batch_is_not_taken_is_cut_off() {
     let mut pair = Pair::new();
     pair.bus.push(&Record::Hello);
     pair.bus.flush(pair.now);
