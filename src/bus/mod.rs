@@ -200,6 +200,11 @@ impl Bus {
         known.find(|(node, _)| node.name == name).map(|(_, its)| its.0)
     }
 
+    /// Whether no other node has a name before that of this one.
+    pub fn is_first(&self) -> bool {
+        self.nodes.known.keys().next() == Some(&self.terms.node)
+    }
+
     /// Whether the stream was read up to its end once.
     pub fn is_ready(&self) -> bool {
         self.is_ready

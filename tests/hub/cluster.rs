@@ -425,6 +425,27 @@ fn what_an_operator_lays_down_holds_on_all_servers() {
     world.check_equal();
 }
 
+#[test]
+fn what_was_laid_down_outlasts_its_server() {
+    let (mut world, operator) = calm();
+    world.order(&operator, "/topic tea");
+    world.order(&operator, "/password secret");
+    world.servers[0].is_up = false;
+    world.cut(0);
+    // Nothing of it is left of the time that a server reads when it starts.
+    (0..4).for_each(|_| world.settle());
+    let small = small_hub("c", 2, Some(&world.servers[1].small));
+    let lobby = String::new();
+    world.servers.push(Server { small, wires: [None; 2], lobby, read_to: 0, is_up: true });
+    world.settle();
+    world.connect(2);
+    world.settle();
+    assert!(!world.clients[2].got.contains("welcome"), "{}", world.clients[2].got);
+    world.say(2, "/password secret");
+    world.settle();
+    assert!(world.clients[2].got.contains("* topic: tea\n"), "{}", world.clients[2].got);
+}
+
 /// What a server has told its clients that they missed.
 fn told_missed(lobby: &str) -> usize {
     let notices = lobby.lines().filter_map(|line| line.strip_prefix("* you missed "));
