@@ -179,7 +179,7 @@ pub fn talk(crowd: &mut Crowd, talkers: &[Talker], until: Until) -> Outcome<(Rep
             false => load.turn(WAIT_MAX)?,
             true if load.is_heard() => break End::Heard,
             true if load.start.elapsed() > time_max => break End::Late,
-            true => load.listen(WAIT_MAX)?,
+            true => load.crowd.hear(WAIT_MAX)?,
         }
         let before = std::mem::replace(&mut heard, load.heard_of());
         if heard > before {

@@ -125,10 +125,11 @@ pub fn run(crowd: &mut Crowd, talkers: &[Talker], until: Until) -> Outcome<Repor
 }
 
 /// A crowd under load: [`Load::turn`] until it [`Load::is_over`], then [`Load::settle`],
-/// [`Load::end`] to be sure that nothing is behind, then the [`Load::report`].
+/// [`Crowd::end`] to be sure that nothing is behind, then the [`Load::report`].
 #[derive(Debug)]
 pub struct Load<'a> {
-    crowd: &'a mut Crowd,
+    /// Its latencies are those since the last [`Load::begin_interval`].
+    pub crowd: &'a mut Crowd,
     talkers: Vec<Talker>,
     until: Until,
     /// The place in the crowd of the first client of the channel.
@@ -195,11 +196,6 @@ impl<'a> Load<'a> {
         first + period * number as u32
     }
 
-    /// Sends nothing new, and reads what comes within this time.
-    pub fn listen(&mut self, wait: Duration) -> Outcome<()> {
-        self.crowd.hear(wait)
-    }
-
     /// How many messages were received or missed, counted per client. Lines of other senders are no
     /// progress.
     pub fn heard_of(&self) -> u64 {
@@ -213,7 +209,7 @@ impl<'a> Load<'a> {
     }
 
     /// Sends nothing more, and waits until every client has received every message or was told that
-    /// it missed it. [`Load::end`] then makes sure.
+    /// it missed it. [`Crowd::end`] then makes sure.
     ///
     /// If messages come too slowly, it stops waiting: that is an error, but not the server's fault.
     /// It calls `meanwhile` again and again, at least once per `wait_max`.
@@ -226,7 +222,7 @@ impl<'a> Load<'a> {
         let mut patience = Patience::full();
         while !self.is_heard() {
             let before = self.heard_of();
-            self.listen(wait_max)?;
+            self.crowd.hear(wait_max)?;
             meanwhile(self)?;
             let lacking = self.lacking();
             let told = || format!("{lacking} of the messages do not come");
@@ -246,11 +242,6 @@ impl<'a> Load<'a> {
         Ok(())
     }
 
-    /// After the load has settled, makes sure that no message is behind the others.
-    pub fn end(&mut self) -> Outcome<()> {
-        self.crowd.end()
-    }
-
     /// Whether all clients have received everything that will ever arrive.
     pub fn is_heard(&self) -> bool {
         let record = self.record();
@@ -263,19 +254,9 @@ impl<'a> Load<'a> {
             && self.crowd.all_have_heard(record.said_until())
     }
 
-    /// When the last message arrived.
-    pub fn heard_at(&self) -> Instant {
-        self.crowd.heard_at
-    }
-
     /// What the clients have received so far.
     pub fn record(&self) -> Ref<'_, Record> {
         self.crowd.record.borrow()
-    }
-
-    /// The times from sending to receiving since the last [`Load::begin_interval`].
-    pub fn interval(&self) -> &Latencies {
-        &self.crowd.latencies
     }
 
     /// Begins a new interval of latencies. The report keeps those before.

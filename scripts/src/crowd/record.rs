@@ -181,8 +181,9 @@ impl Record {
             held.extend_from_slice(bytes);
             self.take_all(listener, &held)?;
         }
-        let passed = self.messages_before(listener.heard) - self.messages_before(before);
-        self.deliveries = self.deliveries + passed + missed - self.messages_missed;
+        // A line that was the same so far, and then was not, does not count any more.
+        let passed = self.deliveries + self.messages_before(listener.heard) + missed;
+        self.deliveries = passed - self.messages_before(before) - self.messages_missed;
         self.time(before, listener.heard, latencies);
         Ok(())
     }

@@ -112,6 +112,9 @@ impl Visitors {
 
     /// Has each take its next steps.
     pub fn turn(&mut self) -> Outcome<()> {
+        if self.here.is_empty() {
+            return Ok(());
+        }
         self.runtime.block_on(async {
             // Behind the first come the events, behind the second the steps that waited for them.
             yield_now().await;

@@ -152,7 +152,7 @@ impl Soak {
         }
         others.calm_down();
         load.settle(WAIT_MAX, &mut |_| others.turn())?;
-        load.end()?;
+        load.crowd.end()?;
         let report = load.report()?;
         if report.lines_missed > 0 {
             let missed = report.lines_missed;

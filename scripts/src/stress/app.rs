@@ -149,7 +149,7 @@ fn talk<T>(
     })?;
     timeline.end(&mut load)?;
     let settled = settled()?;
-    load.end()?;
+    load.crowd.end()?;
     let report = load.report()?;
     others.end(crowd)?;
     check_sums(&report, &timeline, crowd.hearing() as u64)?;

@@ -62,7 +62,7 @@ impl Timeline {
 
     /// Ends the last interval once all has settled: at the last message.
     pub fn end(&mut self, load: &mut Load) -> Outcome<()> {
-        let heard_at = load.heard_at();
+        let heard_at = load.crowd.heard_at;
         if heard_at > self.since {
             return self.add(load, heard_at);
         }
@@ -78,7 +78,7 @@ impl Timeline {
     }
 
     fn add(&mut self, load: &mut Load, now: Instant) -> Outcome<()> {
-        let latencies = load.interval();
+        let latencies = &load.crowd.latencies;
         let at_ms = |quantile| latencies.value_at_quantile(quantile) as f64 / 1e6;
         let deliveries = load.record().deliveries;
         self.intervals.push(Interval {
