@@ -31,9 +31,6 @@ pub enum Dialect {
     Ncat,
 }
 
-/// The first line of a client that is told to be welcome.
-const WELCOME: &[u8] = b"* welcome";
-
 /// A command of telnet that asks for nothing: IAC WILL SUPPRESS-GO-AHEAD. Then the server knows.
 const TELNET: &[u8] = b"\xff\xfb\x03";
 
@@ -85,11 +82,12 @@ impl Dialect {
         hello
     }
 
-    /// Whether this line tells a client of this channel that it is in.
-    pub fn lets_in(self, line: &[u8], channel: usize, speaks: bool) -> bool {
+    /// Whether this line tells a client that it is in its channel.
+    pub fn lets_in(self, line: &[u8], speaks: bool) -> bool {
         let sign = match self {
-            Dialect::Plain | Dialect::Telnet | Dialect::Web if channel > 0 => b"* you are in c",
-            Dialect::Plain | Dialect::Telnet | Dialect::Web | Dialect::Welcoming => WELCOME,
+            // In its lobby, the welcome tells it in any language.
+            Dialect::Plain | Dialect::Telnet | Dialect::Web => &b"* you are in c"[..],
+            Dialect::Welcoming => b"* welcome",
             // The answer to PING, or part of the answer to SUBSCRIBE.
             Dialect::Redis if speaks => b"+PONG",
             Dialect::Redis => b"subscribe",

@@ -136,7 +136,6 @@ pub struct Load<'a> {
     first: usize,
     /// When the load began.
     pub start: Instant,
-    taken_in: Option<Duration>,
     latencies: Latencies,
     patience: Patience,
 }
@@ -163,7 +162,6 @@ impl<'a> Load<'a> {
             until,
             first,
             start,
-            taken_in: None,
             patience: Patience::full(),
         }
     }
@@ -182,9 +180,6 @@ impl<'a> Load<'a> {
         }
         let before = self.heard_of();
         self.crowd.hear(next_due.saturating_duration_since(Instant::now()))?;
-        if self.taken_in.is_none() && self.is_taken_in() {
-            self.taken_in = Some(self.start.elapsed());
-        }
         let progress = self.heard_of() > before || matches!(self.until, Until::Time(_));
         let heard = || self.crowd.record.borrow().heard_by_all;
         Ok(self.patience.check(progress, || format!("only {} messages came", heard()))?)
@@ -251,7 +246,7 @@ impl<'a> Load<'a> {
         let may_lack = is_quiet && self.talkers.iter().all(has_said_all);
         let mut authors = record.authors.iter();
         authors.all(|author| author.heard == author.said || may_lack && author.is_unsure)
-            && self.crowd.all_have_heard(record.said_until())
+            && self.crowd.count(Record::has_told_all) == self.crowd.hearing()
     }
 
     /// What the clients have received so far.
@@ -304,11 +299,6 @@ impl<'a> Load<'a> {
         self.crowd.clients[client].say(&said)
     }
 
-    fn is_taken_in(&self) -> bool {
-        let Until::Heard(messages) = self.until else { return false };
-        self.record().authors.iter().all(|author| author.heard >= messages)
-    }
-
     /// Whether all messages have arrived that had to, or the time is over.
     pub fn is_over(&self) -> bool {
         match self.until {
@@ -334,7 +324,7 @@ impl<'a> Load<'a> {
         let heard = record.authors.iter().map(|author| author.heard);
         Ok(Report {
             time: self.crowd.heard_at.duration_since(self.start),
-            taken_in: self.taken_in.unwrap_or_default(),
+            taken_in: record.heard_at.map(|at| at - self.start).unwrap_or_default(),
             deliveries: record.deliveries,
             messages_missed: record.messages_missed,
             bytes_heard: heard.zip(bytes).map(|(heard, bytes)| heard * bytes).collect(),

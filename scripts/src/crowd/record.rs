@@ -110,12 +110,12 @@ pub struct Record {
     timed: VecDeque<(u64, Instant)>,
     /// How many messages of authors have arrived.
     messages: u64,
-    /// Where the last of them ends.
-    messages_end: u64,
+    /// When the last of them arrived.
+    pub heard_at: Option<Instant>,
     /// The last line of all, if it is known yet.
     pub ending: Vec<u8>,
     /// Where it ends, once a client has received it.
-    pub ended_at: Option<u64>,
+    ended_at: Option<u64>,
     /// How many messages all clients have received.
     pub heard_by_all: u64,
     /// How many messages reached how many clients.
@@ -293,8 +293,7 @@ impl Record {
         }
         // The first words in any language are those of a welcome.
         let is_welcome = listener.channel == 0 && !listener.name.is_empty();
-        let Listener { channel, speaks, .. } = *listener;
-        listener.is_in |= is_welcome || self.dialect.lets_in(line, channel, speaks);
+        listener.is_in |= is_welcome || self.dialect.lets_in(line, listener.speaks);
         Ok(())
     }
 
@@ -391,7 +390,7 @@ impl Record {
         if let Some(author) = author {
             number = self.authors[author].heard - 1;
             self.messages += 1;
-            self.messages_end = self.end();
+            self.heard_at = Some(Instant::now());
         }
         self.lines.push_back(Line { start, author, number, messages_before });
     }
@@ -452,10 +451,14 @@ impl Record {
         self.base + self.bytes.len() as u64
     }
 
-    /// What all clients receive ends here. Behind it, another server than chinwag may have sent
-    /// something to one of them.
-    pub fn said_until(&self) -> u64 {
-        if self.dialect.is_chinwag() { self.end() } else { self.messages_end }
+    /// Whether this client has received all messages that any has, or was told that it missed them.
+    pub fn has_told_all(&self, listener: &Listener) -> bool {
+        listener.waits_for.is_none() && self.messages_before(listener.heard) == self.messages
+    }
+
+    /// Whether this client has received the last line of all.
+    pub fn has_ended(&self, listener: &Listener) -> bool {
+        listener.waits_for.is_none() && self.ended_at.is_some_and(|end| end <= listener.heard)
     }
 
     fn time(&self, from: u64, to: u64, latencies: &mut Latencies) {

@@ -327,9 +327,7 @@ impl Crowd {
         let first = self.clients.get(self.in_channel().start);
         let words = first.map(|first| [&first.listener.name, END].concat());
         self.record.borrow_mut().end_with(words.unwrap_or_default());
-        self.say_to_all(END, "last", |record, listener| {
-            record.ended_at.is_some_and(|end| has_heard(listener, end))
-        })
+        self.say_to_all(END, "last", Record::has_ended)
     }
 
     /// Has the first client of the channel say this, behind its name.
@@ -348,9 +346,7 @@ impl Crowd {
         first.say(&said)?;
         let (mut patience, mut before) = (Patience::full(), 0);
         loop {
-            let record = self.record.borrow();
-            let here = self.hearing_clients().filter(|one| has_it(&record, &one.listener)).count();
-            drop(record);
+            let here = self.count(&has_it);
             if here == self.hearing() {
                 return Ok(());
             }
@@ -474,9 +470,10 @@ impl Crowd {
         Ok(heard.unwrap_or_default())
     }
 
-    /// Whether all clients that read have received everything before this position.
-    pub fn all_have_heard(&self, position: u64) -> bool {
-        self.hearing_clients().all(|client| has_heard(&client.listener, position))
+    /// Of how many clients that read is this true?
+    pub fn count(&self, has_it: impl Fn(&Record, &Listener) -> bool) -> usize {
+        let record = self.record.borrow();
+        self.hearing_clients().filter(|client| has_it(&record, &client.listener)).count()
     }
 
     /// How many of the clients read what is said.
@@ -488,10 +485,6 @@ impl Crowd {
     pub fn deafen(&mut self, clients: usize) {
         self.clients.iter_mut().rev().take(clients).for_each(|client| client.deaf = true);
     }
-}
-
-fn has_heard(listener: &Listener, position: u64) -> bool {
-    listener.heard >= position && listener.waits_for.is_none()
 }
 
 /// Begins to connect, from this address if the server is on this machine. Dropping the socket
