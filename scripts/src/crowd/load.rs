@@ -26,10 +26,10 @@ pub const WAIT_MAX: Duration = Duration::from_millis(100);
 const QUIET: Duration = Duration::from_millis(500);
 
 /// The longest wait for messages that are on their way when the sending is over.
-const SETTLE_MAX: Duration = Duration::from_secs(60);
+const REST_MAX: Duration = Duration::from_secs(60);
 
 /// After this long the speed is known. If the rest cannot arrive in time, the wait ends.
-const SETTLE_KNOWN: Duration = Duration::from_secs(5);
+const SPEED_KNOWN: Duration = Duration::from_secs(5);
 
 /// How fast a client sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -124,7 +124,7 @@ pub fn run(crowd: &mut Crowd, talkers: &[Talker], until: Until) -> Outcome<Repor
     load.report()
 }
 
-/// A crowd under load: [`Load::turn`] until it [`Load::is_over`], then [`Load::settle`],
+/// A crowd under load: [`Load::turn`] until it [`Load::is_over`] and all [`Load::is_heard`],
 /// [`Crowd::end`] to be sure that nothing is behind, then the [`Load::report`].
 #[derive(Debug)]
 pub struct Load<'a> {
@@ -137,6 +137,8 @@ pub struct Load<'a> {
     /// When the load began.
     pub start: Instant,
     latencies: Latencies,
+    /// When the load was over, and how many messages had not arrived anywhere.
+    over: Option<(Instant, u64)>,
     patience: Patience,
 }
 
@@ -162,16 +164,19 @@ impl<'a> Load<'a> {
             until,
             first,
             start,
+            over: None,
             patience: Patience::full(),
         }
     }
 
-    /// Has each talker send what its pace allows now. Then waits at most this long for messages,
-    /// and checks them.
+    /// Has each talker send what its pace allows now, or nothing more if the load is over. Then
+    /// waits at most this long for messages, and checks them.
+    ///
+    /// If the rest comes too slowly, that is an error, but not the server's fault.
     pub fn turn(&mut self, wait_max: Duration) -> Outcome<()> {
-        let now = Instant::now();
+        let (now, is_over) = (Instant::now(), self.is_over());
         let mut next_due = now + wait_max;
-        for at in 0..self.talkers.len() {
+        for at in 0..if is_over { 0 } else { self.talkers.len() } {
             self.say(at, now)?;
             if let Pace::Every(period) = self.talkers[at].pace {
                 let said = self.crowd.record.borrow().authors[at].said;
@@ -180,9 +185,28 @@ impl<'a> Load<'a> {
         }
         let before = self.heard_of();
         self.crowd.hear(next_due.saturating_duration_since(Instant::now()))?;
-        let progress = self.heard_of() > before || matches!(self.until, Until::Time(_));
-        let heard = || self.crowd.record.borrow().heard_by_all;
-        Ok(self.patience.check(progress, || format!("only {} messages came", heard()))?)
+        let (heard, lacking) = (self.record().heard_by_all, self.lacking());
+        let needs_none = matches!(self.until, Until::Time(_)) && !is_over;
+        let told = || format!("only {heard} messages came, and {lacking} do not");
+        self.patience.check(needs_none || self.heard_of() > before, told)?;
+        if is_over { self.check_speed(lacking) } else { Ok(()) }
+    }
+
+    /// Whether the messages that the load lacked when it was over come fast enough.
+    fn check_speed(&mut self, lacking: u64) -> Outcome<()> {
+        let (since, all) = *self.over.get_or_insert((Instant::now(), lacking));
+        let (came, seconds) = ((all - lacking) as f64, since.elapsed().as_secs_f64());
+        let in_time = all as f64 * seconds / REST_MAX.as_secs_f64();
+        // If none has come, the patience decides.
+        if since.elapsed() < SPEED_KNOWN || came == 0.0 || came >= in_time {
+            return Ok(());
+        }
+        Err(format!(
+            "{lacking} messages have not come, and only {:.0} a second do: the server seems to \
+             limit the rate of this address (its --rate and --exempt)",
+            came / seconds
+        )
+        .into())
     }
 
     /// When a talker is to send the message of this number. All begin within one period.
@@ -203,41 +227,8 @@ impl<'a> Load<'a> {
         self.record().authors.iter().map(|author| author.said - author.heard).sum()
     }
 
-    /// Sends nothing more, and waits until every client has received every message or was told that
-    /// it missed it. [`Crowd::end`] then makes sure.
-    ///
-    /// If messages come too slowly, it stops waiting: that is an error, but not the server's fault.
-    /// It calls `meanwhile` again and again, at least once per `wait_max`.
-    pub fn settle(
-        &mut self,
-        wait_max: Duration,
-        meanwhile: &mut dyn FnMut(&mut Load) -> Outcome<()>,
-    ) -> Outcome<()> {
-        let (start, all) = (Instant::now(), self.lacking());
-        let mut patience = Patience::full();
-        while !self.is_heard() {
-            let before = self.heard_of();
-            self.crowd.hear(wait_max)?;
-            meanwhile(self)?;
-            let lacking = self.lacking();
-            let told = || format!("{lacking} of the messages do not come");
-            patience.check(self.heard_of() > before, told)?;
-            let (came, seconds) = ((all - lacking) as f64, start.elapsed().as_secs_f64());
-            let in_time = all as f64 * seconds / SETTLE_MAX.as_secs_f64();
-            // If none has come, the patience decides.
-            if start.elapsed() >= SETTLE_KNOWN && 0.0 < came && came < in_time {
-                return Err(format!(
-                    "{lacking} messages have not come, and only {:.0} a second do: the server \
-                     seems to limit the rate of this address (its --rate and --exempt)",
-                    came / seconds
-                )
-                .into());
-            }
-        }
-        Ok(())
-    }
-
-    /// Whether all clients have received everything that will ever arrive.
+    /// Whether every client has received every message that will ever arrive, or was told that it
+    /// missed it.
     pub fn is_heard(&self) -> bool {
         let record = self.record();
         let is_quiet = self.crowd.heard_at.elapsed() >= QUIET;

@@ -144,11 +144,11 @@ impl Visitor {
         SockRef::from(self.socket.get_ref()).set_recv_buffer_size(WIDE_BYTES)
     }
 
-    /// Reads nothing, until the server ends the connection or all shall be calm.
+    /// Reads nothing, until the server ends the connection or all shall leave.
     pub async fn stay_deaf(self) -> Outcome<()> {
         // Of all interests, only this one takes an end and not what comes before it.
         let ended = || self.socket.get_ref().ready(Interest::PRIORITY);
-        while !self.host.is_calm.get() {
+        while !self.host.is_ending.get() {
             if timeout(DRIP, ended()).await.is_ok() {
                 return self.give_up();
             }

@@ -54,8 +54,6 @@ pub struct Host {
     pub tally: RefCell<Tally>,
     /// How many of those that come again and again have been welcomed at least once.
     pub been_in: Cell<usize>,
-    /// See [`Visitors::calm_down`].
-    pub is_calm: Cell<bool>,
     /// See [`Visitors::end`].
     pub is_ending: Cell<bool>,
 }
@@ -87,7 +85,6 @@ impl Visitors {
             shows_addresses,
             tally: RefCell::new(tally),
             been_in: Cell::default(),
-            is_calm: Cell::default(),
             is_ending: Cell::default(),
         };
         let runtime = runtime.build_local(LocalOptions::default())?;
@@ -126,12 +123,8 @@ impl Visitors {
         Ok(())
     }
 
-    /// Visitors that make trouble connect no more, and those that never read leave.
-    pub fn calm_down(&self) {
-        self.host.is_calm.set(true);
-    }
-
-    /// The last line of all was sent: waits until all have left. The crowd reads on.
+    /// The last line of all was sent: waits until all have left. None connects any more, or stays
+    /// until the server ends it. Those that drip read on until that line. The crowd reads on.
     pub fn end(&mut self, crowd: &mut Crowd) -> Outcome<()> {
         self.host.is_ending.set(true);
         while self.here() > 0 {

@@ -146,12 +146,10 @@ impl Soak {
         make_trouble(&mut others, &TROUBLE);
         script::come_and_go(&mut others);
         let mut load = Load::new(crowd, &talkers(Pace::Every(PERIOD)), Until::Time(time));
-        while !load.is_over() {
+        while !load.is_over() || !load.is_heard() {
             load.turn(WAIT_MAX)?;
             others.turn()?;
         }
-        others.calm_down();
-        load.settle(WAIT_MAX, &mut |_| others.turn())?;
         load.crowd.end()?;
         let report = load.report()?;
         if report.lines_missed > 0 {

@@ -93,7 +93,7 @@ const OTHERS: u64 = 30;
 /// The most actions of a guest between joining and leaving.
 const DEEDS_MAX: u64 = 6;
 
-/// Has visitors of all kinds come and go until all shall be calm.
+/// Has visitors of all kinds come and go until all shall leave.
 pub fn come_and_go(visitors: &mut Visitors) {
     for kind in KINDS.repeat(TIMES) {
         visitors.begin(kind.come_and_go(Rc::clone(&visitors.host)));
@@ -103,7 +103,7 @@ pub fn come_and_go(visitors: &mut Visitors) {
 
 /// More clients connect from one address than may.
 async fn come_as_neighbours(host: Rc<Host>) -> Outcome<()> {
-    while !host.is_calm.get() {
+    while !host.is_ending.get() {
         let told = "* too many connections from your address";
         let told = format!("{told} ({PER_ADDRESS}, --per-address)");
         come_together(&host, host.source(NEIGHBOURS), PER_ADDRESS, &told).await?;
@@ -150,7 +150,7 @@ impl Kind {
     async fn come_and_go(self, host: Rc<Host>) -> Outcome<()> {
         let is_slow = matches!(self, Kind::Vanishes | Kind::Resets | Kind::NeverReads | Kind::Naps);
         let bytes = if is_slow { NARROW_BYTES } else { WIDE_BYTES };
-        while !host.is_calm.get() {
+        while !host.is_ending.get() {
             let client = Visitor::connect(&host, self, host.source(SINGLE), bytes)?;
             self.visit(client).await?;
             sleep(PAUSE).await;

@@ -133,7 +133,7 @@ fn talk<T>(
     let wait_max = if others.here() == 0 { load::WAIT_MAX } else { visitors::WAIT_MAX };
     let mut load = Load::new(crowd, &flags.talkers(), until);
     let mut timeline = Timeline::new(&load, until);
-    while !load.is_over() {
+    while !load.is_over() || !load.is_heard() {
         load.turn(wait_max)?;
         others.turn()?;
         timeline.look(&mut load)?;
@@ -142,11 +142,6 @@ fn talk<T>(
             Until::Time(_) => load.start.elapsed().as_millis() as u64,
         });
     }
-    others.calm_down();
-    load.settle(wait_max, &mut |load| {
-        others.turn()?;
-        timeline.look(load)
-    })?;
     timeline.end(&mut load)?;
     let settled = settled()?;
     load.crowd.end()?;

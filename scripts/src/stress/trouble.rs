@@ -31,7 +31,7 @@ pub enum Kind {
     Leaves,
 }
 
-/// Has so many of each kind connect, again and again until all shall be calm.
+/// Has so many of each kind connect, again and again until all shall leave.
 pub fn make_trouble(visitors: &mut Visitors, kinds: &[(Kind, usize)]) {
     let arriving = Rc::new(Semaphore::new(ARRIVING_MAX));
     for (kind, count) in kinds {
@@ -47,7 +47,7 @@ impl Kind {
         let mut is_first = true;
         loop {
             let arrival = arriving.acquire().await?;
-            if host.is_calm.get() {
+            if host.is_ending.get() {
                 return Ok(());
             }
             let bytes = if self == Kind::Leaves { WIDE_BYTES } else { NARROW_BYTES };
@@ -57,7 +57,7 @@ impl Kind {
             host.been_in.update(|before| before + usize::from(std::mem::take(&mut is_first)));
             match self {
                 // It might come too late for the last line.
-                Kind::Drips if host.is_calm.get() => {}
+                Kind::Drips if host.is_ending.get() => {}
                 Kind::Drips => client.drip().await?,
                 Kind::Resets => sleep(RESET_AFTER).await,
                 Kind::Leaves => {
