@@ -10,7 +10,7 @@
 //! - [`sockets`]: the crowd: connects its clients, reads them, reports faults.
 //! - [`load`]: which clients send how much how fast, until when, and the results.
 //! - [`ear`]: checks a client that is far behind the others, or connects only for a while.
-//! - [`visit`]: the steps of one that connects for a while; [`visitors`]: all of them, side by side.
+//! - [`visit`]: the steps of one that connects for a while; [`visitors`]: all of them.
 //! - [`table`]: the results as a table or as JSON; [`progress`] is a progress bar.
 //! - [`picture`]: what all pictures have in common.
 //! - [`program`]: what each program does with its arguments and its errors.

@@ -116,8 +116,8 @@ fn enter(others: &mut Visitors, crowd: &mut Crowd) -> Outcome<()> {
     Ok(())
 }
 
-/// Has the clients talk, and waits until all that they said has arrived. Then calls `settled`, whose
-/// result is the last one.
+/// Has the clients talk, and waits until all that they said has arrived. Then calls `settled`, and
+/// returns its result too.
 fn talk<T>(
     flags: &Flags,
     crowd: &mut Crowd,
