@@ -90,13 +90,16 @@ pub(super) fn note_entry(
         return;
     };
     let node = Node { name: name.to_owned(), epoch };
+    // A late copy does not bring back a node that is no more.
+    if !nodes.known.contains_key(&node) && !ledger.is_new(&node, number) {
+        return;
+    }
     let Some(place) = nodes.note(own, &node, id.0, came) else { return };
     if !ledger.note(&node, number, node == *own) {
         return;
     }
     came.push_back(Came::Batch { node: place, records: batch.to_vec() });
     if place > 0 && Records::of(batch).any(|record| record == Record::Bye) {
-        ledger.forget(&node);
         nodes.forget(&node, came);
     }
 }

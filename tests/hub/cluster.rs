@@ -364,6 +364,31 @@ fn an_answer_stands_behind_the_lines_before_its_question() {
 }
 
 #[test]
+fn a_copy_behind_the_goodbye_of_its_server_is_not_new() {
+    let (mut world, _operator) = calm();
+    world.say(1, "hello");
+    (0..3).for_each(|_| world.turn(1));
+    // The engine has it, and carries it out when nobody expects it any more.
+    let late = world.servers[1].wires[Side::Adds as usize].unwrap();
+    world.cut(1);
+    let now = world.servers[1].small.now;
+    world.servers[1].small.hub.stop(now);
+    for _ in 0..20 {
+        world.pass(Duration::from_millis(50));
+        (0..2).for_each(|server| world.turn(server));
+        for wire in (0..world.engine.wires()).filter(|wire| *wire != late) {
+            while world.engine.step(wire) {}
+        }
+    }
+    let has_read = |world: &World, text| world.clients[0].got.matches(text).count();
+    let told = "* server b is gone (1 left)\n";
+    assert_eq!((has_read(&world, told), has_read(&world, "guest1-b: hello\n")), (1, 1));
+    assert!(world.engine.step(late));
+    world.settle();
+    assert_eq!((has_read(&world, told), has_read(&world, "guest1-b: hello\n")), (1, 1));
+}
+
+#[test]
 fn an_operator_reaches_the_clients_of_other_servers() {
     let (mut world, operator) = calm();
     let answer = world.order(&operator, "/where guest1-b");
