@@ -105,6 +105,11 @@ pub enum Came {
         /// Its records.
         records: Vec<u8>,
     },
+    /// A node has started since this one is ready. Its first batches may be missing.
+    Started {
+        /// Its number here.
+        node: u16,
+    },
     /// A node is no more, nor are its clients.
     Gone {
         /// Its number here.
@@ -429,7 +434,7 @@ impl Bus {
         now: Instant,
         result: &mut Result<(), String>,
     ) -> Result<bool, NoEngine> {
-        let Bus { reads, last, ledger, nodes, came, terms, .. } = self;
+        let Bus { reads, last, ledger, nodes, came, terms, is_ready, .. } = self;
         let mut caught_up = false;
         let mut malformed = false;
         let is_read = reads.next_reply(now, |asked, reply| match (asked, &reply) {
@@ -452,7 +457,8 @@ impl Bus {
                 Some(entries) => {
                     for (id, fields) in entries {
                         *last = Some(id);
-                        nodes::note_entry(&terms.node, id, &fields, ledger, nodes, came);
+                        let own = &terms.node;
+                        nodes::note_entry(own, id, &fields, *is_ready, ledger, nodes, came);
                     }
                 }
                 None => malformed = true,

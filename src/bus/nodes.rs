@@ -20,12 +20,14 @@ pub(super) struct Nodes {
 
 impl Nodes {
     /// The number of the node that has said something at this time of the stream; `None` if a later
-    /// run has its name. What that means for other nodes is put before it.
+    /// run has its name. What that means for other nodes is put before it. If `is_ready`, this node
+    /// has clients, which are to read all that a node says that started later.
     pub fn note(
         &mut self,
         own: &Node,
         node: &Node,
         millis: u64,
+        is_ready: bool,
         came: &mut VecDeque<Came>,
     ) -> Option<u16> {
         let newest = self.newest.entry(node.name.clone()).or_default();
@@ -58,6 +60,9 @@ impl Nodes {
         let last_number = &mut self.last_number;
         let known = self.known.entry(node.clone()).or_insert_with(|| {
             *last_number += 1;
+            if is_ready && is_later && node.epoch > own.epoch {
+                came.push_back(Came::Started { node: *last_number });
+            }
             (*last_number, millis)
         });
         known.1 = millis;
@@ -77,6 +82,7 @@ pub(super) fn note_entry(
     own: &Node,
     id: Id,
     fields: &BTreeMap<&[u8], &[u8]>,
+    is_ready: bool,
     ledger: &mut Ledger,
     nodes: &mut Nodes,
     came: &mut VecDeque<Came>,
@@ -94,7 +100,7 @@ pub(super) fn note_entry(
     if !nodes.known.contains_key(&node) && !ledger.is_new(&node, number) {
         return;
     }
-    let Some(place) = nodes.note(own, &node, id.0, came) else { return };
+    let Some(place) = nodes.note(own, &node, id.0, is_ready, came) else { return };
     if !ledger.note(&node, number, node == *own) {
         return;
     }

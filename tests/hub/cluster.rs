@@ -491,6 +491,32 @@ fn lose(seed: u64) {
 }
 
 #[test]
+fn what_a_server_said_that_started_meanwhile_is_counted() {
+    let (mut world, _operator) = calm();
+    // The first server is cut off.
+    world.servers[0].is_up = false;
+    world.cut(0);
+    let small = small_hub("c", 2, Some(&world.servers[0].small));
+    let lobby = String::new();
+    world.servers.push(Server { small, wires: [None, None], lobby, read_to: 0, is_up: true });
+    world.settle();
+    world.connect(2);
+    world.settle();
+    world.say(2, "one\ntwo\nthree");
+    world.settle();
+    // The engine forgets all that the first one has not read.
+    world.engine.entries.clear();
+    world.servers[0].is_up = true;
+    world.settle();
+    world.say(2, "four");
+    world.settle();
+    let lobby = &world.servers[0].lobby;
+    assert!(lobby.ends_with("guest1-c: four\n"), "{lobby}");
+    // These three, and that their client joined.
+    assert_eq!(told_missed(lobby), 4, "{lobby}");
+}
+
+#[test]
 fn what_the_engine_has_lost_is_counted_exactly() {
     if let Ok(seed) = std::env::var("CHINWAG_SEED") {
         return lose(seed.parse().unwrap());
