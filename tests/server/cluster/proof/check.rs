@@ -86,7 +86,7 @@ pub fn check(people: &[Seen]) -> Verdict {
 }
 
 /// The client that has said a line, and the number of the line; `None` if the server has said it.
-fn parts_of(line: &str) -> Option<(usize, u64)> {
+pub fn parts_of(line: &str) -> Option<(usize, u64)> {
     let (id, number) = line.strip_prefix('t')?.split_once('.')?;
     Some((id.parse().ok()?, number.parse().ok()?))
 }
@@ -187,49 +187,68 @@ fn out_of_order<'a>(lines: &[(usize, &'a str)]) -> Vec<&'a str> {
     others.map(|index| lines[index].1).collect()
 }
 
-/// What others have read and a client has not is what it was told that it missed.
+/// What others have read and a client has not is what it was told that it missed. What only clients
+/// of a server have read that was killed may be told or not: that server can say no more about it.
 fn note_announced(here: &[&Seen], verdict: &mut Verdict) {
-    let counts: Vec<BTreeMap<&str, usize>> = here.iter().map(|one| counts_of(&one.got)).collect();
-    let mut most: BTreeMap<&str, usize> = BTreeMap::new();
-    // What only a server has read that was killed is no part of what the others missed.
+    let counts: Vec<Counts<'_>> = here.iter().map(|one| counts_of(&one.got)).collect();
+    let all = most_of(counts.iter());
     let whole = here.iter().zip(&counts).filter(|(one, _)| one.is_whole);
-    for (line, count) in whole.flat_map(|(_, counts)| counts) {
-        let its = most.entry(line).or_default();
-        *its = (*its).max(*count);
-    }
+    let certain = most_of(whole.map(|(_, counts)| counts));
+    let is_lossy = here.iter().any(|one| one.missed > 0);
     let mut told = BTreeSet::new();
     for (one, counts) in here.iter().zip(&counts) {
         if told.insert(one.server) {
             verdict.announced += one.missed;
         }
-        let lacking: Vec<&str> = if one.is_whole {
-            let lacks = |line: &str, count| count - counts.get(line).copied().unwrap_or(0);
-            let its = most.iter();
-            its.flat_map(|(line, count)| vec![*line; lacks(line, *count)]).collect()
-        } else {
-            lacking_between(one, counts, here)
+        let (least, most) = match one.is_whole {
+            true => (lacking(&certain, counts), lacking(&all, counts).len()),
+            // Where it came in is certain only if nobody has missed anything.
+            false if is_lossy => continue,
+            false => {
+                let lacking = lacking_between(one, counts, here);
+                let count = lacking.len();
+                (lacking, count)
+            }
         };
-        if lacking.len() as u64 != one.missed {
+        if !(least.len()..=most).contains(&(one.missed as usize)) {
             verdict.misled += 1;
-            let (some, told) = (&lacking[..lacking.len().min(5)], one.missed);
+            let (some, told) = (&least[..least.len().min(5)], one.missed);
             let words = format!("client {} of server {} in {}", one.id, one.server, one.room);
-            verdict.example(format!("{words} lacks {} {some:?}, told {told}", lacking.len()));
+            verdict.example(format!("{words} lacks {} {some:?}, told {told}", least.len()));
         }
     }
 }
 
-fn counts_of(lines: &[String]) -> BTreeMap<&str, usize> {
-    let mut counts = BTreeMap::new();
+/// How often each line was read.
+type Counts<'a> = BTreeMap<&'a str, usize>;
+
+/// The most that one of these has read of each line.
+fn most_of<'a, 'b>(counts: impl Iterator<Item = &'b Counts<'a>>) -> Counts<'a>
+where
+    'a: 'b,
+{
+    let mut most = Counts::new();
+    for (line, count) in counts.flatten() {
+        let its = most.entry(*line).or_default();
+        *its = (*its).max(*count);
+    }
+    most
+}
+
+fn lacking<'a>(of: &Counts<'a>, counts: &Counts<'_>) -> Vec<&'a str> {
+    let lacks =
+        |line: &str, count: usize| count.saturating_sub(counts.get(line).copied().unwrap_or(0));
+    of.iter().flat_map(|(line, count)| vec![*line; lacks(line, *count)]).collect()
+}
+
+fn counts_of(lines: &[String]) -> Counts<'_> {
+    let mut counts = Counts::new();
     lines.iter().for_each(|line| *counts.entry(line.as_str()).or_default() += 1);
     counts
 }
 
 /// What a client lacks that has come late or left early: between its first and its last line.
-fn lacking_between<'a>(
-    one: &Seen,
-    counts: &BTreeMap<&str, usize>,
-    here: &[&'a Seen],
-) -> Vec<&'a str> {
+fn lacking_between<'a>(one: &Seen, counts: &Counts<'_>, here: &[&'a Seen]) -> Vec<&'a str> {
     let said = |line: &&String| parts_of(line).is_some();
     let mut own = one.got.iter().filter(said);
     let (Some(first), last) = (own.next(), own.next_back()) else { return Vec::new() };

@@ -34,7 +34,7 @@ const fn losing(name: &'static str, kept: Kept, faults: &'static [fn(&mut World)
     History { name, kept, faults, may_lose: true }
 }
 
-const HISTORIES: [History; 15] = [
+const HISTORIES: [History; 16] = [
     history("nothing", Kept::Always, &[World::nothing]),
     history("links cut", Kept::Always, &[World::cut_link]),
     history("links stalled", Kept::Always, &[World::stall_link]),
@@ -48,6 +48,7 @@ const HISTORIES: [History; 15] = [
     losing("power cut, `everysec`", Kept::EverySecond, &[World::cut_power]),
     losing("power cut, and all", Kept::EverySecond, &WITH_POWER_CUTS),
     losing("failover", Kept::WithReplica, &[World::fail_over]),
+    history("replica reached", Kept::WithReplica, &[World::reach_replica]),
     losing("failover, and all", Kept::WithReplica, &WITH_FAILOVERS),
     losing("stream forgets", Kept::Always, &[World::forget]),
 ];
@@ -72,9 +73,10 @@ const WITH_POWER_CUTS: [Fault; 6] = [
     World::kill_server,
 ];
 
-const WITH_FAILOVERS: [Fault; 6] = [
+const WITH_FAILOVERS: [Fault; 7] = [
     World::fail_over,
     World::fail_over,
+    World::reach_replica,
     World::cut_link,
     World::stall_link,
     World::stop_server,

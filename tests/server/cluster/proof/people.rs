@@ -1,5 +1,6 @@
 //! Clients that talk and keep all that they read.
 
+use std::collections::BTreeMap;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::os::fd::AsFd;
@@ -7,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-use super::check::Seen;
+use super::check::{Seen, parts_of};
 use crate::support::hub::random::Random;
 
 /// The longest pause between two bursts of lines of a client.
@@ -42,6 +43,8 @@ pub struct Person {
     due_at: Instant,
     /// It is in its room: what it reads counts.
     pub is_here: bool,
+    /// By talker, the number of the last line that it has read.
+    pub newest: BTreeMap<usize, u64>,
     /// Its server is gone, or has closed the connection.
     pub has_ended: bool,
 }
@@ -63,6 +66,7 @@ impl Person {
             talks,
             due_at: Instant::now(),
             is_here: false,
+            newest: BTreeMap::new(),
             has_ended: false,
         }
     }
@@ -140,6 +144,9 @@ impl Person {
     fn note(&mut self, line: &str) {
         let Some(notice) = line.strip_prefix("* ") else {
             let (_, text) = line.split_once(": ").unwrap_or(("", line));
+            if let Some((id, number)) = parts_of(text) {
+                self.newest.insert(id, number);
+            }
             return self.seen.got.push(text.to_owned());
         };
         if let Some(rest) = notice.strip_prefix("you missed ") {
@@ -152,10 +159,9 @@ impl Person {
                 self.is_here = true;
                 self.begin();
             }
-        } else if SHARED.iter().any(|part| notice.contains(part)) {
+        } else if !OWN.iter().any(|own| line.starts_with(own)) {
+            assert!(SHARED.iter().any(|part| notice.contains(part)), "what is {line:?}?");
             self.seen.got.push(line.to_owned());
-        } else {
-            assert!(OWN.iter().any(|own| line.starts_with(own)), "what is {line:?}?");
         }
     }
 }

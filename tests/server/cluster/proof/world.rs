@@ -144,20 +144,17 @@ impl World {
         self.wait_until("newcomers are here", |world| {
             world.people.iter().all(|one| one.is_here || one.has_ended)
         });
-        let mut last: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+        let mut last: BTreeMap<&str, Vec<(usize, u64)>> = BTreeMap::new();
         for one in self.people.iter_mut().filter(|one| one.talks() && !one.has_ended) {
             one.say();
             one.ask();
-            let line = format!("t{}.{}", one.seen.id, one.seen.said);
-            last.entry(one.seen.room).or_default().push(line);
+            last.entry(one.seen.room).or_default().push((one.seen.id, one.seen.said));
         }
         self.wait_until("all have read the last lines", |world| {
             world.people.iter().filter(|one| !one.has_ended).all(|one| {
-                // The last lines stand near the end.
-                let got = &one.seen.got;
-                let end = &got[got.len().saturating_sub(2000)..];
+                let has_read = |(id, number)| one.newest.get(id) == Some(number);
                 let is_answered = !one.talks() || one.seen.acknowledged == one.seen.said;
-                is_answered && last[one.seen.room].iter().all(|line| end.contains(line))
+                is_answered && last[one.seen.room].iter().map(|(id, n)| (id, n)).all(has_read)
             })
         });
     }
@@ -178,6 +175,11 @@ impl World {
 
     fn any_server(&mut self) -> usize {
         self.random.below(NAMES.len())
+    }
+
+    /// One that may end: the first two live through each history, so that they can be compared.
+    fn any_victim(&mut self) -> usize {
+        2 + self.random.below(NAMES.len() - 2)
     }
 
     /// Nothing happens.
@@ -289,24 +291,42 @@ impl World {
 
     /// A server is killed and started again, with other clients.
     pub fn kill_server(&mut self) {
-        let server = self.any_server();
+        let server = self.any_victim();
         // Now and then it has said something that nobody else has read.
         let ways = if self.random.one_in(2) { self.stall_some(server) } else { Vec::new() };
         self.talk_up_to(300);
         self.servers[server].signal("KILL");
-        self.replace(server, &ways);
+        self.end(server);
+        // What it has sent may still arrive.
+        self.unstall(server, &ways);
+        self.replace(server);
     }
 
-    /// A server is stopped in order, as far as it reaches the others, and started again.
+    /// A server is stopped in order, as far as it reaches the others, and started again. Now and
+    /// then it has sent something twice, and one copy arrives when it is gone.
     pub fn stop_server(&mut self) {
-        let server = self.any_server();
+        let server = self.any_victim();
+        if self.random.one_in(2) {
+            self.relays_of(server).for_each(|relay| relay.stall(Way::There, true));
+            self.talk_up_to(200);
+            self.relays_of(server).for_each(|relay| relay.cut(Duration::from_millis(1500)));
+            self.unstall(server, &[Way::There]);
+            self.talk_up_to(200);
+        }
         self.servers[server].signal("TERM");
-        self.replace(server, &[]);
+        self.replace(server);
     }
 
-    /// A server that was told to end has ended, and another one takes its place. What it has sent
-    /// and was stalled may still arrive.
-    fn replace(&mut self, server: usize, ways: &[Way]) {
+    /// A server that was told to end has ended, and another one takes its place.
+    fn replace(&mut self, server: usize) {
+        self.end(server);
+        self.talk_up_to(1000);
+        self.begin(server);
+        self.faults += 1;
+    }
+
+    /// A server that was told to end has ended.
+    fn end(&mut self, server: usize) {
         let is_over = |one: &mut Server| one.child.try_wait().unwrap().is_some();
         while !is_over(&mut self.servers[server]) {
             self.talk(10);
@@ -314,11 +334,11 @@ impl World {
         let address = self.servers[server].address;
         let its = self.people.iter_mut().filter(|one| one.address() == address);
         its.for_each(Person::leave);
-        self.unstall(server, ways);
-        self.talk_up_to(1000);
+    }
+
+    fn begin(&mut self, server: usize) {
         self.servers[server] = self.server(server);
         self.enter(server);
-        self.faults += 1;
     }
 
     /// A server is cut off for so long that the others take it for gone.
@@ -367,18 +387,49 @@ impl World {
         });
     }
 
-    /// A server is cut off, and what it has not read is forgotten meanwhile, but for some.
+    /// The other engine is behind, and a server reaches that one alone for a while. Now and then
+    /// another server has stopped meanwhile.
+    pub fn reach_replica(&mut self) {
+        let (primary, server) = (self.primary, self.random.below(2));
+        self.following[primary].stall(Way::Back, true);
+        if self.random.one_in(2) {
+            let other = self.any_victim();
+            self.servers[other].signal("TERM");
+            self.replace(other);
+        } else {
+            self.talk_up_to(1000);
+        }
+        let relay = &self.relays[server][primary];
+        relay.close(true);
+        relay.cut(Duration::ZERO);
+        self.talk_up_to(2000);
+        self.relays[server][primary].heal();
+        self.talk_up_to(1000);
+        self.following[primary].heal();
+        self.faults += 1;
+    }
+
+    /// A server is cut off, and what it has not read is forgotten meanwhile, but for some. Now and
+    /// then another server has started meanwhile.
     pub fn forget(&mut self) {
-        let server = self.any_server();
-        self.stall_some(server);
-        self.talk_up_to(1500);
+        let (server, other) = (self.any_server(), self.any_victim());
+        let starts = server < 2 && self.random.one_in(2);
+        if starts {
+            // All have read what it has said.
+            self.servers[other].signal("KILL");
+            self.end(other);
+            self.talk(300);
+        }
+        let ways = self.stall_some(server);
+        if starts {
+            self.begin(other);
+        }
+        self.talk_up_to(2000);
         let kept = self.random.below(30);
         self.engines[self.primary].tell(&format!("XTRIM chat MAXLEN {kept}"));
         let late = Duration::from_millis([0, 500][self.random.below(2)]);
-        self.relays_of(server).for_each(|relay| {
-            relay.cut(late);
-            relay.heal();
-        });
+        self.relays_of(server).for_each(|relay| relay.cut(late));
+        self.unstall(server, &ways);
         self.faults += 1;
     }
 }
