@@ -51,11 +51,14 @@ impl Nodes {
             .map(|(node, _)| node.clone())
             .collect();
         for other in gone {
-            if other == *own {
-                came.push_back(Came::WasGone);
-                continue;
+            match self.known.get_mut(&other) {
+                // Once is enough: what it says about that comes later.
+                Some(its) if other == *own => {
+                    its.1 = millis;
+                    came.push_back(Came::WasGone);
+                }
+                _ => self.forget(&other, came),
             }
-            self.forget(&other, came);
         }
         let last_number = &mut self.last_number;
         let known = self.known.entry(node.clone()).or_insert_with(|| {
@@ -107,5 +110,27 @@ pub(super) fn note_entry(
     came.push_back(Came::Batch { node: place, records: batch.to_vec() });
     if place > 0 && Records::of(batch).any(|record| record == Record::Bye) {
         nodes.forget(&node, came);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn node(name: &str) -> Node {
+        Node { name: name.to_owned(), epoch: 1 }
+    }
+
+    #[test]
+    fn a_node_that_was_gone_finds_it_once() {
+        let (mut nodes, own, other) = (Nodes::default(), node("a"), node("b"));
+        let mut came = VecDeque::new();
+        nodes.newest.insert(own.name.clone(), own.epoch);
+        nodes.note(&own, &own, 0, true, &mut came);
+        // It reads what was said while it was cut off.
+        for millis in 0..2 * GONE_MILLIS {
+            nodes.note(&own, &other, millis, true, &mut came);
+        }
+        assert_eq!(came, [Came::WasGone]);
     }
 }
