@@ -21,12 +21,17 @@
 //! See [`ledger`]. What has not come back is sent again, and dropped where it comes twice. A line
 //! has the count of those before it. So what the stream has lost meanwhile is told exactly.
 //!
+//! If an engine loses a batch that some nodes have read and its own node has not, those nodes show
+//! it there, and the others where it comes again. Only an engine that loses nothing can prevent
+//! that.
+//!
 //! # Which nodes there are
 //!
 //! Each node says hello every ten seconds. One of which the stream has had nothing for half a
 //! minute, in the time of the stream, is gone. All nodes find that at the same entry, without a
 //! word about it. A node that was only slow finds it too, and says again which clients it has. Of
-//! two runs with one name, the later is the node.
+//! two runs with one name, the later is the node. A node that has missed a part of the stream does
+//! not know which others were silent in it, so it finds that later.
 
 pub mod ledger;
 pub mod link;
@@ -44,7 +49,7 @@ use link::{Asked, Link, NoEngine, State};
 use nodes::Nodes;
 use record::Record;
 pub use record::{home_of, is_own, serial_here};
-use replies::{entries_of, newest_of, time_of};
+use replies::{entries_of, newest_of, oldest_of, time_of};
 use resp::Reply;
 
 /// A batch is closed when it has this many bytes.
@@ -448,8 +453,13 @@ impl Bus {
                 None => malformed = true,
             },
             (Asked::Info, reply) => match (newest_of(reply), *last) {
-                // The engine has lost its end, and what comes next may have ids that we know.
-                (Some(newest), Some(read)) => *last = Some(read.min(newest)),
+                (Some(newest), Some(read)) => {
+                    if let Some(oldest) = oldest_of(reply).filter(|oldest| *oldest > read) {
+                        nodes.skip(&terms.node, oldest.0);
+                    }
+                    // If the engine has lost its end, what comes next may have ids that we know.
+                    *last = Some(read.min(newest));
+                }
                 _ => malformed = true,
             },
             (Asked::Read { blocks }, Reply::Nil) => caught_up = !blocks,

@@ -72,6 +72,14 @@ impl Nodes {
         Some(known.0)
     }
 
+    /// What came until this time of the stream is forgotten, and this node has not read it. So it
+    /// cannot know that another was silent meanwhile.
+    pub fn skip(&mut self, own: &Node, millis: u64) {
+        for (_, at) in self.known.iter_mut().filter(|(node, _)| *node != own).map(|(_, its)| its) {
+            *at = millis.max(*at);
+        }
+    }
+
     /// A node is no more.
     pub fn forget(&mut self, node: &Node, came: &mut VecDeque<Came>) {
         if let Some((number, _)) = self.known.remove(node) {

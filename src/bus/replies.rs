@@ -17,11 +17,25 @@ pub fn time_of(reply: &Reply<'_>) -> Option<u64> {
 
 /// The id of the newest entry in the reply to `XINFO STREAM`.
 pub fn newest_of(reply: &Reply<'_>) -> Option<Id> {
+    match info_of(reply, b"last-generated-id")? {
+        Reply::String(id) => parse_id(id),
+        _ => None,
+    }
+}
+
+/// The id of the oldest entry in the same reply, if there are any.
+pub fn oldest_of(reply: &Reply<'_>) -> Option<Id> {
+    let Reply::Array(entry) = info_of(reply, b"first-entry")? else { return None };
+    match entry.first()? {
+        Reply::String(id) => parse_id(id),
+        _ => None,
+    }
+}
+
+fn info_of<'a, 'b>(reply: &'b Reply<'a>, name: &[u8]) -> Option<&'b Reply<'a>> {
     let Reply::Array(parts) = reply else { return None };
     let mut pairs = parts.chunks_exact(2);
-    let newest = pairs.find(|pair| pair[0] == Reply::String(b"last-generated-id"))?;
-    let Reply::String(id) = newest[1] else { return None };
-    parse_id(id)
+    pairs.find(|pair| pair[0] == Reply::String(name)).map(|pair| &pair[1])
 }
 
 /// The entries in the reply to `XREAD` of one stream.

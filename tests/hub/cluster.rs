@@ -491,6 +491,36 @@ fn lose(seed: u64) {
 }
 
 #[test]
+fn a_server_that_was_forgotten_for_long_is_not_taken_for_gone() {
+    let (mut world, _operator) = calm();
+    world.connect(1);
+    world.say(1, "/nick bob");
+    world.settle();
+    // The first server is cut off for longer than a server may be silent.
+    world.servers[0].is_up = false;
+    world.cut(0);
+    let third = small_hub("c", 2, Some(&world.servers[0].small));
+    let lobby = String::new();
+    world.servers.push(Server { small: third, wires: [None; 2], lobby, read_to: 0, is_up: true });
+    world.say(1, "one\ntwo\nthree");
+    (0..3).for_each(|_| world.settle());
+    // The engine forgets all that it has not read, but for the end, which is of another server.
+    world.connect(2);
+    (0..3).for_each(|_| world.turn(2));
+    let kept = world.engine.entries.len();
+    (0..world.engine.wires()).for_each(|wire| while world.engine.step(wire) {});
+    world.engine.entries.drain(..kept);
+    world.servers[0].is_up = true;
+    world.settle();
+    world.say(1, "four");
+    world.settle();
+    let lobby = &world.servers[0].lobby;
+    assert!(lobby.ends_with("bob: four\n"), "{lobby}");
+    assert!(!lobby.contains("server b is gone"), "{lobby}");
+    assert_eq!(told_missed(lobby), 3, "{lobby}");
+}
+
+#[test]
 fn what_a_server_said_that_started_meanwhile_is_counted() {
     let (mut world, _operator) = calm();
     // The first server is cut off.
