@@ -8,6 +8,11 @@ use super::ledger::{Ledger, Node};
 use super::record::{Record, Records};
 use super::{Came, GONE_MILLIS, Id};
 
+/// If the stream has had nothing of any node for this long, the engine was away, and no node can be
+/// blamed for it. It is longer than a node that reaches the engine is silent, and as much shorter
+/// than one that is gone.
+const AWAY_MILLIS: u64 = 15_000;
+
 /// The nodes that are there.
 #[derive(Debug, Default)]
 pub(super) struct Nodes {
@@ -16,6 +21,8 @@ pub(super) struct Nodes {
     /// The newest run of each name, though it may be gone.
     pub newest: BTreeMap<String, u64>,
     last_number: u16,
+    /// The time in the stream of what came last.
+    heard: u64,
 }
 
 impl Nodes {
@@ -40,6 +47,7 @@ impl Nodes {
             came.push_back(Came::Replaced);
             return None;
         }
+        self.note_silence(millis);
         let is_gone = |(other, (_, at)): (&Node, &(u16, u64))| {
             let is_replaced = is_later && other.name == node.name;
             is_replaced || at.saturating_add(GONE_MILLIS) < millis
@@ -72,9 +80,19 @@ impl Nodes {
         Some(known.0)
     }
 
+    /// Something has come: the time in which nothing came of any node counts for none.
+    fn note_silence(&mut self, millis: u64) {
+        let silent = millis.saturating_sub(self.heard);
+        if silent > AWAY_MILLIS {
+            self.known.values_mut().for_each(|(_, at)| *at = at.saturating_add(silent));
+        }
+        self.heard = millis;
+    }
+
     /// What came until this time of the stream is forgotten, and this node has not read it. So it
-    /// cannot know that another was silent meanwhile.
+    /// cannot know that another was silent meanwhile. The others know it of this node.
     pub fn skip(&mut self, own: &Node, millis: u64) {
+        self.heard = millis;
         for (_, at) in self.known.iter_mut().filter(|(node, _)| *node != own).map(|(_, its)| its) {
             *at = millis.max(*at);
         }
@@ -140,5 +158,21 @@ mod tests {
             nodes.note(&own, &other, millis, true, &mut came);
         }
         assert_eq!(came, [Came::WasGone]);
+    }
+
+    #[test]
+    fn a_node_is_gone_when_only_the_others_go_on() {
+        let [own, bob, eve] = ["a", "b", "c"].map(node);
+        let (mut nodes, mut came) = (Nodes::default(), VecDeque::new());
+        nodes.note(&own, &bob, 0, true, &mut came);
+        nodes.note(&own, &eve, 9000, true, &mut came);
+        // The engine was away.
+        nodes.note(&own, &bob, 100_000, true, &mut came);
+        nodes.note(&own, &bob, 112_000, true, &mut came);
+        nodes.note(&own, &bob, 124_000, true, &mut came);
+        nodes.note(&own, &bob, 130_000, true, &mut came);
+        assert!(came.is_empty(), "{came:?}");
+        nodes.note(&own, &bob, 130_001, true, &mut came);
+        assert_eq!(came, [Came::Gone { node: 2, name: "c".to_owned() }]);
     }
 }

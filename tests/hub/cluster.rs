@@ -491,6 +491,22 @@ fn lose(seed: u64) {
 }
 
 #[test]
+fn no_server_is_taken_for_gone_because_the_engine_was_away() {
+    let (mut world, _operator) = calm();
+    world.engine.is_down = true;
+    (0..2).for_each(|server| world.cut(server));
+    world.settle();
+    world.settle();
+    world.engine.is_down = false;
+    world.say(0, "hello");
+    world.settle();
+    for server in &world.servers {
+        assert!(server.lobby.contains("guest1-a: hello\n"), "{}", server.lobby);
+        assert!(!server.lobby.contains(" is gone "), "{}", server.lobby);
+    }
+}
+
+#[test]
 fn a_server_that_was_forgotten_for_long_is_not_taken_for_gone() {
     let (mut world, _operator) = calm();
     world.connect(1);
