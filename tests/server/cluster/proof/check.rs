@@ -38,7 +38,7 @@ pub struct Verdict {
     pub moved: u64,
     /// Lines that a client has read behind a later one of the same talker.
     pub reversed: u64,
-    /// Lines that the servers said were missed. A room of a server counts once.
+    /// Lines that the servers said were missed. A server counts once for each of its rooms.
     pub announced: u64,
     /// Clients to which that number was not exact.
     pub misled: u64,

@@ -105,7 +105,7 @@ impl Person {
 
     /// Its server was killed.
     pub fn leave(&mut self) {
-        self.receive();
+        while self.receive() {}
         (self.has_ended, self.seen.is_whole) = (true, false);
     }
 
@@ -127,18 +127,23 @@ impl Person {
         }
     }
 
-    fn receive(&mut self) {
+    /// Reads once. Returns whether there was something.
+    fn receive(&mut self) -> bool {
         let mut buffer = [0; 65536];
         match self.socket.read(&mut buffer) {
-            Ok(0) => self.has_ended = true,
-            Ok(bytes) => self.input.extend_from_slice(&buffer[..bytes]),
-            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-            Err(_) => self.has_ended = true,
+            Ok(bytes @ 1..) => self.input.extend_from_slice(&buffer[..bytes]),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return false,
+            Ok(_) | Err(_) => {
+                self.has_ended = true;
+                return false;
+            }
         }
-        let Some(end) = self.input.iter().rposition(|byte| *byte == b'\n') else { return };
-        let rest = self.input.split_off(end + 1);
-        let lines = String::from_utf8(std::mem::replace(&mut self.input, rest)).unwrap();
-        lines.lines().for_each(|line| self.note(line));
+        if let Some(end) = self.input.iter().rposition(|byte| *byte == b'\n') {
+            let rest = self.input.split_off(end + 1);
+            let lines = String::from_utf8(std::mem::replace(&mut self.input, rest)).unwrap();
+            lines.lines().for_each(|line| self.note(line));
+        }
+        true
     }
 
     fn note(&mut self, line: &str) {

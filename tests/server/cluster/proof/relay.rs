@@ -136,7 +136,10 @@ impl Pair {
             }
             if orders.cuts.load(Ordering::Relaxed) != cuts {
                 let late = Duration::from_millis(orders.late_millis.load(Ordering::Relaxed));
-                return if late.is_zero() { () } else { self.deliver_late(late) };
+                if !late.is_zero() {
+                    self.deliver_late(late);
+                }
+                return;
             }
             let stalled = [Way::There, Way::Back].map(|way| {
                 let its = &orders.is_stalled[way as usize];

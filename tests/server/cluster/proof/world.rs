@@ -256,6 +256,16 @@ impl World {
 
     /// The machine of the engine loses its power. The disk has what is older than a second.
     pub fn cut_power(&mut self) {
+        let millis = self.random.below(1000);
+        self.lose_power(millis);
+    }
+
+    /// The same, for longer than a server may be silent.
+    pub fn cut_power_for_long(&mut self) {
+        self.lose_power(36_000);
+    }
+
+    fn lose_power(&mut self, millis: usize) {
         self.talk_up_to(1500);
         // Now and then a server has not read all of it.
         let server = self.any_server();
@@ -272,7 +282,7 @@ impl World {
             log.set_len(size - lost).unwrap();
         }
         self.unstall(server, &ways);
-        self.talk_up_to(1000);
+        self.talk(millis);
         self.engines[self.primary].start_again();
         self.sizes.clear();
         self.faults += 1;
@@ -343,6 +353,16 @@ impl World {
 
     /// A server is cut off for so long that the others take it for gone.
     pub fn be_gone(&mut self) {
+        self.cut_off(None);
+    }
+
+    /// The same, and of what it has not read only some is left.
+    pub fn be_gone_and_forget(&mut self) {
+        let kept = self.random.below(100);
+        self.cut_off(Some(kept));
+    }
+
+    fn cut_off(&mut self, kept: Option<usize>) {
         let server = self.any_server();
         let relays = &self.relays[server];
         relays.iter().for_each(|relay| {
@@ -350,6 +370,9 @@ impl World {
             relay.cut(Duration::ZERO);
         });
         self.talk(36_000);
+        if let Some(kept) = kept {
+            self.trim(kept);
+        }
         self.relays[server].iter().for_each(Relay::heal);
         self.faults += 1;
     }
@@ -426,11 +449,16 @@ impl World {
         }
         self.talk_up_to(2000);
         let kept = self.random.below(30);
-        self.engines[self.primary].tell(&format!("XTRIM chat MAXLEN {kept}"));
+        self.trim(kept);
         let late = Duration::from_millis([0, 500][self.random.below(2)]);
         self.relays_of(server).for_each(|relay| relay.cut(late));
         self.unstall(server, &ways);
         self.faults += 1;
+    }
+
+    fn trim(&mut self, kept: usize) {
+        let reply = self.engines[self.primary].tell(&format!("XTRIM chat MAXLEN {kept}"));
+        assert!(reply.starts_with(':'), "{reply}");
     }
 }
 
