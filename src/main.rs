@@ -151,8 +151,8 @@ fn serve(mut config: Config) -> Result<u8, Failure> {
     Ok(match server.run() {
         Ok(Ended::Stopped) => STOPPED,
         Ok(Ended::Interrupted(signal)) => SIGNAL + signal as u8,
-        // The server has logged the error.
-        Err(_) => FAILED,
+        // The server has logged why.
+        Ok(Ended::Failed) | Err(_) => FAILED,
     })
 }
 

@@ -53,6 +53,15 @@ impl Ledger {
         self.unconfirmed.len()
     }
 
+    /// Whether the batch with this number has not come back.
+    pub fn lacks(&self, number: u64) -> bool {
+        (self.first_unconfirmed()..self.next).contains(&number)
+    }
+
+    fn first_unconfirmed(&self) -> u64 {
+        self.next - self.unconfirmed.len() as u64
+    }
+
     /// Submits a batch.
     pub fn submit(&mut self, batch: Vec<u8>) {
         self.bytes += batch.len();
@@ -62,7 +71,7 @@ impl Ledger {
 
     /// The next batch for the present connection, with its number.
     pub fn give(&mut self) -> Option<(u64, &[u8])> {
-        let number = self.next - (self.unconfirmed.len() - self.given) as u64;
+        let number = self.first_unconfirmed() + self.given as u64;
         let batch = self.unconfirmed.get(self.given)?;
         self.given += 1;
         Some((number, batch))
@@ -96,11 +105,10 @@ impl Ledger {
 
     /// A batch of this node has come back, and so all before it.
     fn confirm(&mut self, number: u64, is_own: bool) {
-        let first = self.next - self.unconfirmed.len() as u64;
-        if !is_own || number < first || number >= self.next {
+        if !is_own || !self.lacks(number) {
             return;
         }
-        for _ in first..=number {
+        for _ in self.first_unconfirmed()..=number {
             let batch = self.unconfirmed.pop_front();
             self.bytes -= batch.map_or(0, |batch| batch.len());
             self.given = self.given.saturating_sub(1);

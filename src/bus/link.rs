@@ -27,7 +27,10 @@ pub enum Asked {
     /// What is known of the stream.
     Info,
     /// A batch was added.
-    Add,
+    Add {
+        /// Its number.
+        number: u64,
+    },
     /// Batches behind the last. Whether it waits for some.
     Read {
         /// Whether the engine waits until there are some.
@@ -168,6 +171,12 @@ impl Link {
             }
             Parsed::Malformed => Err(NoEngine),
         }
+    }
+
+    /// Whether it is of use, and the other side has owed no reply for this long.
+    pub fn is_answering(&self, time: Duration, now: Instant) -> bool {
+        let is_proved = self.state == State::Up && self.pause == PAUSE_MIN;
+        is_proved && (self.is_idle() || self.waits_since + time > now)
     }
 
     /// When it is given up, if nothing comes.

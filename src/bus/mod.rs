@@ -50,8 +50,6 @@ use link::{Asked, Link, NoEngine, State};
 use nodes::Nodes;
 use record::Record;
 pub use record::{home_of, is_own, serial_here};
-use replies::{entries_of, newest_of, oldest_of, time_of};
-use resp::Reply;
 
 /// A batch is closed when it has this many bytes.
 const BATCH_BYTES: usize = 64 << 10;
@@ -160,6 +158,9 @@ pub struct Bus {
     /// The stream was read up to its end since the present connection was made.
     is_following: bool,
     is_ready: bool,
+    /// The batch that the engine has taken last on the present connection: its number, and where
+    /// it stands in the stream.
+    added: Option<(u64, Id)>,
     came: VecDeque<Came>,
     nodes: Nodes,
     /// Since when the engine cannot be reached, or owes something to this node.
@@ -184,6 +185,7 @@ impl Bus {
             last: None,
             is_following: false,
             is_ready: false,
+            added: None,
             came: VecDeque::new(),
             nodes,
             waits_since: Some(now),
@@ -207,6 +209,11 @@ impl Bus {
     pub fn number_of(&self, name: &str) -> Option<u16> {
         let mut known = self.nodes.known.iter();
         known.find(|(node, _)| node.name == name).map(|(_, its)| its.0)
+    }
+
+    /// Whether no other node has a name before that of this one.
+    pub fn is_first(&self) -> bool {
+        self.nodes.known.keys().next() == Some(&self.terms.node)
     }
 
     /// Whether the stream was read up to its end once.
@@ -252,11 +259,12 @@ impl Bus {
         }
         let (node, terms) = (&self.terms.node, &self.terms);
         if let Some((number, batch)) = self.ledger.give() {
+            let asked = Asked::Add { number };
             let (epoch, number) = (node.epoch.to_string(), number.to_string());
             let head = ["XADD", &terms.stream, "MAXLEN", "~", KEPT_BATCHES, "*", "n", &node.name];
             let mut parts: Vec<&[u8]> = head.iter().map(|part| part.as_bytes()).collect();
             parts.extend([b"e".as_slice(), epoch.as_bytes(), b"q", number.as_bytes(), b"b", batch]);
-            self.adds.ask(Asked::Add, &parts, now);
+            self.adds.ask(asked, &parts, now);
             self.waits_since.get_or_insert(now);
         }
     }
@@ -320,7 +328,10 @@ impl Bus {
     pub fn cut(&mut self, side: Side, now: Instant) {
         self.link_mut(side).cut(now);
         match side {
-            Side::Adds => self.ledger.cut(),
+            Side::Adds => {
+                self.added = None;
+                self.ledger.cut();
+            }
             Side::Reads => self.is_following = false,
         }
         self.waits_since.get_or_insert(now);
@@ -342,14 +353,14 @@ impl Bus {
         loop {
             let mut result = Ok(());
             let asked = self.link(side).asked_first();
-            let unconfirmed = self.ledger.unconfirmed();
+            let before = (self.ledger.unconfirmed(), self.last);
             let is_read = match side {
-                Side::Adds => self.adds.next_reply(now, |_, reply| result = no_error(&reply)),
+                Side::Adds => self.take_added(now, &mut result),
                 Side::Reads => self.take_reply(now, &mut result),
             };
             result?;
             match is_read {
-                Ok(true) => self.note_reply(side, asked, unconfirmed, now),
+                Ok(true) => self.note_reply(side, asked, before, now),
                 Ok(false) => return Ok(()),
                 Err(NoEngine) => return Err("it does not speak the protocol of Redis".to_owned()),
             }
@@ -398,18 +409,26 @@ impl Bus {
         &mut self,
         side: Side,
         asked: Option<Asked>,
-        unconfirmed_before: usize,
+        (unconfirmed_before, last_before): (usize, Option<Id>),
         now: Instant,
     ) {
         // An engine that knows the password may still refuse what matters.
-        if matches!(asked, Some(Asked::Add | Asked::Read { .. })) {
+        if matches!(asked, Some(Asked::Add { .. } | Asked::Read { .. })) {
             self.link_mut(side).proved();
         }
-        if side == Side::Adds {
-            self.flush(now);
+        let (last, ledger) = (self.last, &self.ledger);
+        let is_lost = |added: &mut (u64, Id)| Some(added.1) <= last && ledger.lacks(added.0);
+        if self.added.take_if(is_lost).is_some() {
+            // All up to its place was read, and it was not there.
+            self.ledger.cut();
         }
+        self.flush(now);
         let unconfirmed = self.ledger.unconfirmed();
-        let goes_on = unconfirmed == 0 || unconfirmed < unconfirmed_before;
+        // The engine is there, but what others have said before comes first.
+        let reads_on = self.last > last_before && !self.is_unreachable;
+        let goes_on = unconfirmed == 0
+            || unconfirmed < unconfirmed_before
+            || reads_on && self.adds.is_answering(UNREACHABLE, now);
         if goes_on && self.is_following && self.adds.state() == State::Up {
             self.waits_since = (unconfirmed > 0).then_some(now);
             if std::mem::take(&mut self.is_unreachable) {
@@ -432,70 +451,5 @@ impl Bus {
         }
         parts.extend([b"STREAMS".as_slice(), stream, last.as_bytes()]);
         self.reads.ask(Asked::Read { blocks: self.is_following }, &parts, now);
-    }
-
-    /// Takes the next reply of the side that reads.
-    fn take_reply(
-        &mut self,
-        now: Instant,
-        result: &mut Result<(), String>,
-    ) -> Result<bool, NoEngine> {
-        let Bus { reads, last, ledger, nodes, came, terms, is_ready, .. } = self;
-        let mut caught_up = false;
-        let mut malformed = false;
-        let is_read = reads.next_reply(now, |asked, reply| match (asked, &reply) {
-            (Asked::Info, Reply::Error(error)) if error.starts_with("ERR no such key") => {
-                // It is empty, or its engine has lost it.
-                *last = last.map(|_| (0, 0));
-            }
-            (_, Reply::Error(_)) => *result = no_error(&reply),
-            (Asked::Time, reply) => match time_of(reply) {
-                Some(millis) => *last = Some((millis.saturating_sub(PAST_MILLIS), 0)),
-                None => malformed = true,
-            },
-            (Asked::Info, reply) => match (newest_of(reply), *last) {
-                (Some(newest), Some(read)) => {
-                    if let Some(oldest) = oldest_of(reply).filter(|oldest| *oldest > read) {
-                        nodes.skip(&terms.node, oldest.0);
-                    }
-                    // If the engine has lost its end, what comes next may have ids that we know.
-                    *last = Some(read.min(newest));
-                }
-                _ => malformed = true,
-            },
-            (Asked::Read { blocks }, Reply::Nil) => caught_up = !blocks,
-            (Asked::Read { .. }, reply) => match entries_of(reply) {
-                Some(entries) => {
-                    for (id, fields) in entries {
-                        *last = Some(id);
-                        let own = &terms.node;
-                        nodes::note_entry(own, id, &fields, *is_ready, ledger, nodes, came);
-                    }
-                }
-                None => malformed = true,
-            },
-            (Asked::Auth | Asked::Add, _) => {}
-        })?;
-        if malformed {
-            return Err(NoEngine);
-        }
-        if caught_up {
-            self.is_following = true;
-            if !std::mem::replace(&mut self.is_ready, true) {
-                self.came.push_back(Came::Ready);
-            }
-        }
-        if is_read && self.came.is_empty() {
-            self.read_on(now);
-        }
-        Ok(is_read)
-    }
-}
-
-/// An error is the reason why a connection is of no use.
-fn no_error(reply: &Reply<'_>) -> Result<(), String> {
-    match reply {
-        Reply::Error(error) => Err(format!("it says {error:?}")),
-        _ => Ok(()),
     }
 }

@@ -34,6 +34,10 @@ pub const DOORWAY_MAX: usize = 32;
 /// segment holds 65 483 bytes on loopback, and at least 64 512 on an MTU from 1200 to 1520. With
 /// more per turn, a client needs a second write, and an event before it. With less, a flood
 /// of nearly this size takes two turns.
+///
+/// By default a turn leaves more than this free. On loopback it is one segment, and a client that
+/// also sends may acknowledge one segment only 40 ms later (tcp(7), TCP_QUICKACK). The next must
+/// find room meanwhile: it is acknowledged at once.
 pub const SEND_BUFFER_SPARE: usize = 1024;
 
 /// At most this many rooms that clients of one address have made exist at a time, unless it is

@@ -171,6 +171,11 @@ pub struct Config {
     #[arg(long, value_name = "URL", value_parser = Cluster::parse, help_heading = "Cluster")]
     pub cluster: Option<Cluster>,
 
+    /// End with exit code 1 if the engine of --cluster cannot be reached at the start, instead of
+    /// waiting for it without letting clients in
+    #[arg(long, requires = "cluster")]
+    pub cluster_required: bool,
+
     /// The name of this server in the cluster, which no other may have: 1 to 12 of a to z and 0 to
     /// 9. It stands behind the number of a guest, as in guest7-web01. [default: the machine's]
     #[arg(long, value_name = "NAME", value_parser = Cluster::parse_node)]
@@ -272,8 +277,9 @@ pub struct Config {
     #[arg(value_parser = value_parser!(i32).range(1..=65535))]
     pub accept_queue: i32,
 
-    /// Kernel send buffer of each client (SO_SNDBUF) [4096..=268435456]
-    #[arg(long, value_name = "BYTES", default_value_t = 32768, value_parser = size(4096..=1 << 28))]
+    /// Kernel send buffer of each client (SO_SNDBUF). If a round fills it, a client on the same
+    /// machine that sends much waits for its own delayed acknowledgments. [4096..=268435456]
+    #[arg(long, value_name = "BYTES", default_value_t = 40960, value_parser = size(4096..=1 << 28))]
     pub send_buffer: usize,
 
     /// Kernel receive buffer of each client (SO_RCVBUF) [2048..=268435456]

@@ -149,11 +149,11 @@ mod tests {
     fn a_turn_that_does_not_fit_a_socket_is_warned_of() {
         let warnings = |config: &Config| config.warnings(CLIENTS_FEW);
         assert_eq!(warnings(&Config::default()), [""; 0]);
-        let one_more = Config::default().turn_bytes + 1;
+        let one_more = 2 * Config::default().send_buffer - SEND_BUFFER_SPARE + 1;
         let config = Config { turn_bytes: one_more, ..Config::default() };
         let [warning] = &warnings(&config)[..] else { panic!("{:?}", warnings(&config)) };
-        assert!(warning.starts_with("--turn-bytes 64513 does not fit into --send-buffer 32768"));
-        let config = Config { send_buffer: 33_000, ..config };
+        assert!(warning.starts_with("--turn-bytes 80897 does not fit into --send-buffer 40960"));
+        let config = Config { send_buffer: 41_000, ..config };
         assert_eq!(warnings(&config), [""; 0]);
     }
 
@@ -197,7 +197,7 @@ mod tests {
     }
 
     /// By hand: a connection has 4 KiB of its own, twice 4 + 16 KiB of input, twice 8 + 8 KiB of
-    /// output and 8 KiB of private messages. In the kernel it has twice 32 + 32 KiB. The doorway
+    /// output and 8 KiB of private messages. In the kernel it has twice 40 + 32 KiB. The doorway
     /// holds 32 more connections. The program has 8 MiB, all windows 64 MiB, a turn twice 63 KiB.
     /// Each connection may have made a room of 4 KiB.
     #[test]
@@ -205,7 +205,7 @@ mod tests {
         let own =
             |connections: usize| (72 << 20) + (126 << 10) + connections * (4 + 4 + 40 + 40) * 1024;
         let config = Config::default();
-        assert_eq!(config.memory_bytes_max(0), (own(32), 32 * 128 * 1024));
-        assert_eq!(config.memory_bytes_max(1000), (own(1032), 1032 * 128 * 1024));
+        assert_eq!(config.memory_bytes_max(0), (own(32), 32 * 144 * 1024));
+        assert_eq!(config.memory_bytes_max(1000), (own(1032), 1032 * 144 * 1024));
     }
 }

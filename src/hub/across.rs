@@ -42,23 +42,25 @@ impl<S: Socket> Hub<S> {
             (&self.rooms.name(room), format!("{command} {rest}").trim_end().to_owned());
         let Some(shared) = &mut self.shared else { return };
         shared.bus.push(&Record::Act { room: name, from_name: &from_name, line: &line });
-        match command {
-            // They are kept for ever, or until they are lifted: see `Bans`.
-            "/ban" | "/unban" => {}
-            "/unlock" => _ = shared.acts.remove(&(room, "/lock")),
-            _ => _ = shared.acts.insert((room, command), (from_name, line)),
+    }
+
+    /// Says what is laid down for each room, for servers that start. All servers know the same, so
+    /// one of them says it.
+    pub(super) fn say_rules(&mut self) {
+        let Some(shared) = self.shared.as_mut().filter(|it| it.bus.is_first()) else { return };
+        for id in self.rooms.ids() {
+            let (name, room) = (&self.rooms.name(id), &self.rooms[id]);
+            let topic = room.topic.iter().map(|topic| format!("/topic {topic}"));
+            let rules = room.rules.iter().flat_map(|rules| rules.to_commands());
+            for line in topic.chain(rules) {
+                shared.bus.push(&Record::Act { room: name, from_name: "", line: &line });
+            }
         }
     }
 
     /// Carries out what a host or an operator of another server has done.
     pub(super) fn take_act(&mut self, room: &str, by: &str, line: &str, now: Instant) {
         let Some(room) = self.room_in_order(room, now) else { return };
-        let (command, _) = line.split_once(' ').unwrap_or((line, ""));
-        // It replaces what was laid down here, so this server no longer says that again.
-        if let Some(shared) = &mut self.shared {
-            let command = if command == "/unlock" { "/lock" } else { command };
-            shared.acts.retain(|(its, what), _| *its != room || *what != command);
-        }
         let its = &mut self.rooms[room];
         match Command::parse(line) {
             Command::Topic(topic) => its.topic = Some(topic.into()),

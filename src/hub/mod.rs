@@ -317,7 +317,8 @@ impl<S: Socket> Hub<S> {
         // The turns that submit the last line, and that find it appended, must come, even if no
         // client does anything.
         let is_stopping = matches!(self.stop, Stop::Begun | Stop::Announced);
-        let is_shared_busy = self.shared.as_ref().is_some_and(|shared| shared.is_busy());
+        let is_held = self.is_order_held();
+        let is_shared_busy = self.shared.as_ref().is_some_and(|shared| shared.is_busy(is_held));
         self.agenda.is_busy(!self.is_held_by_bus())
             || is_stopping && self.is_published()
             || is_shared_busy

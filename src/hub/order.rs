@@ -28,17 +28,10 @@ const ELSEWHERE: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
 impl<S: Socket> Hub<S> {
     /// Takes what has come, until a room has a whole turn of it.
     pub(super) fn take_order(&mut self, now: Instant) {
-        loop {
-            let full = self.shared.as_ref().and_then(|shared| shared.full);
-            let Some(shared) = &mut self.shared else { return };
-            if let Some(full) = full {
-                let turn = self.config.turn_bytes_max();
-                if self.rooms.has(full) && self.rooms[full].submissions.charged() >= turn {
-                    return;
-                }
-                shared.full = None;
-            }
-            let Some(came) = shared.bus.take(now) else { return };
+        while !self.is_order_held()
+            && let Some(shared) = &mut self.shared
+            && let Some(came) = shared.bus.take(now)
+        {
             match came {
                 Came::Batch { node, records } => {
                     let mut records = Records::of(&records);
@@ -58,6 +51,16 @@ impl<S: Socket> Hub<S> {
                 Came::Replaced => self.moderation.requests.push(Request::GiveWay),
             }
         }
+    }
+
+    /// Whether nothing is taken from the order, because a room has a whole turn to append.
+    pub(super) fn is_order_held(&self) -> bool {
+        let full = self.shared.as_ref().and_then(|shared| shared.full);
+        full.filter(|room| self.rooms.has(*room)).is_some_and(|room| self.has_turn(room))
+    }
+
+    fn has_turn(&self, room: RoomId) -> bool {
+        self.rooms[room].submissions.charged() >= self.config.turn_bytes_max()
     }
 
     fn take_record(&mut self, node: u16, record: &Record<'_>, now: Instant) {
@@ -128,8 +131,8 @@ impl<S: Socket> Hub<S> {
         let author = ClientId { serial: author, key: 0 };
         let cost = charge(text.len()) + room.forms.extra();
         room.submissions.push(author, Kind::Ordered { kind, name_bytes }, text, cost);
-        let is_full = room.submissions.charged() >= self.config.turn_bytes_max();
         self.agenda.file_room(id, room, now);
+        let is_full = self.has_turn(id);
         if let Some(shared) = self.shared.as_mut().filter(|_| is_full) {
             shared.full = Some(id);
         }

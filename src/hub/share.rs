@@ -44,16 +44,14 @@ pub(super) struct Shared {
     ending: Vec<ClientId>,
     /// By serial, the clients that wait for an answer of a node, and the number of that.
     pub asked: BTreeMap<u64, u16>,
-    /// What hosts and operators of this node have laid down for all nodes, to be said again for
-    /// those that come later: by room and command, the line and who said it.
-    pub acts: BTreeMap<(RoomId, &'static str), (String, String)>,
     /// What other nodes have in each room.
     pub elsewhere: BTreeMap<(RoomId, u16), Elsewhere>,
     /// How many lines this node has said in each room.
     said: HashMap<RoomId, u64>,
     /// Rooms in which the number of clients has changed.
     changed: Vec<RoomId>,
-    /// A room that has a whole turn to append: nothing is taken from the order meanwhile.
+    /// The room that last had a whole turn to append: while it has, nothing is taken from the
+    /// order.
     pub full: Option<RoomId>,
     /// How often this node has said hello.
     hellos: u64,
@@ -86,7 +84,6 @@ impl Shared {
             due: Vec::new(),
             ending: Vec::new(),
             asked: BTreeMap::new(),
-            acts: BTreeMap::new(),
             elsewhere: BTreeMap::new(),
             said: HashMap::new(),
             changed: Vec::new(),
@@ -112,10 +109,10 @@ impl Shared {
         is_kept
     }
 
-    /// Whether there is something to do that waits for nothing.
-    pub fn is_busy(&self) -> bool {
+    /// Whether there is something to do that waits for nothing; if the order is held, for a room.
+    pub fn is_busy(&self, is_held: bool) -> bool {
         let may_publish = !self.heard_in.is_empty() && !self.bus.is_full();
-        may_publish || !self.due.is_empty() || self.bus.has_come() && self.full.is_none()
+        may_publish || !self.due.is_empty() || self.bus.has_come() && !is_held
     }
 
     /// Whether nothing of its clients waits.
@@ -256,7 +253,6 @@ impl<S: Socket> Hub<S> {
         shared.heard_in.retain(|heard_in| *heard_in != room);
         shared.changed.retain(|changed| *changed != room);
         shared.elsewhere.retain(|(other, _), _| *other != room);
-        shared.acts.retain(|(other, _), _| *other != room);
     }
 
     /// Publishes what clients have sent, in the order of each room, as far as the bus takes it.
@@ -410,10 +406,7 @@ impl<S: Socket> Hub<S> {
         for (serial, name) in own.filter(|(serial, _)| !shared.asked.contains_key(serial)) {
             shared.bus.push(&Record::Claim { serial, name, room: "", text: b"" });
         }
-        for ((room, _), (from_name, line)) in &shared.acts {
-            let room = &self.rooms.name(*room);
-            shared.bus.push(&Record::Act { room, from_name, line });
-        }
+        self.say_rules();
         for room in self.rooms.ids() {
             self.push_here(room);
         }

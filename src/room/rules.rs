@@ -44,6 +44,14 @@ impl Mute {
 }
 
 impl Rules {
+    /// The commands of a host that make the rules that hold for all: without mutes and invitations.
+    pub fn to_commands(&self) -> Vec<String> {
+        let slow = (!self.slow.is_zero()).then(|| format!("/slow {}", self.slow.as_secs()));
+        let lock = self.is_locked.then(|| "/lock".to_owned());
+        let password = self.password.as_ref().map(|secret| format!("/password {secret}"));
+        [slow, lock, password].into_iter().flatten().collect()
+    }
+
     /// Whether they are the same as none.
     pub fn is_empty(&self) -> bool {
         let is_open = !self.is_locked && self.invited.is_empty() && self.password.is_none();

@@ -8,7 +8,7 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 use std::time::Instant;
 
-use log::{info, warn};
+use log::{error, info, warn};
 use mio::net::{TcpStream, UnixStream};
 use mio::{Registry, Token};
 
@@ -30,6 +30,10 @@ pub struct Engines {
     wires: [Option<Wire>; 2],
     tokens: [Token; 2],
     troubles: Throttle,
+    /// The server is not to wait for an engine at its start.
+    is_required: bool,
+    /// There was none.
+    has_failed: bool,
     /// The log has told that it cannot be reached.
     is_told: bool,
     buffer: Vec<u8>,
@@ -55,7 +59,7 @@ enum Stream {
 
 impl Engines {
     /// The engines of a cluster. Their names are looked up now. The tokens are for the two sides.
-    pub fn of(cluster: &Cluster, tokens: [Token; 2]) -> io::Result<Engines> {
+    pub fn of(cluster: &Cluster, is_required: bool, tokens: [Token; 2]) -> io::Result<Engines> {
         let mut places = Vec::new();
         for engine in &cluster.engines {
             match engine {
@@ -69,9 +73,16 @@ impl Engines {
             wires: [None, None],
             tokens,
             troubles: Throttle::default(),
+            is_required,
+            has_failed: false,
             is_told: false,
             buffer: vec![0; READ_BYTES],
         })
+    }
+
+    /// Whether no engine was of use at the start, and the server is not to wait for one.
+    pub fn have_failed(&self) -> bool {
+        self.has_failed
     }
 
     /// A socket has had an event.
@@ -117,12 +128,15 @@ impl Engines {
     /// reads elsewhere than the other writes would wait for ever.
     fn cut(&mut self, bus: &mut Bus, side: Side, why: &str, now: Instant) {
         let place = &self.places[self.next % self.places.len()];
-        if let Some(count) = self.troubles.count(now) {
+        self.next += 1;
+        self.has_failed = self.is_required && !bus.is_ready() && self.next >= self.places.len();
+        if self.has_failed {
+            error!("the engine at {place} is of no use: {why} (--cluster-required)");
+        } else if let Some(count) = self.troubles.count(now) {
             let times = Counted(count, "attempt");
             warn!("the engine at {place} is of no use: {why} ({times}); trying again");
         }
         self.is_told = true;
-        self.next += 1;
         let other = if side == Side::Adds { Side::Reads } else { Side::Adds };
         for side in [side, other] {
             let is_there = self.wires[side as usize].take().is_some();

@@ -110,6 +110,8 @@ pub enum Ended {
     Stopped,
     /// A second signal ended it at once, whatever was undelivered. The number of that signal.
     Interrupted(i32),
+    /// It cannot do without something that is not there. The log says what.
+    Failed,
 }
 
 /// A server that listens.
@@ -429,6 +431,9 @@ impl Server {
         if let Some(signal) = self.interrupted {
             return Some(Ended::Interrupted(signal));
         }
+        if self.engines.as_ref().is_some_and(Engines::have_failed) {
+            return Some(Ended::Failed);
+        }
         let late = self.stop_by? <= now;
         let over = self.hub.connections() == 0;
         // The reader of standard output gets the last line too, if it reads in time.
@@ -448,7 +453,7 @@ fn join_cluster(config: &Config, hub: &mut Hub<TcpStream>) -> Result<Option<Engi
     let node = Node { name, epoch: files::unix_micros() };
     let (stream, password) = (cluster.stream.clone(), cluster.password.clone());
     hub.join_cluster(Bus::new(Terms { stream, password, node }, Instant::now()));
-    let engines = Engines::of(cluster, ENGINES);
+    let engines = Engines::of(cluster, config.cluster_required, ENGINES);
     engines.map(Some).map_err(|error| StartError::System("find the engine of --cluster", error))
 }
 

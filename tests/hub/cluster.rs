@@ -93,6 +93,9 @@ impl World {
         self.move_bytes(server);
         let one = &mut self.servers[server];
         one.small.turn();
+        // It may sleep now, until its sockets have something.
+        let has_come = one.small.hub.bus().unwrap().has_come();
+        assert!(!has_come || one.small.hub.is_busy(), "what has come is not looked at");
         let transcript = one.small.hub.transcript();
         let from = one.read_to.max(transcript.tail());
         one.lobby.push_str(std::str::from_utf8(&transcript.text(from, transcript.head())).unwrap());
@@ -389,6 +392,19 @@ fn a_copy_behind_the_goodbye_of_its_server_is_not_new() {
 }
 
 #[test]
+fn a_flood_comes_back_without_a_pause() {
+    // Lines of some of these sizes fill a turn exactly.
+    for bytes in 48..64 {
+        let (mut world, _operator) = calm();
+        let lines: Vec<String> = (0..2000).map(|number| format!("{number:0bytes$}\n")).collect();
+        world.say(0, &lines.concat());
+        world.settle();
+        let got = world.clients.iter().map(|client| client.got.matches("guest1-a: ").count());
+        assert_eq!(got.collect::<Vec<_>>(), [2000; 2], "{bytes}");
+    }
+}
+
+#[test]
 fn an_operator_reaches_the_clients_of_other_servers() {
     let (mut world, operator) = calm();
     let answer = world.order(&operator, "/where guest1-b");
@@ -432,6 +448,27 @@ fn what_an_operator_lays_down_holds_on_all_servers() {
     world.settle();
     assert!(back.take_text().contains("welcome"));
     world.check_equal();
+}
+
+#[test]
+fn what_was_laid_down_outlasts_its_server() {
+    let (mut world, operator) = calm();
+    world.order(&operator, "/topic tea");
+    world.order(&operator, "/password secret");
+    world.servers[0].is_up = false;
+    world.cut(0);
+    // Nothing of it is left of the time that a server reads when it starts.
+    (0..4).for_each(|_| world.settle());
+    let small = small_hub("c", 2, Some(&world.servers[1].small));
+    let lobby = String::new();
+    world.servers.push(Server { small, wires: [None; 2], lobby, read_to: 0, is_up: true });
+    world.settle();
+    world.connect(2);
+    world.settle();
+    assert!(!world.clients[2].got.contains("welcome"), "{}", world.clients[2].got);
+    world.say(2, "/password secret");
+    world.settle();
+    assert!(world.clients[2].got.contains("* topic: tea\n"), "{}", world.clients[2].got);
 }
 
 /// What a server has told its clients that they missed.

@@ -12,6 +12,7 @@
 )]
 
 mod accepting;
+mod bus;
 mod cluster;
 mod dialects;
 mod engine;

@@ -6,6 +6,7 @@
 
 use clap::{Args, ValueEnum};
 
+use super::cluster;
 use super::load::{Load, Metric};
 use super::peer::Peer;
 use super::results::Results;
@@ -46,6 +47,8 @@ enum Figure {
     Fair,
     /// A private reply
     Private,
+    /// Servers that share one conversation by a redis-server, if that is installed
+    Cluster,
 }
 
 /// The clients of the smaller figures, and those that never read.
@@ -70,7 +73,7 @@ pub fn show(flags: &Flags) -> Outcome<()> {
                 results.add(load, peer, runs::run(load, peer)?);
             }
         }
-        Shown { results, many: flags.many }.rows(*figure)?;
+        Shown { results, many: flags.many, runs: flags.runs }.rows(*figure)?;
     }
     Ok(())
 }
@@ -93,7 +96,7 @@ impl Figure {
                 vec![ours(storm), (storm, Peer::Accept), ours(Load::Each(many))]
             }
             Figure::Private => vec![ours(Load::Private(FEW)), ours(Load::Private(many))],
-            Figure::Calls => Vec::new(),
+            Figure::Calls | Figure::Cluster => Vec::new(),
             Figure::Fair => vec![ours(Load::Fair)],
         }
     }
@@ -107,6 +110,7 @@ fn row(figure: &str, measured: String, target: &str, raw: &str) {
 struct Shown {
     results: Results,
     many: usize,
+    runs: usize,
 }
 
 impl Shown {
@@ -127,6 +131,7 @@ impl Shown {
         match figure {
             Figure::Single => [SOME, MORE, self.many].into_iter().for_each(|it| self.single(it)),
             Figure::Calls => return calls(),
+            Figure::Cluster => return cluster::show(self.runs, row),
             Figure::Flood => self.flood(),
             Figure::Idle => {
                 let bytes = self.least(Load::Storm(self.many), Peer::Chinwag, Metric::Bytes);

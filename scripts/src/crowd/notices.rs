@@ -69,8 +69,10 @@ impl Notices {
 
     fn told<'a>(&self, words: &'a [u8]) -> Option<Told<'a>> {
         if let Some(rest) = words.strip_prefix(&*self.welcome.before) {
-            // The names that the server gives have ASCII letters and digits.
-            let end = rest.iter().position(|byte| !byte.is_ascii_alphanumeric());
+            // The names that the server gives have ASCII letters and digits, and in a cluster the
+            // name of the server behind a hyphen.
+            let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'-';
+            let end = rest.iter().position(|byte| !is_name(byte));
             return Some(Told::Welcome(&rest[..end.unwrap_or(rest.len())]));
         }
         if words == self.missed_one {

@@ -140,6 +140,8 @@ pub struct Crowd {
     /// When the last connect returned.
     pub connected_at: Instant,
     server: Server,
+    /// Where the clients connect, in turn: servers with one conversation.
+    addresses: Vec<SocketAddr>,
     talkers: usize,
     /// How many clients each channel has. Those of a channel stand side by side.
     channel_clients: usize,
@@ -178,6 +180,7 @@ impl Crowd {
             first_welcome: None,
             connected_at: Instant::now(),
             server,
+            addresses: vec![server.address],
             talkers: 1,
             channel_clients: usize::MAX,
             channel: 0,
@@ -207,6 +210,11 @@ impl Crowd {
     /// The same with this many clients in each channel.
     pub fn in_channels_of(self, channel_clients: usize) -> Crowd {
         Crowd { channel_clients, ..self }
+    }
+
+    /// The same, with clients on each of these servers in turn, which share one conversation.
+    pub fn spread_over(self, addresses: Vec<SocketAddr>) -> Crowd {
+        Crowd { addresses, ..self }
     }
 
     /// How its clients talk.
@@ -300,7 +308,8 @@ impl Crowd {
         let key = self.clients.len();
         let source = (key / CLIENTS_PER_SOURCE) as u8;
         let source = (source > 0).then(|| Ipv4Addr::new(127, 0, 0, 1 + source));
-        let mut socket = connect_from(source, self.server.address, RECEIVE_BUFFER_BYTES)?;
+        let address = self.addresses[key % self.addresses.len()];
+        let mut socket = connect_from(source, address, RECEIVE_BUFFER_BYTES)?;
         let interests = Interest::READABLE | Interest::WRITABLE;
         self.poll.registry().register(&mut socket, Token(key), interests)?;
         let (channel, place) = (key / self.channel_clients, key % self.channel_clients);

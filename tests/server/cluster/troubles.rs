@@ -5,7 +5,7 @@ use std::net::TcpListener;
 use std::time::Duration;
 
 use super::{Engine, REACHED, UNREACHABLE, node_at, said, times, two, wait_for_one_warning};
-use crate::support::wait_for;
+use crate::support::{Server, fail_with, wait_for};
 
 #[test]
 #[ignore = "needs redis-server"]
@@ -152,4 +152,25 @@ fn what_speaks_another_protocol_is_told_as_that() {
     let attempts = attempts.join().unwrap();
     assert!((4..=16).contains(&attempts), "{attempts} connections");
     wait_for_one_warning(&a, "it does not speak the protocol of Redis");
+}
+
+#[test]
+#[ignore = "needs redis-server"]
+fn a_server_that_requires_an_engine_ends_without_one() {
+    // Nothing listens at the first address, and what does at the second wants a password.
+    let (engine, port) = Engine::start_on_a_port();
+    engine.obey("CONFIG SET requirepass right");
+    let url = |password| format!("redis://{password}127.0.2.1:1,{port}/chat");
+    let without = url("");
+    let (code, told) = fail_with(&["--cluster", &without, "--cluster-required"]);
+    assert_eq!(code, Some(1), "{told}");
+    assert!(told.contains("NOAUTH") && told.contains("(--cluster-required)"), "{told}");
+    assert_eq!(told.matches("ERROR").count(), 1, "{told}");
+    let server = Server::start(&["--cluster", &url(":right@"), "--cluster-required"]);
+    server.join();
+    // It does not end for what happens later.
+    drop(engine);
+    wait_for("the log", || server.stderr().contains("Connection refused").then_some(()));
+    assert!(server.stderr().contains("trying again"), "{}", server.stderr());
+    assert_eq!(fail_with(&["--cluster-required"]).0, Some(2));
 }
