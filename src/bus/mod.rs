@@ -28,11 +28,13 @@
 //! # Which nodes there are
 //!
 //! Each node says hello every ten seconds. One of which the stream has had nothing for half a
-//! minute, in the time of the stream, is gone. Time in which the stream had nothing of any node does
-//! not count: then the engine was away. All nodes find that at the same entry, without a word about
-//! it. A node that was only slow finds it too, and says again which clients it has. Of two runs with
-//! one name, the later is the node. A node that has missed a part of the stream does not know which
-//! others were silent in it, so it finds that later.
+//! minute, in the time of the stream, is gone. All nodes find that at the same entry, without a
+//! word about it. Time in which the stream had nothing of any node does not count: the engine was
+//! away. A node that was only slow finds too that it was gone, and says again which clients it has.
+//! Of two runs with one name, the later is the node.
+//!
+//! A node that has missed a part of the stream does not know which others were silent in it. So it
+//! finds a little later that one is gone.
 
 pub mod ledger;
 pub mod link;

@@ -117,6 +117,7 @@ impl Person {
     pub fn begin(&mut self) {
         let Seen { id, server, room, is_whole, .. } = self.seen;
         self.seen = Seen { id, server, room, is_whole, ..Seen::default() };
+        self.newest.clear();
     }
 
     fn send(&mut self) {
