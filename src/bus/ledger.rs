@@ -30,8 +30,9 @@ pub struct Ledger {
     given: usize,
     /// Of all that are unconfirmed.
     bytes: usize,
-    /// The number of the next batch of each node.
-    expected: BTreeMap<Node, u64>,
+    /// By name of a server, its newest run and the number of the next batch of that. It outlasts
+    /// the run: a copy of its last batches may be carried out behind its goodbye.
+    expected: BTreeMap<String, (u64, u64)>,
 }
 
 impl Default for Ledger {
@@ -86,15 +87,20 @@ impl Ledger {
         self.given = 0;
     }
 
+    /// Whether a batch of the stream did not come before.
+    pub fn is_new(&self, node: &Node, number: u64) -> bool {
+        self.expected.get(&node.name).is_none_or(|expected| (node.epoch, number) >= *expected)
+    }
+
     /// Notes a batch of the stream, of this node if `is_own`. Returns whether it is new.
     /// Batches before it may be missing: the lines in it tell how many were said.
     pub fn note(&mut self, node: &Node, number: u64, is_own: bool) -> bool {
-        if self.expected.get(node).is_some_and(|expected| number < *expected) {
-            return false;
+        let is_new = self.is_new(node, number);
+        if is_new {
+            self.expected.insert(node.name.clone(), (node.epoch, number + 1));
+            self.confirm(number, is_own);
         }
-        self.expected.insert(node.clone(), number + 1);
-        self.confirm(number, is_own);
-        true
+        is_new
     }
 
     /// A batch of this node has come back, and so all before it.
@@ -107,11 +113,6 @@ impl Ledger {
             self.bytes -= batch.map_or(0, |batch| batch.len());
             self.given = self.given.saturating_sub(1);
         }
-    }
-
-    /// A node is no more: nothing is expected of it.
-    pub fn forget(&mut self, node: &Node) {
-        self.expected.remove(node);
     }
 }
 
@@ -151,8 +152,9 @@ mod tests {
             assert_eq!(ledger.note(&other, number, false), is_new, "{number}");
         }
         // Another run of the same server begins anew.
-        let again = Node { epoch: 2, ..other };
+        let again = Node { epoch: 2, ..other.clone() };
         assert!(ledger.note(&again, 0, false));
+        assert!(!ledger.is_new(&other, 20));
     }
 
     #[test]

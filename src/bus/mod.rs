@@ -21,12 +21,20 @@
 //! See [`ledger`]. What has not come back is sent again, and dropped where it comes twice. A line
 //! has the count of those before it. So what the stream has lost meanwhile is told exactly.
 //!
+//! If an engine loses a batch that some nodes have read and its own node has not, those nodes show
+//! it there, and the others where it comes again. Only an engine that loses nothing can prevent
+//! that.
+//!
 //! # Which nodes there are
 //!
 //! Each node says hello every ten seconds. One of which the stream has had nothing for half a
 //! minute, in the time of the stream, is gone. All nodes find that at the same entry, without a
-//! word about it. A node that was only slow finds it too, and says again which clients it has. Of
-//! two runs with one name, the later is the node.
+//! word about it. Time in which the stream had nothing of any node does not count: the engine was
+//! away. A node that was only slow finds too that it was gone, and says again which clients it has.
+//! Of two runs with one name, the later is the node.
+//!
+//! A node that has missed a part of the stream does not know which others were silent in it. So it
+//! finds a little later that one is gone.
 
 pub mod ledger;
 pub mod link;
@@ -102,6 +110,11 @@ pub enum Came {
         node: u16,
         /// Its records.
         records: Vec<u8>,
+    },
+    /// A node has started since this one is ready. Its first batches may be missing.
+    Started {
+        /// Its number here.
+        node: u16,
     },
     /// A node is no more, nor are its clients.
     Gone {
@@ -200,9 +213,10 @@ impl Bus {
         known.find(|(node, _)| node.name == name).map(|(_, its)| its.0)
     }
 
-    /// Whether no other node has a name before that of this one.
-    pub fn is_first(&self) -> bool {
-        self.nodes.known.keys().next() == Some(&self.terms.node)
+    /// Whether no other node has a name before that of this one, but for a newcomer of this number.
+    pub fn is_first(&self, newcomer: Option<u16>) -> bool {
+        let mut old = self.nodes.known.iter().filter(|(_, its)| Some(its.0) != newcomer);
+        old.next().is_some_and(|(node, _)| *node == self.terms.node)
     }
 
     /// Whether the stream was read up to its end once.

@@ -33,7 +33,7 @@ impl Bus {
         now: Instant,
         result: &mut Result<(), String>,
     ) -> Result<bool, NoEngine> {
-        let Bus { reads, last, ledger, nodes, came, terms, .. } = self;
+        let Bus { reads, last, ledger, nodes, came, terms, is_ready, .. } = self;
         let mut caught_up = false;
         let mut malformed = false;
         let is_read = reads.next_reply(now, |asked, reply| match (asked, &reply) {
@@ -47,8 +47,13 @@ impl Bus {
                 None => malformed = true,
             },
             (Asked::Info, reply) => match (newest_of(reply), *last) {
-                // The engine has lost its end, and what comes next may have ids that we know.
-                (Some(newest), Some(read)) => *last = Some(read.min(newest)),
+                (Some(newest), Some(read)) => {
+                    if let Some(oldest) = oldest_of(reply).filter(|oldest| *oldest > read) {
+                        nodes.skip(&terms.node, oldest.0);
+                    }
+                    // If the engine has lost its end, what comes next may have ids that we know.
+                    *last = Some(read.min(newest));
+                }
                 _ => malformed = true,
             },
             (Asked::Read { blocks }, Reply::Nil) => caught_up = !blocks,
@@ -56,7 +61,8 @@ impl Bus {
                 Some(entries) => {
                     for (id, fields) in entries {
                         *last = Some(id);
-                        nodes::note_entry(&terms.node, id, &fields, ledger, nodes, came);
+                        let own = &terms.node;
+                        nodes::note_entry(own, id, &fields, *is_ready, ledger, nodes, came);
                     }
                 }
                 None => malformed = true,
@@ -99,11 +105,25 @@ fn time_of(reply: &Reply<'_>) -> Option<u64> {
 
 /// The id of the newest entry in the reply to `XINFO STREAM`.
 fn newest_of(reply: &Reply<'_>) -> Option<Id> {
+    match info_of(reply, b"last-generated-id")? {
+        Reply::String(id) => parse_id(id),
+        _ => None,
+    }
+}
+
+/// The id of the oldest entry in the same reply, if there are any.
+fn oldest_of(reply: &Reply<'_>) -> Option<Id> {
+    let Reply::Array(entry) = info_of(reply, b"first-entry")? else { return None };
+    match entry.first()? {
+        Reply::String(id) => parse_id(id),
+        _ => None,
+    }
+}
+
+fn info_of<'a, 'b>(reply: &'b Reply<'a>, name: &[u8]) -> Option<&'b Reply<'a>> {
     let Reply::Array(parts) = reply else { return None };
     let mut pairs = parts.chunks_exact(2);
-    let newest = pairs.find(|pair| pair[0] == Reply::String(b"last-generated-id"))?;
-    let Reply::String(id) = newest[1] else { return None };
-    parse_id(id)
+    pairs.find(|pair| pair[0] == Reply::String(name)).map(|pair| &pair[1])
 }
 
 /// The entries in the reply to `XREAD` of one stream.

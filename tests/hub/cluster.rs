@@ -367,6 +367,31 @@ fn an_answer_stands_behind_the_lines_before_its_question() {
 }
 
 #[test]
+fn a_copy_behind_the_goodbye_of_its_server_is_not_new() {
+    let (mut world, _operator) = calm();
+    world.say(1, "hello");
+    (0..3).for_each(|_| world.turn(1));
+    // The engine has it, and carries it out when nobody expects it any more.
+    let late = world.servers[1].wires[Side::Adds as usize].unwrap();
+    world.cut(1);
+    let now = world.servers[1].small.now;
+    world.servers[1].small.hub.stop(now);
+    for _ in 0..20 {
+        world.pass(Duration::from_millis(50));
+        (0..2).for_each(|server| world.turn(server));
+        for wire in (0..world.engine.wires()).filter(|wire| *wire != late) {
+            while world.engine.step(wire) {}
+        }
+    }
+    let has_read = |world: &World, text| world.clients[0].got.matches(text).count();
+    let told = "* server b is gone (1 left)\n";
+    assert_eq!((has_read(&world, told), has_read(&world, "guest1-b: hello\n")), (1, 1));
+    assert!(world.engine.step(late));
+    world.settle();
+    assert_eq!((has_read(&world, told), has_read(&world, "guest1-b: hello\n")), (1, 1));
+}
+
+#[test]
 fn a_flood_comes_back_without_a_pause() {
     // Lines of some of these sizes fill a turn exactly.
     for bytes in 48..64 {
@@ -423,6 +448,14 @@ fn what_an_operator_lays_down_holds_on_all_servers() {
     world.settle();
     assert!(back.take_text().contains("welcome"));
     world.check_equal();
+    // A longer ban replaces a shorter one.
+    world.order(&operator, "/ban 10.0.0.5 10m");
+    world.order(&operator, "/ban 10.0.0.5 1h");
+    world.pass(Duration::from_secs(1200));
+    world.settle();
+    let banned = world.servers[1].small.connect_later(5);
+    world.settle();
+    assert!(banned.take_text().contains("banned"));
 }
 
 #[test]
@@ -430,6 +463,7 @@ fn what_was_laid_down_outlasts_its_server() {
     let (mut world, operator) = calm();
     world.order(&operator, "/topic tea");
     world.order(&operator, "/password secret");
+    world.order(&operator, "/ban 10.0.0.9 10m");
     world.servers[0].is_up = false;
     world.cut(0);
     // Nothing of it is left of the time that a server reads when it starts.
@@ -444,6 +478,9 @@ fn what_was_laid_down_outlasts_its_server() {
     world.say(2, "/password secret");
     world.settle();
     assert!(world.clients[2].got.contains("* topic: tea\n"), "{}", world.clients[2].got);
+    let banned = world.servers[2].small.connect_later(9);
+    world.settle();
+    assert!(banned.take_text().contains("banned"));
 }
 
 /// What a server has told its clients that they missed.
@@ -500,6 +537,78 @@ fn lose(seed: u64) {
         let unique: BTreeSet<&str> = lines.iter().copied().collect();
         assert!(unique.len() >= has, "server {place} has a line twice");
     }
+}
+
+#[test]
+fn no_server_is_taken_for_gone_because_the_engine_was_away() {
+    let (mut world, _operator) = calm();
+    world.engine.is_down = true;
+    (0..2).for_each(|server| world.cut(server));
+    world.settle();
+    world.settle();
+    world.engine.is_down = false;
+    world.say(0, "hello");
+    world.settle();
+    for server in &world.servers {
+        assert!(server.lobby.contains("guest1-a: hello\n"), "{}", server.lobby);
+        assert!(!server.lobby.contains(" is gone "), "{}", server.lobby);
+    }
+}
+
+#[test]
+fn a_server_that_was_forgotten_for_long_is_not_taken_for_gone() {
+    let (mut world, _operator) = calm();
+    world.connect(1);
+    world.say(1, "/nick bob");
+    world.settle();
+    // The first server is cut off for longer than a server may be silent.
+    world.servers[0].is_up = false;
+    world.cut(0);
+    let third = small_hub("c", 2, Some(&world.servers[0].small));
+    let lobby = String::new();
+    world.servers.push(Server { small: third, wires: [None; 2], lobby, read_to: 0, is_up: true });
+    world.say(1, "one\ntwo\nthree");
+    (0..3).for_each(|_| world.settle());
+    // The engine forgets all that it has not read, but for the end, which is of another server.
+    world.connect(2);
+    (0..3).for_each(|_| world.turn(2));
+    let kept = world.engine.entries.len();
+    (0..world.engine.wires()).for_each(|wire| while world.engine.step(wire) {});
+    world.engine.entries.drain(..kept);
+    world.servers[0].is_up = true;
+    world.settle();
+    world.say(1, "four");
+    world.settle();
+    let lobby = &world.servers[0].lobby;
+    assert!(lobby.ends_with("bob: four\n"), "{lobby}");
+    assert!(!lobby.contains("server b is gone"), "{lobby}");
+    assert_eq!(told_missed(lobby), 3, "{lobby}");
+}
+
+#[test]
+fn what_a_server_said_that_started_meanwhile_is_counted() {
+    let (mut world, _operator) = calm();
+    // The first server is cut off.
+    world.servers[0].is_up = false;
+    world.cut(0);
+    let small = small_hub("c", 2, Some(&world.servers[0].small));
+    let lobby = String::new();
+    world.servers.push(Server { small, wires: [None, None], lobby, read_to: 0, is_up: true });
+    world.settle();
+    world.connect(2);
+    world.settle();
+    world.say(2, "one\ntwo\nthree");
+    world.settle();
+    // The engine forgets all that the first one has not read.
+    world.engine.entries.clear();
+    world.servers[0].is_up = true;
+    world.settle();
+    world.say(2, "four");
+    world.settle();
+    let lobby = &world.servers[0].lobby;
+    assert!(lobby.ends_with("guest1-c: four\n"), "{lobby}");
+    // These three, and that their client joined.
+    assert_eq!(told_missed(lobby), 4, "{lobby}");
 }
 
 #[test]

@@ -123,7 +123,17 @@ impl Engine {
             "TIME" => strings(&[(self.millis / 1000).to_string().as_bytes(), b"0"]),
             "XINFO" => match self.last {
                 None => b"-ERR no such key\r\n".to_vec(),
-                Some(id) => strings(&[b"last-generated-id", shown(id).as_bytes()]),
+                Some(id) => {
+                    let mut out = b"*4\r\n".to_vec();
+                    out.extend(string(b"last-generated-id"));
+                    out.extend(string(shown(id).as_bytes()));
+                    out.extend(string(b"first-entry"));
+                    match self.entries.first() {
+                        Some(first) => push_entry(first, &mut out),
+                        None => out.extend(b"$-1\r\n"),
+                    }
+                    out
+                }
             },
             "XADD" if self.is_out_of_memory => b"-OOM command not allowed\r\n".to_vec(),
             "XADD" => {
@@ -172,13 +182,15 @@ impl Engine {
             return Vec::new();
         }
         let mut out = format!("*1\r\n*2\r\n$1\r\ns\r\n*{}\r\n", found.len()).into_bytes();
-        for (id, fields) in found {
-            out.extend(b"*2\r\n");
-            out.extend(string(shown(*id).as_bytes()));
-            out.extend(strings(&fields.iter().map(Vec::as_slice).collect::<Vec<_>>()));
-        }
+        found.into_iter().for_each(|entry| push_entry(entry, &mut out));
         out
     }
+}
+
+fn push_entry((id, fields): &(Id, Vec<Vec<u8>>), out: &mut Vec<u8>) {
+    out.extend(b"*2\r\n");
+    out.extend(string(shown(*id).as_bytes()));
+    out.extend(strings(&fields.iter().map(Vec::as_slice).collect::<Vec<_>>()));
 }
 
 fn shown(id: Id) -> String {

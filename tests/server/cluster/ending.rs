@@ -50,6 +50,23 @@ fn a_server_that_is_killed_is_gone_after_half_a_minute() {
 
 #[test]
 #[ignore = "needs redis-server"]
+fn a_server_that_is_started_again_has_its_names_back() {
+    let engine = Engine::start();
+    let [(_a, mut alice), (mut b, mut bob)] = two(&engine);
+    bob.send("/nick bob\n");
+    alice.read_until("* guest1-b is now bob\n");
+    b.signal("KILL");
+    b.wait_for_end();
+    let again = engine.node("b");
+    let (mut bob, _) = again.join();
+    alice.read_until("* server b is gone (1 left)\n");
+    bob.send("/nick bob\nhello\n");
+    alice.read_until("* guest1-b is now bob\nbob: hello\n");
+    assert!(!alice.read_text().contains("missed"), "{}", alice.read_text());
+}
+
+#[test]
+#[ignore = "needs redis-server"]
 fn the_later_of_two_servers_with_one_name_stays() {
     let engine = Engine::start();
     let [(mut a, mut alice), (_b, mut bob)] = two(&engine);

@@ -10,6 +10,7 @@ use crate::support::{Client, Folder, PATIENCE, Server, send_signal, wait_for};
 
 mod ending;
 mod losing;
+mod proof;
 mod talking;
 mod troubles;
 
