@@ -11,7 +11,7 @@ use super::record::text;
 pub const MESSAGE_BYTES_MIN: usize = 16;
 
 /// Between the name and the number.
-const MARK: &[u8] = b": ";
+pub const MARK: &[u8] = b": ";
 
 /// A sender of numbered messages.
 #[derive(Debug, Default)]
@@ -45,18 +45,12 @@ impl Author {
         Author { name: name.to_vec(), digits, timed_every, ..Author::default() }
     }
 
-    /// Writes its next message, without the name if the server adds that. It counts as sent `at`
-    /// this moment.
-    pub fn write_next(&mut self, with_name: bool, to: &mut Vec<u8>, at: Instant) {
-        let number = self.said;
+    /// Writes the words of its next message, with the name. It counts as sent `at` this moment.
+    pub fn write_next(&mut self, to: &mut Vec<u8>, at: Instant) {
+        self.write(self.said, to);
         self.said += 1;
         if self.said.is_multiple_of(self.timed_every) {
-            self.timed.push_back((number, at));
-        }
-        let start = to.len();
-        self.write(number, to);
-        if !with_name {
-            to.drain(start..start + self.name.len() + MARK.len());
+            self.timed.push_back((self.said - 1, at));
         }
     }
 

@@ -3,7 +3,7 @@
 use std::cell::Ref;
 use std::time::{Duration, Instant};
 
-use super::author::Author;
+use super::author::{Author, MARK};
 use super::record::{Latencies, Record, text};
 use super::sockets::Crowd;
 use super::{Outcome, Patience};
@@ -275,6 +275,8 @@ impl<'a> Load<'a> {
             }
         };
         let most = if let Until::Heard(messages) = self.until { messages } else { u64::MAX };
+        // chinwag adds the name.
+        let unsaid = if dialect.is_chinwag() { author.name.len() + MARK.len() } else { 0 };
         let (mut words, mut said) = (Vec::new(), Vec::new());
         while author.said < may_have_said.min(most) {
             // A message sent later than planned counts from the planned moment.
@@ -283,8 +285,8 @@ impl<'a> Load<'a> {
                 Pace::Window(_) | Pace::Free => now,
             };
             words.clear();
-            author.write_next(!dialect.is_chinwag(), &mut words, at);
-            dialect.write_said(&words, channel, &mut said);
+            author.write_next(&mut words, at);
+            dialect.write_said(&words[unsaid..], channel, &mut said);
         }
         drop(record);
         self.crowd.clients[client].say(&said)

@@ -2,7 +2,6 @@
 //!
 //! Exit codes: 0 right, 1 the server was wrong or could not be measured, 2 wrong flag.
 
-use std::error::Error;
 use std::ffi::OsString;
 use std::io::{self, Write};
 use std::ops::RangeInclusive;
@@ -12,49 +11,34 @@ use std::time::Duration;
 use chinwag::server::journal::usage_line;
 use clap::Parser;
 
+use super::Outcome;
+
 const RIGHT: u8 = 0;
 const FAILED: u8 = 1;
 const USAGE: u8 = 2;
 
-/// Why a program fails.
-#[derive(Debug)]
-pub enum Failure {
-    /// A flag is wrong.
-    Usage(String),
-    /// The server is, or something of this machine.
-    Other(Box<dyn Error>),
-}
-
-impl<E: Into<Box<dyn Error>>> From<E> for Failure {
-    fn from(error: E) -> Failure {
-        Failure::Other(error.into())
-    }
-}
-
 /// Runs a program with the arguments of this process.
-pub fn main<F: Parser>(run: impl FnOnce(&F, &mut dyn Write) -> Result<(), Failure>) -> ExitCode {
+pub fn main<F: Parser>(run: impl FnOnce(&F, &mut dyn Write) -> Outcome<()>) -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
     ExitCode::from(run_with(&arguments, &mut io::stdout(), &mut io::stderr(), run))
 }
 
 /// Runs a program with these arguments, of which the first is its own name. Returns the exit code.
+/// An error of clap's is a wrong flag, also if `run` returns it.
 pub fn run_with<F: Parser>(
     arguments: &[OsString],
     out: &mut dyn Write,
     err: &mut dyn Write,
-    run: impl FnOnce(&F, &mut dyn Write) -> Result<(), Failure>,
+    run: impl FnOnce(&F, &mut dyn Write) -> Outcome<()>,
 ) -> u8 {
-    let (code, told) = match F::try_parse_from(arguments) {
-        Ok(flags) => match run(&flags, out) {
-            Ok(()) => return RIGHT,
-            Err(Failure::Usage(told)) => (USAGE, told),
-            Err(Failure::Other(error)) => (FAILED, error.to_string()),
-        },
-        Err(error) if !error.use_stderr() => {
-            let shown = write!(out, "{}", error.render());
-            return if shown.is_ok() { RIGHT } else { FAILED };
+    let flags = F::try_parse_from(arguments).map_err(Box::from);
+    let Err(error) = flags.and_then(|flags| run(&flags, out)) else { return RIGHT };
+    let (code, told) = match error.downcast_ref::<clap::Error>() {
+        Some(help) if !help.use_stderr() => {
+            return write!(out, "{}", help.render()).map_or(FAILED, |()| RIGHT);
         }
-        Err(error) => (USAGE, usage_line(&error)),
+        Some(wrong) => (USAGE, usage_line(wrong)),
+        None => (FAILED, error.to_string()),
     };
     // If standard error is closed, nobody wants to know.
     writeln!(err, "{}: {told}", F::command().get_name()).unwrap_or_default();

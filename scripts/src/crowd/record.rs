@@ -535,7 +535,7 @@ mod tests {
         let mut record = Record::new(Dialect::Welcoming);
         let mut authors = [b"a", b"b"].map(|name| Author::new(name, 16, u64::MAX));
         for author in &mut authors {
-            (0..3).for_each(|_| author.write_next(true, &mut Vec::new(), Instant::now()));
+            (0..3).for_each(|_| author.write_next(&mut Vec::new(), Instant::now()));
         }
         record.set_authors(authors.into());
         let mut latencies = Histogram::new(3).unwrap();

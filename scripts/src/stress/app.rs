@@ -13,7 +13,6 @@ use super::timeline::Timeline;
 use super::trouble::make_trouble;
 use crate::crowd::gauge::{self, Calls, Connections, Gauged, Strace};
 use crate::crowd::load::{self, Load, Report, Said, Until};
-use crate::crowd::program::Failure;
 use crate::crowd::progress::Progress;
 use crate::crowd::sockets::{self, Crowd, Server};
 use crate::crowd::started::Started;
@@ -25,8 +24,8 @@ use crate::crowd::{Outcome, Patience};
 const CALLS_TIME: Duration = Duration::from_secs(1);
 
 /// Measures, and shows the results.
-pub fn run(flags: &Flags, out: &mut dyn Write) -> Result<(), Failure> {
-    let kinds = flags.kinds().map_err(Failure::Usage)?;
+pub fn run(flags: &Flags, out: &mut dyn Write) -> Outcome<()> {
+    let kinds = flags.kinds()?;
     let json_file = flags.json.as_deref().filter(|path| *path != Path::new("-"));
     // Better fail before the measurement than after it if a file cannot be written.
     for path in json_file.into_iter().chain(flags.plot.as_deref()) {

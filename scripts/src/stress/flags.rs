@@ -4,8 +4,9 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::Parser;
 use clap::builder::RangedU64ValueParser;
+use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser};
 
 use super::trouble::Kind;
 use crate::crowd::author::MESSAGE_BYTES_MIN;
@@ -98,7 +99,7 @@ impl Kinds {
 
 impl Flags {
     /// How many clients there are of each kind; an error if too few of them read.
-    pub fn kinds(&self) -> Result<Kinds, String> {
+    pub fn kinds(&self) -> Result<Kinds, clap::Error> {
         let of = |share: f64| (self.clients as f64 * share).round() as usize;
         let trouble = [
             (Kind::Drips, of(self.drip)),
@@ -109,10 +110,11 @@ impl Flags {
         kinds.reading = (self.clients as usize).saturating_sub(kinds.all());
         if kinds.reading < self.senders as usize {
             let (clients, reading, senders) = (self.clients, kinds.reading, self.senders);
-            return Err(format!(
+            let told = format!(
                 "of --clients {clients} only {reading} are left to read, and --senders {senders} \
                  have to"
-            ));
+            );
+            return Err(Flags::command().error(ErrorKind::ValueValidation, told));
         }
         Ok(kinds)
     }
