@@ -151,7 +151,12 @@ impl<'a> Load<'a> {
             if name.is_empty() {
                 *name = format!("talker{at}").into();
             }
-            Author::new(name, talker.message_bytes, talker.timed_every())
+            let timed_every = match talker.pace {
+                _ if !talker.timed => NEVER,
+                Pace::Window(1) | Pace::Every(_) => 1,
+                Pace::Window(_) | Pace::Free => TIMED_EVERY,
+            };
+            Author::new(name, talker.message_bytes, timed_every)
         });
         let authors = authors.collect();
         crowd.record.borrow_mut().set_authors(authors);
@@ -325,16 +330,5 @@ impl<'a> Load<'a> {
             lines_missed: self.crowd.clients.iter().map(|one| one.listener.missed).sum(),
             latencies: self.latencies,
         })
-    }
-}
-
-impl Talker {
-    /// One message in this many is timed.
-    fn timed_every(&self) -> u64 {
-        match self.pace {
-            _ if !self.timed => NEVER,
-            Pace::Window(1) | Pace::Every(_) => 1,
-            Pace::Window(_) | Pace::Free => TIMED_EVERY,
-        }
     }
 }

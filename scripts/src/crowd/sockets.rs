@@ -154,13 +154,17 @@ pub fn clients_max() -> usize {
     gauge::raise_descriptors().saturating_sub(DESCRIPTORS_RESERVED) as usize
 }
 
-/// An error that says how many clients the limit allows.
-pub fn too_many(clients: usize) -> String {
+/// Fails if the limit of this process does not allow so many clients.
+pub fn check_limit(clients: usize) -> Outcome<()> {
     let (limit, possible) = (gauge::raise_descriptors(), clients_max());
-    format!(
+    if clients <= possible {
+        return Ok(());
+    }
+    Err(format!(
         "{clients} clients need more descriptors than the {limit} this process may open: at most \
          {possible} are possible (ulimit -Hn)"
     )
+    .into())
 }
 
 impl Crowd {
@@ -249,9 +253,7 @@ impl Crowd {
     /// The same, and calls `watch` again and again with the number of clients that are in.
     pub fn connect_watched(&mut self, more: usize, watch: &mut dyn FnMut(usize)) -> Outcome<()> {
         let all = self.clients.len() + more;
-        if all > clients_max() {
-            return Err(too_many(all).into());
-        }
+        check_limit(all)?;
         let (start, mut patience, mut before) = (Instant::now(), Patience::full(), (0, 0));
         loop {
             let let_in = if self.dialect().greets() { self.let_in } else { self.open()? };

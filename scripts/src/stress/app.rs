@@ -14,7 +14,7 @@ use super::trouble::make_trouble;
 use crate::crowd::gauge::{self, Calls, Connections, Gauged, Strace};
 use crate::crowd::load::{self, Load, Report, Said, Until};
 use crate::crowd::progress::Progress;
-use crate::crowd::sockets::{self, Crowd, Server};
+use crate::crowd::sockets::{Crowd, Server, check_limit};
 use crate::crowd::started::Started;
 use crate::crowd::table::Table;
 use crate::crowd::visitors::{self, Tally, Visitors};
@@ -52,9 +52,7 @@ fn unwritten(path: &Path, error: &std::io::Error) -> String {
 }
 
 fn measure(flags: &Flags, kinds: &Kinds) -> Outcome<Summary> {
-    if kinds.all() > sockets::clients_max() {
-        return Err(sockets::too_many(kinds.all()).into());
-    }
+    check_limit(kinds.all())?;
     let found = flags.find_server()?;
     let started = if found.is_none() { Some(Started::chinwag(&[])?) } else { None };
     let address = found.or(started.as_ref().map(|one| one.address)).ok_or("no server")?;
