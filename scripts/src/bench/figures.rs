@@ -236,11 +236,11 @@ fn calls() -> Outcome<()> {
     let calls = runs::calls(SOME, CALLS_MESSAGES)?;
     let is_send = |name: &str| ["write", "writev", "sendto", "sendmsg"].contains(&name);
     let sum = |sends| -> u64 {
-        calls.iter().filter(|one| is_send(&one.name) == sends).map(|one| one.calls).sum()
+        calls.iter().filter(|(name, _)| is_send(name) == sends).map(|(_, calls)| calls).sum()
     };
     let target = format!("= {}", SOME as u64 * CALLS_MESSAGES);
     row("sends, 100 messages to 1000 clients", sum(true).to_string(), &target, "");
-    let raw = calls.iter().map(|one| format!("{} {}", one.calls, one.name));
+    let raw = calls.iter().map(|(name, calls)| format!("{calls} {name}"));
     let raw = raw.collect::<Vec<_>>().join(", ");
     let each = sum(false) as f64 / CALLS_MESSAGES as f64;
     row("  other calls a message", format!("{each:.2}"), "<= 4", &raw);

@@ -147,7 +147,7 @@ pub fn talkers_beside(flooder: Option<Pace>) -> Outcome<Report> {
 }
 
 /// The system calls of chinwag for this many messages to this many clients.
-pub fn calls(clients: usize, messages: u64) -> Outcome<Vec<Calls>> {
+pub fn calls(clients: usize, messages: u64) -> Outcome<Calls> {
     let side = Side::start(Peer::Chinwag)?;
     let mut crowd = side.crowd(clients)?;
     let strace = Strace::attach(side.started.pid())?;

@@ -1,5 +1,7 @@
 //! All results of a measurement.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value, json};
 
 use super::flags::{Flags, Kinds};
@@ -21,36 +23,36 @@ pub struct Summary {
     /// The results over time.
     pub timeline: Timeline,
     said: Vec<Said>,
-    calls: Vec<Calls>,
+    calls: Calls,
 }
 
 impl Summary {
     /// Begins the summary of a load that is over.
     pub fn new(flags: &Flags, table: Table, report: &Report, timeline: Timeline) -> Summary {
         let (title, said) = (flags.title(), report.said.clone());
-        Summary { title, table, timeline, said, calls: Vec::new() }
+        Summary { title, table, timeline, said, calls: Calls::new() }
     }
 
     /// The summary as JSON.
     pub fn to_json(&self) -> Value {
         let said = |one: &Said| json!({"name": one.name, "said": one.messages, "lost": one.lost});
-        let calls = self.calls.iter().map(|one| (one.name.clone(), Value::from(one.calls)));
+        let calls: BTreeMap<_, _> = self.calls.iter().cloned().collect();
         let mut object: Map<String, Value> = self.table.to_json();
         object.insert("title".into(), self.title.clone().into());
         object.insert("senders".into(), self.said.iter().map(said).collect());
-        object.insert("system_calls".into(), calls.collect());
+        object.insert("system_calls".into(), json!(calls));
         object.insert("intervals".into(), self.timeline.to_json());
         Value::Object(object)
     }
 
     /// Adds the system calls of the second run, or why there are none.
-    pub fn add_calls(&mut self, counted: Result<(Vec<Calls>, u64), String>) {
+    pub fn add_calls(&mut self, counted: Result<(Calls, u64), String>) {
         const KEY: &str = "system_calls_per_delivery";
         const LABEL: &str = "system calls per delivery";
         match counted {
             Ok((_, 0)) => self.table.add_lacking(KEY, LABEL, "nothing was delivered in a second"),
             Ok((calls, deliveries)) => {
-                let all: u64 = calls.iter().map(|one| one.calls).sum();
+                let all: u64 = calls.iter().map(|(_, calls)| calls).sum();
                 self.table.add(KEY, LABEL, all as f64 / deliveries as f64, "");
                 self.calls = calls;
             }
