@@ -32,9 +32,9 @@ pub fn draw(title: &str, intervals: &[Interval]) -> Outcome<String> {
                 is_log: true,
                 lines: vec![
                     // It is wider, so that it is visible where it equals the p99.
-                    line("maximum", 4, 5, &|one| Some(one.latency_ms?[2])),
-                    line("p99", 2, 2, &|one| Some(one.latency_ms?[1])),
-                    line("median", 0, 2, &|one| Some(one.latency_ms?[0])),
+                    line("maximum", 4, 5, &|one| Some(one.latency_max_us? / 1e3)),
+                    line("p99", 2, 2, &|one| Some(one.latency_p99_us? / 1e3)),
+                    line("median", 0, 2, &|one| Some(one.latency_p50_us? / 1e3)),
                 ],
             },
             Panel {
