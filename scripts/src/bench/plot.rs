@@ -1,6 +1,6 @@
 //! The pictures: the cost of a delivery by the number of clients, and in floods of each shape.
 
-use super::load::{Load, Metric, SHAPE_BYTES, SHAPE_WINDOWS, Shape};
+use super::load::{Kind, Load, Metric, SHAPE_BYTES, SHAPE_WINDOWS, SIZES};
 use super::peer::Peer;
 use super::report::thousands;
 use super::results::Results;
@@ -24,8 +24,8 @@ fn lines(results: &Results, peers: &[Peer], scale: f64, loads: &[(f64, Load)]) -
 }
 
 /// Draws one message at a time as SVG, for servers that were measured with at least two sizes.
-pub fn draw_cost(results: &Results, peers: &[Peer], sizes: &[usize]) -> Outcome<String> {
-    let loads: Vec<_> = sizes.iter().map(|size| (*size as f64, Load::Single(*size))).collect();
+pub fn draw_cost(results: &Results, peers: &[Peer]) -> Outcome<String> {
+    let loads = SIZES.map(|size| (size as f64, Kind::Single.to(size)));
     Picture {
         title: "One message at a time: the server's processor time for each delivery",
         columns: 1,
@@ -45,8 +45,7 @@ pub fn draw_cost(results: &Results, peers: &[Peer], sizes: &[usize]) -> Outcome<
 /// Draws floods as SVG: a panel for each size of a message.
 pub fn draw_shapes(results: &Results, peers: &[Peer]) -> Outcome<String> {
     let panel = |bytes| {
-        let load = |at: usize| Load::Shape(Shape { bytes, window: SHAPE_WINDOWS[at] });
-        let loads: Vec<_> = (0..SHAPE_WINDOWS.len()).map(|at| (at as f64, load(at))).collect();
+        let loads = (0..).map(f64::from).zip(Load::shapes(bytes)).collect::<Vec<_>>();
         Panel {
             title: format!("messages of {} bytes", thousands(bytes)),
             left: "nanoseconds a delivery (log scale)",

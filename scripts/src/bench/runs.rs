@@ -2,8 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::load::{FLOOD_CLIENTS, FLOOD_WINDOW, ROOM_CLIENTS, STUCK};
-use super::load::{Load, Measured, Metric, Shape};
+use super::load::{Kind, Load, Measured, Metric, ROOM_CLIENTS, STUCK};
 use super::peer::Peer;
 use crate::crowd::author::MESSAGE_BYTES_MIN;
 use crate::crowd::gauge::{self, Calls, Connections, Strace};
@@ -11,12 +10,6 @@ use crate::crowd::load::{self as talking, Pace, Report, Talker, Until, jain};
 use crate::crowd::sockets::{Crowd, Server};
 use crate::crowd::started::Started;
 use crate::crowd::{Fault, Outcome, Patience};
-
-/// A usual message, with its name and line end.
-const MESSAGE_BYTES: usize = 64;
-
-/// A message that is meant to fill buffers.
-const LONG_MESSAGE_BYTES: usize = 400;
 
 /// Longer than chinwag collects joins for one summary, and than other servers announce them.
 const QUIET: Duration = Duration::from_millis(1300);
@@ -31,20 +24,15 @@ const STALL: Duration = Duration::from_secs(3);
 /// took. A slow server that takes all that is sent would need minutes.
 const REST_TIMES: u32 = 3;
 
-/// Deliveries in one sample of one message at a time, and how long a run takes samples. The least
-/// disturbed one counts. They are short, since a noisy host disturbs every long one.
+/// Deliveries in one sample of one message at a time. The least disturbed one counts. They are
+/// short, since a noisy host disturbs every long one.
 const SINGLE_DELIVERIES: usize = 10_000;
-const SINGLE_TIME: Duration = Duration::from_secs(4);
 
 /// One sample of `rooms` visits this many rooms, spread over all of them.
 const ROOMS_VISITED: usize = 8;
 
-/// How long a flood lasts, and one of many shapes.
-const FLOOD_TIME: Duration = Duration::from_secs(2);
-const SHAPE_TIME: Duration = Duration::from_secs(1);
-
 /// A bare pump sends blocks of at most this many bytes, and as many of them as a flood has.
-const BLOCK_BYTES_MAX: usize = 64 * 1024;
+const BLOCK_BYTES_MAX: u64 = 64 * 1024;
 const PUMPED_BYTES: u64 = 4 << 30;
 
 /// The talkers of `talkers` and `busy`, and what one busy client sends per second: more than all of
@@ -52,11 +40,6 @@ const PUMPED_BYTES: u64 = 4 << 30;
 const TALKERS: usize = 50;
 const BUSY_EVERY: Duration = Duration::from_millis(1);
 const TALK_EVERY: Duration = Duration::from_secs(1);
-const TALK_TIME: Duration = Duration::from_secs(6);
-
-/// The load of `stuck`.
-const STUCK_WINDOW: u64 = 100;
-const STUCK_TIME: Duration = Duration::from_secs(8);
 
 /// Messages that fill the window of the transcript more than twice, so a client that never reads
 /// has lapsed. Then come those that are measured.
@@ -70,88 +53,71 @@ const CONNECTED_BEFORE: usize = 100;
 const REPLIES: u64 = 2000;
 const TOO_LONG_BYTES: usize = 5000;
 
-/// How long the flooders of `fair` send.
-const FAIR_TIME: Duration = Duration::from_secs(5);
+/// How long talkers beside a flooder are measured.
 const FAIR_TALK_TIME: Duration = Duration::from_secs(10);
 
-/// Runs it once, and returns what was measured.
-pub fn run(load: Load, peer: Peer) -> Outcome<Measured> {
-    let side = Side::start(peer)?;
-    match load {
-        Load::Single(clients) => side.single(clients),
-        Load::Flood if peer == Peer::Pump => side.pump(BLOCK_BYTES_MAX, MESSAGE_BYTES, FLOOD_TIME),
-        Load::Flood => side.flood(),
-        Load::Storm(clients) => side.storm(clients),
-        Load::Talkers => side.talkers(Pace::Window(FLOOD_WINDOW)),
-        Load::Busy => side.talkers(Pace::Every(BUSY_EVERY)),
-        Load::Stuck => side.stuck(),
-        Load::Rooms(clients) => side.rooms(clients / ROOM_CLIENTS),
-        Load::Shape(shape) => side.shape(&mut side.crowd(FLOOD_CLIENTS)?, shape).map(|(it, _)| it),
-        Load::Beside(stuck) => side.beside(stuck),
-        Load::Each(clients) => side.each(clients),
-        Load::Fair => fair(peer),
-        Load::Private(clients) => side.private(clients),
-    }
-}
-
-/// Runs floods of all these shapes, one after the other. A server that fails, or still has
-/// something to send, is started again for the next.
-pub fn run_shapes(
-    peer: Peer,
-    shapes: Vec<Shape>,
-    take: &mut dyn FnMut(Shape, Outcome<Measured>) -> Outcome<()>,
-) -> Outcome<()> {
-    let mut here: Option<(Side, Crowd)> = None;
-    for shape in shapes {
-        if peer == Peer::Pump {
-            let in_flight = shape.window.unwrap_or(u64::MAX).saturating_mul(shape.bytes as u64);
-            let block = in_flight.min(BLOCK_BYTES_MAX as u64) as usize;
-            take(shape, Side::start(peer)?.pump(block, shape.bytes, SHAPE_TIME))?;
-            continue;
-        }
-        let (side, mut crowd) = match here.take() {
-            Some(here) => here,
-            None => {
-                let side = Side::start(peer)?;
-                let crowd = side.crowd(FLOOD_CLIENTS)?;
-                (side, crowd)
+/// Runs it once, and returns what was measured. A flood of another shape takes over the server and
+/// the clients of `here`, and leaves them there unless something is still on its way.
+pub fn run(load: Load, peer: Peer, here: &mut Option<(Side, Crowd)>) -> Outcome<Measured> {
+    let side = || Side::start(peer);
+    match load.kind {
+        Kind::Flood | Kind::Shapes if peer == Peer::Pump => side()?.pump(load),
+        Kind::Flood | Kind::Shapes | Kind::Talkers | Kind::Busy | Kind::Stuck => {
+            let talkers = talkers(load);
+            let (side, mut crowd) = match here.take() {
+                Some(here) => here,
+                None => side()?.with_crowd(load.clients, talkers.len())?,
+            };
+            let (end, measured) = side.talk_for(load, &mut crowd, &talkers)?;
+            if end == End::Heard {
+                *here = Some((side, crowd));
             }
-        };
-        let measured = side.shape(&mut crowd, shape);
-        if measured.as_ref().is_ok_and(|(_, end)| *end == End::Heard) {
-            here = Some((side, crowd));
+            Ok(measured)
         }
-        take(shape, measured.map(|(measured, _)| measured))?;
+        Kind::Single => side()?.single(load),
+        Kind::Storm => side()?.storm(load.clients),
+        Kind::Rooms => side()?.rooms(load),
+        Kind::Beside => side()?.beside(load),
+        Kind::Each => side()?.each(load.clients),
+        Kind::Fair => fair(load, peer),
+        Kind::Private => side()?.private(load.clients),
     }
-    Ok(())
 }
 
-/// A talker that is not timed.
-fn talker(pace: Pace) -> [Talker; 1] {
-    [Talker { client: 0, pace, message_bytes: MESSAGE_BYTES, timed: false }]
+/// A client that sends as the load says and is not timed, and the usual talkers beside it.
+fn talkers(load: Load) -> Vec<Talker> {
+    let (pace, beside) = match load.kind {
+        Kind::Busy => (Pace::Every(BUSY_EVERY), TALKERS),
+        Kind::Talkers => (pace(load), TALKERS),
+        _ => (pace(load), 0),
+    };
+    let first = Talker { client: 0, pace, message_bytes: load.bytes, timed: false };
+    let talker = |client| Talker { client, pace: Pace::Every(TALK_EVERY), timed: true, ..first };
+    std::iter::once(first).chain((1..=beside).map(talker)).collect()
 }
 
-/// Talkers, and perhaps another one beside them that is not timed.
-fn talkers(beside: Option<Pace>) -> Vec<Talker> {
-    let [usual] = talker(Pace::Every(TALK_EVERY));
-    let every = |client| Talker { client, timed: true, ..usual };
-    let beside = beside.into_iter().flat_map(talker);
-    beside.chain((1..=TALKERS).map(every)).collect()
+fn pace(load: Load) -> Pace {
+    load.window.map_or(Pace::Free, Pace::Window)
 }
 
-/// The report of talkers of chinwag, and perhaps another one beside them.
+/// The report of talkers of chinwag, and perhaps a flooder beside them.
 pub fn talkers_beside(flooder: Option<Pace>) -> Outcome<Report> {
-    let side = Side::start(Peer::Chinwag)?;
-    let mut crowd = side.crowd_with(FLOOD_CLIENTS, TALKERS + 1)?;
-    talking::run(&mut crowd, &talkers(flooder), Until::Time(FAIR_TALK_TIME))
+    let load = Kind::Talkers.usual();
+    let mut talkers = talkers(load);
+    let (_side, mut crowd) = Side::start(Peer::Chinwag)?.with_crowd(load.clients, talkers.len())?;
+    match flooder {
+        Some(pace) => talkers[0].pace = pace,
+        None => _ = talkers.remove(0),
+    }
+    talking::run(&mut crowd, &talkers, Until::Time(FAIR_TALK_TIME))
 }
 
 /// The system calls of chinwag for this many messages to this many clients.
 pub fn calls(clients: usize, messages: u64) -> Outcome<Calls> {
-    let side = Side::start(Peer::Chinwag)?;
-    let mut crowd = side.crowd(clients)?;
+    let (side, mut crowd) = Side::start(Peer::Chinwag)?.with_crowd(clients, 1)?;
     let strace = Strace::attach(side.started.pid())?;
-    talking::run(&mut crowd, &talker(Pace::Window(1)), Until::Heard(messages))?;
+    let talkers = talkers(Kind::Single.to(clients));
+    talking::run(&mut crowd, &talkers, Until::Heard(messages))?;
     strace.finish()
 }
 
@@ -193,7 +159,7 @@ pub fn talk(crowd: &mut Crowd, talkers: &[Talker], until: Until) -> Outcome<(Rep
 }
 
 /// A server that is measured.
-struct Side {
+pub struct Side {
     peer: Peer,
     started: Started,
 }
@@ -213,17 +179,13 @@ impl Side {
         })
     }
 
-    /// A crowd whose first client talks, when all is quiet.
-    fn crowd(&self, clients: usize) -> Outcome<Crowd> {
-        self.crowd_with(clients, 1)
-    }
-
-    fn crowd_with(&self, clients: usize, talkers: usize) -> Outcome<Crowd> {
+    /// The server with a crowd, whose first clients talk, when all is quiet.
+    fn with_crowd(self, clients: usize, talkers: usize) -> Outcome<(Side, Crowd)> {
         let mut crowd = self.nobody()?.with_talkers(talkers);
         crowd.connect(clients)?;
         crowd.read_for(QUIET)?;
         crowd.begin()?;
-        Ok(crowd)
+        Ok((self, crowd))
     }
 
     fn cpu_ns(&self) -> Outcome<f64> {
@@ -256,36 +218,66 @@ impl Side {
         Ok((report, end, measured))
     }
 
-    fn single(&self, clients: usize) -> Outcome<Measured> {
-        let mut crowd = self.crowd(clients)?;
-        let messages = (SINGLE_DELIVERIES / clients).max(1);
-        self.least(|| one_at_a_time(&mut crowd, messages))
+    /// The same for as long as the load says, and with what else is measured of its kind.
+    fn talk_for(
+        &self,
+        load: Load,
+        crowd: &mut Crowd,
+        talkers: &[Talker],
+    ) -> Outcome<(End, Measured)> {
+        if load.kind == Kind::Stuck {
+            crowd.deafen(STUCK);
+        }
+        let (resident, open) = (self.resident_bytes()?, crowd.open()?);
+        let (report, end, mut measured) = self.talk(crowd, talkers, Until::Time(load.time))?;
+        match load.kind {
+            Kind::Talkers | Kind::Busy => {
+                measured.push((Metric::P99Ms, report.latency_us(99.0) / 1e3));
+            }
+            Kind::Stuck => {
+                let closed = open.saturating_sub(crowd.open()?) as f64;
+                let grown = (self.resident_bytes()? - resident).max(0.0);
+                measured.extend([(Metric::Bytes, grown), (Metric::Closed, closed)]);
+            }
+            Kind::Flood if report.lines_missed > 0 => {
+                return Err(Fault(format!("{} lines were missed", report.lines_missed)).into());
+            }
+            _ => {}
+        }
+        Ok((end, measured))
     }
 
-    fn rooms(&self, rooms: usize) -> Outcome<Measured> {
-        let each = self.peer.channel_clients().ok_or("it has no rooms")?;
+    fn single(self, load: Load) -> Outcome<Measured> {
+        let (side, mut crowd) = self.with_crowd(load.clients, 1)?;
+        let messages = (SINGLE_DELIVERIES / load.clients).max(1);
+        side.least(load, || one_at_a_time(&mut crowd, load, messages))
+    }
+
+    fn rooms(&self, load: Load) -> Outcome<Measured> {
+        let (rooms, each) = (load.clients / ROOM_CLIENTS, self.peer.channel_clients());
+        let each = each.ok_or("it has no rooms")?;
         let mut crowd = self.nobody()?.with_talkers(1).in_channels_of(each);
         crowd.connect(rooms * each)?;
         crowd.read_for(QUIET)?;
-        let messages = SINGLE_DELIVERIES / ROOM_CLIENTS / ROOMS_VISITED;
-        let visited = |nth: usize| rooms - 1 - nth * rooms / ROOMS_VISITED;
-        for nth in (0..ROOMS_VISITED).filter(|nth| *nth == 0 || visited(*nth) < visited(nth - 1)) {
-            crowd.turn_to(visited(nth));
+        let visited = (0..ROOMS_VISITED).map(|nth| rooms - 1 - nth * rooms / ROOMS_VISITED);
+        let mut visited: Vec<usize> = visited.collect();
+        visited.dedup();
+        for room in &visited {
+            crowd.turn_to(*room);
             crowd.begin()?;
         }
-        self.least(|| {
-            let visit = |nth| {
-                crowd.turn_to(visited(nth));
-                one_at_a_time(&mut crowd, messages)
-            };
-            (0..ROOMS_VISITED).map(visit).sum()
-        })
+        let messages = SINGLE_DELIVERIES / ROOM_CLIENTS / visited.len();
+        let mut visit = |room: &usize| {
+            crowd.turn_to(*room);
+            one_at_a_time(&mut crowd, load, messages)
+        };
+        self.least(load, || visited.iter().map(&mut visit).sum())
     }
 
     /// Takes samples, and returns the least cost of a delivery. A sample returns its deliveries.
-    fn least(&self, mut sample: impl FnMut() -> Outcome<u64>) -> Outcome<Measured> {
+    fn least(&self, load: Load, mut sample: impl FnMut() -> Outcome<u64>) -> Outcome<Measured> {
         let (mut least, start) = (f64::INFINITY, Instant::now());
-        while start.elapsed() < SINGLE_TIME {
+        while start.elapsed() < load.time {
             let before = self.cpu_ns()?;
             let deliveries = sample()?;
             least = least.min((self.cpu_ns()? - before) / deliveries as f64);
@@ -293,33 +285,18 @@ impl Side {
         Ok(vec![(Metric::CpuNs, least)])
     }
 
-    fn flood(&self) -> Outcome<Measured> {
-        let mut crowd = self.crowd(FLOOD_CLIENTS)?;
-        let talkers = talker(Pace::Window(FLOOD_WINDOW));
-        let (report, _, measured) = self.talk(&mut crowd, &talkers, Until::Time(FLOOD_TIME))?;
-        match report.lines_missed {
-            0 => Ok(measured),
-            missed => Err(Fault(format!("{missed} lines were missed")).into()),
-        }
-    }
-
-    /// Also returns how the talk ended.
-    fn shape(&self, crowd: &mut Crowd, shape: Shape) -> Outcome<(Measured, End)> {
-        let pace = shape.window.map_or(Pace::Free, Pace::Window);
-        let [talker] = talker(pace);
-        let talkers = [Talker { message_bytes: shape.bytes, ..talker }];
-        let (_, end, measured) = self.talk(crowd, &talkers, Until::Time(SHAPE_TIME))?;
-        Ok((measured, end))
-    }
-
-    /// Pumps ready-made blocks, which count as so many messages of this size.
-    fn pump(&self, block_bytes: usize, bytes: usize, time: Duration) -> Outcome<Measured> {
+    /// Pumps ready-made blocks, which count as so many messages of the load.
+    fn pump(&self, load: Load) -> Outcome<Measured> {
         let mut crowd = self.nobody()?;
-        crowd.connect(FLOOD_CLIENTS)?;
+        crowd.connect(load.clients)?;
         let before = self.cpu_ns()?;
-        crowd.clients[0].say(block_bytes.to_string().as_bytes())?;
+        let in_flight = match load.kind {
+            Kind::Flood => u64::MAX,
+            _ => load.window.unwrap_or(u64::MAX).saturating_mul(load.bytes as u64),
+        };
+        crowd.clients[0].say(in_flight.min(BLOCK_BYTES_MAX).to_string().as_bytes())?;
         let start = Instant::now();
-        let messages = crowd.drink(PUMPED_BYTES, time)? as f64 / bytes as f64;
+        let messages = crowd.drink(PUMPED_BYTES, load.time)? as f64 / load.bytes as f64;
         // The pump never rests.
         let spent = gauge::cpu_ns(self.started.pid())? as f64 - before;
         let per_second = messages / start.elapsed().as_secs_f64();
@@ -345,34 +322,14 @@ impl Side {
         ])
     }
 
-    fn talkers(&self, beside: Pace) -> Outcome<Measured> {
-        let mut crowd = self.crowd_with(FLOOD_CLIENTS, TALKERS + 1)?;
-        let until = Until::Time(TALK_TIME);
-        let (report, _, measured) = self.talk(&mut crowd, &talkers(Some(beside)), until)?;
-        let p99 = (Metric::P99Ms, report.latency_us(99.0) / 1e3);
-        Ok([measured, vec![p99]].concat())
-    }
-
-    fn stuck(&self) -> Outcome<Measured> {
-        let mut crowd = self.crowd(Load::Stuck.clients())?;
-        crowd.deafen(STUCK);
-        let (resident, open) = (self.resident_bytes()?, crowd.open()?);
-        let [usual] = talker(Pace::Window(STUCK_WINDOW));
-        let talkers = [Talker { message_bytes: LONG_MESSAGE_BYTES, ..usual }];
-        let (_, _, measured) = self.talk(&mut crowd, &talkers, Until::Time(STUCK_TIME))?;
-        let grown = (self.resident_bytes()? - resident).max(0.0);
-        let closed = open.saturating_sub(crowd.open()?) as f64;
-        Ok([measured, vec![(Metric::Bytes, grown), (Metric::Closed, closed)]].concat())
-    }
-
-    fn beside(&self, stuck: usize) -> Outcome<Measured> {
-        let mut crowd = self.crowd(FLOOD_CLIENTS + stuck)?;
+    fn beside(self, load: Load) -> Outcome<Measured> {
+        let stuck = load.clients - load.kind.usual().clients;
+        let (side, mut crowd) = self.with_crowd(load.clients, 1)?;
         crowd.deafen(stuck);
-        let talkers = talker(Pace::Window(FLOOD_WINDOW));
+        let talkers = talkers(load);
         talking::run(&mut crowd, &talkers, Until::Heard(LAPSE_MESSAGES))?;
-        let resident = self.resident_bytes()?;
-        let until = Until::Heard(BESIDE_MESSAGES);
-        let (_, _, measured) = self.talk(&mut crowd, &talkers, until)?;
+        let resident = side.resident_bytes()?;
+        let (.., measured) = side.talk(&mut crowd, &talkers, Until::Heard(BESIDE_MESSAGES))?;
         Ok([measured, vec![(Metric::Bytes, resident)]].concat())
     }
 
@@ -382,9 +339,9 @@ impl Side {
         crowd.connect(clients)?;
         crowd.begin()?;
         let begun = crowd.connected_at.elapsed();
-        let [usual] = talker(Pace::Window(1));
-        let short = |client| Talker { client, message_bytes: MESSAGE_BYTES_MIN, ..usual };
-        let talkers: Vec<Talker> = (0..clients).map(short).collect();
+        let (pace, message_bytes) = (Pace::Window(1), MESSAGE_BYTES_MIN);
+        let talker = |client| Talker { client, pace, message_bytes, timed: false };
+        let talkers: Vec<Talker> = (0..clients).map(talker).collect();
         let report = talking::run(&mut crowd, &talkers, Until::Heard(1))?;
         let after = |time: Duration| (begun + time).as_secs_f64();
         Ok(vec![
@@ -396,10 +353,10 @@ impl Side {
 
     /// The first client sends lines that are too long, one after the other, and waits for the
     /// private reply to each.
-    fn private(&self, clients: usize) -> Outcome<Measured> {
-        let mut crowd = self.crowd(clients)?;
+    fn private(self, clients: usize) -> Outcome<Measured> {
+        let (side, mut crowd) = self.with_crowd(clients, 1)?;
         let question = [vec![b'?'; TOO_LONG_BYTES], b"\n".to_vec()].concat();
-        let before = self.cpu_ns()?;
+        let before = side.cpu_ns()?;
         let mut patience = Patience::full();
         for _ in 0..REPLIES {
             let replies = crowd.clients[0].listener.replies;
@@ -409,30 +366,30 @@ impl Side {
                 patience.check(read > 0, || "no reply came".to_owned())?;
             }
         }
-        Ok(vec![(Metric::CpuNs, (self.cpu_ns()? - before) / REPLIES as f64)])
+        Ok(vec![(Metric::CpuNs, (side.cpu_ns()? - before) / REPLIES as f64)])
     }
 }
 
 /// Has one client send this many messages, each when the one before has arrived. Returns how many
 /// deliveries that were.
-fn one_at_a_time(crowd: &mut Crowd, messages: usize) -> Outcome<u64> {
-    let until = Until::Heard(messages as u64);
-    let (report, end) = talk(crowd, &talker(Pace::Window(1)), until)?;
+fn one_at_a_time(crowd: &mut Crowd, load: Load, messages: usize) -> Outcome<u64> {
+    let (report, end) = talk(crowd, &talkers(load), Until::Heard(messages as u64))?;
     if end == End::Heard { Ok(report.deliveries) } else { Err("it stands still".into()) }
 }
 
 /// Flooders whose lines are equally long, and flooders whose lines are not: how evenly the server
 /// reads them.
-fn fair(peer: Peer) -> Outcome<Measured> {
+fn fair(load: Load, peer: Peer) -> Outcome<Measured> {
     let index = |sizes: &[usize]| -> Outcome<f64> {
-        let side = Side::start(peer)?;
-        let clients = Load::Fair.clients();
-        let mut crowd = side.crowd_with(clients, clients)?;
-        let [usual] = talker(Pace::Free);
-        let of =
-            |(client, bytes): (usize, &usize)| Talker { client, message_bytes: *bytes, ..usual };
-        let talkers: Vec<Talker> = (0..clients).zip(sizes.iter().cycle()).map(of).collect();
-        let report = talking::run(&mut crowd, &talkers, Until::Time(FAIR_TIME))?;
+        let (_side, mut crowd) = Side::start(peer)?.with_crowd(load.clients, load.clients)?;
+        let of = |(client, bytes): (usize, &usize)| Talker {
+            client,
+            pace: pace(load),
+            message_bytes: *bytes,
+            timed: false,
+        };
+        let talkers: Vec<Talker> = (0..load.clients).zip(sizes.iter().cycle()).map(of).collect();
+        let report = talking::run(&mut crowd, &talkers, Until::Time(load.time))?;
         match report.bytes_heard.iter().sum() {
             0 => Err(Fault("it takes nothing of flooders".to_owned()).into()),
             1_u64.. => Ok(jain(&report.bytes_heard)),
