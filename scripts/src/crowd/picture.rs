@@ -31,20 +31,9 @@ const NAME_HEIGHT: i32 = 18;
 const MARKED_MAX: usize = 60;
 
 /// Colours that a colour-blind reader can tell apart, as far as there are so many.
-const COLOURS: [RGBColor; 13] = [
-    RGBColor(0, 90, 160),
-    RGBColor(90, 90, 90),
-    RGBColor(213, 94, 0),
-    RGBColor(0, 158, 115),
-    RGBColor(204, 121, 167),
-    RGBColor(230, 159, 0),
-    RGBColor(86, 180, 233),
-    RGBColor(136, 34, 85),
-    RGBColor(153, 153, 51),
-    RGBColor(51, 34, 136),
-    RGBColor(68, 170, 153),
-    RGBColor(140, 86, 75),
-    RGBColor(0, 0, 0),
+const COLOURS: [u32; 13] = [
+    0x005aa0, 0x5a5a5a, 0xd55e00, 0x009e73, 0xcc79a7, 0xe69f00, 0x56b4e9, 0x882255, 0x999933,
+    0x332288, 0x44aa99, 0x8c564b, 0x000000,
 ];
 
 /// A picture: panels that share the axis below.
@@ -129,7 +118,8 @@ impl Picture<'_> {
         mesh.draw()?;
         let (origin, mut names) = (area.get_base_pixel().1, Vec::new());
         for Line { name, colour, width, points } in &panel.lines {
-            let colour = COLOURS[colour % COLOURS.len()];
+            let [_, red, green, blue] = COLOURS[colour % COLOURS.len()].to_be_bytes();
+            let colour = RGBColor(red, green, blue);
             let radius = if points.len() <= MARKED_MAX { width / 2 + 2 } else { 0 };
             let mut line = points.iter().map(|(place, value, _)| (*place, *value));
             let style = colour.filled().stroke_width(*width);
@@ -141,9 +131,16 @@ impl Picture<'_> {
             let end = line.next_back().map(|end| chart.backend_coord(&end).1 - origin);
             names.extend(end.map(|y| (y, name, colour)));
         }
-        spread(&mut names, chart.plotting_area().get_pixel_range().1.end - origin);
+        // Each name stands at the end of its line, or as near to it as the others allow. Below the
+        // axis stands something else.
+        names.sort_by_key(|(y, ..)| *y);
         let x = (area.dim_in_pixel().0 - NAMES_ROOM) as i32 + 8;
+        let axis = chart.plotting_area().get_pixel_range().1.end - origin;
+        let (mut free_from, mut free_to) = (0, axis - NAME_HEIGHT * names.len() as i32);
         for (y, name, colour) in names {
+            free_to += NAME_HEIGHT;
+            let y = y.min(free_to).max(free_from);
+            free_from = y + NAME_HEIGHT;
             area.draw(&Text::new(&name[..], (x, y - 7), LABEL.into_font().color(&colour)))?;
         }
         Ok(())
@@ -166,21 +163,6 @@ impl Panel {
 
     fn tops(&self) -> impl Iterator<Item = f64> {
         self.points().map(|point| point.2)
-    }
-}
-
-/// Moves names apart that are too near to each other. Below the axis stands something else.
-fn spread<T>(names: &mut [(i32, T, RGBColor)], axis: i32) {
-    names.sort_by_key(|(y, ..)| *y);
-    let mut free_from = 0;
-    for (y, ..) in names.iter_mut() {
-        *y = free_from.max(*y);
-        free_from = *y + NAME_HEIGHT;
-    }
-    let mut free_to = axis;
-    for (y, ..) in names.iter_mut().rev() {
-        *y = free_to.min(*y);
-        free_to = *y - NAME_HEIGHT;
     }
 }
 
