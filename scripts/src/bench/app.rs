@@ -11,6 +11,7 @@ use super::results::{Comparison, Results};
 use super::{figures, floor, plot, report, runs};
 use crate::crowd::Outcome;
 use clap::{Parser, Subcommand, ValueEnum};
+use procfs::{CpuInfo, Current};
 
 /// The file of the tables.
 const TABLES: &str = "bench.md";
@@ -69,21 +70,22 @@ pub fn run(flags: &Flags) -> Outcome<()> {
     }
 }
 
+/// What was chosen, or all if nothing was.
+pub fn all_if_none<T: ValueEnum>(chosen: &[T]) -> &[T] {
+    if chosen.is_empty() { T::value_variants() } else { chosen }
+}
+
 /// Runs the comparison, and writes the results.
 pub fn compare(flags: &Flags) -> Outcome<()> {
-    let chosen = match flags.servers.is_empty() {
-        true => Peer::value_variants(),
-        false => &flags.servers,
-    };
     let mut peers = Vec::new();
-    for peer in chosen {
-        match peer.is_there() {
-            Ok(()) => peers.push(*peer),
+    for peer in all_if_none(&flags.servers) {
+        match peer.version() {
+            Ok(_) => peers.push(*peer),
             Err(mend) => eprintln!("bench: without {}: {mend}", peer.name()),
         }
     }
-    let kinds = if flags.loads.is_empty() { Kind::value_variants() } else { &flags.loads };
-    let loads: Vec<Load> = kinds.iter().flat_map(|kind| kind.loads(flags.many)).collect();
+    let kinds = all_if_none(&flags.loads).iter();
+    let loads: Vec<Load> = kinds.flat_map(|kind| kind.loads(flags.many)).collect();
     let mut results = Results::default();
     for path in &flags.onto {
         let earlier: Comparison = serde_json::from_str(&fs::read_to_string(path)?)?;
@@ -130,7 +132,7 @@ fn run_all(loads: &[Load], peer: Peer, results: &mut Results) -> Outcome<()> {
 }
 
 fn write(flags: &Flags, peers: &[Peer], results: &Results) -> Outcome<()> {
-    let mut versions: Vec<String> = peers.iter().map(|peer| peer.version()).collect();
+    let mut versions: Vec<String> = peers.iter().flat_map(|peer| peer.version()).collect();
     versions.dedup();
     let runs = match results.counts() {
         (least, most) if least == most => format!("{least} runs"),
@@ -153,16 +155,14 @@ fn write(flags: &Flags, peers: &[Peer], results: &Results) -> Outcome<()> {
 
 /// The machine, and the date.
 fn machine() -> String {
-    let cpus = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let models = cpus.lines().filter_map(|line| line.strip_prefix("model name"));
-    let models: Vec<&str> =
-        models.filter_map(|line| line.split_once(": ")).map(|(_, name)| name).collect();
+    let cpus = CpuInfo::current().ok();
+    let model = cpus.as_ref().and_then(|cpus| cpus.model_name(0)).unwrap_or("?");
+    let count = cpus.as_ref().map_or(0, CpuInfo::num_cores);
     let told = |program: &str, flags: &[&str]| {
         let output = Command::new(program).args(flags).output();
         let output = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
         output.unwrap_or_default().trim().to_owned()
     };
-    let (model, kernel) = (models.first().unwrap_or(&"?"), told("uname", &["-sr"]));
-    let date = told("date", &["+%Y-%m-%d"]);
-    format!("{date}, {} x {model}, {kernel}, {}", models.len(), told("rustc", &["--version"]))
+    let (date, kernel) = (told("date", &["+%Y-%m-%d"]), told("uname", &["-sr"]));
+    format!("{date}, {count} x {model}, {kernel}, {}", told("rustc", &["--version"]))
 }

@@ -6,7 +6,11 @@ use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
 use super::peer::Peer;
+use crate::crowd::author::MESSAGE_BYTES_MIN;
 use crate::crowd::sockets::clients_max;
+
+/// The bytes of a usual message, with name and line end.
+pub const USUAL_BYTES: usize = 64;
 
 /// How many of the clients of `stuck` never read.
 pub const STUCK: usize = 5;
@@ -51,7 +55,7 @@ pub enum Kind {
     /// Many clients connect, and then each sends a line
     #[value(skip)]
     Each,
-    /// Flooders, and how evenly the server reads them
+    /// Flooders, and how evenly the server reads them. Every second has lines of usual length
     #[value(skip)]
     Fair,
     /// A private reply, while the others are idle
@@ -78,17 +82,18 @@ impl Kind {
     /// The load of this kind with its usual number of clients.
     pub fn usual(self) -> Load {
         let (clients, bytes, window, seconds) = match self {
-            Kind::Flood => (1000, 64, Some(1000), 2),
-            Kind::Shapes => (1000, 64, Some(1000), 1),
+            Kind::Flood => (1000, USUAL_BYTES, Some(1000), 2),
+            Kind::Shapes => (1000, USUAL_BYTES, Some(1000), 1),
             // The window of the flooder.
-            Kind::Talkers | Kind::Busy | Kind::Beside => (1000, 64, Some(1000), 6),
+            Kind::Talkers | Kind::Busy | Kind::Beside => (1000, USUAL_BYTES, Some(1000), 6),
             // The messages are meant to fill buffers.
             Kind::Stuck => (10 * STUCK, 400, Some(100), 8),
-            Kind::Fair => (100, 64, None, 5),
+            Kind::Fair => (100, USUAL_BYTES, None, 5),
+            // As short as can be, and without a time.
+            Kind::Each => (1000, MESSAGE_BYTES_MIN, Some(1), 0),
             // The least disturbed of many short samples counts.
-            Kind::Single | Kind::Rooms | Kind::Storm | Kind::Each | Kind::Private => {
-                (1000, 64, Some(1), 4)
-            }
+            Kind::Single | Kind::Rooms => (1000, USUAL_BYTES, Some(1), 4),
+            Kind::Storm | Kind::Private => (1000, 0, None, 0),
         };
         Load { kind: self, clients, bytes, window, time: Duration::from_secs(seconds) }
     }
@@ -178,8 +183,6 @@ pub enum Metric {
     Heard,
     /// Jain's index of what the server took of each flooder.
     Jain,
-    /// The same if their lines differ in length.
-    JainMixed,
 }
 
 /// What one run has measured.

@@ -123,49 +123,21 @@ impl Peer {
         has_channels.then_some(if self.dialect().echoes() { 2 } else { 3 })
     }
 
-    /// The program that must be installed for it, which has the name of its package.
-    fn installed(self) -> Option<&'static str> {
+    /// Its version, as it prints it; if it is not here, how to get it.
+    pub fn version(self) -> Result<String, String> {
         match self {
-            Peer::Redis => Some("redis-server"),
-            Peer::Nats => Some("nats-server"),
-            Peer::Ngircd => Some("ngircd"),
-            Peer::Ncat => Some("ncat"),
-            Peer::Threads => Some("python3"),
-            _ => None,
-        }
-    }
-
-    /// Whether it is here; if not, how to get it.
-    pub fn is_there(self) -> Result<(), String> {
-        let folders = ["/usr/bin", "/usr/sbin", "/usr/local/bin"].map(Path::new);
-        match self.installed() {
-            Some(program) if !folders.iter().any(|folder| folder.join(program).exists()) => {
-                Err(format!("apt-get install {program}"))
+            Peer::Send | Peer::Pump | Peer::Accept => Ok("scripts/src/bench/floor.rs".to_owned()),
+            Peer::Redis => version_of("redis-server"),
+            Peer::Nats => version_of("nats-server"),
+            Peer::Ngircd => version_of("ngircd"),
+            Peer::Ncat => version_of("ncat"),
+            Peer::Tokio if Path::new(TOKIO).exists() => Ok("scripts/peers/tokio".to_owned()),
+            Peer::Tokio => Err("scripts/bench.sh builds it".to_owned()),
+            Peer::Threads => Ok(format!("{THREADS}, {}", version_of("python3")?)),
+            Peer::Chinwag | Peer::Telnet | Peer::Web | Peer::Logging => {
+                let program = beside("chinwag").map_err(|error| error.to_string())?;
+                version_of(&program.to_string_lossy())
             }
-            None if self == Peer::Tokio && !Path::new(TOKIO).exists() => {
-                Err("scripts/bench.sh builds it".to_owned())
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// Its version, as it prints it.
-    pub fn version(self) -> String {
-        let told = |program: &Path| {
-            let output = Command::new(program).arg("--version").output();
-            let output = output.map(|output| [output.stdout, output.stderr].concat());
-            let text = String::from_utf8_lossy(&output.unwrap_or_default()).into_owned();
-            let line = text.lines().next().unwrap_or_default();
-            // The rest says how it was built.
-            let end = [" sha=", "-IDENT", " ("].iter().filter_map(|sign| line.find(sign)).min();
-            line[..end.unwrap_or(line.len())].trim().to_owned()
-        };
-        let installed = self.installed().map(|program| told(Path::new(program)));
-        match self {
-            Peer::Send | Peer::Pump | Peer::Accept => "scripts/src/bench/floor.rs".to_owned(),
-            Peer::Tokio => "scripts/peers/tokio".to_owned(),
-            Peer::Threads => format!("{THREADS}, {}", installed.unwrap_or_default()),
-            _ => installed.unwrap_or_else(|| told(&beside("chinwag").unwrap_or_default())),
         }
     }
 
@@ -193,6 +165,18 @@ impl Peer {
             Peer::Ncat => start("ncat -l 127.0.0.1 PORT --chat -m 20000", ""),
         }
     }
+}
+
+/// What an installed program says that it is. It has the name of its package.
+fn version_of(program: &str) -> Result<String, String> {
+    let output = Command::new(program).arg("--version").output();
+    let output = output.map_err(|_| format!("apt-get install {program}"))?;
+    let text = [output.stdout, output.stderr].concat();
+    let text = String::from_utf8_lossy(&text);
+    let line = text.lines().next().unwrap_or_default();
+    // The rest says how it was built.
+    let end = [" sha=", "-IDENT", " ("].iter().filter_map(|sign| line.find(sign)).min();
+    Ok(line[..end.unwrap_or(line.len())].trim().to_owned())
 }
 
 /// Starts an installed server. PORT stands for its port, and CONF for the path of this

@@ -2,9 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use super::load::{Kind, Load, Measured, Metric, ROOM_CLIENTS, STUCK};
+use super::load::{Kind, Load, Measured, Metric, ROOM_CLIENTS, STUCK, USUAL_BYTES};
 use super::peer::Peer;
-use crate::crowd::author::MESSAGE_BYTES_MIN;
 use crate::crowd::gauge::{self, Calls, Connections, Strace};
 use crate::crowd::load::{self as talking, Pace, Report, Talker, Until, jain};
 use crate::crowd::sockets::{Crowd, Server};
@@ -56,69 +55,73 @@ const TOO_LONG_BYTES: usize = 5000;
 /// How long talkers beside a flooder are measured.
 const FAIR_TALK_TIME: Duration = Duration::from_secs(10);
 
-/// Runs it once, and returns what was measured. A flood of another shape takes over the server and
-/// the clients of `here`, and leaves them there unless something is still on its way.
-pub fn run(load: Load, peer: Peer, here: &mut Option<(Side, Crowd)>) -> Outcome<Measured> {
-    let side = || Side::start(peer);
-    match load.kind {
-        Kind::Flood | Kind::Shapes if peer == Peer::Pump => side()?.pump(load),
-        Kind::Flood | Kind::Shapes | Kind::Talkers | Kind::Busy | Kind::Stuck => {
-            let talkers = talkers(load);
-            let (side, mut crowd) = match here.take() {
-                Some(here) => here,
-                None => side()?.with_crowd(load.clients, talkers.len())?,
-            };
-            let (end, measured) = side.talk_for(load, &mut crowd, &talkers)?;
-            if end == End::Heard {
-                *here = Some((side, crowd));
-            }
-            Ok(measured)
-        }
-        Kind::Single => side()?.single(load),
-        Kind::Storm => side()?.storm(load.clients),
-        Kind::Rooms => side()?.rooms(load),
-        Kind::Beside => side()?.beside(load),
-        Kind::Each => side()?.each(load.clients),
-        Kind::Fair => fair(load, peer),
-        Kind::Private => side()?.private(load.clients),
-    }
-}
-
-/// A client that sends as the load says and is not timed, and the usual talkers beside it.
-fn talkers(load: Load) -> Vec<Talker> {
-    let (pace, beside) = match load.kind {
-        Kind::Busy => (Pace::Every(BUSY_EVERY), TALKERS),
-        Kind::Talkers => (pace(load), TALKERS),
-        _ => (pace(load), 0),
+/// Runs it once, and returns what was measured. A flood takes over the server and the clients of
+/// the flood before, and leaves them `here` unless something is still on its way.
+pub fn run(load: Load, peer: Peer, here: &mut Option<Side>) -> Outcome<Measured> {
+    let mut side = match here.take() {
+        Some(side) => Side { load, ..side },
+        None => Side::start(load, peer)?,
     };
-    let first = Talker { client: 0, pace, message_bytes: load.bytes, timed: false };
-    let talker = |client| Talker { client, pace: Pace::Every(TALK_EVERY), timed: true, ..first };
-    std::iter::once(first).chain((1..=beside).map(talker)).collect()
-}
-
-fn pace(load: Load) -> Pace {
-    load.window.map_or(Pace::Free, Pace::Window)
+    let measured = match load.kind {
+        Kind::Flood | Kind::Shapes if peer == Peer::Pump => side.pump()?,
+        Kind::Flood | Kind::Shapes => side.flood()?,
+        Kind::Talkers | Kind::Busy => side.talkers()?,
+        Kind::Stuck => side.stuck()?,
+        Kind::Single => side.single()?,
+        Kind::Storm => side.storm()?,
+        Kind::Rooms => side.rooms()?,
+        Kind::Beside => side.beside()?,
+        Kind::Each => side.each()?,
+        Kind::Fair => side.fair()?,
+        Kind::Private => side.private()?,
+    };
+    *here = Some(side).filter(|side| side.end == Some(End::Heard));
+    Ok(measured)
 }
 
 /// The report of talkers of chinwag, and perhaps a flooder beside them.
 pub fn talkers_beside(flooder: Option<Pace>) -> Outcome<Report> {
-    let load = Kind::Talkers.usual();
-    let mut talkers = talkers(load);
-    let (_side, mut crowd) = Side::start(Peer::Chinwag)?.with_crowd(load.clients, talkers.len())?;
+    let mut side = Side::start(Kind::Talkers.usual(), Peer::Chinwag)?;
+    side.enter()?;
+    let mut talkers = talkers(side.load);
     match flooder {
         Some(pace) => talkers[0].pace = pace,
         None => _ = talkers.remove(0),
     }
-    talking::run(&mut crowd, &talkers, Until::Time(FAIR_TALK_TIME))
+    talking::run(&mut side.crowd, &talkers, Until::Time(FAIR_TALK_TIME))
 }
 
 /// The system calls of chinwag for this many messages to this many clients.
 pub fn calls(clients: usize, messages: u64) -> Outcome<Calls> {
-    let (side, mut crowd) = Side::start(Peer::Chinwag)?.with_crowd(clients, 1)?;
+    let mut side = Side::start(Kind::Single.to(clients), Peer::Chinwag)?;
+    side.enter()?;
     let strace = Strace::attach(side.started.pid())?;
-    let talkers = talkers(Kind::Single.to(clients));
-    talking::run(&mut crowd, &talkers, Until::Heard(messages))?;
+    side.talk_unmeasured(Until::Heard(messages))?;
     strace.finish()
+}
+
+/// The clients that send. The first one sends as the load says.
+fn talkers(load: Load) -> Vec<Talker> {
+    let pace = match load.kind {
+        Kind::Busy => Pace::Every(BUSY_EVERY),
+        _ => load.window.map_or(Pace::Free, Pace::Window),
+    };
+    let count = match load.kind {
+        Kind::Talkers | Kind::Busy => 1 + TALKERS,
+        Kind::Each | Kind::Fair => load.clients,
+        _ => 1,
+    };
+    let talker = |client| {
+        let usual = Talker { client, pace, message_bytes: load.bytes, timed: false };
+        match load.kind {
+            Kind::Talkers | Kind::Busy if client > 0 => {
+                Talker { pace: Pace::Every(TALK_EVERY), timed: true, ..usual }
+            }
+            Kind::Fair if client % 2 == 0 => Talker { message_bytes: USUAL_BYTES, ..usual },
+            _ => usual,
+        }
+    };
+    (0..count).map(talker).collect()
 }
 
 /// How a talk has ended.
@@ -158,34 +161,43 @@ pub fn talk(crowd: &mut Crowd, talkers: &[Talker], until: Until) -> Outcome<(Rep
     Ok((load.report()?, end))
 }
 
-/// A server that is measured.
+/// A server that is measured, and its clients.
 pub struct Side {
+    load: Load,
     peer: Peer,
+    crowd: Crowd,
+    /// How the last talk has ended.
+    end: Option<End>,
     started: Started,
 }
 
 impl Side {
-    fn start(peer: Peer) -> Outcome<Side> {
-        Ok(Side { peer, started: peer.start()? })
+    /// A server without clients.
+    fn start(load: Load, peer: Peer) -> Outcome<Side> {
+        let started = peer.start()?;
+        let crowd = Crowd::new(Server {
+            address: started.address,
+            dialect: peer.dialect(),
+            connections: Some(Connections::of(started.pid())?),
+            arriving_max: peer.arriving_max(),
+        })?;
+        let crowd = match load.kind {
+            Kind::Storm | Kind::Each => crowd,
+            _ if peer == Peer::Pump => crowd,
+            Kind::Rooms => {
+                let each = peer.channel_clients().ok_or("it has no rooms")?;
+                crowd.with_talkers(1).in_channels_of(each)
+            }
+            _ => crowd.with_talkers(talkers(load).len()),
+        };
+        Ok(Side { load, peer, crowd, end: None, started })
     }
 
-    /// A crowd of no clients yet.
-    fn nobody(&self) -> Outcome<Crowd> {
-        Crowd::new(Server {
-            address: self.started.address,
-            dialect: self.peer.dialect(),
-            connections: Some(Connections::of(self.started.pid())?),
-            arriving_max: self.peer.arriving_max(),
-        })
-    }
-
-    /// The server with a crowd, whose first clients talk, when all is quiet.
-    fn with_crowd(self, clients: usize, talkers: usize) -> Outcome<(Side, Crowd)> {
-        let mut crowd = self.nobody()?.with_talkers(talkers);
-        crowd.connect(clients)?;
-        crowd.read_for(QUIET)?;
-        crowd.begin()?;
-        Ok((self, crowd))
+    /// Has the clients connect, and waits until all is quiet.
+    fn enter(&mut self) -> Outcome<()> {
+        self.crowd.connect(self.load.clients)?;
+        self.crowd.read_for(QUIET)?;
+        self.crowd.begin()
     }
 
     fn cpu_ns(&self) -> Outcome<f64> {
@@ -196,15 +208,11 @@ impl Side {
         Ok(gauge::resident_bytes(self.started.pid())? as f64)
     }
 
-    /// Has the clients talk. Returns the report, how that ended, and what a talk has of metrics.
-    fn talk(
-        &self,
-        crowd: &mut Crowd,
-        talkers: &[Talker],
-        until: Until,
-    ) -> Outcome<(Report, End, Measured)> {
+    /// Has the clients talk. Returns the report, and what a talk has of metrics.
+    fn talk(&mut self, until: Until) -> Outcome<(Report, Measured)> {
         let before = self.cpu_ns()?;
-        let (report, end) = talk(crowd, talkers, until)?;
+        let (report, end) = talk(&mut self.crowd, &talkers(self.load), until)?;
+        self.end = Some(end);
         let each = (self.cpu_ns()? - before) / report.deliveries as f64;
         let all = (report.messages_missed + report.deliveries).max(1) as f64;
         // chinwag tells what it does not deliver.
@@ -215,185 +223,174 @@ impl Side {
             (Metric::Lost, lost),
             (Metric::Stalled, f64::from(u8::from(end == End::Stalled))),
         ];
-        Ok((report, end, measured))
+        Ok((report, measured))
     }
 
-    /// The same for as long as the load says, and with what else is measured of its kind.
-    fn talk_for(
-        &self,
-        load: Load,
-        crowd: &mut Crowd,
-        talkers: &[Talker],
-    ) -> Outcome<(End, Measured)> {
-        if load.kind == Kind::Stuck {
-            crowd.deafen(STUCK);
+    /// Has the clients talk, and does not wait for what is on its way then.
+    fn talk_unmeasured(&mut self, until: Until) -> Outcome<Report> {
+        talking::run(&mut self.crowd, &talkers(self.load), until)
+    }
+
+    fn flood(&mut self) -> Outcome<Measured> {
+        if self.end.is_none() {
+            self.enter()?;
         }
-        let (resident, open) = (self.resident_bytes()?, crowd.open()?);
-        let (report, end, mut measured) = self.talk(crowd, talkers, Until::Time(load.time))?;
-        match load.kind {
-            Kind::Talkers | Kind::Busy => {
-                measured.push((Metric::P99Ms, report.latency_us(99.0) / 1e3));
+        let (report, measured) = self.talk(Until::Time(self.load.time))?;
+        match report.lines_missed {
+            1.. if self.load.kind == Kind::Flood => {
+                Err(Fault(format!("{} lines were missed", report.lines_missed)).into())
             }
-            Kind::Stuck => {
-                let closed = open.saturating_sub(crowd.open()?) as f64;
-                let grown = (self.resident_bytes()? - resident).max(0.0);
-                measured.extend([(Metric::Bytes, grown), (Metric::Closed, closed)]);
-            }
-            Kind::Flood if report.lines_missed > 0 => {
-                return Err(Fault(format!("{} lines were missed", report.lines_missed)).into());
-            }
-            _ => {}
+            _ => Ok(measured),
         }
-        Ok((end, measured))
-    }
-
-    fn single(self, load: Load) -> Outcome<Measured> {
-        let (side, mut crowd) = self.with_crowd(load.clients, 1)?;
-        let messages = (SINGLE_DELIVERIES / load.clients).max(1);
-        side.least(load, || one_at_a_time(&mut crowd, load, messages))
-    }
-
-    fn rooms(&self, load: Load) -> Outcome<Measured> {
-        let (rooms, each) = (load.clients / ROOM_CLIENTS, self.peer.channel_clients());
-        let each = each.ok_or("it has no rooms")?;
-        let mut crowd = self.nobody()?.with_talkers(1).in_channels_of(each);
-        crowd.connect(rooms * each)?;
-        crowd.read_for(QUIET)?;
-        let visited = (0..ROOMS_VISITED).map(|nth| rooms - 1 - nth * rooms / ROOMS_VISITED);
-        let mut visited: Vec<usize> = visited.collect();
-        visited.dedup();
-        for room in &visited {
-            crowd.turn_to(*room);
-            crowd.begin()?;
-        }
-        let messages = SINGLE_DELIVERIES / ROOM_CLIENTS / visited.len();
-        let mut visit = |room: &usize| {
-            crowd.turn_to(*room);
-            one_at_a_time(&mut crowd, load, messages)
-        };
-        self.least(load, || visited.iter().map(&mut visit).sum())
-    }
-
-    /// Takes samples, and returns the least cost of a delivery. A sample returns its deliveries.
-    fn least(&self, load: Load, mut sample: impl FnMut() -> Outcome<u64>) -> Outcome<Measured> {
-        let (mut least, start) = (f64::INFINITY, Instant::now());
-        while start.elapsed() < load.time {
-            let before = self.cpu_ns()?;
-            let deliveries = sample()?;
-            least = least.min((self.cpu_ns()? - before) / deliveries as f64);
-        }
-        Ok(vec![(Metric::CpuNs, least)])
     }
 
     /// Pumps ready-made blocks, which count as so many messages of the load.
-    fn pump(&self, load: Load) -> Outcome<Measured> {
-        let mut crowd = self.nobody()?;
-        crowd.connect(load.clients)?;
+    fn pump(&mut self) -> Outcome<Measured> {
+        self.crowd.connect(self.load.clients)?;
         let before = self.cpu_ns()?;
-        let in_flight = match load.kind {
+        let in_flight = match self.load.kind {
             Kind::Flood => u64::MAX,
-            _ => load.window.unwrap_or(u64::MAX).saturating_mul(load.bytes as u64),
+            _ => self.load.window.unwrap_or(u64::MAX).saturating_mul(self.load.bytes as u64),
         };
-        crowd.clients[0].say(in_flight.min(BLOCK_BYTES_MAX).to_string().as_bytes())?;
+        self.crowd.clients[0].say(in_flight.min(BLOCK_BYTES_MAX).to_string().as_bytes())?;
         let start = Instant::now();
-        let messages = crowd.drink(PUMPED_BYTES, load.time)? as f64 / load.bytes as f64;
+        let bytes = self.crowd.drink(PUMPED_BYTES, self.load.time)?;
+        let messages = bytes as f64 / self.load.bytes as f64;
         // The pump never rests.
         let spent = gauge::cpu_ns(self.started.pid())? as f64 - before;
         let per_second = messages / start.elapsed().as_secs_f64();
         Ok(vec![(Metric::CpuNs, spent / messages), (Metric::PerSecond, per_second)])
     }
 
-    fn storm(&self, clients: usize) -> Outcome<Measured> {
-        let mut crowd = self.nobody()?;
-        let few = CONNECTED_BEFORE.min(clients / 2);
-        crowd.connect(few)?;
-        crowd.read_for(QUIET)?;
+    fn talkers(&mut self) -> Outcome<Measured> {
+        self.enter()?;
+        let (report, mut measured) = self.talk(Until::Time(self.load.time))?;
+        measured.push((Metric::P99Ms, report.latency_us(99.0) / 1e3));
+        Ok(measured)
+    }
+
+    fn stuck(&mut self) -> Outcome<Measured> {
+        self.enter()?;
+        self.crowd.deafen(STUCK);
+        let (resident, open) = (self.resident_bytes()?, self.crowd.open()?);
+        let (_, mut measured) = self.talk(Until::Time(self.load.time))?;
+        let grown = (self.resident_bytes()? - resident).max(0.0);
+        let closed = open.saturating_sub(self.crowd.open()?) as f64;
+        measured.extend([(Metric::Bytes, grown), (Metric::Closed, closed)]);
+        Ok(measured)
+    }
+
+    fn single(&mut self) -> Outcome<Measured> {
+        self.enter()?;
+        let messages = (SINGLE_DELIVERIES / self.load.clients).max(1);
+        self.least(|side| side.one_at_a_time(messages))
+    }
+
+    fn rooms(&mut self) -> Outcome<Measured> {
+        let rooms = self.load.clients / ROOM_CLIENTS;
+        self.crowd.connect(rooms * self.peer.channel_clients().unwrap_or(ROOM_CLIENTS))?;
+        self.crowd.read_for(QUIET)?;
+        let visited = (0..ROOMS_VISITED).map(|nth| rooms - 1 - nth * rooms / ROOMS_VISITED);
+        let mut visited: Vec<usize> = visited.collect();
+        visited.dedup();
+        for room in &visited {
+            self.crowd.turn_to(*room);
+            self.crowd.begin()?;
+        }
+        let messages = SINGLE_DELIVERIES / ROOM_CLIENTS / visited.len();
+        self.least(|side| {
+            let visit = |room: &usize| {
+                side.crowd.turn_to(*room);
+                side.one_at_a_time(messages)
+            };
+            visited.iter().map(visit).sum()
+        })
+    }
+
+    /// Takes samples, and returns the least cost of a delivery. A sample returns its deliveries.
+    fn least(&mut self, sample: impl Fn(&mut Side) -> Outcome<u64>) -> Outcome<Measured> {
+        let (mut least, start) = (f64::INFINITY, Instant::now());
+        while start.elapsed() < self.load.time {
+            let before = self.cpu_ns()?;
+            let deliveries = sample(self)?;
+            least = least.min((self.cpu_ns()? - before) / deliveries as f64);
+        }
+        Ok(vec![(Metric::CpuNs, least)])
+    }
+
+    /// Has one client send this many messages, each when the one before has arrived. Returns how
+    /// many deliveries that were.
+    fn one_at_a_time(&mut self, messages: usize) -> Outcome<u64> {
+        let until = Until::Heard(messages as u64);
+        let (report, end) = talk(&mut self.crowd, &talkers(self.load), until)?;
+        if end == End::Heard { Ok(report.deliveries) } else { Err("it stands still".into()) }
+    }
+
+    fn storm(&mut self) -> Outcome<Measured> {
+        let few = CONNECTED_BEFORE.min(self.load.clients / 2);
+        self.crowd.connect(few)?;
+        self.crowd.read_for(QUIET)?;
         let (resident, cpu) = (self.resident_bytes()?, self.cpu_ns()?);
-        crowd.connect(clients - few)?;
+        let many = self.load.clients - few;
+        self.crowd.connect(many)?;
         // chinwag then tells all clients how many joined. That is one more delivery to each, which
         // is not counted.
         let cpu = self.cpu_ns()? - cpu;
-        crowd.read_for(QUIET)?;
-        let each = |all: f64| all / (clients - few) as f64;
+        self.crowd.read_for(QUIET)?;
         Ok(vec![
-            (Metric::CpuNs, each(cpu)),
-            (Metric::Seconds, crowd.connecting.as_secs_f64()),
-            (Metric::Bytes, each(self.resident_bytes()? - resident)),
+            (Metric::CpuNs, cpu / many as f64),
+            (Metric::Seconds, self.crowd.connecting.as_secs_f64()),
+            (Metric::Bytes, (self.resident_bytes()? - resident) / many as f64),
         ])
     }
 
-    fn beside(self, load: Load) -> Outcome<Measured> {
-        let stuck = load.clients - load.kind.usual().clients;
-        let (side, mut crowd) = self.with_crowd(load.clients, 1)?;
-        crowd.deafen(stuck);
-        let talkers = talkers(load);
-        talking::run(&mut crowd, &talkers, Until::Heard(LAPSE_MESSAGES))?;
-        let resident = side.resident_bytes()?;
-        let (.., measured) = side.talk(&mut crowd, &talkers, Until::Heard(BESIDE_MESSAGES))?;
-        Ok([measured, vec![(Metric::Bytes, resident)]].concat())
+    fn beside(&mut self) -> Outcome<Measured> {
+        self.enter()?;
+        self.crowd.deafen(self.load.clients - self.load.kind.usual().clients);
+        self.talk_unmeasured(Until::Heard(LAPSE_MESSAGES))?;
+        let resident = self.resident_bytes()?;
+        let (_, mut measured) = self.talk(Until::Heard(BESIDE_MESSAGES))?;
+        measured.push((Metric::Bytes, resident));
+        Ok(measured)
     }
 
-    /// Each client sends a line as short as can be. The times count from the last connect.
-    fn each(&self, clients: usize) -> Outcome<Measured> {
-        let mut crowd = self.nobody()?;
-        crowd.connect(clients)?;
-        crowd.begin()?;
-        let begun = crowd.connected_at.elapsed();
-        let (pace, message_bytes) = (Pace::Window(1), MESSAGE_BYTES_MIN);
-        let talker = |client| Talker { client, pace, message_bytes, timed: false };
-        let talkers: Vec<Talker> = (0..clients).map(talker).collect();
-        let report = talking::run(&mut crowd, &talkers, Until::Heard(1))?;
-        let after = |time: Duration| (begun + time).as_secs_f64();
+    /// The times count from the last connect.
+    fn each(&mut self) -> Outcome<Measured> {
+        self.crowd.connect(self.load.clients)?;
+        self.crowd.begin()?;
+        let begun = self.crowd.connected_at.elapsed();
+        let report = self.talk_unmeasured(Until::Heard(1))?;
         Ok(vec![
             (Metric::Seconds, begun.as_secs_f64()),
-            (Metric::TakenIn, after(report.taken_in)),
-            (Metric::Heard, after(report.time)),
+            (Metric::TakenIn, (begun + report.taken_in).as_secs_f64()),
+            (Metric::Heard, (begun + report.time).as_secs_f64()),
         ])
+    }
+
+    fn fair(&mut self) -> Outcome<Measured> {
+        self.enter()?;
+        let report = self.talk_unmeasured(Until::Time(self.load.time))?;
+        match report.deliveries {
+            0 => Err(Fault("it takes nothing of flooders".to_owned()).into()),
+            1.. => Ok(vec![(Metric::Jain, jain(&report.bytes_heard))]),
+        }
     }
 
     /// The first client sends lines that are too long, one after the other, and waits for the
     /// private reply to each.
-    fn private(self, clients: usize) -> Outcome<Measured> {
-        let (side, mut crowd) = self.with_crowd(clients, 1)?;
+    fn private(&mut self) -> Outcome<Measured> {
+        self.enter()?;
         let question = [vec![b'?'; TOO_LONG_BYTES], b"\n".to_vec()].concat();
-        let before = side.cpu_ns()?;
+        let before = self.cpu_ns()?;
         let mut patience = Patience::full();
         for _ in 0..REPLIES {
-            let replies = crowd.clients[0].listener.replies;
-            crowd.clients[0].say(&question)?;
-            while crowd.clients[0].listener.replies == replies {
-                let read = crowd.read(WAIT_MAX)?;
+            let replies = self.crowd.clients[0].listener.replies;
+            self.crowd.clients[0].say(&question)?;
+            while self.crowd.clients[0].listener.replies == replies {
+                let read = self.crowd.read(WAIT_MAX)?;
                 patience.check(read > 0, || "no reply came".to_owned())?;
             }
         }
-        Ok(vec![(Metric::CpuNs, (side.cpu_ns()? - before) / REPLIES as f64)])
+        Ok(vec![(Metric::CpuNs, (self.cpu_ns()? - before) / REPLIES as f64)])
     }
-}
-
-/// Has one client send this many messages, each when the one before has arrived. Returns how many
-/// deliveries that were.
-fn one_at_a_time(crowd: &mut Crowd, load: Load, messages: usize) -> Outcome<u64> {
-    let (report, end) = talk(crowd, &talkers(load), Until::Heard(messages as u64))?;
-    if end == End::Heard { Ok(report.deliveries) } else { Err("it stands still".into()) }
-}
-
-/// Flooders whose lines are equally long, and flooders whose lines are not: how evenly the server
-/// reads them.
-fn fair(load: Load, peer: Peer) -> Outcome<Measured> {
-    let index = |sizes: &[usize]| -> Outcome<f64> {
-        let (_side, mut crowd) = Side::start(peer)?.with_crowd(load.clients, load.clients)?;
-        let of = |(client, bytes): (usize, &usize)| Talker {
-            client,
-            pace: pace(load),
-            message_bytes: *bytes,
-            timed: false,
-        };
-        let talkers: Vec<Talker> = (0..load.clients).zip(sizes.iter().cycle()).map(of).collect();
-        let report = talking::run(&mut crowd, &talkers, Until::Time(load.time))?;
-        match report.bytes_heard.iter().sum() {
-            0 => Err(Fault("it takes nothing of flooders".to_owned()).into()),
-            1_u64.. => Ok(jain(&report.bytes_heard)),
-        }
-    };
-    Ok(vec![(Metric::Jain, index(&[64])?), (Metric::JainMixed, index(&[64, 1000])?)])
 }
