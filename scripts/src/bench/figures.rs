@@ -24,10 +24,10 @@ pub struct Flags {
     figures: Vec<Figure>,
     /// Runs of each side; the least counts
     #[arg(long, default_value_t = 10)]
-    runs: usize,
+    pub runs: usize,
     /// How many clients the figures with many clients have
     #[arg(long, default_value_t = 15_000)]
-    many: usize,
+    pub many: usize,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -82,13 +82,13 @@ pub fn show(flags: &Flags) -> Outcome<()> {
 }
 
 /// One line: the name, the measured value, the target, and the raw values behind it.
-fn row(figure: &str, measured: String, target: &str, raw: &str) {
+pub fn row(figure: &str, measured: String, target: &str, raw: &str) {
     println!("{figure:52} {measured:>14}   {target:22} {raw}");
 }
 
 impl Flags {
     /// Runs these loads in turn, and returns what the runs of each have measured.
-    fn measure<const N: usize>(&self, loads: [(Load, Peer); N]) -> Outcome<[Runs; N]> {
+    pub fn measure<const N: usize>(&self, loads: [(Load, Peer); N]) -> Outcome<[Runs; N]> {
         let mut all = [(); N].map(|()| Runs::default());
         for _ in 0..self.runs {
             for (runs, (load, peer)) in all.iter_mut().zip(loads) {

@@ -6,9 +6,9 @@ use std::process::{Child, ChildStderr, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use procfs::ProcResult;
 use procfs::net::{TcpNetEntry, TcpState};
 use procfs::process::{FDTarget, Process, all_processes};
-use procfs::{ProcError, ProcResult};
 use rustix::process::{Pid, Resource, Rlimit, Signal};
 
 use super::Outcome;
@@ -106,15 +106,9 @@ impl Connections {
 
 /// All ends of connections, and listeners, that the kernel of this machine has at this port.
 pub fn sockets(port: u16) -> ProcResult<Vec<TcpNetEntry>> {
-    let mut sockets = Vec::new();
-    for table in [procfs::net::tcp(), procfs::net::tcp6()] {
-        match table {
-            Ok(table) => sockets.extend(table),
-            // A machine may lack one of the two.
-            Err(ProcError::NotFound(_)) => {}
-            Err(error) => return Err(error),
-        }
-    }
+    let mut sockets = procfs::net::tcp()?;
+    // A machine may lack IPv6.
+    sockets.extend(procfs::net::tcp6().unwrap_or_default());
     sockets.retain(|socket| socket.local_address.port() == port);
     Ok(sockets)
 }
@@ -152,9 +146,7 @@ pub struct Strace {
 impl Strace {
     /// Whether strace is installed.
     pub fn is_there() -> bool {
-        let quiet = || Stdio::null();
-        let status = Command::new("strace").arg("-V").stdout(quiet()).stderr(quiet()).status();
-        status.is_ok_and(|status| status.success())
+        Command::new("strace").arg("-V").output().is_ok_and(|output| output.status.success())
     }
 
     /// Starts counting.
