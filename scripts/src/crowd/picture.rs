@@ -1,7 +1,5 @@
 //! Pictures of lines, each with its name: SVG.
 
-use std::ops::Range;
-
 use plotters::coord::Shift;
 use plotters::coord::ranged1d::{AsRangedCoord, ValueFormatter};
 use plotters::prelude::*;
@@ -58,7 +56,7 @@ pub struct Panel {
     pub title: String,
     /// What the axis on the left is.
     pub left: &'static str,
-    /// Whether that axis is logarithmic. All of them have one range.
+    /// Whether that axis is logarithmic. All axes of one kind have the same range.
     pub is_log: bool,
     /// What is drawn; the last is above the others.
     pub lines: Vec<Line>,
@@ -86,9 +84,12 @@ impl Picture<'_> {
         root.fill(&WHITE)?;
         let areas = root.titled(self.title, TITLE)?.split_evenly((rows, columns));
         for (area, panel) in areas.iter().zip(&self.panels) {
+            let most = greatest(self.points(panel.is_log).map(|point| point.2));
+            let values = self.points(panel.is_log).map(|point| point.1);
+            let least = values.filter(|value| *value > 0.0).fold(most, f64::min);
             match panel.is_log {
-                true => self.draw_panel(area, panel, self.decades().log_scale())?,
-                false => self.draw_panel(area, panel, 0.0..greatest(panel.tops()) * 1.1)?,
+                true => self.draw_panel(area, panel, (least * 0.8..most * 1.2).log_scale())?,
+                false => self.draw_panel(area, panel, 0.0..most * 1.1)?,
             }
         }
         root.present()?;
@@ -108,7 +109,7 @@ impl Picture<'_> {
         let mut builder = ChartBuilder::on(area);
         builder.caption(&panel.title, TITLE).margin(MARGIN).margin_right(NAMES_ROOM);
         builder.x_label_area_size(LABEL_ROOM.0).y_label_area_size(LABEL_ROOM.1);
-        let places = self.panels.iter().flat_map(Panel::points).map(|point| point.0);
+        let places = self.points(true).chain(self.points(false)).map(|point| point.0);
         let mut chart = builder.build_cartesian_2d(0.0..greatest(places), values)?;
         let mut mesh = chart.configure_mesh();
         mesh.x_desc(self.below).x_labels(self.labels).x_label_formatter(&self.label);
@@ -146,23 +147,10 @@ impl Picture<'_> {
         Ok(())
     }
 
-    /// The range of all logarithmic axes.
-    fn decades(&self) -> Range<f64> {
-        let panels = || self.panels.iter().filter(|panel| panel.is_log);
-        let values = panels().flat_map(Panel::points).map(|point| point.1);
-        let least = values.filter(|value| *value > 0.0).fold(f64::INFINITY, f64::min);
-        let most = greatest(panels().flat_map(Panel::tops));
-        least.min(most) * 0.8..most * 1.2
-    }
-}
-
-impl Panel {
-    fn points(&self) -> impl Iterator<Item = &(f64, f64, f64)> {
-        self.lines.iter().flat_map(|line| &line.points)
-    }
-
-    fn tops(&self) -> impl Iterator<Item = f64> {
-        self.points().map(|point| point.2)
+    /// The points of all panels whose axis on the left is, or is not, logarithmic.
+    fn points(&self, is_log: bool) -> impl Iterator<Item = &(f64, f64, f64)> {
+        let panels = self.panels.iter().filter(move |panel| panel.is_log == is_log);
+        panels.flat_map(|panel| &panel.lines).flat_map(|line| &line.points)
     }
 }
 
