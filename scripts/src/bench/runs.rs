@@ -232,6 +232,7 @@ impl Side {
     }
 
     fn flood(&mut self) -> Outcome<Measured> {
+        // After an earlier flood the clients are still there.
         if self.end.is_none() {
             self.enter()?;
         }

@@ -6,9 +6,9 @@ use std::process::{Child, ChildStderr, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use procfs::ProcResult;
 use procfs::net::{TcpNetEntry, TcpState};
 use procfs::process::{FDTarget, Process, all_processes};
+use procfs::{ProcError, ProcResult};
 use rustix::process::{Pid, Resource, Rlimit, Signal};
 
 use super::Outcome;
@@ -72,7 +72,8 @@ impl Gauged {
 pub fn resident_bytes(pid: u32) -> ProcResult<u64> {
     // `statm` and `status` count in batches of pages per processor; this one counts exactly.
     let rollup = process(pid)?.smaps_rollup()?.memory_map_rollup;
-    Ok(rollup.iter().filter_map(|map| map.extension.map.get("Rss")).sum())
+    let bytes = rollup.iter().find_map(|map| map.extension.map.get("Rss"));
+    bytes.copied().ok_or_else(|| ProcError::Other("it has no memory".to_owned()))
 }
 
 /// How many descriptors a process has open.
