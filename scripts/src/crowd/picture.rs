@@ -163,3 +163,42 @@ pub fn number(value: &f64) -> String {
     const DIGITS: f64 = 1e6;
     ((value * DIGITS).round() / DIGITS).to_string()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_lines_that_end_together_stand_apart() {
+        for value in [0.0, 5.0, 10.0] {
+            let line = |colour| Line {
+                name: format!("line {colour}"),
+                colour,
+                width: 2,
+                points: vec![(0.0, 10.0, 10.0), (1.0, value, value)],
+            };
+            let (title, left, is_log) = (String::new(), "", false);
+            let panel = Panel { title, left, is_log, lines: (0..13).map(line).collect() };
+            let picture = Picture {
+                title: "",
+                columns: 1,
+                below: "",
+                labels: 2,
+                label: number,
+                panels: vec![panel],
+            };
+            let svg = picture.draw().unwrap();
+            let lines: Vec<&str> = svg.lines().collect();
+            let of_a_name = lines.windows(2).filter(|pair| pair[1].starts_with("line "));
+            let y = |text: &str| -> i32 {
+                text.split(" y=\"").nth(1).unwrap().split('"').next().unwrap().parse().unwrap()
+            };
+            let mut places: Vec<i32> = of_a_name.map(|pair| y(pair[0])).collect();
+            places.sort_unstable();
+            assert_eq!(places.len(), 13);
+            assert!(places.windows(2).all(|two| two[1] - two[0] >= NAME_HEIGHT), "{places:?}");
+            let axis = (PANEL.1 - LABEL_ROOM.0) as i32;
+            assert!(places[0] >= 0 && places[12] <= axis, "{places:?}");
+        }
+    }
+}

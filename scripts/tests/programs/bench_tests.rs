@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
 use scripts::bench::app::{Flags, compare};
-use scripts::bench::load::{Kind, Metric};
+use scripts::bench::load::{Kind, Load, Metric};
 use scripts::bench::peer::Peer;
 use scripts::bench::results::{Comparison, Results};
 use scripts::bench::{report, runs};
@@ -156,6 +156,14 @@ fn a_message_in_another_channel_is_a_fault() {
 fn both_clients_of_each_room_receive_its_lines() {
     let measured = runs::run(Kind::Rooms.to(CLIENTS), Peer::Chinwag, &mut None).unwrap();
     assert!(matches!(measured[..], [(Metric::CpuNs, 1.0..)]), "{measured:?}");
+}
+
+#[test]
+fn a_file_names_every_load_of_a_comparison() {
+    for load in Kind::value_variants().iter().flat_map(|kind| kind.loads(15_000)) {
+        assert_eq!(Load::named(&load.name(), load.clients), Some(load));
+    }
+    assert_eq!(Load::named("each", 1000), None);
 }
 
 #[test]
