@@ -152,7 +152,7 @@ fn best(runs: &[Measured]) -> Measured {
 
 /// Measures so many runs in turn, and hands each figure to `row`: its name, what was measured, the
 /// target, and the raw values behind it.
-pub fn show(runs: usize, row: fn(&str, String, &str, &str)) -> Outcome<()> {
+pub fn show(runs: usize, row: fn(&str, String, &str, &str) -> Outcome<()>) -> Outcome<()> {
     if let Err(mend) = Peer::Redis.version() {
         println!("servers that share one conversation: not measured: {mend}");
         return Ok(());
@@ -178,19 +178,19 @@ pub fn show(runs: usize, row: fn(&str, String, &str, &str)) -> Outcome<()> {
         ("  p99 added", "<= 1 ms", alone.p99_ms, two.p99_ms),
     ] {
         let raw = format!("{two:.3} ms, one server alone {alone:.3} ms");
-        row(figure, format!("{:.3} ms", two - alone), target, &raw);
+        row(figure, format!("{:.3} ms", two - alone), target, &raw)?;
     }
     for ((talkers, window), runs) in FLOODS.into_iter().zip(&floods) {
         let Measured { lines_per_second, engine_ns, .. } = best(runs);
         let figure = format!("lines through the engine, {talkers} x {window} in flight");
         let raw = format!("the best run; the engine {engine_ns:.0} ns a line");
-        row(&figure, format!("{lines_per_second:.0} /s"), ">= 300 000 /s", &raw);
+        row(&figure, format!("{lines_per_second:.0} /s"), ">= 300 000 /s", &raw)?;
     }
     for (servers, runs) in SERVERS.into_iter().zip(&spreads) {
         let [one, all] = runs.each_ref().map(|runs| best(runs).cpu_ns);
         let figure = format!("{EACH} clients on each of {servers}: CPU per delivery");
         let raw = format!("{all:.2} ns, with all on one server {one:.2} ns");
-        row(&figure, format!("x {:.2}", all / one), "x 1.0", &raw);
+        row(&figure, format!("x {:.2}", all / one), "x 1.0", &raw)?;
     }
     Ok(())
 }

@@ -4,6 +4,8 @@
 //! processor time of the server's process per unit of work. The least of the runs is the least
 //! disturbed one. Every delivery is checked.
 
+use std::io::{self, Write};
+
 use clap::{Args, ValueEnum};
 
 use super::app::all_if_none;
@@ -82,8 +84,8 @@ pub fn show(flags: &Flags) -> Outcome<()> {
 }
 
 /// One line: the name, the measured value, the target, and the raw values behind it.
-pub fn row(figure: &str, measured: String, target: &str, raw: &str) {
-    println!("{figure:52} {measured:>14}   {target:22} {raw}");
+pub fn row(figure: &str, measured: String, target: &str, raw: &str) -> Outcome<()> {
+    Ok(writeln!(io::stdout(), "{figure:52} {measured:>14}   {target:22} {raw}")?)
 }
 
 impl Flags {
@@ -111,9 +113,9 @@ impl Flags {
             let bare = before.min(after);
             let raw = format!("{ours:.0} ns, bare {before:.0} and {after:.0} ns");
             let figure = format!("one message at a time, {clients} clients");
-            row(&figure, format!("x {:.3}", ours / bare), "<= x 1.05", &raw);
+            row(&figure, format!("x {:.3}", ours / bare), "<= x 1.05", &raw)?;
             let spread = before.max(after) / bare;
-            row("  the bare loop against itself", format!("x {spread:.3}"), "", "");
+            row("  the bare loop against itself", format!("x {spread:.3}"), "", "")?;
         }
         Ok(())
     }
@@ -124,17 +126,15 @@ impl Flags {
         let [cpu_ns, bare] = [&ours, &pump].map(|runs| runs.least(Metric::CpuNs));
         let raw = format!("{cpu_ns:.2} ns, pump {bare:.2} ns");
         let ratio = format!("x {:.2}", cpu_ns / bare);
-        row("flood, 1000 clients: CPU per delivery", ratio, "<= x 1.5", &raw);
+        row("flood, 1000 clients: CPU per delivery", ratio, "<= x 1.5", &raw)?;
         let measured = format!("{:.1} million/s", ours.most(Metric::PerSecond) / 1e6);
-        row("  deliveries", measured, ">= 30 if idle", "the best run");
-        Ok(())
+        row("  deliveries", measured, ">= 30 if idle", "the best run")
     }
 
     fn idle(&self) -> Outcome<()> {
         let [ours] = self.measure([(Kind::Storm.to(self.many), Peer::Chinwag)])?;
         let figure = format!("memory per idle client, {} clients", self.many);
-        row(&figure, format!("{:.0} bytes", ours.least(Metric::Bytes)), "<= 256 bytes", "");
-        Ok(())
+        row(&figure, format!("{:.0} bytes", ours.least(Metric::Bytes)), "<= 256 bytes", "")
     }
 
     fn stuck(&self) -> Outcome<()> {
@@ -142,12 +142,11 @@ impl Flags {
         let [beside, alone] = self.measure([load(NEVER_READ), load(0)])?;
         let more = beside.most(Metric::Bytes) - alone.most(Metric::Bytes);
         let measured = format!("{:.2} KiB", more / NEVER_READ as f64 / 1024.0);
-        row("1000 that never read: memory each", measured, "<= 8 KiB", "the worst run");
+        row("1000 that never read: memory each", measured, "<= 8 KiB", "the worst run")?;
         let [with, without] = [beside, alone].map(|runs| runs.least(Metric::CpuNs));
         let raw = format!("{with:.2} ns, without {without:.2} ns");
         let measured = format!("x {:.3}", with / without);
-        row("  CPU per delivery to the others", measured, "<= x 1.1", &raw);
-        Ok(())
+        row("  CPU per delivery to the others", measured, "<= x 1.1", &raw)
     }
 
     fn connect(&self) -> Outcome<()> {
@@ -158,15 +157,14 @@ impl Flags {
         let [ours, bare] = [ours, bare].map(|runs| runs.least(Metric::CpuNs));
         let raw = format!("{:.1} us, bare {:.1} us", ours / 1e3, bare / 1e3);
         let figure = format!("{many} connections: CPU each");
-        row(&figure, format!("x {:.2}", ours / bare), "<= x 4", &raw);
+        row(&figure, format!("x {:.2}", ours / bare), "<= x 4", &raw)?;
         let one_line = format!("{:.2} s", each.least(Metric::Seconds));
         let figure = "  all welcomed, and all received a line";
-        row(figure, one_line, "<= 1.5 s", "after the last connect");
+        row(figure, one_line, "<= 1.5 s", "after the last connect")?;
         let (deliveries, heard) = ((many * many) as f64 / 1e6, each.least(Metric::Heard));
         let raw = format!("{deliveries:.0} million deliveries, the last after {heard:.2} s");
         let taken_in = format!("{:.2} s", each.least(Metric::TakenIn));
-        row("  a line of each of them arrived", taken_in, "<= 1.5 s", &raw);
-        Ok(())
+        row("  a line of each of them arrived", taken_in, "<= 1.5 s", &raw)
     }
 
     fn fair(&self) -> Outcome<()> {
@@ -175,7 +173,7 @@ impl Flags {
         for (figure, runs) in
             [("100 flooders: Jain index", same), ("  lines of 64 and of 1000 bytes", mixed)]
         {
-            row(figure, format!("{:.4}", runs.least(Metric::Jain)), ">= 0.95", "the worst run");
+            row(figure, format!("{:.4}", runs.least(Metric::Jain)), ">= 0.95", "the worst run")?;
         }
         for (beside, flooder) in [
             ("nothing else", None),
@@ -186,7 +184,7 @@ impl Flags {
             let figure = format!("50 talkers beside {beside}: p99");
             let bytes: u64 = report.bytes_heard.iter().sum();
             let raw = format!("{:.1} MB, {} lines missed", bytes as f64 / 1e6, report.lines_missed);
-            row(&figure, format!("{:.1} ms", report.latency_us(99.0) / 1e3), "reported", &raw);
+            row(&figure, format!("{:.1} ms", report.latency_us(99.0) / 1e3), "reported", &raw)?;
         }
         Ok(())
     }
@@ -196,8 +194,7 @@ impl Flags {
         let [few, many] = self.cpu_ns([load(FEW), load(self.many)])?;
         let raw = format!("{:.1} us, with 10 {:.1} us", many / 1e3, few / 1e3);
         let figure = format!("a private reply, {} idle clients", self.many);
-        row(&figure, format!("x {:.3}", many / few), "x 1.0", &raw);
-        Ok(())
+        row(&figure, format!("x {:.3}", many / few), "x 1.0", &raw)
     }
 }
 
@@ -212,10 +209,9 @@ fn calls() -> Outcome<()> {
         calls.iter().filter(|(name, _)| is_send(name) == sends).map(|(_, calls)| calls).sum()
     };
     let target = format!("= {}", SOME as u64 * CALLS_MESSAGES);
-    row("sends, 100 messages to 1000 clients", sum(true).to_string(), &target, "");
+    row("sends, 100 messages to 1000 clients", sum(true).to_string(), &target, "")?;
     let raw = calls.iter().map(|(name, calls)| format!("{calls} {name}"));
     let raw = raw.collect::<Vec<_>>().join(", ");
     let each = sum(false) as f64 / CALLS_MESSAGES as f64;
-    row("  other calls a message", format!("{each:.2}"), "<= 4", &raw);
-    Ok(())
+    row("  other calls a message", format!("{each:.2}"), "<= 4", &raw)
 }
