@@ -3,19 +3,18 @@
 //! The clients are spread over the servers in turn. All of them must receive the same lines in the
 //! same order, whatever server they are on.
 
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-use std::process::Command;
+use std::net::SocketAddr;
 use std::time::Duration;
 
+use super::figures::row;
+use super::load::{Measured, Metric, USUAL_BYTES};
 use super::peer::Peer;
+use super::results::Runs;
 use crate::crowd::Outcome;
 use crate::crowd::gauge;
 use crate::crowd::load::{self, Pace, Report, Talker, Until};
 use crate::crowd::sockets::{Crowd, Server};
 use crate::crowd::started::Started;
-
-/// A usual message, with its name and line end.
-const MESSAGE_BYTES: usize = 64;
 
 /// The talkers whose latency is measured, what each of them sends, and for how long.
 const TALKERS: usize = 10;
@@ -36,21 +35,6 @@ const SERVERS: [usize; 3] = [2, 3, 4];
 const EACH: usize = 1000;
 const SPREAD_WINDOW: u64 = 4000;
 
-/// What one run measures.
-#[derive(Clone, Copy, Debug)]
-struct Measured {
-    /// The median latency of a line, in milliseconds.
-    p50_ms: f64,
-    /// The latency that one line in a hundred exceeds.
-    p99_ms: f64,
-    /// Lines a second that all clients received.
-    lines_per_second: f64,
-    /// The processor time of all servers for each delivery, in nanoseconds.
-    cpu_ns: f64,
-    /// That of the engine for each line.
-    engine_ns: f64,
-}
-
 /// Servers with one conversation, and their engine. One server alone has none.
 struct Cluster {
     servers: Vec<Started>,
@@ -59,7 +43,7 @@ struct Cluster {
 
 impl Cluster {
     fn start(servers: usize, shared: bool) -> Outcome<Cluster> {
-        let engine = shared.then(start_engine).transpose()?;
+        let engine = shared.then(|| Peer::Redis.start()).transpose()?;
         let start = |at: usize| match &engine {
             None => Started::chinwag(&[]),
             Some(engine) => {
@@ -93,25 +77,18 @@ impl Cluster {
         let report: Report = load::run(crowd, talkers, until)?;
         let after = [cpu(&self.servers)?, cpu(engine)?];
         let lines = report.deliveries as f64 / crowd.clients.len() as f64;
-        Ok(Measured {
-            p50_ms: report.latency_us(50.0) / 1e3,
-            p99_ms: report.latency_us(99.0) / 1e3,
-            lines_per_second: lines / report.time.as_secs_f64(),
-            cpu_ns: (after[0] - before[0]) / report.deliveries as f64,
-            engine_ns: (after[1] - before[1]) / lines,
-        })
+        Ok(vec![
+            (Metric::P50Ms, report.latency_us(50.0) / 1e3),
+            (Metric::P99Ms, report.latency_us(99.0) / 1e3),
+            (Metric::PerSecond, lines / report.time.as_secs_f64()),
+            (Metric::CpuNs, (after[0] - before[0]) / report.deliveries as f64),
+            (Metric::EngineNs, (after[1] - before[1]) / lines),
+        ])
     }
 }
 
-fn start_engine() -> Outcome<Started> {
-    let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
-    let mut command = Command::new("redis-server");
-    command.args(["--bind", "127.0.0.1", "--port", &free.port().to_string(), "--save", ""]);
-    Started::at(command, free)
-}
-
 fn talkers(count: usize, pace: Pace) -> Vec<Talker> {
-    let talker = |client| Talker { client, pace, message_bytes: MESSAGE_BYTES, timed: true };
+    let talker = |client| Talker { client, pace, message_bytes: USUAL_BYTES, timed: true };
     (0..count).map(talker).collect()
 }
 
@@ -138,56 +115,45 @@ fn spread(clients: usize, servers: usize) -> Outcome<Measured> {
     cluster.measure(&mut crowd, &talkers(1, Pace::Window(SPREAD_WINDOW)), Until::Time(FLOOD_TIME))
 }
 
-/// The least of each value of these runs, but the most lines a second.
-fn best(runs: &[Measured]) -> Measured {
-    let least = |of: fn(&Measured) -> f64| runs.iter().map(of).fold(f64::INFINITY, f64::min);
-    Measured {
-        p50_ms: least(|it| it.p50_ms),
-        p99_ms: least(|it| it.p99_ms),
-        lines_per_second: -least(|it| -it.lines_per_second),
-        cpu_ns: least(|it| it.cpu_ns),
-        engine_ns: least(|it| it.engine_ns),
-    }
-}
-
-/// Measures so many runs in turn, and hands each figure to `row`: its name, what was measured, the
-/// target, and the raw values behind it.
-pub fn show(runs: usize, row: fn(&str, String, &str, &str) -> Outcome<()>) -> Outcome<()> {
+/// Measures so many runs in turn, and prints them.
+pub fn show(runs: usize) -> Outcome<()> {
     if let Err(mend) = Peer::Redis.version() {
         println!("servers that share one conversation: not measured: {mend}");
         return Ok(());
     }
-    let (mut talks, mut floods) = ([vec![], vec![]], [const { vec![] }; FLOODS.len()]);
-    let mut spreads = [const { [vec![], vec![]] }; SERVERS.len()];
+    let mut talks = <[Runs; 2]>::default();
+    let mut floods = FLOODS.map(|_| Runs::default());
+    let mut spreads = SERVERS.map(|_| <[Runs; 2]>::default());
     for _ in 0..runs {
         for (at, shared) in [false, true].into_iter().enumerate() {
-            talks[at].push(talk(shared)?);
+            talks[at].add(talk(shared)?);
         }
         for (at, shape) in FLOODS.into_iter().enumerate() {
-            floods[at].push(flood(shape)?);
+            floods[at].add(flood(shape)?);
         }
         for (at, servers) in SERVERS.into_iter().enumerate() {
             for (side, over) in [1, servers].into_iter().enumerate() {
-                spreads[at][side].push(spread(EACH * servers, over)?);
+                spreads[at][side].add(spread(EACH * servers, over)?);
             }
         }
     }
-    let [alone, two] = talks.map(|runs| best(&runs));
-    for (figure, target, alone, two) in [
-        ("1000 lines/s on two servers: p50 added", "<= 0.15 ms", alone.p50_ms, two.p50_ms),
-        ("  p99 added", "<= 1 ms", alone.p99_ms, two.p99_ms),
+    for (figure, target, metric) in [
+        ("1000 lines/s on two servers: p50 added", "<= 0.15 ms", Metric::P50Ms),
+        ("  p99 added", "<= 1 ms", Metric::P99Ms),
     ] {
+        let [alone, two] = talks.each_ref().map(|runs| runs.least(metric));
         let raw = format!("{two:.3} ms, one server alone {alone:.3} ms");
         row(figure, format!("{:.3} ms", two - alone), target, &raw)?;
     }
-    for ((talkers, window), runs) in FLOODS.into_iter().zip(&floods) {
-        let Measured { lines_per_second, engine_ns, .. } = best(runs);
+    for ((talkers, window), runs) in FLOODS.into_iter().zip(floods) {
         let figure = format!("lines through the engine, {talkers} x {window} in flight");
+        let per_second = format!("{:.0} /s", runs.most(Metric::PerSecond));
+        let engine_ns = runs.least(Metric::EngineNs);
         let raw = format!("the best run; the engine {engine_ns:.0} ns a line");
-        row(&figure, format!("{lines_per_second:.0} /s"), ">= 300 000 /s", &raw)?;
+        row(&figure, per_second, ">= 300 000 /s", &raw)?;
     }
-    for (servers, runs) in SERVERS.into_iter().zip(&spreads) {
-        let [one, all] = runs.each_ref().map(|runs| best(runs).cpu_ns);
+    for (servers, runs) in SERVERS.into_iter().zip(spreads) {
+        let [one, all] = runs.map(|runs| runs.least(Metric::CpuNs));
         let figure = format!("{EACH} clients on each of {servers}: CPU per delivery");
         let raw = format!("{all:.2} ns, with all on one server {one:.2} ns");
         row(&figure, format!("x {:.2}", all / one), "x 1.0", &raw)?;

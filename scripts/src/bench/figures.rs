@@ -77,7 +77,7 @@ pub fn show(flags: &Flags) -> Outcome<()> {
             Figure::Connect => flags.connect(),
             Figure::Fair => flags.fair(),
             Figure::Private => flags.private(),
-            Figure::Cluster => cluster::show(flags.runs, row),
+            Figure::Cluster => cluster::show(flags.runs),
         }?;
     }
     Ok(())

@@ -171,6 +171,10 @@ pub enum Metric {
     Bytes,
     /// The 99th percentile of the latency of the talkers' messages, in milliseconds.
     P99Ms,
+    /// The median of that latency, among servers that share one conversation.
+    P50Ms,
+    /// Processor time of their engine for each line, in nanoseconds.
+    EngineNs,
     /// The share of messages that were not delivered, without a notice.
     Lost,
     /// 1 if the server stopped delivering to all.
