@@ -6,13 +6,14 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::figures::row;
+use procfs::ProcResult;
+
+use super::figures::{Flags, row};
 use super::load::{Measured, Metric, USUAL_BYTES};
 use super::peer::Peer;
-use super::results::Runs;
 use crate::crowd::Outcome;
 use crate::crowd::gauge;
-use crate::crowd::load::{self, Pace, Report, Talker, Until};
+use crate::crowd::load::{self, Pace, Talker, Until};
 use crate::crowd::sockets::{Crowd, Server};
 use crate::crowd::started::Started;
 
@@ -55,28 +56,25 @@ impl Cluster {
         Ok(Cluster { servers, engine })
     }
 
-    fn crowd(&self, clients: usize, talkers: usize) -> Outcome<Crowd> {
+    /// Has the first of these clients talk for this long.
+    fn measure(
+        &self,
+        clients: usize,
+        talkers: usize,
+        pace: Pace,
+        time: Duration,
+    ) -> Outcome<Measured> {
         let addresses: Vec<SocketAddr> = self.servers.iter().map(|one| one.address).collect();
         let crowd = Crowd::new(Server::chinwag(addresses[0], None))?.with_talkers(talkers);
         let mut crowd = crowd.spread_over(addresses);
         crowd.connect(clients)?;
         crowd.begin()?;
-        Ok(crowd)
-    }
-
-    fn measure(&self, crowd: &mut Crowd, talkers: &[Talker], until: Until) -> Outcome<Measured> {
-        let cpu = |servers: &[Started]| -> Outcome<f64> {
-            let mut sum = 0;
-            for server in servers {
-                sum += gauge::cpu_ns(server.pid())?;
-            }
-            Ok(sum as f64)
-        };
-        let engine = self.engine.as_slice();
-        let before = [cpu(&self.servers)?, cpu(engine)?];
-        let report: Report = load::run(crowd, talkers, until)?;
-        let after = [cpu(&self.servers)?, cpu(engine)?];
-        let lines = report.deliveries as f64 / crowd.clients.len() as f64;
+        let talker = |client| Talker { client, pace, message_bytes: USUAL_BYTES, timed: true };
+        let talkers: Vec<Talker> = (0..talkers).map(talker).collect();
+        let before = self.cpu_ns()?;
+        let report = load::run(&mut crowd, &talkers, Until::Time(time))?;
+        let after = self.cpu_ns()?;
+        let lines = report.deliveries as f64 / clients as f64;
         Ok(vec![
             (Metric::P50Ms, report.latency_us(50.0) / 1e3),
             (Metric::P99Ms, report.latency_us(99.0) / 1e3),
@@ -85,66 +83,49 @@ impl Cluster {
             (Metric::EngineNs, (after[1] - before[1]) / lines),
         ])
     }
-}
 
-fn talkers(count: usize, pace: Pace) -> Vec<Talker> {
-    let talker = |client| Talker { client, pace, message_bytes: USUAL_BYTES, timed: true };
-    (0..count).map(talker).collect()
+    /// The processor time of the servers, and that of the engine.
+    fn cpu_ns(&self) -> Outcome<[f64; 2]> {
+        let sum = |processes: &[Started]| -> Outcome<f64> {
+            let each = processes.iter().map(|one| gauge::cpu_ns(one.pid()));
+            Ok(each.sum::<ProcResult<u64>>()? as f64)
+        };
+        Ok([sum(&self.servers)?, sum(self.engine.as_slice())?])
+    }
 }
 
 /// 1 000 lines a second: the latency on one server, and on two that share one conversation.
 fn talk(shared: bool) -> Outcome<Measured> {
     let cluster = Cluster::start(if shared { 2 } else { 1 }, shared)?;
-    let mut crowd = cluster.crowd(FEW, TALKERS)?;
-    let talkers = talkers(TALKERS, Pace::Every(TALK_EVERY));
-    cluster.measure(&mut crowd, &talkers, Until::Time(TALK_TIME))
+    cluster.measure(FEW, TALKERS, Pace::Every(TALK_EVERY), TALK_TIME)
 }
 
 /// As many lines as the engine carries between two servers, with so many in flight.
-fn flood((count, window): (usize, u64)) -> Outcome<Measured> {
-    let cluster = Cluster::start(2, true)?;
-    let mut crowd = cluster.crowd(count, count)?;
-    let talkers = talkers(count, Pace::Window(window));
-    cluster.measure(&mut crowd, &talkers, Until::Time(FLOOD_TIME))
+fn flood((clients, window): (usize, u64)) -> Outcome<Measured> {
+    Cluster::start(2, true)?.measure(clients, clients, Pace::Window(window), FLOOD_TIME)
 }
 
 /// A flood to so many clients, spread over so many servers.
 fn spread(clients: usize, servers: usize) -> Outcome<Measured> {
-    let cluster = Cluster::start(servers, true)?;
-    let mut crowd = cluster.crowd(clients, 1)?;
-    cluster.measure(&mut crowd, &talkers(1, Pace::Window(SPREAD_WINDOW)), Until::Time(FLOOD_TIME))
+    Cluster::start(servers, true)?.measure(clients, 1, Pace::Window(SPREAD_WINDOW), FLOOD_TIME)
 }
 
-/// Measures so many runs in turn, and prints them.
-pub fn show(runs: usize) -> Outcome<()> {
+/// Measures and prints them.
+pub fn show(flags: &Flags) -> Outcome<()> {
     if let Err(mend) = Peer::Redis.version() {
         println!("servers that share one conversation: not measured: {mend}");
         return Ok(());
     }
-    let mut talks = <[Runs; 2]>::default();
-    let mut floods = FLOODS.map(|_| Runs::default());
-    let mut spreads = SERVERS.map(|_| <[Runs; 2]>::default());
-    for _ in 0..runs {
-        for (at, shared) in [false, true].into_iter().enumerate() {
-            talks[at].add(talk(shared)?);
-        }
-        for (at, shape) in FLOODS.into_iter().enumerate() {
-            floods[at].add(flood(shape)?);
-        }
-        for (at, servers) in SERVERS.into_iter().enumerate() {
-            for (side, over) in [1, servers].into_iter().enumerate() {
-                spreads[at][side].add(spread(EACH * servers, over)?);
-            }
-        }
-    }
+    let [alone, two] = flags.in_turn([false, true].map(|shared| move || talk(shared)))?;
     for (figure, target, metric) in [
         ("1000 lines/s on two servers: p50 added", "<= 0.15 ms", Metric::P50Ms),
         ("  p99 added", "<= 1 ms", Metric::P99Ms),
     ] {
-        let [alone, two] = talks.each_ref().map(|runs| runs.least(metric));
+        let [alone, two] = [&alone, &two].map(|runs| runs.least(metric));
         let raw = format!("{two:.3} ms, one server alone {alone:.3} ms");
         row(figure, format!("{:.3} ms", two - alone), target, &raw)?;
     }
+    let floods = flags.in_turn(FLOODS.map(|shape| move || flood(shape)))?;
     for ((talkers, window), runs) in FLOODS.into_iter().zip(floods) {
         let figure = format!("lines through the engine, {talkers} x {window} in flight");
         let per_second = format!("{:.0} /s", runs.most(Metric::PerSecond));
@@ -152,8 +133,9 @@ pub fn show(runs: usize) -> Outcome<()> {
         let raw = format!("the best run; the engine {engine_ns:.0} ns a line");
         row(&figure, per_second, ">= 300 000 /s", &raw)?;
     }
-    for (servers, runs) in SERVERS.into_iter().zip(spreads) {
-        let [one, all] = runs.map(|runs| runs.least(Metric::CpuNs));
+    for servers in SERVERS {
+        let spreads = [1, servers].map(|over| move || spread(EACH * servers, over));
+        let [one, all] = flags.in_turn(spreads)?.map(|runs| runs.least(Metric::CpuNs));
         let figure = format!("{EACH} clients on each of {servers}: CPU per delivery");
         let raw = format!("{all:.2} ns, with all on one server {one:.2} ns");
         row(&figure, format!("x {:.2}", all / one), "x 1.0", &raw)?;

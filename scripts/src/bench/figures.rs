@@ -10,7 +10,7 @@ use clap::{Args, ValueEnum};
 
 use super::app::all_if_none;
 use super::cluster;
-use super::load::{Kind, Load, Metric};
+use super::load::{Kind, Load, Measured, Metric};
 use super::peer::Peer;
 use super::results::Runs;
 use super::runs;
@@ -26,10 +26,10 @@ pub struct Flags {
     figures: Vec<Figure>,
     /// Runs of each side; the least counts
     #[arg(long, default_value_t = 10)]
-    pub runs: usize,
+    runs: usize,
     /// How many clients the figures with many clients have
     #[arg(long, default_value_t = 15_000)]
-    pub many: usize,
+    many: usize,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -77,7 +77,7 @@ pub fn show(flags: &Flags) -> Outcome<()> {
             Figure::Connect => flags.connect(),
             Figure::Fair => flags.fair(),
             Figure::Private => flags.private(),
-            Figure::Cluster => cluster::show(flags.runs),
+            Figure::Cluster => cluster::show(flags),
         }?;
     }
     Ok(())
@@ -89,15 +89,23 @@ pub fn row(figure: &str, measured: String, target: &str, raw: &str) -> Outcome<(
 }
 
 impl Flags {
-    /// Runs these loads in turn, and returns what the runs of each have measured.
-    pub fn measure<const N: usize>(&self, loads: [(Load, Peer); N]) -> Outcome<[Runs; N]> {
+    /// Runs these in turn, and returns what the runs of each have measured.
+    pub fn in_turn<const N: usize, F>(&self, each: [F; N]) -> Outcome<[Runs; N]>
+    where
+        F: Fn() -> Outcome<Measured>,
+    {
         let mut all = [(); N].map(|()| Runs::default());
         for _ in 0..self.runs {
-            for (runs, (load, peer)) in all.iter_mut().zip(loads) {
-                runs.add(runs::run(load, peer, &mut None)?);
+            for (runs, run) in all.iter_mut().zip(&each) {
+                runs.add(run()?);
             }
         }
         Ok(all)
+    }
+
+    /// The same for loads.
+    fn measure<const N: usize>(&self, loads: [(Load, Peer); N]) -> Outcome<[Runs; N]> {
+        self.in_turn(loads.map(|(load, peer)| move || runs::run(load, peer, &mut None)))
     }
 
     /// The least processor time of each.
