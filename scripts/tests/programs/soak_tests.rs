@@ -9,6 +9,8 @@ use std::thread;
 
 use scripts::crowd::started::{Started, beside};
 
+use crate::chinwag_program;
+
 /// What a client reads instead of a line and the next.
 type Lie = fn(&str, &str) -> String;
 
@@ -64,14 +66,12 @@ fn copy_lines(from: TcpStream, mut to: TcpStream, lie: Option<Lie>) {
     to.shutdown(Shutdown::Write).unwrap_or_default();
 }
 
-/// Runs the soak test on a server that tells this lie. Returns its exit code and its error.
-fn soak(name: &str, lie: Lie) -> (Option<i32>, String) {
-    let server = Started::chinwag(&["--rate", "0"]).unwrap();
-    let address = relay_wrongly(server.address, lie);
+/// Runs the soak test on the server that this shell script starts. Returns its exit code and its
+/// error.
+fn soak(name: &str, script: &str) -> (Option<i32>, String) {
     let name = format!("chinwag-soak-{}-{name}", std::process::id());
     let program = std::env::temp_dir().join(name);
-    fs::write(&program, format!("#!/bin/sh\necho listening on {address}\nexec sleep 60\n"))
-        .unwrap();
+    fs::write(&program, format!("#!/bin/sh\n{script}\n")).unwrap();
     fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
     let mut command = Command::new(beside("soak").unwrap());
     command.args(["--seconds", "5"]).env("CHINWAG_PROGRAM", &program);
@@ -90,10 +90,28 @@ fn a_server_that_is_wrong_about_one_line_fails_the_soak() {
         ("miscounts", |_, next| format!("* you missed 2 lines\n{next}")),
     ];
     for (name, lie) in lies {
-        let (code, told) = soak(name, lie);
+        let server = Started::chinwag(&["--rate", "0"]).unwrap();
+        let address = relay_wrongly(server.address, lie);
+        let (code, told) = soak(name, &format!("echo listening on {address}\nexec sleep 60"));
         assert_eq!((code, told.lines().count()), (Some(1), 1), "{name}: {told}");
         assert!(told.starts_with("soak: the server is wrong: "), "{name}: {told}");
         // The relay's process and addresses are not the server's. That would be found later.
         assert!(!told.contains("descriptors") && !told.contains("visitor"), "{name}: {told}");
+    }
+}
+
+#[test]
+fn a_server_that_admits_one_too_many_fails_the_soak() {
+    let chinwag = chinwag_program();
+    for flag in ["--per-address=8", "--max-clients=200"] {
+        let (name, most) = flag.split_once('=').unwrap();
+        let more = format!("{name}={}", most.parse::<u32>().unwrap() + 1);
+        let change = format!("case $flag in {flag}) flag={more} ;; esac");
+        let change = format!("for flag; do shift; {change}; set -- \"$@\" \"$flag\"; done");
+        let script = format!("{change}\nexec {} \"$@\"", chinwag.display());
+        let (code, told) = soak(name, &script);
+        assert_eq!((code, told.lines().count()), (Some(1), 1), "{flag}: {told}");
+        // The words of the refusal have the wrong number.
+        assert!(told.contains("was refused at enter"), "{flag}: {told}");
     }
 }
