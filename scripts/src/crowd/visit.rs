@@ -33,10 +33,10 @@ pub const WIDE_BYTES: usize = 64 * 1024;
 pub const NARROW_BYTES: usize = 2048;
 
 /// Whether a step failed because the server has reset the connection, and for no other reason.
-pub fn was_lost<T>(step: Outcome<T>) -> Outcome<bool> {
+pub fn was_lost(step: Outcome<()>) -> Outcome<bool> {
     match step {
         Err(error) if error.is::<io::Error>() => Ok(true),
-        step => step.map(|_| false),
+        step => step.map(|()| false),
     }
 }
 
@@ -102,14 +102,14 @@ impl Visitor {
         if self.is_welcomed {
             return Ok(());
         }
-        self.wait_for("enter", |it, _| it.is_welcomed || it.refusal.is_some()).await
+        self.wait_for("enter".to_owned(), |it, _| it.is_welcomed || it.refusal.is_some()).await
     }
 
     /// Waits for a line that contains one of these.
     pub async fn hear(&mut self, words: &[&str]) -> Outcome<()> {
         let is_one = |line: &str| words.iter().any(|words| line.contains(words));
         let step = format!("hear {words:?}");
-        self.wait_for(&step, |it, line| !it.ear.is_in_history && is_one(line)).await
+        self.wait_for(step, |it, line| !it.ear.is_in_history && is_one(line)).await
     }
 
     /// Sends these bytes.
@@ -135,7 +135,8 @@ impl Visitor {
 
     /// Waits until the server closes the connection in order.
     pub async fn end(mut self) -> Outcome<()> {
-        self.read_until("end", |_, _| false).await.map(drop)
+        self.step = "end".to_owned();
+        self.read_until(|_, _| false).await.map(drop)
     }
 
     /// Reads nothing for this long. Then it can keep up again.
@@ -174,20 +175,26 @@ impl Visitor {
             }
         }
         self.nap(Duration::ZERO).await?;
-        let end = self.read_until("hear the last line", |it, _| it.ear.has_ended).await;
-        match was_lost(end)? {
-            true => self.give_up(),
-            false => Ok(()),
+        self.step = "hear the last line".to_owned();
+        // There may be many lines, and time for each.
+        while !self.ear.has_ended {
+            match self.read_until(|_, _| true).await {
+                Ok(true) => {}
+                Err(error) if !error.is::<io::Error>() => return Err(error),
+                Ok(false) | Err(_) => return self.give_up(),
+            }
         }
+        Ok(())
     }
 
     /// Reads on until `is_it` says so after a line.
     async fn wait_for(
         &mut self,
-        step: &str,
+        step: String,
         is_it: impl Fn(&Visitor, &str) -> bool,
     ) -> Outcome<()> {
-        match self.read_until(step, is_it).await? {
+        self.step = step;
+        match self.read_until(is_it).await? {
             true => Ok(()),
             false => Err(self.fault("was disconnected").into()),
         }
@@ -195,12 +202,7 @@ impl Visitor {
 
     /// Reads on until `is_it` says so after a line. If the server closes the connection before,
     /// that is `false`.
-    async fn read_until(
-        &mut self,
-        step: &str,
-        is_it: impl Fn(&Visitor, &str) -> bool,
-    ) -> Outcome<bool> {
-        self.step = step.to_owned();
+    async fn read_until(&mut self, is_it: impl Fn(&Visitor, &str) -> bool) -> Outcome<bool> {
         let wait = async {
             while let Some(line) = self.line().await? {
                 if is_it(self, &line) {

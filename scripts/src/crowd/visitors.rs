@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
 use tokio::task::{JoinSet, yield_now};
+use tokio::time::timeout;
 
 use super::Outcome;
 use super::record::Record;
@@ -128,8 +129,11 @@ impl Visitors {
     pub fn end(&mut self, crowd: &mut Crowd) -> Outcome<()> {
         self.host.is_ending.set(true);
         while self.here() > 0 {
-            crowd.hear(WAIT_MAX)?;
-            self.turn()?;
+            crowd.hear(Duration::ZERO)?;
+            let next = async { timeout(WAIT_MAX, self.here.join_next()).await };
+            if let Ok(Some(ended)) = self.runtime.block_on(next) {
+                ended??;
+            }
         }
         Ok(())
     }
