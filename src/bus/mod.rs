@@ -213,9 +213,10 @@ impl Bus {
         known.find(|(node, _)| node.name == name).map(|(_, its)| its.0)
     }
 
-    /// Whether no other node has a name before that of this one.
-    pub fn is_first(&self) -> bool {
-        self.nodes.known.keys().next() == Some(&self.terms.node)
+    /// Whether no other node has a name before that of this one, but for a newcomer of this number.
+    pub fn is_first(&self, newcomer: Option<u16>) -> bool {
+        let mut old = self.nodes.known.iter().filter(|(_, its)| Some(its.0) != newcomer);
+        old.next().is_some_and(|(node, _)| *node == self.terms.node)
     }
 
     /// Whether the stream was read up to its end once.

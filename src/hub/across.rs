@@ -4,18 +4,19 @@
 //! clients. A command about one client goes to the server of that client. That carries it out and
 //! answers, so it stands behind the lines that the client has said before.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use log::info;
 
 use super::Hub;
+use super::share::Shared;
 use crate::bus::home_of;
 use crate::bus::record::Record;
 use crate::hub::bans::{Ban, parse_network};
 use crate::hub::client::Hold;
 use crate::hub::client::Socket;
 use crate::hub::moderation::Request;
-use crate::room::ClientId;
+use crate::room::{ClientId, LOBBY};
 use crate::words::command::{Command, Rank};
 use crate::words::notice::{Notice, Span, Why};
 
@@ -29,6 +30,18 @@ pub(super) struct Superior<'a> {
     pub name: &'a str,
     /// The room of which it is host; none for an operator.
     pub room: &'a str,
+}
+
+/// Two ends of a ban that lie so near to each other are one: it was said again for another server.
+const BAN_END_SPREAD: Duration = Duration::from_secs(5);
+
+fn is_same(ban: &Ban, until: Option<Instant>, by: &str, why: &str) -> bool {
+    let spread = |(one, other): (Instant, Instant)| one.max(other) - one.min(other);
+    let ends_then = match ban.until.zip(until).map(spread) {
+        Some(spread) => spread <= BAN_END_SPREAD,
+        None => ban.until == until,
+    };
+    ends_then && ban.by == by && ban.why == why
 }
 
 impl<S: Socket> Hub<S> {
@@ -47,7 +60,7 @@ impl<S: Socket> Hub<S> {
     /// Says what is laid down for each room, for servers that start. All servers know the same, so
     /// one of them says it.
     pub(super) fn say_rules(&mut self) {
-        let Some(shared) = self.shared.as_mut().filter(|it| it.bus.is_first()) else { return };
+        let Some(shared) = self.shared.as_mut().filter(|it| it.bus.is_first(None)) else { return };
         for id in self.rooms.ids() {
             let (name, room) = (&self.rooms.name(id), &self.rooms[id]);
             let topic = room.topic.iter().map(|topic| format!("/topic {topic}"));
@@ -55,6 +68,19 @@ impl<S: Socket> Hub<S> {
             for line in topic.chain(rules) {
                 shared.bus.push(&Record::Act { room: name, from_name: "", line: &line });
             }
+        }
+    }
+
+    /// Says all bans, for the server with this number, which has started. One server says them.
+    pub(super) fn say_bans(&mut self, newcomer: u16, now: Instant) {
+        let is_it = |shared: &&mut Box<Shared>| shared.bus.is_first(Some(newcomer));
+        let Some(shared) = self.shared.as_mut().filter(is_it) else { return };
+        let room = &self.rooms.name(LOBBY);
+        for (network, Ban { until, by, why }) in self.moderation.bans.list(now) {
+            let time = until.map(|until| until.saturating_duration_since(now).as_secs().max(1));
+            let time = time.map(|seconds| format!("{seconds}s")).unwrap_or_default();
+            let line = &format!("/ban {network} {time} {why}");
+            shared.bus.push(&Record::Act { room, from_name: by, line });
         }
     }
 
@@ -73,6 +99,10 @@ impl<S: Socket> Hub<S> {
             Command::Ban { whom, time, why } => {
                 let Some(network) = parse_network(whom) else { return };
                 let until = time.map(|time| now + time);
+                let earlier = self.moderation.bans.get(network);
+                if earlier.is_some_and(|earlier| is_same(earlier, until, by, why)) {
+                    return;
+                }
                 let ban = Ban { until, by: by.to_owned(), why: why.to_owned() };
                 if self.moderation.bans.add(network, ban) {
                     info!("banned {network} by operator {by} of another server{}", Why(why));

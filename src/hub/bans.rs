@@ -68,6 +68,11 @@ impl Bans {
         true
     }
 
+    /// The ban of this network, though it may have ended.
+    pub fn get(&self, network: IpNet) -> Option<&Ban> {
+        self.table.get(&network.trunc())
+    }
+
     /// Lifts the ban of this network. `false` if there is none.
     ///
     /// It looks at all bans for their prefixes, but only an operator can ask for that.

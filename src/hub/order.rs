@@ -42,7 +42,7 @@ impl<S: Socket> Hub<S> {
                         warn!("another server says what this one does not know: is it newer?");
                     }
                 }
-                Came::Started { node } => self.take_start(node),
+                Came::Started { node } => self.take_start(node, now),
                 Came::Gone { node, name } => self.take_gone(node, &name, now),
                 Came::WasGone => self.claim_again(),
                 Came::Ready => info!("the other servers are reached"),
@@ -272,10 +272,11 @@ impl<S: Socket> Hub<S> {
 
     /// A node has started: all that it says is said to the clients of this one. So its first lines
     /// count, though they may never come.
-    fn take_start(&mut self, node: u16) {
+    fn take_start(&mut self, node: u16, now: Instant) {
         for room in self.rooms.ids() {
             self.count_said(room, node, 0);
         }
+        self.say_bans(node, now);
     }
 
     /// A node is no more, nor are its clients.

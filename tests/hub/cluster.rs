@@ -448,6 +448,14 @@ fn what_an_operator_lays_down_holds_on_all_servers() {
     world.settle();
     assert!(back.take_text().contains("welcome"));
     world.check_equal();
+    // A longer ban replaces a shorter one.
+    world.order(&operator, "/ban 10.0.0.5 10m");
+    world.order(&operator, "/ban 10.0.0.5 1h");
+    world.pass(Duration::from_secs(1200));
+    world.settle();
+    let banned = world.servers[1].small.connect_later(5);
+    world.settle();
+    assert!(banned.take_text().contains("banned"));
 }
 
 #[test]
@@ -455,6 +463,7 @@ fn what_was_laid_down_outlasts_its_server() {
     let (mut world, operator) = calm();
     world.order(&operator, "/topic tea");
     world.order(&operator, "/password secret");
+    world.order(&operator, "/ban 10.0.0.9 10m");
     world.servers[0].is_up = false;
     world.cut(0);
     // Nothing of it is left of the time that a server reads when it starts.
@@ -469,6 +478,9 @@ fn what_was_laid_down_outlasts_its_server() {
     world.say(2, "/password secret");
     world.settle();
     assert!(world.clients[2].got.contains("* topic: tea\n"), "{}", world.clients[2].got);
+    let banned = world.servers[2].small.connect_later(9);
+    world.settle();
+    assert!(banned.take_text().contains("banned"));
 }
 
 /// What a server has told its clients that they missed.
