@@ -280,7 +280,7 @@ impl World {
         let synced = synced.or(self.sizes.first()).map(|(_, size)| *size);
         if let (Some(log), Some(synced)) = (log_of(engine), synced) {
             let size = log.metadata().unwrap().len();
-            let lost = self.random.below((size - synced) as usize + 1) as u64;
+            let lost = self.random.below(size.saturating_sub(synced) as usize + 1) as u64;
             log.set_len(size - lost).unwrap();
         }
         self.unstall(server, &ways);
