@@ -18,8 +18,9 @@
 //!
 //! # After a cut
 //!
-//! See [`ledger`]. What has not come back is sent again, and dropped where it comes twice. A line
-//! has the count of those before it. So what the stream has lost meanwhile is told exactly.
+//! See [`ledger`]. A node reads first what it has not read. What has not come back then is sent
+//! again, and dropped where it comes twice. A line has the count of those before it. So what the
+//! stream has lost meanwhile is told exactly.
 //!
 //! If an engine loses a batch that some nodes have read and its own node has not, those nodes show
 //! it there, and the others where it comes again. Only an engine that loses nothing can prevent
@@ -157,7 +158,9 @@ pub struct Bus {
     reads: Link,
     /// The last entry that was read; `None` before the first connection.
     last: Option<Id>,
-    /// The stream was read up to its end since the present connection was made.
+    /// The newest entry when the present connection was made.
+    end: Id,
+    /// The stream was read up to there.
     is_following: bool,
     is_ready: bool,
     /// The batch that the engine has taken last on the present connection: its number, and where
@@ -177,7 +180,6 @@ impl Bus {
     pub fn new(terms: Terms, now: Instant) -> Bus {
         let mut nodes = Nodes::default();
         nodes.known.insert(terms.node.clone(), (0, u64::MAX));
-        nodes.newest.insert(terms.node.name.clone(), terms.node.epoch);
         Bus {
             terms,
             ledger: Ledger::default(),
@@ -185,6 +187,7 @@ impl Bus {
             adds: Link::new(now),
             reads: Link::new(now),
             last: None,
+            end: (0, 0),
             is_following: false,
             is_ready: false,
             added: None,
@@ -254,7 +257,7 @@ impl Bus {
 
     /// Sends what was said, as far as that is possible now. Call it at the end of a turn.
     pub fn flush(&mut self, now: Instant) {
-        if self.adds.state() != State::Up || !self.adds.is_idle() || !self.is_ready {
+        if self.adds.state() != State::Up || !self.adds.is_idle() || !self.is_following {
             return;
         }
         if self.ledger.given() == self.ledger.unconfirmed() && !self.records.is_empty() {

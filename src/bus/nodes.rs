@@ -18,7 +18,7 @@ const AWAY_MILLIS: u64 = 15_000;
 pub(super) struct Nodes {
     /// The number of each, and the time in the stream of what it said last.
     pub known: BTreeMap<Node, (u16, u64)>,
-    /// The newest run of each name, though it may be gone.
+    /// The newest run of each name that has said something, though it may be gone.
     pub newest: BTreeMap<String, u64>,
     last_number: u16,
     /// The time in the stream of what came last.
@@ -43,13 +43,13 @@ impl Nodes {
         }
         let is_later = node.epoch > *newest;
         *newest = node.epoch;
-        if is_later && node.name == own.name {
-            came.push_back(Came::Replaced);
+        if node.name == own.name && node.epoch > own.epoch {
+            came.extend(is_later.then_some(Came::Replaced));
             return None;
         }
         self.note_silence(millis);
         let is_gone = |(other, (_, at)): (&Node, &(u16, u64))| {
-            let is_replaced = is_later && other.name == node.name;
+            let is_replaced = is_later && other.name == node.name && other != node;
             is_replaced || at.saturating_add(GONE_MILLIS) < millis
         };
         let gone: Vec<Node> = self
@@ -151,7 +151,6 @@ mod tests {
     fn a_node_that_was_gone_finds_it_once() {
         let (mut nodes, own, other) = (Nodes::default(), node("a"), node("b"));
         let mut came = VecDeque::new();
-        nodes.newest.insert(own.name.clone(), own.epoch);
         nodes.note(&own, &own, 0, true, &mut came);
         // It reads what was said while it was cut off.
         for millis in 0..2 * GONE_MILLIS {

@@ -33,7 +33,7 @@ impl Bus {
         now: Instant,
         result: &mut Result<(), String>,
     ) -> Result<bool, NoEngine> {
-        let Bus { reads, last, ledger, nodes, came, terms, is_ready, .. } = self;
+        let Bus { reads, last, end, ledger, nodes, came, terms, is_ready, .. } = self;
         let mut caught_up = false;
         let mut malformed = false;
         let is_read = reads.next_reply(now, |asked, reply| match (asked, &reply) {
@@ -53,17 +53,20 @@ impl Bus {
                     }
                     // If the engine has lost its end, what comes next may have ids that we know.
                     *last = Some(read.min(newest));
+                    *end = newest;
                 }
                 _ => malformed = true,
             },
             (Asked::Read { blocks }, Reply::Nil) => caught_up = !blocks,
-            (Asked::Read { .. }, reply) => match entries_of(reply) {
+            (Asked::Read { blocks }, reply) => match entries_of(reply) {
                 Some(entries) => {
                     for (id, fields) in entries {
                         *last = Some(id);
                         let own = &terms.node;
                         nodes::note_entry(own, id, &fields, *is_ready, ledger, nodes, came);
                     }
+                    // What was added meanwhile may go on for ever.
+                    caught_up = !blocks && last.is_some_and(|last| last >= *end);
                 }
                 None => malformed = true,
             },

@@ -11,7 +11,7 @@ use log::{info, warn};
 
 use super::Hub;
 use super::across::Superior;
-use super::share::Elsewhere;
+use super::share::{Doors, Elsewhere};
 use crate::bus::record::{Record, Records};
 use crate::bus::{Came, home_of, is_own, serial_here};
 use crate::hub::client::Socket;
@@ -45,7 +45,10 @@ impl<S: Socket> Hub<S> {
                 Came::Started { node } => self.take_start(node, now),
                 Came::Gone { node, name } => self.take_gone(node, &name, now),
                 Came::WasGone => self.claim_again(),
-                Came::Ready => info!("the other servers are reached"),
+                Came::Ready => {
+                    info!("the other servers are reached");
+                    shared.doors = Doors::Opening;
+                }
                 Came::Unreachable => self.tell_here_alone(&Notice::Unreachable, now),
                 Came::Reached => self.tell_here_alone(&Notice::Reached, now),
                 Came::Replaced => self.moderation.requests.push(Request::GiveWay),
@@ -53,10 +56,12 @@ impl<S: Socket> Hub<S> {
         }
     }
 
-    /// Whether nothing is taken from the order, because a room has a whole turn to append.
+    /// Whether nothing is taken from the order, because a room has a whole turn to append, or the
+    /// doors are to open first.
     pub(super) fn is_order_held(&self) -> bool {
-        let full = self.shared.as_ref().and_then(|shared| shared.full);
-        full.filter(|room| self.rooms.has(*room)).is_some_and(|room| self.has_turn(room))
+        let Some(shared) = &self.shared else { return false };
+        let full = shared.full.filter(|room| self.rooms.has(*room));
+        shared.doors == Doors::Opening || full.is_some_and(|room| self.has_turn(room))
     }
 
     fn has_turn(&self, room: RoomId) -> bool {

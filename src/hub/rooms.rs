@@ -270,7 +270,7 @@ impl Rooms {
 
     /// Whether no line waits in any room.
     ///
-    /// This walk is made in the turns of a stop alone.
+    /// This walk is made in the turns of a stop, or of the start of a server in a cluster.
     pub fn are_silent(&self) -> bool {
         self.slab.iter().all(|(_, room)| room.submissions.is_empty())
     }

@@ -55,6 +55,20 @@ pub(super) struct Shared {
     pub full: Option<RoomId>,
     /// How often this node has said hello.
     hellos: u64,
+    pub doors: Doors,
+}
+
+/// Whether clients may come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Doors {
+    /// The stream was not read up to its end once.
+    Shut,
+    /// It was, but not all of it is appended. Nothing more is taken meanwhile.
+    Opening,
+    /// All of it was appended in this turn, so the next one must come: clients may wait.
+    JustOpen,
+    /// They may.
+    Open,
 }
 
 /// What another node has in a room.
@@ -89,6 +103,7 @@ impl Shared {
             changed: Vec::new(),
             full: None,
             hellos: 0,
+            doors: Doors::Shut,
         }
     }
 
@@ -112,7 +127,9 @@ impl Shared {
     /// Whether there is something to do that waits for nothing; if the order is held, for a room.
     pub fn is_busy(&self, is_held: bool) -> bool {
         let may_publish = !self.heard_in.is_empty() && !self.bus.is_full();
-        may_publish || !self.due.is_empty() || self.bus.has_come() && !is_held
+        let has_come = self.bus.has_come() && !is_held;
+        let is_opening = matches!(self.doors, Doors::Opening | Doors::JustOpen);
+        may_publish || !self.due.is_empty() || has_come || is_opening
     }
 
     /// Whether nothing of its clients waits.
@@ -133,9 +150,11 @@ impl<S: Socket> Hub<S> {
         self.shared.as_mut().map(|shared| &mut shared.bus)
     }
 
-    /// Whether clients may come: not before it knows the other servers of its cluster.
+    /// Whether clients may come: not before it knows the other servers of its cluster, and has
+    /// appended what these have said before.
     pub fn is_open(&self) -> bool {
-        self.shared.as_ref().is_none_or(|shared| shared.bus.is_ready())
+        let doors = self.shared.as_ref().map(|shared| shared.doors);
+        doors.is_none_or(|doors| matches!(doors, Doors::JustOpen | Doors::Open))
     }
 
     /// Whether the other servers know all that was said, or cannot be reached.
@@ -159,9 +178,12 @@ impl<S: Socket> Hub<S> {
 
     /// Takes what has come, publishes what was sent, and gives it to the bus.
     pub(super) fn share(&mut self, now: Instant) {
-        if self.shared.is_none() {
-            return;
-        }
+        let Some(shared) = &mut self.shared else { return };
+        shared.doors = match shared.doors {
+            Doors::Opening if self.rooms.are_silent() => Doors::JustOpen,
+            Doors::JustOpen => Doors::Open,
+            doors => doors,
+        };
         self.take_order(now);
         self.publish_heard(now);
         self.go_on(now);

@@ -40,6 +40,8 @@ struct Server {
     lobby: String,
     read_to: u64,
     is_up: bool,
+    /// Which run of it.
+    epoch: u64,
 }
 
 struct World {
@@ -77,7 +79,14 @@ impl World {
         for name in ["a", "b", "c", "d"].into_iter().take(count) {
             let small = small_hub(name, 1, servers.first().map(|server| &server.small));
             let lobby = String::new();
-            servers.push(Server { small, wires: [None, None], lobby, read_to: 0, is_up: true });
+            servers.push(Server {
+                small,
+                wires: [None, None],
+                lobby,
+                read_to: 0,
+                is_up: true,
+                epoch: 1,
+            });
         }
         let engine = Engine::new();
         let clients = Vec::new();
@@ -98,7 +107,11 @@ impl World {
         assert!(!has_come || one.small.hub.is_busy(), "what has come is not looked at");
         let transcript = one.small.hub.transcript();
         let from = one.read_to.max(transcript.tail());
-        one.lobby.push_str(std::str::from_utf8(&transcript.text(from, transcript.head())).unwrap());
+        // Before it is open, it reads what others have read long ago.
+        if one.small.hub.is_open() {
+            let text = transcript.text(from, transcript.head());
+            one.lobby.push_str(std::str::from_utf8(&text).unwrap());
+        }
         one.read_to = transcript.head();
         self.move_bytes(server);
         for client in self.clients.iter_mut().filter(|client| client.node == server) {
@@ -207,12 +220,30 @@ impl World {
             10 if self.random.one_in(4) => {
                 self.engine.is_out_of_memory = !self.engine.is_out_of_memory;
             }
+            10 if self.random.one_in(12) => self.kill(server),
             11..=16 if wires > 0 => {
                 // Also of a connection that was given up.
                 let wire = self.random.below(wires);
                 self.engine.step(wire);
             }
             _ => self.turn(server),
+        }
+    }
+
+    /// A server ends at once, and another run of it starts.
+    fn kill(&mut self, server: usize) {
+        self.cut(server);
+        // What is late is carried out within the minute that a server reads when it starts.
+        for wire in 0..self.engine.wires() {
+            while self.engine.is_given_up(wire) && self.engine.step(wire) {}
+        }
+        let one = &mut self.servers[server];
+        one.epoch += 1;
+        let name = one.small.hub.bus().unwrap().name().to_owned();
+        one.small = small_hub(&name, one.epoch, Some(&one.small));
+        (one.lobby, one.read_to) = (String::new(), 0);
+        for client in self.clients.iter_mut().filter(|client| client.node == server) {
+            client.is_open = false;
         }
     }
 
@@ -246,15 +277,25 @@ impl World {
         lines.filter(|line| !LOCAL.iter().any(|local| line.starts_with(local))).collect()
     }
 
+    /// The server that shows the most.
+    fn longest(&self) -> usize {
+        (0..self.servers.len()).max_by_key(|server| self.shared(*server).len()).unwrap()
+    }
+
+    /// All show the same, one that was started again from some line on.
     fn check_equal(&self) {
-        for server in 1..self.servers.len() {
-            let (first, other) = (self.shared(0), self.shared(server));
-            let same = first.iter().zip(&other).take_while(|(one, two)| one == two).count();
+        let all = self.shared(self.longest());
+        for server in 0..self.servers.len() {
+            let its = self.shared(server);
+            let has_all = self.servers[server].epoch == 1;
+            assert!(!has_all || its.len() == all.len(), "server {server} lacks lines");
+            let since = &all[all.len() - its.len()..];
+            let same = since.iter().zip(&its).take_while(|(one, two)| one == two).count();
             assert!(
-                first.len() == other.len() && same == first.len(),
+                same == its.len(),
                 "server {server} differs at line {same}: {:?} {:?}",
-                &first[same.saturating_sub(2)..(same + 3).min(first.len())],
-                &other[same.saturating_sub(2)..(same + 3).min(other.len())]
+                &since[same.saturating_sub(2)..(same + 3).min(since.len())],
+                &its[same.saturating_sub(2)..(same + 3).min(its.len())]
             );
         }
     }
@@ -262,7 +303,7 @@ impl World {
     fn check(&self) {
         self.check_equal();
         let mut numbers: BTreeMap<usize, usize> = BTreeMap::new();
-        for line in self.shared(0) {
+        for line in self.shared(self.longest()) {
             if let Some((_, number)) = line.split_once(": line ") {
                 *numbers.entry(number.parse().unwrap()).or_default() += 1;
             }
@@ -292,7 +333,7 @@ impl World {
             return;
         }
         let mut bearers: BTreeSet<String> = BTreeSet::new();
-        for line in self.shared(0) {
+        for line in self.shared(self.longest()) {
             if let Some((from, to)) =
                 line.strip_prefix("* ").and_then(|it| it.split_once(" is now "))
             {
@@ -470,7 +511,14 @@ fn what_was_laid_down_outlasts_its_server() {
     (0..4).for_each(|_| world.settle());
     let small = small_hub("c", 2, Some(&world.servers[1].small));
     let lobby = String::new();
-    world.servers.push(Server { small, wires: [None; 2], lobby, read_to: 0, is_up: true });
+    world.servers.push(Server {
+        small,
+        wires: [None; 2],
+        lobby,
+        read_to: 0,
+        is_up: true,
+        epoch: 1,
+    });
     world.settle();
     world.connect(2);
     world.settle();
@@ -566,7 +614,14 @@ fn a_server_that_was_forgotten_for_long_is_not_taken_for_gone() {
     world.cut(0);
     let third = small_hub("c", 2, Some(&world.servers[0].small));
     let lobby = String::new();
-    world.servers.push(Server { small: third, wires: [None; 2], lobby, read_to: 0, is_up: true });
+    world.servers.push(Server {
+        small: third,
+        wires: [None; 2],
+        lobby,
+        read_to: 0,
+        is_up: true,
+        epoch: 1,
+    });
     world.say(1, "one\ntwo\nthree");
     (0..3).for_each(|_| world.settle());
     // The engine forgets all that it has not read, but for the end, which is of another server.
@@ -593,7 +648,14 @@ fn what_a_server_said_that_started_meanwhile_is_counted() {
     world.cut(0);
     let small = small_hub("c", 2, Some(&world.servers[0].small));
     let lobby = String::new();
-    world.servers.push(Server { small, wires: [None, None], lobby, read_to: 0, is_up: true });
+    world.servers.push(Server {
+        small,
+        wires: [None, None],
+        lobby,
+        read_to: 0,
+        is_up: true,
+        epoch: 1,
+    });
     world.settle();
     world.connect(2);
     world.settle();

@@ -55,6 +55,10 @@ impl Engine {
         self.wires[wire].is_given_up = true;
     }
 
+    pub fn is_given_up(&self, wire: usize) -> bool {
+        self.wires[wire].is_given_up
+    }
+
     /// Bytes of a node arrive.
     pub fn receive(&mut self, wire: usize, bytes: &[u8]) {
         self.wires[wire].input.extend_from_slice(bytes);

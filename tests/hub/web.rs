@@ -407,7 +407,7 @@ fn of_what_is_no_longer_kept_a_page_gets_the_exact_count() {
     let missed =
         got[2].strip_prefix("- * you missed ").expect("a count").split(' ').next().unwrap();
     let first = got[3].split(' ').next().unwrap();
-    assert_eq!(missed.parse::<u64>().unwrap() + 4, first.parse().unwrap(), "{got:?}");
+    assert_eq!(missed.parse::<u64>().unwrap() + 4, first.parse::<u64>().unwrap(), "{got:?}");
     assert!(got.len() > 8 && got.len() < 50, "{got:?}");
 }
 

@@ -1,10 +1,8 @@
 //! Enter while the input method composes: events as browsers give them, through the handlers of
 //! the page.
 
-use serde_json::json;
-
-use crate::browser::Browser;
 use crate::start;
+use crate::support::browser::Browser;
 
 /// What composes a text in the input, without its end.
 const COMPOSE: &str = "
@@ -53,10 +51,8 @@ const ORDERS: [(&str, &str); 5] = [
 /// Composes this text behind another, and presses Enter as this browser tells it.
 fn compose(browser: &Browser, before: &str, text: &str, order: &str) {
     let script = format!(
-        "{COMPOSE} (async () => {{ const text = {}; begin({}, text); {order}
-         setTimeout(done, 60); }})();",
-        json!(text),
-        json!(before)
+        "{COMPOSE} (async () => {{ const text = {text:?}; begin({before:?}, text); {order}
+         setTimeout(done, 60); }})();"
     );
     browser.run_until_done(&script);
 }
@@ -111,23 +107,10 @@ fn enter_in_the_input_method_of_chromium_sends_korean() {
     let (mut other, _) = server.join();
     let browser = Browser::open_as("mina", server.address);
     browser.run("document.getElementById('line').focus();");
-    let compose = |text: &str| {
-        let end = text.encode_utf16().count();
-        let composed = json!({ "text": text, "selectionStart": end, "selectionEnd": end });
-        browser.command("Input.imeSetComposition", composed);
-    };
-    let press = |kind: &str| {
-        let key = json!({
-            "type": kind, "key": "Enter", "code": "Enter", "windowsVirtualKeyCode": 229,
-        });
-        browser.command("Input.dispatchKeyEvent", key);
-    };
     for text in ["ㅎ", "하", "한"] {
-        compose(text);
+        browser.compose(text);
     }
-    press("rawKeyDown");
-    browser.command("Input.insertText", json!({ "text": "한" }));
-    press("keyUp");
+    browser.end_composition("한");
     other.read_until("mina: 한\n");
     browser.wait_until("document.getElementById('line').value", "");
 }

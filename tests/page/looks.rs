@@ -2,10 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use serde_json::json;
-
-use crate::browser::{Browser, ENTER, save_base64};
 use crate::start;
+use crate::support::browser::{Browser, ENTER, save_base64};
 use crate::support::{Client, Server};
 
 fn target(name: &str) -> PathBuf {
@@ -63,7 +61,7 @@ fn assert_fits(browser: &Browser, size: &str) {
 
 /// Asserts that each colour of a name can be read on each ground (WCAG 2.2, 1.4.3).
 fn assert_names_are_readable(browser: &Browser, size: &str) {
-    let poor = browser.run(
+    let poor = browser.texts(
         "const canvas = document.createElement('canvas');
          const pen = canvas.getContext('2d', { willReadFrequently: true });
          const style = getComputedStyle(document.documentElement);
@@ -80,9 +78,9 @@ fn assert_names_are_readable(browser: &Browser, size: &str) {
              const own = luminance(`oklch(${value('--light')} ${value('--chroma')} ${hue})`);
              return grounds.some(ground =>
                  (Math.max(own, ground) + 0.05) / (Math.min(own, ground) + 0.05) < 4.5);
-         });",
+         }).map(String);",
     );
-    assert_eq!(poor.as_array().unwrap().len(), 0, "{size}: {poor}");
+    assert!(poor.is_empty(), "{size}: {poor:?}");
 }
 
 /// What the rules of axe-core find, all of them.
@@ -90,13 +88,10 @@ fn violations(browser: &Browser) -> String {
     let axe = std::fs::read_to_string(target("axe/node_modules/axe-core/axe.min.js"))
         .expect("scripts/test.sh fetches it");
     browser.run(&axe);
-    let found = browser.run_until_done(
-        "axe.run().then(found => done(found.violations.map(
-            ({ id, nodes }) => `${id}: ${nodes.map(node => node.html + node.failureSummary)}`)));",
-    );
-    let found: Vec<&str> =
-        found.as_array().unwrap().iter().map(|each| each.as_str().unwrap()).collect();
-    found.join("\n")
+    browser.run_until_done(
+        "axe.run().then(found => done(found.violations.map(({ id, nodes }) =>
+            `${id}: ${nodes.map(node => node.html + node.failureSummary)}`).join('\\n')));",
+    )
 }
 
 #[test]
@@ -112,7 +107,7 @@ fn it_fits_every_screen_and_is_for_all_people() {
             assert_names_are_readable(&browser, &size);
             for stage in ["talk", "names", "choices"] {
                 match stage {
-                    "names" => _ = browser.run("document.getElementById('here').click();"),
+                    "names" => browser.run("document.getElementById('here').click();"),
                     "choices" => browser.type_keys("/"),
                     _ => {}
                 }
@@ -226,15 +221,15 @@ fn a_picture_of_two_phones_is_small() {
     browser.wait_for_line("On my way");
     let pictures = ["light", "dark"].map(|scheme| {
         browser.look_like(width, height, scheme);
-        browser.command("Emulation.setScrollbarsHidden", json!({ "hidden": true }));
+        browser.hide_scrollbars();
         browser.run("document.activeElement.blur();");
         browser.run_until_done("requestAnimationFrame(() => setTimeout(done, 30));");
         browser.picture()
     });
     browser.visit("about:blank");
-    let joined = browser.run_until_done(&format!("const pictures = {};{JOIN}", json!(pictures)));
+    let joined = browser.run_until_done(&format!("const pictures = {pictures:?};{JOIN}"));
     let path = target("screenshots/page.png");
-    save_base64(joined.as_str().unwrap(), &path);
+    save_base64(&joined, &path);
     let bytes = std::fs::metadata(&path).unwrap().len();
     assert!(bytes <= BYTES_MAX, "{bytes} bytes");
 }

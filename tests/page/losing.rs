@@ -1,8 +1,8 @@
 //! What the page does without its connection.
 
-use crate::browser::{Browser, ENTER, NAME};
 use crate::relay::Relay;
 use crate::start;
+use crate::support::browser::{Browser, ENTER, NAME};
 use crate::support::wait_for;
 
 const STATE: &str = "document.querySelector('#state span').textContent";
@@ -261,8 +261,7 @@ const IN_HASTE: &str = "{
 fn a_silent_page_keeps_its_connection_and_notices_a_dead_one() {
     let server = start(&[]);
     let browser = Browser::start("en");
-    let source = serde_json::json!({ "source": IN_HASTE });
-    browser.command("Page.addScriptToEvaluateOnNewDocument", source);
+    browser.run_first(IN_HASTE);
     browser.visit(&format!("http://{}/", server.address));
     browser.wait_for_line("* welcome, you are ");
     browser.wait_until("sent.filter(text => text === '').length > 2", "true");

@@ -7,7 +7,6 @@
     reason = "a panic fails the test"
 )]
 
-mod browser;
 mod composing;
 mod looks;
 mod losing;

@@ -1,7 +1,7 @@
 //! What a person does with the page.
 
-use crate::browser::{Browser, ENTER, NAME, TAB};
 use crate::start;
+use crate::support::browser::{Browser, ENTER, NAME, TAB};
 use crate::support::program::Program;
 use crate::support::wait_for;
 
@@ -155,8 +155,7 @@ fn a_screen_reader_reads_only_what_is_said_from_now_on() {
             }
         }).observe(log, { childList: true });
     });";
-    browser
-        .command("Page.addScriptToEvaluateOnNewDocument", serde_json::json!({ "source": record }));
+    browser.run_first(record);
     browser.visit(&format!("http://{}/", server.address));
     browser.wait_for_line("guest1 before");
     browser.wait_until("document.getElementById('log').ariaLive", "polite");

@@ -4,6 +4,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "what fails here is a test that fails")]
 
+pub mod browser;
 pub mod cage;
 pub mod corpus;
 pub mod hub;

@@ -12,7 +12,6 @@ use chinwag::wire::web::answer;
 use chinwag::wire::web::frames::{Frames, NORMAL, push_message};
 use chinwag::wire::web::head::{Asks, Rules, parse};
 use chinwag::wire::web::origin::Hosts;
-use serde_json::Value;
 
 /// All but those of compression, which is not spoken.
 const CASES: usize = 301;
@@ -35,19 +34,15 @@ fn every_case_of_autobahn_passes() {
     let output = suite.output().expect("kosoku is installed");
     let told = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.success(), "{told}");
-    let index = fs::read(reports.join("index.json")).unwrap();
-    let index: Value = serde_json::from_slice(&index).unwrap();
-    let cases: Vec<&Value> = index
-        .as_object()
-        .unwrap()
-        .values()
-        .flat_map(|its| its.as_object().unwrap().values())
-        .collect();
-    assert_eq!(cases.len(), CASES);
-    let passed =
-        |case: &Value, what: &str| ["OK", "INFORMATIONAL"].contains(&case[what].as_str().unwrap());
-    for case in cases {
-        assert!(passed(case, "behavior") && passed(case, "behaviorClose"), "{case}");
+    let index = fs::read_to_string(reports.join("index.json")).unwrap();
+    for key in ["\"behavior\"", "\"behaviorClose\""] {
+        // Behind each key stands its word, and further on the name of the case.
+        let cases: Vec<&str> = index.split(key).skip(1).collect();
+        assert_eq!(cases.len(), CASES);
+        for case in cases {
+            let word = case.split('"').nth(1);
+            assert!(matches!(word, Some("OK" | "INFORMATIONAL")), "{key}{case}");
+        }
     }
 }
 

@@ -3,19 +3,19 @@
 //! The clients are spread over the servers in turn. All of them must receive the same lines in the
 //! same order, whatever server they are on.
 
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-use std::process::Command;
+use std::net::SocketAddr;
 use std::time::Duration;
 
+use procfs::ProcResult;
+
+use super::figures::{Flags, row};
+use super::load::{Measured, Metric, USUAL_BYTES};
 use super::peer::Peer;
 use crate::crowd::Outcome;
 use crate::crowd::gauge;
-use crate::crowd::load::{self, Pace, Report, Talker, Until};
+use crate::crowd::load::{self, Pace, Talker, Until};
 use crate::crowd::sockets::{Crowd, Server};
 use crate::crowd::started::Started;
-
-/// A usual message, with its name and line end.
-const MESSAGE_BYTES: usize = 64;
 
 /// The talkers whose latency is measured, what each of them sends, and for how long.
 const TALKERS: usize = 10;
@@ -36,21 +36,6 @@ const SERVERS: [usize; 3] = [2, 3, 4];
 const EACH: usize = 1000;
 const SPREAD_WINDOW: u64 = 4000;
 
-/// What one run measures.
-#[derive(Clone, Copy, Debug)]
-struct Measured {
-    /// The median latency of a line, in milliseconds.
-    p50_ms: f64,
-    /// The latency that one line in a hundred exceeds.
-    p99_ms: f64,
-    /// Lines a second that all clients received.
-    lines_per_second: f64,
-    /// The processor time of all servers for each delivery, in nanoseconds.
-    cpu_ns: f64,
-    /// That of the engine for each line.
-    engine_ns: f64,
-}
-
 /// Servers with one conversation, and their engine. One server alone has none.
 struct Cluster {
     servers: Vec<Started>,
@@ -59,7 +44,7 @@ struct Cluster {
 
 impl Cluster {
     fn start(servers: usize, shared: bool) -> Outcome<Cluster> {
-        let engine = shared.then(start_engine).transpose()?;
+        let engine = shared.then(|| Peer::Redis.start()).transpose()?;
         let start = |at: usize| match &engine {
             None => Started::chinwag(&[]),
             Some(engine) => {
@@ -71,126 +56,89 @@ impl Cluster {
         Ok(Cluster { servers, engine })
     }
 
-    fn crowd(&self, clients: usize, talkers: usize) -> Outcome<Crowd> {
+    /// Has the first of these clients talk for this long.
+    fn measure(
+        &self,
+        clients: usize,
+        talkers: usize,
+        pace: Pace,
+        time: Duration,
+    ) -> Outcome<Measured> {
         let addresses: Vec<SocketAddr> = self.servers.iter().map(|one| one.address).collect();
         let crowd = Crowd::new(Server::chinwag(addresses[0], None))?.with_talkers(talkers);
         let mut crowd = crowd.spread_over(addresses);
         crowd.connect(clients)?;
         crowd.begin()?;
-        Ok(crowd)
+        let talker = |client| Talker { client, pace, message_bytes: USUAL_BYTES, timed: true };
+        let talkers: Vec<Talker> = (0..talkers).map(talker).collect();
+        let before = self.cpu_ns()?;
+        let report = load::run(&mut crowd, &talkers, Until::Time(time))?;
+        let after = self.cpu_ns()?;
+        let lines = report.deliveries as f64 / clients as f64;
+        Ok(vec![
+            (Metric::P50Ms, report.latency_us(50.0) / 1e3),
+            (Metric::P99Ms, report.latency_us(99.0) / 1e3),
+            (Metric::PerSecond, lines / report.time.as_secs_f64()),
+            (Metric::CpuNs, (after[0] - before[0]) / report.deliveries as f64),
+            (Metric::EngineNs, (after[1] - before[1]) / lines),
+        ])
     }
 
-    fn measure(&self, crowd: &mut Crowd, talkers: &[Talker], until: Until) -> Outcome<Measured> {
-        let cpu = |servers: &[Started]| -> Outcome<f64> {
-            let mut sum = 0;
-            for server in servers {
-                sum += gauge::cpu_ns(server.pid())?;
-            }
-            Ok(sum as f64)
+    /// The processor time of the servers, and that of the engine.
+    fn cpu_ns(&self) -> Outcome<[f64; 2]> {
+        let sum = |processes: &[Started]| -> Outcome<f64> {
+            let each = processes.iter().map(|one| gauge::cpu_ns(one.pid()));
+            Ok(each.sum::<ProcResult<u64>>()? as f64)
         };
-        let engine = self.engine.as_slice();
-        let before = [cpu(&self.servers)?, cpu(engine)?];
-        let report: Report = load::run(crowd, talkers, until)?;
-        let after = [cpu(&self.servers)?, cpu(engine)?];
-        let lines = report.deliveries as f64 / crowd.clients.len() as f64;
-        Ok(Measured {
-            p50_ms: report.latency_us(50.0) / 1e3,
-            p99_ms: report.latency_us(99.0) / 1e3,
-            lines_per_second: lines / report.time.as_secs_f64(),
-            cpu_ns: (after[0] - before[0]) / report.deliveries as f64,
-            engine_ns: (after[1] - before[1]) / lines,
-        })
+        Ok([sum(&self.servers)?, sum(self.engine.as_slice())?])
     }
-}
-
-fn start_engine() -> Outcome<Started> {
-    let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
-    let mut command = Command::new("redis-server");
-    command.args(["--bind", "127.0.0.1", "--port", &free.port().to_string(), "--save", ""]);
-    Started::at(command, free)
-}
-
-fn talkers(count: usize, pace: Pace) -> Vec<Talker> {
-    let talker = |client| Talker { client, pace, message_bytes: MESSAGE_BYTES, timed: true };
-    (0..count).map(talker).collect()
 }
 
 /// 1 000 lines a second: the latency on one server, and on two that share one conversation.
 fn talk(shared: bool) -> Outcome<Measured> {
     let cluster = Cluster::start(if shared { 2 } else { 1 }, shared)?;
-    let mut crowd = cluster.crowd(FEW, TALKERS)?;
-    let talkers = talkers(TALKERS, Pace::Every(TALK_EVERY));
-    cluster.measure(&mut crowd, &talkers, Until::Time(TALK_TIME))
+    cluster.measure(FEW, TALKERS, Pace::Every(TALK_EVERY), TALK_TIME)
 }
 
 /// As many lines as the engine carries between two servers, with so many in flight.
-fn flood((count, window): (usize, u64)) -> Outcome<Measured> {
-    let cluster = Cluster::start(2, true)?;
-    let mut crowd = cluster.crowd(count, count)?;
-    let talkers = talkers(count, Pace::Window(window));
-    cluster.measure(&mut crowd, &talkers, Until::Time(FLOOD_TIME))
+fn flood((clients, window): (usize, u64)) -> Outcome<Measured> {
+    Cluster::start(2, true)?.measure(clients, clients, Pace::Window(window), FLOOD_TIME)
 }
 
 /// A flood to so many clients, spread over so many servers.
 fn spread(clients: usize, servers: usize) -> Outcome<Measured> {
-    let cluster = Cluster::start(servers, true)?;
-    let mut crowd = cluster.crowd(clients, 1)?;
-    cluster.measure(&mut crowd, &talkers(1, Pace::Window(SPREAD_WINDOW)), Until::Time(FLOOD_TIME))
+    Cluster::start(servers, true)?.measure(clients, 1, Pace::Window(SPREAD_WINDOW), FLOOD_TIME)
 }
 
-/// The least of each value of these runs, but the most lines a second.
-fn best(runs: &[Measured]) -> Measured {
-    let least = |of: fn(&Measured) -> f64| runs.iter().map(of).fold(f64::INFINITY, f64::min);
-    Measured {
-        p50_ms: least(|it| it.p50_ms),
-        p99_ms: least(|it| it.p99_ms),
-        lines_per_second: -least(|it| -it.lines_per_second),
-        cpu_ns: least(|it| it.cpu_ns),
-        engine_ns: least(|it| it.engine_ns),
-    }
-}
-
-/// Measures so many runs in turn, and hands each figure to `row`: its name, what was measured, the
-/// target, and the raw values behind it.
-pub fn show(runs: usize, row: fn(&str, String, &str, &str)) -> Outcome<()> {
-    if let Err(mend) = Peer::Redis.is_there() {
+/// Measures and prints them.
+pub fn show(flags: &Flags) -> Outcome<()> {
+    if let Err(mend) = Peer::Redis.version() {
         println!("servers that share one conversation: not measured: {mend}");
         return Ok(());
     }
-    let (mut talks, mut floods) = ([vec![], vec![]], [const { vec![] }; FLOODS.len()]);
-    let mut spreads = [const { [vec![], vec![]] }; SERVERS.len()];
-    for _ in 0..runs {
-        for (at, shared) in [false, true].into_iter().enumerate() {
-            talks[at].push(talk(shared)?);
-        }
-        for (at, shape) in FLOODS.into_iter().enumerate() {
-            floods[at].push(flood(shape)?);
-        }
-        for (at, servers) in SERVERS.into_iter().enumerate() {
-            for (side, over) in [1, servers].into_iter().enumerate() {
-                spreads[at][side].push(spread(EACH * servers, over)?);
-            }
-        }
-    }
-    let [alone, two] = talks.map(|runs| best(&runs));
-    for (figure, target, alone, two) in [
-        ("1000 lines/s on two servers: p50 added", "<= 0.15 ms", alone.p50_ms, two.p50_ms),
-        ("  p99 added", "<= 1 ms", alone.p99_ms, two.p99_ms),
+    let [alone, two] = flags.in_turn([false, true].map(|shared| move || talk(shared)))?;
+    for (figure, target, metric) in [
+        ("1000 lines/s on two servers: p50 added", "<= 0.15 ms", Metric::P50Ms),
+        ("  p99 added", "<= 1 ms", Metric::P99Ms),
     ] {
+        let [alone, two] = [&alone, &two].map(|runs| runs.least(metric));
         let raw = format!("{two:.3} ms, one server alone {alone:.3} ms");
-        row(figure, format!("{:.3} ms", two - alone), target, &raw);
+        row(figure, format!("{:.3} ms", two - alone), target, &raw)?;
     }
-    for ((talkers, window), runs) in FLOODS.into_iter().zip(&floods) {
-        let Measured { lines_per_second, engine_ns, .. } = best(runs);
+    let floods = flags.in_turn(FLOODS.map(|shape| move || flood(shape)))?;
+    for ((talkers, window), runs) in FLOODS.into_iter().zip(floods) {
         let figure = format!("lines through the engine, {talkers} x {window} in flight");
+        let per_second = format!("{:.0} /s", runs.most(Metric::PerSecond));
+        let engine_ns = runs.least(Metric::EngineNs);
         let raw = format!("the best run; the engine {engine_ns:.0} ns a line");
-        row(&figure, format!("{lines_per_second:.0} /s"), ">= 300 000 /s", &raw);
+        row(&figure, per_second, ">= 300 000 /s", &raw)?;
     }
-    for (servers, runs) in SERVERS.into_iter().zip(&spreads) {
-        let [one, all] = runs.each_ref().map(|runs| best(runs).cpu_ns);
+    for servers in SERVERS {
+        let spreads = [1, servers].map(|over| move || spread(EACH * servers, over));
+        let [one, all] = flags.in_turn(spreads)?.map(|runs| runs.least(Metric::CpuNs));
         let figure = format!("{EACH} clients on each of {servers}: CPU per delivery");
         let raw = format!("{all:.2} ns, with all on one server {one:.2} ns");
-        row(&figure, format!("x {:.2}", all / one), "x 1.0", &raw);
+        row(&figure, format!("x {:.2}", all / one), "x 1.0", &raw)?;
     }
     Ok(())
 }

@@ -4,12 +4,15 @@
 //! processor time of the server's process per unit of work. The least of the runs is the least
 //! disturbed one. Every delivery is checked.
 
+use std::io::{self, Write};
+
 use clap::{Args, ValueEnum};
 
+use super::app::all_if_none;
 use super::cluster;
-use super::load::{Load, Metric};
+use super::load::{Kind, Load, Measured, Metric};
 use super::peer::Peer;
-use super::results::Results;
+use super::results::Runs;
 use super::runs;
 use crate::crowd::Outcome;
 use crate::crowd::gauge::Strace;
@@ -64,146 +67,121 @@ const CALLS_MESSAGES: u64 = 100;
 
 /// Measures and prints them.
 pub fn show(flags: &Flags) -> Outcome<()> {
-    let all = Figure::value_variants();
-    let figures = if flags.figures.is_empty() { all } else { &flags.figures };
-    for figure in figures {
-        let mut results = Results::default();
-        for _ in 0..flags.runs {
-            for (load, peer) in figure.loads(flags.many) {
-                results.add(load, peer, runs::run(load, peer)?);
-            }
-        }
-        Shown { results, many: flags.many, runs: flags.runs }.rows(*figure)?;
+    for figure in all_if_none(&flags.figures) {
+        match figure {
+            Figure::Single => flags.single(),
+            Figure::Calls => calls(),
+            Figure::Flood => flags.flood(),
+            Figure::Idle => flags.idle(),
+            Figure::Stuck => flags.stuck(),
+            Figure::Connect => flags.connect(),
+            Figure::Fair => flags.fair(),
+            Figure::Private => flags.private(),
+            Figure::Cluster => cluster::show(flags),
+        }?;
     }
     Ok(())
 }
 
-impl Figure {
-    /// What one run of it measures.
-    fn loads(self, many: usize) -> Vec<(Load, Peer)> {
-        let ours = |load| (load, Peer::Chinwag);
-        let single = |clients| {
-            let bare = (Load::Single(clients), Peer::Send);
-            [bare, ours(Load::Single(clients)), bare]
-        };
-        match self {
-            Figure::Single => [SOME, MORE, many].into_iter().flat_map(single).collect(),
-            Figure::Flood => vec![ours(Load::Flood), (Load::Flood, Peer::Pump)],
-            Figure::Idle => vec![ours(Load::Storm(many))],
-            Figure::Stuck => vec![ours(Load::Beside(0)), ours(Load::Beside(NEVER_READ))],
-            Figure::Connect => {
-                let storm = Load::Storm(many);
-                vec![ours(storm), (storm, Peer::Accept), ours(Load::Each(many))]
-            }
-            Figure::Private => vec![ours(Load::Private(FEW)), ours(Load::Private(many))],
-            Figure::Calls | Figure::Cluster => Vec::new(),
-            Figure::Fair => vec![ours(Load::Fair)],
-        }
-    }
-}
-
 /// One line: the name, the measured value, the target, and the raw values behind it.
-fn row(figure: &str, measured: String, target: &str, raw: &str) {
-    println!("{figure:52} {measured:>14}   {target:22} {raw}");
+pub fn row(figure: &str, measured: String, target: &str, raw: &str) -> Outcome<()> {
+    Ok(writeln!(io::stdout(), "{figure:52} {measured:>14}   {target:22} {raw}")?)
 }
 
-struct Shown {
-    results: Results,
-    many: usize,
-    runs: usize,
-}
-
-impl Shown {
-    fn least(&self, load: Load, peer: Peer, metric: Metric) -> f64 {
-        self.results.range(load, peer, metric).map_or(f64::NAN, |(least, _)| least)
-    }
-
-    fn most(&self, load: Load, metric: Metric) -> f64 {
-        self.results.range(load, Peer::Chinwag, metric).map_or(f64::NAN, |(_, most)| most)
-    }
-
-    /// Our processor time, and that of another.
-    fn cpu_ns(&self, load: Load, peer: Peer) -> [f64; 2] {
-        [Peer::Chinwag, peer].map(|peer| self.least(load, peer, Metric::CpuNs))
-    }
-
-    fn rows(&self, figure: Figure) -> Outcome<()> {
-        match figure {
-            Figure::Single => [SOME, MORE, self.many].into_iter().for_each(|it| self.single(it)),
-            Figure::Calls => return calls(),
-            Figure::Cluster => return cluster::show(self.runs, row),
-            Figure::Flood => self.flood(),
-            Figure::Idle => {
-                let bytes = self.least(Load::Storm(self.many), Peer::Chinwag, Metric::Bytes);
-                let figure = format!("memory per idle client, {} clients", self.many);
-                row(&figure, format!("{bytes:.0} bytes"), "<= 256 bytes", "");
+impl Flags {
+    /// Runs these in turn, and returns what the runs of each have measured.
+    pub fn in_turn<const N: usize, F>(&self, each: [F; N]) -> Outcome<[Runs; N]>
+    where
+        F: Fn() -> Outcome<Measured>,
+    {
+        let mut all = [(); N].map(|()| Runs::default());
+        for _ in 0..self.runs {
+            for (runs, run) in all.iter_mut().zip(&each) {
+                runs.add(run()?);
             }
-            Figure::Stuck => self.stuck(),
-            Figure::Connect => self.connect(),
-            Figure::Fair => return self.fair(),
-            Figure::Private => self.private(),
+        }
+        Ok(all)
+    }
+
+    /// The same for loads.
+    fn measure<const N: usize>(&self, loads: [(Load, Peer); N]) -> Outcome<[Runs; N]> {
+        self.in_turn(loads.map(|(load, peer)| move || runs::run(load, peer, &mut None)))
+    }
+
+    /// The least processor time of each.
+    fn cpu_ns<const N: usize>(&self, loads: [(Load, Peer); N]) -> Outcome<[f64; N]> {
+        Ok(self.measure(loads)?.map(|runs| runs.least(Metric::CpuNs)))
+    }
+
+    fn single(&self) -> Outcome<()> {
+        for clients in [SOME, MORE, self.many] {
+            let (load, bare) = (Kind::Single.to(clients), Peer::Send);
+            let loads = [(load, bare), (load, Peer::Chinwag), (load, bare)];
+            let [before, ours, after] = self.cpu_ns(loads)?;
+            let bare = before.min(after);
+            let raw = format!("{ours:.0} ns, bare {before:.0} and {after:.0} ns");
+            let figure = format!("one message at a time, {clients} clients");
+            row(&figure, format!("x {:.3}", ours / bare), "<= x 1.05", &raw)?;
+            let spread = before.max(after) / bare;
+            row("  the bare loop against itself", format!("x {spread:.3}"), "", "")?;
         }
         Ok(())
     }
 
-    fn single(&self, clients: usize) {
-        let load = Load::Single(clients);
-        let [ours, bare] = self.cpu_ns(load, Peer::Send);
-        let loops = self.results.runs(load, Peer::Send, Metric::CpuNs).unwrap_or_default();
-        // In each run, the loop comes before the server and again after it.
-        let [before, after] = [0, 1]
-            .map(|from| loops.iter().skip(from).step_by(2).copied().fold(f64::INFINITY, f64::min));
-        let raw = format!("{ours:.0} ns, bare {before:.0} and {after:.0} ns");
-        let figure = format!("one message at a time, {clients} clients");
-        row(&figure, format!("x {:.3}", ours / bare), "<= x 1.05", &raw);
-        let spread = before.max(after) / bare;
-        row("  the bare loop against itself", format!("x {spread:.3}"), "", "");
+    fn flood(&self) -> Outcome<()> {
+        let load = Kind::Flood.usual();
+        let [ours, pump] = self.measure([(load, Peer::Chinwag), (load, Peer::Pump)])?;
+        let [cpu_ns, bare] = [&ours, &pump].map(|runs| runs.least(Metric::CpuNs));
+        let raw = format!("{cpu_ns:.2} ns, pump {bare:.2} ns");
+        let ratio = format!("x {:.2}", cpu_ns / bare);
+        row("flood, 1000 clients: CPU per delivery", ratio, "<= x 1.5", &raw)?;
+        let measured = format!("{:.1} million/s", ours.most(Metric::PerSecond) / 1e6);
+        row("  deliveries", measured, ">= 30 if idle", "the best run")
     }
 
-    fn flood(&self) {
-        let [ours, bare] = self.cpu_ns(Load::Flood, Peer::Pump);
-        let (figure, raw) =
-            ("flood, 1000 clients: CPU per delivery", format!("{ours:.2} ns, pump {bare:.2} ns"));
-        row(figure, format!("x {:.2}", ours / bare), "<= x 1.5", &raw);
-        let measured = format!("{:.1} million/s", self.most(Load::Flood, Metric::PerSecond) / 1e6);
-        row("  deliveries", measured, ">= 30 if idle", "the best run");
+    fn idle(&self) -> Outcome<()> {
+        let [ours] = self.measure([(Kind::Storm.to(self.many), Peer::Chinwag)])?;
+        let figure = format!("memory per idle client, {} clients", self.many);
+        row(&figure, format!("{:.0} bytes", ours.least(Metric::Bytes)), "<= 256 bytes", "")
     }
 
-    fn stuck(&self) {
-        let [beside, alone] = [NEVER_READ, 0].map(Load::Beside);
-        let [most, before] = [beside, alone].map(|load| self.most(load, Metric::Bytes));
-        let kib = (most - before) / NEVER_READ as f64 / 1024.0;
-        let measured = format!("{kib:.2} KiB");
-        row("1000 that never read: memory each", measured, "<= 8 KiB", "the worst run");
-        let [with, without] =
-            [beside, alone].map(|load| self.least(load, Peer::Chinwag, Metric::CpuNs));
+    fn stuck(&self) -> Outcome<()> {
+        let load = |stuck| (Kind::Beside.to(SOME + stuck), Peer::Chinwag);
+        let [beside, alone] = self.measure([load(NEVER_READ), load(0)])?;
+        let more = beside.most(Metric::Bytes) - alone.most(Metric::Bytes);
+        let measured = format!("{:.2} KiB", more / NEVER_READ as f64 / 1024.0);
+        row("1000 that never read: memory each", measured, "<= 8 KiB", "the worst run")?;
+        let [with, without] = [beside, alone].map(|runs| runs.least(Metric::CpuNs));
         let raw = format!("{with:.2} ns, without {without:.2} ns");
         let measured = format!("x {:.3}", with / without);
-        row("  CPU per delivery to the others", measured, "<= x 1.1", &raw);
+        row("  CPU per delivery to the others", measured, "<= x 1.1", &raw)
     }
 
-    fn connect(&self) {
+    fn connect(&self) -> Outcome<()> {
         let many = self.many;
-        let [ours, bare] = self.cpu_ns(Load::Storm(many), Peer::Accept);
+        let (storm, each) = (Kind::Storm.to(many), Kind::Each.to(many));
+        let loads = [(storm, Peer::Chinwag), (storm, Peer::Accept), (each, Peer::Chinwag)];
+        let [ours, bare, each] = self.measure(loads)?;
+        let [ours, bare] = [ours, bare].map(|runs| runs.least(Metric::CpuNs));
         let raw = format!("{:.1} us, bare {:.1} us", ours / 1e3, bare / 1e3);
         let figure = format!("{many} connections: CPU each");
-        row(&figure, format!("x {:.2}", ours / bare), "<= x 4", &raw);
-        let [one_line, taken_in, heard] = [Metric::Seconds, Metric::TakenIn, Metric::Heard]
-            .map(|metric| self.least(Load::Each(many), Peer::Chinwag, metric));
+        row(&figure, format!("x {:.2}", ours / bare), "<= x 4", &raw)?;
+        let one_line = format!("{:.2} s", each.least(Metric::Seconds));
         let figure = "  all welcomed, and all received a line";
-        row(figure, format!("{one_line:.2} s"), "<= 1.5 s", "after the last connect");
-        let deliveries = (many * many) as f64 / 1e6;
+        row(figure, one_line, "<= 1.5 s", "after the last connect")?;
+        let (deliveries, heard) = ((many * many) as f64 / 1e6, each.least(Metric::Heard));
         let raw = format!("{deliveries:.0} million deliveries, the last after {heard:.2} s");
-        row("  a line of each of them arrived", format!("{taken_in:.2} s"), "<= 1.5 s", &raw);
+        let taken_in = format!("{:.2} s", each.least(Metric::TakenIn));
+        row("  a line of each of them arrived", taken_in, "<= 1.5 s", &raw)
     }
 
     fn fair(&self) -> Outcome<()> {
-        for (figure, metric) in [
-            ("100 flooders: Jain index", Metric::Jain),
-            ("  lines of 64 and of 1000 bytes", Metric::JainMixed),
-        ] {
-            let index = self.least(Load::Fair, Peer::Chinwag, metric);
-            row(figure, format!("{index:.4}"), ">= 0.95", "the worst run");
+        let of = |bytes| (Load { bytes, ..Kind::Fair.usual() }, Peer::Chinwag);
+        let [same, mixed] = self.measure([of(64), of(1000)])?;
+        for (figure, runs) in
+            [("100 flooders: Jain index", same), ("  lines of 64 and of 1000 bytes", mixed)]
+        {
+            row(figure, format!("{:.4}", runs.least(Metric::Jain)), ">= 0.95", "the worst run")?;
         }
         for (beside, flooder) in [
             ("nothing else", None),
@@ -214,17 +192,17 @@ impl Shown {
             let figure = format!("50 talkers beside {beside}: p99");
             let bytes: u64 = report.bytes_heard.iter().sum();
             let raw = format!("{:.1} MB, {} lines missed", bytes as f64 / 1e6, report.lines_missed);
-            row(&figure, format!("{:.1} ms", report.latency_us(99.0) / 1e3), "reported", &raw);
+            row(&figure, format!("{:.1} ms", report.latency_us(99.0) / 1e3), "reported", &raw)?;
         }
         Ok(())
     }
 
-    fn private(&self) {
-        let [many, few] = [self.many, FEW]
-            .map(|clients| self.least(Load::Private(clients), Peer::Chinwag, Metric::CpuNs));
+    fn private(&self) -> Outcome<()> {
+        let load = |clients| (Kind::Private.to(clients), Peer::Chinwag);
+        let [few, many] = self.cpu_ns([load(FEW), load(self.many)])?;
         let raw = format!("{:.1} us, with 10 {:.1} us", many / 1e3, few / 1e3);
         let figure = format!("a private reply, {} idle clients", self.many);
-        row(&figure, format!("x {:.3}", many / few), "x 1.0", &raw);
+        row(&figure, format!("x {:.3}", many / few), "x 1.0", &raw)
     }
 }
 
@@ -236,13 +214,12 @@ fn calls() -> Outcome<()> {
     let calls = runs::calls(SOME, CALLS_MESSAGES)?;
     let is_send = |name: &str| ["write", "writev", "sendto", "sendmsg"].contains(&name);
     let sum = |sends| -> u64 {
-        calls.iter().filter(|one| is_send(&one.name) == sends).map(|one| one.calls).sum()
+        calls.iter().filter(|(name, _)| is_send(name) == sends).map(|(_, calls)| calls).sum()
     };
     let target = format!("= {}", SOME as u64 * CALLS_MESSAGES);
-    row("sends, 100 messages to 1000 clients", sum(true).to_string(), &target, "");
-    let raw = calls.iter().map(|one| format!("{} {}", one.calls, one.name));
+    row("sends, 100 messages to 1000 clients", sum(true).to_string(), &target, "")?;
+    let raw = calls.iter().map(|(name, calls)| format!("{calls} {name}"));
     let raw = raw.collect::<Vec<_>>().join(", ");
     let each = sum(false) as f64 / CALLS_MESSAGES as f64;
-    row("  other calls a message", format!("{each:.2}"), "<= 4", &raw);
-    Ok(())
+    row("  other calls a message", format!("{each:.2}"), "<= 4", &raw)
 }

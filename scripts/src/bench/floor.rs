@@ -13,14 +13,14 @@ use chinwag::config::Config;
 use chinwag::server;
 use clap::ValueEnum;
 use mio::net::{TcpListener, TcpStream};
-use mio::{Events, Interest, Poll, Token};
+use mio::{Events, Interest, Poll, Registry, Token};
 
 const LISTENER: Token = Token(usize::MAX);
 const EVENTS_MAX: usize = 1024;
 const BLOCK_BYTES_MAX: usize = 64 * 1024;
 
 /// The first client: its messages start the sending, and when it leaves, its crowd ends.
-const FIRST: usize = 0;
+const FIRST: Token = Token(0);
 
 /// A bare loop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -34,109 +34,80 @@ pub enum Kind {
     Accept,
 }
 
-/// Runs a loop until it is killed.
-pub fn run(kind: Kind, listen: SocketAddr) -> Outcome<()> {
-    let mut floor = Floor::new(kind, listen)?;
-    println!("listening on {}", floor.listener.local_addr()?);
-    let mut events = Events::with_capacity(EVENTS_MAX);
-    loop {
-        floor.turn(&mut events)?;
-    }
-}
-
-struct Floor {
-    kind: Kind,
-    poll: Poll,
-    listener: TcpListener,
-    clients: Vec<TcpStream>,
-    message: Vec<u8>,
+/// The clients of one crowd.
+#[derive(Default)]
+struct Clients {
+    sockets: Vec<TcpStream>,
+    /// What is pumped, once the first client has asked for it.
+    block: Vec<u8>,
     /// The clients whose sockets take something, while pumping.
     writable: Vec<usize>,
-    pumping: bool,
-    block: Vec<u8>,
 }
 
-impl Floor {
-    fn new(kind: Kind, address: SocketAddr) -> Outcome<Floor> {
-        let poll = Poll::new()?;
-        let mut listener = TcpListener::from_std(server::listen_on(address, &Config::default())?);
-        poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
-        Ok(Floor {
-            kind,
-            poll,
-            listener,
-            clients: Vec::new(),
-            message: vec![0; BLOCK_BYTES_MAX],
-            writable: Vec::new(),
-            pumping: false,
-            block: Vec::new(),
-        })
-    }
-
-    fn turn(&mut self, events: &mut Events) -> Outcome<()> {
-        let busy = self.pumping && !self.writable.is_empty();
-        match self.poll.poll(events, busy.then_some(Duration::ZERO)) {
-            Err(error) if error.kind() == ErrorKind::Interrupted => return Ok(()),
+/// Runs a loop until it is killed.
+pub fn run(kind: Kind, listen: SocketAddr) -> Outcome<()> {
+    let mut poll = Poll::new()?;
+    let mut listener = TcpListener::from_std(server::listen_on(listen, &Config::default())?);
+    poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
+    println!("listening on {}", listener.local_addr()?);
+    let mut events = Events::with_capacity(EVENTS_MAX);
+    let (mut clients, mut message) = (Clients::default(), vec![0; BLOCK_BYTES_MAX]);
+    loop {
+        let is_busy = !clients.block.is_empty() && !clients.writable.is_empty();
+        match poll.poll(&mut events, is_busy.then_some(Duration::ZERO)) {
+            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
             result => result?,
         }
-        for event in events.iter() {
-            match event.token() {
-                LISTENER => self.accept()?,
-                Token(key) => {
-                    if event.is_writable() && self.kind == Kind::Pump {
-                        self.writable.push(key);
-                    }
-                    if event.is_readable() && key == FIRST {
-                        self.hear();
-                    }
-                }
+        for event in &events {
+            if event.token() == LISTENER {
+                clients.accept(kind, &listener, poll.registry())?;
+                continue;
+            }
+            if event.is_writable() && kind == Kind::Pump {
+                clients.writable.push(event.token().0);
+            }
+            if event.is_readable() && event.token() == FIRST {
+                clients.hear(kind, &mut message);
             }
         }
-        if self.pumping {
-            self.pump();
-        }
-        Ok(())
+        clients.pump();
     }
+}
 
-    fn accept(&mut self) -> Outcome<()> {
+impl Clients {
+    fn accept(&mut self, kind: Kind, listener: &TcpListener, registry: &Registry) -> Outcome<()> {
         loop {
-            let mut socket = match self.listener.accept() {
+            let mut socket = match listener.accept() {
                 Ok((socket, _)) => socket,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
                 Err(error) => return Err(error.into()),
             };
-            let key = self.clients.len();
+            let token = Token(self.sockets.len());
             // A bare loop of `send` reads only the client that sends.
-            if key == FIRST || self.kind != Kind::Send {
+            if token == FIRST || kind != Kind::Send {
                 let interests = Interest::READABLE | Interest::WRITABLE;
-                self.poll.registry().register(&mut socket, Token(key), interests)?;
+                registry.register(&mut socket, token, interests)?;
             }
-            self.clients.push(socket);
+            self.sockets.push(socket);
         }
     }
 
-    fn hear(&mut self) {
-        while let Some(first) = self.clients.first_mut() {
-            match first.read(&mut self.message) {
-                Ok(bytes @ 1..) if self.kind == Kind::Send => self.send(bytes),
-                Ok(bytes @ 1..) => {
-                    self.block = block(&self.message[..bytes]);
-                    self.pumping = self.kind == Kind::Pump;
-                }
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return,
-                Ok(0) | Err(_) => {
-                    self.clients.clear();
-                    self.writable.clear();
-                    self.pumping = false;
-                }
+    /// Reads the first client, and forgets all of them when it has left.
+    fn hear(&mut self, kind: Kind, message: &mut [u8]) {
+        while let Some(first) = self.sockets.first_mut() {
+            match (first.read(message), kind) {
+                (Ok(bytes @ 1..), Kind::Send) => self.send(&message[..bytes]),
+                (Ok(bytes @ 1..), Kind::Pump) => self.block = block(&message[..bytes]),
+                (Ok(1..), Kind::Accept) => {}
+                (Err(error), _) if error.kind() == ErrorKind::WouldBlock => return,
+                (Ok(0) | Err(_), _) => *self = Clients::default(),
             }
         }
     }
 
-    fn send(&mut self, bytes: usize) {
-        for client in &mut self.clients {
-            let taken = client.write(&self.message[..bytes]);
-            if !taken.is_ok_and(|taken| taken == bytes) {
+    fn send(&mut self, message: &[u8]) {
+        for client in &mut self.sockets {
+            if !client.write(message).is_ok_and(|taken| taken == message.len()) {
                 eprintln!("floor: a client did not take a message");
             }
         }
@@ -145,10 +116,12 @@ impl Floor {
     /// Sends one block to each client that takes it. A client that takes less than all takes
     /// nothing for now.
     fn pump(&mut self) {
-        let (clients, block) = (&mut self.clients, &self.block);
+        if self.block.is_empty() {
+            return;
+        }
         self.writable.retain(|key| {
-            let taken = clients.get_mut(*key).and_then(|client| client.write(block).ok());
-            taken == Some(block.len())
+            let taken = self.sockets.get_mut(*key).and_then(|it| it.write(&self.block).ok());
+            taken == Some(self.block.len())
         });
     }
 }

@@ -1,151 +1,165 @@
 //! What a server has to do, and the quantities that are measured. Values only.
 
-use std::fmt;
+use std::time::Duration;
 
 use clap::ValueEnum;
+use serde::{Deserialize, Serialize};
 
 use super::peer::Peer;
+use crate::crowd::author::MESSAGE_BYTES_MIN;
 use crate::crowd::sockets::clients_max;
 
-/// The clients of a flood.
-pub const FLOOD_CLIENTS: usize = 1000;
-/// Its messages in flight.
-pub const FLOOD_WINDOW: u64 = 1000;
+/// The bytes of a usual message, with name and line end.
+pub const USUAL_BYTES: usize = 64;
 
-/// The clients of `stuck`.
-const STUCK_CLIENTS: usize = 50;
-/// How many of them never read.
-pub const STUCK: usize = STUCK_CLIENTS / 10;
+/// How many of the clients of `stuck` never read.
+pub const STUCK: usize = 5;
 
 /// This many clients receive each line in a room.
 pub const ROOM_CLIENTS: usize = 2;
 
+/// The numbers of clients of `single`. The limit of descriptors allows no more than the greatest.
+pub const SIZES: [usize; 5] = [1000, 5000, 10_000, 15_000, 19_000];
+
 /// The numbers of clients of `rooms`: alone in one room, in 1 000 rooms, and in 9 000.
 pub const ROOMS_SIZES: [usize; 3] = [2, 2000, 18_000];
 
-/// The bytes of a message in the shapes of a flood, with name and line end.
+/// The bytes of a message in the shapes of a flood.
 pub const SHAPE_BYTES: [usize; 4] = [16, 64, 256, 1024];
 
 /// The messages in flight; `None` is as many as the server takes.
 pub const SHAPE_WINDOWS: [Option<u64>; 4] = [Some(100), Some(1000), Some(2000), None];
 
-/// A flood of messages of one size.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Shape {
-    /// The bytes of a message.
-    pub bytes: usize,
-    /// How many are in flight, if there is a limit.
-    pub window: Option<u64>,
-}
-
-impl Shape {
-    /// All of them, size by size.
-    pub fn all() -> impl Iterator<Item = Shape> {
-        let of = |bytes| SHAPE_WINDOWS.into_iter().map(move |window| Shape { bytes, window });
-        SHAPE_BYTES.into_iter().flat_map(of)
-    }
-}
-
-impl fmt::Display for Shape {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.window {
-            Some(window) => write!(f, "{} x {window}", self.bytes),
-            None => write!(f, "{} x unlimited", self.bytes),
-        }
-    }
+/// A kind of load. In files it has the name in small letters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+pub enum Kind {
+    /// Sends one message at a time, to more and more clients
+    Single,
+    /// One sender with 1 000 messages in flight, to 1 000 clients
+    Flood,
+    /// Many clients connect at once and send nothing
+    Storm,
+    /// 50 talkers and a flooder
+    Talkers,
+    /// 50 talkers, and one that sends 1 000 messages a second
+    Busy,
+    /// One client in ten never reads
+    Stuck,
+    /// Sends one message at a time, in one of more and more rooms of two clients
+    Rooms,
+    /// Floods of messages of 16 to 1 024 bytes, with 100 in flight, or up to as many as it takes
+    Shapes,
+    /// A flood beside clients that never read and have lapsed before
+    #[value(skip)]
+    Beside,
+    /// Many clients connect, and then each sends a line
+    #[value(skip)]
+    Each,
+    /// Flooders, and how evenly the server reads them. Every second has lines of usual length
+    #[value(skip)]
+    Fair,
+    /// A private reply, while the others are idle
+    #[value(skip)]
+    Private,
 }
 
 /// What a server has to do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Load {
-    /// One message at a time to this many clients.
-    Single(usize),
-    /// One sender with 1 000 messages in flight, to 1 000 clients.
-    Flood,
-    /// This many clients connect at once, and then send nothing.
-    Storm(usize),
-    /// 50 talkers with a message a second and a flooder, among 1 000 clients.
-    Talkers,
-    /// The same with a client that sends 1 000 a second instead of the flooder: all servers carry
-    /// the same.
-    Busy,
-    /// One in ten of 50 clients never reads.
-    Stuck,
-    /// One message at a time in one room at a time. This many clients receive, two in each room.
-    Rooms(usize),
-    /// One sender, to 1 000 clients.
-    Shape(Shape),
-    /// A flood beside this many clients that never read and have lapsed before.
-    Beside(usize),
-    /// This many clients connect, and then each sends a line.
-    Each(usize),
-    /// 100 flooders.
-    Fair,
-    /// A private reply, with this many clients that are idle.
-    Private(usize),
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Load {
+    /// Its kind.
+    pub kind: Kind,
+    /// How many clients there are, or receive something in any of the rooms.
+    pub clients: usize,
+    /// The bytes of a message, with name and line end.
+    pub bytes: usize,
+    /// How many messages are in flight, if there is a limit.
+    pub window: Option<u64>,
+    /// How long they are sent.
+    pub time: Duration,
+}
+
+impl Kind {
+    /// The load of this kind with its usual number of clients.
+    pub fn usual(self) -> Load {
+        let (clients, bytes, window, seconds) = match self {
+            Kind::Flood => (1000, USUAL_BYTES, Some(1000), 2),
+            Kind::Shapes => (1000, USUAL_BYTES, Some(1000), 1),
+            // The window of the flooder.
+            Kind::Talkers | Kind::Busy | Kind::Beside => (1000, USUAL_BYTES, Some(1000), 6),
+            // The messages are meant to fill buffers.
+            Kind::Stuck => (10 * STUCK, 400, Some(100), 8),
+            Kind::Fair => (100, USUAL_BYTES, None, 5),
+            // As short as can be, and without a time.
+            Kind::Each => (1000, MESSAGE_BYTES_MIN, Some(1), 0),
+            // The least disturbed of many short samples counts.
+            Kind::Single | Kind::Rooms => (1000, USUAL_BYTES, Some(1), 4),
+            Kind::Storm | Kind::Private => (1000, 0, None, 0),
+        };
+        Load { kind: self, clients, bytes, window, time: Duration::from_secs(seconds) }
+    }
+
+    /// The same with this many clients.
+    pub fn to(self, clients: usize) -> Load {
+        Load { clients, ..self.usual() }
+    }
+
+    /// All loads of this kind in a comparison; `many` are the clients of those with many.
+    pub fn loads(self, many: usize) -> Vec<Load> {
+        let most = clients_max();
+        let sizes = |sizes: &[usize]| {
+            let sizes = sizes.iter().filter(|size| **size <= most.min(many / 3 * 4));
+            sizes.map(|size| self.to(*size)).collect()
+        };
+        match self {
+            Kind::Single => sizes(&SIZES),
+            Kind::Rooms => sizes(&ROOMS_SIZES),
+            Kind::Storm => vec![self.to(many.min(most))],
+            Kind::Shapes => SHAPE_BYTES.into_iter().flat_map(Load::shapes).collect(),
+            _ => vec![self.usual()],
+        }
+    }
+
+    /// Its name.
+    pub fn name(self) -> String {
+        format!("{self:?}").to_lowercase()
+    }
 }
 
 impl Load {
+    /// Floods of messages of this many bytes.
+    pub fn shapes(bytes: usize) -> [Load; 4] {
+        SHAPE_WINDOWS.map(|window| Load { bytes, window, ..Kind::Shapes.usual() })
+    }
+
     /// Its name.
-    pub fn name(self) -> String {
-        match self {
-            Load::Single(_) => "single",
-            Load::Flood => "flood",
-            Load::Storm(_) => "storm",
-            Load::Talkers => "talkers",
-            Load::Busy => "busy",
-            Load::Stuck => "stuck",
-            Load::Rooms(_) => "rooms",
-            Load::Shape(shape) => return shape.to_string(),
-            Load::Beside(_) => "beside",
-            Load::Each(_) => "each",
-            Load::Fair => "fair",
-            Load::Private(_) => "private",
+    pub fn name(&self) -> String {
+        let window = self.window.map_or("unlimited".to_owned(), |window| window.to_string());
+        match self.kind {
+            Kind::Shapes => format!("{} x {window}", self.bytes),
+            kind => kind.name(),
         }
-        .to_owned()
     }
 
     /// The load of this name with this many clients, if it belongs to a comparison.
     pub fn named(name: &str, clients: usize) -> Option<Load> {
-        let of_size = [Load::Single(clients), Load::Storm(clients), Load::Rooms(clients)];
-        let others = [Load::Flood, Load::Talkers, Load::Busy, Load::Stuck];
-        let mut all = of_size.into_iter().chain(others).chain(Shape::all().map(Load::Shape));
-        all.find(|load| load.name() == name)
-    }
-
-    /// How many clients it has.
-    pub fn clients(self) -> usize {
-        match self {
-            Load::Single(clients) | Load::Storm(clients) | Load::Rooms(clients) => clients,
-            Load::Each(clients) | Load::Private(clients) => clients,
-            Load::Flood | Load::Talkers | Load::Busy | Load::Shape(_) => FLOOD_CLIENTS,
-            Load::Beside(stuck) => FLOOD_CLIENTS + stuck,
-            Load::Stuck => STUCK_CLIENTS,
-            Load::Fair => 100,
-        }
+        let kinds = Kind::value_variants().iter().map(|kind| kind.to(clients));
+        kinds.chain(Kind::Shapes.loads(clients)).find(|load| load.name() == name)
     }
 
     /// Whether this server, or bare loop, can do it.
-    pub fn is_for(self, peer: Peer) -> bool {
-        match (self, peer) {
-            (Load::Rooms(clients), _) => peer
-                .channel_clients()
-                .is_some_and(|each| clients / ROOM_CLIENTS * each <= clients_max()),
-            (_, Peer::Send) => matches!(self, Load::Single(_)),
-            (_, Peer::Pump) => matches!(self, Load::Flood | Load::Shape(_)),
-            (_, Peer::Accept) => matches!(self, Load::Storm(_)),
-            // Readers of another form differ in what a delivery costs, and in nothing else.
-            (_, Peer::Telnet | Peer::Web | Peer::Logging) => {
-                matches!(self, Load::Single(_) | Load::Flood | Load::Shape(_))
-            }
-            _ => self.clients() <= peer.clients_max(),
-        }
+    pub fn is_for(&self, peer: Peer) -> bool {
+        let clients = match (self.kind, peer.channel_clients()) {
+            (Kind::Rooms, None) => return false,
+            (Kind::Rooms, Some(each)) => self.clients / ROOM_CLIENTS * each,
+            _ => self.clients,
+        };
+        peer.kinds().contains(&self.kind) && clients <= clients_max().min(peer.clients_max())
     }
 }
 
 /// A quantity that is measured. Files have its name in small letters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ValueEnum)]
-#[value(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Metric {
     /// Processor time of the server for each delivery, connection or reply, in nanoseconds.
     CpuNs,
@@ -157,6 +171,10 @@ pub enum Metric {
     Bytes,
     /// The 99th percentile of the latency of the talkers' messages, in milliseconds.
     P99Ms,
+    /// The median of that latency, among servers that share one conversation.
+    P50Ms,
+    /// Processor time of their engine for each line, in nanoseconds.
+    EngineNs,
     /// The share of messages that were not delivered, without a notice.
     Lost,
     /// 1 if the server stopped delivering to all.
@@ -169,8 +187,6 @@ pub enum Metric {
     Heard,
     /// Jain's index of what the server took of each flooder.
     Jain,
-    /// The same if their lines differ in length.
-    JainMixed,
 }
 
 /// What one run has measured.

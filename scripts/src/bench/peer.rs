@@ -2,11 +2,12 @@
 
 use std::fs;
 use std::net::{Ipv4Addr, TcpListener};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use clap::ValueEnum;
 
+use super::load::Kind;
 use crate::crowd::Outcome;
 use crate::crowd::dialect::Dialect;
 use crate::crowd::started::{Started, beside};
@@ -14,8 +15,12 @@ use crate::crowd::started::{Started, beside};
 /// The files that a server needs, in a folder of their own.
 const FOLDER: &str = "target/peers";
 
+/// The servers that were written for this comparison.
+const TOKIO: &str = "target/peers/tokio/release/tokio-chat";
+const THREADS: &str = "scripts/peers/threads.py";
+
 /// A server, or a bare loop that shows what the kernel alone costs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
 pub enum Peer {
     /// This server, with clients like nc.
     Chinwag,
@@ -46,23 +51,33 @@ pub enum Peer {
 }
 
 impl Peer {
+    /// Its name in a table, and how its clients talk.
+    fn row(self) -> (&'static str, Dialect) {
+        match self {
+            Peer::Chinwag => ("chinwag", Dialect::Plain),
+            Peer::Telnet => ("chinwag, telnet", Dialect::Telnet),
+            Peer::Web => ("chinwag, WebSocket", Dialect::Web),
+            Peer::Logging => ("chinwag, keeps a log", Dialect::Plain),
+            Peer::Send => ("floor: a loop of `send`", Dialect::Bare),
+            Peer::Pump => ("floor: a pump of blocks", Dialect::Bare),
+            Peer::Accept => ("floor: an accept loop", Dialect::Bare),
+            Peer::Redis => ("redis-server, pub/sub", Dialect::Redis),
+            Peer::Nats => ("nats-server", Dialect::Nats),
+            Peer::Ngircd => ("ngircd", Dialect::Irc),
+            Peer::Ncat => ("ncat --chat", Dialect::Ncat),
+            Peer::Tokio => ("tokio, a task a client", Dialect::Welcoming),
+            Peer::Threads => ("Python, a thread a client", Dialect::Welcoming),
+        }
+    }
+
     /// Its name in a table.
     pub fn name(self) -> &'static str {
-        match self {
-            Peer::Chinwag => "chinwag",
-            Peer::Telnet => "chinwag, telnet",
-            Peer::Web => "chinwag, WebSocket",
-            Peer::Logging => "chinwag, keeps a log",
-            Peer::Send => "floor: a loop of `send`",
-            Peer::Pump => "floor: a pump of blocks",
-            Peer::Accept => "floor: an accept loop",
-            Peer::Redis => "redis-server, pub/sub",
-            Peer::Nats => "nats-server",
-            Peer::Ngircd => "ngircd",
-            Peer::Ncat => "ncat --chat",
-            Peer::Tokio => "tokio, a task a client",
-            Peer::Threads => "Python, a thread a client",
-        }
+        self.row().0
+    }
+
+    /// How its clients talk.
+    pub fn dialect(self) -> Dialect {
+        self.row().1
     }
 
     /// Whether it is this server.
@@ -70,50 +85,15 @@ impl Peer {
         self.dialect().is_chinwag()
     }
 
-    /// Whether it is built with this program: this server, and the bare loops.
-    fn is_ours(self) -> bool {
-        self.is_chinwag() || self.dialect() == Dialect::Bare
-    }
-
-    /// Whether it is installed; if not, how to get it.
-    pub fn is_there(self) -> Result<(), &'static str> {
-        let (program, package) = match self {
-            _ if self.is_ours() => return Ok(()),
-            Peer::Redis => ("redis-server", "apt-get install redis-server"),
-            Peer::Nats => ("nats-server", "apt-get install nats-server"),
-            Peer::Ngircd => ("ngircd", "apt-get install ngircd"),
-            Peer::Ncat => ("ncat", "apt-get install ncat"),
-            Peer::Threads => ("python3", "apt-get install python3"),
-            Peer::Tokio if tokio_chat().exists() => return Ok(()),
-            _ => return Err("scripts/bench.sh builds it"),
-        };
-        let folders = ["/usr/bin", "/usr/sbin", "/usr/local/bin"].map(Path::new);
-        let is_there = folders.iter().any(|folder| folder.join(program).exists());
-        if is_there { Ok(()) } else { Err(package) }
-    }
-
-    /// Its version, as it prints it.
-    pub fn version(self) -> String {
-        let told = |program: &str, flag: &str| {
-            let output = Command::new(program).arg(flag).output();
-            let output = output.map(|output| [output.stdout, output.stderr].concat());
-            let text = String::from_utf8_lossy(&output.unwrap_or_default()).into_owned();
-            let line = text.lines().next().unwrap_or_default();
-            // The rest says how it was built.
-            let end = [" sha=", "-IDENT", " ("].iter().filter_map(|sign| line.find(sign)).min();
-            line[..end.unwrap_or(line.len())].trim().to_owned()
-        };
+    /// The kinds of loads that it is for.
+    pub fn kinds(self) -> &'static [Kind] {
         match self {
-            Peer::Chinwag | Peer::Telnet | Peer::Web | Peer::Logging => beside("chinwag")
-                .map(|program| told(&program.to_string_lossy(), "--version"))
-                .unwrap_or_default(),
-            Peer::Send | Peer::Pump | Peer::Accept => "scripts/src/bench/floor.rs".to_owned(),
-            Peer::Redis => told("redis-server", "--version"),
-            Peer::Nats => told("nats-server", "--version"),
-            Peer::Ngircd => told("ngircd", "--version"),
-            Peer::Ncat => told("ncat", "--version"),
-            Peer::Tokio => "scripts/peers/tokio".to_owned(),
-            Peer::Threads => format!("scripts/peers/threads.py, {}", told("python3", "--version")),
+            Peer::Send => &[Kind::Single],
+            Peer::Pump => &[Kind::Flood, Kind::Shapes],
+            Peer::Accept => &[Kind::Storm],
+            // Readers of another form differ in what a delivery costs, and in nothing else.
+            Peer::Telnet | Peer::Web | Peer::Logging => &[Kind::Single, Kind::Flood, Kind::Shapes],
+            _ => Kind::value_variants(),
         }
     }
 
@@ -136,10 +116,34 @@ impl Peer {
         if matches!(self, Peer::Ngircd | Peer::Ncat) { QUEUE_OF_TEN } else { QUEUE_OF_4096 }
     }
 
+    /// How many clients a channel has if two of them receive each message, where the server has
+    /// channels. A talker that does not receive its own messages is a third one.
+    pub fn channel_clients(self) -> Option<usize> {
+        let has_channels = matches!(self, Peer::Chinwag | Peer::Redis | Peer::Nats | Peer::Ngircd);
+        has_channels.then_some(if self.dialect().echoes() { 2 } else { 3 })
+    }
+
+    /// Its version, as it prints it; if it is not here, how to get it.
+    pub fn version(self) -> Result<String, String> {
+        match self {
+            Peer::Send | Peer::Pump | Peer::Accept => Ok("scripts/src/bench/floor.rs".to_owned()),
+            Peer::Redis => version_of("redis-server"),
+            Peer::Nats => version_of("nats-server"),
+            Peer::Ngircd => version_of("ngircd"),
+            Peer::Ncat => version_of("ncat"),
+            Peer::Tokio if Path::new(TOKIO).exists() => Ok("scripts/peers/tokio".to_owned()),
+            Peer::Tokio => Err("scripts/bench.sh builds it".to_owned()),
+            Peer::Threads => Ok(format!("{THREADS}, {}", version_of("python3")?)),
+            Peer::Chinwag | Peer::Telnet | Peer::Web | Peer::Logging => {
+                // Without it the comparison fails.
+                let program = beside("chinwag").unwrap_or_default();
+                Ok(version_of(&program.to_string_lossy()).unwrap_or_default())
+            }
+        }
+    }
+
     /// Starts it on a free port of 127.0.0.1.
     pub fn start(self) -> Outcome<Started> {
-        let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
-        let port = free.port().to_string();
         match self {
             Peer::Chinwag => Started::chinwag(&[]),
             // It must wait for the first bytes of a client, however busy the machine is.
@@ -154,74 +158,38 @@ impl Peer {
             Peer::Send => Started::floor("send"),
             Peer::Pump => Started::floor("pump"),
             Peer::Accept => Started::floor("accept"),
-            Peer::Tokio => Started::new(&tokio_chat(), &[]),
-            Peer::Threads => Started::new(Path::new("scripts/peers/threads.py"), &[]),
-            Peer::Redis => {
-                let mut command = Command::new("redis-server");
-                command.args(["--bind", "127.0.0.1", "--port", &port, "--save", ""]);
-                command.args(["--appendonly", "no", "--protected-mode", "no"]);
-                command.args(["--maxclients", "19900", "--tcp-backlog", "4096"]);
-                command.args(["--loglevel", "warning"]);
-                command.args(["--client-output-buffer-limit", "pubsub 0 0 0"]);
-                Started::at(command, free)
-            }
-            Peer::Nats => {
-                let text = format!("listen: \"127.0.0.1:{port}\"\nping_interval: \"1h\"\n");
-                let mut command = Command::new("nats-server");
-                command.arg("-c").arg(configuration("nats.conf", &text)?);
-                Started::at(command, free)
-            }
-            Peer::Ngircd => {
-                let text = format!(
-                    "[Global]\nName = bench.local\nInfo = bench\nListen = 127.0.0.1\n\
-                     Ports = {port}\n\
-                     MotdPhrase = bench\nServerUID = nobody\n[Limits]\nMaxConnections = 0\n\
-                     MaxConnectionsIP = 0\nMaxPenaltyTime = 0\nPingTimeout = 3600\n\
-                     [Options]\nDNS = no\nIdent = no\nPAM = no\n"
-                );
-                let mut command = Command::new("ngircd");
-                command.arg("-n").arg("-f").arg(configuration("ngircd.conf", &text)?);
-                Started::at(command, free)
-            }
-            Peer::Ncat => {
-                let mut command = Command::new("ncat");
-                command.args(["-l", "127.0.0.1", &port, "--chat", "-m", "20000"]);
-                Started::at(command, free)
-            }
-        }
-    }
-
-    /// How many clients a channel has if two of them receive each message, where the server has
-    /// channels. A talker that does not receive its own messages is a third one.
-    pub fn channel_clients(self) -> Option<usize> {
-        let has_channels = matches!(self, Peer::Chinwag | Peer::Redis | Peer::Nats | Peer::Ngircd);
-        has_channels.then_some(if self.dialect().echoes() { 2 } else { 3 })
-    }
-
-    /// How its clients talk.
-    pub fn dialect(self) -> Dialect {
-        match self {
-            Peer::Chinwag | Peer::Logging => Dialect::Plain,
-            Peer::Telnet => Dialect::Telnet,
-            Peer::Web => Dialect::Web,
-            Peer::Send | Peer::Pump | Peer::Accept => Dialect::Bare,
-            Peer::Redis => Dialect::Redis,
-            Peer::Nats => Dialect::Nats,
-            Peer::Ngircd => Dialect::Irc,
-            Peer::Ncat => Dialect::Ncat,
-            Peer::Tokio | Peer::Threads => Dialect::Welcoming,
+            Peer::Tokio => Started::new(Path::new(TOKIO), &[]),
+            Peer::Threads => Started::new(Path::new(THREADS), &[]),
+            Peer::Redis => start("redis-server CONF", include_str!("../../peers/redis.conf")),
+            Peer::Nats => start("nats-server -c CONF", include_str!("../../peers/nats.conf")),
+            Peer::Ngircd => start("ngircd -n -f CONF", include_str!("../../peers/ngircd.conf")),
+            Peer::Ncat => start("ncat -l 127.0.0.1 PORT --chat -m 20000", ""),
         }
     }
 }
 
-/// The path of the program of [`Peer::Tokio`].
-fn tokio_chat() -> PathBuf {
-    Path::new(FOLDER).join("tokio/release/tokio-chat")
+/// What an installed program says that it is. It has the name of its package.
+fn version_of(program: &str) -> Result<String, String> {
+    let output = Command::new(program).arg("--version").output();
+    let output = output.map_err(|_| format!("apt-get install {program}"))?;
+    let text = [output.stdout, output.stderr].concat();
+    let text = String::from_utf8_lossy(&text);
+    let line = text.lines().next().unwrap_or_default();
+    // The rest says how it was built.
+    let end = [" sha=", "-IDENT", " ("].iter().filter_map(|sign| line.find(sign)).min();
+    Ok(line[..end.unwrap_or(line.len())].trim().to_owned())
 }
 
-fn configuration(name: &str, text: &str) -> Outcome<PathBuf> {
+/// Starts an installed server. PORT stands for its port, and CONF for the path of this
+/// configuration.
+fn start(command: &str, conf: &str) -> Outcome<Started> {
+    let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
+    let (port, path) = (free.port().to_string(), format!("{FOLDER}/conf"));
     fs::create_dir_all(FOLDER)?;
-    let path = Path::new(FOLDER).join(name);
-    fs::write(&path, text)?;
-    Ok(path)
+    fs::write(&path, conf.replace("PORT", &port))?;
+    let filled = command.replace("PORT", &port).replace("CONF", &path);
+    let mut words = filled.split(' ');
+    let mut command = Command::new(words.next().unwrap_or_default());
+    command.args(words);
+    Started::at(command, free)
 }

@@ -1,85 +1,110 @@
 //! The measurements, run by run.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use clap::ValueEnum;
-use serde_json::{Map, Value, json};
+use serde::{Deserialize, Serialize};
 
 use super::load::{Load, Measured, Metric};
 use super::peer::Peer;
 
+/// What several runs have measured.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+pub struct Runs(BTreeMap<Metric, Vec<f64>>);
+
+impl Runs {
+    /// Adds the values of one run.
+    pub fn add(&mut self, measured: Measured) {
+        for (metric, value) in measured {
+            self.0.entry(metric).or_default().push(value);
+        }
+    }
+
+    /// The least and the greatest value of the runs, if there is any.
+    pub fn range(&self, metric: Metric) -> Option<(f64, f64)> {
+        let runs = || self.0.get(&metric).into_iter().flatten().copied();
+        Some((runs().reduce(f64::min)?, runs().reduce(f64::max)?))
+    }
+
+    /// The least value of the runs.
+    pub fn least(&self, metric: Metric) -> f64 {
+        self.range(metric).map_or(f64::NAN, |(least, _)| least)
+    }
+
+    /// The greatest.
+    pub fn most(&self, metric: Metric) -> f64 {
+        self.range(metric).map_or(f64::NAN, |(_, most)| most)
+    }
+}
+
+/// A comparison, as its file has it.
+#[derive(Debug, Deserialize, Serialize)]
+pub struct Comparison {
+    /// The machine, and the date.
+    pub machine: String,
+    /// What was measured.
+    pub results: Vec<Entry>,
+    /// How often, in words.
+    pub runs: String,
+    /// What the servers say that they are.
+    pub versions: Vec<String>,
+}
+
+/// A load on a server.
+#[derive(Debug, Deserialize, Serialize)]
+pub struct Entry {
+    clients: usize,
+    load: String,
+    runs: Runs,
+    server: String,
+}
+
 /// All measurements.
 #[derive(Debug, Default)]
 pub struct Results {
-    runs: BTreeMap<(Load, Peer), BTreeMap<Metric, Vec<f64>>>,
-    failures: BTreeMap<(Load, Peer), String>,
+    runs: BTreeMap<(Load, Peer), Runs>,
+    /// What is not tried again.
+    pub failed: BTreeSet<(Load, Peer)>,
 }
 
 impl Results {
     /// Adds the values of one run.
     pub fn add(&mut self, load: Load, peer: Peer, measured: Measured) {
-        let of = self.runs.entry((load, peer)).or_default();
-        for (metric, value) in measured {
-            of.entry(metric).or_default().push(value);
-        }
+        self.runs.entry((load, peer)).or_default().add(measured);
     }
 
-    /// Adds the runs of an earlier comparison, as [`Results::to_json`] writes them. `None` if a
-    /// load or server in it is unknown.
-    pub fn add_json(&mut self, earlier: &Value) -> Option<()> {
-        for one in earlier.as_array()? {
-            let clients = one["clients"].as_u64()? as usize;
-            let load = Load::named(one["load"].as_str()?, clients)?;
+    /// Adds the runs of an earlier comparison. `None` if a load or server in it is unknown.
+    pub fn add_entries(&mut self, entries: Vec<Entry>) -> Option<()> {
+        for Entry { clients, load, runs, server } in entries {
+            let load = Load::named(&load, clients)?;
             let mut peers = Peer::value_variants().iter();
-            let peer = peers.find(|peer| one["server"] == peer.name())?;
-            for (key, runs) in one["runs"].as_object()? {
-                let metric = Metric::from_str(key, false).ok()?;
-                let of = self.runs.entry((load, *peer)).or_default().entry(metric).or_default();
-                of.extend(runs.as_array()?.iter().filter_map(Value::as_f64));
+            let peer = peers.find(|peer| peer.name() == server)?;
+            for (metric, values) in runs.0 {
+                self.add(load, *peer, values.into_iter().map(|value| (metric, value)).collect());
             }
         }
         Some(())
     }
 
+    /// All runs of each load and server.
+    pub fn entries(&self) -> Vec<Entry> {
+        let entry = |((load, peer), runs): (&(Load, Peer), &Runs)| Entry {
+            clients: load.clients,
+            load: load.name(),
+            runs: runs.clone(),
+            server: peer.name().to_owned(),
+        };
+        self.runs.iter().map(entry).collect()
+    }
+
     /// The smallest and the largest number of runs of any load and server.
     pub fn counts(&self) -> (usize, usize) {
-        let counts = || self.runs.values().flat_map(BTreeMap::values).map(Vec::len);
+        let counts = || self.runs.values().flat_map(|runs| runs.0.values()).map(Vec::len);
         (counts().min().unwrap_or(0), counts().max().unwrap_or(0))
-    }
-
-    /// Notes that a run failed.
-    pub fn fail(&mut self, load: Load, peer: Peer, why: String) {
-        self.failures.insert((load, peer), why);
-    }
-
-    /// Why a run failed.
-    pub fn failure(&self, load: Load, peer: Peer) -> Option<&str> {
-        self.failures.get(&(load, peer)).map(String::as_str)
-    }
-
-    /// The values of all runs, if there are any.
-    pub fn runs(&self, load: Load, peer: Peer, metric: Metric) -> Option<&[f64]> {
-        self.runs.get(&(load, peer))?.get(&metric).map(Vec::as_slice)
     }
 
     /// The least and the greatest value of the runs.
     pub fn range(&self, load: Load, peer: Peer, metric: Metric) -> Option<(f64, f64)> {
-        let runs = self.runs(load, peer, metric)?;
-        let least = runs.iter().copied().fold(f64::INFINITY, f64::min);
-        Some((least, runs.iter().copied().fold(f64::NEG_INFINITY, f64::max)))
-    }
-
-    /// The runs as JSON: a list with an object for each load and server.
-    pub fn to_json(&self) -> Value {
-        let one = |((load, peer), metrics): (&(Load, Peer), &BTreeMap<Metric, Vec<f64>>)| {
-            let metrics: Map<String, Value> = metrics
-                .iter()
-                .filter_map(|(metric, runs)| Some((metric.to_possible_value()?, runs)))
-                .map(|(name, runs)| (name.get_name().to_owned(), json!(runs)))
-                .collect();
-            let (name, clients) = (load.name(), load.clients());
-            json!({ "load": name, "clients": clients, "server": peer.name(), "runs": metrics })
-        };
-        self.runs.iter().map(one).collect()
+        self.runs.get(&(load, peer))?.range(metric)
     }
 }

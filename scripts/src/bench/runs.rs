@@ -2,21 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use super::load::{FLOOD_CLIENTS, FLOOD_WINDOW, ROOM_CLIENTS, STUCK};
-use super::load::{Load, Measured, Metric, Shape};
+use super::load::{Kind, Load, Measured, Metric, ROOM_CLIENTS, STUCK, USUAL_BYTES};
 use super::peer::Peer;
-use crate::crowd::author::MESSAGE_BYTES_MIN;
 use crate::crowd::gauge::{self, Calls, Connections, Strace};
 use crate::crowd::load::{self as talking, Pace, Report, Talker, Until, jain};
 use crate::crowd::sockets::{Crowd, Server};
 use crate::crowd::started::Started;
 use crate::crowd::{Fault, Outcome, Patience};
-
-/// A usual message, with its name and line end.
-const MESSAGE_BYTES: usize = 64;
-
-/// A message that is meant to fill buffers.
-const LONG_MESSAGE_BYTES: usize = 400;
 
 /// Longer than chinwag collects joins for one summary, and than other servers announce them.
 const QUIET: Duration = Duration::from_millis(1300);
@@ -31,20 +23,15 @@ const STALL: Duration = Duration::from_secs(3);
 /// took. A slow server that takes all that is sent would need minutes.
 const REST_TIMES: u32 = 3;
 
-/// Deliveries in one sample of one message at a time, and how long a run takes samples. The least
-/// disturbed one counts. They are short, since a noisy host disturbs every long one.
+/// Deliveries in one sample of one message at a time. The least disturbed one counts. They are
+/// short, since a noisy host disturbs every long one.
 const SINGLE_DELIVERIES: usize = 10_000;
-const SINGLE_TIME: Duration = Duration::from_secs(4);
 
 /// One sample of `rooms` visits this many rooms, spread over all of them.
 const ROOMS_VISITED: usize = 8;
 
-/// How long a flood lasts, and one of many shapes.
-const FLOOD_TIME: Duration = Duration::from_secs(2);
-const SHAPE_TIME: Duration = Duration::from_secs(1);
-
 /// A bare pump sends blocks of at most this many bytes, and as many of them as a flood has.
-const BLOCK_BYTES_MAX: usize = 64 * 1024;
+const BLOCK_BYTES_MAX: u64 = 64 * 1024;
 const PUMPED_BYTES: u64 = 4 << 30;
 
 /// The talkers of `talkers` and `busy`, and what one busy client sends per second: more than all of
@@ -52,11 +39,6 @@ const PUMPED_BYTES: u64 = 4 << 30;
 const TALKERS: usize = 50;
 const BUSY_EVERY: Duration = Duration::from_millis(1);
 const TALK_EVERY: Duration = Duration::from_secs(1);
-const TALK_TIME: Duration = Duration::from_secs(6);
-
-/// The load of `stuck`.
-const STUCK_WINDOW: u64 = 100;
-const STUCK_TIME: Duration = Duration::from_secs(8);
 
 /// Messages that fill the window of the transcript more than twice, so a client that never reads
 /// has lapsed. Then come those that are measured.
@@ -70,89 +52,76 @@ const CONNECTED_BEFORE: usize = 100;
 const REPLIES: u64 = 2000;
 const TOO_LONG_BYTES: usize = 5000;
 
-/// How long the flooders of `fair` send.
-const FAIR_TIME: Duration = Duration::from_secs(5);
+/// How long talkers beside a flooder are measured.
 const FAIR_TALK_TIME: Duration = Duration::from_secs(10);
 
-/// Runs it once, and returns what was measured.
-pub fn run(load: Load, peer: Peer) -> Outcome<Measured> {
-    let side = Side::start(peer)?;
-    match load {
-        Load::Single(clients) => side.single(clients),
-        Load::Flood if peer == Peer::Pump => side.pump(BLOCK_BYTES_MAX, MESSAGE_BYTES, FLOOD_TIME),
-        Load::Flood => side.flood(),
-        Load::Storm(clients) => side.storm(clients),
-        Load::Talkers => side.talkers(Pace::Window(FLOOD_WINDOW)),
-        Load::Busy => side.talkers(Pace::Every(BUSY_EVERY)),
-        Load::Stuck => side.stuck(),
-        Load::Rooms(clients) => side.rooms(clients / ROOM_CLIENTS),
-        Load::Shape(shape) => side.shape(&mut side.crowd(FLOOD_CLIENTS)?, shape).map(|(it, _)| it),
-        Load::Beside(stuck) => side.beside(stuck),
-        Load::Each(clients) => side.each(clients),
-        Load::Fair => fair(peer),
-        Load::Private(clients) => side.private(clients),
-    }
+/// Runs it once, and returns what was measured. A flood takes over the server and the clients of
+/// the flood before, and leaves them `here` unless something is still on its way.
+pub fn run(load: Load, peer: Peer, here: &mut Option<Side>) -> Outcome<Measured> {
+    let mut side = match here.take() {
+        Some(side) => Side { load, ..side },
+        None => Side::start(load, peer)?,
+    };
+    let measured = match load.kind {
+        Kind::Flood | Kind::Shapes if peer == Peer::Pump => side.pump()?,
+        Kind::Flood | Kind::Shapes => side.flood()?,
+        Kind::Talkers | Kind::Busy => side.talkers()?,
+        Kind::Stuck => side.stuck()?,
+        Kind::Single => side.single()?,
+        Kind::Storm => side.storm()?,
+        Kind::Rooms => side.rooms()?,
+        Kind::Beside => side.beside()?,
+        Kind::Each => side.each()?,
+        Kind::Fair => side.fair()?,
+        Kind::Private => side.private()?,
+    };
+    *here = Some(side).filter(|side| side.end == Some(End::Heard));
+    Ok(measured)
 }
 
-/// Runs floods of all these shapes, one after the other. A server that fails, or still has
-/// something to send, is started again for the next.
-pub fn run_shapes(
-    peer: Peer,
-    shapes: Vec<Shape>,
-    take: &mut dyn FnMut(Shape, Outcome<Measured>) -> Outcome<()>,
-) -> Outcome<()> {
-    let mut here: Option<(Side, Crowd)> = None;
-    for shape in shapes {
-        if peer == Peer::Pump {
-            let in_flight = shape.window.unwrap_or(u64::MAX).saturating_mul(shape.bytes as u64);
-            let block = in_flight.min(BLOCK_BYTES_MAX as u64) as usize;
-            take(shape, Side::start(peer)?.pump(block, shape.bytes, SHAPE_TIME))?;
-            continue;
-        }
-        let (side, mut crowd) = match here.take() {
-            Some(here) => here,
-            None => {
-                let side = Side::start(peer)?;
-                let crowd = side.crowd(FLOOD_CLIENTS)?;
-                (side, crowd)
-            }
-        };
-        let measured = side.shape(&mut crowd, shape);
-        if measured.as_ref().is_ok_and(|(_, end)| *end == End::Heard) {
-            here = Some((side, crowd));
-        }
-        take(shape, measured.map(|(measured, _)| measured))?;
-    }
-    Ok(())
-}
-
-/// A talker that is not timed.
-fn talker(pace: Pace) -> [Talker; 1] {
-    [Talker { client: 0, pace, message_bytes: MESSAGE_BYTES, timed: false }]
-}
-
-/// Talkers, and perhaps another one beside them that is not timed.
-fn talkers(beside: Option<Pace>) -> Vec<Talker> {
-    let [usual] = talker(Pace::Every(TALK_EVERY));
-    let every = |client| Talker { client, timed: true, ..usual };
-    let beside = beside.into_iter().flat_map(talker);
-    beside.chain((1..=TALKERS).map(every)).collect()
-}
-
-/// The report of talkers of chinwag, and perhaps another one beside them.
+/// The report of talkers of chinwag, and perhaps a flooder beside them.
 pub fn talkers_beside(flooder: Option<Pace>) -> Outcome<Report> {
-    let side = Side::start(Peer::Chinwag)?;
-    let mut crowd = side.crowd_with(FLOOD_CLIENTS, TALKERS + 1)?;
-    talking::run(&mut crowd, &talkers(flooder), Until::Time(FAIR_TALK_TIME))
+    let mut side = Side::start(Kind::Talkers.usual(), Peer::Chinwag)?;
+    side.enter()?;
+    let mut talkers = talkers(side.load);
+    match flooder {
+        Some(pace) => talkers[0].pace = pace,
+        None => _ = talkers.remove(0),
+    }
+    talking::run(&mut side.crowd, &talkers, Until::Time(FAIR_TALK_TIME))
 }
 
 /// The system calls of chinwag for this many messages to this many clients.
-pub fn calls(clients: usize, messages: u64) -> Outcome<Vec<Calls>> {
-    let side = Side::start(Peer::Chinwag)?;
-    let mut crowd = side.crowd(clients)?;
+pub fn calls(clients: usize, messages: u64) -> Outcome<Calls> {
+    let mut side = Side::start(Kind::Single.to(clients), Peer::Chinwag)?;
+    side.enter()?;
     let strace = Strace::attach(side.started.pid())?;
-    talking::run(&mut crowd, &talker(Pace::Window(1)), Until::Heard(messages))?;
+    side.talk_unmeasured(Until::Heard(messages))?;
     strace.finish()
+}
+
+/// The clients that send. The first one sends as the load says.
+fn talkers(load: Load) -> Vec<Talker> {
+    let pace = match load.kind {
+        Kind::Busy => Pace::Every(BUSY_EVERY),
+        _ => load.window.map_or(Pace::Free, Pace::Window),
+    };
+    let count = match load.kind {
+        Kind::Talkers | Kind::Busy => 1 + TALKERS,
+        Kind::Each | Kind::Fair => load.clients,
+        _ => 1,
+    };
+    let talker = |client| {
+        let usual = Talker { client, pace, message_bytes: load.bytes, timed: false };
+        match load.kind {
+            Kind::Talkers | Kind::Busy if client > 0 => {
+                Talker { pace: Pace::Every(TALK_EVERY), timed: true, ..usual }
+            }
+            Kind::Fair if client % 2 == 0 => Talker { message_bytes: USUAL_BYTES, ..usual },
+            _ => usual,
+        }
+    };
+    (0..count).map(talker).collect()
 }
 
 /// How a talk has ended.
@@ -192,38 +161,43 @@ pub fn talk(crowd: &mut Crowd, talkers: &[Talker], until: Until) -> Outcome<(Rep
     Ok((load.report()?, end))
 }
 
-/// A server that is measured.
-struct Side {
+/// A server that is measured, and its clients.
+pub struct Side {
+    load: Load,
     peer: Peer,
+    crowd: Crowd,
+    /// How the last talk has ended.
+    end: Option<End>,
     started: Started,
 }
 
 impl Side {
-    fn start(peer: Peer) -> Outcome<Side> {
-        Ok(Side { peer, started: peer.start()? })
+    /// A server without clients.
+    fn start(load: Load, peer: Peer) -> Outcome<Side> {
+        let started = peer.start()?;
+        let crowd = Crowd::new(Server {
+            address: started.address,
+            dialect: peer.dialect(),
+            connections: Some(Connections::of(started.pid())?),
+            arriving_max: peer.arriving_max(),
+        })?;
+        let crowd = match load.kind {
+            Kind::Storm | Kind::Each => crowd,
+            _ if peer == Peer::Pump => crowd,
+            Kind::Rooms => {
+                let each = peer.channel_clients().ok_or("it has no rooms")?;
+                crowd.with_talkers(1).in_channels_of(each)
+            }
+            _ => crowd.with_talkers(talkers(load).len()),
+        };
+        Ok(Side { load, peer, crowd, end: None, started })
     }
 
-    /// A crowd of no clients yet.
-    fn nobody(&self) -> Outcome<Crowd> {
-        Crowd::new(Server {
-            address: self.started.address,
-            dialect: self.peer.dialect(),
-            connections: Some(Connections::of(self.started.pid())?),
-            arriving_max: self.peer.arriving_max(),
-        })
-    }
-
-    /// A crowd whose first client talks, when all is quiet.
-    fn crowd(&self, clients: usize) -> Outcome<Crowd> {
-        self.crowd_with(clients, 1)
-    }
-
-    fn crowd_with(&self, clients: usize, talkers: usize) -> Outcome<Crowd> {
-        let mut crowd = self.nobody()?.with_talkers(talkers);
-        crowd.connect(clients)?;
-        crowd.read_for(QUIET)?;
-        crowd.begin()?;
-        Ok(crowd)
+    /// Has the clients connect, and waits until all is quiet.
+    fn enter(&mut self) -> Outcome<()> {
+        self.crowd.connect(self.load.clients)?;
+        self.crowd.read_for(QUIET)?;
+        self.crowd.begin()
     }
 
     fn cpu_ns(&self) -> Outcome<f64> {
@@ -234,15 +208,11 @@ impl Side {
         Ok(gauge::resident_bytes(self.started.pid())? as f64)
     }
 
-    /// Has the clients talk. Returns the report, how that ended, and what a talk has of metrics.
-    fn talk(
-        &self,
-        crowd: &mut Crowd,
-        talkers: &[Talker],
-        until: Until,
-    ) -> Outcome<(Report, End, Measured)> {
+    /// Has the clients talk. Returns the report, and what a talk has of metrics.
+    fn talk(&mut self, until: Until) -> Outcome<(Report, Measured)> {
         let before = self.cpu_ns()?;
-        let (report, end) = talk(crowd, talkers, until)?;
+        let (report, end) = talk(&mut self.crowd, &talkers(self.load), until)?;
+        self.end = Some(end);
         let each = (self.cpu_ns()? - before) / report.deliveries as f64;
         let all = (report.messages_missed + report.deliveries).max(1) as f64;
         // chinwag tells what it does not deliver.
@@ -253,190 +223,175 @@ impl Side {
             (Metric::Lost, lost),
             (Metric::Stalled, f64::from(u8::from(end == End::Stalled))),
         ];
-        Ok((report, end, measured))
+        Ok((report, measured))
     }
 
-    fn single(&self, clients: usize) -> Outcome<Measured> {
-        let mut crowd = self.crowd(clients)?;
-        let messages = (SINGLE_DELIVERIES / clients).max(1);
-        self.least(|| one_at_a_time(&mut crowd, messages))
+    /// Has the clients talk, and does not wait for what is on its way then.
+    fn talk_unmeasured(&mut self, until: Until) -> Outcome<Report> {
+        talking::run(&mut self.crowd, &talkers(self.load), until)
     }
 
-    fn rooms(&self, rooms: usize) -> Outcome<Measured> {
-        let each = self.peer.channel_clients().ok_or("it has no rooms")?;
-        let mut crowd = self.nobody()?.with_talkers(1).in_channels_of(each);
-        crowd.connect(rooms * each)?;
-        crowd.read_for(QUIET)?;
-        let messages = SINGLE_DELIVERIES / ROOM_CLIENTS / ROOMS_VISITED;
-        let visited = |nth: usize| rooms - 1 - nth * rooms / ROOMS_VISITED;
-        for nth in (0..ROOMS_VISITED).filter(|nth| *nth == 0 || visited(*nth) < visited(nth - 1)) {
-            crowd.turn_to(visited(nth));
-            crowd.begin()?;
+    fn flood(&mut self) -> Outcome<Measured> {
+        // After an earlier flood the clients are still there.
+        if self.end.is_none() {
+            self.enter()?;
         }
-        self.least(|| {
-            let visit = |nth| {
-                crowd.turn_to(visited(nth));
-                one_at_a_time(&mut crowd, messages)
-            };
-            (0..ROOMS_VISITED).map(visit).sum()
-        })
-    }
-
-    /// Takes samples, and returns the least cost of a delivery. A sample returns its deliveries.
-    fn least(&self, mut sample: impl FnMut() -> Outcome<u64>) -> Outcome<Measured> {
-        let (mut least, start) = (f64::INFINITY, Instant::now());
-        while start.elapsed() < SINGLE_TIME {
-            let before = self.cpu_ns()?;
-            let deliveries = sample()?;
-            least = least.min((self.cpu_ns()? - before) / deliveries as f64);
-        }
-        Ok(vec![(Metric::CpuNs, least)])
-    }
-
-    fn flood(&self) -> Outcome<Measured> {
-        let mut crowd = self.crowd(FLOOD_CLIENTS)?;
-        let talkers = talker(Pace::Window(FLOOD_WINDOW));
-        let (report, _, measured) = self.talk(&mut crowd, &talkers, Until::Time(FLOOD_TIME))?;
+        let (report, measured) = self.talk(Until::Time(self.load.time))?;
         match report.lines_missed {
-            0 => Ok(measured),
-            missed => Err(Fault(format!("{missed} lines were missed")).into()),
+            1.. if self.load.kind == Kind::Flood => {
+                Err(Fault(format!("{} lines were missed", report.lines_missed)).into())
+            }
+            _ => Ok(measured),
         }
     }
 
-    /// Also returns how the talk ended.
-    fn shape(&self, crowd: &mut Crowd, shape: Shape) -> Outcome<(Measured, End)> {
-        let pace = shape.window.map_or(Pace::Free, Pace::Window);
-        let [talker] = talker(pace);
-        let talkers = [Talker { message_bytes: shape.bytes, ..talker }];
-        let (_, end, measured) = self.talk(crowd, &talkers, Until::Time(SHAPE_TIME))?;
-        Ok((measured, end))
-    }
-
-    /// Pumps ready-made blocks, which count as so many messages of this size.
-    fn pump(&self, block_bytes: usize, bytes: usize, time: Duration) -> Outcome<Measured> {
-        let mut crowd = self.nobody()?;
-        crowd.connect(FLOOD_CLIENTS)?;
+    /// Pumps ready-made blocks, which count as so many messages of the load.
+    fn pump(&mut self) -> Outcome<Measured> {
+        self.crowd.connect(self.load.clients)?;
         let before = self.cpu_ns()?;
-        crowd.clients[0].say(block_bytes.to_string().as_bytes())?;
+        let in_flight = match self.load.kind {
+            Kind::Flood => u64::MAX,
+            _ => self.load.window.unwrap_or(u64::MAX).saturating_mul(self.load.bytes as u64),
+        };
+        self.crowd.clients[0].say(in_flight.min(BLOCK_BYTES_MAX).to_string().as_bytes())?;
         let start = Instant::now();
-        let messages = crowd.drink(PUMPED_BYTES, time)? as f64 / bytes as f64;
+        let bytes = self.crowd.drink(PUMPED_BYTES, self.load.time)?;
+        let messages = bytes as f64 / self.load.bytes as f64;
         // The pump never rests.
         let spent = gauge::cpu_ns(self.started.pid())? as f64 - before;
         let per_second = messages / start.elapsed().as_secs_f64();
         Ok(vec![(Metric::CpuNs, spent / messages), (Metric::PerSecond, per_second)])
     }
 
-    fn storm(&self, clients: usize) -> Outcome<Measured> {
-        let mut crowd = self.nobody()?;
-        let few = CONNECTED_BEFORE.min(clients / 2);
-        crowd.connect(few)?;
-        crowd.read_for(QUIET)?;
+    fn talkers(&mut self) -> Outcome<Measured> {
+        self.enter()?;
+        let (report, mut measured) = self.talk(Until::Time(self.load.time))?;
+        measured.push((Metric::P99Ms, report.latency_us(99.0) / 1e3));
+        Ok(measured)
+    }
+
+    fn stuck(&mut self) -> Outcome<Measured> {
+        self.enter()?;
+        self.crowd.deafen(STUCK);
+        let (resident, open) = (self.resident_bytes()?, self.crowd.open()?);
+        let (_, mut measured) = self.talk(Until::Time(self.load.time))?;
+        let grown = (self.resident_bytes()? - resident).max(0.0);
+        let closed = open.saturating_sub(self.crowd.open()?) as f64;
+        measured.extend([(Metric::Bytes, grown), (Metric::Closed, closed)]);
+        Ok(measured)
+    }
+
+    fn single(&mut self) -> Outcome<Measured> {
+        self.enter()?;
+        let messages = (SINGLE_DELIVERIES / self.load.clients).max(1);
+        self.least(|side| side.one_at_a_time(messages))
+    }
+
+    fn rooms(&mut self) -> Outcome<Measured> {
+        let rooms = self.load.clients / ROOM_CLIENTS;
+        self.crowd.connect(rooms * self.peer.channel_clients().unwrap_or(ROOM_CLIENTS))?;
+        self.crowd.read_for(QUIET)?;
+        let visited = (0..ROOMS_VISITED).map(|nth| rooms - 1 - nth * rooms / ROOMS_VISITED);
+        let mut visited: Vec<usize> = visited.collect();
+        visited.dedup();
+        for room in &visited {
+            self.crowd.turn_to(*room);
+            self.crowd.begin()?;
+        }
+        let messages = SINGLE_DELIVERIES / ROOM_CLIENTS / visited.len();
+        self.least(|side| {
+            let visit = |room: &usize| {
+                side.crowd.turn_to(*room);
+                side.one_at_a_time(messages)
+            };
+            visited.iter().map(visit).sum()
+        })
+    }
+
+    /// Takes samples, and returns the least cost of a delivery. A sample returns its deliveries.
+    fn least(&mut self, sample: impl Fn(&mut Side) -> Outcome<u64>) -> Outcome<Measured> {
+        let (mut least, start) = (f64::INFINITY, Instant::now());
+        while start.elapsed() < self.load.time {
+            let before = self.cpu_ns()?;
+            let deliveries = sample(self)?;
+            least = least.min((self.cpu_ns()? - before) / deliveries as f64);
+        }
+        Ok(vec![(Metric::CpuNs, least)])
+    }
+
+    /// Has one client send this many messages, each when the one before has arrived. Returns how
+    /// many deliveries that were.
+    fn one_at_a_time(&mut self, messages: usize) -> Outcome<u64> {
+        let until = Until::Heard(messages as u64);
+        let (report, end) = talk(&mut self.crowd, &talkers(self.load), until)?;
+        if end == End::Heard { Ok(report.deliveries) } else { Err("it stands still".into()) }
+    }
+
+    fn storm(&mut self) -> Outcome<Measured> {
+        let few = CONNECTED_BEFORE.min(self.load.clients / 2);
+        self.crowd.connect(few)?;
+        self.crowd.read_for(QUIET)?;
         let (resident, cpu) = (self.resident_bytes()?, self.cpu_ns()?);
-        crowd.connect(clients - few)?;
+        let many = self.load.clients - few;
+        self.crowd.connect(many)?;
         // chinwag then tells all clients how many joined. That is one more delivery to each, which
         // is not counted.
         let cpu = self.cpu_ns()? - cpu;
-        crowd.read_for(QUIET)?;
-        let each = |all: f64| all / (clients - few) as f64;
+        self.crowd.read_for(QUIET)?;
         Ok(vec![
-            (Metric::CpuNs, each(cpu)),
-            (Metric::Seconds, crowd.connecting.as_secs_f64()),
-            (Metric::Bytes, each(self.resident_bytes()? - resident)),
+            (Metric::CpuNs, cpu / many as f64),
+            (Metric::Seconds, self.crowd.connecting.as_secs_f64()),
+            (Metric::Bytes, (self.resident_bytes()? - resident) / many as f64),
         ])
     }
 
-    fn talkers(&self, beside: Pace) -> Outcome<Measured> {
-        let mut crowd = self.crowd_with(FLOOD_CLIENTS, TALKERS + 1)?;
-        let until = Until::Time(TALK_TIME);
-        let (report, _, measured) = self.talk(&mut crowd, &talkers(Some(beside)), until)?;
-        let p99 = (Metric::P99Ms, report.latency_us(99.0) / 1e3);
-        Ok([measured, vec![p99]].concat())
-    }
-
-    fn stuck(&self) -> Outcome<Measured> {
-        let mut crowd = self.crowd(Load::Stuck.clients())?;
-        crowd.deafen(STUCK);
-        let (resident, open) = (self.resident_bytes()?, crowd.open()?);
-        let [usual] = talker(Pace::Window(STUCK_WINDOW));
-        let talkers = [Talker { message_bytes: LONG_MESSAGE_BYTES, ..usual }];
-        let (_, _, measured) = self.talk(&mut crowd, &talkers, Until::Time(STUCK_TIME))?;
-        let grown = (self.resident_bytes()? - resident).max(0.0);
-        let closed = open.saturating_sub(crowd.open()?) as f64;
-        Ok([measured, vec![(Metric::Bytes, grown), (Metric::Closed, closed)]].concat())
-    }
-
-    fn beside(&self, stuck: usize) -> Outcome<Measured> {
-        let mut crowd = self.crowd(FLOOD_CLIENTS + stuck)?;
-        crowd.deafen(stuck);
-        let talkers = talker(Pace::Window(FLOOD_WINDOW));
-        talking::run(&mut crowd, &talkers, Until::Heard(LAPSE_MESSAGES))?;
+    fn beside(&mut self) -> Outcome<Measured> {
+        self.enter()?;
+        self.crowd.deafen(self.load.clients - self.load.kind.usual().clients);
+        self.talk_unmeasured(Until::Heard(LAPSE_MESSAGES))?;
         let resident = self.resident_bytes()?;
-        let until = Until::Heard(BESIDE_MESSAGES);
-        let (_, _, measured) = self.talk(&mut crowd, &talkers, until)?;
-        Ok([measured, vec![(Metric::Bytes, resident)]].concat())
+        let (_, mut measured) = self.talk(Until::Heard(BESIDE_MESSAGES))?;
+        measured.push((Metric::Bytes, resident));
+        Ok(measured)
     }
 
-    /// Each client sends a line as short as can be. The times count from the last connect.
-    fn each(&self, clients: usize) -> Outcome<Measured> {
-        let mut crowd = self.nobody()?;
-        crowd.connect(clients)?;
-        crowd.begin()?;
-        let begun = crowd.connected_at.elapsed();
-        let [usual] = talker(Pace::Window(1));
-        let short = |client| Talker { client, message_bytes: MESSAGE_BYTES_MIN, ..usual };
-        let talkers: Vec<Talker> = (0..clients).map(short).collect();
-        let report = talking::run(&mut crowd, &talkers, Until::Heard(1))?;
-        let after = |time: Duration| (begun + time).as_secs_f64();
+    /// The times count from the last connect.
+    fn each(&mut self) -> Outcome<Measured> {
+        self.crowd.connect(self.load.clients)?;
+        self.crowd.begin()?;
+        let begun = self.crowd.connected_at.elapsed();
+        let report = self.talk_unmeasured(Until::Heard(1))?;
         Ok(vec![
             (Metric::Seconds, begun.as_secs_f64()),
-            (Metric::TakenIn, after(report.taken_in)),
-            (Metric::Heard, after(report.time)),
+            (Metric::TakenIn, (begun + report.taken_in).as_secs_f64()),
+            (Metric::Heard, (begun + report.time).as_secs_f64()),
         ])
+    }
+
+    fn fair(&mut self) -> Outcome<Measured> {
+        self.enter()?;
+        let report = self.talk_unmeasured(Until::Time(self.load.time))?;
+        match report.deliveries {
+            0 => Err(Fault("it takes nothing of flooders".to_owned()).into()),
+            1.. => Ok(vec![(Metric::Jain, jain(&report.bytes_heard))]),
+        }
     }
 
     /// The first client sends lines that are too long, one after the other, and waits for the
     /// private reply to each.
-    fn private(&self, clients: usize) -> Outcome<Measured> {
-        let mut crowd = self.crowd(clients)?;
+    fn private(&mut self) -> Outcome<Measured> {
+        self.enter()?;
         let question = [vec![b'?'; TOO_LONG_BYTES], b"\n".to_vec()].concat();
         let before = self.cpu_ns()?;
         let mut patience = Patience::full();
         for _ in 0..REPLIES {
-            let replies = crowd.clients[0].listener.replies;
-            crowd.clients[0].say(&question)?;
-            while crowd.clients[0].listener.replies == replies {
-                let read = crowd.read(WAIT_MAX)?;
+            let replies = self.crowd.clients[0].listener.replies;
+            self.crowd.clients[0].say(&question)?;
+            while self.crowd.clients[0].listener.replies == replies {
+                let read = self.crowd.read(WAIT_MAX)?;
                 patience.check(read > 0, || "no reply came".to_owned())?;
             }
         }
         Ok(vec![(Metric::CpuNs, (self.cpu_ns()? - before) / REPLIES as f64)])
     }
-}
-
-/// Has one client send this many messages, each when the one before has arrived. Returns how many
-/// deliveries that were.
-fn one_at_a_time(crowd: &mut Crowd, messages: usize) -> Outcome<u64> {
-    let until = Until::Heard(messages as u64);
-    let (report, end) = talk(crowd, &talker(Pace::Window(1)), until)?;
-    if end == End::Heard { Ok(report.deliveries) } else { Err("it stands still".into()) }
-}
-
-/// Flooders whose lines are equally long, and flooders whose lines are not: how evenly the server
-/// reads them.
-fn fair(peer: Peer) -> Outcome<Measured> {
-    let index = |sizes: &[usize]| -> Outcome<f64> {
-        let side = Side::start(peer)?;
-        let clients = Load::Fair.clients();
-        let mut crowd = side.crowd_with(clients, clients)?;
-        let [usual] = talker(Pace::Free);
-        let of =
-            |(client, bytes): (usize, &usize)| Talker { client, message_bytes: *bytes, ..usual };
-        let talkers: Vec<Talker> = (0..clients).zip(sizes.iter().cycle()).map(of).collect();
-        let report = talking::run(&mut crowd, &talkers, Until::Time(FAIR_TIME))?;
-        match report.bytes_heard.iter().sum() {
-            0 => Err(Fault("it takes nothing of flooders".to_owned()).into()),
-            1_u64.. => Ok(jain(&report.bytes_heard)),
-        }
-    };
-    Ok(vec![(Metric::Jain, index(&[64])?), (Metric::JainMixed, index(&[64, 1000])?)])
 }

@@ -1,14 +1,14 @@
 //! What the kernel tells about a process.
 
-use std::ffi::OsStr;
-use std::fs;
-use std::io::{self, ErrorKind};
+use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStderr, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use procfs::net::{TcpNetEntry, TcpState};
+use procfs::process::{FDTarget, Process, all_processes};
+use procfs::{ProcError, ProcResult};
 use rustix::process::{Pid, Resource, Rlimit, Signal};
 
 use super::Outcome;
@@ -21,18 +21,12 @@ const REST: Duration = Duration::from_millis(5);
 const REST_PATIENCE: Duration = Duration::from_secs(2);
 
 /// The processor time that all threads of a process have used, in nanoseconds.
-pub fn cpu_ns(pid: u32) -> io::Result<u64> {
-    let mut all = 0;
-    for task in fs::read_dir(format!("/proc/{pid}/task"))? {
-        let schedstat = fs::read_to_string(task?.path().join("schedstat"))?;
-        let first = schedstat.split_ascii_whitespace().next();
-        all += first.and_then(|ns| ns.parse::<u64>().ok()).ok_or(ErrorKind::InvalidData)?;
-    }
-    Ok(all)
+pub fn cpu_ns(pid: u32) -> ProcResult<u64> {
+    process(pid)?.tasks()?.map(|task| Ok(task?.schedstat()?.sum_exec_runtime)).sum()
 }
 
 /// The same, once the process has nothing more to do.
-pub fn cpu_ns_at_rest(pid: u32) -> io::Result<u64> {
+pub fn cpu_ns_at_rest(pid: u32) -> ProcResult<u64> {
     let deadline = Instant::now() + REST_PATIENCE;
     let mut before = cpu_ns(pid)?;
     loop {
@@ -46,7 +40,7 @@ pub fn cpu_ns_at_rest(pid: u32) -> io::Result<u64> {
 }
 
 /// What the server has used, if its process is known.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Gauged {
     /// Processor time, in nanoseconds.
     pub cpu_ns: Option<u64>,
@@ -57,7 +51,7 @@ pub struct Gauged {
 impl Gauged {
     /// What it has used until now.
     pub fn now(pid: Option<u32>) -> Outcome<Gauged> {
-        let Some(pid) = pid else { return Ok(Gauged { cpu_ns: None, resident_bytes: None }) };
+        let Some(pid) = pid else { return Ok(Gauged::default()) };
         let unknown = |error| format!("nothing is known of the process {pid}: {error}");
         let cpu_ns = cpu_ns_at_rest(pid).map_err(unknown)?;
         let resident_bytes = resident_bytes(pid).map_err(unknown)?;
@@ -75,22 +69,20 @@ impl Gauged {
 }
 
 /// How much of a process is in memory, in bytes.
-pub fn resident_bytes(pid: u32) -> io::Result<u64> {
+pub fn resident_bytes(pid: u32) -> ProcResult<u64> {
     // `statm` and `status` count in batches of pages per processor; this one counts exactly.
-    let rollup = fs::read_to_string(format!("/proc/{pid}/smaps_rollup"))?;
-    let rss = rollup.lines().find_map(|line| line.strip_prefix("Rss:"));
-    let kib = rss.and_then(|rss| rss.trim().strip_suffix(" kB")?.parse::<u64>().ok());
-    Ok(kib.ok_or(ErrorKind::InvalidData)? * 1024)
+    let rollup = process(pid)?.smaps_rollup()?.memory_map_rollup;
+    let bytes = rollup.iter().find_map(|map| map.extension.map.get("Rss"));
+    bytes.copied().ok_or_else(|| ProcError::Other("it has no memory".to_owned()))
 }
 
 /// How many descriptors a process has open.
-pub fn descriptors(pid: u32) -> io::Result<u64> {
-    let directory = format!("/proc/{pid}/fd");
-    // Since Linux 6.2 the size of the directory is the number of its entries. Before, it is 0.
-    match fs::metadata(&directory)?.len() {
-        0 => Ok(fs::read_dir(&directory)?.count() as u64),
-        count => Ok(count),
-    }
+pub fn descriptors(pid: u32) -> ProcResult<u64> {
+    Ok(process(pid)?.fd_count()? as u64)
+}
+
+fn process(pid: u32) -> ProcResult<Process> {
+    Process::new(pid as i32)
 }
 
 /// How many connections a process has accepted and not closed, counted by its descriptors.
@@ -103,72 +95,34 @@ pub struct Connections {
 
 impl Connections {
     /// Counts the connections that it accepts from now on.
-    pub fn of(pid: u32) -> io::Result<Connections> {
+    pub fn of(pid: u32) -> ProcResult<Connections> {
         Ok(Connections { pid, descriptors: descriptors(pid)? })
     }
 
     /// How many there are.
-    pub fn count(&self) -> io::Result<usize> {
+    pub fn count(&self) -> ProcResult<usize> {
         Ok(descriptors(self.pid)?.saturating_sub(self.descriptors) as usize)
     }
 }
 
-/// One end of a connection over TCP, or a listener, as proc(5) shows it.
-#[derive(Clone, Debug)]
-pub struct Socket {
-    /// One of the states of TCP.
-    pub state: u8,
-    inode: String,
-}
-
-impl Socket {
-    /// The state of a connection that only waits for late packets (TIME-WAIT). It costs its process
-    /// nothing, and ends by itself.
-    pub const WAITS: u8 = 6;
-    /// The state of a listener.
-    pub const LISTENS: u8 = 10;
-}
-
-/// All sockets that the kernel of this machine has at this port.
-pub fn sockets(port: u16) -> io::Result<Vec<Socket>> {
-    let mut sockets = Vec::new();
-    for table in ["/proc/net/tcp", "/proc/net/tcp6"] {
-        match fs::read_to_string(table) {
-            Ok(table) => {
-                sockets.extend(table.lines().filter_map(|line| parse_socket(line, port)));
-            }
-            // A machine may lack one of the two.
-            Err(error) if error.kind() == ErrorKind::NotFound => {}
-            Err(error) => return Err(error),
-        }
-    }
+/// All ends of connections, and listeners, that the kernel of this machine has at this port.
+pub fn sockets(port: u16) -> ProcResult<Vec<TcpNetEntry>> {
+    let mut sockets = procfs::net::tcp()?;
+    // A machine may lack IPv6.
+    sockets.extend(procfs::net::tcp6().unwrap_or_default());
+    sockets.retain(|socket| socket.local_address.port() == port);
     Ok(sockets)
-}
-
-/// A line of the table: number, local and remote end, state, queues, four more, inode.
-fn parse_socket(line: &str, port: u16) -> Option<Socket> {
-    let fields: Vec<&str> = line.split_ascii_whitespace().collect();
-    let number = |digits| u64::from_str_radix(digits, 16).ok();
-    let (_, local_port) = fields.get(1)?.split_once(':')?;
-    if number(local_port)? != u64::from(port) {
-        return None;
-    }
-    Some(Socket { state: number(fields.get(3)?)? as u8, inode: (*fields.get(9)?).to_owned() })
 }
 
 /// Which process listens on this port of this machine.
 pub fn listener_pid(address: SocketAddr) -> Option<u32> {
     let sockets = sockets(address.port()).ok()?;
-    let listener = sockets.into_iter().find(|socket| socket.state == Socket::LISTENS)?;
-    let link = format!("socket:[{}]", listener.inode);
-    let processes = fs::read_dir("/proc").ok()?.flatten();
-    let mut pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-    pids.find(|pid| holds(*pid, OsStr::new(&link)))
-}
-
-fn holds(pid: u32, socket: &OsStr) -> bool {
-    let Ok(descriptors) = fs::read_dir(format!("/proc/{pid}/fd")) else { return false };
-    descriptors.flatten().any(|one| fs::read_link(one.path()).is_ok_and(|to| to == *socket))
+    let listener = sockets.into_iter().find(|socket| socket.state == TcpState::Listen)?;
+    let holds = |process: &Process| {
+        let mut open = process.fd().into_iter().flatten().flatten();
+        open.any(|one| one.target == FDTarget::Socket(listener.inode))
+    };
+    all_processes().ok()?.flatten().find(holds).map(|process| process.pid as u32)
 }
 
 /// Raises the soft limit of open descriptors to the hard limit, and returns what it is then.
@@ -180,56 +134,42 @@ pub fn raise_descriptors() -> u64 {
     rustix::process::getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
 }
 
-/// How often a process made one system call.
-#[derive(Clone, Debug)]
-pub struct Calls {
-    /// The name of the call.
-    pub name: String,
-    /// How often the process made it.
-    pub calls: u64,
-    /// How often it failed, `EAGAIN` included.
-    pub errors: u64,
-}
+/// How often a process made each system call.
+pub type Calls = Vec<(String, u64)>;
 
 /// `strace -c`, counting the system calls of a process.
 #[derive(Debug)]
 pub struct Strace {
     child: Child,
-    log: PathBuf,
+    stderr: BufReader<ChildStderr>,
 }
 
 impl Strace {
     /// Whether strace is installed.
     pub fn is_there() -> bool {
-        let quiet = || Stdio::null();
-        let status = Command::new("strace").arg("-V").stdout(quiet()).stderr(quiet()).status();
-        status.is_ok_and(|status| status.success())
+        Command::new("strace").arg("-V").output().is_ok_and(|output| output.status.success())
     }
 
     /// Starts counting.
     pub fn attach(pid: u32) -> Outcome<Strace> {
-        let log = std::env::temp_dir().join(format!("chinwag-strace-{}", std::process::id()));
         let mut command = Command::new("strace");
-        command.args(["-c", "-f", "-o"]).arg(&log).args(["-p", &pid.to_string()]);
-        let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
-        let strace = Strace { child, log };
-        let deadline = Instant::now() + REST_PATIENCE;
-        while !is_traced(pid) {
-            if Instant::now() > deadline {
-                return Err("strace could not attach".into());
-            }
-            sleep(REST);
+        command.args(["-c", "-f", "-p", &pid.to_string()]);
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn()?;
+        let stderr = child.stderr.take().ok_or("strace without standard error")?;
+        let mut strace = Strace { child, stderr: BufReader::new(stderr) };
+        let mut told = String::new();
+        strace.stderr.read_line(&mut told)?;
+        match told.contains(" attached") {
+            true => Ok(strace),
+            false => Err(format!("strace could not attach: {told}").into()),
         }
-        Ok(strace)
     }
 
     /// Stops counting, and returns the counts.
-    pub fn finish(mut self) -> Outcome<Vec<Calls>> {
-        let pid = Pid::from_child(&self.child);
-        rustix::process::kill_process(pid, Signal::INT)?;
-        self.child.wait()?;
-        let table = fs::read_to_string(&self.log)?;
-        fs::remove_file(&self.log)?;
+    pub fn finish(mut self) -> Outcome<Calls> {
+        rustix::process::kill_process(Pid::from_child(&self.child), Signal::INT)?;
+        let mut table = String::new();
+        self.stderr.read_to_string(&mut table)?;
         Ok(table.lines().filter_map(parse_calls).collect())
     }
 }
@@ -242,17 +182,9 @@ impl Drop for Strace {
     }
 }
 
-fn is_traced(pid: u32) -> bool {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let tracer = status.lines().find_map(|line| line.strip_prefix("TracerPid:"));
-    tracer.is_some_and(|tracer| tracer.trim() != "0")
-}
-
 /// A line of the table: share, seconds, microseconds a call, calls, errors if there are any, name.
-fn parse_calls(line: &str) -> Option<Calls> {
+fn parse_calls(line: &str) -> Option<(String, u64)> {
     let fields: Vec<&str> = line.split_ascii_whitespace().collect();
-    let name = (*fields.last()?).to_owned();
-    let calls = fields.get(3)?.parse().ok()?;
-    let errors = if fields.len() == 6 { fields.get(4)?.parse().ok()? } else { 0 };
-    (name != "total").then_some(Calls { name, calls, errors })
+    let (name, calls) = (*fields.last()?, fields.get(3)?.parse().ok()?);
+    (name != "total").then(|| (name.to_owned(), calls))
 }

@@ -12,7 +12,7 @@
 //! - [`ear`]: checks a client that is far behind the others, or connects only for a while.
 //! - [`visit`]: what one such client does, step by step; [`visitors`]: their sockets.
 //! - [`table`]: the results as a table or as JSON; [`progress`] is a progress bar.
-//! - [`picture`]: what all pictures have in common.
+//! - [`picture`]: pictures of lines with their names.
 //! - [`program`]: what each program does with its arguments and its errors.
 
 pub mod author;

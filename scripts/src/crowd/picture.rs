@@ -1,68 +1,161 @@
-//! What all pictures have in common: SVG, letters, and the lines behind a panel.
+//! Pictures of lines, each with its name: SVG.
 
 use plotters::coord::Shift;
-use plotters::coord::ranged1d::{Ranged, ValueFormatter};
-use plotters::coord::types::RangedCoordf64;
+use plotters::coord::ranged1d::{AsRangedCoord, ValueFormatter};
 use plotters::prelude::*;
 
 use super::Outcome;
 
 /// The size of the letters of a title and of a label, in pixels.
-pub const TITLE: (&str, u32) = ("sans-serif", 20);
-/// See [`TITLE`].
-pub const LABEL: (&str, u32) = ("sans-serif", 14);
+const TITLE: (&str, u32) = ("sans-serif", 20);
+const LABEL: (&str, u32) = ("sans-serif", 14);
+
+/// How large a panel is, in pixels.
+const PANEL: (u32, u32) = (900, 500);
 
 /// Around each panel, in pixels.
-pub const MARGIN: u32 = 12;
+const MARGIN: u32 = 12;
 
 /// The room for the labels of the axes, in pixels.
 const LABEL_ROOM: (u32, u32) = (48, 72);
 
-/// A part of the picture.
-pub type Panel<'a> = DrawingArea<SVGBackend<'a>, Shift>;
+/// On the right of a panel stand the names, in so many pixels.
+const NAMES_ROOM: u32 = 150;
 
-/// What is drawn in it, along a usual axis and another.
-pub type Chart<'a, 'b, Y> = ChartContext<'a, SVGBackend<'b>, Cartesian2d<RangedCoordf64, Y>>;
+/// The least distance of two names, in pixels.
+const NAME_HEIGHT: i32 = 18;
 
-/// An axis of numbers.
-pub trait Axis: Ranged<ValueType = f64> + ValueFormatter<f64> {}
+/// At most this many points are marked one by one, so that a single one can be seen too.
+const MARKED_MAX: usize = 60;
 
-impl<Y: Ranged<ValueType = f64> + ValueFormatter<f64>> Axis for Y {}
+/// Colours that a colour-blind reader can tell apart, as far as there are so many.
+const COLOURS: [u32; 13] = [
+    0x005aa0, 0x5a5a5a, 0xd55e00, 0x009e73, 0xcc79a7, 0xe69f00, 0x56b4e9, 0x882255, 0x999933,
+    0x332288, 0x44aa99, 0x8c564b, 0x000000,
+];
 
-/// Draws a picture of this size, in pixels, as SVG.
-pub fn draw(size: (u32, u32), on: impl FnOnce(&Panel) -> Outcome<()>) -> Outcome<String> {
-    let mut svg = String::new();
-    let root = SVGBackend::with_string(&mut svg, size).into_drawing_area();
-    let drawn = root.fill(&WHITE).map_err(owned).and_then(|()| on(&root));
-    drawn.and_then(|()| root.present().map_err(owned))?;
-    drop(root);
-    Ok(svg)
+/// A picture: panels that share the axis below.
+pub struct Picture<'a> {
+    /// What it shows.
+    pub title: &'a str,
+    /// How many panels stand side by side.
+    pub columns: usize,
+    /// What the axis below is.
+    pub below: &'a str,
+    /// How many labels that axis has.
+    pub labels: usize,
+    /// How each of them is written.
+    pub label: fn(&f64) -> String,
+    /// The panels, row by row.
+    pub panels: Vec<Panel>,
 }
 
-/// A panel with a title, and with this much room on its right.
-pub fn panel<'a, 'b>(
-    area: &'a Panel<'b>,
-    title: &str,
-    right: u32,
-) -> ChartBuilder<'a, 'b, SVGBackend<'b>> {
-    let mut builder = ChartBuilder::on(area);
-    builder.caption(title, TITLE).margin(MARGIN).margin_right(right);
-    builder.x_label_area_size(LABEL_ROOM.0).y_label_area_size(LABEL_ROOM.1);
-    builder
+/// A panel of a picture.
+pub struct Panel {
+    /// What it shows.
+    pub title: String,
+    /// What the axis on the left is.
+    pub left: &'static str,
+    /// Whether that axis is logarithmic. All axes of one kind have the same range.
+    pub is_log: bool,
+    /// What is drawn; the last is above the others.
+    pub lines: Vec<Line>,
 }
 
-/// Draws the axes of a panel, with what they are, and with so many labels on the lower one.
-pub fn draw_mesh<Y: Axis>(
-    chart: &mut Chart<Y>,
-    [x, y]: [&str; 2],
-    x_labels: usize,
-    x_label: &dyn Fn(&f64) -> String,
-) -> Outcome<()> {
-    let mut mesh = chart.configure_mesh();
-    mesh.x_desc(x).y_desc(y).x_labels(x_labels).x_label_formatter(&x_label);
-    mesh.y_label_formatter(&number).label_style(LABEL).axis_desc_style(LABEL);
-    mesh.light_line_style(BLACK.mix(0.04)).bold_line_style(BLACK.mix(0.15));
-    mesh.draw().map_err(owned)
+/// A line and its name.
+pub struct Line {
+    /// It stands at the end of the line.
+    pub name: String,
+    /// Which of the colours it has.
+    pub colour: usize,
+    /// How wide it is, in pixels.
+    pub width: u32,
+    /// Its points: place, value, and the top of a bar that stands on the point.
+    pub points: Vec<(f64, f64, f64)>,
+}
+
+impl Picture<'_> {
+    /// The picture as SVG.
+    pub fn draw(&self) -> Outcome<String> {
+        let (rows, columns) = (self.panels.len().div_ceil(self.columns), self.columns);
+        let size = (PANEL.0 * columns as u32, PANEL.1 * rows as u32);
+        let mut svg = String::new();
+        let root = SVGBackend::with_string(&mut svg, size).into_drawing_area();
+        root.fill(&WHITE)?;
+        let areas = root.titled(self.title, TITLE)?.split_evenly((rows, columns));
+        for (area, panel) in areas.iter().zip(&self.panels) {
+            let most = greatest(self.points(panel.is_log).map(|point| point.2));
+            let values = self.points(panel.is_log).map(|point| point.1);
+            let least = values.filter(|value| *value > 0.0).fold(most, f64::min);
+            match panel.is_log {
+                true => self.draw_panel(area, panel, (least * 0.8..most * 1.2).log_scale())?,
+                false => self.draw_panel(area, panel, 0.0..most * 1.1)?,
+            }
+        }
+        root.present()?;
+        drop((areas, root));
+        Ok(svg)
+    }
+
+    fn draw_panel<Y: AsRangedCoord<Value = f64>>(
+        &self,
+        area: &DrawingArea<SVGBackend, Shift>,
+        panel: &Panel,
+        values: Y,
+    ) -> Outcome<()>
+    where
+        Y::CoordDescType: ValueFormatter<f64>,
+    {
+        let mut builder = ChartBuilder::on(area);
+        builder.caption(&panel.title, TITLE).margin(MARGIN).margin_right(NAMES_ROOM);
+        builder.x_label_area_size(LABEL_ROOM.0).y_label_area_size(LABEL_ROOM.1);
+        let places = self.points(true).chain(self.points(false)).map(|point| point.0);
+        let mut chart = builder.build_cartesian_2d(0.0..greatest(places), values)?;
+        let mut mesh = chart.configure_mesh();
+        mesh.x_desc(self.below).x_labels(self.labels).x_label_formatter(&self.label);
+        mesh.y_desc(panel.left).y_label_formatter(&number);
+        mesh.label_style(LABEL).axis_desc_style(LABEL);
+        mesh.light_line_style(BLACK.mix(0.04)).bold_line_style(BLACK.mix(0.15));
+        mesh.draw()?;
+        let (origin, mut names) = (area.get_base_pixel().1, Vec::new());
+        for Line { name, colour, width, points } in &panel.lines {
+            let [_, red, green, blue] = COLOURS[colour % COLOURS.len()].to_be_bytes();
+            let colour = RGBColor(red, green, blue);
+            let radius = if points.len() <= MARKED_MAX { width / 2 + 2 } else { 0 };
+            let mut line = points.iter().map(|(place, value, _)| (*place, *value));
+            let style = colour.filled().stroke_width(*width);
+            chart.draw_series(LineSeries::new(line.clone(), style).point_size(radius))?;
+            let bars = points.iter().filter(|(_, value, top)| top > value);
+            chart.draw_series(bars.map(|(place, value, top)| {
+                PathElement::new([(*place, *value), (*place, *top)], colour.stroke_width(1))
+            }))?;
+            let end = line.next_back().map(|end| chart.backend_coord(&end).1 - origin);
+            names.extend(end.map(|y| (y, name, colour)));
+        }
+        // Each name stands at the end of its line, or as near to it as the others allow. Below the
+        // axis stands something else.
+        names.sort_by_key(|(y, ..)| *y);
+        let x = (area.dim_in_pixel().0 - NAMES_ROOM) as i32 + 8;
+        let axis = chart.plotting_area().get_pixel_range().1.end - origin;
+        let (mut free_from, mut free_to) = (0, axis - NAME_HEIGHT * names.len() as i32);
+        for (y, name, colour) in names {
+            free_to += NAME_HEIGHT;
+            let y = y.min(free_to).max(free_from);
+            free_from = y + NAME_HEIGHT;
+            area.draw(&Text::new(&name[..], (x, y - 7), LABEL.into_font().color(&colour)))?;
+        }
+        Ok(())
+    }
+
+    /// The points of all panels whose axis on the left is, or is not, logarithmic.
+    fn points(&self, is_log: bool) -> impl Iterator<Item = &(f64, f64, f64)> {
+        let panels = self.panels.iter().filter(move |panel| panel.is_log == is_log);
+        panels.flat_map(|panel| &panel.lines).flat_map(|line| &line.points)
+    }
+}
+
+fn greatest(values: impl Iterator<Item = f64>) -> f64 {
+    values.reduce(f64::max).filter(|most| *most > 0.0).unwrap_or(1.0)
 }
 
 /// A number without the rest that a sum of fractions leaves.
@@ -71,7 +164,41 @@ pub fn number(value: &f64) -> String {
     ((value * DIGITS).round() / DIGITS).to_string()
 }
 
-/// An error of the drawing library has the lifetime of what it draws on.
-pub fn owned(error: impl std::error::Error) -> Box<dyn std::error::Error> {
-    error.to_string().into()
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_lines_that_end_together_stand_apart() {
+        for value in [0.0, 5.0, 10.0] {
+            let line = |colour| Line {
+                name: format!("line {colour}"),
+                colour,
+                width: 2,
+                points: vec![(0.0, 10.0, 10.0), (1.0, value, value)],
+            };
+            let (title, left, is_log) = (String::new(), "", false);
+            let panel = Panel { title, left, is_log, lines: (0..13).map(line).collect() };
+            let picture = Picture {
+                title: "",
+                columns: 1,
+                below: "",
+                labels: 2,
+                label: number,
+                panels: vec![panel],
+            };
+            let svg = picture.draw().unwrap();
+            let lines: Vec<&str> = svg.lines().collect();
+            let of_a_name = lines.windows(2).filter(|pair| pair[1].starts_with("line "));
+            let y = |text: &str| -> i32 {
+                text.split(" y=\"").nth(1).unwrap().split('"').next().unwrap().parse().unwrap()
+            };
+            let mut places: Vec<i32> = of_a_name.map(|pair| y(pair[0])).collect();
+            places.sort_unstable();
+            assert_eq!(places.len(), 13);
+            assert!(places.windows(2).all(|two| two[1] - two[0] >= NAME_HEIGHT), "{places:?}");
+            let axis = (PANEL.1 - LABEL_ROOM.0) as i32;
+            assert!(places[0] >= 0 && places[12] <= axis, "{places:?}");
+        }
+    }
 }

@@ -1,6 +1,6 @@
 //! A progress bar, for a person at a terminal.
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressFinish, ProgressStyle};
 
 use super::Outcome;
 
@@ -16,17 +16,11 @@ impl Progress {
         const TEMPLATE: &str = "{msg:16} [{wide_bar}] {human_pos}/{human_len} {elapsed}";
         let style = ProgressStyle::with_template(TEMPLATE)?.progress_chars("=> ");
         let bar = ProgressBar::new(steps).with_style(style).with_message(what);
-        Ok(Progress { bar })
+        Ok(Progress { bar: bar.with_finish(ProgressFinish::AndClear) })
     }
 
     /// Shows that this many steps are done. Call it as often as you like.
     pub fn show(&self, steps: u64) {
         self.bar.set_position(steps.min(self.bar.length().unwrap_or(steps)));
-    }
-}
-
-impl Drop for Progress {
-    fn drop(&mut self) {
-        self.bar.finish_and_clear();
     }
 }

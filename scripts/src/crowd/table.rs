@@ -22,13 +22,19 @@ struct Row {
 impl Table {
     /// Adds a row; `key` is its name in JSON.
     pub fn add(&mut self, key: &'static str, label: &str, value: f64, unit: &'static str) {
-        self.rows.push(Row { key, label: label.to_owned(), value: Ok(value), unit });
+        self.add_if_known(key, label, Ok(value), unit);
     }
 
-    /// Adds a row that was not measured; in JSON it is null.
-    pub fn add_lacking(&mut self, key: &'static str, label: &str, why: &str) {
-        let value = Err(format!("not measured: {why}"));
-        self.rows.push(Row { key, label: label.to_owned(), value, unit: "" });
+    /// The same for a value that may be lacking, and why. In JSON it is null then.
+    pub fn add_if_known(
+        &mut self,
+        key: &'static str,
+        label: &str,
+        value: Result<f64, &str>,
+        unit: &'static str,
+    ) {
+        let value = value.map_err(str::to_owned);
+        self.rows.push(Row { key, label: label.to_owned(), value, unit });
     }
 
     /// The table for people.
@@ -38,7 +44,7 @@ impl Table {
         for Row { label, value, unit, .. } in &self.rows {
             let shown = match value {
                 Ok(value) => format!("{value:14.*} {unit}", decimals(*value)),
-                Err(why) => format!("{why:>14}"),
+                Err(why) => format!("not measured: {why}"),
             };
             // Writing to a string cannot fail.
             writeln!(text, "{label:width$}  {}", shown.trim_end()).unwrap_or_default();

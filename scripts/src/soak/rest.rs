@@ -1,6 +1,8 @@
 //! What a server at rest keeps, and whether that grows.
 
-use crate::crowd::gauge::{self, Socket};
+use procfs::net::TcpState;
+
+use crate::crowd::gauge;
 use crate::crowd::{Fault, Outcome};
 
 /// At most this much more memory at rest than after the warm-up is no leak. The allocator returns
@@ -52,7 +54,7 @@ pub fn kib(bytes: u64) -> u64 {
 /// The ends of connections that the kernel has at this port, without those that only wait for late
 /// packets.
 fn connections(port: u16) -> Outcome<u64> {
-    const NOT_COUNTED: [u8; 2] = [Socket::LISTENS, Socket::WAITS];
+    const NOT_COUNTED: [TcpState; 2] = [TcpState::Listen, TcpState::TimeWait];
     let sockets = gauge::sockets(port)?;
     Ok(sockets.iter().filter(|socket| !NOT_COUNTED.contains(&socket.state)).count() as u64)
 }

@@ -68,10 +68,8 @@ pub fn soak(time: Duration, out: &mut dyn Write) -> Outcome<Table> {
     let memory = |rest: &Rest| kib(rest.resident_bytes) as f64;
     table.add("memory_before", "memory after the warm-up, no clients", memory(&warmed_up), "KiB");
     table.add("memory_after", "memory at the end, no clients", memory(&end), "KiB");
-    match rest::growth(&rounds) {
-        Some(grown) => table.add("growth", "growth over all rounds", grown / 1024.0, "KiB"),
-        None => table.add_lacking("growth", "growth over all rounds", "too few rounds"),
-    }
+    let growth = rest::growth(&rounds).map(|grown| grown / 1024.0).ok_or("too few rounds");
+    table.add_if_known("growth", "growth over all rounds", growth, "KiB");
     table.add("descriptors", "descriptors at the end", end.descriptors as f64, "");
     table.add("connections", "connections at the end", end.connections as f64, "");
     Ok(table)

@@ -175,7 +175,7 @@ fn count_calls(
     flags: &Flags,
     crowd: &mut Crowd,
     pid: Option<u32>,
-) -> Outcome<Result<(Vec<Calls>, u64), String>> {
+) -> Outcome<Result<(Calls, u64), String>> {
     let Some(pid) = pid else { return Ok(Err("the process is not known (--pid)".to_owned())) };
     if !Strace::is_there() {
         return Ok(Err("strace is not installed".to_owned()));

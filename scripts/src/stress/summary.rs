@@ -1,10 +1,11 @@
 //! All results of a measurement.
 
-use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
 
 use super::flags::{Flags, Kinds};
 use super::timeline::Timeline;
-use super::trouble::Kind;
 use crate::crowd::gauge::{Calls, Gauged};
 use crate::crowd::load::{Report, Said};
 use crate::crowd::sockets::{self, Crowd};
@@ -21,62 +22,58 @@ pub struct Summary {
     /// The results over time.
     pub timeline: Timeline,
     said: Vec<Said>,
-    calls: Vec<Calls>,
+    calls: Calls,
 }
 
 impl Summary {
     /// Begins the summary of a load that is over.
     pub fn new(flags: &Flags, table: Table, report: &Report, timeline: Timeline) -> Summary {
         let (title, said) = (flags.title(), report.said.clone());
-        Summary { title, table, timeline, said, calls: Vec::new() }
+        Summary { title, table, timeline, said, calls: Calls::new() }
     }
 
     /// The summary as JSON.
     pub fn to_json(&self) -> Value {
         let said = |one: &Said| json!({"name": one.name, "said": one.messages, "lost": one.lost});
-        let calls = self.calls.iter().map(|one| (one.name.clone(), Value::from(one.calls)));
-        let mut object: Map<String, Value> = self.table.to_json();
-        object.insert("title".into(), self.title.clone().into());
+        let calls: BTreeMap<_, _> = self.calls.iter().cloned().collect();
+        let mut object = self.table.to_json();
+        object.insert("title".into(), json!(self.title));
         object.insert("senders".into(), self.said.iter().map(said).collect());
-        object.insert("system_calls".into(), calls.collect());
-        object.insert("intervals".into(), self.timeline.to_json());
+        object.insert("system_calls".into(), json!(calls));
+        object.insert("intervals".into(), json!(self.timeline.intervals));
         Value::Object(object)
     }
 
     /// Adds the system calls of the second run, or why there are none.
-    pub fn add_calls(&mut self, counted: Result<(Vec<Calls>, u64), String>) {
-        const KEY: &str = "system_calls_per_delivery";
-        const LABEL: &str = "system calls per delivery";
-        match counted {
-            Ok((_, 0)) => self.table.add_lacking(KEY, LABEL, "nothing was delivered in a second"),
+    pub fn add_calls(&mut self, counted: Result<(Calls, u64), String>) {
+        let each = match &counted {
+            Ok((_, 0)) => Err("nothing was delivered in a second"),
             Ok((calls, deliveries)) => {
-                let all: u64 = calls.iter().map(|one| one.calls).sum();
-                self.table.add(KEY, LABEL, all as f64 / deliveries as f64, "");
-                self.calls = calls;
+                let all: u64 = calls.iter().map(|(_, calls)| calls).sum();
+                Ok(all as f64 / *deliveries as f64)
             }
-            Err(why) => self.table.add_lacking(KEY, LABEL, &why),
-        }
+            Err(why) => Err(&why[..]),
+        };
+        let (key, label) = ("system_calls_per_delivery", "system calls per delivery");
+        self.table.add_if_known(key, label, each, "");
+        self.calls = counted.map(|(calls, _)| calls).unwrap_or_default();
     }
 }
 
 /// How many clients of each kind.
 pub fn add_kinds(table: &mut Table, kinds: &Kinds) {
-    table.add("clients", "clients", kinds.all() as f64, "");
-    table.add("clients_max", "  that the limit of this process allows", allowed(), "");
-    table.add("reading", "  that read", kinds.reading as f64, "");
-    table.add("stuck", "  that never read", kinds.stuck as f64, "");
-    for (kind, count) in kinds.trouble {
-        let (key, label) = match kind {
-            Kind::Drips => ("dripping", "  that drip"),
-            Kind::Resets => ("resetting", "  that reset"),
-            Kind::Leaves => ("reconnecting", "  that reconnect"),
-        };
+    let [drip, reset, leave] = kinds.trouble.map(|(_, count)| count);
+    for (key, label, count) in [
+        ("clients", "clients", kinds.all()),
+        ("clients_max", "  that the limit of this process allows", sockets::clients_max()),
+        ("reading", "  that read", kinds.reading),
+        ("stuck", "  that never read", kinds.stuck),
+        ("dripping", "  that drip", drip),
+        ("resetting", "  that reset", reset),
+        ("reconnecting", "  that reconnect", leave),
+    ] {
         table.add(key, label, count as f64, "");
     }
-}
-
-fn allowed() -> f64 {
-    sockets::clients_max() as f64
 }
 
 /// The time and memory for connecting.
@@ -85,33 +82,30 @@ pub fn add_connecting(table: &mut Table, crowd: &Crowd, used: &Gauged) {
     table.add("connect_seconds", "until all were welcomed", crowd.connecting.as_secs_f64(), "s");
     // A client is welcomed only after a while, so the speed counts from the first welcome.
     let per_second = (clients - 1.0) / crowd.welcoming.as_secs_f64();
-    let (key, label) = ("connects_per_s", "connects, first welcome to last");
-    match clients {
-        2.0.. => table.add(key, label, per_second, "/s"),
-        _ => table.add_lacking(key, label, "one client is no rate"),
-    }
-    let (cpu, resident) = (used.cpu_ns, used.resident_bytes);
-    add_gauged(table, "cpu_us_per_connection", "CPU per connection", cpu, 1e3 * clients, "us");
-    let label = "memory per client";
-    add_gauged(table, "resident_bytes_per_client", label, resident, clients, "bytes");
+    let per_second = if clients > 1.0 { Ok(per_second) } else { Err("one client is no rate") };
+    table.add_if_known("connects_per_s", "connects, first welcome to last", per_second, "/s");
+    let cpu_us = each(used.cpu_ns, 1e3 * clients);
+    table.add_if_known("cpu_us_per_connection", "CPU per connection", cpu_us, "us");
+    let bytes = each(used.resident_bytes, clients);
+    table.add_if_known("resident_bytes_per_client", "memory per client", bytes, "bytes");
 }
 
 /// The results of the sending.
 pub fn add_talking(table: &mut Table, report: &Report, used: &Gauged) {
-    let said: u64 = report.said.iter().map(|one| one.messages).sum();
-    let lost: u64 = report.said.iter().map(|one| one.lost).sum();
-    table.add("said", "messages sent", said as f64, "");
-    table.add("lost", "  of which no client received any, as announced", lost as f64, "");
-    table.add("deliveries", "deliveries, all checked", report.deliveries as f64, "");
-    let label = "  missed, as announced";
-    table.add("messages_missed", label, report.messages_missed as f64, "");
-    let label = "lines missed, as announced, notices included";
-    table.add("lines_missed", label, report.lines_missed as f64, "");
+    let said = |of: fn(&Said) -> u64| report.said.iter().map(of).sum();
+    for (key, label, count) in [
+        ("said", "messages sent", said(|one| one.messages)),
+        ("lost", "  of which no client received any, as announced", said(|one| one.lost)),
+        ("deliveries", "deliveries, all checked", report.deliveries),
+        ("messages_missed", "  missed, as announced", report.messages_missed),
+        ("lines_missed", "lines missed, as announced, notices included", report.lines_missed),
+    ] {
+        table.add(key, label, count as f64, "");
+    }
     table.add("seconds", "time until all had arrived", report.time.as_secs_f64(), "s");
     table.add("deliveries_per_s", "deliveries", report.deliveries_per_second(), "/s");
-    let deliveries = report.deliveries.max(1) as f64;
-    let label = "CPU per delivery";
-    add_gauged(table, "cpu_ns_per_delivery", label, used.cpu_ns, deliveries, "ns");
+    let cpu_ns = each(used.cpu_ns, report.deliveries.max(1) as f64);
+    table.add_if_known("cpu_ns_per_delivery", "CPU per delivery", cpu_ns, "ns");
     table.add("timed", "deliveries that were timed", report.latencies.len() as f64, "");
     for (key, label, percent) in [
         ("latency_p50_us", "latency p50", 50.0),
@@ -120,10 +114,9 @@ pub fn add_talking(table: &mut Table, report: &Report, used: &Gauged) {
         ("latency_p999_us", "latency p99.9", 99.9),
         ("latency_max_us", "latency max", 100.0),
     ] {
-        match report.latencies.is_empty() {
-            true => table.add_lacking(key, label, "nothing was timed"),
-            false => table.add(key, label, report.latency_us(percent), "us"),
-        }
+        let is_timed = !report.latencies.is_empty();
+        let latency = is_timed.then(|| report.latency_us(percent)).ok_or("nothing was timed");
+        table.add_if_known(key, label, latency, "us");
     }
 }
 
@@ -140,16 +133,7 @@ pub fn add_trouble(table: &mut Table, tally: &Tally) {
     }
 }
 
-fn add_gauged(
-    table: &mut Table,
-    key: &'static str,
-    label: &str,
-    value: Option<u64>,
-    divisor: f64,
-    unit: &'static str,
-) {
-    match value {
-        Some(value) => table.add(key, label, value as f64 / divisor, unit),
-        None => table.add_lacking(key, label, "the process is not known (--pid)"),
-    }
+/// What the server used for each of so many.
+fn each(used: Option<u64>, count: f64) -> Result<f64, &'static str> {
+    used.map(|used| used as f64 / count).ok_or("the process is not known (--pid)")
 }

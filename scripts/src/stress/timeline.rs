@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use serde_json::{Value, json};
+use serde::Serialize;
 
 use crate::crowd::Outcome;
 use crate::crowd::load::{Load, Until};
@@ -15,7 +15,7 @@ const INTERVAL_MIN: Duration = Duration::from_millis(100);
 const INTERVALS: u32 = 300;
 
 /// One interval.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 pub struct Interval {
     /// When it ended, in seconds since the load began.
     pub end_s: f64,
@@ -23,8 +23,12 @@ pub struct Interval {
     pub seconds: f64,
     /// How many messages reached how many clients in it.
     pub deliveries: u64,
-    /// Latencies in milliseconds: the median, the 99th percentile and the worst; if any was timed.
-    pub latency_ms: Option<[f64; 3]>,
+    /// The median of the latencies in microseconds, if any was timed.
+    pub latency_p50_us: Option<f64>,
+    /// The 99th percentile.
+    pub latency_p99_us: Option<f64>,
+    /// The worst.
+    pub latency_max_us: Option<f64>,
 }
 
 /// All intervals.
@@ -79,31 +83,19 @@ impl Timeline {
 
     fn add(&mut self, load: &mut Load, now: Instant) -> Outcome<()> {
         let latencies = load.interval();
-        let at_ms = |quantile| latencies.value_at_quantile(quantile) as f64 / 1e6;
+        let at_us = |quantile| {
+            (!latencies.is_empty()).then(|| latencies.value_at_quantile(quantile) as f64 / 1e3)
+        };
         let deliveries = load.record().deliveries;
         self.intervals.push(Interval {
             end_s: now.duration_since(load.start()).as_secs_f64(),
             seconds: now.duration_since(self.since).as_secs_f64(),
             deliveries: deliveries - self.deliveries,
-            latency_ms: (!latencies.is_empty()).then(|| [0.5, 0.99, 1.0].map(at_ms)),
+            latency_p50_us: at_us(0.5),
+            latency_p99_us: at_us(0.99),
+            latency_max_us: at_us(1.0),
         });
         (self.since, self.deliveries) = (now, deliveries);
         load.begin_interval()
-    }
-
-    /// The intervals as JSON: a list of objects.
-    pub fn to_json(&self) -> Value {
-        let interval = |one: &Interval| {
-            let latency = |at: usize| one.latency_ms.map(|ms| ms[at] * 1e3);
-            json!({
-                "end_s": one.end_s,
-                "seconds": one.seconds,
-                "deliveries": one.deliveries,
-                "latency_p50_us": latency(0),
-                "latency_p99_us": latency(1),
-                "latency_max_us": latency(2),
-            })
-        };
-        self.intervals.iter().map(interval).collect()
     }
 }

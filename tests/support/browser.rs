@@ -7,7 +7,7 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 
 use serde_json::{Value, json};
 
-use crate::support::{PATIENCE, wait_for};
+use crate::{PATIENCE, wait_for};
 
 /// The key Enter, as WebDriver writes it.
 pub const ENTER: &str = "\u{e007}";
@@ -101,20 +101,41 @@ impl Browser {
         self.text("document.body.innerText")
     }
 
-    /// Runs a function body in the page, and returns what it returns.
-    pub fn run(&self, script: &str) -> Value {
-        self.order("/execute/sync", &json!({ "script": script, "args": [] }))
+    /// Runs a function body in the page.
+    pub fn run(&self, script: &str) {
+        self.call(script);
     }
 
-    /// The same for one that calls `done` later, with what it returns.
-    pub fn run_until_done(&self, script: &str) -> Value {
+    /// The same for one that calls `done` later. Returns the text that it calls it with, if any.
+    pub fn run_until_done(&self, script: &str) -> String {
         let script = format!("const done = arguments[0]; {script}");
-        self.order("/execute/async", &json!({ "script": script, "args": [] }))
+        let done = self.order("/execute/async", &json!({ "script": script, "args": [] }));
+        done.as_str().unwrap_or_default().to_owned()
     }
 
-    /// A command of the DevTools protocol.
-    pub fn command(&self, name: &str, params: Value) -> Value {
-        self.order("/goog/cdp/execute", &json!({ "cmd": name, "params": params }))
+    /// Runs this in each page before the scripts of the page.
+    pub fn run_first(&self, script: &str) {
+        self.command("Page.addScriptToEvaluateOnNewDocument", json!({ "source": script }));
+    }
+
+    /// Composes this text in the input method.
+    pub fn compose(&self, text: &str) {
+        let end = text.encode_utf16().count();
+        let composed = json!({ "text": text, "selectionStart": end, "selectionEnd": end });
+        self.command("Input.imeSetComposition", composed);
+    }
+
+    /// Presses Enter in the input method, which ends a composition with this text.
+    pub fn end_composition(&self, text: &str) {
+        let press = |kind: &str| {
+            let key = json!({
+                "type": kind, "key": "Enter", "code": "Enter", "windowsVirtualKeyCode": 229,
+            });
+            self.command("Input.dispatchKeyEvent", key);
+        };
+        press("rawKeyDown");
+        self.command("Input.insertText", json!({ "text": text }));
+        press("keyUp");
     }
 
     /// Presses these keys in the input of the page.
@@ -132,15 +153,19 @@ impl Browser {
 
     /// The text that an expression has.
     pub fn text(&self, expression: &str) -> String {
-        self.run(&format!("return String({expression});")).as_str().unwrap().to_owned()
+        self.call(&format!("return String({expression});")).as_str().unwrap().to_owned()
+    }
+
+    /// The texts in the list that a function body returns.
+    pub fn texts(&self, script: &str) -> Vec<String> {
+        texts_of(&self.call(script))
     }
 
     /// The lines of the conversation, without their times.
     pub fn lines(&self) -> Vec<String> {
-        let lines = self.run(
+        self.texts(
             "return [...document.querySelectorAll('#log p')].map(p => p.lastChild.textContent);",
-        );
-        lines.as_array().unwrap().iter().map(|line| line.as_str().unwrap().to_owned()).collect()
+        )
     }
 
     /// Waits for a line of the conversation that contains this.
@@ -158,8 +183,7 @@ impl Browser {
 
     /// The windows that it has, in the order of their making.
     pub fn windows(&self) -> Vec<String> {
-        let windows = self.ask("GET", &self.path("/window/handles"), &Value::Null);
-        windows.as_array().unwrap().iter().map(|it| it.as_str().unwrap().to_owned()).collect()
+        texts_of(&self.ask("GET", &self.path("/window/handles"), &Value::Null))
     }
 
     /// Opens one more window, which hides the others, and goes on in it.
@@ -195,6 +219,11 @@ impl Browser {
         self.command("Emulation.setEmulatedMedia", json!({ "features": [feature] }));
     }
 
+    /// Shows no scroll bars.
+    pub fn hide_scrollbars(&self) {
+        self.command("Emulation.setScrollbarsHidden", json!({ "hidden": true }));
+    }
+
     /// Saves a picture of the page.
     pub fn save_picture(&self, path: &Path) {
         save_base64(&self.picture(), path);
@@ -219,6 +248,15 @@ impl Browser {
             |entry: &&Value| entry["level"] == "SEVERE" || entry["level"] == "WARNING";
         let complaints = log.as_array().unwrap().iter().filter(is_complaint);
         complaints.map(|entry| entry["message"].as_str().unwrap().to_owned()).collect()
+    }
+
+    fn call(&self, script: &str) -> Value {
+        self.order("/execute/sync", &json!({ "script": script, "args": [] }))
+    }
+
+    /// A command of the DevTools protocol.
+    fn command(&self, name: &str, params: Value) {
+        self.order("/goog/cdp/execute", &json!({ "cmd": name, "params": params }));
     }
 
     fn order(&self, path: &str, body: &Value) -> Value {
@@ -257,6 +295,10 @@ impl Drop for Browser {
         self.driver.kill().unwrap();
         self.driver.wait().unwrap();
     }
+}
+
+fn texts_of(list: &Value) -> Vec<String> {
+    list.as_array().unwrap().iter().map(|it| it.as_str().unwrap().to_owned()).collect()
 }
 
 /// The first line of an answer of HTTP, and its body.
