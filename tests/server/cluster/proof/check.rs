@@ -78,9 +78,9 @@ pub fn check(people: &[Seen]) -> Verdict {
     for room in rooms {
         let here: Vec<&Seen> = people.iter().filter(|one| one.room == room).collect();
         note_lost(&here, &mut verdict);
+        note_announced(&here, &mut verdict);
         here.iter().for_each(|one| note_own_order(one, &mut verdict));
         note_order(&here, &mut verdict);
-        note_announced(&here, &mut verdict);
     }
     verdict
 }
@@ -194,6 +194,15 @@ fn note_announced(here: &[&Seen], verdict: &mut Verdict) {
     let all = most_of(counts.iter());
     let whole = here.iter().zip(&counts).filter(|(one, _)| one.is_whole);
     let certain = most_of(whole.map(|(_, counts)| counts));
+    // What no server has shown may have been told too, and must have been, if it was acknowledged.
+    let is_shown = |id: usize, number: &u64| all.contains_key(format!("t{id}.{number}").as_str());
+    let (mut silent, mut silent_acknowledged) = (0, 0);
+    for one in here {
+        silent += (1..=one.said).filter(|number| !is_shown(one.id, number)).count();
+        let acknowledged = if one.is_whole { one.acknowledged } else { 0 };
+        silent_acknowledged +=
+            (1..=acknowledged).filter(|number| !is_shown(one.id, number)).count();
+    }
     let is_lossy = here.iter().any(|one| one.missed > 0);
     let mut told = BTreeSet::new();
     for (one, counts) in here.iter().zip(&counts) {
@@ -201,7 +210,7 @@ fn note_announced(here: &[&Seen], verdict: &mut Verdict) {
             verdict.announced += one.missed;
         }
         let (least, most) = match one.is_whole {
-            true => (lacking(&certain, counts), lacking(&all, counts).len()),
+            true => (lacking(&certain, counts), lacking(&all, counts).len() + silent),
             // Where it came in is certain only if nobody has missed anything.
             false if is_lossy => continue,
             false => {
@@ -210,11 +219,12 @@ fn note_announced(here: &[&Seen], verdict: &mut Verdict) {
                 (lacking, count)
             }
         };
-        if !(least.len()..=most).contains(&(one.missed as usize)) {
+        let count = least.len() + if one.is_whole { silent_acknowledged } else { 0 };
+        if !(count..=most).contains(&(one.missed as usize)) {
             verdict.misled += 1;
             let (some, told) = (&least[..least.len().min(5)], one.missed);
             let words = format!("client {} of server {} in {}", one.id, one.server, one.room);
-            verdict.example(format!("{words} lacks {} {some:?}, told {told}", least.len()));
+            verdict.example(format!("{words} lacks {count} to {most} {some:?}, told {told}"));
         }
     }
 }
@@ -292,10 +302,15 @@ fn a_line_that_is_shown_nowhere_is_lost() {
     let mut people = sound();
     people.iter_mut().for_each(|one| one.got.retain(|line| line != "t1.2"));
     let verdict = check(&people);
-    assert_eq!((verdict.lost, verdict.lacking, verdict.misled), (1, 0, 0), "{verdict:?}");
+    assert_eq!((verdict.lost, verdict.lacking, verdict.misled), (1, 0, 3), "{verdict:?}");
+    // All are told.
+    people.iter_mut().for_each(|one| one.missed = 1);
+    assert_eq!((check(&people).lost, check(&people).misled), (1, 0));
     // It counts only if it was acknowledged.
     people[1].acknowledged = 1;
-    assert_eq!(check(&people).lost, 0);
+    assert_eq!((check(&people).lost, check(&people).misled), (0, 0));
+    people.iter_mut().for_each(|one| one.missed = 0);
+    assert_eq!((check(&people).lost, check(&people).misled), (0, 0));
 }
 
 #[test]

@@ -49,7 +49,8 @@ const WHAT: &str = "
 - *Told* is the sum of N in `* you missed N lines`. A server counts once for each of its rooms. It
   includes lines that were not acknowledged, notices such as `bob joined`, and what servers missed
   that were started or killed meanwhile. So it can be more than what is lacking.
-- *Inexact* are clients to which N was not what others had read and they had not.
+- *Inexact* are clients to which N was not the number of lines that others had read and they had
+  not. What only a killed server or no server has shown may be in N or not.
 
 What is done:
 
@@ -75,8 +76,8 @@ What it means:
 - **What the engine loses may also move lines.** A server sends again what it has not read back. If
   the first copy was lost, servers that have read it show those lines there, and the others where
   the second copy stands. That is at most one batch of each server, each time.
-- What a server has said that ended before the others read it, and that the engine has lost, is not
-  told: nobody knows how much it was. Here other servers have always read it.
+- What a server has said that ended before the others read it, and that the engine has lost, may not
+  be told: nobody knows how much it was.
 
 The first runs found faults that no other test had: the last lines of a server that stopped came
 twice; what a server had missed of another was not told, if that had started meanwhile, or if it had
