@@ -32,7 +32,7 @@ inside() {
         cp chinwag.service chinwag.socket /etc/systemd/system
     fi
     # The second is odd, and so a warning in the journal.
-    printf 'CHINWAG_METRICS=127.0.0.1:9505\nCHINWAG_TURN_BYTES=64513\n' >/etc/default/chinwag
+    printf 'CHINWAG_METRICS=127.0.0.1:9505\nCHINWAG_SEND_BUFFER=32000\n' >/etc/default/chinwag
     mkdir -p /etc/systemd/system/chinwag.service.d
     printf '[Service]\nWatchdogSec=1s\nRestartSec=100ms\n' \
         >/etc/systemd/system/chinwag.service.d/fast.conf
@@ -41,7 +41,7 @@ inside() {
     systemctl start chinwag
     [ "$(systemctl show -P StatusText chinwag)" = '0 here' ]
     curl -sS http://127.0.0.1:9505/metrics | grep -qx 'chinwag_clients_max 1000'
-    journalctl -u chinwag -p warning | grep -q 'turn-bytes 64513'
+    journalctl -u chinwag -p warning | grep -q 'turn-bytes 64512 does not fit'
     [ "$(journalctl -u chinwag -p warning | grep -c 'listening on')" = 0 ]
 
     # It reads its files again, and its limits leave room for that.

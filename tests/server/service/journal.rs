@@ -21,10 +21,10 @@ pub fn journal(command: &mut Command, names_it: bool) -> Collected {
 fn each_record_begins_with_its_priority_and_has_no_time() {
     for names_it in [true, false] {
         let mut log = None;
-        let flags = ["--turn-bytes", "80897", "--write-bytes", "1000000"];
+        let flags = ["--send-buffer", "32000"];
         let server = Server::start_with(&flags, |command| log = Some(journal(command, names_it)));
         let log = log.unwrap();
-        let (info, warning) = ("listening on 127.0.0.1:", "--turn-bytes 80897 does not fit");
+        let (info, warning) = ("listening on 127.0.0.1:", "--turn-bytes 64512 does not fit");
         log.read_until(info);
         let text = log.read_until(warning);
         let begins = |line: &str| text.lines().any(|its| its.starts_with(line));
