@@ -67,6 +67,13 @@ fn small_hub(name: &str, epoch: u64, like: Option<&Small>) -> Small {
     small
 }
 
+impl Server {
+    fn new(small: Small) -> Server {
+        let lobby = String::new();
+        Server { small, wires: [None; 2], lobby, read_to: 0, is_up: true, epoch: 1 }
+    }
+}
+
 impl World {
     fn new(seed: u64) -> World {
         let mut random = Random::seeded(seed);
@@ -78,15 +85,7 @@ impl World {
         let mut servers: Vec<Server> = Vec::new();
         for name in ["a", "b", "c", "d"].into_iter().take(count) {
             let small = small_hub(name, 1, servers.first().map(|server| &server.small));
-            let lobby = String::new();
-            servers.push(Server {
-                small,
-                wires: [None, None],
-                lobby,
-                read_to: 0,
-                is_up: true,
-                epoch: 1,
-            });
+            servers.push(Server::new(small));
         }
         let engine = Engine::new();
         let clients = Vec::new();
@@ -228,6 +227,12 @@ impl World {
             }
             _ => self.turn(server),
         }
+    }
+
+    /// One more server starts, after all that are there.
+    fn start(&mut self, name: &str) {
+        let small = small_hub(name, 2, Some(&self.servers[0].small));
+        self.servers.push(Server::new(small));
     }
 
     /// A server ends at once, and another run of it starts.
@@ -509,16 +514,7 @@ fn what_was_laid_down_outlasts_its_server() {
     world.cut(0);
     // Nothing of it is left of the time that a server reads when it starts.
     (0..4).for_each(|_| world.settle());
-    let small = small_hub("c", 2, Some(&world.servers[1].small));
-    let lobby = String::new();
-    world.servers.push(Server {
-        small,
-        wires: [None; 2],
-        lobby,
-        read_to: 0,
-        is_up: true,
-        epoch: 1,
-    });
+    world.start("c");
     world.settle();
     world.connect(2);
     world.settle();
@@ -612,16 +608,7 @@ fn a_server_that_was_forgotten_for_long_is_not_taken_for_gone() {
     // The first server is cut off for longer than a server may be silent.
     world.servers[0].is_up = false;
     world.cut(0);
-    let third = small_hub("c", 2, Some(&world.servers[0].small));
-    let lobby = String::new();
-    world.servers.push(Server {
-        small: third,
-        wires: [None; 2],
-        lobby,
-        read_to: 0,
-        is_up: true,
-        epoch: 1,
-    });
+    world.start("c");
     world.say(1, "one\ntwo\nthree");
     (0..3).for_each(|_| world.settle());
     // The engine forgets all that it has not read, but for the end, which is of another server.
@@ -646,16 +633,7 @@ fn what_a_server_said_that_started_meanwhile_is_counted() {
     // The first server is cut off.
     world.servers[0].is_up = false;
     world.cut(0);
-    let small = small_hub("c", 2, Some(&world.servers[0].small));
-    let lobby = String::new();
-    world.servers.push(Server {
-        small,
-        wires: [None, None],
-        lobby,
-        read_to: 0,
-        is_up: true,
-        epoch: 1,
-    });
+    world.start("c");
     world.settle();
     world.connect(2);
     world.settle();
