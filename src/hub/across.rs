@@ -89,9 +89,13 @@ impl<S: Socket> Hub<S> {
         let Some(room) = self.room_in_order(room, now) else { return };
         let its = &mut self.rooms[room];
         match Command::parse(line) {
+            // The files have it: it is said again, for servers that start.
+            Command::Topic(topic) if its.topic.as_deref() == Some(topic) => return,
+            Command::Password(secret) if its.password() == Some(secret) => return,
             Command::Topic(topic) => its.topic = Some(topic.into()),
-            Command::Slow(slow) => its.change_rules(|rules| rules.set_slow(slow)),
-            Command::Lock(is_locked) => its.change_rules(|rules| rules.is_locked = is_locked),
+            // These two are not kept.
+            Command::Slow(slow) => return its.change_rules(|rules| rules.set_slow(slow)),
+            Command::Lock(locked) => return its.change_rules(|rules| rules.is_locked = locked),
             Command::Password(secret) => {
                 let password = (!secret.is_empty()).then(|| secret.into());
                 its.change_rules(|rules| rules.password = password);

@@ -26,7 +26,7 @@ use crate::words::notice::Notice;
 impl<S: Socket> Hub<S> {
     /// What a new client must know to come into this room, if anything.
     pub(super) fn password_of(&self, room: RoomId) -> Option<&str> {
-        let own = self.rooms[room].rules.as_ref().and_then(|rules| rules.password.as_deref());
+        let own = self.rooms[room].password();
         // The password of the room stands for that of the server: one that knows it was told by a
         // host.
         own.or(self.config.password.as_deref())

@@ -59,11 +59,10 @@ pub struct KeptRoom {
 
 impl KeptRoom {
     fn of(name: String, room: &Room) -> KeptRoom {
-        let password = room.rules.as_ref().and_then(|rules| rules.password.as_deref());
         KeptRoom {
             name,
             topic: room.topic.as_deref().map(str::to_owned),
-            password: password.map(str::to_owned),
+            password: room.password().map(str::to_owned),
             earlier: Earlier::default(),
         }
     }

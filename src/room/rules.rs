@@ -10,6 +10,8 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
+use super::Room;
+
 /// At most this many clients are muted or invited at a time; the oldest gives way.
 pub const LISTED_MAX: usize = 200;
 
@@ -127,6 +129,13 @@ fn push<T>(list: &mut Vec<T>, one: T) {
         list.remove(0);
     }
     list.push(one);
+}
+
+impl Room {
+    /// What a client must know to come in.
+    pub fn password(&self) -> Option<&str> {
+        self.rules.as_ref()?.password.as_deref()
+    }
 }
 
 #[cfg(test)]
