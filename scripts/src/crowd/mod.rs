@@ -31,6 +31,16 @@ pub mod table;
 pub mod visit;
 pub mod visitors;
 
+pub use dialect::Dialect;
+pub use gauge::{Calls, Connections, Gauged, Strace};
+pub use load::{Load, Pace, Report, Talker, Until};
+pub use progress::Progress;
+pub use sockets::{Crowd, Server};
+pub use started::Started;
+pub use table::Table;
+pub use visit::Visitor;
+pub use visitors::{Host, Tally, Visitors};
+
 use std::error::Error;
 use std::fmt;
 use std::time::{Duration, Instant};
