@@ -58,16 +58,10 @@ impl Author {
     pub fn write(&self, number: u64, to: &mut Vec<u8>) {
         to.extend_from_slice(&self.name);
         to.extend_from_slice(MARK);
-        let start = to.len();
-        to.resize(start + self.digits, b'0');
-        let mut rest = number;
-        for digit in to[start..].iter_mut().rev() {
-            if rest == 0 {
-                break;
-            }
-            *digit += (rest % 10) as u8;
-            rest /= 10;
-        }
+        let number = number.to_string();
+        let last_digits = &number[number.len().saturating_sub(self.digits)..];
+        to.resize(to.len() + self.digits - last_digits.len(), b'0');
+        to.extend_from_slice(last_digits.as_bytes());
     }
 
     /// The number of the message with these words.
@@ -80,18 +74,15 @@ impl Author {
     /// A client is the first to receive these words: they must be those of the next message. If
     /// some may be lost, they tell its number. Returns when it was sent, if it is timed.
     pub fn hear(&mut self, words: &[u8]) -> Result<Option<Instant>, Fault> {
-        let number = self.number_in(words);
         if std::mem::take(&mut self.is_unsure) {
-            let lost = number.unwrap_or(self.heard).saturating_sub(self.heard);
+            let lost = self.number_in(words).unwrap_or(0).saturating_sub(self.heard);
             self.lost += lost;
             self.heard += lost;
             self.heard_by_all += lost;
         }
-        // Of a number that is too long, the words have only the last digits.
-        let end = 10_u64.checked_pow(self.digits as u32).unwrap_or(u64::MAX);
-        if number != Some(self.heard % end) {
-            let mut expected = Vec::new();
-            self.write(self.heard, &mut expected);
+        let mut expected = Vec::new();
+        self.write(self.heard, &mut expected);
+        if words != expected {
             let (expected, words) = (text(&expected), text(words));
             return Err(Fault(format!("expected {expected:?}, received {words:?}")));
         }
