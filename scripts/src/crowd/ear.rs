@@ -10,19 +10,17 @@ use std::collections::HashMap;
 
 use chinwag::words::notice::Notice;
 
-use super::Fault;
 use super::notices::told;
 use super::record::{Record, text};
+use super::{Fault, Tally};
 
 /// The ear of one client.
 #[derive(Debug, Default)]
 pub struct Ear {
     /// The last line of all has arrived.
     pub has_ended: bool,
-    /// How many messages of authors have arrived.
-    pub messages: u64,
     /// How many lines the server said that the client missed.
-    pub missed: u64,
+    missed: u64,
     /// How many messages are missing between those that arrived.
     holes: u64,
     /// How many notices of missed lines have arrived.
@@ -42,60 +40,41 @@ struct Heard {
 }
 
 impl Ear {
-    /// Checks the words of one line against what the authors of `record` send. Returns what the
-    /// server tells this client in them.
-    pub fn take<'a>(
-        &mut self,
-        words: &'a [u8],
-        record: &Record,
-    ) -> Result<Option<Notice<'a>>, Fault> {
+    /// Checks the words of one line against what the authors of `record` send, and counts them in
+    /// the tally.
+    pub fn take(&mut self, words: &[u8], record: &Record, tally: &mut Tally) -> Result<(), Fault> {
         self.is_in_history = words == b"* history" || self.is_in_history && words != b"* now";
         if self.is_in_history {
-            return Ok(None);
+            return Ok(());
         }
-        let (told, message) = (told(words), record.message_in(words)?);
+        let message = record.message_in(words)?;
         if self.has_ended && message.is_some() {
             return Err(Fault(format!("after the last line came {:?}", text(words))));
         }
-        if let Some(Notice::Missed { lines }) = told {
+        if let Some(Notice::Missed { lines }) = told(words) {
             self.missed += lines;
             self.notices += 1;
+            tally.missed += lines;
         }
-        if words == record.ending {
-            self.take_end(record)?;
-        }
-        if let Some((author, number)) = message {
-            self.messages += 1;
+        tally.messages += u64::from(message.is_some());
+        // Before the last line of all, nothing that other clients received may be missing.
+        let is_end = words == record.ending;
+        self.has_ended |= is_end;
+        let ends = record.authors.iter().map(|author| author.heard).enumerate();
+        for (author, number) in message.into_iter().chain(ends.filter(|_| is_end)) {
             let heard = Heard { next: number + 1, notices: self.notices };
-            if let Some(before) = self.heard.insert(author, heard) {
-                self.take_hole(before, number, words)?;
+            let Some(Heard { next, notices }) = self.heard.insert(author, heard) else { continue };
+            let line = text(words);
+            let hole = number.checked_sub(next).ok_or_else(|| {
+                Fault(format!("number {next} was to come, but {number} did, before {line:?}"))
+            })?;
+            self.holes += hole;
+            let is_told = notices < self.notices && self.holes <= self.missed;
+            if hole > 0 && !is_told {
+                return Err(Fault(format!(
+                    "{hole} lines are missing before {line:?}, and no word"
+                )));
             }
-        }
-        Ok(told)
-    }
-
-    /// The last line of all: nothing that other clients received may be missing before it.
-    fn take_end(&mut self, record: &Record) -> Result<(), Fault> {
-        self.has_ended = true;
-        for (key, author) in record.authors.iter().enumerate() {
-            if let Some(heard) = self.heard.get(&key).copied() {
-                self.take_hole(heard, author.heard, &record.ending)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// The next message of this author has this number: some were missed.
-    fn take_hole(&mut self, heard: Heard, number: u64, line: &[u8]) -> Result<(), Fault> {
-        let Heard { next, notices } = heard;
-        let hole = number.checked_sub(next).ok_or_else(|| {
-            Fault(format!("number {next} was to come, but {number} did, before {:?}", text(line)))
-        })?;
-        self.holes += hole;
-        let is_told = notices < self.notices && self.holes <= self.missed;
-        if hole > 0 && !is_told {
-            let line = text(line);
-            return Err(Fault(format!("{hole} lines are missing before {line:?}, and no word")));
         }
         Ok(())
     }
@@ -114,7 +93,7 @@ mod tests {
         record.set_authors(authors.into());
         record.end_with(b"guest1: let us end".to_vec());
         let mut ear = Ear::default();
-        words.lines().try_for_each(|line| ear.take(line.as_bytes(), &record).map(drop))
+        words.lines().try_for_each(|line| ear.take(line.as_bytes(), &record, &mut Tally::default()))
     }
 
     #[test]

@@ -9,11 +9,9 @@ use std::time::Duration;
 
 use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
 use tokio::task::{JoinSet, yield_now};
-use tokio::time::timeout;
 
-use super::Outcome;
 use super::record::Record;
-use super::sockets::Crowd;
+use super::{Crowd, Outcome};
 
 /// The longest wait for events of the crowd: its visitors wait no longer than this for their turn.
 pub const WAIT_MAX: Duration = Duration::from_millis(5);
@@ -25,7 +23,7 @@ const STEPS_MAX: u32 = 10_000;
 /// of closed connections still wait.
 const SOURCES: u64 = 250;
 
-/// What visitors have done and received. Lines count when a visitor has left.
+/// What visitors have done and received.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Tally {
     /// How many connected.
@@ -80,6 +78,7 @@ impl Visitors {
     pub fn new(crowd: &Crowd, shows_addresses: bool, tally: Tally) -> Outcome<Visitors> {
         let mut runtime = Builder::new_current_thread();
         runtime.enable_all().event_interval(STEPS_MAX);
+        let runtime = runtime.build_local(LocalOptions::default())?;
         let host = Host {
             address: crowd.server.address,
             record: Rc::clone(&crowd.record),
@@ -88,7 +87,6 @@ impl Visitors {
             been_in: Cell::default(),
             is_ending: Cell::default(),
         };
-        let runtime = runtime.build_local(LocalOptions::default())?;
         Ok(Visitors { host: Rc::new(host), here: JoinSet::new(), runtime })
     }
 
@@ -129,11 +127,8 @@ impl Visitors {
     pub fn end(&mut self, crowd: &mut Crowd) -> Outcome<()> {
         self.host.is_ending.set(true);
         while self.here() > 0 {
-            crowd.hear(Duration::ZERO)?;
-            let next = async { timeout(WAIT_MAX, self.here.join_next()).await };
-            if let Ok(Some(ended)) = self.runtime.block_on(next) {
-                ended??;
-            }
+            crowd.hear(WAIT_MAX)?;
+            self.turn()?;
         }
         Ok(())
     }

@@ -15,7 +15,7 @@ use crate::crowd::started::Started;
 use crate::crowd::table::Table;
 use crate::crowd::visitors::{Tally, Visitors, WAIT_MAX};
 use crate::crowd::{Fault, Outcome, Patience};
-use crate::stress::trouble::{Kind, make_trouble};
+use crate::stress::trouble::{DRIPS, Kind, LEAVES, RESETS, make_trouble};
 
 /// The steady clients: they stay from the beginning to the end, talk, and receive every line.
 const STEADY: usize = 20;
@@ -25,7 +25,7 @@ const PERIOD: Duration = Duration::from_millis(60);
 const MESSAGE_BYTES: usize = 200;
 
 /// The clients that always make trouble.
-const TROUBLE: [(Kind, usize); 3] = [(Kind::Drips, 4), (Kind::Resets, 3), (Kind::Leaves, 3)];
+const TROUBLE: [(Kind, usize); 3] = [(DRIPS, 4), (RESETS, 3), (LEAVES, 3)];
 
 /// The window of the server: small, so that it is full after the warm-up.
 const WINDOW_BYTES: usize = 65_536;

@@ -8,7 +8,7 @@ use clap::builder::RangedU64ValueParser;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
 
-use super::trouble::Kind;
+use super::trouble::{DRIPS, Kind, LEAVES, RESETS};
 use crate::crowd::author::MESSAGE_BYTES_MIN;
 use crate::crowd::load::{Pace, Talker, Until};
 use crate::crowd::program::{parse_seconds, parse_within};
@@ -101,11 +101,8 @@ impl Flags {
     /// How many clients there are of each kind; an error if too few of them read.
     pub fn kinds(&self) -> Result<Kinds, clap::Error> {
         let of = |share: f64| (self.clients as f64 * share).round() as usize;
-        let trouble = [
-            (Kind::Drips, of(self.drip)),
-            (Kind::Resets, of(self.reset)),
-            (Kind::Leaves, of(self.reconnect)),
-        ];
+        let trouble =
+            [(DRIPS, of(self.drip)), (RESETS, of(self.reset)), (LEAVES, of(self.reconnect))];
         let mut kinds = Kinds { reading: 0, stuck: of(self.stuck), trouble };
         kinds.reading = (self.clients as usize).saturating_sub(kinds.all());
         if kinds.reading < self.senders as usize {

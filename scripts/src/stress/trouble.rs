@@ -5,14 +5,9 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use tokio::sync::Semaphore;
-use tokio::time::sleep;
 
-use crate::crowd::Outcome;
-use crate::crowd::visit::{NARROW_BYTES, Visitor, WIDE_BYTES, was_lost};
-use crate::crowd::visitors::{Host, Visitors};
-
-/// How long a client that resets does not read before.
-const RESET_AFTER: Duration = Duration::from_millis(50);
+use crate::crowd::visit::Step;
+use crate::crowd::{Host, Outcome, Visitor, Visitors};
 
 /// At most this many of them connect at once.
 const ARRIVING_MAX: usize = 256;
@@ -20,16 +15,17 @@ const ARRIVING_MAX: usize = 256;
 /// They connect from 127.0.1.1 to 127.0.1.250.
 const NETWORK: u8 = 1;
 
-/// What kind of trouble a client is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// Once welcomed, it reads one byte ten times a second.
-    Drips,
-    /// Once welcomed, it does not read for a moment, and resets the connection.
-    Resets,
-    /// Once welcomed, it leaves in order.
-    Leaves,
-}
+/// What kind of trouble a client is: what it does once welcomed.
+pub type Kind = &'static [Step<'static>];
+
+/// It reads one byte ten times a second.
+pub const DRIPS: Kind = &[Step::Drip];
+
+/// It does not read for a moment, and resets the connection.
+pub const RESETS: Kind = &[Step::Nap(Duration::from_millis(50))];
+
+/// It leaves in order.
+pub const LEAVES: Kind = &[Step::HalfClose, Step::EndAnyhow];
 
 /// Has so many of each kind connect, again and again until all shall leave.
 pub fn make_trouble(visitors: &mut Visitors, kinds: &[(Kind, usize)]) {
@@ -37,34 +33,25 @@ pub fn make_trouble(visitors: &mut Visitors, kinds: &[(Kind, usize)]) {
     for (kind, count) in kinds {
         for _ in 0..*count {
             let (host, arriving) = (Rc::clone(&visitors.host), Rc::clone(&arriving));
-            visitors.begin(kind.make_trouble(host, arriving));
+            visitors.begin(come_again(host, arriving, kind));
         }
     }
 }
 
-impl Kind {
-    async fn make_trouble(self, host: Rc<Host>, arriving: Rc<Semaphore>) -> Outcome<()> {
-        let mut is_first = true;
-        loop {
-            let arrival = arriving.acquire().await?;
-            if host.is_ending.get() {
-                return Ok(());
-            }
-            let bytes = if self == Kind::Leaves { WIDE_BYTES } else { NARROW_BYTES };
-            let mut client = Visitor::connect(&host, self, host.source(NETWORK), bytes)?;
-            client.enter().await?;
-            drop(arrival);
-            host.been_in.update(|before| before + usize::from(std::mem::take(&mut is_first)));
-            match self {
-                // It might come too late for the last line.
-                Kind::Drips if host.is_ending.get() => {}
-                Kind::Drips => client.drip().await?,
-                Kind::Resets => sleep(RESET_AFTER).await,
-                Kind::Leaves => {
-                    client.half_close().await;
-                    was_lost(client.end().await)?;
-                }
-            }
+async fn come_again(host: Rc<Host>, arriving: Rc<Semaphore>, kind: Kind) -> Outcome<()> {
+    let mut is_first = true;
+    loop {
+        let arrival = arriving.acquire().await?;
+        if host.is_ending.get() {
+            return Ok(());
+        }
+        let mut client = Visitor::connect(&host, host.source(NETWORK), kind)?;
+        client.play(&[Step::Enter]).await?;
+        drop(arrival);
+        host.been_in.update(|before| before + usize::from(std::mem::take(&mut is_first)));
+        // One that drips might come too late for the last line.
+        if !host.is_ending.get() {
+            client.play(kind).await?;
         }
     }
 }
