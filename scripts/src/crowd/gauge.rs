@@ -22,7 +22,7 @@ const REST_PATIENCE: Duration = Duration::from_secs(2);
 
 /// The processor time that all threads of a process have used, in nanoseconds.
 pub fn cpu_ns(pid: u32) -> ProcResult<u64> {
-    process(pid)?.tasks()?.map(|task| Ok(task?.schedstat()?.sum_exec_runtime)).sum()
+    Process::new(pid as i32)?.tasks()?.map(|task| Ok(task?.schedstat()?.sum_exec_runtime)).sum()
 }
 
 /// The same, once the process has nothing more to do.
@@ -71,18 +71,9 @@ impl Gauged {
 /// How much of a process is in memory, in bytes.
 pub fn resident_bytes(pid: u32) -> ProcResult<u64> {
     // `statm` and `status` count in batches of pages per processor; this one counts exactly.
-    let rollup = process(pid)?.smaps_rollup()?.memory_map_rollup;
+    let rollup = Process::new(pid as i32)?.smaps_rollup()?.memory_map_rollup;
     let bytes = rollup.iter().find_map(|map| map.extension.map.get("Rss"));
     bytes.copied().ok_or_else(|| ProcError::Other("it has no memory".to_owned()))
-}
-
-/// How many descriptors a process has open.
-pub fn descriptors(pid: u32) -> ProcResult<u64> {
-    Ok(process(pid)?.fd_count()? as u64)
-}
-
-fn process(pid: u32) -> ProcResult<Process> {
-    Process::new(pid as i32)
 }
 
 /// How many connections a process has accepted and not closed, counted by its descriptors.
@@ -90,23 +81,31 @@ fn process(pid: u32) -> ProcResult<Process> {
 pub struct Connections {
     pid: u32,
     /// How many descriptors it had without connections.
-    descriptors: u64,
+    pub descriptors: usize,
 }
 
 impl Connections {
     /// Counts the connections that it accepts from now on.
     pub fn of(pid: u32) -> ProcResult<Connections> {
-        Ok(Connections { pid, descriptors: descriptors(pid)? })
+        Ok(Connections { pid, descriptors: Process::new(pid as i32)?.fd_count()? })
     }
 
     /// How many there are.
     pub fn count(&self) -> ProcResult<usize> {
-        Ok(descriptors(self.pid)?.saturating_sub(self.descriptors) as usize)
+        Ok(Connections::of(self.pid)?.descriptors.saturating_sub(self.descriptors))
     }
 }
 
+/// How many ends of connections the kernel has at this port, without those that only wait for late
+/// packets.
+pub fn connections(port: u16) -> ProcResult<usize> {
+    let mut sockets = sockets(port)?;
+    sockets.retain(|socket| !matches!(socket.state, TcpState::Listen | TcpState::TimeWait));
+    Ok(sockets.len())
+}
+
 /// All ends of connections, and listeners, that the kernel of this machine has at this port.
-pub fn sockets(port: u16) -> ProcResult<Vec<TcpNetEntry>> {
+fn sockets(port: u16) -> ProcResult<Vec<TcpNetEntry>> {
     let mut sockets = procfs::net::tcp()?;
     // A machine may lack IPv6.
     sockets.extend(procfs::net::tcp6().unwrap_or_default());

@@ -1,9 +1,6 @@
-//! What a server at rest keeps, and whether that grows.
+//! Whether the memory of a server at rest grows.
 
-use procfs::net::TcpState;
-
-use crate::crowd::gauge;
-use crate::crowd::{Fault, Outcome};
+use crate::crowd::Fault;
 
 /// At most this much more memory at rest than after the warm-up is no leak. The allocator returns
 /// pages or keeps them, and a map that was once fuller keeps its room.
@@ -16,72 +13,54 @@ pub const GROWN_BYTES_MAX: f64 = 256.0 * 1024.0;
 /// With fewer rounds no line is fitted.
 pub const ROUNDS_MIN: usize = 4;
 
-/// A server at rest.
-#[derive(Clone, Copy, Debug)]
-pub struct Rest {
-    /// The memory, in bytes.
-    pub resident_bytes: u64,
-    /// How many descriptors it has open.
-    pub descriptors: u64,
-    /// How many ends of connections the kernel has at its port.
-    pub connections: u64,
-}
-
-impl Rest {
-    /// The state now.
-    pub fn now(pid: u32, port: u16) -> Outcome<Rest> {
-        let resident_bytes = gauge::resident_bytes(pid)?;
-        let descriptors = gauge::descriptors(pid)?;
-        Ok(Rest { resident_bytes, descriptors, connections: connections(port)? })
-    }
-
-    /// Fails if the memory now is more than [`KEPT_BYTES_MAX`] above `before`.
-    pub fn check_memory(&self, before: &Rest) -> Result<(), Fault> {
-        let more = self.resident_bytes.saturating_sub(before.resident_bytes);
-        if more > KEPT_BYTES_MAX {
-            let (now, then) = (kib(self.resident_bytes), kib(before.resident_bytes));
-            return Err(Fault(format!("it keeps {now} KiB when all have left, {then} before")));
-        }
-        Ok(())
-    }
-}
-
 /// Bytes in KiB.
 pub fn kib(bytes: u64) -> u64 {
     bytes / 1024
 }
 
-/// The ends of connections that the kernel has at this port, without those that only wait for late
-/// packets.
-fn connections(port: u16) -> Outcome<u64> {
-    const NOT_COUNTED: [TcpState; 2] = [TcpState::Listen, TcpState::TimeWait];
-    let sockets = gauge::sockets(port)?;
-    Ok(sockets.iter().filter(|socket| !NOT_COUNTED.contains(&socket.state)).count() as u64)
+/// Fails if the memory now is more than [`KEPT_BYTES_MAX`] above that before.
+pub fn check_kept(now: u64, before: u64) -> Result<(), Fault> {
+    if now <= before + KEPT_BYTES_MAX {
+        return Ok(());
+    }
+    let (now, before) = (kib(now), kib(before));
+    Err(Fault(format!("it keeps {now} KiB when all have left, {before} before")))
 }
 
 /// How many bytes the last round has more than the first, along the line that fits them best (least
-/// squares). `None` for too few rounds.
-pub fn growth(rounds: &[Rest]) -> Option<f64> {
-    let count = rounds.len();
-    if count < ROUNDS_MIN {
-        return None;
+/// squares). Fails if that is more than [`GROWN_BYTES_MAX`].
+pub fn growth(rounds: &[u64]) -> Result<f64, Fault> {
+    let count = rounds.len() as f64;
+    let middle = (count - 1.0) / 2.0;
+    let products = (0..).zip(rounds).map(|(at, bytes)| (f64::from(at) - middle) * *bytes as f64);
+    // The squares of the distances from the middle add up to (count - 1) * count * (count + 1) / 12.
+    let grown = products.sum::<f64>() * 12.0 / (count * (count + 1.0));
+    if grown <= GROWN_BYTES_MAX {
+        return Ok(grown);
     }
-    let middle = (count - 1) as f64 / 2.0;
-    let (mut products, mut squares) = (0.0, 0.0);
-    for (at, rest) in rounds.iter().enumerate() {
-        products += (at as f64 - middle) * rest.resident_bytes as f64;
-        squares += (at as f64 - middle).powi(2);
-    }
-    Some(products / squares * (count - 1) as f64)
+    let grown = kib(grown as u64);
+    Err(Fault(format!("its memory at rest grows: by {grown} KiB over {count} rounds")))
 }
 
-/// Fails if the memory grows steadily.
-pub fn check_growth(rounds: &[Rest]) -> Result<(), Fault> {
-    match growth(rounds) {
-        Some(grown) if grown > GROWN_BYTES_MAX => {
-            let (grown, count) = (kib(grown as u64), rounds.len());
-            Err(Fault(format!("its memory at rest grows: by {grown} KiB over {count} rounds")))
-        }
-        _ => Ok(()),
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn growth_over_rounds_is_found_and_a_step_is_no_growth() {
+        let rounds = |kib: fn(u64) -> u64| (0..30).map(|at| kib(at) * 1024).collect::<Vec<_>>();
+        assert!(growth(&rounds(|at| 4000 + 10 * at)).is_err());
+        assert!(growth(&rounds(|at| 4000 - 10 * at)).is_ok());
+        assert!(growth(&rounds(|at| if at == 0 { 4000 } else { 4200 })).is_ok());
+        assert!(growth(&rounds(|at| 4000 + 100 * (at % 3))).is_ok());
+        let line = growth(&[1024, 2048, 3072, 4096]).unwrap();
+        assert!((line - 3072.0).abs() < 0.001, "{line}");
+    }
+
+    #[test]
+    fn memory_that_is_kept_when_all_have_left_is_found() {
+        assert!(check_kept(4600 * 1024, 4000 * 1024).is_err());
+        assert!(check_kept(4400 * 1024, 4000 * 1024).is_ok());
+        assert!(check_kept(3000 * 1024, 4000 * 1024).is_ok());
     }
 }

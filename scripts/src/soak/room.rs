@@ -6,15 +6,13 @@ use std::io::Write;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use super::rest::{self, Rest, kib};
+use super::rest::{self, kib};
 use super::script::{self, MAX_CLIENTS, MAX_ENDLESS, PER_ADDRESS};
-use crate::crowd::gauge;
-use crate::crowd::load::{self, Load, Pace, Report, Talker, Until};
-use crate::crowd::sockets::Crowd;
-use crate::crowd::started::Started;
-use crate::crowd::table::Table;
-use crate::crowd::visitors::{Tally, Visitors, WAIT_MAX};
-use crate::crowd::{Fault, Outcome, Patience};
+use crate::crowd::visitors::WAIT_MAX;
+use crate::crowd::{
+    Connections, Crowd, Fault, Load, Outcome, Pace, Patience, Report, Started, Table, Talker,
+};
+use crate::crowd::{Tally, Until, Visitors, gauge, load};
 use crate::stress::trouble::{DRIPS, Kind, LEAVES, RESETS, make_trouble};
 
 /// The steady clients: they stay from the beginning to the end, talk, and receive every line.
@@ -39,62 +37,62 @@ pub fn soak(time: Duration, out: &mut dyn Write) -> Outcome<Table> {
     let mut soak = Soak::start()?;
     let round = (time / ROUNDS as u32).min(ROUND_MAX);
     let warmed_up = soak.warm_up(round)?;
-    let crowd = &mut soak.gather()?;
+    let crowd = &mut Crowd::of_chinwag(soak.server.address, STEADY)?;
     let start = Instant::now();
     let before = soak.cpu()?;
     let mut rounds = Vec::new();
     while start.elapsed() < time || rounds.len() < rest::ROUNDS_MIN {
-        let rest = soak.round(crowd, round)?;
-        rounds.push(rest);
-        let Rest { resident_bytes, descriptors, connections } = rest;
+        let resident_bytes = soak.round(crowd, round)?;
+        rounds.push(resident_bytes);
         let (seconds, visits) = (start.elapsed().as_secs_f64(), soak.tally.visits);
         let (checked, kept) = (soak.sum(|report| report.deliveries), kib(resident_bytes));
+        let descriptors = soak.connections.descriptors + STEADY;
         writeln!(
             out,
             "{seconds:5.0} s: {visits} came and went, {checked} deliveries checked; at rest {kept} \
-             KiB, {descriptors} descriptors, {connections} connections"
+             KiB, {descriptors} descriptors, {STEADY} connections"
         )?;
         out.flush()?;
     }
     let (took, used) = (start.elapsed(), soak.cpu()?);
     crowd.clients.clear();
     let end = soak.rest(crowd)?;
-    rest::check_growth(&rounds)?;
-    end.check_memory(&warmed_up)?;
+    let growth = rest::growth(&rounds)?;
+    rest::check_kept(end, warmed_up)?;
     let share = |at: usize| (used[at] - before[at]) as f64 / took.as_nanos() as f64 * 100.0;
-    let mut table = Table::default();
-    table.add("seconds", "time", took.as_secs_f64(), "s");
-    table.add("rounds", "rounds", rounds.len() as f64, "");
+    let (tally, memory) = (soak.tally, |bytes| kib(bytes) as f64);
     let said = soak.sum(|report| report.said.iter().map(|one| one.messages).sum());
-    for (key, label, value) in [
-        ("connects", "connections, in all", soak.tally.visits),
-        ("refused", "  refused: server full, too many from one address", soak.tally.refused),
-        ("given_up", "  reset by the server: took nothing", soak.tally.given_up),
-        ("said", "messages of the steady clients", said),
-        ("deliveries", "  deliveries to them, all checked", soak.sum(|report| report.deliveries)),
-        ("heard", "  deliveries to the other clients, all checked", soak.tally.messages),
-        ("missed", "  lines that these missed, as announced", soak.tally.missed),
-    ] {
-        table.add(key, label, value as f64, "");
-    }
+    let heard = soak.sum(|report| report.deliveries);
     let p99_ms = soak.reports.iter().map(|report| report.latency_us(99.0) / 1e3);
-    table.add("p99_ms", "latency p99, the worst round", p99_ms.fold(0.0, f64::max), "ms");
-    table.add("server_cpu", "processor, server", share(0), "% of a core");
-    table.add("own_cpu", "processor, all clients", share(1), "% of a core");
-    let memory = |rest: &Rest| kib(rest.resident_bytes) as f64;
-    table.add("memory_before", "memory after the warm-up, no clients", memory(&warmed_up), "KiB");
-    table.add("memory_after", "memory at the end, no clients", memory(&end), "KiB");
-    let growth = rest::growth(&rounds).map(|grown| grown / 1024.0).ok_or("too few rounds");
-    table.add_if_known("growth", "growth over all rounds", growth, "KiB");
-    table.add("descriptors", "descriptors at the end", end.descriptors as f64, "");
-    table.add("connections", "connections at the end", end.connections as f64, "");
+    let mut table = Table::default();
+    for (key, label, value, unit) in [
+        ("seconds", "time", took.as_secs_f64(), "s"),
+        ("rounds", "rounds", rounds.len() as f64, ""),
+        ("connects", "connections, in all", tally.visits as f64, ""),
+        ("refused", "  refused: server full, too many from one address", tally.refused as f64, ""),
+        ("given_up", "  reset by the server: took nothing", tally.given_up as f64, ""),
+        ("said", "messages of the steady clients", said as f64, ""),
+        ("deliveries", "  deliveries to them, all checked", heard as f64, ""),
+        ("heard", "  deliveries to the other clients, all checked", tally.messages as f64, ""),
+        ("missed", "  lines that these missed, as announced", tally.missed as f64, ""),
+        ("p99_ms", "latency p99, the worst round", p99_ms.fold(0.0, f64::max), "ms"),
+        ("server_cpu", "processor, server", share(0), "% of a core"),
+        ("own_cpu", "processor, all clients", share(1), "% of a core"),
+        ("memory_before", "memory after the warm-up, no clients", memory(warmed_up), "KiB"),
+        ("memory_after", "memory at the end, no clients", memory(end), "KiB"),
+        ("growth", "growth over all rounds", growth / 1024.0, "KiB"),
+        ("descriptors", "descriptors at the end", soak.connections.descriptors as f64, ""),
+        ("connections", "connections at the end", 0.0, ""),
+    ] {
+        table.add(key, label, value, unit);
+    }
     Ok(table)
 }
 
 struct Soak {
     server: Started,
-    /// Descriptors that are not for clients.
-    descriptors: u64,
+    /// Those that it has accepted.
+    connections: Connections,
     /// What all but the steady clients have done.
     tally: Tally,
     /// What the steady clients have done, round by round.
@@ -105,26 +103,22 @@ impl Soak {
     fn start() -> Outcome<Soak> {
         // Everything that happens to clients shall happen often. The steady and the troublesome
         // clients connect from 127.0.0.x and 127.0.1.x, the visitors from 127.0.2.x and 127.0.3.x.
-        let flags = [
-            &format!("--max-clients={MAX_CLIENTS}"),
-            &format!("--per-address={PER_ADDRESS}"),
-            &format!("--max-endless={MAX_ENDLESS}"),
-            &format!("--window={WINDOW_BYTES}"),
-            "--stuck=6",
-            "--idle=30",
-            "--exempt=127.0.0.0/23",
-        ];
+        let flags = format!(
+            "--max-clients={MAX_CLIENTS} --per-address={PER_ADDRESS} --max-endless={MAX_ENDLESS} \
+             --window={WINDOW_BYTES} --stuck=6 --idle=30 --exempt=127.0.0.0/23"
+        );
+        let flags: Vec<&str> = flags.split(' ').collect();
         let server = Started::chinwag_logging("off", &flags)?;
         // By now it has closed what it opens only at the start.
         gauge::cpu_ns_at_rest(server.pid())?;
-        let descriptors = gauge::descriptors(server.pid())?;
-        Ok(Soak { server, descriptors, tally: Tally::default(), reports: Vec::new() })
+        let connections = Connections::of(server.pid())?;
+        Ok(Soak { server, connections, tally: Tally::default(), reports: Vec::new() })
     }
 
     /// One round with a crowd of its own, which then leaves. After that the server has what it
     /// keeps for good.
-    fn warm_up(&mut self, round: Duration) -> Outcome<Rest> {
-        let mut crowd = self.gather()?;
+    fn warm_up(&mut self, round: Duration) -> Outcome<u64> {
+        let mut crowd = Crowd::of_chinwag(self.server.address, STEADY)?;
         // The messages fill the window.
         let messages = (2 * WINDOW_BYTES / MESSAGE_BYTES / STEADY) as u64;
         load::run(&mut crowd, &talkers(Pace::Window(4)), Until::Heard(messages))?;
@@ -133,13 +127,9 @@ impl Soak {
         self.rest(&mut crowd)
     }
 
-    fn gather(&self) -> Outcome<Crowd> {
-        Crowd::of_chinwag(self.server.address, STEADY)
-    }
-
     /// The crowd talks while others come and go. When only the crowd is left, others fill the
-    /// server, and one more asks how many are here. Returns the state after that.
-    fn round(&mut self, crowd: &mut Crowd, time: Duration) -> Outcome<Rest> {
+    /// server, and one more asks how many are here. Returns the memory after that.
+    fn round(&mut self, crowd: &mut Crowd, time: Duration) -> Outcome<u64> {
         let mut others = Visitors::new(crowd, true, self.tally)?;
         make_trouble(&mut others, &TROUBLE);
         script::come_and_go(&mut others);
@@ -171,26 +161,20 @@ impl Soak {
     }
 
     /// Waits until the server has only the clients of this crowd, and no other descriptor or
-    /// connection more than at its start.
-    fn rest(&self, crowd: &mut Crowd) -> Outcome<Rest> {
-        let (pid, port) = (self.server.pid(), self.server.address.port());
-        let (own, here) = (self.descriptors, crowd.clients.len() as u64);
+    /// connection more than at its start. Returns its memory, in bytes.
+    fn rest(&self, crowd: &mut Crowd) -> Outcome<u64> {
+        let (pid, port, here) =
+            (self.server.pid(), self.server.address.port(), crowd.clients.len());
         let mut patience = Patience::full();
         loop {
             crowd.hear(WAIT_MAX)?;
             gauge::cpu_ns_at_rest(pid)?;
-            let rest = Rest::now(pid, port)?;
-            let Rest { descriptors, connections, .. } = rest;
-            if descriptors == own + here && connections == here {
-                return Ok(rest);
+            let (accepted, connections) = (self.connections.count()?, gauge::connections(port)?);
+            if (accepted, connections) == (here, here) {
+                return Ok(gauge::resident_bytes(pid)?);
             }
-            let what = || {
-                format!(
-                    "with {here} clients and {own} descriptors of its own it has {connections} \
-                     connections and {descriptors} descriptors"
-                )
-            };
-            patience.check(false, what)?;
+            let has = format!("{connections} connections, and {accepted} descriptors for them");
+            patience.check(false, || format!("with {here} clients it has {has}"))?;
         }
     }
 

@@ -13,7 +13,6 @@ use scripts::crowd::load::{self, Load, Pace, Talker, Until};
 use scripts::crowd::program::run_with;
 use scripts::crowd::sockets::{Crowd, Server};
 use scripts::crowd::started::Started;
-use scripts::soak::rest::{self, Rest};
 use scripts::stress::app;
 use scripts::stress::flags::Flags;
 use serde_json::Value;
@@ -516,16 +515,4 @@ fn the_help_tells_unit_and_default_of_each_flag() {
     for told in ["[default: 1000]", "[default: 64]", "[default: whichever listens"] {
         assert!(words.contains(told), "no {told} in {}", run.out);
     }
-}
-
-#[test]
-fn memory_growth_over_rounds_is_found_and_a_step_is_no_growth() {
-    let rest = |kib: u64| Rest { resident_bytes: kib * 1024, descriptors: 0, connections: 0 };
-    let rounds = |of: fn(u64) -> u64| (0..30).map(|at| rest(of(at))).collect::<Vec<_>>();
-    assert!(rest::check_growth(&rounds(|at| 4000 + 10 * at)).is_err());
-    assert!(rest::check_growth(&rounds(|at| 4000 - 10 * at)).is_ok());
-    assert!(rest::check_growth(&rounds(|at| if at == 0 { 4000 } else { 4200 })).is_ok());
-    assert!(rest::check_growth(&rounds(|at| 4000 + 100 * (at % 3))).is_ok());
-    assert!(rest(4600).check_memory(&rest(4000)).is_err());
-    assert!(rest(4400).check_memory(&rest(4000)).is_ok());
 }
