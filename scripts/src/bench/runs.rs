@@ -1,6 +1,5 @@
 //! One run of each load against one server, with connections of its own.
 
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use procfs::ProcResult;
@@ -33,9 +32,8 @@ const SAMPLE_DELIVERIES: usize = 10_000;
 /// One sample of `rooms` visits this many rooms, spread over all of them.
 const ROOMS_VISITED: usize = 8;
 
-/// A bare pump sends blocks of at most this many bytes, and as many of them as a flood has.
+/// A bare pump sends blocks of at most this many bytes.
 const BLOCK_BYTES_MAX: u64 = 64 * 1024;
-const PUMPED_BYTES: u64 = 4 << 30;
 
 /// The talkers of `talkers` and `busy`, and what one busy client sends per second: more than all of
 /// them together, and what most servers can carry.
@@ -92,7 +90,6 @@ fn talkers(load: Load) -> Vec<Talker> {
     let talker = |client| {
         let is_usual = load.kind == Kind::Fair && client % 2 == 0;
         Talker {
-            client,
             pace: if client == 0 { first } else { others },
             message_bytes: if is_usual { USUAL_BYTES } else { load.bytes },
             timed: load.kind == Kind::Chat || client > 0 && first != others,
@@ -152,20 +149,21 @@ impl Side {
     /// A server without clients.
     fn start(load: Load, peer: Peer) -> Outcome<Side> {
         let running = peer.start()?;
-        let addresses: Vec<SocketAddr> = running.servers.iter().map(|one| one.address).collect();
         let connections = match &running.servers[..] {
             [one] => Some(Connections::of(one.pid())?),
             _ => None,
         };
-        let (dialect, arriving_max) = (peer.dialect(), peer.arriving_max());
-        let server = Server { address: addresses[0], dialect, connections, arriving_max };
-        let mut crowd = Crowd::new(server)?.spread_over(addresses);
-        if !matches!(load.kind, Kind::Storm | Kind::Each) && peer != Peer::Pump {
-            crowd = crowd.with_talkers(talkers(load).len());
-        }
-        if load.kind == Kind::Rooms {
-            crowd = crowd.in_channels_of(peer.channel_clients().ok_or("it has no rooms")?);
-        }
+        let crowd = Crowd::new(Server {
+            addresses: running.servers.iter().map(|one| one.address).collect(),
+            dialect: peer.dialect(),
+            connections,
+            arriving_max: peer.arriving_max(),
+            channel_clients: match load.kind {
+                Kind::Rooms => peer.channel_clients().ok_or("it has no rooms")?,
+                _ => usize::MAX,
+            },
+            talkers: talkers(load).len(),
+        })?;
         Ok(Side { load, peer, crowd, end: None, running })
     }
 
@@ -244,9 +242,10 @@ impl Side {
             _ => self.load.window.unwrap_or(u64::MAX).saturating_mul(self.load.bytes as u64),
         };
         self.crowd.clients[0].say(in_flight.min(BLOCK_BYTES_MAX).to_string().as_bytes())?;
+        self.crowd.clients.iter_mut().for_each(|client| client.is_silent = true);
         let start = Instant::now();
-        let bytes = self.crowd.drink(PUMPED_BYTES, self.load.kind.time())?;
-        let messages = bytes as f64 / self.load.bytes as f64;
+        self.crowd.read_for(self.load.kind.time())?;
+        let messages = self.crowd.bytes_read as f64 / self.load.bytes as f64;
         // The pump never rests.
         let spent = gauge::cpu_ns(self.running.servers[0].pid())? as f64 - before;
         let per_second = messages / start.elapsed().as_secs_f64();

@@ -201,6 +201,5 @@ impl Soak {
 }
 
 fn talkers(pace: Pace) -> Vec<Talker> {
-    let talker = |client| Talker { client, pace, message_bytes: MESSAGE_BYTES, timed: true };
-    (0..STEADY).map(talker).collect()
+    vec![Talker { pace, message_bytes: MESSAGE_BYTES, timed: true }; STEADY]
 }

@@ -54,10 +54,10 @@ fn talk_in_channels_of(channel_clients: usize, paces: &[Pace], wrong: Wrong) -> 
             }
         });
     });
-    let server = Server { dialect: Dialect::Welcoming, ..Server::chinwag(address, None) };
+    let (dialect, chinwag) = (Dialect::Welcoming, Server::chinwag(address, None));
+    let server = Server { dialect, talkers, channel_clients, ..chinwag };
     let report = {
-        let crowd = Crowd::new(server)?.with_talkers(talkers);
-        let mut crowd = crowd.in_channels_of(channel_clients);
+        let mut crowd = Crowd::new(server)?;
         crowd.connect(CLIENTS)?;
         crowd.begin().and_then(|()| talk(&mut crowd, paces, MESSAGES))
     };
@@ -66,11 +66,11 @@ fn talk_in_channels_of(channel_clients: usize, paces: &[Pace], wrong: Wrong) -> 
 }
 
 fn talk(crowd: &mut Crowd, paces: &[Pace], messages: u64) -> Outcome<Report> {
-    let talker = |(client, pace): (usize, &Pace)| {
+    let talker = |pace: &Pace| {
         let timed = matches!(pace, Pace::Every(_));
-        Talker { client, pace: *pace, message_bytes: 64, timed }
+        Talker { pace: *pace, message_bytes: 64, timed }
     };
-    let talkers: Vec<Talker> = paces.iter().enumerate().map(talker).collect();
+    let talkers: Vec<Talker> = paces.iter().map(talker).collect();
     runs::talk(crowd, &talkers, Until::Heard(messages)).map(|(report, _)| report)
 }
 
