@@ -88,6 +88,7 @@ pub fn compare(flags: &Flags) -> Outcome<()> {
             Err(mend) => eprintln!("bench: without {}: {mend}", peer.name()),
         }
     }
+    results.versions.sort();
     results.versions.dedup();
     for path in &flags.onto {
         results.add_all(serde_json::from_str(&fs::read_to_string(path)?)?);

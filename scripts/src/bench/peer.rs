@@ -153,45 +153,41 @@ impl Peer {
         }
     }
 
-    /// Its version, as it prints it; if it is not here, how to get it.
+    /// Its version, as it prints it; if it is not here, how to get it. What was built together with
+    /// this program has the version of chinwag.
     pub fn version(self) -> Result<String, String> {
-        match (self, self.command()) {
-            (_, Some((command, _))) => version_of(command),
-            (Peer::Cluster(_), _) => version_of(REDIS),
-            (Peer::Send | Peer::Pump | Peer::Accept, _) => {
-                Ok("scripts/src/bench/floor.rs".to_owned())
-            }
-            (Peer::Tokio, _) if Path::new(TOKIO).exists() => Ok("scripts/peers/tokio".to_owned()),
-            (Peer::Tokio, _) => Err("scripts/bench.sh builds it".to_owned()),
-            (Peer::Threads, _) => Ok(format!("{THREADS}, {}", version_of("python3")?)),
-            _ => {
-                // Without it the comparison fails.
-                let program = beside("chinwag").unwrap_or_default();
-                Ok(version_of(&program.to_string_lossy()).unwrap_or_default())
-            }
+        let command = self.command().map(|(command, _)| command);
+        match self {
+            Peer::Tokio if !Path::new(TOKIO).exists() => Err("scripts/bench.sh builds it".into()),
+            Peer::Threads => version_of("python3"),
+            Peer::Cluster(_) => version_of(REDIS),
+            // Without the server the comparison fails.
+            _ => version_of(
+                command.unwrap_or(&beside("chinwag").unwrap_or_default().to_string_lossy()),
+            ),
         }
     }
 
     /// Starts it on a free port of 127.0.0.1.
     pub fn start(self) -> Outcome<Running> {
-        let started = match (self, self.command()) {
-            (_, Some((command, conf))) => start(command, conf),
-            (Peer::Cluster(servers), _) => return start_cluster(servers),
+        let started = match self {
+            Peer::Chinwag => Started::chinwag(&[]),
             // It must wait for the first bytes of a client, however busy the machine is.
-            (Peer::Telnet | Peer::Web, _) => Started::chinwag(&["--greeting", "2"]),
-            (Peer::Logging, _) => {
+            Peer::Telnet | Peer::Web => Started::chinwag(&["--greeting", "2"]),
+            Peer::Logging => {
                 let log = Path::new(FOLDER).join("log");
                 // What an earlier server has kept would be its history.
                 fs::remove_dir_all(&log).unwrap_or_default();
                 fs::create_dir_all(&log)?;
                 Started::chinwag(&["--keep", &log.to_string_lossy()])
             }
-            (Peer::Send | Peer::Pump | Peer::Accept, _) => {
-                Started::floor(&format!("{self:?}").to_lowercase())
-            }
-            (Peer::Tokio, _) => Started::new(Path::new(TOKIO), &[]),
-            (Peer::Threads, _) => Started::new(Path::new(THREADS), &[]),
-            _ => Started::chinwag(&[]),
+            Peer::Cluster(servers) => return start_cluster(servers),
+            Peer::Tokio => Started::new(Path::new(TOKIO), &[]),
+            Peer::Threads => Started::new(Path::new(THREADS), &[]),
+            _ => match self.command() {
+                Some((command, conf)) => start(command, conf),
+                None => Started::floor(&format!("{self:?}").to_lowercase()),
+            },
         };
         Ok(Running { servers: vec![started?], engine: None })
     }

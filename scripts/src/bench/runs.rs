@@ -112,7 +112,7 @@ pub enum End {
 /// Has clients talk, and waits for what is on its way then.
 pub fn talk(crowd: &mut Crowd, talkers: &[Talker], until: Until) -> Outcome<(Report, End)> {
     let mut load = talking::Load::new(crowd, talkers, until);
-    let (mut heard, mut heard_at) = (0, Instant::now());
+    let mut patience = Patience::of(STALL);
     let time_max = match until {
         Until::Time(time) => time * (1 + REST_TIMES),
         Until::Heard(_) => Duration::MAX,
@@ -124,11 +124,7 @@ pub fn talk(crowd: &mut Crowd, talkers: &[Talker], until: Until) -> Outcome<(Rep
             true if load.start.elapsed() > time_max => break End::Late,
             true => load.crowd.hear(WAIT_MAX)?,
         }
-        let before = std::mem::replace(&mut heard, load.heard_of());
-        if heard > before {
-            heard_at = Instant::now();
-        }
-        if heard_at.elapsed() > STALL {
+        if patience.check(load.heard_of(), String::new).is_err() {
             break End::Stalled;
         }
     };
@@ -375,8 +371,8 @@ impl Side {
             let replies = self.crowd.clients[0].listener.replies;
             self.crowd.clients[0].say(&question)?;
             while self.crowd.clients[0].listener.replies == replies {
-                let read = self.crowd.read(WAIT_MAX)?;
-                patience.check(read > 0, || "no reply came".to_owned())?;
+                self.crowd.read(WAIT_MAX)?;
+                patience.check(self.crowd.bytes_read, || "no reply came".to_owned())?;
             }
         }
         Ok(vec![(Metric::CpuNs, (self.cpu_ns()? - before) / REPLIES as f64)])

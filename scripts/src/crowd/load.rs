@@ -186,12 +186,13 @@ impl<'a> Load<'a> {
                 next_due = next_due.min(self.due(at, period, said));
             }
         }
-        let before = self.heard_of();
         self.crowd.hear(next_due.saturating_duration_since(Instant::now()))?;
         let (heard, lacking) = (self.record().heard_by_all, self.lacking());
-        let needs_none = matches!(self.until, Until::Time(_)) && !is_over;
+        if matches!(self.until, Until::Time(_)) && !is_over {
+            self.patience = Patience::full();
+        }
         let told = || format!("only {heard} messages came, and {lacking} do not");
-        self.patience.check(needs_none || self.heard_of() > before, told)?;
+        self.patience.check(self.heard_of(), told)?;
         if is_over { self.check_speed(lacking) } else { Ok(()) }
     }
 

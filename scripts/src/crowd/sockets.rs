@@ -93,7 +93,6 @@ pub struct Client {
     pub deaf: bool,
     /// What it reads does not matter, such as where a server does not send it what it says.
     pub is_silent: bool,
-    writable: bool,
     unsaid: Vec<u8>,
 }
 
@@ -106,10 +105,10 @@ impl Client {
 
     /// Sends the rest, as far as its socket takes it.
     fn go_on(&mut self) -> Outcome<()> {
-        while self.writable && !self.has_said_all() {
+        while !self.has_said_all() {
             match self.socket.write(&self.unsaid) {
                 Ok(taken) => drop(self.unsaid.drain(..taken)),
-                Err(error) if error.kind() == ErrorKind::WouldBlock => self.writable = false,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => return Err(self.lost(&error)),
             }
@@ -250,16 +249,15 @@ impl Crowd {
     pub fn connect_watched(&mut self, more: usize, watch: &mut dyn FnMut(usize)) -> Outcome<()> {
         let all = self.clients.len() + more;
         check_limit(all)?;
-        let (start, mut patience, mut before) = (Instant::now(), Patience::full(), (0, 0));
+        let (start, mut patience) = (Instant::now(), Patience::full());
         loop {
             let let_in = if self.dialect().greets() { self.let_in } else { self.open()? };
             watch(let_in);
             if let_in >= all {
                 break;
             }
-            let now = (self.clients.len(), let_in);
-            patience.check(now > before, || format!("it has let in {let_in} of {all}"))?;
-            before = now;
+            let progress = (self.clients.len() + let_in) as u64;
+            patience.check(progress, || format!("it has let in {let_in} of {all}"))?;
             let batch = self.batch(all)?;
             for _ in 0..batch {
                 self.connect_one()?;
@@ -307,7 +305,6 @@ impl Crowd {
             listener: Listener { is_in, channel, speaks, ..Listener::default() },
             deaf: false,
             is_silent: speaks && !dialect.echoes(),
-            writable: false,
             unsaid: dialect.hello(key, channel, speaks),
         });
         Ok(())
@@ -341,14 +338,14 @@ impl Crowd {
         let mut said = Vec::new();
         dialect.write_said(&[&first.listener.name, words].concat(), channel, &mut said);
         first.say(&said)?;
-        let (mut patience, mut before) = (Patience::full(), 0);
+        let mut patience = Patience::full();
         loop {
             let here = self.count(&has_it);
             if here == self.hearing() {
                 return Ok(());
             }
-            patience.check(here > before, || format!("not all clients receive the {what} line"))?;
-            before = here;
+            let told = || format!("not all clients receive the {what} line");
+            patience.check(here as u64, told)?;
             self.read(Duration::from_millis(10))?;
             self.catch_up()?;
         }
@@ -366,7 +363,6 @@ impl Crowd {
         for event in &events {
             let key = event.token().0;
             if event.is_writable() {
-                self.clients[key].writable = true;
                 self.clients[key].go_on()?;
             }
             if event.is_readable() {

@@ -190,7 +190,7 @@ impl Soak {
                      connections and {descriptors} descriptors"
                 )
             };
-            patience.check(false, what)?;
+            patience.check(0, what)?;
         }
     }
 
