@@ -88,11 +88,10 @@ impl Row {
 
     fn show(&self, results: &Results) {
         let cell = |(load, peer)| report::cell(results, peer, load, self.metric);
-        let least =
-            |(load, peer)| results.range(load, peer, self.metric).map_or(f64::NAN, |it| it.0);
-        let against = self
-            .against
-            .map(|other| format!("x {:.3} of {}", least(self.side) / least(other), cell(other)));
+        let least = |(load, peer)| Some(results.range(load, peer, self.metric)?.0);
+        let against = self.against.and_then(|other| {
+            Some(format!("x {:.3} of {}", least(self.side)? / least(other)?, cell(other)))
+        });
         let (name, measured, against) = (&self.name, cell(self.side), against.unwrap_or_default());
         println!("{name:52} {measured:>18}   {against:32} {}", self.target);
     }
