@@ -80,7 +80,7 @@ impl Visitors {
         runtime.enable_all().event_interval(STEPS_MAX);
         let runtime = runtime.build_local(LocalOptions::default())?;
         let host = Host {
-            address: crowd.server.address,
+            address: crowd.server.addresses[0],
             record: Rc::clone(&crowd.record),
             shows_addresses,
             tally: RefCell::new(tally),

@@ -174,7 +174,7 @@ impl Soak {
                 return Ok(gauge::resident_bytes(pid)?);
             }
             let has = format!("{connections} connections, and {accepted} descriptors for them");
-            patience.check(false, || format!("with {here} clients it has {has}"))?;
+            patience.check(0, || format!("with {here} clients it has {has}"))?;
         }
     }
 
@@ -185,6 +185,5 @@ impl Soak {
 }
 
 fn talkers(pace: Pace) -> Vec<Talker> {
-    let talker = |client| Talker { client, pace, message_bytes: MESSAGE_BYTES, timed: true };
-    (0..STEADY).map(talker).collect()
+    vec![Talker { pace, message_bytes: MESSAGE_BYTES, timed: true }; STEADY]
 }

@@ -101,14 +101,13 @@ fn connect(address: SocketAddr, kinds: &Kinds, connections: Option<Connections>)
 fn enter(others: &mut Visitors, crowd: &mut Crowd) -> Outcome<()> {
     let all = others.here();
     let progress = Progress::new("trouble", all as u64)?;
-    let (mut patience, mut before) = (Patience::full(), 0);
+    let mut patience = Patience::full();
     while others.host.been_in.get() < all {
         others.turn()?;
         crowd.read(visitors::WAIT_MAX)?;
         let let_in = others.host.been_in.get();
         progress.show(let_in as u64);
-        patience.check(let_in > before, || format!("only {let_in} of {all} are let in"))?;
-        before = let_in;
+        patience.check(let_in as u64, || format!("only {let_in} of {all} are let in"))?;
     }
     Ok(())
 }

@@ -123,8 +123,7 @@ impl Flags {
             None if self.flood => Pace::Free,
             None => Pace::Window(self.window),
         };
-        let talker = |client| Talker { client, pace, message_bytes: self.bytes, timed: true };
-        (0..self.senders as usize).map(talker).collect()
+        vec![Talker { pace, message_bytes: self.bytes, timed: true }; self.senders as usize]
     }
 
     /// When the load ends.
