@@ -100,20 +100,36 @@ fn a_server_that_is_wrong_about_one_line_fails_the_soak() {
     }
 }
 
+/// The server with another flag than the soak test gives it.
+fn soak_with(flag: &str, other: &str) -> (Option<i32>, String) {
+    let change = format!("case $flag in {flag}) flag={other} ;; esac");
+    let change = format!("for flag; do shift; {change}; set -- \"$@\" \"$flag\"; done");
+    soak(other, &format!("{change}\nexec {} \"$@\"", chinwag_program().display()))
+}
+
 #[test]
 fn a_server_that_admits_one_too_many_fails_the_soak() {
-    let chinwag = chinwag_program();
-    for (name, most, refusal) in [
-        ("--per-address", 8, "from your address (9, --per-address)"),
-        ("--max-clients", 200, "* server full (201)"),
+    for (flag, more, refusal) in [
+        ("--per-address=8", "--per-address=9", "from your address (9, --per-address)"),
+        ("--max-clients=200", "--max-clients=201", "* server full (201)"),
     ] {
-        let (flag, more) = (format!("{name}={most}"), format!("{name}={}", most + 1));
-        let change = format!("case $flag in {flag}) flag={more} ;; esac");
-        let change = format!("for flag; do shift; {change}; set -- \"$@\" \"$flag\"; done");
-        let script = format!("{change}\nexec {} \"$@\"", chinwag.display());
-        let (code, told) = soak(name, &script);
+        let (code, told) = soak_with(flag, more);
         assert_eq!((code, told.lines().count()), (Some(1), 1), "{flag}: {told}");
         // The words of the refusal have the wrong number.
         assert!(told.contains("was disconnected") && told.contains(refusal), "{flag}: {told}");
+    }
+}
+
+#[test]
+fn a_server_that_is_wrong_to_one_visitor_fails_the_soak() {
+    for (flag, other, fault) in [
+        ("--max-endless=16384", "--max-endless=16000", "was disconnected"),
+        ("--idle=30", "--hide-addresses", "is welcomed wrongly"),
+        ("en", "ko", "was disconnected"),
+    ] {
+        let (code, told) = soak_with(flag, other);
+        assert_eq!((code, told.lines().count()), (Some(1), 1), "{other}: {told}");
+        assert!(told.starts_with("soak: the server is wrong: "), "{other}: {told}");
+        assert!(told.contains(fault) && told.contains("(visitor "), "{other}: {told}");
     }
 }
