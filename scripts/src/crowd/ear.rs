@@ -23,8 +23,6 @@ pub struct Ear {
     missed: u64,
     /// How many messages are missing between those that arrived.
     holes: u64,
-    /// How many notices of missed lines have arrived.
-    notices: u64,
     /// Between two notices come earlier lines, which were checked before.
     pub is_in_history: bool,
     heard: HashMap<usize, Heard>,
@@ -35,8 +33,8 @@ pub struct Ear {
 struct Heard {
     /// The number of the next message.
     next: u64,
-    /// How many notices of missed lines came before the last message.
-    notices: u64,
+    /// A notice of missed lines has come since.
+    may_miss: bool,
 }
 
 impl Ear {
@@ -53,7 +51,7 @@ impl Ear {
         }
         if let Some(Notice::Missed { lines }) = told(words) {
             self.missed += lines;
-            self.notices += 1;
+            self.heard.values_mut().for_each(|heard| heard.may_miss = true);
             tally.missed += lines;
         }
         tally.messages += u64::from(message.is_some());
@@ -62,15 +60,14 @@ impl Ear {
         self.has_ended |= is_end;
         let ends = record.authors.iter().map(|author| author.heard).enumerate();
         for (author, number) in message.into_iter().chain(ends.filter(|_| is_end)) {
-            let heard = Heard { next: number + 1, notices: self.notices };
-            let Some(Heard { next, notices }) = self.heard.insert(author, heard) else { continue };
+            let heard = Heard { next: number + 1, may_miss: false };
+            let Some(Heard { next, may_miss }) = self.heard.insert(author, heard) else { continue };
             let line = text(words);
             let hole = number.checked_sub(next).ok_or_else(|| {
                 Fault(format!("number {next} was to come, but {number} did, before {line:?}"))
             })?;
             self.holes += hole;
-            let is_told = notices < self.notices && self.holes <= self.missed;
-            if hole > 0 && !is_told {
+            if hole > 0 && !(may_miss && self.holes <= self.missed) {
                 return Err(Fault(format!(
                     "{hole} lines are missing before {line:?}, and no word"
                 )));

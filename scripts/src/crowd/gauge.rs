@@ -106,11 +106,9 @@ pub fn connections(port: u16) -> ProcResult<usize> {
 
 /// All ends of connections, and listeners, that the kernel of this machine has at this port.
 fn sockets(port: u16) -> ProcResult<Vec<TcpNetEntry>> {
-    let mut sockets = procfs::net::tcp()?;
     // A machine may lack IPv6.
-    sockets.extend(procfs::net::tcp6().unwrap_or_default());
-    sockets.retain(|socket| socket.local_address.port() == port);
-    Ok(sockets)
+    let sockets = procfs::net::tcp()?.into_iter().chain(procfs::net::tcp6().unwrap_or_default());
+    Ok(sockets.filter(|socket| socket.local_address.port() == port).collect())
 }
 
 /// Which process listens on this port of this machine.

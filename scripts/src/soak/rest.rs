@@ -23,8 +23,7 @@ pub fn check_kept(now: u64, before: u64) -> Result<(), Fault> {
     if now <= before + KEPT_BYTES_MAX {
         return Ok(());
     }
-    let (now, before) = (kib(now), kib(before));
-    Err(Fault(format!("it keeps {now} KiB when all have left, {before} before")))
+    Err(Fault(format!("it keeps {} KiB when all have left, {} before", kib(now), kib(before))))
 }
 
 /// How many bytes the last round has more than the first, along the line that fits them best (least

@@ -28,14 +28,13 @@ const TROUBLE: [(Kind, usize); 3] = [(DRIPS, 4), (RESETS, 3), (LEAVES, 3)];
 /// The window of the server: small, so that it is full after the warm-up.
 const WINDOW_BYTES: usize = 65_536;
 
-/// The length of a round, if there is time for as many rounds as a comparison needs.
+/// The length of a round, if there is time for as many rounds as a line needs.
 const ROUND_MAX: Duration = Duration::from_secs(60);
-const ROUNDS: usize = 5;
 
 /// Runs the test for this long, with a line for each round, and returns its summary.
 pub fn soak(time: Duration, out: &mut dyn Write) -> Outcome<Table> {
     let mut soak = Soak::start()?;
-    let round = (time / ROUNDS as u32).min(ROUND_MAX);
+    let round = (time / rest::ROUNDS_MIN as u32).min(ROUND_MAX);
     let warmed_up = soak.warm_up(round)?;
     let crowd = &mut Crowd::of_chinwag(soak.server.address, STEADY)?;
     let start = Instant::now();
