@@ -60,11 +60,8 @@ impl Gauged {
 
     /// What it has used since `before`.
     pub fn since(&self, before: &Gauged) -> Gauged {
-        let between = |now: Option<u64>, then: Option<u64>| Some(now?.saturating_sub(then?));
-        Gauged {
-            cpu_ns: between(self.cpu_ns, before.cpu_ns),
-            resident_bytes: between(self.resident_bytes, before.resident_bytes),
-        }
+        let between = |of: fn(&Gauged) -> Option<u64>| Some(of(self)?.saturating_sub(of(before)?));
+        Gauged { cpu_ns: between(|it| it.cpu_ns), resident_bytes: between(|it| it.resident_bytes) }
     }
 }
 

@@ -37,7 +37,7 @@ const NARROW_BYTES: usize = 2048;
 /// What a visitor does next.
 ///
 /// In its words, `{me}` stands for its name, and `{other}` for that of its neighbour: `v6` and `v7`
-/// are neighbours. `{nth}` counts what it repeats.
+/// are neighbours. `{nth}` counts what it repeats, from 0.
 #[derive(Clone, Copy, Debug)]
 pub enum Step<'a> {
     /// Waits for its welcome, if it has none yet.
@@ -92,8 +92,8 @@ pub struct Visitor {
 }
 
 impl Visitor {
-    /// Begins to connect from this address, if the server is on this machine. Whether it is to
-    /// take one of these steps decides how much it can leave unread.
+    /// Begins to connect from this address, if the server is on this machine. If one of these steps
+    /// leaves data unread, its receive buffer is small.
     pub fn connect(host: &Rc<Host>, source: Ipv4Addr, steps: &[Step]) -> Outcome<Visitor> {
         let is_slow = steps.iter().any(|step| matches!(step, Nap(_) | StayDeaf | Drip));
         let receive_buffer_bytes = if is_slow { NARROW_BYTES } else { WIDE_BYTES };
@@ -113,7 +113,8 @@ impl Visitor {
         })
     }
 
-    /// Takes these steps, unless the server resets it because it does not read.
+    /// Takes these steps. A server may reset a visitor that leaves data unread, once that is in:
+    /// then the rest is left out.
     pub async fn play(&mut self, steps: &[Step<'_>]) -> Outcome<()> {
         for step in steps {
             let what = match self.take(*step).await {
@@ -143,8 +144,8 @@ impl Visitor {
     async fn take(&mut self, step: Step<'_>) -> Outcome<bool> {
         match step {
             Enter => {
-                let is_answered = |it: &Visitor| it.is_welcomed.is_some();
-                let is_answered = is_answered(self) || self.read_until(is_answered).await?;
+                let has_answer = |it: &Visitor| it.is_welcomed.is_some();
+                let is_answered = has_answer(self) || self.read_until(has_answer).await?;
                 return match self.is_welcomed {
                     Some(false) => Err(refused(self.last.trim_end().as_bytes())),
                     _ => Ok(is_answered),

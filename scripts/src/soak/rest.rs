@@ -32,7 +32,7 @@ pub fn growth(rounds: &[u64]) -> Result<f64, Fault> {
     let count = rounds.len() as f64;
     let middle = (count - 1.0) / 2.0;
     let products = (0..).zip(rounds).map(|(at, bytes)| (f64::from(at) - middle) * *bytes as f64);
-    // The squares of the distances from the middle add up to (count - 1) * count * (count + 1) / 12.
+    // The squares of the distances from the middle add up to count * (count² - 1) / 12.
     let grown = products.sum::<f64>() * 12.0 / (count * (count + 1.0));
     if grown <= GROWN_BYTES_MAX {
         return Ok(grown);
