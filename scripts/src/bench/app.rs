@@ -7,7 +7,7 @@ use std::process::Command;
 
 use super::load::{Kind, Load};
 use super::peer::Peer;
-use super::results::{Comparison, Results};
+use super::results::Results;
 use super::{figures, floor, plot, report, runs};
 use crate::crowd::Outcome;
 use clap::{Parser, Subcommand, ValueEnum};
@@ -78,20 +78,23 @@ pub fn all_if_none<T: ValueEnum>(chosen: &[T]) -> &[T] {
 /// Runs the comparison, and writes the results.
 pub fn compare(flags: &Flags) -> Outcome<()> {
     let mut peers = Vec::new();
+    let mut results = Results { machine: machine(), ..Results::default() };
     for peer in all_if_none(&flags.servers) {
         match peer.version() {
-            Ok(_) => peers.push(*peer),
+            Ok(version) => {
+                peers.push(*peer);
+                results.versions.push(version);
+            }
             Err(mend) => eprintln!("bench: without {}: {mend}", peer.name()),
         }
     }
+    results.versions.sort();
+    results.versions.dedup();
+    for path in &flags.onto {
+        results.add_all(serde_json::from_str(&fs::read_to_string(path)?)?);
+    }
     let kinds = all_if_none(&flags.loads).iter();
     let loads: Vec<Load> = kinds.flat_map(|kind| kind.loads(flags.many)).collect();
-    let mut results = Results::default();
-    for path in &flags.onto {
-        let earlier: Comparison = serde_json::from_str(&fs::read_to_string(path)?)?;
-        let added = results.add_entries(earlier.results);
-        added.ok_or_else(|| format!("{} is of something unknown", path.display()))?;
-    }
     let sorted = peers.clone();
     for round in 0..flags.runs {
         // No server is always the first, neither in a round nor for a load.
@@ -101,8 +104,7 @@ pub fn compare(flags: &Flags) -> Outcome<()> {
             for peer in &peers {
                 run_all(group, *peer, &mut results)?;
             }
-            let name = group[0].kind.name();
-            eprintln!("bench: {name}, round {} of {}", round + 1, flags.runs);
+            eprintln!("bench: {:?}, round {} of {}", group[0].kind, round + 1, flags.runs);
         }
         // It writes after each round, so a run that is ended early has results.
         write(flags, &sorted, &results)?;
@@ -123,7 +125,7 @@ fn run_all(loads: &[Load], peer: Peer, results: &mut Results) -> Outcome<()> {
             Ok(measured) => results.add(load, peer, measured),
             Err(error) if peer.is_chinwag() => return Err(error),
             Err(error) => {
-                eprintln!("bench: {}: {}: {error}", load.name(), peer.name());
+                eprintln!("bench: {load:?}: {}: {error}", peer.name());
                 results.failed.insert((load, peer));
             }
         }
@@ -132,19 +134,16 @@ fn run_all(loads: &[Load], peer: Peer, results: &mut Results) -> Outcome<()> {
 }
 
 fn write(flags: &Flags, peers: &[Peer], results: &Results) -> Outcome<()> {
-    let mut versions: Vec<String> = peers.iter().flat_map(|peer| peer.version()).collect();
-    versions.dedup();
     let runs = match results.counts() {
         (least, most) if least == most => format!("{least} runs"),
         (least, most) => format!("{least} to {most} runs"),
     };
-    let all = Comparison { machine: machine(), results: results.entries(), runs, versions };
-    let (tables, versions) = (report::tables(results, peers, flags.many), all.versions.join("; "));
-    let text = format!("{tables}\n{}. {}. {versions}.\n", all.machine, all.runs);
+    let tables = report::tables(results, peers, flags.many);
+    let (machine, versions) = (&results.machine, results.versions.join("; "));
     fs::create_dir_all(&flags.into)?;
     for (name, text) in [
-        (TABLES, text),
-        ("bench.json", format!("{:#}\n", serde_json::to_value(&all)?)),
+        (TABLES, format!("{tables}\n{machine}. {runs}. {versions}.\n")),
+        ("bench.json", format!("{:#}\n", serde_json::to_value(results)?)),
         ("cost.svg", plot::draw_cost(results, peers)?),
         ("shapes.svg", plot::draw_shapes(results, peers)?),
     ] {

@@ -1,24 +1,21 @@
-//! The figures that chinwag has to reach, compared with bare loops on the same sockets.
+//! The figures that chinwag has to reach, most of them compared with bare loops on the same
+//! sockets.
 //!
-//! Server and loop run in turn, so that any other work of the machine hits both. The measure is
-//! processor time of the server's process per unit of work. The least of the runs is the least
-//! disturbed one. Every delivery is checked.
+//! Server and loop run in turn, so that any other work of the machine hits both. The least of the
+//! runs is the least disturbed one. Every delivery is checked.
 
-use std::io::{self, Write};
+use std::collections::BTreeSet;
 
 use clap::{Args, ValueEnum};
 
 use super::app::all_if_none;
-use super::cluster;
-use super::load::{Kind, Load, Measured, Metric};
+use super::load::{Kind, Load, Metric};
 use super::peer::Peer;
-use super::results::Runs;
-use super::runs;
-use crate::crowd::Outcome;
-use crate::crowd::gauge::Strace;
-use crate::crowd::load::{Pace, Report};
+use super::results::Results;
+use super::{report, runs};
+use crate::crowd::{Outcome, Strace};
 
-/// Measures chinwag against bare loops and prints a table: figure, measured, target.
+/// Measures chinwag against bare loops and prints a table: figure, measured, compared, target.
 #[derive(Clone, Debug, Args)]
 pub struct Flags {
     /// Which figures [default: all]
@@ -54,172 +51,152 @@ enum Figure {
     Cluster,
 }
 
-/// The clients of the smaller figures, and those that never read.
+/// The clients of the smaller figures, and those of them that receive what others never read.
 const SOME: usize = 1000;
 const MORE: usize = 5000;
-const NEVER_READ: usize = 1000;
 
 /// The idle clients of a private reply, if they are few.
 const FEW: usize = 10;
 
-/// The messages whose system calls are counted.
-const CALLS_MESSAGES: u64 = 100;
+/// A load on a server.
+type Side = (Load, Peer);
+
+/// One figure: what is measured, with what it is compared, and what it should be.
+struct Row {
+    name: String,
+    side: Side,
+    against: Option<Side>,
+    metric: Metric,
+    target: &'static str,
+}
+
+impl Row {
+    fn new(name: &str, load: Load, metric: Metric, target: &'static str) -> Row {
+        let (name, side) = (name.to_owned(), (load, Peer::Chinwag));
+        Row { name, side, against: None, metric, target }
+    }
+
+    /// The same for servers that share one conversation, compared with one alone.
+    fn on_servers(self, servers: u8) -> Row {
+        Row { side: (self.side.0, Peer::Cluster(servers)), against: Some(self.side), ..self }
+    }
+
+    /// The same, compared with this load on this server.
+    fn against(self, load: Load, peer: Peer) -> Row {
+        Row { against: Some((load, peer)), ..self }
+    }
+
+    fn show(&self, results: &Results) {
+        let cell = |(load, peer)| report::cell(results, peer, load, self.metric);
+        let least = |(load, peer)| Some(results.range(load, peer, self.metric)?.0);
+        let against = self.against.and_then(|other| {
+            Some(format!("x {:.3} of {}", least(self.side)? / least(other)?, cell(other)))
+        });
+        let (name, measured, against) = (&self.name, cell(self.side), against.unwrap_or_default());
+        println!("{name:52} {measured:>18}   {against:32} {}", self.target);
+    }
+}
 
 /// Measures and prints them.
 pub fn show(flags: &Flags) -> Outcome<()> {
     for figure in all_if_none(&flags.figures) {
-        match figure {
-            Figure::Single => flags.single(),
-            Figure::Calls => calls(),
-            Figure::Flood => flags.flood(),
-            Figure::Idle => flags.idle(),
-            Figure::Stuck => flags.stuck(),
-            Figure::Connect => flags.connect(),
-            Figure::Fair => flags.fair(),
-            Figure::Private => flags.private(),
-            Figure::Cluster => cluster::show(flags),
-        }?;
+        let rows = figure.rows(flags.many);
+        let sides: BTreeSet<Side> =
+            rows.iter().flat_map(|row| [row.side].into_iter().chain(row.against)).collect();
+        let mut lacking = sides.iter().filter_map(|(_, peer)| peer.version().err());
+        let no_strace = *figure == Figure::Calls && !Strace::is_there();
+        let lacking = lacking.next().or(no_strace.then(|| "apt-get install strace".to_owned()));
+        if let Some(mend) = lacking {
+            println!("{figure:?}: not measured: {mend}");
+            continue;
+        }
+        let mut results = Results::default();
+        for _ in 0..flags.runs {
+            for (load, peer) in &sides {
+                results.add(*load, *peer, runs::run(*load, *peer, &mut None)?);
+            }
+        }
+        rows.iter().for_each(|row| row.show(&results));
     }
     Ok(())
 }
 
-/// One line: the name, the measured value, the target, and the raw values behind it.
-pub fn row(figure: &str, measured: String, target: &str, raw: &str) -> Outcome<()> {
-    Ok(writeln!(io::stdout(), "{figure:52} {measured:>14}   {target:22} {raw}")?)
-}
-
-impl Flags {
-    /// Runs these in turn, and returns what the runs of each have measured.
-    pub fn in_turn<const N: usize, F>(&self, each: [F; N]) -> Outcome<[Runs; N]>
-    where
-        F: Fn() -> Outcome<Measured>,
-    {
-        let mut all = [(); N].map(|()| Runs::default());
-        for _ in 0..self.runs {
-            for (runs, run) in all.iter_mut().zip(&each) {
-                runs.add(run()?);
+impl Figure {
+    fn rows(self, many: usize) -> Vec<Row> {
+        use Metric::*;
+        let (flood, storm, each) = (Kind::Flood.usual(), Kind::Storm.to(many), Kind::Each.to(many));
+        match self {
+            Figure::Single => {
+                let row = |clients| {
+                    let name = format!("one message at a time, {clients} clients");
+                    let load = Kind::Single.to(clients);
+                    Row::new(&name, load, CpuNs, "<= x 1.05").against(load, Peer::Send)
+                };
+                [SOME, MORE, many].map(row).into()
             }
+            Figure::Calls => vec![
+                Row::new("sends a delivery", Kind::Calls.usual(), Sends, "1"),
+                Row::new("  other calls a message", Kind::Calls.usual(), OtherCalls, "<= 4"),
+            ],
+            Figure::Flood => vec![
+                Row::new("flood", flood, CpuNs, "<= x 1.5").against(flood, Peer::Pump),
+                Row::new("  deliveries/s", flood, PerSecond, ">= 30 M if idle"),
+            ],
+            Figure::Idle => vec![Row::new("an idle client", storm, Bytes, "<= 256 bytes")],
+            Figure::Stuck => {
+                let (with, without) = (Kind::Beside.to(2 * SOME), Kind::Beside.to(SOME));
+                let cpu = Row::new("  a delivery to 1000 others", with, CpuNs, "<= x 1.1");
+                vec![
+                    Row::new("each of 1000 that never read", with, Bytes, "<= 8 KiB"),
+                    cpu.against(without, Peer::Chinwag),
+                ]
+            }
+            Figure::Connect => vec![
+                Row::new("a connection", storm, CpuNs, "<= x 4").against(storm, Peer::Accept),
+                Row::new("  all are welcomed and received a line", each, Seconds, "<= 1.5 s"),
+                Row::new("  a line of each arrived", each, TakenIn, "<= 1.5 s"),
+                Row::new("  and reached all", each, Heard, ""),
+            ],
+            Figure::Fair => {
+                let (fair, talkers) = (Kind::Fair.usual(), Kind::Talkers.usual());
+                let long = Load { bytes: 1000, ..fair };
+                let beside = |window| Load { window, ..talkers };
+                vec![
+                    Row::new("100 flooders: Jain index", fair, Jain, ">= 0.95"),
+                    Row::new("  lines of 64 and of 1000 bytes", long, Jain, ">= 0.95"),
+                    Row::new("50 talkers: p99", beside(Some(0)), P99Ms, ""),
+                    Row::new("  beside a flooder, 1000 in flight", talkers, P99Ms, ""),
+                    Row::new("  beside one that waits for none", beside(None), P99Ms, ""),
+                ]
+            }
+            Figure::Private => {
+                let (name, few) = (format!("a private reply, {many} idle clients"), FEW);
+                let row = Row::new(&name, Kind::Private.to(many), CpuNs, "x 1.0");
+                vec![row.against(Kind::Private.to(few), Peer::Chinwag)]
+            }
+            Figure::Cluster => cluster(),
         }
-        Ok(all)
-    }
-
-    /// The same for loads.
-    fn measure<const N: usize>(&self, loads: [(Load, Peer); N]) -> Outcome<[Runs; N]> {
-        self.in_turn(loads.map(|(load, peer)| move || runs::run(load, peer, &mut None)))
-    }
-
-    /// The least processor time of each.
-    fn cpu_ns<const N: usize>(&self, loads: [(Load, Peer); N]) -> Outcome<[f64; N]> {
-        Ok(self.measure(loads)?.map(|runs| runs.least(Metric::CpuNs)))
-    }
-
-    fn single(&self) -> Outcome<()> {
-        for clients in [SOME, MORE, self.many] {
-            let (load, bare) = (Kind::Single.to(clients), Peer::Send);
-            let loads = [(load, bare), (load, Peer::Chinwag), (load, bare)];
-            let [before, ours, after] = self.cpu_ns(loads)?;
-            let bare = before.min(after);
-            let raw = format!("{ours:.0} ns, bare {before:.0} and {after:.0} ns");
-            let figure = format!("one message at a time, {clients} clients");
-            row(&figure, format!("x {:.3}", ours / bare), "<= x 1.05", &raw)?;
-            let spread = before.max(after) / bare;
-            row("  the bare loop against itself", format!("x {spread:.3}"), "", "")?;
-        }
-        Ok(())
-    }
-
-    fn flood(&self) -> Outcome<()> {
-        let load = Kind::Flood.usual();
-        let [ours, pump] = self.measure([(load, Peer::Chinwag), (load, Peer::Pump)])?;
-        let [cpu_ns, bare] = [&ours, &pump].map(|runs| runs.least(Metric::CpuNs));
-        let raw = format!("{cpu_ns:.2} ns, pump {bare:.2} ns");
-        let ratio = format!("x {:.2}", cpu_ns / bare);
-        row("flood, 1000 clients: CPU per delivery", ratio, "<= x 1.5", &raw)?;
-        let measured = format!("{:.1} million/s", ours.most(Metric::PerSecond) / 1e6);
-        row("  deliveries", measured, ">= 30 if idle", "the best run")
-    }
-
-    fn idle(&self) -> Outcome<()> {
-        let [ours] = self.measure([(Kind::Storm.to(self.many), Peer::Chinwag)])?;
-        let figure = format!("memory per idle client, {} clients", self.many);
-        row(&figure, format!("{:.0} bytes", ours.least(Metric::Bytes)), "<= 256 bytes", "")
-    }
-
-    fn stuck(&self) -> Outcome<()> {
-        let load = |stuck| (Kind::Beside.to(SOME + stuck), Peer::Chinwag);
-        let [beside, alone] = self.measure([load(NEVER_READ), load(0)])?;
-        let more = beside.most(Metric::Bytes) - alone.most(Metric::Bytes);
-        let measured = format!("{:.2} KiB", more / NEVER_READ as f64 / 1024.0);
-        row("1000 that never read: memory each", measured, "<= 8 KiB", "the worst run")?;
-        let [with, without] = [beside, alone].map(|runs| runs.least(Metric::CpuNs));
-        let raw = format!("{with:.2} ns, without {without:.2} ns");
-        let measured = format!("x {:.3}", with / without);
-        row("  CPU per delivery to the others", measured, "<= x 1.1", &raw)
-    }
-
-    fn connect(&self) -> Outcome<()> {
-        let many = self.many;
-        let (storm, each) = (Kind::Storm.to(many), Kind::Each.to(many));
-        let loads = [(storm, Peer::Chinwag), (storm, Peer::Accept), (each, Peer::Chinwag)];
-        let [ours, bare, each] = self.measure(loads)?;
-        let [ours, bare] = [ours, bare].map(|runs| runs.least(Metric::CpuNs));
-        let raw = format!("{:.1} us, bare {:.1} us", ours / 1e3, bare / 1e3);
-        let figure = format!("{many} connections: CPU each");
-        row(&figure, format!("x {:.2}", ours / bare), "<= x 4", &raw)?;
-        let one_line = format!("{:.2} s", each.least(Metric::Seconds));
-        let figure = "  all welcomed, and all received a line";
-        row(figure, one_line, "<= 1.5 s", "after the last connect")?;
-        let (deliveries, heard) = ((many * many) as f64 / 1e6, each.least(Metric::Heard));
-        let raw = format!("{deliveries:.0} million deliveries, the last after {heard:.2} s");
-        let taken_in = format!("{:.2} s", each.least(Metric::TakenIn));
-        row("  a line of each of them arrived", taken_in, "<= 1.5 s", &raw)
-    }
-
-    fn fair(&self) -> Outcome<()> {
-        let of = |bytes| (Load { bytes, ..Kind::Fair.usual() }, Peer::Chinwag);
-        let [same, mixed] = self.measure([of(64), of(1000)])?;
-        for (figure, runs) in
-            [("100 flooders: Jain index", same), ("  lines of 64 and of 1000 bytes", mixed)]
-        {
-            row(figure, format!("{:.4}", runs.least(Metric::Jain)), ">= 0.95", "the worst run")?;
-        }
-        for (beside, flooder) in [
-            ("nothing else", None),
-            ("a flooder, 1000 in flight", Some(Pace::Window(1000))),
-            ("a flooder faster than its readers", Some(Pace::Free)),
-        ] {
-            let report: Report = runs::talkers_beside(flooder)?;
-            let figure = format!("50 talkers beside {beside}: p99");
-            let bytes: u64 = report.bytes_heard.iter().sum();
-            let raw = format!("{:.1} MB, {} lines missed", bytes as f64 / 1e6, report.lines_missed);
-            row(&figure, format!("{:.1} ms", report.latency_us(99.0) / 1e3), "reported", &raw)?;
-        }
-        Ok(())
-    }
-
-    fn private(&self) -> Outcome<()> {
-        let load = |clients| (Kind::Private.to(clients), Peer::Chinwag);
-        let [few, many] = self.cpu_ns([load(FEW), load(self.many)])?;
-        let raw = format!("{:.1} us, with 10 {:.1} us", many / 1e3, few / 1e3);
-        let figure = format!("a private reply, {} idle clients", self.many);
-        row(&figure, format!("x {:.3}", many / few), "x 1.0", &raw)
     }
 }
 
-fn calls() -> Outcome<()> {
-    if !Strace::is_there() {
-        println!("system calls: not measured, strace is not installed");
-        return Ok(());
+/// The figures of servers that share one conversation.
+fn cluster() -> Vec<Row> {
+    let chat = Kind::Chat.usual();
+    let mut rows = vec![
+        Row::new("1000 lines/s on two servers: p50", chat, Metric::P50Ms, "<= 0.15 ms more"),
+        Row::new("  p99", chat, Metric::P99Ms, "<= 1 ms more"),
+    ];
+    for (clients, window) in [(2, 1000), (10, 200), (10, 4000)] {
+        let load = Load { window: Some(window), ..Kind::Fair.to(clients) };
+        let name = format!("lines/s on two servers, {clients} x {window} in flight");
+        rows.push(Row::new(&name, load, Metric::LinesPerSecond, ">= 0.3 M"));
+        rows.push(Row::new("  CPU of the engine for a line", load, Metric::EngineNs, ""));
     }
-    let calls = runs::calls(SOME, CALLS_MESSAGES)?;
-    let is_send = |name: &str| ["write", "writev", "sendto", "sendmsg"].contains(&name);
-    let sum = |sends| -> u64 {
-        calls.iter().filter(|(name, _)| is_send(name) == sends).map(|(_, calls)| calls).sum()
-    };
-    let target = format!("= {}", SOME as u64 * CALLS_MESSAGES);
-    row("sends, 100 messages to 1000 clients", sum(true).to_string(), &target, "")?;
-    let raw = calls.iter().map(|(name, calls)| format!("{calls} {name}"));
-    let raw = raw.collect::<Vec<_>>().join(", ");
-    let each = sum(false) as f64 / CALLS_MESSAGES as f64;
-    row("  other calls a message", format!("{each:.2}"), "<= 4", &raw)
+    let mut rows: Vec<Row> = rows.into_iter().map(|row| row.on_servers(2)).collect();
+    for servers in 2..=4 {
+        let load = Load { window: Some(4000), ..Kind::Flood.to(SOME * usize::from(servers)) };
+        let name = format!("1000 clients on each of {servers} servers");
+        rows.push(Row::new(&name, load, Metric::CpuNs, "x 1.0").on_servers(servers));
+    }
+    rows
 }

@@ -30,8 +30,9 @@ pub const SHAPE_BYTES: [usize; 4] = [16, 64, 256, 1024];
 /// The messages in flight; `None` is as many as the server takes.
 pub const SHAPE_WINDOWS: [Option<u64>; 4] = [Some(100), Some(1000), Some(2000), None];
 
-/// A kind of load. In files it has the name in small letters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+/// A kind of load.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize, ValueEnum)]
+#[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// Sends one message at a time, to more and more clients
     Single,
@@ -49,24 +50,31 @@ pub enum Kind {
     Rooms,
     /// Floods of messages of 16 to 1 024 bytes, with 100 in flight, or up to as many as it takes
     Shapes,
-    /// A flood beside clients that never read and have lapsed before
+    /// The system calls of one message at a time
+    #[value(skip)]
+    Calls,
+    /// A flood to 1 000 clients, while all others never read
     #[value(skip)]
     Beside,
     /// Many clients connect, and then each sends a line
     #[value(skip)]
     Each,
-    /// Flooders, and how evenly the server reads them. Every second has lines of usual length
+    /// All flood, and how evenly the server reads them. Every second has lines of usual length
     #[value(skip)]
     Fair,
+    /// 10 talkers, 1 000 messages a second
+    #[value(skip)]
+    Chat,
     /// A private reply, while the others are idle
     #[value(skip)]
     Private,
 }
 
 /// What a server has to do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
 pub struct Load {
     /// Its kind.
+    #[serde(rename = "load")]
     pub kind: Kind,
     /// How many clients there are, or receive something in any of the rooms.
     pub clients: usize,
@@ -74,28 +82,35 @@ pub struct Load {
     pub bytes: usize,
     /// How many messages are in flight, if there is a limit.
     pub window: Option<u64>,
-    /// How long they are sent.
-    pub time: Duration,
 }
 
 impl Kind {
     /// The load of this kind with its usual number of clients.
     pub fn usual(self) -> Load {
-        let (clients, bytes, window, seconds) = match self {
-            Kind::Flood => (1000, USUAL_BYTES, Some(1000), 2),
-            Kind::Shapes => (1000, USUAL_BYTES, Some(1000), 1),
-            // The window of the flooder.
-            Kind::Talkers | Kind::Busy | Kind::Beside => (1000, USUAL_BYTES, Some(1000), 6),
+        let (clients, bytes, window) = match self {
             // The messages are meant to fill buffers.
-            Kind::Stuck => (10 * STUCK, 400, Some(100), 8),
-            Kind::Fair => (100, USUAL_BYTES, None, 5),
-            // As short as can be, and without a time.
-            Kind::Each => (1000, MESSAGE_BYTES_MIN, Some(1), 0),
-            // The least disturbed of many short samples counts.
-            Kind::Single | Kind::Rooms => (1000, USUAL_BYTES, Some(1), 4),
-            Kind::Storm | Kind::Private => (1000, 0, None, 0),
+            Kind::Stuck => (10 * STUCK, 400, Some(100)),
+            Kind::Fair => (100, USUAL_BYTES, None),
+            // As short as can be.
+            Kind::Each => (1000, MESSAGE_BYTES_MIN, Some(1)),
+            Kind::Single | Kind::Rooms | Kind::Calls => (1000, USUAL_BYTES, Some(1)),
+            Kind::Chat => (20, USUAL_BYTES, None),
+            _ => (1000, USUAL_BYTES, Some(1000)),
         };
-        Load { kind: self, clients, bytes, window, time: Duration::from_secs(seconds) }
+        Load { kind: self, clients, bytes, window }
+    }
+
+    /// How long messages are sent, unless there is a number of them.
+    pub fn time(self) -> Duration {
+        Duration::from_secs(match self {
+            Kind::Shapes => 1,
+            Kind::Flood => 2,
+            // The least disturbed of many short samples counts.
+            Kind::Single | Kind::Rooms => 4,
+            Kind::Fair | Kind::Chat => 5,
+            Kind::Stuck => 8,
+            _ => 6,
+        })
     }
 
     /// The same with this many clients.
@@ -118,11 +133,6 @@ impl Kind {
             _ => vec![self.usual()],
         }
     }
-
-    /// Its name.
-    pub fn name(self) -> String {
-        format!("{self:?}").to_lowercase()
-    }
 }
 
 impl Load {
@@ -131,19 +141,13 @@ impl Load {
         SHAPE_WINDOWS.map(|window| Load { bytes, window, ..Kind::Shapes.usual() })
     }
 
-    /// Its name.
-    pub fn name(&self) -> String {
-        let window = self.window.map_or("unlimited".to_owned(), |window| window.to_string());
+    /// How many of its clients never read.
+    pub fn stuck(&self) -> usize {
         match self.kind {
-            Kind::Shapes => format!("{} x {window}", self.bytes),
-            kind => kind.name(),
+            Kind::Stuck => STUCK,
+            Kind::Beside => self.clients - self.kind.usual().clients,
+            _ => 0,
         }
-    }
-
-    /// The load of this name with this many clients, if it belongs to a comparison.
-    pub fn named(name: &str, clients: usize) -> Option<Load> {
-        let kinds = Kind::value_variants().iter().map(|kind| kind.to(clients));
-        kinds.chain(Kind::Shapes.loads(clients)).find(|load| load.name() == name)
     }
 
     /// Whether this server, or bare loop, can do it.
@@ -157,23 +161,25 @@ impl Load {
     }
 }
 
-/// A quantity that is measured. Files have its name in small letters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
+/// A quantity that is measured.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Metric {
     /// Processor time of the server for each delivery, connection or reply, in nanoseconds.
     CpuNs,
     /// Deliveries per second.
     PerSecond,
+    /// Lines per second that all clients received.
+    LinesPerSecond,
     /// Seconds until all clients are in, or have received a line.
     Seconds,
-    /// Added memory: for each client of a storm, or in all beside clients that never read.
+    /// Added memory: for each client of a storm, for each of many that never read, or for all.
     Bytes,
     /// The 99th percentile of the latency of the talkers' messages, in milliseconds.
     P99Ms,
-    /// The median of that latency, among servers that share one conversation.
+    /// The median of that latency.
     P50Ms,
-    /// Processor time of their engine for each line, in nanoseconds.
+    /// Processor time for each line of the engine that servers share, in nanoseconds.
     EngineNs,
     /// The share of messages that were not delivered, without a notice.
     Lost,
@@ -187,6 +193,24 @@ pub enum Metric {
     Heard,
     /// Jain's index of what the server took of each flooder.
     Jain,
+    /// Calls of a kind of `send` for each delivery.
+    Sends,
+    /// All other system calls for each message.
+    OtherCalls,
+}
+
+impl Metric {
+    /// Its units, and how much of what is measured each of them is.
+    pub fn units(self) -> &'static [(f64, &'static str)] {
+        match self {
+            Metric::CpuNs | Metric::EngineNs => &[(1.0, " ns"), (1e3, " µs"), (1e6, " ms")],
+            Metric::Bytes => &[(1.0, " bytes"), (1024.0, " KiB"), (1048576.0, " MiB")],
+            Metric::PerSecond | Metric::LinesPerSecond => &[(1e6, " M")],
+            Metric::Seconds | Metric::TakenIn | Metric::Heard => &[(1.0, " s")],
+            Metric::P99Ms | Metric::P50Ms => &[(1.0, " ms")],
+            _ => &[(1.0, "")],
+        }
+    }
 }
 
 /// What one run has measured.

@@ -5,11 +5,9 @@
 //! - [`runs`]: one run of each load.
 //! - [`results`]: the measurements, run by run; [`report`] and [`plot`] show them.
 //! - [`figures`]: the figures that chinwag has to reach.
-//! - [`cluster`]: those of several servers that share one conversation.
 //! - [`app`]: the program that joins all this.
 
 pub mod app;
-pub mod cluster;
 pub mod figures;
 pub mod floor;
 pub mod load;

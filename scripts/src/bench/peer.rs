@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::Command;
 
 use clap::ValueEnum;
+use serde::{Deserialize, Serialize};
 
 use super::load::Kind;
 use crate::crowd::Outcome;
@@ -19,8 +20,13 @@ const FOLDER: &str = "target/peers";
 const TOKIO: &str = "target/peers/tokio/release/tokio-chat";
 const THREADS: &str = "scripts/peers/threads.py";
 
+/// How redis-server is started, also as the engine of a cluster.
+const REDIS: &str = "redis-server CONF";
+const REDIS_CONF: &str = include_str!("../../peers/redis.conf");
+
 /// A server, or a bare loop that shows what the kernel alone costs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize, ValueEnum)]
+#[serde(rename_all = "snake_case")]
 pub enum Peer {
     /// This server, with clients like nc.
     Chinwag,
@@ -48,6 +54,18 @@ pub enum Peer {
     Tokio,
     /// A Python thread for each client, written for this comparison.
     Threads,
+    /// So many chinwags, which share one conversation by a redis-server. Clients connect to each in
+    /// turn.
+    #[value(skip)]
+    Cluster(u8),
+}
+
+/// A server that runs.
+pub struct Running {
+    /// It is one process, unless several share one conversation.
+    pub servers: Vec<Started>,
+    /// What these share it by.
+    pub engine: Option<Started>,
 }
 
 impl Peer {
@@ -67,6 +85,7 @@ impl Peer {
             Peer::Ncat => ("ncat --chat", Dialect::Ncat),
             Peer::Tokio => ("tokio, a task a client", Dialect::Welcoming),
             Peer::Threads => ("Python, a thread a client", Dialect::Welcoming),
+            Peer::Cluster(_) => ("chinwag, a cluster", Dialect::Plain),
         }
     }
 
@@ -123,28 +142,35 @@ impl Peer {
         has_channels.then_some(if self.dialect().echoes() { 2 } else { 3 })
     }
 
-    /// Its version, as it prints it; if it is not here, how to get it.
-    pub fn version(self) -> Result<String, String> {
+    /// The command that starts an installed server, and its configuration.
+    fn command(self) -> Option<(&'static str, &'static str)> {
         match self {
-            Peer::Send | Peer::Pump | Peer::Accept => Ok("scripts/src/bench/floor.rs".to_owned()),
-            Peer::Redis => version_of("redis-server"),
-            Peer::Nats => version_of("nats-server"),
-            Peer::Ngircd => version_of("ngircd"),
-            Peer::Ncat => version_of("ncat"),
-            Peer::Tokio if Path::new(TOKIO).exists() => Ok("scripts/peers/tokio".to_owned()),
-            Peer::Tokio => Err("scripts/bench.sh builds it".to_owned()),
-            Peer::Threads => Ok(format!("{THREADS}, {}", version_of("python3")?)),
-            Peer::Chinwag | Peer::Telnet | Peer::Web | Peer::Logging => {
-                // Without it the comparison fails.
-                let program = beside("chinwag").unwrap_or_default();
-                Ok(version_of(&program.to_string_lossy()).unwrap_or_default())
-            }
+            Peer::Redis => Some((REDIS, REDIS_CONF)),
+            Peer::Nats => Some(("nats-server -c CONF", include_str!("../../peers/nats.conf"))),
+            Peer::Ngircd => Some(("ngircd -n -f CONF", include_str!("../../peers/ngircd.conf"))),
+            Peer::Ncat => Some(("ncat -l 127.0.0.1 PORT --chat -m 20000", "")),
+            _ => None,
+        }
+    }
+
+    /// Its version, as it prints it; if it is not here, how to get it. What was built together with
+    /// this program has the version of chinwag.
+    pub fn version(self) -> Result<String, String> {
+        let command = self.command().map(|(command, _)| command);
+        match self {
+            Peer::Tokio if !Path::new(TOKIO).exists() => Err("scripts/bench.sh builds it".into()),
+            Peer::Threads => version_of("python3"),
+            Peer::Cluster(_) => version_of(REDIS),
+            // Without the server the comparison fails.
+            _ => version_of(
+                command.unwrap_or(&beside("chinwag").unwrap_or_default().to_string_lossy()),
+            ),
         }
     }
 
     /// Starts it on a free port of 127.0.0.1.
-    pub fn start(self) -> Outcome<Started> {
-        match self {
+    pub fn start(self) -> Outcome<Running> {
+        let started = match self {
             Peer::Chinwag => Started::chinwag(&[]),
             // It must wait for the first bytes of a client, however busy the machine is.
             Peer::Telnet | Peer::Web => Started::chinwag(&["--greeting", "2"]),
@@ -155,21 +181,29 @@ impl Peer {
                 fs::create_dir_all(&log)?;
                 Started::chinwag(&["--keep", &log.to_string_lossy()])
             }
-            Peer::Send => Started::floor("send"),
-            Peer::Pump => Started::floor("pump"),
-            Peer::Accept => Started::floor("accept"),
+            Peer::Cluster(servers) => return start_cluster(servers),
             Peer::Tokio => Started::new(Path::new(TOKIO), &[]),
             Peer::Threads => Started::new(Path::new(THREADS), &[]),
-            Peer::Redis => start("redis-server CONF", include_str!("../../peers/redis.conf")),
-            Peer::Nats => start("nats-server -c CONF", include_str!("../../peers/nats.conf")),
-            Peer::Ngircd => start("ngircd -n -f CONF", include_str!("../../peers/ngircd.conf")),
-            Peer::Ncat => start("ncat -l 127.0.0.1 PORT --chat -m 20000", ""),
-        }
+            _ => match self.command() {
+                Some((command, conf)) => start(command, conf),
+                None => Started::floor(&format!("{self:?}").to_lowercase()),
+            },
+        };
+        Ok(Running { servers: vec![started?], engine: None })
     }
 }
 
-/// What an installed program says that it is. It has the name of its package.
-fn version_of(program: &str) -> Result<String, String> {
+fn start_cluster(servers: u8) -> Outcome<Running> {
+    let engine = start(REDIS, REDIS_CONF)?;
+    let shared = format!("redis://{}/bench", engine.address);
+    let start = |node| Started::chinwag(&["--cluster", &shared, "--node", &format!("n{node}")]);
+    let servers = (0..servers).map(start).collect::<Outcome<_>>()?;
+    Ok(Running { servers, engine: Some(engine) })
+}
+
+/// What the program of this command says that it is. It has the name of its package.
+fn version_of(command: &str) -> Result<String, String> {
+    let program = command.split(' ').next().unwrap_or_default();
     let output = Command::new(program).arg("--version").output();
     let output = output.map_err(|_| format!("apt-get install {program}"))?;
     let text = [output.stdout, output.stderr].concat();

@@ -10,58 +10,45 @@ const SIZES: [usize; 3] = [1000, 5000, 15_000];
 /// The cell of what was not measured.
 const UNMEASURED: &str = "–";
 
-/// A unit, and how much of what is measured it is. Without a unit a cell has the least alone.
-type Unit = (f64, &'static str);
-
-const NO_UNIT: Unit = (1.0, "");
-const NS: Unit = (1.0, " ns");
-const US: Unit = (1e3, " µs");
-const MS: Unit = (1.0, " ms");
-const S: Unit = (1.0, " s");
-const MILLIONS: Unit = (1e6, " M");
-const KIB: Unit = (1024.0, " KiB");
-const MIB: Unit = (1048576.0, " MiB");
-
 /// A column: its head, and what stands below.
-type Column = (String, Load, Metric, Unit);
+type Column = (String, Load, Metric);
 
 /// The tables of what was measured; `many` clients connect in the storm.
 pub fn tables(results: &Results, peers: &[Peer], many: usize) -> String {
-    let column = |head: &str, load, metric, unit| (head.to_owned(), load, metric, unit);
+    let column = |head: &str, load, metric| (head.to_owned(), load, metric);
     let single = |size| {
-        column(&format!("{} clients", thousands(size)), Kind::Single.to(size), Metric::CpuNs, US)
+        column(&format!("{} clients", thousands(size)), Kind::Single.to(size), Metric::CpuNs)
     };
     let (flood, storm, stuck) = (Kind::Flood.usual(), Kind::Storm.to(many), Kind::Stuck.usual());
     let talking = [
-        column("flood, 1 000 clients", flood, Metric::CpuNs, NS),
-        column("flood, deliveries/s", flood, Metric::PerSecond, MILLIONS),
-        column("p99 beside a flooder", Kind::Talkers.usual(), Metric::P99Ms, MS),
-        column("p99 beside 1 000 messages/s", Kind::Busy.usual(), Metric::P99Ms, MS),
+        column("flood, 1 000 clients", flood, Metric::CpuNs),
+        column("flood, deliveries/s", flood, Metric::PerSecond),
+        column("p99 beside a flooder", Kind::Talkers.usual(), Metric::P99Ms),
+        column("p99 beside 1 000 messages/s", Kind::Busy.usual(), Metric::P99Ms),
     ];
     let at_once = format!("CPU per connection, {} at once", thousands(many));
     let connecting = [
-        column(&at_once, storm, Metric::CpuNs, US),
-        column("time to connect all", storm, Metric::Seconds, S),
-        column("memory of an idle client", storm, Metric::Bytes, KIB),
-        column("5 of 50 never read", stuck, Metric::Stalled, NO_UNIT),
-        column("CPU per delivery to the other 45", stuck, Metric::CpuNs, US),
-        column("memory growth", stuck, Metric::Bytes, MIB),
+        column(&at_once, storm, Metric::CpuNs),
+        column("time to connect all", storm, Metric::Seconds),
+        column("memory of an idle client", storm, Metric::Bytes),
+        column("5 of 50 never read", stuck, Metric::Stalled),
+        column("CPU per delivery to the other 45", stuck, Metric::CpuNs),
+        column("memory growth", stuck, Metric::Bytes),
     ];
     let room = |clients: usize| {
         let rooms = clients / ROOM_CLIENTS;
         let head = format!("{} room{}", thousands(rooms), if rooms == 1 { "" } else { "s" });
-        column(&head, Kind::Rooms.to(clients), Metric::CpuNs, US)
+        column(&head, Kind::Rooms.to(clients), Metric::CpuNs)
     };
     let shape = |shape: Load| {
         let window = shape.window.map_or("unlimited".to_owned(), |many| thousands(many as usize));
-        let head = format!("{} B, {window}", thousands(shape.bytes));
-        column(&head, shape, Metric::CpuNs, NO_UNIT)
+        column(&format!("{} B, {window}", thousands(shape.bytes)), shape, Metric::CpuNs)
     };
     let tables = [
         ("CPU per delivery", SIZES.into_iter().map(single).chain(talking).collect()),
         ("", connecting.to_vec()),
         ("CPU per delivery in a room of two", ROOMS_SIZES.into_iter().map(room).collect()),
-        ("ns per delivery in a flood", Kind::Shapes.loads(many).into_iter().map(shape).collect()),
+        ("CPU per delivery in a flood", Kind::Shapes.loads(many).into_iter().map(shape).collect()),
     ];
     let tables = tables.map(|(corner, columns)| table(results, peers, corner, &columns));
     tables.into_iter().filter(|table| !table.is_empty()).collect::<Vec<_>>().join("\n")
@@ -72,7 +59,8 @@ fn table(results: &Results, peers: &[Peer], corner: &str, columns: &[Column]) ->
     let row = |first: &str, rest: &[String]| format!("| {first} | {} |\n", rest.join(" | "));
     let mut rows = String::new();
     for peer in peers {
-        let cells: Vec<_> = columns.iter().map(|column| cell(results, *peer, column)).collect();
+        let cells: Vec<_> =
+            columns.iter().map(|(_, load, metric)| cell(results, *peer, *load, *metric)).collect();
         if cells.iter().any(|cell| cell != UNMEASURED) {
             rows += &row(peer.name(), &cells);
         }
@@ -84,19 +72,19 @@ fn table(results: &Results, peers: &[Peer], corner: &str, columns: &[Column]) ->
     format!("{}|{}\n{rows}", row(corner, &heads), "---|".repeat(columns.len() + 1))
 }
 
-fn cell(results: &Results, peer: Peer, (_, load, metric, (scale, unit)): &Column) -> String {
-    let Some((least, most)) = results.range(*load, peer, *metric) else {
-        let has_failed = results.failed.contains(&(*load, peer));
+/// The least and the greatest value of the runs, or why there is none.
+pub fn cell(results: &Results, peer: Peer, load: Load, metric: Metric) -> String {
+    let Some((least, most)) = results.range(load, peer, metric) else {
+        let has_failed = results.failed.contains(&(load, peer));
         return if has_failed { "fails" } else { UNMEASURED }.to_owned();
     };
-    if *metric == Metric::Stalled {
-        return outcome(results, *load, peer).to_owned();
+    if metric == Metric::Stalled {
+        return outcome(results, load, peer).to_owned();
     }
+    let units = metric.units();
+    let (scale, unit) = units.iter().rev().find(|(scale, _)| *scale <= least).unwrap_or(&units[0]);
     let (least, most) = (number(least / scale), number(most / scale));
-    match unit.is_empty() || least == most {
-        true => format!("{least}{unit}"),
-        false => format!("{least}–{most}{unit}"),
-    }
+    if least == most { format!("{least}{unit}") } else { format!("{least}–{most}{unit}") }
 }
 
 /// What happens to the clients that read when others never do.

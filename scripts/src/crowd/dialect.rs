@@ -7,6 +7,8 @@
 use chinwag::wire::web::frames::push_text_head;
 use memchr::{memchr, memmem};
 
+use super::author::MARK;
+
 /// How the clients of a server talk.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Dialect {
@@ -98,8 +100,11 @@ impl Dialect {
         memmem::find(line, sign).is_some()
     }
 
-    /// Writes what a client must send to give all clients of this channel these words.
+    /// Writes what a client must send to give all clients of this channel these words. They begin
+    /// with its name; chinwag adds that.
     pub fn write_said(self, words: &[u8], channel: usize, to: &mut Vec<u8>) {
+        let unsaid = memmem::find(words, MARK).filter(|_| self.is_chinwag());
+        let words = &words[unsaid.map_or(0, |at| at + MARK.len())..];
         let (before, after): (String, &[u8]) = match self {
             Dialect::Redis => {
                 let (length, to) = (words.len(), format!("c{channel}"));

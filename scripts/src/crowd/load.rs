@@ -3,9 +3,9 @@
 use std::cell::Ref;
 use std::time::{Duration, Instant};
 
-use super::author::{Author, MARK};
+use super::author::Author;
 use super::record::{Latencies, Record, text};
-use super::sockets::Crowd;
+use super::sockets::{Client, Crowd};
 use super::{Outcome, Patience};
 
 /// In a flood one message in this many is timed: to time every delivery would cost as much as
@@ -42,11 +42,9 @@ pub enum Pace {
     Every(Duration),
 }
 
-/// A client that sends.
+/// A client that sends. The first ones of a channel do.
 #[derive(Clone, Copy, Debug)]
 pub struct Talker {
-    /// Its place in the crowd.
-    pub client: usize,
     /// How fast it sends.
     pub pace: Pace,
     /// The bytes of a message as clients receive it.
@@ -147,7 +145,7 @@ impl<'a> Load<'a> {
     pub fn new(crowd: &'a mut Crowd, talkers: &[Talker], until: Until) -> Load<'a> {
         let (start, first) = (Instant::now(), crowd.in_channel().start);
         let authors = talkers.iter().enumerate().map(|(at, talker)| {
-            let name = &mut crowd.clients[first + talker.client].listener.name;
+            let name = &mut crowd.clients[first + at].listener.name;
             if name.is_empty() {
                 *name = format!("talker{at}").into();
             }
@@ -188,12 +186,13 @@ impl<'a> Load<'a> {
                 next_due = next_due.min(self.due(at, period, said));
             }
         }
-        let before = self.heard_of();
         self.crowd.hear(next_due.saturating_duration_since(Instant::now()))?;
         let (heard, lacking) = (self.record().heard_by_all, self.lacking());
-        let needs_none = matches!(self.until, Until::Time(_)) && !is_over;
+        if matches!(self.until, Until::Time(_)) && !is_over {
+            self.patience = Patience::full();
+        }
         let told = || format!("only {heard} messages came, and {lacking} do not");
-        self.patience.check(needs_none || self.heard_of() > before, told)?;
+        self.patience.check(self.heard_of(), told)?;
         if is_over { self.check_speed(lacking) } else { Ok(()) }
     }
 
@@ -237,9 +236,8 @@ impl<'a> Load<'a> {
     pub fn is_heard(&self) -> bool {
         let record = self.record();
         let is_quiet = self.crowd.heard_at.elapsed() >= QUIET;
-        let has_said_all =
-            |one: &Talker| self.crowd.clients[self.first + one.client].has_said_all();
-        let may_lack = is_quiet && self.talkers.iter().all(has_said_all);
+        let mut talkers = self.crowd.clients[self.first..].iter().take(self.talkers.len());
+        let may_lack = is_quiet && talkers.all(Client::has_said_all);
         let mut authors = record.authors.iter();
         authors.all(|author| author.heard == author.said || may_lack && author.is_unsure)
             && self.crowd.count(Record::has_told_all) == self.crowd.hearing()
@@ -259,9 +257,9 @@ impl<'a> Load<'a> {
 
     /// Has a talker send all that its pace allows now, in one write.
     fn say(&mut self, at: usize, now: Instant) -> Outcome<()> {
-        let Talker { client, pace, message_bytes, .. } = self.talkers[at];
+        let Talker { pace, message_bytes, .. } = self.talkers[at];
         let (dialect, channel) = (self.crowd.dialect(), self.crowd.channel());
-        let client = self.first + client;
+        let client = self.first + at;
         if !self.crowd.clients[client].has_said_all() {
             return Ok(());
         }
@@ -280,8 +278,6 @@ impl<'a> Load<'a> {
             }
         };
         let most = if let Until::Heard(messages) = self.until { messages } else { u64::MAX };
-        // chinwag adds the name.
-        let unsaid = if dialect.is_chinwag() { author.name.len() + MARK.len() } else { 0 };
         let (mut words, mut said) = (Vec::new(), Vec::new());
         while author.said < may_have_said.min(most) {
             // A message sent later than planned counts from the planned moment.
@@ -291,7 +287,7 @@ impl<'a> Load<'a> {
             };
             words.clear();
             author.write_next(&mut words, at);
-            dialect.write_said(&words[unsaid..], channel, &mut said);
+            dialect.write_said(&words, channel, &mut said);
         }
         drop(record);
         self.crowd.clients[client].say(&said)

@@ -64,21 +64,29 @@ pub const PATIENCE: Duration = Duration::from_secs(20);
 /// How long to wait without any progress.
 #[derive(Debug)]
 pub struct Patience {
+    time: Duration,
     until: Instant,
+    progress: u64,
 }
 
 impl Patience {
-    /// A full measure.
+    /// As much as a server may need.
     pub fn full() -> Patience {
-        Patience { until: Instant::now() + PATIENCE }
+        Patience::of(PATIENCE)
     }
 
-    /// Progress renews it. When it is used up, that is the fault that `what` describes.
-    pub fn check(&mut self, progress: bool, what: impl FnOnce() -> String) -> Result<(), Fault> {
-        if progress {
-            *self = Patience::full();
+    /// So much.
+    pub fn of(time: Duration) -> Patience {
+        Patience { time, until: Instant::now() + time, progress: 0 }
+    }
+
+    /// Progress that is more than ever before renews it. When it is used up, that is the fault that
+    /// `what` describes.
+    pub fn check(&mut self, progress: u64, what: impl FnOnce() -> String) -> Result<(), Fault> {
+        if progress > self.progress {
+            *self = Patience { progress, ..Patience::of(self.time) };
         } else if Instant::now() > self.until {
-            return Err(Fault(format!("{} for {} s", what(), PATIENCE.as_secs())));
+            return Err(Fault(format!("{} for {} s", what(), self.time.as_secs())));
         }
         Ok(())
     }

@@ -65,17 +65,11 @@ pub struct Listener {
     /// Its next line has this number, which is not in the record yet: it must wait until others
     /// have received more.
     pub waits_for: Option<u64>,
-    held: Vec<u8>,
+    /// What it has received of a line that cannot be compared yet.
+    pub(super) held: Vec<u8>,
     /// The author and the number of messages that it has not received, though later ones of other
     /// authors.
-    owed: Vec<(usize, u64)>,
-}
-
-impl Listener {
-    /// It has received nothing yet.
-    pub fn new(is_in: bool, channel: usize, speaks: bool) -> Listener {
-        Listener { is_in, channel, speaks, ..Listener::default() }
-    }
+    pub(super) owed: Vec<(usize, u64)>,
 }
 
 /// One line of the record.
@@ -539,7 +533,7 @@ mod tests {
         }
         record.set_authors(authors.into());
         let mut latencies = Histogram::new(3).unwrap();
-        let mut listeners = [one, other].map(|_| Listener::new(true, 0, false));
+        let mut listeners = [one, other].map(|_| Listener { is_in: true, ..Listener::default() });
         listeners.iter_mut().for_each(|listener| record.join(listener));
         for (listener, lines) in listeners.iter_mut().zip([one, other]) {
             for line in lines {

@@ -4,7 +4,8 @@
 //! deaf client is never read again.
 
 use std::cell::RefCell;
-use std::io::{ErrorKind, Read, Write};
+use std::error::Error;
+use std::io::{self, ErrorKind, Read, Write};
 use std::net::{self, Ipv4Addr, SocketAddr};
 use std::ops::Range;
 use std::rc::Rc;
@@ -18,7 +19,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 use super::dialect::Dialect;
 use super::gauge::Connections;
-use super::record::{END, Latencies, Listener, Record, SYNC};
+use super::record::{END, Latencies, Listener, Record, SYNC, text};
 use super::{Fault, Outcome, Patience, gauge};
 
 /// How much to read at once: more than a receive buffer usually holds, so that one call is enough.
@@ -30,12 +31,9 @@ const LATENCY_NS_MAX: u64 = 60_000_000_000;
 /// The receive buffer of a client. It is fixed, so that late data waits in the server and not here.
 const RECEIVE_BUFFER_BYTES: usize = 128 * 1024;
 
-/// The most events of one poll.
-const EVENTS_MAX: usize = 1024;
-
-/// The same where a talker's time is to be kept: one whose time has come waits for few reads. That
-/// wait is this program's, but counts as the server's.
-const FEW_EVENTS_MAX: usize = 64;
+/// The most events of one poll: a talker whose time has come waits for few reads. That wait is this
+/// program's, but counts as the server's.
+const EVENTS_MAX: usize = 64;
 
 /// This many connections may wait to be accepted by a server that asks for 4096; one too many waits
 /// for a second. Where the number of accepted connections is unknown, those without a welcome
@@ -52,23 +50,34 @@ const DESCRIPTORS_RESERVED: u64 = 32;
 /// one more slowly the more are taken.
 const CLIENTS_PER_SOURCE: usize = 5_000;
 
-/// A server, as its clients see it.
-#[derive(Clone, Copy, Debug)]
+/// A server, as its clients see it, and how many of them are where.
+#[derive(Clone, Debug)]
 pub struct Server {
-    /// Where it listens.
-    pub address: SocketAddr,
+    /// Where clients connect, in turn: servers with one conversation.
+    pub addresses: Vec<SocketAddr>,
     /// How its clients talk.
     pub dialect: Dialect,
     /// The number of accepted connections, known only if it is a process of this machine.
     pub connections: Option<Connections>,
     /// At most this many connections may wait to be accepted.
     pub arriving_max: usize,
+    /// How many clients each channel has. Those of a channel stand side by side.
+    pub channel_clients: usize,
+    /// How many of them may talk: the first ones.
+    pub talkers: usize,
 }
 
 impl Server {
-    /// A chinwag for clients like nc.
+    /// A chinwag for clients like nc, which are all in its lobby.
     pub fn chinwag(address: SocketAddr, connections: Option<Connections>) -> Server {
-        Server { address, dialect: Dialect::Plain, connections, arriving_max: ARRIVING_MAX }
+        Server {
+            addresses: vec![address],
+            dialect: Dialect::Plain,
+            connections,
+            arriving_max: ARRIVING_MAX,
+            channel_clients: usize::MAX,
+            talkers: 1,
+        }
     }
 }
 
@@ -76,13 +85,14 @@ impl Server {
 #[derive(Debug)]
 pub struct Client {
     socket: TcpStream,
+    /// Where it has connected.
+    address: SocketAddr,
     /// What it has received.
     pub listener: Listener,
     /// It never reads.
     pub deaf: bool,
-    /// What it reads does not matter: it talks to a server that does not send it what it says.
-    is_silent: bool,
-    writable: bool,
+    /// What it reads does not matter, such as where a server does not send it what it says.
+    pub is_silent: bool,
     unsaid: Vec<u8>,
 }
 
@@ -95,15 +105,23 @@ impl Client {
 
     /// Sends the rest, as far as its socket takes it.
     fn go_on(&mut self) -> Outcome<()> {
-        while self.writable && !self.has_said_all() {
+        while !self.has_said_all() {
             match self.socket.write(&self.unsaid) {
                 Ok(taken) => drop(self.unsaid.drain(..taken)),
-                Err(error) if error.kind() == ErrorKind::WouldBlock => self.writable = false,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => return Err(lost(&self.listener, &error)),
+                Err(error) => return Err(self.lost(&error)),
             }
         }
         Ok(())
+    }
+
+    fn lost(&self, error: &io::Error) -> Box<dyn Error> {
+        if !self.listener.is_in && !self.listener.has_begun {
+            return cannot_connect(self.address, error);
+        }
+        let name = text(&self.listener.name);
+        Fault(format!("the connection of {name:?} ended: {error}")).into()
     }
 
     /// Whether it is to receive what is said.
@@ -137,16 +155,12 @@ pub struct Crowd {
     pub connected_at: Instant,
     /// The server.
     pub server: Server,
-    /// Where the clients connect, in turn: servers with one conversation.
-    addresses: Vec<SocketAddr>,
-    talkers: usize,
-    /// How many clients each channel has. Those of a channel stand side by side.
-    channel_clients: usize,
+    /// How many bytes its clients have read.
+    pub bytes_read: u64,
     poll: Poll,
     events: Events,
     scratch: Vec<u8>,
     let_in: usize,
-    bytes_read: u64,
 }
 
 /// How many clients this process has descriptors for, after raising the limit.
@@ -180,14 +194,11 @@ impl Crowd {
             heard_at: Instant::now(),
             connected_at: Instant::now(),
             server,
-            addresses: vec![server.address],
-            talkers: 1,
-            channel_clients: usize::MAX,
+            bytes_read: 0,
             poll: Poll::new()?,
             events: Events::with_capacity(EVENTS_MAX),
             scratch: vec![0; READ_BYTES],
             let_in: 0,
-            bytes_read: 0,
         })
     }
 
@@ -198,22 +209,6 @@ impl Crowd {
         crowd.connect(clients)?;
         crowd.begin()?;
         Ok(crowd)
-    }
-
-    /// The same with this many clients that may talk in each channel, and time kept for them.
-    pub fn with_talkers(mut self, talkers: usize) -> Crowd {
-        self.events = Events::with_capacity(FEW_EVENTS_MAX);
-        Crowd { talkers, ..self }
-    }
-
-    /// The same with this many clients in each channel.
-    pub fn in_channels_of(self, channel_clients: usize) -> Crowd {
-        Crowd { channel_clients, ..self }
-    }
-
-    /// The same, with clients on each of these servers in turn, which share one conversation.
-    pub fn spread_over(self, addresses: Vec<SocketAddr>) -> Crowd {
-        Crowd { addresses, ..self }
     }
 
     /// How its clients talk.
@@ -236,8 +231,8 @@ impl Crowd {
 
     /// The clients that are in the channel of the talk.
     pub fn in_channel(&self) -> Range<usize> {
-        let first = self.channel() * self.channel_clients;
-        first..first.saturating_add(self.channel_clients).min(self.clients.len())
+        let first = self.channel() * self.server.channel_clients;
+        first..first.saturating_add(self.server.channel_clients).min(self.clients.len())
     }
 
     /// Those of them that are to receive what is said.
@@ -254,16 +249,15 @@ impl Crowd {
     pub fn connect_watched(&mut self, more: usize, watch: &mut dyn FnMut(usize)) -> Outcome<()> {
         let all = self.clients.len() + more;
         check_limit(all)?;
-        let (start, mut patience, mut before) = (Instant::now(), Patience::full(), (0, 0));
+        let (start, mut patience) = (Instant::now(), Patience::full());
         loop {
             let let_in = if self.dialect().greets() { self.let_in } else { self.open()? };
             watch(let_in);
             if let_in >= all {
                 break;
             }
-            let now = (self.clients.len(), let_in);
-            patience.check(now > before, || format!("it has let in {let_in} of {all}"))?;
-            before = now;
+            let progress = (self.clients.len() + let_in) as u64;
+            patience.check(progress, || format!("it has let in {let_in} of {all}"))?;
             let batch = self.batch(all)?;
             for _ in 0..batch {
                 self.connect_one()?;
@@ -297,20 +291,20 @@ impl Crowd {
         let key = self.clients.len();
         let source = (key / CLIENTS_PER_SOURCE) as u8;
         let source = (source > 0).then(|| Ipv4Addr::new(127, 0, 0, 1 + source));
-        let address = self.addresses[key % self.addresses.len()];
+        let address = self.server.addresses[key % self.server.addresses.len()];
         let socket = connect_from(source, address, RECEIVE_BUFFER_BYTES)?;
         let mut socket = TcpStream::from_std(socket);
         let interests = Interest::READABLE | Interest::WRITABLE;
         self.poll.registry().register(&mut socket, Token(key), interests)?;
-        let (channel, place) = (key / self.channel_clients, key % self.channel_clients);
-        let (dialect, speaks) = (self.dialect(), place < self.talkers);
-        let is_in = !dialect.greets();
+        let each = self.server.channel_clients;
+        let (dialect, channel) = (self.dialect(), key / each);
+        let (is_in, speaks) = (!dialect.greets(), key % each < self.server.talkers);
         self.clients.push(Client {
             socket,
-            listener: Listener::new(is_in, channel, speaks),
+            address,
+            listener: Listener { is_in, channel, speaks, ..Listener::default() },
             deaf: false,
             is_silent: speaks && !dialect.echoes(),
-            writable: false,
             unsaid: dialect.hello(key, channel, speaks),
         });
         Ok(())
@@ -341,19 +335,17 @@ impl Crowd {
     ) -> Outcome<()> {
         let (dialect, channel, first) = (self.dialect(), self.channel(), self.in_channel().start);
         let Some(first) = self.clients.get_mut(first) else { return Ok(()) };
-        let name = if dialect.is_chinwag() { &[][..] } else { &first.listener.name };
-        let words = if dialect.is_chinwag() { &words[2..] } else { words };
         let mut said = Vec::new();
-        dialect.write_said(&[name, words].concat(), channel, &mut said);
+        dialect.write_said(&[&first.listener.name, words].concat(), channel, &mut said);
         first.say(&said)?;
-        let (mut patience, mut before) = (Patience::full(), 0);
+        let mut patience = Patience::full();
         loop {
             let here = self.count(&has_it);
             if here == self.hearing() {
                 return Ok(());
             }
-            patience.check(here > before, || format!("not all clients receive the {what} line"))?;
-            before = here;
+            let told = || format!("not all clients receive the {what} line");
+            patience.check(here as u64, told)?;
             self.read(Duration::from_millis(10))?;
             self.catch_up()?;
         }
@@ -371,7 +363,6 @@ impl Crowd {
         for event in &events {
             let key = event.token().0;
             if event.is_writable() {
-                self.clients[key].writable = true;
                 self.clients[key].go_on()?;
             }
             if event.is_readable() {
@@ -389,16 +380,11 @@ impl Crowd {
         // What a waiting client reads can be checked only after others have received more.
         while !client.deaf && client.listener.waits_for.is_none() {
             let bytes = match client.socket.read(&mut self.scratch) {
-                Ok(0) => {
-                    return Err(lost(&client.listener, &ErrorKind::UnexpectedEof.into()));
-                }
+                Ok(0) => return Err(client.lost(&ErrorKind::UnexpectedEof.into())),
                 Ok(bytes) => bytes,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
-                Err(error) if is_unreached(error.kind()) && !client.listener.is_in => {
-                    return Err(cannot_connect(self.server.address, &error));
-                }
-                Err(error) => return Err(lost(&client.listener, &error)),
+                Err(error) => return Err(client.lost(&error)),
             };
             self.bytes_read += bytes as u64;
             let (listener, read) = (&mut client.listener, &self.scratch[..bytes]);
@@ -424,18 +410,6 @@ impl Crowd {
             self.read(until.saturating_duration_since(Instant::now()))?;
         }
         Ok(())
-    }
-
-    /// Reads `bytes` bytes in all or more, unchecked, for at most this long. Returns how many.
-    pub fn drink(&mut self, bytes: u64, time: Duration) -> Outcome<u64> {
-        self.clients.iter_mut().for_each(|client| client.is_silent = true);
-        let (mut drunk, start, mut patience) = (0, Instant::now(), Patience::full());
-        while drunk < bytes && start.elapsed() < time {
-            let read = self.read(Duration::from_millis(10))?;
-            patience.check(read > 0, || "nothing comes".to_owned())?;
-            drunk += read;
-        }
-        Ok(drunk)
     }
 
     /// Reads what has come, or comes within this time, and forgets what all have received.
@@ -516,22 +490,8 @@ pub fn connect_from(
     Ok(socket.into())
 }
 
-/// Whether a connect fails like this if there is no server.
-fn is_unreached(kind: ErrorKind) -> bool {
-    use ErrorKind::{ConnectionRefused, HostUnreachable, NetworkUnreachable, TimedOut};
-    matches!(kind, ConnectionRefused | HostUnreachable | NetworkUnreachable | TimedOut)
-}
-
-fn cannot_connect(address: SocketAddr, error: &std::io::Error) -> Box<dyn std::error::Error> {
+fn cannot_connect(address: SocketAddr, error: &io::Error) -> Box<dyn Error> {
     let text = error.to_string();
     let words = text.split(" (os error").next().unwrap_or(&text).to_lowercase();
     format!("cannot connect to {address}: {words}").into()
-}
-
-fn lost(listener: &Listener, error: &std::io::Error) -> Box<dyn std::error::Error> {
-    if !listener.is_in && !listener.has_begun {
-        return format!("the server closed a new connection: {error}").into();
-    }
-    let name = String::from_utf8_lossy(&listener.name);
-    Fault(format!("the connection of {name:?} ended: {error}")).into()
 }

@@ -49,7 +49,7 @@ impl Started {
                 let program = command.get_program().display();
                 return Err(format!("{program} has ended at once: {status}").into());
             }
-            patience.check(false, || "it does not listen".to_owned())?;
+            patience.check(0, || "it does not listen".to_owned())?;
             sleep(LOOK_AGAIN);
         }
         Ok(started)

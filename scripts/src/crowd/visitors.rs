@@ -81,7 +81,7 @@ impl Visitors {
         let mut runtime = Builder::new_current_thread();
         runtime.enable_all().event_interval(STEPS_MAX);
         let host = Host {
-            address: crowd.server.address,
+            address: crowd.server.addresses[0],
             record: Rc::clone(&crowd.record),
             shows_addresses,
             tally: RefCell::new(tally),

@@ -190,7 +190,7 @@ impl Soak {
                      connections and {descriptors} descriptors"
                 )
             };
-            patience.check(false, what)?;
+            patience.check(0, what)?;
         }
     }
 
@@ -201,6 +201,5 @@ impl Soak {
 }
 
 fn talkers(pace: Pace) -> Vec<Talker> {
-    let talker = |client| Talker { client, pace, message_bytes: MESSAGE_BYTES, timed: true };
-    (0..STEADY).map(talker).collect()
+    vec![Talker { pace, message_bytes: MESSAGE_BYTES, timed: true }; STEADY]
 }

@@ -94,8 +94,7 @@ impl Flags {
         let (all, senders) = (self.clients.get() as usize, self.senders.get() as usize);
         let reading = all.saturating_sub(stuck + drip + reset + reconnect);
         if reading < senders {
-            let told =
-                format!("only {reading} of {all} are left to read: --senders {senders} must");
+            let told = format!("only {reading} are left to read, and --senders {senders} have to");
             return Err(Flags::command().error(ErrorKind::ValueValidation, told));
         }
         Ok([
@@ -110,8 +109,7 @@ impl Flags {
     /// The clients that send.
     pub fn talkers(&self) -> Vec<Talker> {
         let (pace, message_bytes) = (self.pace().0, usize::from(self.bytes));
-        let talker = |client| Talker { client, pace, message_bytes, timed: true };
-        (0..self.senders.get() as usize).map(talker).collect()
+        vec![Talker { pace, message_bytes, timed: true }; self.senders.get() as usize]
     }
 
     /// How fast each of them sends, and the same in words.

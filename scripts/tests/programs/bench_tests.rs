@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
 use scripts::bench::app::{Flags, compare};
-use scripts::bench::load::{Kind, Load, Metric};
+use scripts::bench::load::{Kind, Metric};
 use scripts::bench::peer::Peer;
-use scripts::bench::results::{Comparison, Results};
+use scripts::bench::results::Results;
 use scripts::bench::{report, runs};
 use scripts::crowd::Outcome;
 use scripts::crowd::dialect::Dialect;
@@ -54,10 +54,10 @@ fn talk_in_channels_of(channel_clients: usize, paces: &[Pace], wrong: Wrong) -> 
             }
         });
     });
-    let server = Server { dialect: Dialect::Welcoming, ..Server::chinwag(address, None) };
+    let (dialect, chinwag) = (Dialect::Welcoming, Server::chinwag(address, None));
+    let server = Server { dialect, talkers, channel_clients, ..chinwag };
     let report = {
-        let crowd = Crowd::new(server)?.with_talkers(talkers);
-        let mut crowd = crowd.in_channels_of(channel_clients);
+        let mut crowd = Crowd::new(server)?;
         crowd.connect(CLIENTS)?;
         crowd.begin().and_then(|()| talk(&mut crowd, paces, MESSAGES))
     };
@@ -66,11 +66,11 @@ fn talk_in_channels_of(channel_clients: usize, paces: &[Pace], wrong: Wrong) -> 
 }
 
 fn talk(crowd: &mut Crowd, paces: &[Pace], messages: u64) -> Outcome<Report> {
-    let talker = |(client, pace): (usize, &Pace)| {
+    let talker = |pace: &Pace| {
         let timed = matches!(pace, Pace::Every(_));
-        Talker { client, pace: *pace, message_bytes: 64, timed }
+        Talker { pace: *pace, message_bytes: 64, timed }
     };
-    let talkers: Vec<Talker> = paces.iter().enumerate().map(talker).collect();
+    let talkers: Vec<Talker> = paces.iter().map(talker).collect();
     runs::talk(crowd, &talkers, Until::Heard(messages)).map(|(report, _)| report)
 }
 
@@ -159,14 +159,6 @@ fn both_clients_of_each_room_receive_its_lines() {
 }
 
 #[test]
-fn a_file_names_every_load_of_a_comparison() {
-    for load in Kind::value_variants().iter().flat_map(|kind| kind.loads(15_000)) {
-        assert_eq!(Load::named(&load.name(), load.clients), Some(load));
-    }
-    assert_eq!(Load::named("each", 1000), None);
-}
-
-#[test]
 fn a_table_leaves_out_what_was_not_measured() {
     let mut results = Results::default();
     results.add(Kind::Rooms.to(2), Peer::Ngircd, vec![(Metric::CpuNs, 7000.0)]);
@@ -180,14 +172,10 @@ fn the_results_page_has_the_tables_of_the_kept_runs() {
     let kept = concat!(env!("CARGO_MANIFEST_DIR"), "/results");
     let read = |name: &str| std::fs::read_to_string(format!("{kept}/{name}")).unwrap();
     let page = read("README.md");
-    for runs in ["bench.json", "rooms.json"] {
-        let all: Comparison = serde_json::from_str(&read(runs)).unwrap();
-        let mut results = Results::default();
-        results.add_entries(all.results).unwrap();
-        let tables = report::tables(&results, Peer::value_variants(), 15_000);
-        assert!(page.contains(&tables), "scripts/bench.sh --keep puts them there: {tables}");
-        assert!(page.contains(&all.machine), "{}", all.machine);
-    }
+    let results: Results = serde_json::from_str(&read("bench.json")).unwrap();
+    let tables = report::tables(&results, Peer::value_variants(), 15_000);
+    assert!(page.contains(&tables), "scripts/bench.sh --keep puts them there: {tables}");
+    assert!(page.contains(&results.machine), "{}", results.machine);
 }
 
 #[test]

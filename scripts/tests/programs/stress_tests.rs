@@ -25,7 +25,7 @@ fn chinwag() -> Started {
 
 fn talkers(count: usize, window: u64) -> Vec<Talker> {
     let pace = Pace::Window(window);
-    (0..count).map(|client| Talker { client, pace, message_bytes: 64, timed: true }).collect()
+    vec![Talker { pace, message_bytes: 64, timed: true }; count]
 }
 
 #[test]
@@ -57,7 +57,7 @@ fn what_is_said_late_has_been_waited_for_since_it_was_due() {
     let server = chinwag();
     let mut crowd = Crowd::of_chinwag(server.address, 2).unwrap();
     let pace = Pace::Every(Duration::from_millis(10));
-    let talker = Talker { client: 0, pace, message_bytes: 64, timed: true };
+    let talker = Talker { pace, message_bytes: 64, timed: true };
     let mut load = Load::new(&mut crowd, &[talker], Until::Heard(3));
     thread::sleep(Duration::from_millis(300));
     while !load.is_over() {
