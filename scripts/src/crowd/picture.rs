@@ -81,8 +81,8 @@ impl Picture<'_> {
             let most = greatest(self.points(panel.is_log).map(|point| point.2));
             let values = self.points(panel.is_log).map(|point| point.1);
             let least = values.filter(|value| *value > 0.0).fold(most, f64::min);
-            // From a power of ten on, so that at least that one has a label.
-            let floor = 10_f64.powf(least.log10().floor());
+            // It begins just below a power of ten, where its labels begin.
+            let floor = 0.9 * 10_f64.powf(least.log10().floor());
             match panel.is_log {
                 true => self.draw_panel(area, panel, (floor..most * 1.2).log_scale())?,
                 false => self.draw_panel(area, panel, 0.0..most * 1.1)?,
@@ -183,6 +183,19 @@ mod tests {
             assert!(places.windows(2).all(|two| two[1] - two[0] >= NAME_HEIGHT), "{places:?}");
             let axis = (PANEL.1 - LABEL_ROOM) as i32;
             assert!(places[0] >= 0 && places[12] <= axis, "{places:?}");
+        }
+    }
+
+    #[test]
+    fn a_log_axis_has_a_label_however_near_the_values_are() {
+        for (least, most) in [(2.0, 8.0), (1.0, 1.0), (0.03, 0.04), (99.0, 101.0), (5e3, 5e3)] {
+            let points = vec![(0.0, least, least), (1.0, most, most)];
+            let lines = vec![Line { name: String::new(), colour: 0, width: 2, points }];
+            let panels = vec![Panel { title: String::new(), is_log: true, lines }];
+            let label = |_: &f64| "below".to_owned();
+            let svg = Picture { title: "", below: "", labels: 2, label, panels }.draw().unwrap();
+            let labels = svg.lines().filter(|line| line.parse::<f64>().is_ok()).count();
+            assert!(labels > 0, "{least} to {most}");
         }
     }
 }

@@ -38,3 +38,25 @@ fn decimals(value: f64) -> usize {
         _ => 4,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_that_is_missing_is_null_and_says_why() {
+        let mut table = Table::default();
+        table.add("count", "a count", 1_000_000, "");
+        table.add("rate", "a rate", 12.345, "/s");
+        table.add("unknown", "not known", "no process", "us");
+        table.add("none", "none", None::<f64>, "us");
+        table.add("no_number", "no number", 0.0 / 0.0, "us");
+        let rows: Vec<_> = table.text.lines().map(|row| &row[LABEL_WIDTH..]).collect();
+        assert_eq!(rows[0].trim_start(), "1000000");
+        assert_eq!(rows[1].trim_start(), "12.3 /s");
+        assert_eq!(rows[2], "  not measured: no process");
+        assert_eq!(rows[3..], ["  not measured: too little happened"; 2]);
+        let json = r#"{"count":1000000,"no_number":null,"none":null,"rate":12.345,"unknown":null}"#;
+        assert_eq!(table.json.to_string(), json);
+    }
+}

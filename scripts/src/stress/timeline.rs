@@ -76,3 +76,31 @@ impl Timeline {
         load.begin_interval()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crowd::{Crowd, Server, Until};
+
+    #[test]
+    fn what_is_checked_late_belongs_to_the_last_interval() {
+        let server = Server::chinwag(([127, 0, 0, 1], 1).into(), None);
+        let mut crowd = Crowd::new(server).unwrap();
+        let mut load = Load::new(&mut crowd, &[], Until::Heard(1));
+        let mut timeline = Timeline::new(&load);
+        let mut look = |now, deliveries| {
+            load.crowd.heard_at = load.start + INTERVAL_MIN * now;
+            load.crowd.record.borrow_mut().deliveries = deliveries;
+            timeline.look(&mut load).unwrap();
+            timeline.intervals.iter().map(|one| one.deliveries).collect::<Vec<_>>()
+        };
+        assert_eq!(look(0, 1), [0; 0]);
+        assert_eq!(look(2, 5), [5]);
+        assert_eq!(look(2, 7), [5]);
+        assert_eq!(look(3, 8), [5, 3]);
+        assert_eq!(look(3, 9), [5, 3]);
+        timeline.end(&mut load).unwrap();
+        assert_eq!(timeline.intervals.iter().map(|one| one.deliveries).sum::<u64>(), 9);
+        assert!(timeline.intervals.iter().all(|one| one.seconds > 0.0));
+    }
+}
