@@ -50,7 +50,7 @@ mod tests {
         table.add("rate", "a rate", 12.345, "/s");
         table.add("unknown", "not known", "no process", "us");
         table.add("none", "none", None::<f64>, "us");
-        table.add("no_number", "no number", 0.0 / 0.0, "us");
+        table.add("no_number", "no number", f64::NAN, "us");
         let rows: Vec<_> = table.text.lines().map(|row| &row[LABEL_WIDTH..]).collect();
         assert_eq!(rows[0].trim_start(), "1000000");
         assert_eq!(rows[1].trim_start(), "12.3 /s");

@@ -53,14 +53,14 @@ pub struct Flags {
     #[arg(long, value_name = "SECONDS", conflicts_with = "messages", value_parser = parse_seconds)]
     pub seconds: Option<Duration>,
     /// Messages of a sender that may be on their way at once; 1 is one at a time, 1000 a flood
-    #[arg(long, value_name = "MESSAGES", default_value = "1")]
+    #[arg(long, value_name = "MESSAGES", default_value = "1", group = "pace")]
     pub window: NonZeroU32,
     /// Messages per second of each sender, whatever has arrived, instead of --window
-    #[arg(long, value_name = "MESSAGES", conflicts_with = "window", value_parser = within(0.001..=1e6))]
+    #[arg(long, value_name = "MESSAGES", group = "pace", value_parser = within(0.001..=1e6))]
     pub rate: Option<f64>,
     /// Send as much as the server takes, whatever has arrived, instead of --window. Clients may
     /// miss lines, and must be told how many
-    #[arg(long, conflicts_with_all = ["window", "rate"])]
+    #[arg(long, group = "pace")]
     pub flood: bool,
     /// Bytes of a message as clients receive it, with the name and the line end
     #[arg(long, value_name = "BYTES", default_value = "64")]
