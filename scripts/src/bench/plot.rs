@@ -28,13 +28,11 @@ pub fn draw_cost(results: &Results, peers: &[Peer]) -> Outcome<String> {
     let loads = SIZES.map(|size| (size as f64, Kind::Single.to(size)));
     Picture {
         title: "One message at a time: the server's processor time for each delivery",
-        columns: 1,
         below: "clients that hear it",
         labels: 11,
         label: |clients| thousands(*clients as usize),
         panels: vec![Panel {
-            title: String::new(),
-            left: "microseconds a delivery (least of the runs; bars: to the greatest)",
+            title: "in microseconds: the least of the runs, and bars to the greatest".to_owned(),
             is_log: false,
             lines: lines(results, peers, 1e3, &loads),
         }],
@@ -47,15 +45,13 @@ pub fn draw_shapes(results: &Results, peers: &[Peer]) -> Outcome<String> {
     let panel = |bytes| {
         let loads = (0..).map(f64::from).zip(Load::shapes(bytes)).collect::<Vec<_>>();
         Panel {
-            title: format!("messages of {} bytes", thousands(bytes)),
-            left: "nanoseconds a delivery (log scale)",
+            title: format!("{} bytes a message, in nanoseconds (log scale)", thousands(bytes)),
             is_log: true,
             lines: lines(results, peers, 1.0, &loads),
         }
     };
     Picture {
         title: "A flood to 1 000 clients: the server's processor time for each delivery",
-        columns: 2,
         below: "messages in flight",
         labels: SHAPE_WINDOWS.len(),
         label: |at| match SHAPE_WINDOWS.get(at.round() as usize) {

@@ -29,6 +29,6 @@ struct Flags {
 fn main() -> ExitCode {
     program::main(|flags: &Flags, out| {
         let table = room::soak(flags.seconds, out)?;
-        Ok(write!(out, "{}", table.to_text())?)
+        Ok(write!(out, "{}", table.text)?)
     })
 }

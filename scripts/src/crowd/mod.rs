@@ -11,7 +11,7 @@
 //! - [`load`]: which clients send how much how fast, until when, and the results.
 //! - [`ear`]: checks a client that is far behind the others, or connects only for a while.
 //! - [`visit`]: the steps of one that connects for a while; [`visitors`]: all of them.
-//! - [`table`]: the results as a table or as JSON; [`progress`] is a progress bar.
+//! - [`table`]: the results as a table or as JSON.
 //! - [`picture`]: pictures of lines with their names.
 //! - [`program`]: what each program does with its arguments and its errors.
 
@@ -23,7 +23,6 @@ pub mod load;
 pub mod notices;
 pub mod picture;
 pub mod program;
-pub mod progress;
 pub mod record;
 pub mod sockets;
 pub mod started;
@@ -34,7 +33,6 @@ pub mod visitors;
 pub use dialect::Dialect;
 pub use gauge::{Calls, Connections, Gauged, Strace};
 pub use load::{Load, Pace, Report, Talker, Until};
-pub use progress::Progress;
 pub use sockets::{Crowd, Server};
 pub use started::Started;
 pub use table::Table;

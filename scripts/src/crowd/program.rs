@@ -19,14 +19,13 @@ const USAGE: u8 = 2;
 
 /// Runs a program with the arguments of this process.
 pub fn main<F: Parser>(run: impl FnOnce(&F, &mut dyn Write) -> Outcome<()>) -> ExitCode {
-    let arguments: Vec<OsString> = std::env::args_os().collect();
-    ExitCode::from(run_with(&arguments, &mut io::stdout(), &mut io::stderr(), run))
+    ExitCode::from(run_with(std::env::args_os(), &mut io::stdout(), &mut io::stderr(), run))
 }
 
 /// Runs a program with these arguments, of which the first is its own name. Returns the exit code.
 /// An error of clap's is a wrong flag, also if `run` returns it.
 pub fn run_with<F: Parser>(
-    arguments: &[OsString],
+    arguments: impl IntoIterator<Item = OsString>,
     out: &mut dyn Write,
     err: &mut dyn Write,
     run: impl FnOnce(&F, &mut dyn Write) -> Outcome<()>,
@@ -34,10 +33,8 @@ pub fn run_with<F: Parser>(
     let flags = F::try_parse_from(arguments).map_err(Box::from);
     let Err(error) = flags.and_then(|flags| run(&flags, out)) else { return RIGHT };
     let (code, told) = match error.downcast_ref::<clap::Error>() {
-        Some(help) if !help.use_stderr() => {
-            return write!(out, "{}", help.render()).map_or(FAILED, |()| RIGHT);
-        }
-        Some(wrong) => (USAGE, usage_line(wrong)),
+        Some(wrong) if wrong.use_stderr() => (USAGE, usage_line(wrong)),
+        Some(help) => return write!(out, "{}", help.render()).map_or(FAILED, |()| RIGHT),
         None => (FAILED, error.to_string()),
     };
     // If standard error is closed, nobody wants to know.
@@ -45,15 +42,15 @@ pub fn run_with<F: Parser>(
     code
 }
 
-/// A number in this range, or what it should have been.
-pub fn parse_within(text: &str, range: RangeInclusive<f64>, what: &str) -> Result<f64, String> {
-    let number = text.parse().ok().filter(|number| range.contains(number));
-    number.ok_or_else(|| format!("not {what}"))
+/// The parser of a number in this range.
+pub fn within(range: RangeInclusive<f64>) -> impl Fn(&str) -> Result<f64, String> + Clone {
+    move |text| {
+        let number = text.parse().ok().filter(|number| range.contains(number));
+        number.ok_or_else(|| format!("not a number from {} to {}", range.start(), range.end()))
+    }
 }
 
-/// A time of at most a day.
+/// The parser of a time of at most a day.
 pub fn parse_seconds(text: &str) -> Result<Duration, String> {
-    let range = f64::MIN_POSITIVE..=86400.0;
-    let seconds = parse_within(text, range, "a number of seconds above 0, a day at most")?;
-    Ok(Duration::from_secs_f64(seconds))
+    within(0.001..=86400.0)(text).map(Duration::from_secs_f64)
 }

@@ -1,10 +1,9 @@
 //! A server of our own, which ends with this process.
 
-use std::ffi::OsStr;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::LazyLock;
 use std::thread::sleep;
 use std::time::Duration;
@@ -19,35 +18,34 @@ const LOOK_AGAIN: Duration = Duration::from_millis(10);
 pub struct Started {
     /// The address that it listens on.
     pub address: SocketAddr,
-    child: Child,
-    /// Kept open: a server with a closed standard output would behave differently.
-    _stdout: Option<BufReader<ChildStdout>>,
+    running: Running,
 }
+
+/// A process that is killed when dropped. Its standard output, if it is a pipe, stays open until
+/// then: a server with a closed one would behave differently.
+#[derive(Debug)]
+struct Running(Child);
 
 impl Started {
     /// Starts a program whose first line is `listening on ADDRESS`.
     pub fn new(program: &Path, flags: &[&str]) -> Outcome<Started> {
-        let mut child = spawn(Command::new(program).args(flags).stdout(Stdio::piped()))?;
-        let mut stdout = child.stdout.take().map(BufReader::new);
+        let mut running = spawn(Command::new(program).args(flags).stdout(Stdio::piped()))?;
         let mut line = String::new();
-        let read = stdout.as_mut().map(|stdout| stdout.read_line(&mut line)).transpose();
+        if let Some(stdout) = &mut running.0.stdout {
+            BufReader::new(stdout).read_line(&mut line)?;
+        }
         let address = line.trim().strip_prefix("listening on ").and_then(|at| at.parse().ok());
-        let Some(address) = address else {
-            child.kill()?;
-            child.wait()?;
-            read?;
-            return Err(format!("{} does not say where it listens", program.display()).into());
-        };
-        Ok(Started { address, child, _stdout: stdout })
+        let untold = || format!("{} does not say where it listens", program.display());
+        Ok(Started { address: address.ok_or_else(untold)?, running })
     }
 
     /// Starts a program without such a line, and waits until it listens on this address.
     pub fn at(mut command: Command, address: SocketAddr) -> Outcome<Started> {
-        let child = spawn(command.stdout(Stdio::null()).stderr(Stdio::null()))?;
-        let mut started = Started { address, child, _stdout: None };
+        let running = spawn(command.stdout(Stdio::null()).stderr(Stdio::null()))?;
+        let mut started = Started { address, running };
         let mut patience = Patience::full();
         while gauge::listener_pid(address) != Some(started.pid()) {
-            if let Some(status) = started.child.try_wait()? {
+            if let Some(status) = started.running.0.try_wait()? {
                 let program = command.get_program().display();
                 return Err(format!("{program} has ended at once: {status}").into());
             }
@@ -79,58 +77,45 @@ impl Started {
 
     /// Its process.
     pub fn pid(&self) -> u32 {
-        self.child.id()
+        self.running.0.id()
     }
 }
 
-impl Drop for Started {
+impl Drop for Running {
     fn drop(&mut self) {
         // It may have ended already; then there is nothing to kill or to wait for.
-        self.child.kill().unwrap_or_default();
-        self.child.wait().ok();
+        self.0.kill().unwrap_or_default();
+        self.0.wait().ok();
     }
 }
 
-fn spawn(command: &mut Command) -> Outcome<Child> {
+fn spawn(command: &mut Command) -> Outcome<Running> {
     let child = command.stdin(Stdio::null()).spawn();
-    let started =
-        child.map_err(|error| format!("cannot start {}: {error}", command.get_program().display()));
-    Ok(started?)
-}
-
-/// `cargo run` builds only one program. Without this, the server would be old, or missing.
-/// `cargo test --workspace` has built it.
-static BUILT: LazyLock<Result<(), String>> =
-    LazyLock::new(|| build().map_err(|error| error.to_string()));
-
-fn build() -> Outcome<()> {
-    let Some(cargo) = std::env::var_os("CARGO") else { return Ok(()) };
-    if is_test(&std::env::current_exe()?) {
-        return Ok(());
-    }
-    let mut build = Command::new(cargo);
-    // Together with the scripts, so that nothing is built a second time with other features.
-    build.args(["build", "--quiet", "--workspace", "--bins"]);
-    if !cfg!(debug_assertions) {
-        build.arg("--release");
-    }
-    let status = build.stdin(Stdio::null()).status()?;
-    if status.success() { Ok(()) } else { Err("the server cannot be built".into()) }
-}
-
-/// Cargo puts test programs into a folder beside the others.
-fn is_test(own: &Path) -> bool {
-    own.parent().and_then(Path::file_name) == Some(OsStr::new("deps"))
+    let program = command.get_program().display();
+    Ok(Running(child.map_err(|error| format!("cannot start {program}: {error}"))?))
 }
 
 /// A program that was built together with this one.
 pub fn beside(name: &str) -> Outcome<PathBuf> {
-    BUILT.clone()?;
     let own = std::env::current_exe()?;
-    let up = if is_test(&own) { 2 } else { 1 };
-    let program = own.ancestors().nth(up).unwrap_or(Path::new(".")).join(name);
+    // Cargo puts a test program into a folder beside the others. It has built them before.
+    let program = match own.parent().filter(|folder| folder.ends_with("deps")) {
+        Some(folder) => folder.with_file_name(name),
+        None if *IS_BUILT => own.with_file_name(name),
+        None => return Err("the server cannot be built".into()),
+    };
     match program.exists() {
         true => Ok(program),
         false => Err(format!("there is no {} (cargo build --workspace)", program.display()).into()),
     }
 }
+
+/// `cargo run` builds only one program. Without this, the server would be old, or missing.
+static IS_BUILT: LazyLock<bool> = LazyLock::new(|| {
+    let Some(cargo) = std::env::var_os("CARGO") else { return true };
+    let mut build = Command::new(cargo);
+    // Together with the scripts, so that nothing is built a second time with other features.
+    build.args(["build", "--quiet", "--workspace", "--bins"]);
+    build.args((!cfg!(debug_assertions)).then_some("--release"));
+    build.status().is_ok_and(|status| status.success())
+});

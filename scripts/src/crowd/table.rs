@@ -1,82 +1,62 @@
 //! The results, as a table for people and as JSON for programs.
 
-use std::fmt::Write;
+use serde_json::Value;
 
-use serde_json::{Map, Value};
+/// Every label is at most this long.
+const LABEL_WIDTH: usize = 47;
 
-/// The results, row by row.
+/// The results.
 #[derive(Clone, Debug, Default)]
 pub struct Table {
-    rows: Vec<Row>,
-}
-
-#[derive(Clone, Debug)]
-struct Row {
-    key: &'static str,
-    label: String,
-    /// A number, or why there is none.
-    value: Result<f64, String>,
-    unit: &'static str,
+    /// For people: row by row.
+    pub text: String,
+    /// For programs: one object.
+    pub json: Value,
 }
 
 impl Table {
-    /// Adds a row; `key` is its name in JSON.
-    pub fn add(&mut self, key: &'static str, label: &str, value: f64, unit: &'static str) {
-        self.add_if_known(key, label, Ok(value), unit);
-    }
-
-    /// The same for a value that may be lacking, and why. In JSON it is null then.
-    pub fn add_if_known(
-        &mut self,
-        key: &'static str,
-        label: &str,
-        value: Result<f64, &str>,
-        unit: &'static str,
-    ) {
-        let value = value.map_err(str::to_owned);
-        self.rows.push(Row { key, label: label.to_owned(), value, unit });
-    }
-
-    /// The table for people.
-    pub fn to_text(&self) -> String {
-        let width = self.rows.iter().map(|row| row.label.chars().count()).max().unwrap_or(0);
-        let mut text = String::new();
-        for Row { label, value, unit, .. } in &self.rows {
-            let shown = match value {
-                Ok(value) => format!("{value:14.*} {unit}", decimals(*value)),
-                Err(why) => format!("not measured: {why}"),
-            };
-            // Writing to a string cannot fail.
-            writeln!(text, "{label:width$}  {}", shown.trim_end()).unwrap_or_default();
-        }
-        text
-    }
-
-    /// The table for programs: one object.
-    pub fn to_json(&self) -> Map<String, Value> {
-        let field = |row: &Row| (row.key.to_owned(), number(row.value.clone().ok()));
-        self.rows.iter().map(field).collect()
+    /// Adds a row; `key` is its name in JSON. Instead of a number, the value may be why there is
+    /// none, or nothing. In JSON both are null.
+    pub fn add(&mut self, key: &str, label: &str, value: impl Into<Value>, unit: &str) {
+        let value = value.into();
+        let number = value.as_f64();
+        let shown = match number {
+            Some(number) => format!("{number:14.*} {unit}", decimals(number)),
+            None => format!("not measured: {}", value.as_str().unwrap_or("too little happened")),
+        };
+        self.text += &format!("{label:LABEL_WIDTH$}  {}\n", shown.trim_end());
+        self.json[key] = if number.is_some() { value } else { Value::Null };
     }
 }
 
 /// How many decimals give a person three significant digits.
 fn decimals(value: f64) -> usize {
     match value.abs() {
-        _ if value.fract() == 0.0 => 0,
-        100.0.. => 0,
+        size if size >= 100.0 || size.fract() == 0.0 => 0,
         10.0.. => 1,
         1.0.. => 2,
         _ => 4,
     }
 }
 
-/// A count has no decimal point. Anything that is no number is null.
-fn number(value: Option<f64>) -> Value {
-    const WHOLE_MAX: f64 = (1_u64 << 53) as f64;
-    match value {
-        Some(value) if value.fract() == 0.0 && (0.0..WHOLE_MAX).contains(&value) => {
-            Value::from(value as u64)
-        }
-        value => Value::from(value),
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_that_is_missing_is_null_and_says_why() {
+        let mut table = Table::default();
+        table.add("count", "a count", 1_000_000, "");
+        table.add("rate", "a rate", 12.345, "/s");
+        table.add("unknown", "not known", "no process", "us");
+        table.add("none", "none", None::<f64>, "us");
+        table.add("no_number", "no number", f64::NAN, "us");
+        let rows: Vec<_> = table.text.lines().map(|row| &row[LABEL_WIDTH..]).collect();
+        assert_eq!(rows[0].trim_start(), "1000000");
+        assert_eq!(rows[1].trim_start(), "12.3 /s");
+        assert_eq!(rows[2], "  not measured: no process");
+        assert_eq!(rows[3..], ["  not measured: too little happened"; 2]);
+        let json = r#"{"count":1000000,"no_number":null,"none":null,"rate":12.345,"unknown":null}"#;
+        assert_eq!(table.json.to_string(), json);
     }
 }

@@ -1,24 +1,22 @@
 //! The program: reads the flags, measures, and shows the results.
 
-use std::fs::{self, OpenOptions};
+use std::fs::{self, File};
 use std::io::Write;
-use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
+use indicatif::{ProgressBar, ProgressFinish, ProgressStyle};
+use serde_json::{Value, json};
+
 use super::flags::{Flags, Kinds};
-use super::plot;
-use super::summary::{self, Summary};
 use super::timeline::Timeline;
-use super::trouble::make_trouble;
-use crate::crowd::gauge::{self, Calls, Connections, Gauged, Strace};
-use crate::crowd::load::{self, Load, Report, Said, Until};
-use crate::crowd::progress::Progress;
-use crate::crowd::sockets::{Crowd, Server, check_limit};
-use crate::crowd::started::Started;
-use crate::crowd::table::Table;
-use crate::crowd::visitors::{self, Tally, Visitors};
-use crate::crowd::{Outcome, Patience};
+use super::trouble::{DRIPS, LEAVES, RESETS, make_trouble};
+use super::{plot, summary};
+use crate::crowd::load::Said;
+use crate::crowd::sockets::check_limit;
+use crate::crowd::visitors::WAIT_MAX;
+use crate::crowd::{Calls, Connections, Crowd, Gauged, Load, Outcome, Report, Server, Started};
+use crate::crowd::{Strace, Table, Tally, Until, Visitors, gauge};
 
 /// How long to count system calls.
 const CALLS_TIME: Duration = Duration::from_secs(1);
@@ -29,87 +27,70 @@ pub fn run(flags: &Flags, out: &mut dyn Write) -> Outcome<()> {
     let json_file = flags.json.as_deref().filter(|path| *path != Path::new("-"));
     // Better fail before the measurement than after it if a file cannot be written.
     for path in json_file.into_iter().chain(flags.plot.as_deref()) {
-        let file = OpenOptions::new().create(true).append(true).open(path);
-        file.map_err(|error| unwritten(path, &error))?;
+        let file = File::options().create(true).append(true).open(path);
+        file.map_err(|error| format!("cannot write {}: {error}", path.display()))?;
     }
-    let summary = measure(flags, &kinds)?;
-    let json = format!("{:#}\n", summary.to_json());
+    let (table, timeline) = measure(flags, &kinds)?;
+    let json = format!("{:#}\n", table.json);
     let is_json_shown = flags.json.is_some() && json_file.is_none();
-    let shown = if is_json_shown { json.clone() } else { summary.table.to_text() };
-    out.write_all(shown.as_bytes())?;
+    out.write_all(if is_json_shown { &json } else { &table.text }.as_bytes())?;
     if let Some(path) = json_file {
-        fs::write(path, json).map_err(|error| unwritten(path, &error))?;
+        fs::write(path, json)?;
     }
     if let Some(path) = &flags.plot {
-        let svg = plot::draw(&summary.title, &summary.timeline.intervals)?;
-        fs::write(path, svg).map_err(|error| unwritten(path, &error))?;
+        fs::write(path, plot::draw(&flags.title(&kinds), &timeline.intervals)?)?;
     }
     Ok(())
 }
 
-fn unwritten(path: &Path, error: &std::io::Error) -> String {
-    format!("cannot write {}: {error}", path.display())
-}
-
-fn measure(flags: &Flags, kinds: &Kinds) -> Outcome<Summary> {
-    check_limit(kinds.all())?;
+fn measure(flags: &Flags, kinds: &Kinds) -> Outcome<(Table, Timeline)> {
+    let all = flags.clients.get();
+    check_limit(all as usize)?;
     let found = flags.find_server()?;
     let started = if found.is_none() { Some(Started::chinwag(&[])?) } else { None };
     let address = found.or(started.as_ref().map(|one| one.address)).ok_or("no server")?;
-    let pid = flags.pid.or(started.as_ref().map(Started::pid)).or_else(|| {
+    let pid = flags.pid.or_else(|| {
         // A process of another machine cannot be found from here. A server in this process cannot
         // be told from the clients.
         let here = address.ip().is_loopback().then(|| gauge::listener_pid(address))?;
         here.filter(|pid| *pid != std::process::id())
     });
-    let mut table = Table::default();
-    summary::add_kinds(&mut table, kinds);
-
     let before = Gauged::now(pid)?;
+    let progress = progress("connecting", all.into())?;
+    let [reading, stuck, drip, reset, leave] = kinds.map(|(.., count)| count);
     let connections = pid.map(Connections::of).transpose()?;
-    let mut crowd = connect(address, kinds, connections)?;
-    summary::add_connecting(&mut table, &crowd, &Gauged::now(pid)?.since(&before));
-    crowd.deafen(kinds.stuck);
+    let mut crowd = Crowd::new(Server::chinwag(address, connections))?;
+    crowd.connect_watched(reading + stuck, &mut |let_in| progress.set_position(let_in as u64))?;
+    crowd.begin()?;
+    let mut table = Table::default();
+    summary::add_connecting(&mut table, kinds, &crowd, &Gauged::now(pid)?.since(&before));
+    crowd.deafen(stuck);
     let mut others = Visitors::new(&crowd, false, Tally::default())?;
-    make_trouble(&mut others, &kinds.trouble);
-    enter(&mut others, &mut crowd)?;
+    let trouble = [(DRIPS, drip), (RESETS, reset), (LEAVES, leave)];
+    make_trouble(&mut others, &trouble);
+    while others.host.been_in.get() < others.here() {
+        others.turn()?;
+        crowd.read(WAIT_MAX)?;
+        progress.set_position((crowd.clients.len() + others.host.been_in.get()) as u64);
+    }
+    progress.finish_and_clear();
 
     let before = Gauged::now(pid)?;
     let gauge = || Gauged::now(pid);
     let (report, timeline, after) = talk(flags, &mut crowd, &mut others, flags.until(), gauge)?;
     summary::add_talking(&mut table, &report, &after.since(&before));
-    if others.tally().visits > 0 {
-        summary::add_trouble(&mut table, &others.tally());
+    let tally = others.tally();
+    if tally.visits > 0 {
+        summary::add_trouble(&mut table, &tally);
     }
-    let mut summary = Summary::new(flags, table, &report, timeline);
-    if !flags.no_calls {
-        summary.add_calls(count_calls(flags, &mut crowd, &mut others, pid)?);
-    }
-    Ok(summary)
-}
-
-fn connect(address: SocketAddr, kinds: &Kinds, connections: Option<Connections>) -> Outcome<Crowd> {
-    let clients = kinds.reading + kinds.stuck;
-    let progress = Progress::new("connecting", clients as u64)?;
-    let mut crowd = Crowd::new(Server::chinwag(address, connections))?;
-    crowd.connect_watched(clients, &mut |let_in| progress.show(let_in as u64))?;
-    crowd.begin()?;
-    Ok(crowd)
-}
-
-/// Waits until each client that is trouble has been let in once.
-fn enter(others: &mut Visitors, crowd: &mut Crowd) -> Outcome<()> {
-    let all = others.here();
-    let progress = Progress::new("trouble", all as u64)?;
-    let mut patience = Patience::full();
-    while others.host.been_in.get() < all {
-        others.turn()?;
-        crowd.read(visitors::WAIT_MAX)?;
-        let let_in = others.host.been_in.get();
-        progress.show(let_in as u64);
-        patience.check(let_in as u64, || format!("only {let_in} of {all} are let in"))?;
-    }
-    Ok(())
+    let (calls, each) = count_calls(flags, &mut crowd, &mut others, pid)?;
+    table.add("system_calls_per_delivery", "system calls per delivery", each, "");
+    let said = |one: &Said| json!({"name": one.name, "said": one.messages, "lost": one.lost});
+    table.json["title"] = flags.title(kinds).into();
+    table.json["senders"] = report.said.iter().map(said).collect();
+    table.json["system_calls"] = calls.into_iter().collect();
+    table.json["intervals"] = json!(timeline.intervals);
+    Ok((table, timeline))
 }
 
 /// Has the clients talk, and waits until all that they said has arrived. Then calls `settled`, and
@@ -121,19 +102,18 @@ fn talk<T>(
     until: Until,
     settled: impl FnOnce() -> Outcome<T>,
 ) -> Outcome<(Report, Timeline, T)> {
-    let (what, steps) = match until {
-        Until::Heard(messages) => ("messages heard", messages.saturating_mul(flags.senders)),
-        Until::Time(time) => ("talking, ms", time.as_millis() as u64),
+    let talkers = flags.talkers();
+    let progress = match until {
+        Until::Heard(messages) => progress("messages heard", messages * talkers.len() as u64)?,
+        Until::Time(time) => progress("talking, ms", time.as_millis() as u64)?,
     };
-    let progress = Progress::new(what, steps)?;
-    let wait_max = if others.here() == 0 { load::WAIT_MAX } else { visitors::WAIT_MAX };
-    let mut load = Load::new(crowd, &flags.talkers(), until);
-    let mut timeline = Timeline::new(&load, until);
+    let mut load = Load::new(crowd, &talkers, until);
+    let mut timeline = Timeline::new(&load);
     while !load.is_over() || !load.is_heard() {
-        load.turn(wait_max)?;
+        load.turn(WAIT_MAX)?;
         others.turn()?;
         timeline.look(&mut load)?;
-        progress.show(match until {
+        progress.set_position(match until {
             Until::Heard(_) => load.record().heard_by_all,
             Until::Time(_) => load.start.elapsed().as_millis() as u64,
         });
@@ -149,36 +129,42 @@ fn talk<T>(
 
 /// Checks that every message has reached every client, or the client was told that it missed it.
 fn check_sums(report: &Report, timeline: &Timeline, reading: u64) -> Outcome<()> {
-    let sum = |of: fn(&Said) -> u64| report.said.iter().map(of).sum::<u64>() * reading;
-    let (said, lost) = (sum(|one| one.messages), sum(|one| one.lost));
+    let due: u64 = report.said.iter().map(|one| (one.messages - one.lost) * reading).sum();
     let (heard, missed) = (report.deliveries, report.messages_missed);
-    let in_time: u64 = timeline.intervals.iter().map(|one| one.deliveries).sum();
-    if heard + missed + lost != said || in_time != heard {
-        return Err(format!(
-            "this program counts wrong: of {said} deliveries {heard} were made, {in_time} of them \
-             in an interval, {missed} missed, {lost} lost"
-        )
-        .into());
-    }
-    Ok(())
+    let timed: u64 = timeline.intervals.iter().map(|one| one.deliveries).sum();
+    let told = format!("of {due} deliveries {heard} came, {timed} in an interval, {missed} missed");
+    let is_right = heard + missed == due && timed == heard;
+    if is_right { Ok(()) } else { Err(format!("this program counts wrong: {told}").into()) }
 }
 
-/// The system calls and the deliveries of a second run, or why they are not known.
+/// The system calls of a second run, and how many of them each delivery took, or why that is not
+/// known.
 fn count_calls(
     flags: &Flags,
     crowd: &mut Crowd,
     others: &mut Visitors,
     pid: Option<u32>,
-) -> Outcome<Result<(Calls, u64), String>> {
-    let Some(pid) = pid else { return Ok(Err("the process is not known (--pid)".to_owned())) };
-    if !Strace::is_there() {
-        return Ok(Err("strace is not installed".to_owned()));
-    }
-    let strace = match Strace::attach(pid) {
+) -> Outcome<(Calls, Value)> {
+    let strace = match pid {
+        _ if flags.no_calls => Err("--no-calls".into()),
+        None => Err(summary::NO_PROCESS.into()),
+        Some(_) if !Strace::is_there() => Err("strace is not installed".into()),
+        Some(pid) => Strace::attach(pid),
+    };
+    let strace = match strace {
         Ok(strace) => strace,
-        Err(error) => return Ok(Err(error.to_string())),
+        Err(why) => return Ok((Calls::new(), why.to_string().into())),
     };
     let until = Until::Time(CALLS_TIME);
     let (report, _, calls) = talk(flags, crowd, others, until, || strace.finish())?;
-    Ok(Ok((calls, report.deliveries)))
+    let all: u64 = calls.iter().map(|(_, calls)| calls).sum();
+    Ok((calls, (all as f64 / report.deliveries as f64).into()))
+}
+
+/// A progress bar on standard error, until it is dropped; none if that is no terminal.
+fn progress(what: &'static str, steps: u64) -> Outcome<ProgressBar> {
+    const TEMPLATE: &str = "{msg:16} [{wide_bar}] {human_pos}/{human_len} {elapsed}";
+    let style = ProgressStyle::with_template(TEMPLATE)?.progress_chars("=> ");
+    let bar = ProgressBar::new(steps).with_style(style).with_message(what);
+    Ok(bar.with_finish(ProgressFinish::AndClear))
 }

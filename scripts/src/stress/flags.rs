@@ -1,17 +1,19 @@
 //! The flags of the load generator.
 
 use std::net::{SocketAddr, ToSocketAddrs};
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::builder::RangedU64ValueParser;
 use clap::error::ErrorKind;
-use clap::{CommandFactory, Parser};
+use clap::{CommandFactory, Parser, value_parser};
 
-use super::trouble::{DRIPS, Kind, LEAVES, RESETS};
 use crate::crowd::author::MESSAGE_BYTES_MIN;
-use crate::crowd::load::{Pace, Talker, Until};
-use crate::crowd::program::{parse_seconds, parse_within};
+use crate::crowd::program::{parse_seconds, within};
+use crate::crowd::{Pace, Talker, Until};
+
+/// The longest line that a server takes.
+const LINE_BYTES_MAX: i64 = 4096;
 
 /// Opens many connections to a chat server and sends messages. Checks that every client receives
 /// every line, whole, once, and in the same order. Exit codes: 0 right, 1 the server was wrong or
@@ -26,43 +28,44 @@ pub struct Flags {
     #[arg(long, value_name = "ADDRESS", conflicts_with = "server")]
     pub address: Option<String>,
     /// Number of clients, with the shares below included
-    #[arg(long, value_name = "CLIENTS", default_value = "1000", value_parser = count())]
-    pub clients: u64,
+    #[arg(long, value_name = "CLIENTS", default_value = "1000")]
+    pub clients: NonZeroU32,
     /// Share of the clients that never read, from 0 to 1
-    #[arg(long, value_name = "SHARE", default_value = "0", value_parser = parse_share)]
+    #[arg(long, value_name = "SHARE", default_value = "0", value_parser = within(0.0..=1.0))]
     pub stuck: f64,
     /// Share of the clients that read one byte every 0.1 s after their welcome
-    #[arg(long, value_name = "SHARE", default_value = "0", value_parser = parse_share)]
+    #[arg(long, value_name = "SHARE", default_value = "0", value_parser = within(0.0..=1.0))]
     pub drip: f64,
     /// Share of the clients that connect, stop reading, and reset the connection 0.05 s later,
     /// again and again
-    #[arg(long, value_name = "SHARE", default_value = "0", value_parser = parse_share)]
+    #[arg(long, value_name = "SHARE", default_value = "0", value_parser = within(0.0..=1.0))]
     pub reset: f64,
     /// Share of the clients that connect, wait for their welcome, and leave, again and again
-    #[arg(long, value_name = "SHARE", default_value = "0", value_parser = parse_share)]
+    #[arg(long, value_name = "SHARE", default_value = "0", value_parser = within(0.0..=1.0))]
     pub reconnect: f64,
     /// How many of the clients that read also send
-    #[arg(long, value_name = "CLIENTS", default_value = "1", value_parser = count())]
-    pub senders: u64,
+    #[arg(long, value_name = "CLIENTS", default_value = "1")]
+    pub senders: NonZeroU32,
     /// Messages per sender
-    #[arg(long, value_name = "MESSAGES", default_value = "100", value_parser = count())]
-    pub messages: u64,
+    #[arg(long, value_name = "MESSAGES", default_value = "100")]
+    pub messages: NonZeroU32,
     /// Send for this many seconds, instead of --messages
     #[arg(long, value_name = "SECONDS", conflicts_with = "messages", value_parser = parse_seconds)]
     pub seconds: Option<Duration>,
     /// Messages of a sender that may be on their way at once; 1 is one at a time, 1000 a flood
-    #[arg(long, value_name = "MESSAGES", default_value = "1", value_parser = count())]
-    pub window: u64,
+    #[arg(long, value_name = "MESSAGES", default_value = "1", group = "pace")]
+    pub window: NonZeroU32,
     /// Messages per second of each sender, whatever has arrived, instead of --window
-    #[arg(long, value_name = "MESSAGES", conflicts_with = "window", value_parser = parse_rate)]
-    pub rate: Option<Duration>,
+    #[arg(long, value_name = "MESSAGES", group = "pace", value_parser = within(0.001..=1e6))]
+    pub rate: Option<f64>,
     /// Send as much as the server takes, whatever has arrived, instead of --window. Clients may
     /// miss lines, and must be told how many
-    #[arg(long, conflicts_with_all = ["window", "rate"])]
+    #[arg(long, group = "pace")]
     pub flood: bool,
     /// Bytes of a message as clients receive it, with the name and the line end
-    #[arg(long, value_name = "BYTES", default_value = "64", value_parser = bytes())]
-    pub bytes: usize,
+    #[arg(long, value_name = "BYTES", default_value = "64")]
+    #[arg(value_parser = value_parser!(u16).range(MESSAGE_BYTES_MIN as i64..=LINE_BYTES_MAX))]
+    pub bytes: u16,
     /// The process of the server, for its processor time and memory [default: whichever listens
     /// there, if it is on this machine]
     #[arg(long, value_name = "PID")]
@@ -79,56 +82,50 @@ pub struct Flags {
     pub plot: Option<PathBuf>,
 }
 
-/// How many clients there are of each kind.
-#[derive(Clone, Copy, Debug)]
-pub struct Kinds {
-    /// They read everything; some of them also send.
-    pub reading: usize,
-    /// They never read.
-    pub stuck: usize,
-    /// They are trouble.
-    pub trouble: [(Kind, usize); 3],
-}
-
-impl Kinds {
-    /// All of them.
-    pub fn all(&self) -> usize {
-        self.reading + self.stuck + self.trouble.iter().map(|(_, count)| count).sum::<usize>()
-    }
-}
+/// Each kind of client: its key in JSON, what it does, and how many there are.
+pub type Kinds = [(&'static str, &'static str, usize); 5];
 
 impl Flags {
     /// How many clients there are of each kind; an error if too few of them read.
     pub fn kinds(&self) -> Result<Kinds, clap::Error> {
-        let of = |share: f64| (self.clients as f64 * share).round() as usize;
-        let trouble =
-            [(DRIPS, of(self.drip)), (RESETS, of(self.reset)), (LEAVES, of(self.reconnect))];
-        let mut kinds = Kinds { reading: 0, stuck: of(self.stuck), trouble };
-        kinds.reading = (self.clients as usize).saturating_sub(kinds.all());
-        if kinds.reading < self.senders as usize {
-            let (clients, reading, senders) = (self.clients, kinds.reading, self.senders);
-            let told = format!(
-                "of --clients {clients} only {reading} are left to read, and --senders {senders} \
-                 have to"
-            );
+        let of = |share: f64| (f64::from(self.clients.get()) * share).round() as usize;
+        let shares = [self.stuck, self.drip, self.reset, self.reconnect];
+        let [stuck, drip, reset, reconnect] = shares.map(of);
+        let (all, senders) = (self.clients.get() as usize, self.senders.get() as usize);
+        let reading = all.saturating_sub(stuck + drip + reset + reconnect);
+        if reading < senders {
+            let told = format!("only {reading} are left to read, and --senders {senders} have to");
             return Err(Flags::command().error(ErrorKind::ValueValidation, told));
         }
-        Ok(kinds)
+        Ok([
+            ("reading", "read", reading),
+            ("stuck", "never read", stuck),
+            ("dripping", "drip", drip),
+            ("resetting", "reset", reset),
+            ("reconnecting", "reconnect", reconnect),
+        ])
     }
 
     /// The clients that send.
     pub fn talkers(&self) -> Vec<Talker> {
-        let pace = match self.rate {
-            Some(period) => Pace::Every(period),
-            None if self.flood => Pace::Free,
-            None => Pace::Window(self.window),
-        };
-        vec![Talker { pace, message_bytes: self.bytes, timed: true }; self.senders as usize]
+        let (pace, message_bytes) = (self.pace().0, usize::from(self.bytes));
+        vec![Talker { pace, message_bytes, timed: true }; self.senders.get() as usize]
+    }
+
+    /// How fast each of them sends, and the same in words.
+    fn pace(&self) -> (Pace, String) {
+        let Flags { window, rate, .. } = self;
+        let period = |rate: &f64| Duration::from_secs_f64(1.0 / rate);
+        match rate {
+            Some(rate) => (Pace::Every(period(rate)), format!("{rate} messages/s each")),
+            None if self.flood => (Pace::Free, "as fast as it is taken".to_owned()),
+            None => (Pace::Window(window.get().into()), format!("{window} in flight each")),
+        }
     }
 
     /// When the load ends.
     pub fn until(&self) -> Until {
-        self.seconds.map_or(Until::Heard(self.messages), Until::Time)
+        self.seconds.map_or(Until::Heard(self.messages.get().into()), Until::Time)
     }
 
     /// The address of the server, if one is given.
@@ -142,44 +139,10 @@ impl Flags {
     }
 
     /// What is measured, in a few words.
-    pub fn title(&self) -> String {
-        let Flags { clients, senders, bytes, window, .. } = self;
-        let pace = match self.rate {
-            Some(period) => format!("{} messages/s each", 1.0 / period.as_secs_f64()),
-            None if self.flood => "as fast as it is taken".to_owned(),
-            None => format!("{window} in flight each"),
-        };
-        let shares = [
-            (self.stuck, "never read"),
-            (self.drip, "drip"),
-            (self.reset, "reset"),
-            (self.reconnect, "reconnect"),
-        ];
-        let shares = shares.into_iter().filter(|(share, _)| *share > 0.0);
-        let shares = shares.map(|(share, what)| format!(", {} % {what}", share * 100.0));
-        let shares: String = shares.collect();
-        let talk = if *senders == 1 { "1 talks" } else { &format!("{senders} talk") };
-        format!("{clients} clients{shares}; {talk}, {pace}, {bytes} bytes a message")
+    pub fn title(&self, kinds: &Kinds) -> String {
+        let kinds = kinds.iter().filter(|(.., count)| *count > 0);
+        let kinds: Vec<_> = kinds.map(|(_, what, count)| format!("{count} {what}")).collect();
+        let (kinds, Flags { senders, bytes, .. }) = (kinds.join(", "), self);
+        format!("clients: {kinds}; senders: {senders}, {}; {bytes} bytes a message", self.pace().1)
     }
-}
-
-/// From 1 on.
-fn count() -> RangedU64ValueParser {
-    RangedU64ValueParser::new().range(1..=1 << 40)
-}
-
-/// Up to the longest line that a server takes.
-fn bytes() -> RangedU64ValueParser<usize> {
-    RangedU64ValueParser::new().range(MESSAGE_BYTES_MIN as u64..=4096)
-}
-
-fn parse_share(text: &str) -> Result<f64, String> {
-    parse_within(text, 0.0..=1.0, "a share from 0 to 1")
-}
-
-/// The time between two messages.
-fn parse_rate(text: &str) -> Result<Duration, String> {
-    let rate =
-        parse_within(text, 0.001..=1e6, "a number of messages a second from 0.001 to 1000000")?;
-    Ok(Duration::from_secs_f64(1.0 / rate))
 }

@@ -2,7 +2,7 @@
 //!
 //! - [`app`]: the program; [`flags`] are its flags.
 //! - [`trouble`]: clients that make trouble: they drip, they reset, they connect and leave.
-//! - [`summary`]: all results; [`timeline`]: the results over time; [`plot`] draws them.
+//! - [`summary`]: the rows of the table; [`timeline`]: the results over time; [`plot`] draws them.
 
 pub mod app;
 pub mod flags;

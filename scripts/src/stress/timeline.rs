@@ -4,15 +4,14 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use crate::crowd::Outcome;
-use crate::crowd::load::{Load, Until};
+use crate::crowd::{Load, Outcome};
 
 /// The shortest interval.
 const INTERVAL_MIN: Duration = Duration::from_millis(100);
 
 /// After this many intervals of one length, the next are twice as long. So their number grows only
 /// with the logarithm of the time.
-const INTERVALS: u32 = 300;
+const INTERVALS: usize = 300;
 
 /// One interval.
 #[derive(Clone, Debug, Serialize)]
@@ -31,71 +30,77 @@ pub struct Interval {
     pub latency_max_us: Option<f64>,
 }
 
-/// All intervals.
+/// All intervals. Each ends when clients have received something, so that the last one ends with
+/// the last message. While they receive nothing, the interval becomes longer.
 #[derive(Debug)]
 pub struct Timeline {
     /// In order, the earliest first.
     pub intervals: Vec<Interval>,
-    length: Duration,
     since: Instant,
-    deliveries: u64,
 }
 
 impl Timeline {
     /// The timeline of a load that begins now.
-    pub fn new(load: &Load, until: Until) -> Timeline {
-        let length = match until {
-            Until::Time(time) => (time / INTERVALS).max(INTERVAL_MIN),
-            Until::Heard(_) => INTERVAL_MIN,
-        };
-        Timeline { intervals: Vec::new(), length, since: load.start, deliveries: 0 }
+    pub fn new(load: &Load) -> Timeline {
+        Timeline { intervals: Vec::new(), since: load.start }
     }
 
     /// Ends an interval if it is time; call it after each turn.
     pub fn look(&mut self, load: &mut Load) -> Outcome<()> {
-        let now = Instant::now();
-        if now.duration_since(self.since) < self.length {
+        let length_min = INTERVAL_MIN * (1 << (self.intervals.len() / INTERVALS));
+        let is_time = load.crowd.heard_at - self.since >= length_min;
+        if is_time { self.end(load) } else { Ok(()) }
+    }
+
+    /// Ends the last interval, once nothing more comes.
+    pub fn end(&mut self, load: &mut Load) -> Outcome<()> {
+        let before: u64 = self.intervals.iter().map(|one| one.deliveries).sum();
+        let deliveries = load.record().deliveries - before;
+        let (now, latencies) = (load.crowd.heard_at, &load.crowd.latencies);
+        if now == self.since {
+            // Nothing has come since, but some of what came may have been checked only now.
+            self.intervals.last_mut().into_iter().for_each(|last| last.deliveries += deliveries);
             return Ok(());
         }
-        self.add(load, now)?;
-        if self.intervals.len().is_multiple_of(INTERVALS as usize) {
-            self.length *= 2;
-        }
-        Ok(())
-    }
-
-    /// Ends the last interval once all has settled: at the last message.
-    pub fn end(&mut self, load: &mut Load) -> Outcome<()> {
-        let heard_at = load.crowd.heard_at;
-        if heard_at > self.since {
-            return self.add(load, heard_at);
-        }
-        // After the last message it was quiet, until it was certain that nothing more comes.
-        let heard_s = heard_at.duration_since(load.start).as_secs_f64();
-        while let Some(last) = self.intervals.pop_if(|one| one.end_s > heard_s) {
-            if last.deliveries > 0 {
-                let seconds = last.seconds - (last.end_s - heard_s);
-                self.intervals.push(Interval { end_s: heard_s, seconds, ..last });
-            }
-        }
-        Ok(())
-    }
-
-    fn add(&mut self, load: &mut Load, now: Instant) -> Outcome<()> {
-        let latencies = &load.crowd.latencies;
-        let at_us = |quantile| {
-            (!latencies.is_empty()).then(|| latencies.value_at_quantile(quantile) as f64 / 1e3)
-        };
-        let deliveries = load.record().deliveries;
+        let is_timed = !latencies.is_empty();
+        let at_us = |share| is_timed.then(|| latencies.value_at_quantile(share) as f64 / 1e3);
         self.intervals.push(Interval {
             end_s: now.duration_since(load.start).as_secs_f64(),
             seconds: now.duration_since(self.since).as_secs_f64(),
-            deliveries: deliveries - self.deliveries,
+            deliveries,
             latency_p50_us: at_us(0.5),
             latency_p99_us: at_us(0.99),
             latency_max_us: at_us(1.0),
         });
-        (self.since, self.deliveries) = (now, deliveries);
+        self.since = now;
         load.begin_interval()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crowd::{Crowd, Server, Until};
+
+    #[test]
+    fn what_is_checked_late_belongs_to_the_last_interval() {
+        let server = Server::chinwag(([127, 0, 0, 1], 1).into(), None);
+        let mut crowd = Crowd::new(server).unwrap();
+        let mut load = Load::new(&mut crowd, &[], Until::Heard(1));
+        let mut timeline = Timeline::new(&load);
+        let mut look = |now, deliveries| {
+            load.crowd.heard_at = load.start + INTERVAL_MIN * now;
+            load.crowd.record.borrow_mut().deliveries = deliveries;
+            timeline.look(&mut load).unwrap();
+            timeline.intervals.iter().map(|one| one.deliveries).collect::<Vec<_>>()
+        };
+        assert_eq!(look(0, 1), [0; 0]);
+        assert_eq!(look(2, 5), [5]);
+        assert_eq!(look(2, 7), [5]);
+        assert_eq!(look(3, 8), [5, 3]);
+        assert_eq!(look(3, 9), [5, 3]);
+        timeline.end(&mut load).unwrap();
+        assert_eq!(timeline.intervals.iter().map(|one| one.deliveries).sum::<u64>(), 9);
+        assert!(timeline.intervals.iter().all(|one| one.seconds > 0.0));
     }
 }
