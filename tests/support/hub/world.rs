@@ -125,8 +125,9 @@ impl World {
         self.now += TURN;
         for peer in &self.peers {
             let mut wire = peer.wire.borrow_mut();
-            // A header that comes late is none, and a request that comes late is no request.
-            let has_opening = peer.is_proxied || peer.wish.is_some();
+            // A header that comes late is none, and a request that comes late is no request. A spare
+            // connection whose first byte comes late is closed without a word.
+            let has_opening = peer.is_proxied || peer.wish.is_some() || peer.is_spare;
             let is_in_time = peer.healthy || has_opening && wire.received.is_empty();
             let late = self.faulty && !is_in_time && self.random.one_in(4);
             if wire.closed.is_some() || late {
