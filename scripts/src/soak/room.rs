@@ -41,15 +41,15 @@ pub fn soak(time: Duration, out: &mut dyn Write) -> Outcome<Table> {
     let before = soak.cpu()?;
     let mut rounds = Vec::new();
     while start.elapsed() < time || rounds.len() < rest::ROUNDS_MIN {
-        let resident_bytes = soak.round(crowd, round)?;
-        rounds.push(resident_bytes);
+        let rest = soak.round(crowd, round)?;
+        rounds.push(rest.resident_bytes);
         let (seconds, visits) = (start.elapsed().as_secs_f64(), soak.tally.visits);
-        let (checked, kept) = (soak.sum(|report| report.deliveries), kib(resident_bytes));
-        let descriptors = soak.connections.descriptors + STEADY;
+        let (checked, kept) = (soak.sum(|report| report.deliveries), kib(rest.resident_bytes));
+        let Rest { descriptors, connections, .. } = rest;
         writeln!(
             out,
             "{seconds:5.0} s: {visits} came and went, {checked} deliveries checked; at rest {kept} \
-             KiB, {descriptors} descriptors, {STEADY} connections"
+             KiB, {descriptors} descriptors, {connections} connections"
         )?;
         out.flush()?;
     }
@@ -57,9 +57,9 @@ pub fn soak(time: Duration, out: &mut dyn Write) -> Outcome<Table> {
     crowd.clients.clear();
     let end = soak.rest(crowd)?;
     let growth = rest::growth(&rounds)?;
-    rest::check_kept(end, warmed_up)?;
+    rest::check_kept(end.resident_bytes, warmed_up.resident_bytes)?;
     let share = |at: usize| (used[at] - before[at]) as f64 / took.as_nanos() as f64 * 100.0;
-    let (tally, memory) = (soak.tally, |bytes| kib(bytes) as f64);
+    let (tally, memory) = (soak.tally, |rest: Rest| kib(rest.resident_bytes) as f64);
     let said = soak.sum(|report| report.said.iter().map(|one| one.messages).sum());
     let heard = soak.sum(|report| report.deliveries);
     let p99_ms = soak.reports.iter().map(|report| report.latency_us(99.0) / 1e3);
@@ -80,12 +80,22 @@ pub fn soak(time: Duration, out: &mut dyn Write) -> Outcome<Table> {
         ("memory_before", "memory after the warm-up, no clients", memory(warmed_up), "KiB"),
         ("memory_after", "memory at the end, no clients", memory(end), "KiB"),
         ("growth", "growth over all rounds", growth / 1024.0, "KiB"),
-        ("descriptors", "descriptors at the end", soak.connections.descriptors as f64, ""),
-        ("connections", "connections at the end", 0.0, ""),
+        ("descriptors", "descriptors at the end", end.descriptors as f64, ""),
+        ("connections", "connections at the end", end.connections as f64, ""),
     ] {
         table.add(key, label, value, unit);
     }
     Ok(table)
+}
+
+/// A server at rest.
+#[derive(Clone, Copy)]
+struct Rest {
+    resident_bytes: u64,
+    /// How many descriptors it has open.
+    descriptors: usize,
+    /// How many ends of connections the kernel has at its port.
+    connections: usize,
 }
 
 struct Soak {
@@ -116,7 +126,7 @@ impl Soak {
 
     /// One round with a crowd of its own, which then leaves. After that the server has what it
     /// keeps for good.
-    fn warm_up(&mut self, round: Duration) -> Outcome<u64> {
+    fn warm_up(&mut self, round: Duration) -> Outcome<Rest> {
         let mut crowd = Crowd::of_chinwag(self.server.address, STEADY)?;
         // The messages fill the window.
         let messages = (2 * WINDOW_BYTES / MESSAGE_BYTES / STEADY) as u64;
@@ -127,8 +137,8 @@ impl Soak {
     }
 
     /// The crowd talks while others come and go. When only the crowd is left, others fill the
-    /// server, and one more asks how many are here. Returns the memory after that.
-    fn round(&mut self, crowd: &mut Crowd, time: Duration) -> Outcome<u64> {
+    /// server, and one more asks how many are here. Returns the state after that.
+    fn round(&mut self, crowd: &mut Crowd, time: Duration) -> Outcome<Rest> {
         let mut others = Visitors::new(crowd, true, self.tally)?;
         make_trouble(&mut others, &TROUBLE);
         script::come_and_go(&mut others);
@@ -160,20 +170,25 @@ impl Soak {
     }
 
     /// Waits until the server has only the clients of this crowd, and no other descriptor or
-    /// connection more than at its start. Returns its memory, in bytes.
-    fn rest(&self, crowd: &mut Crowd) -> Outcome<u64> {
-        let (pid, port, here) =
-            (self.server.pid(), self.server.address.port(), crowd.clients.len());
+    /// connection more than at its start.
+    fn rest(&self, crowd: &mut Crowd) -> Outcome<Rest> {
+        let (pid, port) = (self.server.pid(), self.server.address.port());
+        let (own, here) = (self.connections.descriptors, crowd.clients.len());
         let mut patience = Patience::full();
         loop {
             crowd.hear(WAIT_MAX)?;
             gauge::cpu_ns_at_rest(pid)?;
-            let (accepted, connections) = (self.connections.count()?, gauge::connections(port)?);
-            if (accepted, connections) == (here, here) {
-                return Ok(gauge::resident_bytes(pid)?);
+            let Connections { descriptors, .. } = Connections::of(pid)?;
+            let connections = gauge::connections(port)?;
+            if (descriptors, connections) == (own + here, here) {
+                let resident_bytes = gauge::resident_bytes(pid)?;
+                return Ok(Rest { resident_bytes, descriptors, connections });
             }
-            let has = format!("{connections} connections, and {accepted} descriptors for them");
-            patience.check(0, || format!("with {here} clients it has {has}"))?;
+            let what = || {
+                let has = format!("{connections} connections and {descriptors} descriptors");
+                format!("with {here} clients and {own} descriptors of its own it has {has}")
+            };
+            patience.check(0, what)?;
         }
     }
 
