@@ -269,7 +269,7 @@ impl<S: Socket> Hub<S> {
             _ if client.greeting_due(&self.config).is_some_and(|at| at <= now) => {
                 self.greet(id, now);
             }
-            _ if client.moments().spare_until.is_some_and(|until| until <= now) => {
+            _ if client.spare_until().is_some_and(|until| until <= now) => {
                 self.close_spare(id, now);
             }
             _ => {}

@@ -103,6 +103,32 @@ fn a_kernel_short_of_memory_for_long_costs_no_connection() {
 }
 
 #[test]
+fn what_the_kernel_has_no_memory_for_is_no_silence() {
+    const PAGE: &str = "GET / HTTP/1.1\r\nHost: 10.0.0.1:50005\r\nUser-Agent: Mozilla/5.0\r\n\r\n";
+    // The longest silence of a member, of a spare connection, and within a chunk.
+    for (silence, browser) in [(SECOND, false), (30 * SECOND, true), (SECOND / 5, false)] {
+        let mut small = Small::new(Config { idle: SECOND, ..Config::default() });
+        if browser {
+            let page = small.connect(2);
+            small.say(&page, PAGE);
+            small.end(&page);
+        }
+        let bob = small.connect(2);
+        let first = if silence < SECOND { "hel" } else { "" };
+        small.say_later(&bob, first);
+        small.turns();
+        small.pass(silence - Duration::from_millis(10));
+        bob.pipe.borrow_mut().read_fails = Some(Errno::NOBUFS);
+        small.say(&bob, format!("{}\n", &"hello"[first.len()..]));
+        small.pass(Duration::from_millis(20));
+        assert!(!bob.pipe.borrow().closed, "{silence:?}");
+        small.pass(SECOND / 2);
+        let heard = bob.take_text();
+        assert!(heard.contains(": hello\n"), "{silence:?}: {heard}");
+    }
+}
+
+#[test]
 fn a_pass_in_which_nobody_wants_what_was_said_is_cut_too() {
     const CROWD: usize = 100;
     let config = Config { per_address: 0, rate: 0, slice_writes: 10, ..Config::default() };

@@ -7,6 +7,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use chinwag::config::Config;
+use chinwag::hub::addresses::network;
 use chinwag::hub::moderation::Operators;
 use chinwag::hub::{Hub, Wait};
 use chinwag::room::forms::{FORM_BYTES_MAX, Form};
@@ -15,7 +16,7 @@ use chinwag::room::transcript::{PAGE_BYTES, PAGE_ENTRIES};
 use super::arriving::PROXIES;
 use super::asking::Asks;
 use super::model::{Peer, Room, Said, Stay, Talk};
-use super::people::Roll;
+use super::people::{Roll, address};
 use super::random::Random;
 use super::wire::FakeSocket;
 
@@ -125,9 +126,10 @@ impl World {
         self.now += TURN;
         for peer in &self.peers {
             let mut wire = peer.wire.borrow_mut();
-            // A header that comes late is none, and a request that comes late is no request. A spare
-            // connection whose first byte comes late is closed without a word.
-            let has_opening = peer.is_proxied || peer.wish.is_some() || peer.is_spare;
+            // A header that comes late is none, and a request that comes late is no request. A
+            // spare connection whose first byte comes late is closed without a word.
+            let may_be_spare = self.browsers.contains_key(&network(address(peer.serial).ip()));
+            let has_opening = peer.is_proxied || peer.wish.is_some() || may_be_spare;
             let is_in_time = peer.healthy || has_opening && wire.received.is_empty();
             let late = self.faulty && !is_in_time && self.random.one_in(4);
             if wire.closed.is_some() || late {
