@@ -5,13 +5,15 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::Command;
 
+use clap::{Parser, Subcommand};
+use procfs::{CpuInfo, Current};
+
 use super::load::{Kind, Load};
 use super::peer::Peer;
 use super::results::Results;
 use super::{figures, floor, plot, report, runs};
 use crate::crowd::Outcome;
-use clap::{Parser, Subcommand, ValueEnum};
-use procfs::{CpuInfo, Current};
+use crate::crowd::program::all_if_none;
 
 /// The file of the tables.
 const TABLES: &str = "bench.md";
@@ -70,11 +72,6 @@ pub fn run(flags: &Flags) -> Outcome<()> {
     }
 }
 
-/// What was chosen, or all if nothing was.
-pub fn all_if_none<T: ValueEnum>(chosen: &[T]) -> &[T] {
-    if chosen.is_empty() { T::value_variants() } else { chosen }
-}
-
 /// Runs the comparison, and writes the results.
 pub fn compare(flags: &Flags) -> Outcome<()> {
     let mut peers = Vec::new();
@@ -117,7 +114,7 @@ pub fn compare(flags: &Flags) -> Outcome<()> {
 /// Runs loads on a server, one after the other. Only chinwag must not fail.
 fn run_all(loads: &[Load], peer: Peer, results: &mut Results) -> Outcome<()> {
     let mut here = None;
-    for load in loads.iter().copied().filter(|load| load.is_for(peer)) {
+    for load in loads.iter().copied().filter(|load| peer.is_for(*load)) {
         if results.failed.contains(&(load, peer)) {
             continue;
         }

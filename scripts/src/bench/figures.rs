@@ -8,11 +8,11 @@ use std::collections::BTreeSet;
 
 use clap::{Args, ValueEnum};
 
-use super::app::all_if_none;
 use super::load::{Kind, Load, Metric};
 use super::peer::Peer;
 use super::results::Results;
 use super::{report, runs};
+use crate::crowd::program::all_if_none;
 use crate::crowd::{Outcome, Strace};
 
 /// Measures chinwag against bare loops and prints a table: figure, measured, compared, target.

@@ -5,7 +5,6 @@ use std::time::Duration;
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
-use super::peer::Peer;
 use crate::crowd::author::MESSAGE_BYTES_MIN;
 use crate::crowd::sockets::clients_max;
 
@@ -148,16 +147,6 @@ impl Load {
             Kind::Beside => self.clients - self.kind.usual().clients,
             _ => 0,
         }
-    }
-
-    /// Whether this server, or bare loop, can do it.
-    pub fn is_for(&self, peer: Peer) -> bool {
-        let clients = match (self.kind, peer.channel_clients()) {
-            (Kind::Rooms, None) => return false,
-            (Kind::Rooms, Some(each)) => self.clients / ROOM_CLIENTS * each,
-            _ => self.clients,
-        };
-        peer.kinds().contains(&self.kind) && clients <= clients_max().min(peer.clients_max())
     }
 }
 

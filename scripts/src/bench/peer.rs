@@ -8,9 +8,10 @@ use std::process::Command;
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
-use super::load::Kind;
+use super::load::{Kind, Load, ROOM_CLIENTS};
 use crate::crowd::Outcome;
 use crate::crowd::dialect::Dialect;
+use crate::crowd::sockets::clients_max;
 use crate::crowd::started::{Started, beside};
 
 /// The files that a server needs, in a folder of their own.
@@ -140,6 +141,16 @@ impl Peer {
     pub fn channel_clients(self) -> Option<usize> {
         let has_channels = matches!(self, Peer::Chinwag | Peer::Redis | Peer::Nats | Peer::Ngircd);
         has_channels.then_some(if self.dialect().echoes() { 2 } else { 3 })
+    }
+
+    /// Whether it can do this.
+    pub fn is_for(self, load: Load) -> bool {
+        let clients = match (load.kind, self.channel_clients()) {
+            (Kind::Rooms, None) => return false,
+            (Kind::Rooms, Some(each)) => load.clients / ROOM_CLIENTS * each,
+            _ => load.clients,
+        };
+        self.kinds().contains(&load.kind) && clients <= clients_max().min(self.clients_max())
     }
 
     /// The command that starts an installed server, and its configuration.

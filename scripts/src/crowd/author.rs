@@ -3,8 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Instant;
 
-use super::Fault;
-use super::record::text;
+use super::{Fault, text};
 
 /// The shortest message that has room for a name, a number and the line end. All but the name is
 /// the number of the message; if that is too long, its last digits.

@@ -11,8 +11,8 @@ use std::collections::HashMap;
 use chinwag::words::notice::Notice;
 
 use super::notices::told;
-use super::record::{Record, text};
-use super::{Fault, Tally};
+use super::record::Record;
+use super::{Fault, Tally, text};
 
 /// The ear of one client.
 #[derive(Debug, Default)]

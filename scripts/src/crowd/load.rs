@@ -4,9 +4,9 @@ use std::cell::Ref;
 use std::time::{Duration, Instant};
 
 use super::author::Author;
-use super::record::{Latencies, Record, text};
+use super::record::{Latencies, Record};
 use super::sockets::{Client, Crowd};
-use super::{Outcome, Patience};
+use super::{Outcome, Patience, text};
 
 /// In a flood one message in this many is timed: to time every delivery would cost as much as
 /// checking it.

@@ -58,6 +58,12 @@ impl fmt::Display for Fault {
 
 impl Error for Fault {}
 
+/// The beginning of a line, as much as a person wants to see.
+pub fn text(bytes: &[u8]) -> String {
+    const SHOWN_BYTES_MAX: usize = 100;
+    String::from_utf8_lossy(&bytes[..bytes.len().min(SHOWN_BYTES_MAX)]).into_owned()
+}
+
 /// How long nothing at all may happen before the server is at fault.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 

@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use chinwag::server::journal::usage_line;
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 
 use super::Outcome;
 
@@ -53,4 +53,9 @@ pub fn within(range: RangeInclusive<f64>) -> impl Fn(&str) -> Result<f64, String
 /// The parser of a time of at most a day.
 pub fn parse_seconds(text: &str) -> Result<Duration, String> {
     within(0.001..=86400.0)(text).map(Duration::from_secs_f64)
+}
+
+/// What was chosen, or all if nothing was.
+pub fn all_if_none<T: ValueEnum>(chosen: &[T]) -> &[T] {
+    if chosen.is_empty() { T::value_variants() } else { chosen }
 }

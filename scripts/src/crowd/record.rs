@@ -26,7 +26,7 @@ use memchr::{memchr, memmem};
 use super::author::Author;
 use super::dialect::Dialect;
 use super::notices::told;
-use super::{Fault, Outcome};
+use super::{Fault, Outcome, text};
 
 /// The end of the words from which on everything is compared.
 pub const SYNC: &[u8] = b": let us begin";
@@ -511,12 +511,6 @@ fn common_prefix(one: &[u8], other: &[u8]) -> usize {
         return length;
     }
     one.iter().zip(other).take_while(|(one, other)| one == other).count()
-}
-
-/// The beginning of a line, as much as a person wants to see.
-pub fn text(bytes: &[u8]) -> String {
-    const SHOWN_BYTES_MAX: usize = 100;
-    String::from_utf8_lossy(&bytes[..bytes.len().min(SHOWN_BYTES_MAX)]).into_owned()
 }
 
 #[cfg(test)]

@@ -19,8 +19,8 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 use super::dialect::Dialect;
 use super::gauge::Connections;
-use super::record::{END, Latencies, Listener, Record, SYNC, text};
-use super::{Fault, Outcome, Patience, gauge};
+use super::record::{END, Latencies, Listener, Record, SYNC};
+use super::{Fault, Outcome, Patience, gauge, text};
 
 /// How much to read at once: more than a receive buffer usually holds, so that one call is enough.
 const READ_BYTES: usize = 256 * 1024;

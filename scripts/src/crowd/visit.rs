@@ -19,9 +19,9 @@ use Step::*;
 
 use super::ear::Ear;
 use super::notices::told;
-use super::record::{LINE_BYTES_MAX, refused, text};
+use super::record::{LINE_BYTES_MAX, refused};
 use super::sockets::connect_from;
-use super::{Dialect, Fault, Host, Outcome, PATIENCE};
+use super::{Dialect, Fault, Host, Outcome, PATIENCE, text};
 
 /// How often a client that drips reads a byte, and one that is deaf looks whether it was reset.
 const DRIP: Duration = Duration::from_millis(100);
