@@ -25,23 +25,27 @@ pub struct Browser {
     session: String,
 }
 
+/// A driver, what it prints behind its port, and that port; none if it has ended.
+fn start_driver() -> Option<(Child, Lines<BufReader<ChildStdout>>, u16)> {
+    let mut command = Command::new("chromedriver");
+    command.arg("--port=0").stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut driver = command.spawn().unwrap();
+    let mut printed = BufReader::new(driver.stdout.take().unwrap()).lines();
+    let port = printed.by_ref().map_while(Result::ok).find_map(|line| {
+        line.rsplit_once("successfully on port ")?.1.strip_suffix('.')?.parse().ok()
+    });
+    match port {
+        Some(port) => Some((driver, printed, port)),
+        None => driver.wait().map(|_| None).unwrap(),
+    }
+}
+
 impl Browser {
     /// Starts one that shows nothing yet. It prefers this language, as `en` or `ko`.
     pub fn start(lang: &str) -> Browser {
-        let mut driver = Command::new("chromedriver")
-            .arg("--port=0")
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let mut printed = BufReader::new(driver.stdout.take().unwrap()).lines();
-        let port = printed
-            .by_ref()
-            .map_while(Result::ok)
-            .find_map(|line| {
-                line.rsplit_once("successfully on port ")?.1.strip_suffix('.')?.parse().ok()
-            })
-            .expect("the port of chromedriver");
+        // It takes a free port of IPv4, and ends if another program has the same one of IPv6.
+        let started = (0..10).find_map(|_| start_driver());
+        let (driver, printed, port) = started.expect("the port of chromedriver");
         let mut browser = Browser { driver, _printed: printed, port, session: String::new() };
         let arguments = [
             "--headless=new",
