@@ -291,7 +291,6 @@ impl World {
     /// Nothing goes wrong any more: all clients are served, and then the poll may wait.
     pub fn settle(&mut self) {
         self.faulty = false;
-        self.send_headers();
         for peer in &self.peers {
             let mut wire = peer.wire.borrow_mut();
             wire.faulty = false;
@@ -301,6 +300,8 @@ impl World {
         // Chunks become lines, half characters are given up, summaries are sent, and closed sockets
         // are released.
         for step in 0..14 {
+            // One for which there was no room before may have come in the last turn.
+            self.send_headers();
             if step == 4 {
                 self.leave_no_keys();
             }
