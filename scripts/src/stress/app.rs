@@ -44,7 +44,7 @@ pub fn run(flags: &Flags, out: &mut dyn Write) -> Outcome<()> {
 }
 
 fn measure(flags: &Flags, kinds: &Kinds) -> Outcome<(Table, Timeline)> {
-    let all = flags.clients.get();
+    let all = flags.clients;
     check_limit(all as usize)?;
     let found = flags.find_server()?;
     let started = if found.is_none() { Some(Started::chinwag(&[])?) } else { None };

@@ -1,10 +1,10 @@
 //! The flags of the load generator.
 
 use std::net::{SocketAddr, ToSocketAddrs};
-use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::builder::RangedI64ValueParser;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, value_parser};
 
@@ -28,8 +28,8 @@ pub struct Flags {
     #[arg(long, value_name = "ADDRESS", conflicts_with = "server")]
     pub address: Option<String>,
     /// Number of clients, with the shares below included
-    #[arg(long, value_name = "CLIENTS", default_value = "1000")]
-    pub clients: NonZeroU32,
+    #[arg(long, value_name = "CLIENTS", default_value = "1000", value_parser = count())]
+    pub clients: u32,
     /// Share of the clients that never read, from 0 to 1
     #[arg(long, value_name = "SHARE", default_value = "0", value_parser = within(0.0..=1.0))]
     pub stuck: f64,
@@ -44,17 +44,18 @@ pub struct Flags {
     #[arg(long, value_name = "SHARE", default_value = "0", value_parser = within(0.0..=1.0))]
     pub reconnect: f64,
     /// How many of the clients that read also send
-    #[arg(long, value_name = "CLIENTS", default_value = "1")]
-    pub senders: NonZeroU32,
+    #[arg(long, value_name = "CLIENTS", default_value = "1", value_parser = count())]
+    pub senders: u32,
     /// Messages per sender
-    #[arg(long, value_name = "MESSAGES", default_value = "100")]
-    pub messages: NonZeroU32,
+    #[arg(long, value_name = "MESSAGES", default_value = "100", value_parser = count())]
+    pub messages: u32,
     /// Send for this many seconds, instead of --messages
     #[arg(long, value_name = "SECONDS", conflicts_with = "messages", value_parser = parse_seconds)]
     pub seconds: Option<Duration>,
     /// Messages of a sender that may be on their way at once; 1 is one at a time, 1000 a flood
     #[arg(long, value_name = "MESSAGES", default_value = "1", group = "pace")]
-    pub window: NonZeroU32,
+    #[arg(value_parser = count())]
+    pub window: u32,
     /// Messages per second of each sender, whatever has arrived, instead of --window
     #[arg(long, value_name = "MESSAGES", group = "pace", value_parser = within(0.001..=1e6))]
     pub rate: Option<f64>,
@@ -82,19 +83,26 @@ pub struct Flags {
     pub plot: Option<PathBuf>,
 }
 
+/// From 1 on.
+fn count() -> RangedI64ValueParser<u32> {
+    value_parser!(u32).range(1..)
+}
+
 /// Each kind of client: its key in JSON, what it does, and how many there are.
 pub type Kinds = [(&'static str, &'static str, usize); 5];
 
 impl Flags {
     /// How many clients there are of each kind; an error if too few of them read.
     pub fn kinds(&self) -> Result<Kinds, clap::Error> {
-        let of = |share: f64| (f64::from(self.clients.get()) * share).round() as usize;
+        let of = |share: f64| (f64::from(self.clients) * share).round() as usize;
         let shares = [self.stuck, self.drip, self.reset, self.reconnect];
         let [stuck, drip, reset, reconnect] = shares.map(of);
-        let (all, senders) = (self.clients.get() as usize, self.senders.get() as usize);
+        let (all, senders) = (self.clients as usize, self.senders as usize);
         let reading = all.saturating_sub(stuck + drip + reset + reconnect);
         if reading < senders {
-            let told = format!("only {reading} are left to read, and --senders {senders} have to");
+            let told = format!(
+                "of --clients {all} only {reading} are left to read, and --senders {senders} have to"
+            );
             return Err(Flags::command().error(ErrorKind::ValueValidation, told));
         }
         Ok([
@@ -109,7 +117,7 @@ impl Flags {
     /// The clients that send.
     pub fn talkers(&self) -> Vec<Talker> {
         let (pace, message_bytes) = (self.pace().0, usize::from(self.bytes));
-        vec![Talker { pace, message_bytes, timed: true }; self.senders.get() as usize]
+        vec![Talker { pace, message_bytes, timed: true }; self.senders as usize]
     }
 
     /// How fast each of them sends, and the same in words.
@@ -119,13 +127,13 @@ impl Flags {
         match rate {
             Some(rate) => (Pace::Every(period(rate)), format!("{rate} messages/s each")),
             None if self.flood => (Pace::Free, "as fast as it is taken".to_owned()),
-            None => (Pace::Window(window.get().into()), format!("{window} in flight each")),
+            None => (Pace::Window((*window).into()), format!("{window} in flight each")),
         }
     }
 
     /// When the load ends.
     pub fn until(&self) -> Until {
-        self.seconds.map_or(Until::Heard(self.messages.get().into()), Until::Time)
+        self.seconds.map_or(Until::Heard(self.messages.into()), Until::Time)
     }
 
     /// The address of the server, if one is given.
