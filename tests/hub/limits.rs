@@ -102,9 +102,10 @@ fn a_kernel_short_of_memory_for_long_costs_no_connection() {
     assert!(!bob.pipe.borrow().closed);
 }
 
+const PAGE: &str = "GET / HTTP/1.1\r\nHost: 10.0.0.1:50005\r\nUser-Agent: Mozilla/5.0\r\n\r\n";
+
 #[test]
 fn what_the_kernel_has_no_memory_for_is_no_silence() {
-    const PAGE: &str = "GET / HTTP/1.1\r\nHost: 10.0.0.1:50005\r\nUser-Agent: Mozilla/5.0\r\n\r\n";
     // The longest silence of a member, of a spare connection, and within a chunk.
     for (silence, browser) in [(SECOND, false), (30 * SECOND, true), (SECOND / 5, false)] {
         let mut small = Small::new(Config { idle: SECOND, ..Config::default() });
@@ -126,6 +127,19 @@ fn what_the_kernel_has_no_memory_for_is_no_silence() {
         let heard = bob.take_text();
         assert!(heard.contains(": hello\n"), "{silence:?}: {heard}");
     }
+}
+
+#[test]
+fn a_request_in_a_socket_without_memory_is_waited_for() {
+    let mut small = Small::new(Config::default());
+    let browser = small.connect(2);
+    small.pass(Config::default().greeting - Duration::from_millis(10));
+    browser.pipe.borrow_mut().read_fails = Some(Errno::NOBUFS);
+    small.say(&browser, PAGE);
+    small.pass(Duration::from_millis(20));
+    assert_eq!(browser.take_text(), "");
+    small.pass(SECOND / 2);
+    assert!(browser.take_text().starts_with("HTTP/1.1 200 "));
 }
 
 #[test]

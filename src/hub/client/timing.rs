@@ -49,13 +49,13 @@ impl<S: Socket> Client<S> {
         // While it is not read, its next bytes may wait in the socket. Whether there was a pause
         // between them cannot be known then.
         let waits = self.input == Input::Unfinished && self.may_be_read(config);
-        self.if_silent(waits.then(|| self.record.decoder.due(&config.line_rules())).flatten())
+        self.unless_retrying(waits.then(|| self.record.decoder.due(&config.line_rules())).flatten())
     }
 
     /// When it is welcomed, if it was not yet; never while its input may become a request. One that
     /// has begun a request is served.
     pub fn greeting_due(&self, config: &Config) -> Option<Instant> {
-        let (due, rules) = (self.moments().greet_at?, config.line_rules());
+        let (due, rules) = (self.unless_retrying(self.moments().greet_at)?, config.line_rules());
         let decoder = &self.record.decoder;
         let may_be_greeted = !decoder.has_request(&rules);
         may_be_greeted.then(|| decoder.request_due(&rules).map_or(due, |at| at.max(due)))
@@ -63,18 +63,18 @@ impl<S: Socket> Client<S> {
 
     /// Until when its header, or its first words behind that, are waited for.
     pub fn wait_until(&self) -> Option<Instant> {
-        self.if_silent(self.moments().wait_until)
+        self.unless_retrying(self.moments().wait_until)
     }
 
     /// Until when the first byte of a spare connection is waited for.
     pub fn spare_until(&self) -> Option<Instant> {
-        self.if_silent(self.moments().spare_until)
+        self.unless_retrying(self.moments().spare_until)
     }
 
-    /// When it has been silent for too long. Never while the kernel has no memory for its socket:
-    /// what it has sent may be there.
-    fn if_silent(&self, too_long: Option<Instant>) -> Option<Instant> {
-        too_long.filter(|_| self.moments().retry_at.is_none())
+    /// The end of a wait for what it sends. None while its socket must be tried again, for which the
+    /// kernel had no memory: what it has sent may be there.
+    fn unless_retrying(&self, end: Option<Instant>) -> Option<Instant> {
+        end.filter(|_| self.moments().retry_at.is_none())
     }
 
     /// When the body of its request is late. Nothing of it is taken before it is whole, so nothing
@@ -101,7 +101,7 @@ impl<S: Socket> Client<S> {
     fn idle_at(&self, config: &Config) -> Option<Instant> {
         let only_watches = self.record.is_operator || self.record.part == Part::Reads;
         let is_limited = !config.idle.is_zero() && !only_watches;
-        self.if_silent(is_limited.then(|| self.record.decoder.silent_at(config.idle)))
+        self.unless_retrying(is_limited.then(|| self.record.decoder.silent_at(config.idle)))
     }
 
     /// Whether it must be closed because it has sent nothing for so long.
