@@ -34,10 +34,10 @@ fn start_driver() -> Option<(Child, Lines<BufReader<ChildStdout>>, u16)> {
     let port = printed.by_ref().map_while(Result::ok).find_map(|line| {
         line.rsplit_once("successfully on port ")?.1.strip_suffix('.')?.parse().ok()
     });
-    match port {
-        Some(port) => Some((driver, printed, port)),
-        None => driver.wait().map(|_| None).unwrap(),
+    if port.is_none() {
+        driver.wait().unwrap();
     }
+    Some((driver, printed, port?))
 }
 
 impl Browser {

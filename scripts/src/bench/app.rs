@@ -13,7 +13,7 @@ use super::peer::Peer;
 use super::results::Results;
 use super::{figures, floor, plot, report, runs};
 use crate::crowd::Outcome;
-use crate::crowd::program::all_if_none;
+use crate::crowd::program::{all_if_none, count};
 
 /// The file of the tables.
 const TABLES: &str = "bench.md";
@@ -37,8 +37,8 @@ pub struct Flags {
     pub servers: Vec<Peer>,
     /// Number of clients of the loads with many. `single` and `rooms` also run with up to a third
     /// more
-    #[arg(long, value_name = "CLIENTS", default_value_t = 15_000)]
-    pub many: usize,
+    #[arg(long, value_name = "CLIENTS", default_value_t = 15_000, value_parser = count())]
+    pub many: u32,
     /// The bench.json of an earlier comparison with the same machine and servers; its runs count
     /// too
     #[arg(long, value_name = "FILE")]
@@ -85,13 +85,18 @@ pub fn compare(flags: &Flags) -> Outcome<()> {
             Err(mend) => eprintln!("bench: without {}: {mend}", peer.name()),
         }
     }
+    if peers.is_empty() {
+        return Err("none of these servers is here".into());
+    }
     results.versions.sort();
     results.versions.dedup();
     for path in &flags.onto {
-        results.add_all(serde_json::from_str(&fs::read_to_string(path)?)?);
+        let text = fs::read_to_string(path);
+        let text = text.map_err(|error| format!("cannot read {}: {error}", path.display()))?;
+        results.add_all(serde_json::from_str(&text)?);
     }
     let kinds = all_if_none(&flags.loads).iter();
-    let loads: Vec<Load> = kinds.flat_map(|kind| kind.loads(flags.many)).collect();
+    let loads: Vec<Load> = kinds.flat_map(|kind| kind.loads(flags.many as usize)).collect();
     let sorted = peers.clone();
     for round in 0..flags.runs {
         // No server is always the first, neither in a round nor for a load.
@@ -122,7 +127,7 @@ fn run_all(loads: &[Load], peer: Peer, results: &mut Results) -> Outcome<()> {
             Ok(measured) => results.add(load, peer, measured),
             Err(error) if peer.is_chinwag() => return Err(error),
             Err(error) => {
-                eprintln!("bench: {load:?}: {}: {error}", peer.name());
+                eprintln!("bench: {:?}: {}: {error}", load.kind, peer.name());
                 results.failed.insert((load, peer));
             }
         }
@@ -135,7 +140,7 @@ fn write(flags: &Flags, peers: &[Peer], results: &Results) -> Outcome<()> {
         (least, most) if least == most => format!("{least} runs"),
         (least, most) => format!("{least} to {most} runs"),
     };
-    let tables = report::tables(results, peers, flags.many);
+    let tables = report::tables(results, peers, flags.many as usize);
     let (machine, versions) = (&results.machine, results.versions.join("; "));
     fs::create_dir_all(&flags.into)?;
     for (name, text) in [

@@ -17,7 +17,8 @@ use mio::{Events, Interest, Poll, Registry, Token};
 
 const LISTENER: Token = Token(usize::MAX);
 const EVENTS_MAX: usize = 1024;
-const BLOCK_BYTES_MAX: usize = 64 * 1024;
+/// The pump sends blocks of at most this many bytes.
+pub const BLOCK_BYTES_MAX: usize = 64 * 1024;
 
 /// The first client: its messages start the sending, and when it leaves, its crowd ends.
 const FIRST: Token = Token(0);
@@ -76,12 +77,7 @@ pub fn run(kind: Kind, listen: SocketAddr) -> Outcome<()> {
 
 impl Clients {
     fn accept(&mut self, kind: Kind, listener: &TcpListener, registry: &Registry) -> Outcome<()> {
-        loop {
-            let mut socket = match listener.accept() {
-                Ok((socket, _)) => socket,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
-                Err(error) => return Err(error.into()),
-            };
+        while let Ok((mut socket, _)) = listener.accept() {
             let token = Token(self.sockets.len());
             // A bare loop of `send` reads only the client that sends.
             if token == FIRST || kind != Kind::Send {
@@ -90,6 +86,7 @@ impl Clients {
             }
             self.sockets.push(socket);
         }
+        Ok(())
     }
 
     /// Reads the first client, and forgets all of them when it has left.

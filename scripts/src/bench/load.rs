@@ -1,7 +1,5 @@
 //! What a server has to do, and the quantities that are measured. Values only.
 
-use std::time::Duration;
-
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
@@ -81,35 +79,28 @@ pub struct Load {
     pub bytes: usize,
     /// How many messages are in flight, if there is a limit.
     pub window: Option<u64>,
+    /// How long they are sent, unless their number is given.
+    pub seconds: u64,
 }
 
 impl Kind {
     /// The load of this kind with its usual number of clients.
     pub fn usual(self) -> Load {
-        let (clients, bytes, window) = match self {
+        let (clients, bytes, window, seconds) = match self {
+            Kind::Flood => (1000, USUAL_BYTES, Some(1000), 2),
+            Kind::Shapes => (1000, USUAL_BYTES, Some(1000), 1),
+            Kind::Talkers | Kind::Busy | Kind::Beside => (1000, USUAL_BYTES, Some(1000), 6),
             // The messages are meant to fill buffers.
-            Kind::Stuck => (10 * STUCK, 400, Some(100)),
-            Kind::Fair => (100, USUAL_BYTES, None),
-            // As short as can be.
-            Kind::Each => (1000, MESSAGE_BYTES_MIN, Some(1)),
-            Kind::Single | Kind::Rooms | Kind::Calls => (1000, USUAL_BYTES, Some(1)),
-            Kind::Chat => (20, USUAL_BYTES, None),
-            _ => (1000, USUAL_BYTES, Some(1000)),
-        };
-        Load { kind: self, clients, bytes, window }
-    }
-
-    /// How long messages are sent, unless there is a number of them.
-    pub fn time(self) -> Duration {
-        Duration::from_secs(match self {
-            Kind::Shapes => 1,
-            Kind::Flood => 2,
+            Kind::Stuck => (10 * STUCK, 400, Some(100), 8),
+            Kind::Fair => (100, USUAL_BYTES, None, 5),
+            Kind::Chat => (20, USUAL_BYTES, None, 5),
             // The least disturbed of many short samples counts.
-            Kind::Single | Kind::Rooms => 4,
-            Kind::Fair | Kind::Chat => 5,
-            Kind::Stuck => 8,
-            _ => 6,
-        })
+            Kind::Single | Kind::Rooms | Kind::Calls => (1000, USUAL_BYTES, Some(1), 4),
+            // As short as can be.
+            Kind::Each => (1000, MESSAGE_BYTES_MIN, Some(1), 0),
+            Kind::Storm | Kind::Private => (1000, 0, None, 0),
+        };
+        Load { kind: self, clients, bytes, window, seconds }
     }
 
     /// The same with this many clients.
@@ -162,7 +153,7 @@ pub enum Metric {
     LinesPerSecond,
     /// Seconds until all clients are in, or have received a line.
     Seconds,
-    /// Added memory: for each client of a storm, for each of many that never read, or for all.
+    /// Added memory. In `stuck` it is that of the whole server, elsewhere that of a client.
     Bytes,
     /// The 99th percentile of the latency of the talkers' messages, in milliseconds.
     P99Ms,
@@ -178,8 +169,6 @@ pub enum Metric {
     Closed,
     /// Seconds until the server had read a line of each client.
     TakenIn,
-    /// Seconds until all clients had received the lines of all.
-    Heard,
     /// Jain's index of what the server took of each flooder.
     Jain,
     /// Calls of a kind of `send` for each delivery.
@@ -195,7 +184,7 @@ impl Metric {
             Metric::CpuNs | Metric::EngineNs => &[(1.0, " ns"), (1e3, " µs"), (1e6, " ms")],
             Metric::Bytes => &[(1.0, " bytes"), (1024.0, " KiB"), (1048576.0, " MiB")],
             Metric::PerSecond | Metric::LinesPerSecond => &[(1e6, " M")],
-            Metric::Seconds | Metric::TakenIn | Metric::Heard => &[(1.0, " s")],
+            Metric::Seconds | Metric::TakenIn => &[(1.0, " s")],
             Metric::P99Ms | Metric::P50Ms => &[(1.0, " ms")],
             _ => &[(1.0, "")],
         }

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::load::{Kind, Load, ROOM_CLIENTS};
 use crate::crowd::Outcome;
 use crate::crowd::dialect::Dialect;
-use crate::crowd::sockets::clients_max;
+use crate::crowd::sockets::{ARRIVING_MAX, clients_max};
 use crate::crowd::started::{Started, beside};
 
 /// The files that a server needs, in a folder of their own.
@@ -59,14 +59,6 @@ pub enum Peer {
     /// turn.
     #[value(skip)]
     Cluster(u8),
-}
-
-/// A server that runs.
-pub struct Running {
-    /// It is one process, unless several share one conversation.
-    pub servers: Vec<Started>,
-    /// What these share it by.
-    pub engine: Option<Started>,
 }
 
 impl Peer {
@@ -132,8 +124,7 @@ impl Peer {
     /// queue, the kernel tries it again only after a second, then after two, then after four.
     pub fn arriving_max(self) -> usize {
         const QUEUE_OF_TEN: usize = 8;
-        const QUEUE_OF_4096: usize = 3072;
-        if matches!(self, Peer::Ngircd | Peer::Ncat) { QUEUE_OF_TEN } else { QUEUE_OF_4096 }
+        if matches!(self, Peer::Ngircd | Peer::Ncat) { QUEUE_OF_TEN } else { ARRIVING_MAX }
     }
 
     /// How many clients a channel has if two of them receive each message, where the server has
@@ -164,23 +155,29 @@ impl Peer {
         }
     }
 
-    /// Its version, as it prints it; if it is not here, how to get it. What was built together with
-    /// this program has the version of chinwag.
+    /// Its version, as it prints it; if it is not here, how to get it. What was written for the
+    /// comparison has the version of chinwag.
     pub fn version(self) -> Result<String, String> {
-        let command = self.command().map(|(command, _)| command);
-        match self {
-            Peer::Tokio if !Path::new(TOKIO).exists() => Err("scripts/bench.sh builds it".into()),
-            Peer::Threads => version_of("python3"),
-            Peer::Cluster(_) => version_of(REDIS),
-            // Without the server the comparison fails.
-            _ => version_of(
-                command.unwrap_or(&beside("chinwag").unwrap_or_default().to_string_lossy()),
-            ),
+        let installed = self.command().and_then(|(command, _)| command.split(' ').next());
+        match (self, installed) {
+            (_, Some(program)) => version_of(program),
+            (Peer::Tokio, _) if !Path::new(TOKIO).exists() => {
+                Err("scripts/bench.sh builds it".to_owned())
+            }
+            (Peer::Threads, _) => version_of("python3"),
+            (Peer::Cluster(_), _) => Peer::Redis.version(),
+            // Without the server the comparison fails when it starts it.
+            _ => Ok(beside("chinwag").ok().and_then(|it| version_of(it).ok()).unwrap_or_default()),
         }
     }
 
-    /// Starts it on a free port of 127.0.0.1.
-    pub fn start(self) -> Outcome<Running> {
+    /// How many servers it is.
+    pub fn servers(self) -> usize {
+        if let Peer::Cluster(servers) = self { servers.into() } else { 1 }
+    }
+
+    /// Starts it on a free port of 127.0.0.1. Behind the servers of a cluster stands their engine.
+    pub fn start(self) -> Outcome<Vec<Started>> {
         let started = match self {
             Peer::Chinwag => Started::chinwag(&[]),
             // It must wait for the first bytes of a client, however busy the machine is.
@@ -200,23 +197,24 @@ impl Peer {
                 None => Started::floor(&format!("{self:?}").to_lowercase()),
             },
         };
-        Ok(Running { servers: vec![started?], engine: None })
+        Ok(vec![started?])
     }
 }
 
-fn start_cluster(servers: u8) -> Outcome<Running> {
+fn start_cluster(servers: u8) -> Outcome<Vec<Started>> {
     let engine = start(REDIS, REDIS_CONF)?;
     let shared = format!("redis://{}/bench", engine.address);
     let start = |node| Started::chinwag(&["--cluster", &shared, "--node", &format!("n{node}")]);
-    let servers = (0..servers).map(start).collect::<Outcome<_>>()?;
-    Ok(Running { servers, engine: Some(engine) })
+    let mut started = (0..servers).map(start).collect::<Outcome<Vec<_>>>()?;
+    started.push(engine);
+    Ok(started)
 }
 
-/// What the program of this command says that it is. It has the name of its package.
-fn version_of(command: &str) -> Result<String, String> {
-    let program = command.split(' ').next().unwrap_or_default();
+/// What an installed program says that it is. It has the name of its package.
+fn version_of(program: impl AsRef<Path>) -> Result<String, String> {
+    let program = program.as_ref();
     let output = Command::new(program).arg("--version").output();
-    let output = output.map_err(|_| format!("apt-get install {program}"))?;
+    let output = output.map_err(|_| format!("apt-get install {}", program.display()))?;
     let text = [output.stdout, output.stderr].concat();
     let text = String::from_utf8_lossy(&text);
     let line = text.lines().next().unwrap_or_default();

@@ -83,7 +83,7 @@ pub fn cell(results: &Results, peer: Peer, load: Load, metric: Metric) -> String
     }
     let units = metric.units();
     let (scale, unit) = units.iter().rev().find(|(scale, _)| *scale <= least).unwrap_or(&units[0]);
-    let (least, most) = (number(least / scale), number(most / scale));
+    let (least, most) = (number(least / scale, unit), number(most / scale, unit));
     if least == most { format!("{least}{unit}") } else { format!("{least}–{most}{unit}") }
 }
 
@@ -98,9 +98,10 @@ fn outcome(results: &Results, load: Load, peer: Peer) -> &'static str {
     }
 }
 
-/// Two or three significant digits.
-fn number(value: f64) -> String {
+/// At most three digits.
+fn number(value: f64, unit: &str) -> String {
     match value {
+        _ if unit.is_empty() => format!("{value:.4}"),
         100.0.. => format!("{value:.0}"),
         10.0.. => format!("{value:.1}"),
         _ => format!("{value:.2}"),

@@ -4,12 +4,13 @@ use std::time::{Duration, Instant};
 
 use procfs::ProcResult;
 
+use super::floor::BLOCK_BYTES_MAX;
 use super::load::{Kind, Load, Measured, Metric, ROOM_CLIENTS, USUAL_BYTES};
-use super::peer::{Peer, Running};
+use super::peer::Peer;
 use crate::crowd::load::{self as talking, jain};
 use crate::crowd::{
-    Connections, Crowd, Fault, Outcome, Pace, Patience, Report, Server, Strace, Talker, Until,
-    gauge,
+    Connections, Crowd, Fault, Outcome, Pace, Patience, Report, Server, Started, Strace, Talker,
+    Until, gauge,
 };
 
 /// Longer than chinwag collects joins for one summary, and than other servers announce them.
@@ -31,9 +32,6 @@ const SAMPLE_DELIVERIES: usize = 10_000;
 
 /// One sample of `rooms` visits this many rooms, spread over all of them.
 const ROOMS_VISITED: usize = 8;
-
-/// A bare pump sends blocks of at most this many bytes.
-const BLOCK_BYTES_MAX: u64 = 64 * 1024;
 
 /// The talkers of `talkers` and `busy`, and what one busy client sends per second: more than all of
 /// them together, and what most servers can carry.
@@ -138,19 +136,20 @@ pub struct Side {
     crowd: Crowd,
     /// How the last talk has ended.
     end: Option<End>,
-    running: Running,
+    /// Its processes.
+    started: Vec<Started>,
 }
 
 impl Side {
     /// A server without clients.
     fn start(load: Load, peer: Peer) -> Outcome<Side> {
-        let running = peer.start()?;
-        let connections = match &running.servers[..] {
+        let started = peer.start()?;
+        let connections = match &started[..] {
             [one] => Some(Connections::of(one.pid())?),
             _ => None,
         };
         let crowd = Crowd::new(Server {
-            addresses: running.servers.iter().map(|one| one.address).collect(),
+            addresses: started[..peer.servers()].iter().map(|one| one.address).collect(),
             dialect: peer.dialect(),
             connections,
             arriving_max: peer.arriving_max(),
@@ -160,7 +159,7 @@ impl Side {
             },
             talkers: talkers(load).len(),
         })?;
-        Ok(Side { load, peer, crowd, end: None, running })
+        Ok(Side { load, peer, crowd, end: None, started })
     }
 
     /// Has the clients connect, and waits until all is quiet.
@@ -170,47 +169,49 @@ impl Side {
         self.crowd.begin()
     }
 
-    /// What the servers have used.
-    fn cpu_ns(&self) -> Outcome<f64> {
-        let each = self.running.servers.iter().map(|one| gauge::cpu_ns_at_rest(one.pid()));
-        Ok(each.sum::<ProcResult<u64>>()? as f64)
-    }
-
-    /// What the engine that they share has used.
-    fn engine_ns(&self) -> Outcome<f64> {
-        let engine = self.running.engine.iter().map(|one| gauge::cpu_ns_at_rest(one.pid()));
-        Ok(engine.sum::<ProcResult<u64>>()? as f64)
+    /// What the servers have used, and the engine that they share.
+    fn cpu_ns(&self) -> Outcome<[f64; 2]> {
+        let sum = |processes: &[Started]| -> Outcome<f64> {
+            let each = processes.iter().map(|one| gauge::cpu_ns_at_rest(one.pid()));
+            Ok(each.sum::<ProcResult<u64>>()? as f64)
+        };
+        let (servers, engine) = self.started.split_at(self.peer.servers());
+        Ok([sum(servers)?, sum(engine)?])
     }
 
     fn resident_bytes(&self) -> Outcome<f64> {
-        Ok(gauge::resident_bytes(self.running.servers[0].pid())? as f64)
+        Ok(gauge::resident_bytes(self.started[0].pid())? as f64)
     }
 
     /// Has the clients talk as long as its load says. Returns the report, and what a talk has of
     /// metrics.
     fn talk(&mut self) -> Outcome<(Report, Measured)> {
-        let before = (self.cpu_ns()?, self.engine_ns()?);
-        let until = Until::Time(self.load.kind.time());
+        let [cpu, engine] = self.cpu_ns()?;
+        let until = Until::Time(Duration::from_secs(self.load.seconds));
         let (report, end) = match self.load.kind {
             // What one flooder has still on its way must not count for it.
             Kind::Fair => (talking::run(&mut self.crowd, &talkers(self.load), until)?, End::Late),
             _ => talk(&mut self.crowd, &talkers(self.load), until)?,
         };
         self.end = Some(end);
+        if report.deliveries == 0 {
+            return Err(Fault("it delivers nothing".to_owned()).into());
+        }
         let deliveries = report.deliveries as f64;
-        let lines = deliveries / self.load.clients as f64;
+        let lines = deliveries / self.crowd.hearing() as f64;
         let all = (report.messages_missed + report.deliveries).max(1) as f64;
         // chinwag tells what it does not deliver.
         let lost = if self.peer.is_chinwag() { 0.0 } else { report.messages_missed as f64 / all };
+        let after = self.cpu_ns()?;
         let mut measured = vec![
-            (Metric::CpuNs, (self.cpu_ns()? - before.0) / deliveries),
+            (Metric::CpuNs, (after[0] - cpu) / deliveries),
             (Metric::PerSecond, report.deliveries_per_second()),
             (Metric::LinesPerSecond, lines / report.time.as_secs_f64()),
             (Metric::Lost, lost),
             (Metric::Stalled, f64::from(u8::from(end == End::Stalled))),
         ];
-        if self.running.engine.is_some() {
-            measured.push((Metric::EngineNs, (self.engine_ns()? - before.1) / lines));
+        if self.started.len() > self.peer.servers() {
+            measured.push((Metric::EngineNs, (after[1] - engine) / lines));
         }
         Ok((report, measured))
     }
@@ -232,18 +233,18 @@ impl Side {
     /// Pumps ready-made blocks, which count as so many messages of the load.
     fn pump(&mut self) -> Outcome<Measured> {
         self.crowd.connect(self.load.clients)?;
-        let before = self.cpu_ns()?;
+        let [before, _] = self.cpu_ns()?;
         let in_flight = match self.load.kind {
             Kind::Flood => u64::MAX,
             _ => self.load.window.unwrap_or(u64::MAX).saturating_mul(self.load.bytes as u64),
         };
-        self.crowd.clients[0].say(in_flight.min(BLOCK_BYTES_MAX).to_string().as_bytes())?;
+        self.crowd.clients[0].say(in_flight.min(BLOCK_BYTES_MAX as u64).to_string().as_bytes())?;
         self.crowd.clients.iter_mut().for_each(|client| client.is_silent = true);
         let start = Instant::now();
-        self.crowd.read_for(self.load.kind.time())?;
+        self.crowd.read_for(Duration::from_secs(self.load.seconds))?;
         let messages = self.crowd.bytes_read as f64 / self.load.bytes as f64;
         // The pump never rests.
-        let spent = gauge::cpu_ns(self.running.servers[0].pid())? as f64 - before;
+        let spent = gauge::cpu_ns(self.started[0].pid())? as f64 - before;
         let per_second = messages / start.elapsed().as_secs_f64();
         Ok(vec![(Metric::CpuNs, spent / messages), (Metric::PerSecond, per_second)])
     }
@@ -251,12 +252,12 @@ impl Side {
     fn talkers(&mut self) -> Outcome<Measured> {
         self.enter()?;
         let (report, mut measured) = self.talk()?;
-        if report.deliveries == 0 {
-            return Err(Fault("it delivers nothing".to_owned()).into());
-        }
-        measured.extend(match report.latencies.is_empty() {
-            true => vec![(Metric::Jain, jain(&report.bytes_heard))],
-            false => vec![
+        let bytes = talkers(self.load).into_iter().map(|talker| talker.message_bytes as u64);
+        let heard = report.authors.iter().zip(bytes).map(|(author, bytes)| author.heard * bytes);
+        measured.extend(match self.load.kind {
+            Kind::Fair => vec![(Metric::Jain, jain(&heard.collect::<Vec<_>>()))],
+            _ if report.latencies.is_empty() => return Err("no talker is heard".into()),
+            _ => vec![
                 (Metric::P50Ms, report.latency_us(50.0) / 1e3),
                 (Metric::P99Ms, report.latency_us(99.0) / 1e3),
             ],
@@ -296,8 +297,8 @@ impl Side {
             self.crowd.begin()?;
         }
         let (mut least, start) = (f64::INFINITY, Instant::now());
-        while start.elapsed() < self.load.kind.time() {
-            let (before, mut deliveries) = (self.cpu_ns()?, 0);
+        while start.elapsed() < Duration::from_secs(self.load.seconds) {
+            let ([before, _], mut deliveries) = (self.cpu_ns()?, 0);
             for room in &visited {
                 self.crowd.turn_to(*room);
                 let (report, end) = talk(&mut self.crowd, &talkers(self.load), until)?;
@@ -306,14 +307,14 @@ impl Side {
                 }
                 deliveries += report.deliveries;
             }
-            least = least.min((self.cpu_ns()? - before) / deliveries as f64);
+            least = least.min((self.cpu_ns()?[0] - before) / deliveries as f64);
         }
         Ok(vec![(Metric::CpuNs, least)])
     }
 
     fn calls(&mut self) -> Outcome<Measured> {
         self.enter()?;
-        let strace = Strace::attach(self.running.servers[0].pid())?;
+        let strace = Strace::attach(self.started[0].pid())?;
         let until = Until::Heard(CALLS_MESSAGES);
         let report = talking::run(&mut self.crowd, &talkers(self.load), until)?;
         let (mut sends, mut others) = (0, 0);
@@ -333,12 +334,12 @@ impl Side {
         let few = CONNECTED_BEFORE.min(self.load.clients / 2);
         self.crowd.connect(few)?;
         self.crowd.read_for(QUIET)?;
-        let (resident, cpu) = (self.resident_bytes()?, self.cpu_ns()?);
+        let (resident, [cpu, _]) = (self.resident_bytes()?, self.cpu_ns()?);
         let many = self.load.clients - few;
         self.crowd.connect(many)?;
         // chinwag then tells all clients how many joined. That is one more delivery to each, which
         // is not counted.
-        let cpu = self.cpu_ns()? - cpu;
+        let cpu = self.cpu_ns()?[0] - cpu;
         self.crowd.read_for(QUIET)?;
         Ok(vec![
             (Metric::CpuNs, cpu / many as f64),
@@ -353,11 +354,8 @@ impl Side {
         self.crowd.begin()?;
         let begun = self.crowd.connected_at.elapsed();
         let report = talking::run(&mut self.crowd, &talkers(self.load), Until::Heard(1))?;
-        Ok(vec![
-            (Metric::Seconds, begun.as_secs_f64()),
-            (Metric::TakenIn, (begun + report.taken_in).as_secs_f64()),
-            (Metric::Heard, (begun + report.time).as_secs_f64()),
-        ])
+        let taken_in = (begun + report.taken_in).as_secs_f64();
+        Ok(vec![(Metric::Seconds, begun.as_secs_f64()), (Metric::TakenIn, taken_in)])
     }
 
     /// The first client sends lines that are too long, one after the other, and waits for the
@@ -365,7 +363,7 @@ impl Side {
     fn private(&mut self) -> Outcome<Measured> {
         self.enter()?;
         let question = [vec![b'?'; TOO_LONG_BYTES], b"\n".to_vec()].concat();
-        let before = self.cpu_ns()?;
+        let [before, _] = self.cpu_ns()?;
         let mut patience = Patience::full();
         for _ in 0..REPLIES {
             let replies = self.crowd.clients[0].listener.replies;
@@ -375,6 +373,6 @@ impl Side {
                 patience.check(self.crowd.bytes_read, || "no reply came".to_owned())?;
             }
         }
-        Ok(vec![(Metric::CpuNs, (self.cpu_ns()? - before) / REPLIES as f64)])
+        Ok(vec![(Metric::CpuNs, (self.cpu_ns()?[0] - before) / REPLIES as f64)])
     }
 }

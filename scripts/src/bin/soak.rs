@@ -19,8 +19,8 @@ use scripts::soak::room;
 #[derive(Parser)]
 #[command(name = "soak", max_term_width = 100)]
 struct Flags {
-    /// Run clients for this many seconds; compare the idle server with before every minute or more
-    /// often
+    /// Run clients for this many seconds, in rounds of a minute or less; compare the server at rest
+    /// after each
     #[arg(long, value_name = "SECONDS", default_value = "1800")]
     #[arg(value_parser = parse_seconds)]
     seconds: Duration,

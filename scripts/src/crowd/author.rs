@@ -13,7 +13,7 @@ pub const MESSAGE_BYTES_MIN: usize = 16;
 pub const MARK: &[u8] = b": ";
 
 /// A sender of numbered messages.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Author {
     /// The name that the server gave it.
     pub name: Vec<u8>,
@@ -27,8 +27,9 @@ pub struct Author {
     pub heard: u64,
     /// How many of its messages all clients have received.
     pub heard_by_all: u64,
-    /// How many of those no client received, because all were told that they missed them.
-    pub lost: u64,
+    /// How many of its messages before that no client received, because all were told that they
+    /// missed them.
+    lost: u64,
     /// All clients may have missed some of its messages, and no later one has arrived: the next may
     /// have any later number.
     pub is_unsure: bool,
@@ -42,6 +43,11 @@ impl Author {
         let other_bytes = name.len() + MARK.len() + 1;
         let digits = message_bytes.max(MESSAGE_BYTES_MIN).saturating_sub(other_bytes).max(1);
         Author { name: name.to_vec(), digits, timed_every, ..Author::default() }
+    }
+
+    /// How many of all its messages no client received, if no more will arrive.
+    pub fn lost(&self) -> u64 {
+        self.lost + self.said - self.heard
     }
 
     /// Writes the words of its next message, with the name. It counts as sent `at` this moment.

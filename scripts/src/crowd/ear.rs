@@ -39,17 +39,22 @@ struct Heard {
 
 impl Ear {
     /// Checks the words of one line against what the authors of `record` send, and counts them in
-    /// the tally.
-    pub fn take(&mut self, words: &[u8], record: &Record, tally: &mut Tally) -> Result<(), Fault> {
+    /// the tally. Returns what the server tells this client in them.
+    pub fn take<'a>(
+        &mut self,
+        words: &'a [u8],
+        record: &Record,
+        tally: &mut Tally,
+    ) -> Result<Option<Notice<'a>>, Fault> {
         self.is_in_history = words == b"* history" || self.is_in_history && words != b"* now";
         if self.is_in_history {
-            return Ok(());
+            return Ok(None);
         }
-        let message = record.message_in(words)?;
+        let (told, message) = (told(words), record.message_in(words)?);
         if self.has_ended && message.is_some() {
             return Err(Fault(format!("after the last line came {:?}", text(words))));
         }
-        if let Some(Notice::Missed { lines }) = told(words) {
+        if let Some(Notice::Missed { lines }) = told {
             self.missed += lines;
             self.heard.values_mut().for_each(|heard| heard.may_miss = true);
             tally.missed += lines;
@@ -73,7 +78,7 @@ impl Ear {
                 )));
             }
         }
-        Ok(())
+        Ok(told)
     }
 }
 
@@ -90,7 +95,9 @@ mod tests {
         record.set_authors(authors.into());
         record.end_with(b"guest1: let us end".to_vec());
         let mut ear = Ear::default();
-        words.lines().try_for_each(|line| ear.take(line.as_bytes(), &record, &mut Tally::default()))
+        words.lines().try_for_each(|line| {
+            ear.take(line.as_bytes(), &record, &mut Tally::default()).map(drop)
+        })
     }
 
     #[test]

@@ -73,23 +73,28 @@ pub fn resident_bytes(pid: u32) -> ProcResult<u64> {
     bytes.copied().ok_or_else(|| ProcError::Other("it has no memory".to_owned()))
 }
 
+/// How many descriptors a process has open.
+pub fn descriptors(pid: u32) -> ProcResult<usize> {
+    Process::new(pid as i32)?.fd_count()
+}
+
 /// How many connections a process has accepted and not closed, counted by its descriptors.
 #[derive(Clone, Copy, Debug)]
 pub struct Connections {
     pid: u32,
     /// How many descriptors it had without connections.
-    pub descriptors: usize,
+    descriptors: usize,
 }
 
 impl Connections {
     /// Counts the connections that it accepts from now on.
     pub fn of(pid: u32) -> ProcResult<Connections> {
-        Ok(Connections { pid, descriptors: Process::new(pid as i32)?.fd_count()? })
+        Ok(Connections { pid, descriptors: descriptors(pid)? })
     }
 
     /// How many there are.
     pub fn count(&self) -> ProcResult<usize> {
-        Ok(Connections::of(self.pid)?.descriptors.saturating_sub(self.descriptors))
+        Ok(descriptors(self.pid)?.saturating_sub(self.descriptors))
     }
 }
 

@@ -3,10 +3,12 @@
 use std::cell::Ref;
 use std::time::{Duration, Instant};
 
+use mio::Events;
+
 use super::author::Author;
 use super::record::{Latencies, Record};
-use super::sockets::{Client, Crowd};
-use super::{Outcome, Patience, text};
+use super::sockets::{Client, Crowd, EVENTS_MAX};
+use super::{Outcome, Patience};
 
 /// In a flood one message in this many is timed: to time every delivery would cost as much as
 /// checking it.
@@ -20,6 +22,10 @@ const FREE_BYTES: usize = 64 * 1024;
 
 /// The longest wait for events.
 pub const WAIT_MAX: Duration = Duration::from_millis(100);
+
+/// The most events of one poll where a talker's time is to be kept: one whose time has come waits
+/// for few reads. That wait is this program's, but counts as the server's.
+const FEW_EVENTS_MAX: usize = 64;
 
 /// If nothing has come for this long, and all clients were told that they missed lines, then lines
 /// that have not arrived are lost.
@@ -73,25 +79,12 @@ pub struct Report {
     pub deliveries: u64,
     /// How many messages clients missed, as the server told them.
     pub messages_missed: u64,
-    /// How many bytes of each talker arrived.
-    pub bytes_heard: Vec<u64>,
-    /// What each talker sent.
-    pub said: Vec<Said>,
+    /// The talkers.
+    pub authors: Vec<Author>,
     /// How many lines clients missed, as the server told them.
     pub lines_missed: u64,
     /// The times from sending to receiving, in nanoseconds.
     pub latencies: Latencies,
-}
-
-/// What one talker sent.
-#[derive(Clone, Debug)]
-pub struct Said {
-    /// The name that the server gave it.
-    pub name: String,
-    /// How many messages it has sent.
-    pub messages: u64,
-    /// How many of them no client received, because all were told that they missed them.
-    pub lost: u64,
 }
 
 impl Report {
@@ -159,6 +152,8 @@ impl<'a> Load<'a> {
         let authors = authors.collect();
         crowd.record.borrow_mut().set_authors(authors);
         crowd.latencies.reset();
+        let is_paced = talkers.iter().any(|talker| matches!(talker.pace, Pace::Every(_)));
+        crowd.events = Events::with_capacity(if is_paced { FEW_EVENTS_MAX } else { EVENTS_MAX });
         crowd.heard_at = start;
         Load {
             talkers: talkers.to_vec(),
@@ -188,6 +183,7 @@ impl<'a> Load<'a> {
         }
         self.crowd.hear(next_due.saturating_duration_since(Instant::now()))?;
         let (heard, lacking) = (self.record().heard_by_all, self.lacking());
+        // Until the time is over, no progress is due.
         if matches!(self.until, Until::Time(_)) && !is_over {
             self.patience = Patience::full();
         }
@@ -216,7 +212,7 @@ impl<'a> Load<'a> {
     /// When a talker is to send the message of this number. All begin within one period.
     fn due(&self, at: usize, period: Duration, number: u64) -> Instant {
         let first = self.start + period * at as u32 / self.talkers.len() as u32;
-        first + period * number as u32
+        first + Duration::from_nanos(period.as_nanos() as u64 * number)
     }
 
     /// How many messages were received or missed, counted per client. Lines of other senders are no
@@ -258,7 +254,7 @@ impl<'a> Load<'a> {
     /// Has a talker send all that its pace allows now, in one write.
     fn say(&mut self, at: usize, now: Instant) -> Outcome<()> {
         let Talker { pace, message_bytes, .. } = self.talkers[at];
-        let (dialect, channel) = (self.crowd.dialect(), self.crowd.channel());
+        let (dialect, channel) = (self.crowd.server.dialect, self.crowd.record.borrow().channel);
         let client = self.first + at;
         if !self.crowd.clients[client].has_said_all() {
             return Ok(());
@@ -309,20 +305,12 @@ impl<'a> Load<'a> {
     pub fn report(mut self) -> Outcome<Report> {
         self.begin_interval()?;
         let record = self.crowd.record.borrow();
-        let said = record.authors.iter().map(|author| Said {
-            name: text(&author.name),
-            messages: author.said,
-            lost: author.lost + author.said - author.heard,
-        });
-        let bytes = self.talkers.iter().map(|talker| talker.message_bytes as u64);
-        let heard = record.authors.iter().map(|author| author.heard);
         Ok(Report {
             time: self.crowd.heard_at.duration_since(self.start),
             taken_in: record.heard_at.map(|at| at - self.start).unwrap_or_default(),
             deliveries: record.deliveries,
             messages_missed: record.messages_missed,
-            bytes_heard: heard.zip(bytes).map(|(heard, bytes)| heard * bytes).collect(),
-            said: said.collect(),
+            authors: record.authors.clone(),
             lines_missed: self.crowd.clients.iter().map(|one| one.listener.missed).sum(),
             latencies: self.latencies,
         })

@@ -81,7 +81,7 @@ impl Patience {
         Patience::of(PATIENCE)
     }
 
-    /// So much.
+    /// At most this long.
     pub fn of(time: Duration) -> Patience {
         Patience { time, until: Instant::now() + time, progress: 0 }
     }

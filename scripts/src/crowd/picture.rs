@@ -117,7 +117,8 @@ impl Picture<'_> {
             // Each point is marked, so that a single one can be seen too.
             let (style, radius) = (colour.filled().stroke_width(*width), width / 2 + 1);
             chart.draw_series(LineSeries::new(line.clone(), style).point_size(radius))?;
-            chart.draw_series(points.iter().map(|(place, value, top)| {
+            let bars = points.iter().filter(|(_, value, top)| top > value);
+            chart.draw_series(bars.map(|(place, value, top)| {
                 PathElement::new([(*place, *value), (*place, *top)], colour)
             }))?;
             let end = line.next_back().map(|end| chart.backend_coord(&end).1 - origin);

@@ -9,7 +9,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use chinwag::server::journal::usage_line;
-use clap::{Parser, ValueEnum};
+use clap::builder::RangedI64ValueParser;
+use clap::{Parser, ValueEnum, value_parser};
 
 use super::Outcome;
 
@@ -48,6 +49,11 @@ pub fn within(range: RangeInclusive<f64>) -> impl Fn(&str) -> Result<f64, String
         let number = text.parse().ok().filter(|number| range.contains(number));
         number.ok_or_else(|| format!("not a number from {} to {}", range.start(), range.end()))
     }
+}
+
+/// The parser of a number from 1 on.
+pub fn count() -> RangedI64ValueParser<u32> {
+    value_parser!(u32).range(1..)
 }
 
 /// The parser of a time of at most a day.

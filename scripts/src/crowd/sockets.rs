@@ -31,14 +31,13 @@ const LATENCY_NS_MAX: u64 = 60_000_000_000;
 /// The receive buffer of a client. It is fixed, so that late data waits in the server and not here.
 const RECEIVE_BUFFER_BYTES: usize = 128 * 1024;
 
-/// The most events of one poll: a talker whose time has come waits for few reads. That wait is this
-/// program's, but counts as the server's.
-const EVENTS_MAX: usize = 64;
+/// The most events of one poll.
+pub const EVENTS_MAX: usize = 1024;
 
 /// This many connections may wait to be accepted by a server that asks for 4096; one too many waits
 /// for a second. Where the number of accepted connections is unknown, those without a welcome
 /// count.
-const ARRIVING_MAX: usize = 3072;
+pub const ARRIVING_MAX: usize = 3072;
 
 /// This many connections are begun before the next poll.
 const CONNECT_BATCH: usize = 64;
@@ -91,7 +90,7 @@ pub struct Client {
     pub listener: Listener,
     /// It never reads.
     pub deaf: bool,
-    /// What it reads does not matter, such as where a server does not send it what it says.
+    /// What it reads is not checked: its server does not send it its own lines.
     pub is_silent: bool,
     unsaid: Vec<u8>,
 }
@@ -117,11 +116,16 @@ impl Client {
     }
 
     fn lost(&self, error: &io::Error) -> Box<dyn Error> {
-        if !self.listener.is_in && !self.listener.has_begun {
-            return cannot_connect(self.address, error);
+        if self.listener.is_in || self.listener.has_begun {
+            let name = text(&self.listener.name);
+            return Fault(format!("the connection of {name:?} ended: {error}")).into();
         }
-        let name = text(&self.listener.name);
-        Fault(format!("the connection of {name:?} ended: {error}")).into()
+        match error.kind() {
+            ErrorKind::ConnectionReset | ErrorKind::UnexpectedEof => {
+                format!("the server closed a new connection: {error}").into()
+            }
+            _ => cannot_connect(self.address, error),
+        }
     }
 
     /// Whether it is to receive what is said.
@@ -158,7 +162,8 @@ pub struct Crowd {
     /// How many bytes its clients have read.
     pub bytes_read: u64,
     poll: Poll,
-    events: Events,
+    /// It reads what one poll tells, and then all talkers may send.
+    pub events: Events,
     scratch: Vec<u8>,
     let_in: usize,
 }
@@ -193,10 +198,10 @@ impl Crowd {
             first_welcome: None,
             heard_at: Instant::now(),
             connected_at: Instant::now(),
-            server,
             bytes_read: 0,
             poll: Poll::new()?,
             events: Events::with_capacity(EVENTS_MAX),
+            server,
             scratch: vec![0; READ_BYTES],
             let_in: 0,
         })
@@ -211,16 +216,6 @@ impl Crowd {
         Ok(crowd)
     }
 
-    /// How its clients talk.
-    pub fn dialect(&self) -> Dialect {
-        self.server.dialect
-    }
-
-    /// The channel of the talk.
-    pub fn channel(&self) -> usize {
-        self.record.borrow().channel
-    }
-
     /// The next talk is in this channel. Its clients have received all that was said there before.
     pub fn turn_to(&mut self, channel: usize) {
         self.record.borrow_mut().channel = channel;
@@ -231,7 +226,7 @@ impl Crowd {
 
     /// The clients that are in the channel of the talk.
     pub fn in_channel(&self) -> Range<usize> {
-        let first = self.channel() * self.server.channel_clients;
+        let first = self.record.borrow().channel * self.server.channel_clients;
         first..first.saturating_add(self.server.channel_clients).min(self.clients.len())
     }
 
@@ -251,7 +246,7 @@ impl Crowd {
         check_limit(all)?;
         let (start, mut patience) = (Instant::now(), Patience::full());
         loop {
-            let let_in = if self.dialect().greets() { self.let_in } else { self.open()? };
+            let let_in = if self.server.dialect.greets() { self.let_in } else { self.open()? };
             watch(let_in);
             if let_in >= all {
                 break;
@@ -297,7 +292,7 @@ impl Crowd {
         let interests = Interest::READABLE | Interest::WRITABLE;
         self.poll.registry().register(&mut socket, Token(key), interests)?;
         let each = self.server.channel_clients;
-        let (dialect, channel) = (self.dialect(), key / each);
+        let (dialect, channel) = (self.server.dialect, key / each);
         let (is_in, speaks) = (!dialect.greets(), key % each < self.server.talkers);
         self.clients.push(Client {
             socket,
@@ -333,7 +328,8 @@ impl Crowd {
         what: &str,
         has_it: impl Fn(&Record, &Listener) -> bool,
     ) -> Outcome<()> {
-        let (dialect, channel, first) = (self.dialect(), self.channel(), self.in_channel().start);
+        let (dialect, channel, first) =
+            (self.server.dialect, self.record.borrow().channel, self.in_channel().start);
         let Some(first) = self.clients.get_mut(first) else { return Ok(()) };
         let mut said = Vec::new();
         dialect.write_said(&[&first.listener.name, words].concat(), channel, &mut said);

@@ -18,34 +18,34 @@ const LOOK_AGAIN: Duration = Duration::from_millis(10);
 pub struct Started {
     /// The address that it listens on.
     pub address: SocketAddr,
-    running: Running,
+    process: Process,
 }
 
 /// A process that is killed when dropped. Its standard output, if it is a pipe, stays open until
 /// then: a server with a closed one would behave differently.
 #[derive(Debug)]
-struct Running(Child);
+struct Process(Child);
 
 impl Started {
     /// Starts a program whose first line is `listening on ADDRESS`.
     pub fn new(program: &Path, flags: &[&str]) -> Outcome<Started> {
-        let mut running = spawn(Command::new(program).args(flags).stdout(Stdio::piped()))?;
+        let mut process = spawn(Command::new(program).args(flags).stdout(Stdio::piped()))?;
         let mut line = String::new();
-        if let Some(stdout) = &mut running.0.stdout {
+        if let Some(stdout) = &mut process.0.stdout {
             BufReader::new(stdout).read_line(&mut line)?;
         }
         let address = line.trim().strip_prefix("listening on ").and_then(|at| at.parse().ok());
         let untold = || format!("{} does not say where it listens", program.display());
-        Ok(Started { address: address.ok_or_else(untold)?, running })
+        Ok(Started { address: address.ok_or_else(untold)?, process })
     }
 
     /// Starts a program without such a line, and waits until it listens on this address.
     pub fn at(mut command: Command, address: SocketAddr) -> Outcome<Started> {
-        let running = spawn(command.stdout(Stdio::null()).stderr(Stdio::null()))?;
-        let mut started = Started { address, running };
+        let process = spawn(command.stdout(Stdio::null()).stderr(Stdio::null()))?;
+        let mut started = Started { address, process };
         let mut patience = Patience::full();
         while gauge::listener_pid(address) != Some(started.pid()) {
-            if let Some(status) = started.running.0.try_wait()? {
+            if let Some(status) = started.process.0.try_wait()? {
                 let program = command.get_program().display();
                 return Err(format!("{program} has ended at once: {status}").into());
             }
@@ -57,13 +57,7 @@ impl Started {
 
     /// Starts the server that was built beside this program.
     pub fn chinwag(flags: &[&str]) -> Outcome<Started> {
-        Started::chinwag_logging("warn", flags)
-    }
-
-    /// The same, with another log level.
-    pub fn chinwag_logging(level: &str, flags: &[&str]) -> Outcome<Started> {
-        // The soak test waits for some of its words.
-        let usual = ["--listen", "127.0.0.1:0", "--log-level", level, "--lang", "en", "--quiet"];
+        let usual = ["--listen=127.0.0.1:0", "--log-level=warn", "--lang=en", "--quiet"];
         // A test has a server of its own, which is wrong.
         let program = std::env::var_os("CHINWAG_PROGRAM").map(PathBuf::from);
         let program = program.map_or_else(|| beside("chinwag"), Ok)?;
@@ -77,11 +71,11 @@ impl Started {
 
     /// Its process.
     pub fn pid(&self) -> u32 {
-        self.running.0.id()
+        self.process.0.id()
     }
 }
 
-impl Drop for Running {
+impl Drop for Process {
     fn drop(&mut self) {
         // It may have ended already; then there is nothing to kill or to wait for.
         self.0.kill().unwrap_or_default();
@@ -89,10 +83,10 @@ impl Drop for Running {
     }
 }
 
-fn spawn(command: &mut Command) -> Outcome<Running> {
+fn spawn(command: &mut Command) -> Outcome<Process> {
     let child = command.stdin(Stdio::null()).spawn();
     let program = command.get_program().display();
-    Ok(Running(child.map_err(|error| format!("cannot start {program}: {error}"))?))
+    Ok(Process(child.map_err(|error| format!("cannot start {program}: {error}"))?))
 }
 
 /// A program that was built together with this one.
@@ -101,8 +95,7 @@ pub fn beside(name: &str) -> Outcome<PathBuf> {
     // Cargo puts a test program into a folder beside the others. It has built them before.
     let program = match own.parent().filter(|folder| folder.ends_with("deps")) {
         Some(folder) => folder.with_file_name(name),
-        None if *IS_BUILT => own.with_file_name(name),
-        None => return Err("the server cannot be built".into()),
+        None => BUILT.clone().map(|()| own.with_file_name(name))?,
     };
     match program.exists() {
         true => Ok(program),
@@ -111,11 +104,15 @@ pub fn beside(name: &str) -> Outcome<PathBuf> {
 }
 
 /// `cargo run` builds only one program. Without this, the server would be old, or missing.
-static IS_BUILT: LazyLock<bool> = LazyLock::new(|| {
-    let Some(cargo) = std::env::var_os("CARGO") else { return true };
+static BUILT: LazyLock<Result<(), String>> = LazyLock::new(|| {
+    let Some(cargo) = std::env::var_os("CARGO") else { return Ok(()) };
     let mut build = Command::new(cargo);
     // Together with the scripts, so that nothing is built a second time with other features.
-    build.args(["build", "--quiet", "--workspace", "--bins"]);
+    build.args(["build", "--quiet", "--workspace", "--bins"]).stdin(Stdio::null());
     build.args((!cfg!(debug_assertions)).then_some("--release"));
-    build.status().is_ok_and(|status| status.success())
+    match build.status() {
+        Ok(status) if status.success() => Ok(()),
+        Ok(status) => Err(format!("the server cannot be built: {status}")),
+        Err(error) => Err(format!("cannot start cargo: {error}")),
+    }
 });

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 /// Every label is at most this long.
-const LABEL_WIDTH: usize = 47;
+const LABEL_WIDTH: usize = 49;
 
 /// The results.
 #[derive(Clone, Debug, Default)]
@@ -18,6 +18,7 @@ impl Table {
     /// Adds a row; `key` is its name in JSON. Instead of a number, the value may be why there is
     /// none, or nothing. In JSON both are null.
     pub fn add(&mut self, key: &str, label: &str, value: impl Into<Value>, unit: &str) {
+        debug_assert!(label.chars().count() <= LABEL_WIDTH, "{label}");
         let value = value.into();
         let number = value.as_f64();
         let shown = match number {

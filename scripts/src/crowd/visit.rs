@@ -4,21 +4,20 @@
 //! it waits for longer than [`PATIENCE`] is a fault. Dropping it resets the connection.
 
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
-use std::io;
+use std::io::{self, ErrorKind};
 use std::net::Ipv4Addr;
 use std::rc::Rc;
 use std::time::Duration;
 
 use chinwag::words::notice::Notice;
 use socket2::SockRef;
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, Interest};
 use tokio::net::TcpStream;
 use tokio::time::{error::Elapsed, sleep, timeout};
 
 use Step::*;
 
 use super::ear::Ear;
-use super::notices::told;
 use super::record::{LINE_BYTES_MAX, refused};
 use super::sockets::connect_from;
 use super::{Dialect, Fault, Host, Outcome, PATIENCE, text};
@@ -71,15 +70,22 @@ pub enum Step<'a> {
     OneOf(&'a [&'a [Step<'a>]]),
 }
 
+impl Step<'_> {
+    /// Whether it leaves data unread for a while.
+    fn is_slow(&self) -> bool {
+        matches!(self, Nap(_) | StayDeaf | Drip)
+    }
+}
+
 /// One visitor.
 #[derive(Debug)]
 pub struct Visitor {
-    /// Whether it was welcomed or refused, once it was.
+    /// `true` once it was welcomed, `false` once it was refused.
     pub is_welcomed: Option<bool>,
-    /// How many visitors have connected, with it.
+    /// It is the visitor of this number, from 1 on.
     number: u64,
     nth: u64,
-    /// It leaves data unread. So the server may reset it.
+    /// It has left data unread. So the server may reset it.
     is_slow: bool,
     host: Rc<Host>,
     socket: BufReader<TcpStream>,
@@ -93,17 +99,17 @@ pub struct Visitor {
 
 impl Visitor {
     /// Begins to connect from this address, if the server is on this machine. If one of these steps
-    /// leaves data unread, its receive buffer is small.
+    /// reads nothing for a while, the receive buffer is small.
     pub fn connect(host: &Rc<Host>, source: Ipv4Addr, steps: &[Step]) -> Outcome<Visitor> {
-        let is_slow = steps.iter().any(|step| matches!(step, Nap(_) | StayDeaf | Drip));
-        let receive_buffer_bytes = if is_slow { NARROW_BYTES } else { WIDE_BYTES };
+        let is_narrow = steps.iter().any(Step::is_slow);
+        let receive_buffer_bytes = if is_narrow { NARROW_BYTES } else { WIDE_BYTES };
         let socket = connect_from(Some(source), host.address, receive_buffer_bytes)?;
         host.tally.borrow_mut().visits += 1;
         Ok(Visitor {
             is_welcomed: None,
             number: host.tally.borrow().visits,
             nth: 0,
-            is_slow,
+            is_slow: false,
             host: Rc::clone(host),
             socket: BufReader::new(TcpStream::from_std(socket)?),
             dialect: Dialect::Plain,
@@ -113,10 +119,11 @@ impl Visitor {
         })
     }
 
-    /// Takes these steps. A server may reset a visitor that leaves data unread, once that is in:
-    /// then the rest is left out.
+    /// Takes these steps. A server may reset a visitor that has left data unread: then the rest is
+    /// left out.
     pub async fn play(&mut self, steps: &[Step<'_>]) -> Outcome<()> {
         for step in steps {
+            self.is_slow |= step.is_slow();
             let what = match self.take(*step).await {
                 Ok(true) => continue,
                 Ok(false) => "was disconnected".to_owned(),
@@ -125,7 +132,7 @@ impl Visitor {
                 Err(error) if matches!(step, EndAnyhow) && error.is::<io::Error>() => continue,
                 Err(error) if error.is::<Elapsed>() => "waits in vain".to_owned(),
                 Err(error) if error.is::<io::Error>() => {
-                    if self.is_slow && !matches!(step, Enter) {
+                    if self.is_slow {
                         self.host.tally.borrow_mut().given_up += 1;
                         return Ok(());
                     }
@@ -168,9 +175,12 @@ impl Visitor {
                 self.widen()?;
             }
             StayDeaf => {
+                // Of all interests, only this one takes an end and not what comes before it.
+                let ended = || self.socket.get_ref().ready(Interest::PRIORITY);
                 while !self.host.is_ending.get() {
-                    sleep(DRIP).await;
-                    self.socket.get_ref().take_error()?.map_or(Ok(()), Err)?;
+                    if timeout(DRIP, ended()).await.is_ok() {
+                        return Err(io::Error::from(ErrorKind::ConnectionReset).into());
+                    }
                 }
             }
             Drip => self.drip().await?,
@@ -217,9 +227,11 @@ impl Visitor {
             sleep(DRIP).await;
             // What is not held already is taken byte by byte, so that the rest waits elsewhere.
             let byte = match self.socket.buffer() {
-                [] => self.socket.get_mut().read_u8().await?,
-                _ => self.socket.read_u8().await?,
+                [] => timeout(DRIP, self.socket.get_mut().read_u8()).await,
+                _ => Ok(self.socket.read_u8().await),
             };
+            let Ok(byte) = byte else { continue };
+            let byte = byte?;
             self.line.push(byte);
             if byte == b'\n' {
                 self.take_line()?;
@@ -229,7 +241,7 @@ impl Visitor {
         // There may be many lines, and time for each.
         while !self.ear.has_ended {
             if !self.read_until(|_| true).await? {
-                return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
+                return Err(io::Error::from(ErrorKind::UnexpectedEof).into());
             }
         }
         Ok(())
@@ -263,8 +275,7 @@ impl Visitor {
         }
         let (record, mut tally) = (self.host.record.borrow(), self.host.tally.borrow_mut());
         let words = self.dialect.words(&line);
-        self.ear.take(words, &record, &mut tally)?;
-        match told(words) {
+        match self.ear.take(words, &record, &mut tally)? {
             Some(Notice::Welcome { .. }) => {
                 let from = format!("({})", self.socket.get_ref().local_addr()?);
                 let is_right = !self.host.shows_addresses || self.last.contains(&from);

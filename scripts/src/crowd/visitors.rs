@@ -69,7 +69,8 @@ impl Host {
 pub struct Visitors {
     /// What they share.
     pub host: Rc<Host>,
-    here: JoinSet<Outcome<()>>,
+    /// Those that have not left.
+    pub here: JoinSet<Outcome<()>>,
     runtime: LocalRuntime,
 }
 
@@ -96,16 +97,6 @@ impl Visitors {
         self.here.spawn_local(visit);
     }
 
-    /// How many visits have not ended.
-    pub fn here(&self) -> usize {
-        self.here.len()
-    }
-
-    /// What they have done and received.
-    pub fn tally(&self) -> Tally {
-        *self.host.tally.borrow()
-    }
-
     /// Has each take its next steps.
     pub fn turn(&mut self) -> Outcome<()> {
         if self.here.is_empty() {
@@ -122,11 +113,12 @@ impl Visitors {
         Ok(())
     }
 
-    /// The last line of all was sent: waits until all have left. None connects any more, or stays
-    /// until the server ends it. Those that drip read on until that line. The crowd reads on.
+    /// The last line of all was sent: waits until all have left. None connects any more. None waits
+    /// any more until the server ends its connection. Those that drip read on until that line. The
+    /// crowd reads on.
     pub fn end(&mut self, crowd: &mut Crowd) -> Outcome<()> {
         self.host.is_ending.set(true);
-        while self.here() > 0 {
+        while !self.here.is_empty() {
             crowd.hear(WAIT_MAX)?;
             self.turn()?;
         }

@@ -9,9 +9,7 @@ use std::time::{Duration, Instant};
 use super::rest::{self, kib};
 use super::script::{self, MAX_CLIENTS, MAX_ENDLESS, PER_ADDRESS};
 use crate::crowd::visitors::WAIT_MAX;
-use crate::crowd::{
-    Connections, Crowd, Fault, Load, Outcome, Pace, Patience, Report, Started, Table, Talker,
-};
+use crate::crowd::{Crowd, Fault, Load, Outcome, Pace, Patience, Report, Started, Table, Talker};
 use crate::crowd::{Tally, Until, Visitors, gauge, load};
 use crate::stress::trouble::{DRIPS, Kind, LEAVES, RESETS, make_trouble};
 
@@ -60,7 +58,7 @@ pub fn soak(time: Duration, out: &mut dyn Write) -> Outcome<Table> {
     rest::check_kept(end.resident_bytes, warmed_up.resident_bytes)?;
     let share = |at: usize| (used[at] - before[at]) as f64 / took.as_nanos() as f64 * 100.0;
     let (tally, memory) = (soak.tally, |rest: Rest| kib(rest.resident_bytes) as f64);
-    let said = soak.sum(|report| report.said.iter().map(|one| one.messages).sum());
+    let said = soak.sum(|report| report.authors.iter().map(|one| one.said).sum());
     let heard = soak.sum(|report| report.deliveries);
     let p99_ms = soak.reports.iter().map(|report| report.latency_us(99.0) / 1e3);
     let mut table = Table::default();
@@ -100,8 +98,8 @@ struct Rest {
 
 struct Soak {
     server: Started,
-    /// Those that it has accepted.
-    connections: Connections,
+    /// Descriptors that are not for clients.
+    own_descriptors: usize,
     /// What all but the steady clients have done.
     tally: Tally,
     /// What the steady clients have done, round by round.
@@ -117,11 +115,11 @@ impl Soak {
              --window={WINDOW_BYTES} --stuck=6 --idle=30 --exempt=127.0.0.0/23"
         );
         let flags: Vec<&str> = flags.split(' ').collect();
-        let server = Started::chinwag_logging("off", &flags)?;
+        let server = Started::chinwag(&flags)?;
         // By now it has closed what it opens only at the start.
         gauge::cpu_ns_at_rest(server.pid())?;
-        let connections = Connections::of(server.pid())?;
-        Ok(Soak { server, connections, tally: Tally::default(), reports: Vec::new() })
+        let own_descriptors = gauge::descriptors(server.pid())?;
+        Ok(Soak { server, own_descriptors, tally: Tally::default(), reports: Vec::new() })
     }
 
     /// One round with a crowd of its own, which then leaves. After that the server has what it
@@ -161,7 +159,7 @@ impl Soak {
         self.rest(crowd)?;
         others.begin(script::ask(Rc::clone(&others.host), STEADY + 1));
         others.end(crowd)?;
-        self.tally = others.tally();
+        self.tally = *others.host.tally.borrow();
         self.rest(crowd)
     }
 
@@ -173,13 +171,12 @@ impl Soak {
     /// connection more than at its start.
     fn rest(&self, crowd: &mut Crowd) -> Outcome<Rest> {
         let (pid, port) = (self.server.pid(), self.server.address.port());
-        let (own, here) = (self.connections.descriptors, crowd.clients.len());
+        let (own, here) = (self.own_descriptors, crowd.clients.len());
         let mut patience = Patience::full();
         loop {
             crowd.hear(WAIT_MAX)?;
             gauge::cpu_ns_at_rest(pid)?;
-            let Connections { descriptors, .. } = Connections::of(pid)?;
-            let connections = gauge::connections(port)?;
+            let (descriptors, connections) = (gauge::descriptors(pid)?, gauge::connections(port)?);
             if (descriptors, connections) == (own + here, here) {
                 let resident_bytes = gauge::resident_bytes(pid)?;
                 return Ok(Rest { resident_bytes, descriptors, connections });

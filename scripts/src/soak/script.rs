@@ -1,6 +1,6 @@
 //! What each kind of visitor does, from its connect on.
 //!
-//! A visitor's number alone decides what it sends and waits for. To drop a client resets its
+//! Its script and its number decide what a visitor sends and waits for. To drop a client resets its
 //! connection.
 
 use std::net::Ipv4Addr;
@@ -30,6 +30,9 @@ const REFUSED: usize = 4;
 /// The networks of single visitors and of neighbours. The server exempts neither.
 const SINGLE: u8 = 2;
 const NEIGHBOURS: u8 = 3;
+
+/// How many leave.
+const BYE: Step = Say("/quit bye\n");
 
 type Script = &'static [Step<'static>];
 
@@ -64,7 +67,7 @@ const DEEDS: &[Script] = &[
 
 /// How a guest leaves.
 const ENDS: &[Script] = &[
-    &[Say("/quit bye\n"), End],
+    &[BYE, End],
     &[Say("last of {me}"), HalfClose, Hear(": last of {me}"), End],
     &[Say("last of {me}\n"), HalfClose, Hear(": last of {me}"), End],
     &[Say("last of {me}")],
@@ -83,8 +86,7 @@ const DEAF: Script = &[Say("deaf {me}\n"), StayDeaf];
 /// reset. Then it reads everything. A private reply is never missed, whatever else is.
 ///
 /// On a machine that is suspended, the nap may be too long: then the server may reset it.
-const NAPS: Script =
-    &[Enter, Nap(Duration::from_secs(3)), Ask("/who", " here: "), Say("/quit bye\n"), End];
+const NAPS: Script = &[Enter, Nap(Duration::from_secs(3)), Ask("/who", " here: "), BYE, End];
 
 /// Sends something and half-closes at once, like `echo hi | nc -N`.
 const HALF: Script = &[Say("half of {me}"), HalfClose, Enter, Hear(": half of {me}"), End];
@@ -97,18 +99,17 @@ const ENDLESS: Script =
     &[Enter, Send(&[b'e'; MAX_ENDLESS + 1]), Hear("* closed: 16384 bytes without a line end"), End];
 
 /// Sends a line that is longer than the server allows.
-const LONG: Script =
-    &[Enter, Send(&[b'l'; 5000]), Ask("", "* line too long, not sent"), Say("/quit bye\n"), End];
+const LONG: Script = &[Enter, Send(&[b'l'; 5000]), Ask("", "* line too long, not sent"), BYE, End];
 
 /// Sends more at once than its rate limit allows: the server needs a second or more to read it.
 const HURRIES: Script =
-    &[Enter, Repeat(32, &[Say("hurry {me} {nth}\n")]), Repeat(32, &[Hear(": hurry {me} {nth}\n")])];
+    &[Enter, Repeat(32, &[Say("{me} {nth}\n")]), Repeat(32, &[Hear(": {me} {nth}\n")]), BYE, End];
 
 /// Speaks telnet.
 const TELNET: Script =
     &[Enter, Interrupt, Ask("telnet {me}\r", ": telnet {me}\r"), Say("/quit\r\n"), End];
 
-/// Speaks another protocol, as a browser does.
+/// Speaks a protocol that is not chat.
 const RTSP: Script =
     &[Ask("OPTIONS * RTSP/1.0\r\n\r", "* this is a chat server and does not speak RTSP"), End];
 /// See [`RTSP`].
@@ -177,6 +178,6 @@ async fn come_together(host: &Rc<Host>, from: Ipv4Addr, room: usize, refusal: &s
 /// A client asks who is here. The answer must count `here` clients, with itself.
 pub async fn ask(host: Rc<Host>, here: usize) -> Outcome<()> {
     let answer = format!("* {here} here: ");
-    let script = [Enter, Ask("/who", &answer), Say("/quit bye\n"), End];
+    let script = [Enter, Ask("/who", &answer), BYE, End];
     Visitor::connect(&host, Ipv4Addr::LOCALHOST, &script)?.play(&script).await
 }

@@ -12,11 +12,11 @@ use super::flags::{Flags, Kinds};
 use super::timeline::Timeline;
 use super::trouble::{DRIPS, LEAVES, RESETS, make_trouble};
 use super::{plot, summary};
-use crate::crowd::load::Said;
+use crate::crowd::author::Author;
 use crate::crowd::sockets::check_limit;
 use crate::crowd::visitors::WAIT_MAX;
 use crate::crowd::{Calls, Connections, Crowd, Gauged, Load, Outcome, Report, Server, Started};
-use crate::crowd::{Strace, Table, Tally, Until, Visitors, gauge};
+use crate::crowd::{Strace, Table, Tally, Until, Visitors, gauge, text};
 
 /// How long to count system calls.
 const CALLS_TIME: Duration = Duration::from_secs(1);
@@ -26,19 +26,21 @@ pub fn run(flags: &Flags, out: &mut dyn Write) -> Outcome<()> {
     let kinds = flags.kinds()?;
     let json_file = flags.json.as_deref().filter(|path| *path != Path::new("-"));
     // Better fail before the measurement than after it if a file cannot be written.
+    let unwritten = |path: &Path, error| format!("cannot write {}: {error}", path.display());
     for path in json_file.into_iter().chain(flags.plot.as_deref()) {
         let file = File::options().create(true).append(true).open(path);
-        file.map_err(|error| format!("cannot write {}: {error}", path.display()))?;
+        file.map_err(|error| unwritten(path, error))?;
     }
     let (table, timeline) = measure(flags, &kinds)?;
     let json = format!("{:#}\n", table.json);
     let is_json_shown = flags.json.is_some() && json_file.is_none();
     out.write_all(if is_json_shown { &json } else { &table.text }.as_bytes())?;
     if let Some(path) = json_file {
-        fs::write(path, json)?;
+        fs::write(path, json).map_err(|error| unwritten(path, error))?;
     }
     if let Some(path) = &flags.plot {
-        fs::write(path, plot::draw(&flags.title(&kinds), &timeline.intervals)?)?;
+        let svg = plot::draw(&flags.title(&kinds), &timeline.intervals)?;
+        fs::write(path, svg).map_err(|error| unwritten(path, error))?;
     }
     Ok(())
 }
@@ -49,7 +51,7 @@ fn measure(flags: &Flags, kinds: &Kinds) -> Outcome<(Table, Timeline)> {
     let found = flags.find_server()?;
     let started = if found.is_none() { Some(Started::chinwag(&[])?) } else { None };
     let address = found.or(started.as_ref().map(|one| one.address)).ok_or("no server")?;
-    let pid = flags.pid.or_else(|| {
+    let pid = flags.pid.or(started.as_ref().map(Started::pid)).or_else(|| {
         // A process of another machine cannot be found from here. A server in this process cannot
         // be told from the clients.
         let here = address.ip().is_loopback().then(|| gauge::listener_pid(address))?;
@@ -68,7 +70,7 @@ fn measure(flags: &Flags, kinds: &Kinds) -> Outcome<(Table, Timeline)> {
     let mut others = Visitors::new(&crowd, false, Tally::default())?;
     let trouble = [(DRIPS, drip), (RESETS, reset), (LEAVES, leave)];
     make_trouble(&mut others, &trouble);
-    while others.host.been_in.get() < others.here() {
+    while others.host.been_in.get() < others.here.len() {
         others.turn()?;
         crowd.read(WAIT_MAX)?;
         progress.set_position((crowd.clients.len() + others.host.been_in.get()) as u64);
@@ -79,15 +81,16 @@ fn measure(flags: &Flags, kinds: &Kinds) -> Outcome<(Table, Timeline)> {
     let gauge = || Gauged::now(pid);
     let (report, timeline, after) = talk(flags, &mut crowd, &mut others, flags.until(), gauge)?;
     summary::add_talking(&mut table, &report, &after.since(&before));
-    let tally = others.tally();
+    let tally = *others.host.tally.borrow();
     if tally.visits > 0 {
         summary::add_trouble(&mut table, &tally);
     }
     let (calls, each) = count_calls(flags, &mut crowd, &mut others, pid)?;
     table.add("system_calls_per_delivery", "system calls per delivery", each, "");
-    let said = |one: &Said| json!({"name": one.name, "said": one.messages, "lost": one.lost});
+    let said =
+        |one: &Author| json!({"name": text(&one.name), "said": one.said, "lost": one.lost()});
     table.json["title"] = flags.title(kinds).into();
-    table.json["senders"] = report.said.iter().map(said).collect();
+    table.json["senders"] = report.authors.iter().map(said).collect();
     table.json["system_calls"] = calls.into_iter().collect();
     table.json["intervals"] = json!(timeline.intervals);
     Ok((table, timeline))
@@ -129,7 +132,7 @@ fn talk<T>(
 
 /// Checks that every message has reached every client, or the client was told that it missed it.
 fn check_sums(report: &Report, timeline: &Timeline, reading: u64) -> Outcome<()> {
-    let due: u64 = report.said.iter().map(|one| (one.messages - one.lost) * reading).sum();
+    let due: u64 = report.authors.iter().map(|one| (one.said - one.lost()) * reading).sum();
     let (heard, missed) = (report.deliveries, report.messages_missed);
     let timed: u64 = timeline.intervals.iter().map(|one| one.deliveries).sum();
     let told = format!("of {due} deliveries {heard} came, {timed} in an interval, {missed} missed");

@@ -4,12 +4,11 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::builder::RangedI64ValueParser;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, value_parser};
 
 use crate::crowd::author::MESSAGE_BYTES_MIN;
-use crate::crowd::program::{parse_seconds, within};
+use crate::crowd::program::{count, parse_seconds, within};
 use crate::crowd::{Pace, Talker, Until};
 
 /// The longest line that a server takes.
@@ -81,11 +80,6 @@ pub struct Flags {
     /// Draw latency and throughput over time into this file, as SVG
     #[arg(long, value_name = "FILE")]
     pub plot: Option<PathBuf>,
-}
-
-/// From 1 on.
-fn count() -> RangedI64ValueParser<u32> {
-    value_parser!(u32).range(1..)
 }
 
 /// Each kind of client: its key in JSON, what it does, and how many there are.

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::flags::Kinds;
+use crate::crowd::author::Author;
 use crate::crowd::sockets::clients_max;
 use crate::crowd::{Crowd, Gauged, Report, Table, Tally};
 
@@ -30,8 +31,8 @@ pub fn add_connecting(table: &mut Table, kinds: &Kinds, crowd: &Crowd, used: &Ga
 
 /// The results of the sending.
 pub fn add_talking(table: &mut Table, report: &Report, used: &Gauged) {
-    let said: u64 = report.said.iter().map(|one| one.messages).sum();
-    let lost: u64 = report.said.iter().map(|one| one.lost).sum();
+    let said: u64 = report.authors.iter().map(|one| one.said).sum();
+    let lost: u64 = report.authors.iter().map(Author::lost).sum();
     for (key, label, count) in [
         ("said", "messages sent", said),
         ("lost", "  of which no client received any, as announced", lost),
