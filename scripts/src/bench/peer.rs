@@ -62,23 +62,32 @@ pub enum Peer {
 }
 
 impl Peer {
-    /// Its name in a table, and how its clients talk.
-    fn row(self) -> (&'static str, Dialect) {
+    /// Its name in a table, how its clients talk, the kinds of loads that it is for, and how many
+    /// clients it can have in this comparison.
+    fn row(self) -> (&'static str, Dialect, &'static [Kind], usize) {
+        const MOST: usize = usize::MAX;
+        let all = Kind::value_variants();
+        // Readers of another form differ in what a delivery costs, and in nothing else.
+        let delivering = &[Kind::Single, Kind::Flood, Kind::Shapes];
+        let floods = &[Kind::Flood, Kind::Shapes];
         match self {
-            Peer::Chinwag => ("chinwag", Dialect::Plain),
-            Peer::Telnet => ("chinwag, telnet", Dialect::Telnet),
-            Peer::Web => ("chinwag, WebSocket", Dialect::Web),
-            Peer::Logging => ("chinwag, keeps a log", Dialect::Plain),
-            Peer::Send => ("floor: a loop of `send`", Dialect::Bare),
-            Peer::Pump => ("floor: a pump of blocks", Dialect::Bare),
-            Peer::Accept => ("floor: an accept loop", Dialect::Bare),
-            Peer::Redis => ("redis-server, pub/sub", Dialect::Redis),
-            Peer::Nats => ("nats-server", Dialect::Nats),
-            Peer::Ngircd => ("ngircd", Dialect::Irc),
-            Peer::Ncat => ("ncat --chat", Dialect::Ncat),
-            Peer::Tokio => ("tokio, a task a client", Dialect::Welcoming),
-            Peer::Threads => ("Python, a thread a client", Dialect::Welcoming),
-            Peer::Cluster(_) => ("chinwag, a cluster", Dialect::Plain),
+            Peer::Chinwag => ("chinwag", Dialect::Plain, all, MOST),
+            Peer::Telnet => ("chinwag, telnet", Dialect::Telnet, delivering, MOST),
+            Peer::Web => ("chinwag, WebSocket", Dialect::Web, delivering, MOST),
+            Peer::Logging => ("chinwag, keeps a log", Dialect::Plain, delivering, MOST),
+            Peer::Send => ("floor: a loop of `send`", Dialect::Bare, &[Kind::Single], MOST),
+            Peer::Pump => ("floor: a pump of blocks", Dialect::Bare, floods, MOST),
+            Peer::Accept => ("floor: an accept loop", Dialect::Bare, &[Kind::Storm], MOST),
+            Peer::Redis => ("redis-server, pub/sub", Dialect::Redis, all, MOST),
+            Peer::Nats => ("nats-server", Dialect::Nats, all, MOST),
+            // It announces each join to all.
+            Peer::Ngircd => ("ngircd", Dialect::Irc, all, 1000),
+            // It uses select(2) with 1 024 descriptors.
+            Peer::Ncat => ("ncat --chat", Dialect::Ncat, all, 1000),
+            Peer::Tokio => ("tokio, a task a client", Dialect::Welcoming, all, MOST),
+            // More threads take half a minute to start.
+            Peer::Threads => ("Python, a thread a client", Dialect::Welcoming, all, 15_000),
+            Peer::Cluster(_) => ("chinwag, a cluster", Dialect::Plain, all, MOST),
         }
     }
 
@@ -95,29 +104,6 @@ impl Peer {
     /// Whether it is this server.
     pub fn is_chinwag(self) -> bool {
         self.dialect().is_chinwag()
-    }
-
-    /// The kinds of loads that it is for.
-    pub fn kinds(self) -> &'static [Kind] {
-        match self {
-            Peer::Send => &[Kind::Single],
-            Peer::Pump => &[Kind::Flood, Kind::Shapes],
-            Peer::Accept => &[Kind::Storm],
-            // Readers of another form differ in what a delivery costs, and in nothing else.
-            Peer::Telnet | Peer::Web | Peer::Logging => &[Kind::Single, Kind::Flood, Kind::Shapes],
-            _ => Kind::value_variants(),
-        }
-    }
-
-    /// The most clients that it can have in this comparison.
-    pub fn clients_max(self) -> usize {
-        match self {
-            // ncat uses select(2) with 1 024 descriptors. ngircd announces each join to all.
-            Peer::Ncat | Peer::Ngircd => 1000,
-            // More threads take half a minute to start.
-            Peer::Threads => 15_000,
-            _ => usize::MAX,
-        }
     }
 
     /// At most this many connections may wait to be accepted. If one does not fit into the server's
@@ -141,7 +127,8 @@ impl Peer {
             (Kind::Rooms, Some(each)) => load.clients / ROOM_CLIENTS * each,
             _ => load.clients,
         };
-        self.kinds().contains(&load.kind) && clients <= clients_max().min(self.clients_max())
+        let (_, _, kinds, most) = self.row();
+        kinds.contains(&load.kind) && clients <= clients_max().min(most)
     }
 
     /// The command that starts an installed server, and its configuration.
