@@ -57,7 +57,7 @@ impl Started {
 
     /// Starts the server that was built beside this program.
     pub fn chinwag(flags: &[&str]) -> Outcome<Started> {
-        let usual = ["--listen=127.0.0.1:0", "--log-level=warn", "--lang=en", "--quiet"];
+        let usual = ["--listen=127.0.0.1:0", "--log-level=error", "--lang=en", "--quiet"];
         // A test has a server of its own, which is wrong.
         let program = std::env::var_os("CHINWAG_PROGRAM").map(PathBuf::from);
         let program = program.map_or_else(|| beside("chinwag"), Ok)?;
