@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use mio::Events;
 use procfs::ProcResult;
 
 use super::floor::BLOCK_BYTES_MAX;
@@ -18,6 +19,10 @@ const QUIET: Duration = Duration::from_millis(1300);
 
 /// The longest wait for events.
 const WAIT_MAX: Duration = Duration::from_millis(20);
+
+/// The most events of one poll where a talker's time is to be kept: one whose time has come waits
+/// for few reads. That wait is this program's, but counts as the server's.
+const FEW_EVENTS_MAX: usize = 64;
 
 /// A server has stopped if it delivers nothing for this long while messages are on their way.
 const STALL: Duration = Duration::from_secs(3);
@@ -148,7 +153,7 @@ impl Side {
             [one] => Some(Connections::of(one.pid())?),
             _ => None,
         };
-        let crowd = Crowd::new(Server {
+        let mut crowd = Crowd::new(Server {
             addresses: started[..peer.servers()].iter().map(|one| one.address).collect(),
             dialect: peer.dialect(),
             connections,
@@ -159,6 +164,9 @@ impl Side {
             },
             talkers: talkers(load).len(),
         })?;
+        if !matches!(load.kind, Kind::Storm | Kind::Each) && peer != Peer::Pump {
+            crowd.events = Events::with_capacity(FEW_EVENTS_MAX);
+        }
         Ok(Side { load, peer, crowd, end: None, started })
     }
 

@@ -3,11 +3,9 @@
 use std::cell::Ref;
 use std::time::{Duration, Instant};
 
-use mio::Events;
-
 use super::author::Author;
 use super::record::{Latencies, Record};
-use super::sockets::{Client, Crowd, EVENTS_MAX};
+use super::sockets::{Client, Crowd};
 use super::{Outcome, Patience};
 
 /// In a flood one message in this many is timed: to time every delivery would cost as much as
@@ -22,10 +20,6 @@ const FREE_BYTES: usize = 64 * 1024;
 
 /// The longest wait for events.
 pub const WAIT_MAX: Duration = Duration::from_millis(100);
-
-/// The most events of one poll where a talker's time is to be kept: one whose time has come waits
-/// for few reads. That wait is this program's, but counts as the server's.
-const FEW_EVENTS_MAX: usize = 64;
 
 /// If nothing has come for this long, and all clients were told that they missed lines, then lines
 /// that have not arrived are lost.
@@ -152,8 +146,6 @@ impl<'a> Load<'a> {
         let authors = authors.collect();
         crowd.record.borrow_mut().set_authors(authors);
         crowd.latencies.reset();
-        let is_paced = talkers.iter().any(|talker| matches!(talker.pace, Pace::Every(_)));
-        crowd.events = Events::with_capacity(if is_paced { FEW_EVENTS_MAX } else { EVENTS_MAX });
         crowd.heard_at = start;
         Load {
             talkers: talkers.to_vec(),

@@ -32,7 +32,7 @@ const LATENCY_NS_MAX: u64 = 60_000_000_000;
 const RECEIVE_BUFFER_BYTES: usize = 128 * 1024;
 
 /// The most events of one poll.
-pub const EVENTS_MAX: usize = 1024;
+const EVENTS_MAX: usize = 1024;
 
 /// This many connections may wait to be accepted by a server that asks for 4096; one too many waits
 /// for a second. Where the number of accepted connections is unknown, those without a welcome
