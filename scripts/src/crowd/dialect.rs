@@ -100,8 +100,8 @@ impl Dialect {
         memmem::find(line, sign).is_some()
     }
 
-    /// Writes what a client must send to give all clients of this channel these words. If they begin
-    /// with its name, that is left out for chinwag, which adds it.
+    /// Writes what a client must send to give all clients of this channel these words. If they
+    /// begin with its name, that is left out for chinwag, which adds it.
     pub fn write_said(self, words: &[u8], channel: usize, to: &mut Vec<u8>) {
         let unsaid = memmem::find(words, MARK).filter(|_| self.is_chinwag());
         let words = &words[unsaid.map_or(0, |at| at + MARK.len())..];

@@ -95,7 +95,7 @@ impl Flags {
         let reading = all.saturating_sub(stuck + drip + reset + reconnect);
         if reading < senders {
             let told = format!(
-                "of --clients {all} only {reading} are left to read, and --senders {senders} have to"
+                "of --clients {all} only {reading} are left to read, and --senders {senders} must"
             );
             return Err(Flags::command().error(ErrorKind::ValueValidation, told));
         }
