@@ -125,7 +125,7 @@ fn a_server_that_is_wrong_to_one_visitor_fails_the_soak() {
     for (flag, other, fault) in [
         ("--max-endless=16384", "--max-endless=16000", "was disconnected"),
         ("--idle=30", "--hide-addresses", "is welcomed wrongly"),
-        ("en", "ko", "was disconnected"),
+        ("--lang=en", "--lang=ko", "was disconnected"),
     ] {
         let (code, told) = soak_with(flag, other);
         assert_eq!((code, told.lines().count()), (Some(1), 1), "{other}: {told}");
