@@ -280,7 +280,7 @@ impl<S: Socket> Hub<S> {
     /// become a request, it waits a little longer.
     pub(super) fn note_arrival(&mut self, id: ClientId, at: Instant, now: Instant) {
         let client = &mut self.clients[id];
-        let is_unread = client.is_unread() || client.moments().retry_at.is_some();
+        let is_unread = client.is_unread() || client.is_retrying();
         let is_request = client.record.decoder.request_due(&self.config.line_rules()).is_some();
         if is_unread || is_request {
             // From here on it has a deadline like any other. The queue of arrivals holds only the

@@ -108,9 +108,9 @@ impl Row {
 pub fn show(flags: &Flags) -> Outcome<()> {
     for figure in all_if_none(&flags.figures) {
         let rows = figure.rows(flags.many as usize);
-        let sides: BTreeSet<Subject> =
+        let subjects: BTreeSet<Subject> =
             rows.iter().flat_map(|row| [row.subject].into_iter().chain(row.against)).collect();
-        let mut lacking = sides.iter().filter_map(|(_, peer)| peer.version().err());
+        let mut lacking = subjects.iter().filter_map(|(_, peer)| peer.version().err());
         let no_strace = *figure == Figure::Calls && !Strace::is_there();
         let lacking = lacking.next().or(no_strace.then(|| "apt-get install strace".to_owned()));
         if let Some(mend) = lacking {
@@ -119,7 +119,7 @@ pub fn show(flags: &Flags) -> Outcome<()> {
         }
         let mut results = Results::default();
         for _ in 0..flags.runs {
-            for (load, peer) in &sides {
+            for (load, peer) in &subjects {
                 results.add(*load, *peer, runs::run(*load, *peer, &mut None)?);
             }
         }

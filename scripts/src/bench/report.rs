@@ -98,7 +98,7 @@ fn outcome(results: &Results, load: Load, peer: Peer) -> &'static str {
     }
 }
 
-/// At most three digits.
+/// With two decimals below 10, one below 100, and else none. Without a unit with four.
 fn number(value: f64, unit: &str) -> String {
     match value {
         _ if unit.is_empty() => format!("{value:.4}"),

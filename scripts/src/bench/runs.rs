@@ -95,6 +95,7 @@ fn talkers(load: Load) -> Vec<Talker> {
         Talker {
             pace: if client == 0 { first } else { others },
             message_bytes: if is_usual { USUAL_BYTES } else { load.bytes },
+            // A flooder is not: to time its messages would cost as much as to check them.
             timed: load.kind == Kind::Chat || client > 0 && first != others,
         }
     };
@@ -207,7 +208,7 @@ impl Side {
         }
         let deliveries = report.deliveries as f64;
         let lines = deliveries / self.crowd.hearing() as f64;
-        let all = (report.messages_missed + report.deliveries).max(1) as f64;
+        let all = (report.messages_missed + report.deliveries) as f64;
         // chinwag tells what it does not deliver.
         let lost = if self.peer.is_chinwag() { 0.0 } else { report.messages_missed as f64 / all };
         let after = self.cpu_ns()?;

@@ -246,9 +246,15 @@ impl<S: Socket> Client<S> {
         matches!(self.input, Input::Readable | Input::Ended)
     }
 
+    /// Whether its socket must be tried again, because the kernel had no memory for it. What the
+    /// client has sent may be there.
+    pub fn is_retrying(&self) -> bool {
+        self.moments().retry_at.is_some()
+    }
+
     /// Whether a deaf client can send nothing more.
     pub fn is_spent(&self, config: &Config, now: Instant) -> bool {
-        let waits = self.hold != Hold::None || self.moments().retry_at.is_some();
+        let waits = self.hold != Hold::None || self.is_retrying();
         !waits && !self.wants_reading(config, now)
     }
 

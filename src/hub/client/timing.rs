@@ -71,10 +71,9 @@ impl<S: Socket> Client<S> {
         self.unless_retrying(self.moments().spare_until)
     }
 
-    /// The end of a wait for what it sends. None while its socket must be tried again, for which
-    /// the kernel had no memory: what it has sent may be there.
+    /// The end of a wait for what it sends, unless that may be there: see [`Client::is_retrying`].
     fn unless_retrying(&self, end: Option<Instant>) -> Option<Instant> {
-        end.filter(|_| self.moments().retry_at.is_none())
+        end.filter(|_| !self.is_retrying())
     }
 
     /// When the body of its request is late. Nothing of it is taken before it is whole, so nothing
